@@ -1,0 +1,1 @@
+"""Train and serve CNNs that classify spinal CT slices as fracture / no fracture."""

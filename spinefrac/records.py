@@ -1,0 +1,284 @@
+"""The records that travel between rooms: frozen, with shapes and units said.
+
+This module imports nothing of spinefrac; every other module may import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+#: Names of the classes; the index is the label (0 or 1) everywhere.
+CLASS_NAMES = ("no fracture", "fracture")
+
+#: Shown wherever an answer is shown.
+NOT_A_MEDICAL_DEVICE = (
+    "Not a medical device: for research and teaching only, never for a decision about a patient."
+)
+
+FloatImage = npt.NDArray[np.float32]
+GreyImage = npt.NDArray[np.uint8]
+
+
+# --- imaging ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CtSlice:
+    """One slice as it lies in its file, before any model's preprocessing.
+
+    Attributes
+    ----------
+    pixels : float32 array, shape (H, W)
+        Hounsfield units where `calibrated`, otherwise grey values in 0…255.
+    calibrated : bool
+        Whether `pixels` are Hounsfield units (DICOM CT, NIfTI) or an already windowed picture.
+    format : str
+        ``png``, ``jpeg``, ``tiff``, ``bmp``, ``dicom`` or ``nifti``.
+    bits : int
+        Bits stored per sample.
+    colour : bool
+        Whether the file's colour channels differ, as no CT picture's do.
+    spacing_mm : (row, column) or None
+        Distance of pixel centres in millimetres.
+    window : (centre, width) or None
+        The file's own first window, in Hounsfield units.
+    position, count : int
+        Which slice of how many the file holds (0 of 1 for everything but NIfTI and
+        multi-frame DICOM).
+    """
+
+    pixels: FloatImage
+    calibrated: bool
+    format: str
+    bits: int = 8
+    colour: bool = False
+    spacing_mm: tuple[float, float] | None = None
+    window: tuple[float, float] | None = None
+    position: int = 0
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SliceTags:
+    """What a DICOM header says of where a slice belongs; all empty for other formats."""
+
+    patient: str = ""
+    study: str = ""
+    series: str = ""
+    instance: int | None = None
+    z_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How a slice becomes a model's input. Kept in the model's card, applied by `imaging`.
+
+    Attributes
+    ----------
+    size : int
+        Side S of the square input, in pixels.
+    window_center, window_width : float
+        Window for calibrated slices, in Hounsfield units.
+    bone_crop : bool
+        Whether to crop to the bone region before the resize.
+    """
+
+    size: int = 160
+    window_center: float = 500.0
+    window_width: float = 2000.0
+    bone_crop: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Preprocessing:
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """The square of the slice that a model's input shows, in the slice's own pixels.
+
+    It may reach past the slice's border; there the input is padded with black.
+    """
+
+    top: int
+    left: int
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """A slice as the network sees it: `pixels` uint8, shape (S, S), cut from `square`."""
+
+    pixels: GreyImage
+    square: Square
+
+
+# --- data ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One labelled slice of a data set.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the data set's root, with forward slashes.
+    label : int
+        Index into `CLASS_NAMES`.
+    group : str
+        What a fold must not split: a patient, a series, or merged duplicates.
+    split : str
+        ``train``, ``val`` or ``test`` where the folder has such a level, else empty.
+    pixel_hash : str
+        SHA-256 of the decoded pixels and their shape, hexadecimal.
+    """
+
+    path: str
+    label: int
+    group: str
+    split: str = ""
+    pixel_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A scanned folder. `items` are sorted by path, so that indices are stable."""
+
+    root: Path
+    items: tuple[Item, ...]
+    group_rule: str
+    fingerprint: str
+    unreadable: tuple[Unreadable, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Labels, shape (N,)."""
+        return np.array([item.label for item in self.items], dtype=np.int64)
+
+    @property
+    def groups(self) -> npt.NDArray[np.str_]:
+        """Group names, shape (N,)."""
+        return np.array([item.group for item in self.items], dtype=np.str_)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Paths relative to the root, length N."""
+        return tuple(item.path for item in self.items)
+
+
+# --- training --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch of one fold, as the history, the log and the pages know it.
+
+    `val_loss` and `val_auc` are of the held-out fold: shown, never chosen from.
+    """
+
+    fold: int
+    epoch: int
+    loss: float
+    val_loss: float
+    val_auc: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """What one trained fold leaves behind.
+
+    `rows` (n,) are indices into the data set that the fold held out; `logits` (n,) are its
+    answers there.
+    """
+
+    fold: int
+    weights: Path
+    rows: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float64]
+    history: tuple[EpochRecord, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """Every slice's answer by the fold model that never saw its patient. All shapes (N,)."""
+
+    paths: tuple[str, ...]
+    groups: npt.NDArray[np.str_]
+    labels: npt.NDArray[np.int64]
+    folds: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float64]
+
+
+# --- serving ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InputCheck:
+    """Whether a slice is like what the model was trained on.
+
+    `score` is the percentile (0…100) of its distance among the training slices; `typical`
+    says whether that is ordinary; `reason` says why not, and is empty where it is.
+    """
+
+    score: float
+    typical: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A model's answer on one slice.
+
+    Attributes
+    ----------
+    model : str
+        Id of the saved model.
+    probability : float
+        Calibrated probability of fracture.
+    threshold : float
+        At or above it the label is ``fracture``.
+    fold_probabilities : tuple of float
+        The calibrated answer of each fold's model, for their disagreement.
+    heatmap : float32 array, shape (H, W)
+        Contribution to the logit, in the slice's own pixels; positive speaks for fracture.
+    input : ModelInput
+        What the network saw.
+    input_check : InputCheck
+    milliseconds : float
+        From the slice in memory to this answer.
+    """
+
+    model: str
+    probability: float
+    threshold: float
+    fold_probabilities: tuple[float, ...]
+    heatmap: FloatImage = field(repr=False)
+    input: ModelInput = field(repr=False)
+    input_check: InputCheck
+    milliseconds: float
+
+    @property
+    def label(self) -> str:
+        return CLASS_NAMES[int(self.probability >= self.threshold)]

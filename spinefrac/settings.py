@@ -1,0 +1,36 @@
+"""Where things live, read from ``SPINEFRAC_*`` variables at each call."""
+
+import os
+from pathlib import Path
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """Return the folder that holds ``models/`` and ``runs/``.
+
+    ``SPINEFRAC_HOME`` if set, otherwise the folder that holds the package.
+    """
+    return Path(os.environ.get("SPINEFRAC_HOME") or _CHECKOUT).expanduser().resolve()
+
+
+def models_dir() -> Path:
+    """Return the folder of saved models."""
+    return home() / "models"
+
+
+def runs_dir() -> Path:
+    """Return the folder of training runs and their checkpoints."""
+    return home() / "runs"
+
+
+def data_roots() -> tuple[Path, ...]:
+    """Return the folders that the Train page and REST may read.
+
+    ``SPINEFRAC_DATA_ROOTS`` (separated as in ``PATH``) if set, otherwise ``HOME/data``.
+    """
+    value = os.environ.get("SPINEFRAC_DATA_ROOTS", "")
+    roots = [part for part in value.split(os.pathsep) if part.strip()]
+    if not roots:
+        return (home() / "data",)
+    return tuple(Path(root).expanduser().resolve() for root in roots)
