@@ -1,0 +1,120 @@
+"""Temperature scaling: one number that makes a network's confidence mean what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import DatasetError
+from spinefrac.evaluation.sample import FloatArray, check_column, check_labels
+
+#: Outside of this a temperature says that the logits carry nothing, or separate everything.
+TEMPERATURE_RANGE = (0.01, 100.0)
+
+
+def probabilities(logits: npt.ArrayLike, temperature: float) -> FloatArray:
+    """Turn logits into calibrated probabilities, sigmoid(logit / temperature).
+
+    Parameters
+    ----------
+    logits : array-like, any shape
+    temperature : float
+        Above 0; above 1 it tempers confidence.
+
+    Returns
+    -------
+    float64 array, the shape of `logits`
+        0…1, without overflow for any finite logit.
+    """
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    shrunk = np.exp(-np.abs(scaled))
+    return np.where(scaled >= 0, 1.0, shrunk) / (1.0 + shrunk)
+
+
+def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """Fit the temperature that makes the labels most likely.
+
+    The loss is convex in the inverse temperature and Newton's method, kept inside a
+    bracket, finds its minimum. The labels are drawn in by Platt's prior counts (1999), so
+    that logits which separate the classes perfectly still have a finite answer.
+
+    Parameters
+    ----------
+    logits : array-like, shape (N,)
+        Out-of-fold logits: on slices whose patient the network never saw.
+    labels : array-like, shape (N,)
+        0 or 1.
+
+    Returns
+    -------
+    float
+        Temperature, within `TEMPERATURE_RANGE`.
+
+    Raises
+    ------
+    DatasetError
+        If there is one class only, or a logit is not finite.
+
+    References
+    ----------
+    Guo et al. (2017), "On calibration of modern neural networks".
+    """
+    y = check_labels(labels)
+    z = check_column(logits, len(y), "logits")
+    positives = int(y.sum())
+    negatives = len(y) - positives
+    if not positives or not negatives:
+        raise DatasetError(
+            f"Expected slices of both classes to calibrate on, got {positives} with and "
+            f"{negatives} without a fracture: add slices of the missing class."
+        )
+    target = np.where(y == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    low, high = 1 / TEMPERATURE_RANGE[1], 1 / TEMPERATURE_RANGE[0]
+    inverse = 1.0
+    for _ in range(200):
+        p = probabilities(z * inverse, 1.0)
+        slope = float(np.dot(z, p - target))
+        low, high = (low, inverse) if slope > 0 else (inverse, high)
+        curvature = float(np.dot(z * z, p * (1 - p)))
+        step = inverse - slope / curvature if curvature > 0 else np.nan
+        # Outside of the bracket, halve it on the logarithmic scale.
+        following = step if low < step < high else float(np.sqrt(low * high))
+        if abs(following - inverse) <= 1e-12 * inverse:
+            break
+        inverse = following
+    return float(np.clip(1 / inverse, *TEMPERATURE_RANGE))
+
+
+def cross_fitted_probabilities(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, folds: npt.ArrayLike
+) -> FloatArray:
+    """Calibrate each fold with the temperature of the others, so that its error is honest.
+
+    Parameters
+    ----------
+    logits, labels, folds : array-like, shape (N,)
+        Out-of-fold logits, 0 or 1, and the fold of each slice.
+
+    Returns
+    -------
+    float64 array, shape (N,)
+
+    Raises
+    ------
+    DatasetError
+        If there is one fold only, or the other folds hold one class only.
+    """
+    y = check_labels(labels)
+    z = check_column(logits, len(y), "logits")
+    fold_of = np.asarray(folds)
+    names = np.unique(fold_of)
+    if fold_of.shape != y.shape or len(names) < 2:
+        raise DatasetError(
+            f"Expected the fold of each of {len(y)} slices, at least two folds, got "
+            f"{len(names)} in an array of shape {fold_of.shape}: pass the out-of-fold table."
+        )
+    result = np.empty(len(y))
+    for name in names:
+        held_out = fold_of == name
+        result[held_out] = probabilities(z[held_out], fit_temperature(z[~held_out], y[~held_out]))
+    return result

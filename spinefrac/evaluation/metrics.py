@@ -1,0 +1,185 @@
+"""All metrics of a classifier of slices, each with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import DatasetError
+from spinefrac.evaluation.intervals import Interval, bootstrap, percentile_interval
+from spinefrac.evaluation.sample import Sample, make_sample
+from spinefrac.evaluation.weighted import METRIC_NAMES, WeightedMetrics
+from spinefrac.records import CLASS_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Metrics on N slices of G groups at one threshold.
+
+    A metric that the slices do not define (AUC with one class only, precision where nothing
+    was called a fracture) is None, never NaN; `notes` then says why and what to do.
+
+    Attributes
+    ----------
+    n, groups : int
+        Slices and groups.
+    threshold : float
+        A slice is called a fracture at or above it.
+    accuracy, balanced_accuracy, precision, recall, specificity, f1 : float or None
+        At the threshold; recall is sensitivity.
+    mcc : float or None
+        Matthews correlation, -1…1; 0 where every slice was called the same.
+    auc : float or None
+        Area under the ROC curve (Hanley and McNeil, 1982), ties count half.
+    average_precision : float or None
+        Precision averaged over the steps of recall, without interpolation.
+    brier : float or None
+        Mean squared error of the probability (Brier, 1950), 0…1.
+    log_loss : float or None
+        Mean negative log-likelihood, in nats.
+    ece : float or None
+        Expected calibration error over 15 bins of equal width (Guo et al., 2017).
+    confusion_matrix : ((tn, fp), (fn, tp))
+    ci : dict
+        Metric name to (low, high), the 95 % interval over groups; a metric without an
+        interval is not in it.
+    notes : tuple of str
+        What a reader of these numbers must know.
+    """
+
+    n: int
+    groups: int
+    threshold: float
+    accuracy: float | None
+    balanced_accuracy: float | None
+    precision: float | None
+    recall: float | None
+    specificity: float | None
+    f1: float | None
+    mcc: float | None
+    auc: float | None
+    average_precision: float | None
+    brier: float | None
+    log_loss: float | None
+    ece: float | None
+    confusion_matrix: tuple[tuple[int, int], tuple[int, int]]
+    ci: dict[str, Interval] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and None, ready for JSON."""
+        head = {"n": self.n, "groups": self.groups, "threshold": self.threshold}
+        values = {name: getattr(self, name) for name in METRIC_NAMES}
+        return {
+            **head,
+            **values,
+            "confusion_matrix": [list(row) for row in self.confusion_matrix],
+            "ci": {name: list(pair) for name, pair in self.ci.items()},
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Metrics:
+        """Rebuild from what `to_dict` gave."""
+        (tn, fp), (fn, tp) = data["confusion_matrix"]
+        return cls(
+            **{name: data.get(name) for name in METRIC_NAMES},
+            n=data["n"],
+            groups=data["groups"],
+            threshold=data["threshold"],
+            confusion_matrix=((tn, fp), (fn, tp)),
+            ci={name: (low, high) for name, (low, high) in data["ci"].items()},
+            notes=tuple(data.get("notes", ())),
+        )
+
+
+def summarize(
+    labels: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    threshold: float,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Metrics:
+    """Measure a classifier's answers, with 95 % intervals over groups.
+
+    Parameters
+    ----------
+    labels : array-like, shape (N,)
+        1 for fracture, 0 for none.
+    probabilities : array-like, shape (N,)
+        Probability of fracture, 0…1.
+    groups : array-like, shape (N,)
+        What was sampled as one, such as a patient; intervals resample these.
+    threshold : float
+        A slice is called a fracture at or above it.
+    resamples : int
+        Bootstrap resamples; 0 for no intervals.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    Metrics
+
+    Raises
+    ------
+    DatasetError
+        If the arrays are empty, of different lengths, not finite or out of range.
+    """
+    sample = make_sample(labels, probabilities, groups)
+    if not np.isfinite(threshold):
+        raise DatasetError(
+            f"Expected a finite threshold, got {threshold}: choose one between 0 and 1."
+        )
+    weighted = WeightedMetrics(sample, threshold)
+    point = {name: float(v[0]) for name, v in weighted(np.ones((sample.groups, 1))).items()}
+    intervals: dict[str, Interval] = {}
+    if resamples and sample.groups > 1:
+        drawn = bootstrap(weighted, sample.groups, rows=sample.n, resamples=resamples, seed=seed)
+        found = {name: percentile_interval(drawn[name]) for name in METRIC_NAMES}
+        intervals = {
+            name: pair for name, pair in found.items() if pair and np.isfinite(point[name])
+        }
+    return Metrics(
+        n=sample.n,
+        groups=sample.groups,
+        threshold=float(threshold),
+        **{name: value if np.isfinite(value) else None for name, value in point.items()},
+        confusion_matrix=confusion_matrix(sample, threshold),
+        ci=intervals,
+        notes=_notes(sample, threshold),
+    )
+
+
+def confusion_matrix(sample: Sample, threshold: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return ((tn, fp), (fn, tp)): rows are the truth, columns the answer."""
+    called = (sample.probabilities >= threshold).astype(np.int64)
+    tn, fp, fn, tp = np.bincount(2 * sample.labels + called, minlength=4).tolist()
+    return (tn, fp), (fn, tp)
+
+
+def _notes(sample: Sample, threshold: float) -> tuple[str, ...]:
+    """Return what the numbers cannot say by themselves."""
+    notes = []
+    if not sample.both_classes:
+        only, other = CLASS_NAMES[sample.labels[0]], CLASS_NAMES[1 - sample.labels[0]]
+        notes.append(
+            f"All {sample.n} slices are of the class '{only}', so the AUC and the other metrics "
+            f"that need both classes are not defined: add slices of the class '{other}'."
+        )
+    if not (sample.probabilities >= threshold).any():
+        notes.append(
+            f"No slice reached the threshold {threshold:.3g}, so precision is not defined: "
+            "choose a lower threshold."
+        )
+    if sample.groups == 1:
+        notes.append(
+            f"All {sample.n} slices are of one group, so no interval can be given: "
+            "add slices of other patients."
+        )
+    return tuple(notes)

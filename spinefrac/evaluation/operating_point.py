@@ -1,0 +1,204 @@
+"""The threshold above which a slice is called a fracture, chosen by a rule that is said.
+
+Choose it on out-of-fold answers only: a threshold fitted to the slices that are scored
+flatters the score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import DatasetError
+from spinefrac.evaluation.intervals import Interval, bootstrap, percentile_interval
+from spinefrac.evaluation.sample import FloatArray, Sample, make_sample
+from spinefrac.evaluation.weighted import ratio
+
+RULES = "youden, sensitivity:0.9, specificity:0.9 or cost:5"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold, how it was chosen, and what it gives on the slices it was chosen on.
+
+    Attributes
+    ----------
+    threshold : float
+        A slice is called a fracture at or above it.
+    rule : str
+        As given to `choose`.
+    sensitivity, specificity : float
+    ci : dict
+        ``sensitivity`` and ``specificity`` at this threshold, and ``threshold`` as chosen
+        anew in each resample: (low, high), 95 %, over groups. Empty for one group.
+    """
+
+    threshold: float
+    rule: str
+    sensitivity: float
+    specificity: float
+    ci: dict[str, Interval] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers, ready for JSON."""
+        return {
+            "threshold": self.threshold,
+            "rule": self.rule,
+            "sensitivity": self.sensitivity,
+            "specificity": self.specificity,
+            "ci": {name: list(pair) for name, pair in self.ci.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
+        """Rebuild from what `to_dict` gave."""
+        return cls(
+            threshold=data["threshold"],
+            rule=data["rule"],
+            sensitivity=data["sensitivity"],
+            specificity=data["specificity"],
+            ci={name: (low, high) for name, (low, high) in data.get("ci", {}).items()},
+        )
+
+
+def choose(
+    labels: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    rule: str = "youden",
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> OperatingPoint:
+    """Choose the threshold on out-of-fold answers.
+
+    Parameters
+    ----------
+    labels, probabilities, groups : array-like, shape (N,)
+        As in `metrics.summarize`.
+    rule : str
+        ``youden`` (largest sensitivity + specificity - 1; Youden, 1950),
+        ``sensitivity:S`` (best specificity with at least this sensitivity),
+        ``specificity:S`` (best sensitivity with at least this specificity), or
+        ``cost:C`` (least cost on these slices where a missed fracture costs C false alarms).
+    resamples, seed : int
+        Of the group bootstrap; 0 resamples for no intervals.
+
+    Returns
+    -------
+    OperatingPoint
+        The threshold lies midway between two neighbouring probabilities, so that rounding
+        elsewhere does not move a slice over it. Of equally good ones it is the most
+        sensitive.
+
+    Raises
+    ------
+    DatasetError
+        If the rule is not one of these, or there is one class only.
+    """
+    kind, wanted = parse_rule(rule)
+    sample = make_sample(labels, probabilities, groups)
+    if not sample.both_classes:
+        raise DatasetError(
+            f"Expected slices of both classes to choose a threshold on, got {sample.positives} "
+            f"with and {sample.negatives} without a fracture: add slices of the missing class."
+        )
+    steps = _Steps(sample)
+    everything = np.ones((sample.groups, 1))
+    index = steps.best(everything, kind, wanted)
+    threshold = float(steps.thresholds[index[0]])
+    ci: dict[str, Interval] = {}
+    if resamples and sample.groups > 1:
+
+        def statistic(weights: FloatArray) -> dict[str, FloatArray]:
+            return {
+                **steps.rates_at(index[0], weights),
+                "threshold": steps.thresholds[steps.best(weights, kind, wanted)],
+            }
+
+        drawn = bootstrap(statistic, sample.groups, rows=sample.n, resamples=resamples, seed=seed)
+        found = {name: percentile_interval(values) for name, values in drawn.items()}
+        ci = {name: pair for name, pair in found.items() if pair}
+    rates = steps.rates_at(index[0], everything)
+    return OperatingPoint(
+        threshold=threshold,
+        rule=rule,
+        sensitivity=float(rates["sensitivity"][0]),
+        specificity=float(rates["specificity"][0]),
+        ci=ci,
+    )
+
+
+def parse_rule(rule: str) -> tuple[str, float]:
+    """Return the kind of rule and its number (0 for Youden's).
+
+    Raises
+    ------
+    DatasetError
+        If it is not one of `RULES`.
+    """
+    kind, _, number = rule.strip().lower().partition(":")
+    if kind == "youden" and not number:
+        return kind, 0.0
+    try:
+        wanted = float(number)
+    except ValueError:
+        wanted = float("nan")
+    if kind in ("sensitivity", "specificity") and 0.0 < wanted <= 1.0:
+        return kind, wanted
+    if kind == "cost" and 0.0 < wanted < float("inf"):
+        return kind, wanted
+    raise DatasetError(
+        f"Expected a threshold rule such as {RULES}, got '{rule}': use one of these."
+    )
+
+
+class _Steps:
+    """Every threshold that makes a difference, from the most to the least sensitive."""
+
+    def __init__(self, sample: Sample) -> None:
+        order = np.argsort(sample.probabilities, kind="stable")
+        ordered = sample.probabilities[order]
+        distinct, first = np.unique(ordered, return_index=True)
+        last = distinct[-1]
+        top = (last + 1.0) / 2 if last < 1.0 else np.nextafter(1.0, 2.0)
+        midway = distinct[:-1] / 2 + distinct[1:] / 2
+        # Between two neighbouring floats there is no midpoint: the upper one then.
+        midway = np.where(midway > distinct[:-1], midway, distinct[1:])
+        self.thresholds = np.concatenate(([0.0], midway, [top]))  # (T,)
+        self._below = np.concatenate((first, [sample.n]))  # slices below each threshold
+        self._codes = sample.codes[order]
+        self._positive = sample.labels[order] == 1
+
+    def _missed(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return weights of positives and of negatives below each threshold, (N + 1, R)."""
+        spread = weights[self._codes]
+        both = []
+        for mask in (self._positive, ~self._positive):
+            total = np.zeros((len(spread) + 1, spread.shape[1]))
+            np.cumsum(spread * mask[:, None], axis=0, out=total[1:])
+            both.append(total)
+        return both[0], both[1]
+
+    def rates_at(self, index: int, weights: FloatArray) -> dict[str, FloatArray]:
+        """Return sensitivity and specificity at one threshold, each (R,)."""
+        fn, tn = (total[[self._below[index], -1]] for total in self._missed(weights))
+        return {"sensitivity": 1 - ratio(fn[0], fn[1]), "specificity": ratio(tn[0], tn[1])}
+
+    def best(self, weights: FloatArray, kind: str, wanted: float) -> npt.NDArray[np.int64]:
+        """Return the index of the best threshold for each column of weights, (R,)."""
+        missed, spared = self._missed(weights)
+        fn, tn = missed[self._below], spared[self._below]  # (T, R)
+        positives, negatives = missed[-1], spared[-1]
+        if kind == "cost":
+            return np.argmin(wanted * fn + (negatives - tn), axis=0)
+        if kind == "youden":
+            return np.argmax(tn * positives - fn * negatives, axis=0)
+        slack = 1e-9 * (positives + negatives)  # 0.9 of 10 is 9, whatever its last bit says
+        if kind == "sensitivity":
+            enough = positives - fn >= wanted * positives - slack
+            return len(enough) - 1 - np.argmax(enough[::-1], axis=0)
+        return np.argmax(tn >= wanted * negatives - slack, axis=0)

@@ -1,0 +1,148 @@
+"""Labels, probabilities and groups that were looked at once and may be trusted after that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import DatasetError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Answers on N slices of G groups.
+
+    Attributes
+    ----------
+    labels : int64 array, shape (N,)
+        1 for fracture, 0 for none.
+    probabilities : float64 array, shape (N,)
+        Probability of fracture, 0…1.
+    codes : int64 array, shape (N,)
+        The group of each slice, 0…G-1.
+    names : str array, shape (G,)
+        The name of each group, sorted.
+    """
+
+    labels: IntArray
+    probabilities: FloatArray
+    codes: IntArray
+    names: npt.NDArray[np.str_]
+
+    @property
+    def n(self) -> int:
+        """Number of slices N."""
+        return len(self.labels)
+
+    @property
+    def groups(self) -> int:
+        """Number of groups G."""
+        return len(self.names)
+
+    @cached_property
+    def positives(self) -> int:
+        """Number of slices with a fracture."""
+        return int(self.labels.sum())
+
+    @property
+    def negatives(self) -> int:
+        """Number of slices without one."""
+        return self.n - self.positives
+
+    @property
+    def both_classes(self) -> bool:
+        """Whether there is at least one slice of each class."""
+        return 0 < self.positives < self.n
+
+
+def make_sample(
+    labels: npt.ArrayLike, probabilities: npt.ArrayLike, groups: npt.ArrayLike | None = None
+) -> Sample:
+    """Check three arrays of one length and bind them together.
+
+    Parameters
+    ----------
+    labels : array-like, shape (N,)
+        0 or 1 (booleans will do).
+    probabilities : array-like, shape (N,)
+        Finite, 0…1.
+    groups : array-like, shape (N,), optional
+        What belongs together, such as a patient's slices; each slice by itself where absent.
+
+    Returns
+    -------
+    Sample
+
+    Raises
+    ------
+    DatasetError
+        If the arrays are empty, of different lengths, or hold anything else.
+    """
+    label_array = check_labels(labels)
+    n = len(label_array)
+    scores = check_column(probabilities, n, "probabilities")
+    if scores.min() < 0.0 or scores.max() > 1.0:
+        raise DatasetError(
+            f"Expected probabilities between 0 and 1, got {scores.min():g} to {scores.max():g}: "
+            "pass probabilities, not logits (calibration.probabilities turns one into the other)."
+        )
+    group_array = np.arange(n) if groups is None else np.asarray(groups)
+    if group_array.shape != (n,):
+        raise DatasetError(
+            f"Expected one group for each of {n} labels, got shape {group_array.shape}: "
+            "pass one-dimensional arrays of the same length."
+        )
+    names, codes = np.unique(group_array, return_inverse=True)
+    return Sample(label_array, scores, codes.astype(np.int64), names.astype(np.str_))
+
+
+def check_labels(labels: npt.ArrayLike) -> IntArray:
+    """Return `labels` as int64, shape (N,), after making sure that they are 0 and 1.
+
+    Raises
+    ------
+    DatasetError
+        If they are empty, not one-dimensional, or hold anything but 0 and 1.
+    """
+    array = np.asarray(labels)
+    if array.ndim != 1 or array.size == 0:
+        raise DatasetError(
+            f"Expected a one-dimensional array of at least one label, got shape {array.shape}: "
+            "pass one label (0 or 1) for each slice."
+        )
+    if array.dtype.kind not in "buif" or not np.isin(array, (0, 1)).all():
+        raise DatasetError(
+            f"Expected labels 0 (no fracture) and 1 (fracture), got {np.unique(array)[:5]}: "
+            "map the class names to 0 and 1 first."
+        )
+    return array.astype(np.int64)
+
+
+def check_column(values: npt.ArrayLike, n: int, what: str) -> FloatArray:
+    """Return `values` as float64, shape (n,), after making sure that all are finite.
+
+    Raises
+    ------
+    DatasetError
+        If there are not `n` of them, or one is not a finite number.
+    """
+    array = np.asarray(values)
+    if array.shape != (n,) or array.dtype.kind not in "buif":
+        raise DatasetError(
+            f"Expected {n} {what}, one number for each label, got {array.dtype} of shape "
+            f"{array.shape}: pass one-dimensional arrays of the same length."
+        )
+    array = array.astype(np.float64)
+    bad = int(np.count_nonzero(~np.isfinite(array)))
+    if bad:
+        raise DatasetError(
+            f"Expected finite {what}, got {bad} of {n} that are not (NaN or infinite): "
+            "the model's answers on these slices are broken; train or export it again."
+        )
+    return array

@@ -1,0 +1,176 @@
+"""Every metric under many weightings of the groups at once.
+
+A bootstrap resample of groups is a column of whole-number weights, a jackknife replicate a
+column of ones with one zero. Nothing is sorted twice: counts and sums are one matrix
+product from per-group totals, and the rank metrics are cumulative sums over slices that
+were put in order once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.evaluation.sample import FloatArray, Sample
+
+#: Metrics in the order in which they are shown.
+METRIC_NAMES = (
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "mcc",
+    "auc",
+    "average_precision",
+    "brier",
+    "log_loss",
+    "ece",
+)
+
+#: Bins of equal width over 0…1 for the expected calibration error (Guo et al., 2017, use 15).
+CALIBRATION_BINS = 15
+
+
+def bin_of(probabilities: FloatArray, bins: int = CALIBRATION_BINS) -> npt.NDArray[np.int64]:
+    """Return the calibration bin of each probability, shape (N,); bins are open below.
+
+    A probability of exactly 0 belongs to the first bin.
+    """
+    edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
+    return np.searchsorted(edges, probabilities, side="left").astype(np.int64)
+
+
+def log_losses(labels: npt.NDArray[np.int64], probabilities: FloatArray) -> FloatArray:
+    """Return the negative log-likelihood of each slice in nats, shape (N,).
+
+    Probabilities are kept a float64 epsilon away from 0 and 1, as scikit-learn does.
+    """
+    epsilon = np.finfo(np.float64).eps
+    clipped = np.clip(probabilities, epsilon, 1.0 - epsilon)
+    return -np.where(labels == 1, np.log(clipped), np.log1p(-clipped))
+
+
+class WeightedMetrics:
+    """The metrics of one sample at one threshold, for any weights of its groups.
+
+    Parameters
+    ----------
+    sample : Sample
+    threshold : float
+        A slice is called a fracture at or above it.
+    """
+
+    def __init__(self, sample: Sample, threshold: float) -> None:
+        self._totals = _group_totals(sample, threshold)
+        self._ranks = _Ranks(sample)
+
+    def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
+        """Return every metric for every column of weights.
+
+        Parameters
+        ----------
+        weights : float64 array, shape (G, R)
+            How often each group counts in each of R resamples.
+
+        Returns
+        -------
+        dict of float64 arrays, shape (R,)
+            By name, NaN where a metric is not defined.
+        """
+        totals = self._totals.T @ weights  # (7 + bins, R)
+        tn, fp, fn, tp, squared, logs, n = totals[:7]
+        gaps = totals[7:]
+        auc, average_precision = self._ranks(weights)
+        recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
+        return {
+            "accuracy": ratio(tp + tn, n),
+            "balanced_accuracy": (recall + specificity) / 2,
+            "precision": ratio(tp, tp + fp),
+            "recall": recall,
+            "specificity": specificity,
+            "f1": ratio(2 * tp, 2 * tp + fp + fn),
+            "mcc": _mcc(tn, fp, fn, tp),
+            "auc": auc,
+            "average_precision": average_precision,
+            "brier": ratio(squared, n),
+            "log_loss": ratio(logs, n),
+            "ece": ratio(np.abs(gaps).sum(axis=0), n),
+        }
+
+
+def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
+    """Divide, giving NaN (and no warning) where `bottom` is zero."""
+    return np.divide(top, bottom, out=np.full(np.shape(bottom), np.nan), where=bottom > 0)
+
+
+def _mcc(tn: FloatArray, fp: FloatArray, fn: FloatArray, tp: FloatArray) -> FloatArray:
+    """Matthews correlation; 0 where all answers are alike, NaN where all labels are."""
+    one_answer = (tp + fp == 0) | (tn + fn == 0)
+    bottom = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
+    value = np.where(one_answer, 0.0, ratio(tp * tn - fp * fn, bottom))
+    return np.where((tp + fn == 0) | (tn + fp == 0), np.nan, value)
+
+
+def _group_totals(sample: Sample, threshold: float) -> FloatArray:
+    """Return what adds up over slices, summed by group: shape (G, 7 + bins).
+
+    Columns: tn, fp, fn, tp, squared error, log loss, slices, and for each calibration bin
+    the sum of label minus probability.
+    """
+    labels, p = sample.labels, sample.probabilities
+    called = p >= threshold
+    positive = labels == 1
+    columns = [
+        ~positive & ~called,
+        ~positive & called,
+        positive & ~called,
+        positive & called,
+        (p - labels) ** 2,
+        log_losses(labels, p),
+        np.ones(sample.n),
+    ]
+    totals = np.zeros((sample.groups, len(columns) + CALIBRATION_BINS))
+    for index, column in enumerate(columns):
+        totals[:, index] = np.bincount(sample.codes, column, minlength=sample.groups)
+    np.add.at(totals, (sample.codes, len(columns) + bin_of(p)), labels - p)
+    return totals
+
+
+class _Ranks:
+    """AUC and average precision from cumulative weights down the ranking."""
+
+    def __init__(self, sample: Sample) -> None:
+        order = np.argsort(-sample.probabilities, kind="stable")
+        positive = sample.labels[order] == 1
+        codes, falling = sample.codes[order], -sample.probabilities[order]
+        self._positive_codes, self._negative_codes = codes[positive], codes[~positive]
+        of_positives, of_negatives = falling[positive], falling[~positive]
+        # For each positive: the negatives above it, those above or level, and the positives
+        # above or level (itself included).
+        self._above = np.searchsorted(of_negatives, of_positives, side="left")
+        self._level = np.searchsorted(of_negatives, of_positives, side="right")
+        self._hits = np.searchsorted(of_positives, of_positives, side="right") - 1
+
+    def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return AUC (Mann-Whitney, ties count half) and average precision, each (R,)."""
+        columns = weights.shape[1]
+        if not len(self._positive_codes):
+            undefined = np.full(columns, np.nan)
+            return undefined, undefined
+        positives = weights[self._positive_codes]  # (P, R)
+        alarms = np.zeros((len(self._negative_codes) + 1, columns))
+        np.cumsum(weights[self._negative_codes], axis=0, out=alarms[1:])
+        hits = np.cumsum(positives, axis=0)
+        total_positive, total_negative = hits[-1].copy(), alarms[-1].copy()
+        above, level, hits = alarms[self._above], alarms[self._level], hits[self._hits]
+
+        beaten = np.einsum("pr,pr->r", positives, above + level) / 2
+        pairs = total_positive * total_negative
+        auc = ratio(pairs - beaten, pairs)
+
+        # A positive of weight zero adds nothing, so its 0/0 may be anything finite.
+        called = np.maximum(hits + level, 1e-300)
+        average_precision = ratio(np.einsum("pr,pr->r", positives, hits / called), total_positive)
+        return auc, average_precision
