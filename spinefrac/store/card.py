@@ -1,0 +1,296 @@
+"""The card of a saved model: where it comes from, how it was trained, how well it does.
+
+``card.json`` holds every number that is ever shown of a model. It carries the SHA-256 of
+each file beside it and of itself, and never a path of the machine that trained it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from spinefrac.errors import ModelError
+from spinefrac.records import Dataset, Preprocessing
+
+#: Raised by one whenever a card of the former kind could be misread by this code.
+SCHEMA_VERSION = 1
+
+#: Stands for the card's own hash while that hash is computed.
+_UNSIGNED = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file of the saved model: SHA-256 in hexadecimal, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataSummary:
+    """The data set a model was trained on, without a path of it.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of the scanned data set: the same slices and labels give the same fingerprint.
+    images, groups : int
+        Slices that were used, and groups that no fold splits.
+    group_rule : str
+        How the groups were found.
+    fracture, normal : int
+        Slices of each class.
+    unreadable : int
+        Files that were left out because they could not be read.
+    notes : tuple of str
+        What the scan found worth saying.
+    """
+
+    fingerprint: str
+    images: int
+    groups: int
+    group_rule: str
+    fracture: int
+    normal: int
+    unreadable: int = 0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DataSummary:
+        """Count a scanned data set."""
+        fracture = int(dataset.labels.sum())
+        return cls(
+            fingerprint=dataset.fingerprint,
+            images=len(dataset.items),
+            groups=len(set(dataset.groups.tolist())),
+            group_rule=dataset.group_rule,
+            fracture=fracture,
+            normal=len(dataset.items) - fracture,
+            unreadable=len(dataset.unreadable),
+            notes=dataset.notes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FoldRecord:
+    """One fold: what it held out, how its model did there, and which weights that model has.
+
+    Attributes
+    ----------
+    fold : int
+        Counted from 0.
+    images, groups : int
+        Slices and groups that the fold held out.
+    auc : float or None
+        Area under the ROC curve on them; None where they are of one class.
+    epochs : int
+        Epochs trained.
+    seconds : float
+        Sum of the epochs' durations.
+    weights_sha256 : str
+        SHA-256 over the weight arrays in the network's order.
+    weights_bytes : int
+        Size of those arrays.
+    """
+
+    fold: int
+    images: int
+    groups: int
+    auc: float | None
+    epochs: int
+    seconds: float
+    weights_sha256: str
+    weights_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Probability = sigmoid(mean of the fold logits / `temperature`), and how it was fitted."""
+
+    temperature: float
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Everything a saved model says of itself.
+
+    Attributes
+    ----------
+    id, note : str
+        The folder's name, and in words what the model is for.
+    created : str
+        Moment of saving, UTC, ISO 8601.
+    data : DataSummary
+        What it was trained on.
+    preprocessing : Preprocessing
+        How a slice becomes its input.
+    network : str
+        Name of the network in `training.networks`.
+    parameters : int
+        Weights of one fold's network, trainable or not.
+    settings : dict
+        Training settings, as `TrainingSettings` prints them.
+    folds : tuple of FoldRecord
+    metrics : dict
+        Out-of-fold metrics with intervals, as `evaluation.metrics.Metrics` prints them.
+    calibration : Calibration
+    operating_point : dict
+        Threshold, rule, and sensitivity and specificity with intervals, as
+        `evaluation.operating_point.OperatingPoint` prints them.
+    input_check : dict
+        Statistics of the training inputs, as `serving.input_check` prints them.
+    keras_onnx_max_difference : float
+        Largest difference of a fold logit or the mean logit between ``model.keras`` as read
+        back, the network in memory, and ONNX Runtime on ``serving.onnx``, over the probes.
+    versions : dict
+        Python and the packages that trained it.
+    files : dict of str to FileRecord
+        Every other file of the folder.
+    audit_verdict : str or None
+        What the audit said of the data: ``ok``, ``caution`` or ``unusable``; None where it
+        was not run.
+    output : str
+        What ``model.keras`` returns, for whoever opens it without this package.
+    schema_version : int
+    """
+
+    id: str
+    note: str
+    created: str
+    data: DataSummary
+    preprocessing: Preprocessing
+    network: str
+    parameters: int
+    settings: dict[str, Any]
+    folds: tuple[FoldRecord, ...]
+    metrics: dict[str, Any]
+    calibration: Calibration
+    operating_point: dict[str, Any]
+    input_check: dict[str, Any]
+    keras_onnx_max_difference: float
+    versions: dict[str, str]
+    files: dict[str, FileRecord]
+    audit_verdict: str | None = None
+    output: str = (
+        "model.keras returns sigmoid(mean of the fold logits), uncalibrated; the probability "
+        "that is shown is sigmoid(mean of the fold logits / calibration.temperature)"
+    )
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card in JSON's own types; a number that is not finite becomes None."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Card:
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        ModelError
+            The card is of a newer schema, or lacks or misspells something.
+        """
+        version = data.get("schema_version")
+        if not isinstance(version, int) or version < 1:
+            raise ModelError("card.json has no schema_version: it is not a spinefrac model's card")
+        if version > SCHEMA_VERSION:
+            raise ModelError(
+                f"card.json has schema version {version}, this spinefrac reads up to "
+                f"{SCHEMA_VERSION}: update spinefrac to use the model"
+            )
+        try:
+            return cls(
+                **{
+                    **data,
+                    "data": DataSummary(**{**data["data"], "notes": tuple(data["data"]["notes"])}),
+                    "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
+                    "folds": tuple(FoldRecord(**fold) for fold in data["folds"]),
+                    "calibration": Calibration(**data["calibration"]),
+                    "files": {name: FileRecord(**entry) for name, entry in data["files"].items()},
+                }
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ModelError(
+                f"card.json is not a complete card ({error}): restore the model from a copy"
+            ) from error
+
+
+def now() -> str:
+    """Return the present moment as the card writes it: UTC, ISO 8601, whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0).isoformat()
+
+
+def dump(card: Card) -> bytes:
+    """Return the bytes of ``card.json``, signed with their own SHA-256.
+
+    The hash is taken over the very bytes of the file with 64 zeros in its own place, so that
+    any changed byte is noticed.
+    """
+    text = _layout({"sha256": _UNSIGNED, **card.to_dict()}) + "\n"
+    unsigned = text.encode()
+    digest = hashlib.sha256(unsigned).hexdigest()
+    return unsigned.replace(_UNSIGNED.encode(), digest.encode(), 1)
+
+
+def parse(content: bytes) -> Card:
+    """Read the bytes of a ``card.json`` and verify its own hash.
+
+    Raises
+    ------
+    ModelError
+        Not a card, changed since it was written, or of a newer schema.
+    """
+    try:
+        data = json.loads(content)
+    except ValueError as error:
+        raise ModelError(
+            "card.json is not JSON, so it is damaged: restore the model from a copy"
+        ) from error
+    if not isinstance(data, dict):
+        raise ModelError("card.json is not a JSON object: it is not a spinefrac model's card")
+    digest = data.pop("sha256", None)
+    # The schema comes first: a newer card may be signed in another way.
+    card = Card.from_dict(data)
+    unsigned = content.replace(str(digest).encode(), _UNSIGNED.encode(), 1)
+    if hashlib.sha256(unsigned).hexdigest() != digest:
+        raise ModelError(
+            "card.json does not match its own SHA-256, so it was changed or damaged after it "
+            "was written: restore the model from a copy"
+        )
+    return card
+
+
+def _plain(value: Any) -> Any:
+    """Turn records, tuples and NumPy scalars into JSON's own types."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if hasattr(value, "tolist"):  # NumPy array or scalar
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no NaN
+    return value
+
+
+def _layout(value: Any, indent: str = "") -> str:
+    """Lay JSON out for people: sorted keys, one entry a line, a row of numbers on one line."""
+    deeper = indent + "  "
+    if isinstance(value, dict) and value:
+        entries = [f"{json.dumps(key)}: {_layout(value[key], deeper)}" for key in sorted(value)]
+    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+        entries = [_layout(entry, deeper) for entry in value]
+    else:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    lines = ",\n".join(deeper + entry for entry in entries)
+    return f"{opening}\n{lines}\n{indent}{closing}"

@@ -1,0 +1,47 @@
+"""Names of saved models: lower-case letters, digits and hyphens, so that they are safe as
+folder names, in addresses and on every file system."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from spinefrac.errors import ModelError
+
+#: Longest id; leaves room for prefixes within the 255 bytes of a file name.
+MAX_LENGTH = 80
+
+# Windows keeps these for devices, with any ending and in any case.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])\Z")
+_VALID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+
+
+def slug(name: str) -> str:
+    """Make an id of what somebody typed: ``Küche, Lauf 2`` becomes ``kuche-lauf-2``.
+
+    Raises
+    ------
+    ModelError
+        Nothing usable is left.
+    """
+    ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", ascii_only.lower())
+    return validate("-".join(words)[:MAX_LENGTH].strip("-"))
+
+
+def validate(model_id: str) -> str:
+    """Return `model_id` if it is one.
+
+    Raises
+    ------
+    ModelError
+        It is not.
+    """
+    usable = _VALID.match(model_id) and not _RESERVED.match(model_id)
+    if not usable or len(model_id) > MAX_LENGTH:
+        raise ModelError(
+            "A model's name is lower-case letters, digits and single hyphens between them, at "
+            f"most {MAX_LENGTH} in all, such as phantom-demo; got {model_id[:100]!r}: choose "
+            "another name"
+        )
+    return model_id
