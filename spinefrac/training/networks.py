@@ -1,0 +1,274 @@
+"""The networks: grey slice in, one logit out, and the exact class activation map beside it.
+
+Every network is a plain Keras functional model of built-in layers, so that a saved file loads
+anywhere without our code. Its input is ``image`` (S, S, 1) float32 in 0…255 and its output
+``logit`` (1,), without a sigmoid. All of them end in the same head: global average pooling and
+global max pooling of the last feature map, and one dense layer. Such a head is linear in the
+pooled features, so the logit splits exactly into a sum over the places of the feature map (Zhou
+et al., "Learning deep features for discriminative localization", CVPR 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spinefrac.errors import TrainingError
+from spinefrac.training.settings import NETWORKS
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build(
+    name: str = "compact",
+    size: int = 160,
+    weights: str | None = None,
+    seed: int | None = None,
+    fast_training: bool = False,
+) -> keras.Model:
+    """Build a network.
+
+    Parameters
+    ----------
+    name : str
+        One of `spinefrac.training.settings.NETWORKS`.
+    size : int
+        Side S of the square input, in pixels.
+    weights : str or None
+        ``imagenet`` for the backbones of ``keras.applications``, the path of a Keras weights or
+        model file, or None for random weights.
+    seed : int or None
+        Of the random weights.
+    fast_training : bool
+        Use TensorFlow's fused batch normalisation: the same numbers and the same variables in
+        the same order, a quarter less time a step on a CPU, but no portable file. Copy the
+        weights into a network built without it before saving.
+
+    Returns
+    -------
+    keras.Model
+        Input ``image`` (N, S, S, 1) float32 in 0…255, output ``logit`` (N, 1).
+
+    Raises
+    ------
+    TrainingError
+        The name is unknown, or the weights are missing or do not fit.
+    """
+    import keras
+
+    if name not in NETWORKS:
+        raise TrainingError(f"unknown network {name!r}; choose one of {', '.join(NETWORKS)}")
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    image = keras.Input((size, size, 1), name="image")
+    backbone = None
+    if name == "compact":
+        if weights == "imagenet":
+            raise TrainingError(
+                "the network 'compact' has no ImageNet weights; leave the weights out, name a "
+                "weights file, or choose another network"
+            )
+        features = _compact(image, _fused_batch_normalization() if fast_training else None)
+    else:
+        backbone = _BACKBONES[name](image, "imagenet" if weights == "imagenet" else None)
+        features = backbone.output
+    model = keras.Model(image, _head(features), name=name)
+    if weights and weights != "imagenet":
+        _load_weights(model, backbone, Path(weights))
+    return model
+
+
+def with_heatmap(model: keras.Model) -> keras.Model:
+    """Give a network its class activation map as a second output.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by `build`.
+
+    Returns
+    -------
+    keras.Model
+        Outputs ``logit`` (N, 1) and ``heatmap`` (N, h, w), float32. The map is in units of the
+        logit: its sum over all places plus the dense layer's bias is the logit. A channel's
+        maximum is credited to the place where it stands (evenly to ties).
+    """
+    import keras
+    from keras import layers, ops
+
+    features = model.get_layer("features").output
+    _, height, width, channels = features.shape
+    kernel = model.get_layer("logit").get_weights()[0]  # (2C, 1): averages first, then maxima
+    average = layers.Conv2D(1, 1, use_bias=False, name="heatmap_average")
+    maximum = layers.Conv2D(1, 1, use_bias=False, name="heatmap_maximum")
+
+    is_peak = ops.cast(
+        ops.equal(features, ops.max(features, axis=(1, 2), keepdims=True)), "float32"
+    )
+    share = is_peak / ops.sum(is_peak, axis=(1, 2), keepdims=True)
+    heatmap = average(features) + maximum(features * share)
+    heatmap = layers.Reshape((height, width), name="heatmap")(heatmap)
+    average.set_weights([kernel[:channels].reshape(1, 1, channels, 1) / (height * width)])
+    maximum.set_weights([kernel[channels:].reshape(1, 1, channels, 1)])
+    return keras.Model(model.input, [model.output, heatmap], name=f"{model.name}_with_heatmap")
+
+
+def _head(features: Any) -> Any:
+    """Pool the feature map (N, h, w, C) and weigh the 2C numbers into one logit (N, 1)."""
+    from keras import layers
+
+    features = layers.Activation("linear", name="features")(features)
+    pooled = layers.Concatenate(name="pooled")(
+        [
+            layers.GlobalAveragePooling2D(name="average")(features),
+            layers.GlobalMaxPooling2D(name="maximum")(features),
+        ]
+    )
+    return layers.Dense(1, name="logit")(pooled)
+
+
+def _compact(image: Any, batch_normalization: Callable[[], Any] | None) -> Any:
+    """Return a feature map at a quarter of the input's side, made for lines a pixel wide.
+
+    The first convolution works at full resolution and is followed by max pooling, not by a
+    stride, so that a thin line survives wherever it falls on the grid. Normalising after the
+    pooling is the same function for positive scales and costs a quarter. A coarser level gives
+    context (is this gap a joint or a break?) and is added back, so that the heat map stays fine.
+    """
+    from keras import layers
+
+    norm = batch_normalization or layers.BatchNormalization
+
+    def conv(x: Any, filters: int, kernel: int = 3) -> Any:
+        x = layers.Conv2D(filters, kernel, padding="same", use_bias=False)(x)
+        return layers.ReLU()(norm()(x))
+
+    def residual(x: Any, filters: int) -> Any:
+        y = conv(x, filters)
+        y = norm()(layers.Conv2D(filters, 3, padding="same", use_bias=False)(y))
+        return layers.ReLU()(layers.Add()([x, y]))
+
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
+    x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(norm()(layers.MaxPooling2D()(x)))  # S/2
+    x = conv(x, 16)
+    x = conv(layers.MaxPooling2D()(x), 32)  # S/4
+    fine = residual(x, 32)
+    coarse = conv(layers.MaxPooling2D()(fine), 64)  # S/8
+    coarse = residual(coarse, 64)
+    coarse = conv(coarse, 32, kernel=1)
+    context = layers.UpSampling2D(interpolation="nearest")(coarse)
+    return conv(layers.Add()([fine, context]), 64)
+
+
+def _three_channels(image: Any, scale: list[float], offset: list[float]) -> Any:
+    from keras import layers
+
+    return layers.Rescaling(scale, offset)(layers.Concatenate()([image, image, image]))
+
+
+def _mobilenet_v3_small(image: Any, weights: str | None) -> Any:
+    from keras import applications
+
+    rgb = _three_channels(image, [1 / 127.5] * 3, [-1.0] * 3)
+    return _backbone(
+        applications.MobileNetV3Small, rgb, weights=weights, include_preprocessing=False
+    )
+
+
+def _efficientnet_v2_b0(image: Any, weights: str | None) -> Any:
+    from keras import applications
+
+    # With its preprocessing inside, the exported graph lacks the normalisation constants.
+    rgb = _three_channels(image, [1 / 127.5] * 3, [-1.0] * 3)
+    return _backbone(
+        applications.EfficientNetV2B0, rgb, weights=weights, include_preprocessing=False
+    )
+
+
+def _densenet121(image: Any, weights: str | None) -> Any:
+    from keras import applications
+
+    mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, RGB in 0…1
+    scale = [1 / (255 * d) for d in deviation]
+    offset = [-m / d for m, d in zip(mean, deviation, strict=True)]
+    return _backbone(
+        applications.DenseNet121, _three_channels(image, scale, offset), weights=weights
+    )
+
+
+def _resnet50(image: Any, weights: str | None) -> Any:
+    from keras import applications
+
+    mean_bgr = [103.939, 116.779, 123.68]  # ImageNet, in 0…255
+    rgb = _three_channels(image, [1.0] * 3, [-m for m in mean_bgr])
+    return _backbone(applications.ResNet50, rgb, weights=weights)
+
+
+_BACKBONES: dict[str, Callable[[Any, str | None], Any]] = {
+    "mobilenet_v3_small": _mobilenet_v3_small,
+    "efficientnet_v2_b0": _efficientnet_v2_b0,
+    "densenet121": _densenet121,
+    "resnet50": _resnet50,
+}
+
+
+def _backbone(
+    make: Callable[..., Any], rgb: Any, *, weights: str | None, **options: Any
+) -> keras.Model:
+    """Return a ``keras.applications`` network without its top, over `rgb` (N, S, S, 3)."""
+    try:
+        return make(include_top=False, weights=weights, input_tensor=rgb, **options)
+    except Exception as error:
+        # Keras raises a bare Exception where a download fails, so its text has to be read.
+        if weights is None or "URL fetch failure" not in str(error):
+            raise
+        raise TrainingError(
+            f"the ImageNet weights of {make.__name__} could not be fetched from here; where there "
+            f"is internet access run keras.applications.{make.__name__}(include_top=False)"
+            ".save_weights('backbone.weights.h5'), bring that file and name it as the weights, "
+            "or train without weights"
+        ) from error
+
+
+def _load_weights(model: keras.Model, backbone: keras.Model | None, path: Path) -> None:
+    """Load a whole network's weights, or its backbone's alone, from `path`."""
+    if not path.is_file():
+        raise TrainingError(f"no weights file {path}; name an existing .weights.h5, .h5 or .keras")
+    reasons = []
+    for candidate in (model, backbone):
+        if candidate is None:
+            continue
+        try:
+            candidate.load_weights(path)
+            return
+        except (ValueError, OSError, KeyError) as error:
+            reasons.append(str(error).strip().splitlines()[0])
+    raise TrainingError(
+        f"the weights in {path.name} do not fit the network {model.name!r}: {reasons[0]}; "
+        "use a file saved from the same network, or train without weights"
+    )
+
+
+def _fused_batch_normalization() -> Callable[[], Any]:
+    """Return a layer class that trains as ``BatchNormalization`` does, with a fused kernel."""
+    import keras
+    import tensorflow as tf
+
+    class FusedBatchNormalization(keras.layers.BatchNormalization):
+        def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+            if not training:
+                return super().call(inputs, training=training, mask=mask)
+            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+            )
+            # The kernel returns the unbiased variance; the layer keeps the biased one.
+            count = tf.cast(tf.size(inputs) / tf.size(mean), tf.float32)
+            variance = variance * (count - 1) / count
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + batch * (1 - self.momentum))
+            return outputs
+
+    return FusedBatchNormalization

@@ -1,0 +1,153 @@
+"""What a training run is asked to do, in one record that travels and is kept in the card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from spinefrac.errors import TrainingError
+from spinefrac.records import Preprocessing
+
+#: Names that `TrainingSettings.network` accepts, the default first.
+NETWORKS = ("compact", "mobilenet_v3_small", "efficientnet_v2_b0", "densenet121", "resnet50")
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationConfig:
+    """Ranges of the random changes that a training slice goes through, one draw an epoch.
+
+    Each is applied with a value drawn evenly from its range; zero switches it off.
+
+    Attributes
+    ----------
+    rotation : float
+        Largest turn to either side, in degrees.
+    zoom : float
+        Largest relative change of size: 0.1 draws factors from 0.9 to 1.1.
+    brightness : float
+        Largest shift of the grey values, as a share of the full range of 255.
+    shift : float
+        Largest displacement along each axis, as a share of the picture's side.
+    flip : bool
+        Whether to mirror left and right in half of the draws.
+    contrast : float
+        Largest relative change of contrast around the picture's mean.
+    noise : float
+        Largest standard deviation of added Gaussian noise, as a share of 255.
+    """
+
+    rotation: float = 15.0
+    zoom: float = 0.1
+    brightness: float = 0.08
+    shift: float = 0.06
+    flip: bool = True
+    contrast: float = 0.15
+    noise: float = 0.02
+
+    def __post_init__(self) -> None:
+        limits = {
+            "rotation": 180.0,
+            "zoom": 0.9,
+            "brightness": 1.0,
+            "shift": 0.5,
+            "contrast": 0.9,
+            "noise": 0.5,
+        }
+        for name, highest in limits.items():
+            value = getattr(self, name)
+            if not 0 <= value <= highest:
+                raise TrainingError(
+                    f"augmentation {name} must lie between 0 and {highest:g}, got {value:g}; "
+                    "0 switches it off"
+                )
+
+    @classmethod
+    def off(cls) -> AugmentationConfig:
+        """Return the configuration that changes nothing."""
+        return cls(0.0, 0.0, 0.0, 0.0, False, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Everything that decides a run's result, apart from the data.
+
+    Attributes
+    ----------
+    network : str
+        One of `NETWORKS`.
+    weights : str or None
+        ``imagenet`` (``keras.applications`` only), the path of a weights file, or None to
+        start from random weights.
+    folds, epochs, batch_size : int
+    learning_rate : float
+        Highest rate; it is reached after a linear warm-up and falls along a half cosine.
+    weight_decay : float
+        Decoupled weight decay of AdamW (Loshchilov and Hutter, 2019).
+    warmup : float
+        Share of all steps that the warm-up takes.
+    class_weights : bool
+        Whether the rarer class counts more, so that both weigh the same in the loss.
+    early_stopping : bool
+        Whether to stop when an inner hold-out of the training groups no longer improves. The
+        outer fold, which is scored, is never looked at.
+    patience : int
+        Epochs without improvement before an early stop.
+    workers : int
+        Folds trained at the same time, each in a process with one thread; 0 means as many as
+        there are cores or folds, whichever is less.
+    seed : int
+    group_by : str
+        See `spinefrac.data.scan.scan`.
+    preprocessing : Preprocessing
+    augmentation : AugmentationConfig
+    """
+
+    network: str = "compact"
+    weights: str | None = None
+    folds: int = 5
+    epochs: int = 25
+    batch_size: int = 16
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.1
+    class_weights: bool = True
+    early_stopping: bool = False
+    patience: int = 8
+    workers: int = 0
+    seed: int = 0
+    group_by: str = "auto"
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise TrainingError(
+                f"unknown network {self.network!r}; choose one of {', '.join(NETWORKS)}"
+            )
+        for name, lowest in {"folds": 2, "epochs": 1, "batch_size": 2, "patience": 1}.items():
+            if getattr(self, name) < lowest:
+                raise TrainingError(
+                    f"{name} must be at least {lowest}, got {getattr(self, name)}; raise it"
+                )
+        if not 0 < self.learning_rate <= 1:
+            raise TrainingError(
+                f"learning rate must lie between 0 and 1, got {self.learning_rate}; "
+                "0.003 suits most data"
+            )
+        if not 32 <= self.preprocessing.size <= 1024:
+            raise TrainingError(
+                f"image size must lie between 32 and 1024 pixels, got {self.preprocessing.size}"
+            )
+        if self.workers < 0:
+            raise TrainingError(f"workers must be 0 (automatic) or more, got {self.workers}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TrainingSettings:
+        nested = {
+            "preprocessing": Preprocessing(**data["preprocessing"]),
+            "augmentation": AugmentationConfig(**data["augmentation"]),
+        }
+        return cls(**{**data, **nested})
