@@ -1,0 +1,83 @@
+# Every job in one command. Written for GNU make 3.81 (macOS) and later, with any POSIX shell.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8501
+DEMO_DATA := build/phantom-demo-data
+
+# The Pythons for which every pinned package has a wheel.
+PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.PHONY: help app test lint chromium bench demo clean
+
+help:
+	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
+	@echo "make test     install what the tests need, check style and types, run every test"
+	@echo "make lint     check style and types only"
+	@echo "make bench    measure and print the figures (ONLY='phantom serving' runs a choice)"
+	@echo "make demo     render the phantom and train models/phantom-demo anew"
+	@echo "make clean    remove $(VENV), caches and build/; models/ and runs/ stay"
+	@echo "PYTHON=/path/to/python3.12 chooses the Python, PORT=8502 the port."
+
+app: $(VENV)/.app
+	$(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT)
+
+test: $(VENV)/.test chromium lint
+	$(PY) -m pytest -m "not slow and not browser"
+	$(PY) -m pytest -m "slow or browser"
+
+lint: $(VENV)/.test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: $(VENV)/.test
+	$(PY) -m benchmarks $(ONLY)
+
+demo: $(VENV)/.app
+	rm -rf $(DEMO_DATA)
+	$(PY) -m spinefrac phantom $(DEMO_DATA) --patients 120 --slices 12 --seed 7
+	$(PY) -m spinefrac train $(DEMO_DATA) --name phantom-demo
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say that the environment holds what the files they depend on ask for.
+$(VENV)/.app: requirements.txt pyproject.toml
+	@found=; if ! { $(PY) -c '$(PYTHON_FITS)' && $(PY) -m pip --version; } >/dev/null 2>&1; then \
+	  for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if command -v "$$python" >/dev/null 2>&1 && "$$python" -c '$(PYTHON_FITS)' 2>/dev/null; \
+	      then found="$$python"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "error: Python 3.11, 3.12 or 3.13 is needed and none was found; install one" \
+	      "(Debian: apt-get install python3 python3-venv; macOS: brew install python@3.12)" \
+	      "or say where it is: make PYTHON=/path/to/python3.12 app" >&2; exit 1; \
+	  fi; \
+	  echo "making $(VENV) with $$found"; \
+	  "$$found" -m venv --clear $(VENV) || exit 1; \
+	fi
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.app requirements-test.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+# A browser for the tests of the pages. Where none can be had they are skipped, by name.
+chromium:
+	@for browser in chromium chromium-browser google-chrome google-chrome-stable \
+	    "/Applications/Chromium.app/Contents/MacOS/Chromium" \
+	    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do \
+	  if command -v "$$browser" >/dev/null 2>&1; then exit 0; fi; \
+	done; \
+	sudo=; if command -v apt-get >/dev/null 2>&1; then \
+	  if [ "$$(id -u)" = 0 ]; then sudo=env; \
+	  elif sudo -n true 2>/dev/null; then sudo="sudo -n"; fi; \
+	fi; \
+	if [ -n "$$sudo" ] && $$sudo apt-get update -qq \
+	    && $$sudo apt-get install -y -qq --no-install-recommends chromium; then exit 0; fi; \
+	echo "no Chromium found: the tests that drive a browser will be skipped; to run them," \
+	  "install it (Debian: apt-get install chromium; macOS: brew install --cask chromium)" >&2
