@@ -1,0 +1,155 @@
+"""A slice into a model's input, and a model's map back onto the slice."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.imaging.bone import bone_square
+from spinefrac.records import CtSlice, FloatImage, GreyImage, ModelInput, Preprocessing, Square
+
+#: The bone window for people where neither they nor the file name one: centre, width in HU.
+BONE_WINDOW = (500.0, 2000.0)
+
+
+def window(pixels_hu: npt.NDArray[np.floating], center: float, width: float) -> GreyImage:
+    """Show a range of Hounsfield units as grey.
+
+    Parameters
+    ----------
+    pixels_hu : float array, shape (H, W)
+    center, width : float
+        In Hounsfield units; `width` must be positive.
+
+    Returns
+    -------
+    uint8 array, shape (H, W)
+        0 at and below centre - width / 2, 255 at and above centre + width / 2.
+    """
+    return _round(_window(pixels_hu, center, width))
+
+
+def display(ct: CtSlice, window: tuple[float, float] | None = None) -> GreyImage:
+    """Return a slice as people look at it.
+
+    Parameters
+    ----------
+    ct : CtSlice
+    window : (centre, width) or None
+        In Hounsfield units. None takes the file's own, else the bone window. Slices that are
+        not calibrated are shown as they are.
+
+    Returns
+    -------
+    uint8 array, shape (H, W)
+    """
+    if not ct.calibrated:
+        return _round(ct.pixels)
+    center, width = window or ct.window or BONE_WINDOW
+    return _round(_window(ct.pixels, center, width))
+
+
+def to_input(ct: CtSlice, preprocessing: Preprocessing) -> ModelInput:
+    """Cut, window and resize a slice the way a model was trained.
+
+    Parameters
+    ----------
+    ct : CtSlice
+    preprocessing : Preprocessing
+        Of the model's card.
+
+    Returns
+    -------
+    ModelInput
+        Pixels uint8 (S, S), and the square of the slice that they show. Where the square
+        reaches past the slice, the input is black.
+    """
+    rows, columns = ct.pixels.shape
+    square = bone_square(ct) if preprocessing.bone_crop else whole_square(rows, columns)
+    top, left = max(square.top, 0), max(square.left, 0)
+    bottom, right = min(square.top + square.side, rows), min(square.left + square.side, columns)
+    cut = ct.pixels[top:bottom, left:right]
+    if ct.calibrated:
+        cut = _window(cut, preprocessing.window_center, preprocessing.window_width)
+    # float32 up to here and through the resize, rounded once at the end.
+    before = (top - square.top, left - square.left)
+    after = (square.top + square.side - bottom, square.left + square.side - right)
+    size = preprocessing.size
+    # The axis with least padding first: a 16000×4000 strip then never becomes 16000×16000.
+    for axis in sorted((0, 1), key=lambda a: before[a] + after[a]):
+        pad = [(0, 0), (0, 0)]
+        pad[axis] = (before[axis], after[axis])
+        if any(pad[axis]):
+            cut = np.pad(cut, pad)
+        cut = _resize_axis(cut, axis, size)
+    return ModelInput(pixels=_round(cut), square=square)
+
+
+def to_slice(
+    heatmap: npt.NDArray[np.float32], square: Square, shape: tuple[int, int]
+) -> FloatImage:
+    """Bring a map over a square back into the slice's own pixels.
+
+    Parameters
+    ----------
+    heatmap : float32 array, shape (h, w)
+        Values over `square`, each in the middle of its cell.
+    square : Square
+        Where the model's input was cut, from `ModelInput.square`.
+    shape : (H, W)
+        Of the slice.
+
+    Returns
+    -------
+    float32 array, shape (H, W)
+        Bilinear inside the square, 0 outside it.
+    """
+    down = _linear_weights(shape[0], square.top, square.side, heatmap.shape[0])  # (H, h)
+    across = _linear_weights(shape[1], square.left, square.side, heatmap.shape[1])  # (W, w)
+    # float32 (H, h) @ (h, w) @ (w, W)
+    return np.ascontiguousarray(down @ heatmap.astype(np.float32, copy=False) @ across.T)
+
+
+def whole_square(rows: int, columns: int) -> Square:
+    """Return the smallest square around a slice, the slice in its middle."""
+    side = max(rows, columns)
+    return Square(top=-((side - rows) // 2), left=-((side - columns) // 2), side=side)
+
+
+def _window(pixels: npt.NDArray[np.floating], center: float, width: float) -> FloatImage:
+    """Window to float32 in 0…255, not rounded. The edges are those of PS3.3, C.11.2.1.3.2."""
+    scaled = (pixels.astype(np.float32, copy=False) - np.float32(center - width / 2)) * np.float32(
+        255.0 / width
+    )
+    return np.clip(scaled, 0, 255, out=scaled)
+
+
+def _round(pixels: FloatImage) -> GreyImage:
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def _resize_axis(pixels: FloatImage, axis: int, size: int) -> FloatImage:
+    """Resize one axis to `size`: area means where it shrinks, linear where it grows."""
+    length = pixels.shape[axis]
+    if length == size:
+        return pixels
+    target = (pixels.shape[1], size) if axis == 0 else (size, pixels.shape[0])
+    method = cv2.INTER_AREA if length > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, target, interpolation=method), dtype=np.float32)
+
+
+def _linear_weights(length: int, start: int, side: int, cells: int) -> FloatImage:
+    """Return how pixel i of a slice's axis mixes the map's cells, float32 (length, cells)."""
+    pixels = np.arange(length) + 0.5 - start
+    inside = (pixels > 0) & (pixels < side)
+    place = np.clip(pixels * cells / side - 0.5, 0, cells - 1)
+    lower = np.minimum(place.astype(np.int64), max(cells - 2, 0))
+    part = place - lower
+    weights = np.zeros((length, cells), dtype=np.float32)
+    rows = np.arange(length)
+    weights[rows, lower] = 1 - part
+    if cells > 1:
+        weights[rows, lower + 1] = part
+    weights[~inside] = 0
+    return weights

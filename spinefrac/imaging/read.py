@@ -1,0 +1,142 @@
+"""Any supported file into a `CtSlice`; everything that can go wrong is an `ImageError`."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging import sniff
+from spinefrac.imaging.limits import check_file
+from spinefrac.records import CtSlice, SliceTags
+
+Source = bytes | str | os.PathLike[str]
+
+
+def read(source: Source, *, name: str = "", position: int | None = None, axis: int = 2) -> CtSlice:
+    """Read one slice from a file or from bytes.
+
+    The format is told from the content. Sizes are checked before anything is decoded.
+
+    Parameters
+    ----------
+    source : bytes, str or path
+        The file's content, or where it lies.
+    name : str
+        What to call the file in messages; a path's last part by default.
+    position : int or None
+        Slice of a NIfTI volume or frame of a multi-frame DICOM; None for the middle one.
+        Pictures and single-frame files have only position 0.
+    axis : int
+        For NIfTI: 0 sagittal, 1 coronal, 2 axial.
+
+    Returns
+    -------
+    CtSlice
+        Pixels float32 (H, W): Hounsfield units where calibrated, else grey in 0…255.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read as a slice: missing, empty, not an image, damaged, too
+        large, or without that position.
+    """
+    with _opened(source, name) as file:
+        kind = sniff.detect(file)
+        with _damage_named(kind):
+            if kind == "dicom":
+                from spinefrac.imaging.dicom import read_dicom
+
+                return read_dicom(file, position)
+            if kind == "nifti":
+                from spinefrac.imaging.nifti import read_nifti
+
+                return read_nifti(file, position, axis)
+            from spinefrac.imaging.raster import read_raster
+
+            if position not in (None, 0):
+                raise ImageError(f"expected slice 0 of a {kind} picture, got {position}; use 0")
+            return read_raster(file, kind)
+
+
+def read_tags(source: Source, *, name: str = "") -> SliceTags:
+    """Read what a DICOM header says of where a slice belongs; pixels are never touched.
+
+    Parameters
+    ----------
+    source : bytes, str or path
+    name : str
+        What to call the file in messages; a path's last part by default.
+
+    Returns
+    -------
+    SliceTags
+        All empty for formats other than DICOM.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, empty, not an image, or its DICOM header is damaged.
+    """
+    with _opened(source, name) as file:
+        kind = sniff.detect(file)
+        if kind != "dicom":
+            return SliceTags()
+        with _damage_named(kind):
+            from spinefrac.imaging.dicom import read_dicom_tags
+
+            return read_dicom_tags(file)
+
+
+@contextmanager
+def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
+    """Open `source`, check its size, and put its name before every `ImageError`."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        name = name or "the file"
+    else:
+        name = name or Path(source).name
+    try:
+        if isinstance(source, bytes | bytearray | memoryview):
+            check_file(len(source))
+            yield io.BytesIO(source)
+            return
+        path = Path(source)
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "nothing there"
+            raise ImageError(f"expected an image file, found {what}; check the path")
+        with path.open("rb") as file:
+            check_file(os.fstat(file.fileno()).st_size)
+            yield file
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error.__cause__
+    except OSError as error:
+        raise ImageError(
+            f"{name}: expected a readable file, got {error.strerror or 'an input error'}; "
+            "check its permissions"
+        ) from error
+
+
+@contextmanager
+def _damage_named(kind: str) -> Iterator[None]:
+    """Turn whatever a foreign parser raises on a damaged file into one `ImageError`.
+
+    Pillow, pydicom, nibabel and the decoders under them raise almost every built-in
+    exception on mutated bytes, so no list of types would be complete. Their texts are left
+    out of the message, as they may quote the header, but kept as the cause.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(f"expected a {kind} slice that fits into memory; export it smaller") from (
+            error
+        )
+    except Exception as error:
+        raise ImageError(
+            f"expected a whole {kind} file, got a damaged or incomplete one; export it again"
+        ) from error
