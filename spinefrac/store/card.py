@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import Dataset, Preprocessing
 
-#: Raised by one whenever a card of the former kind could be misread by this code.
+#: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
 SCHEMA_VERSION = 1
 
 #: Stands for the card's own hash while that hash is computed.
@@ -137,12 +139,11 @@ class Card:
     settings : dict
         Training settings, as `TrainingSettings` prints them.
     folds : tuple of FoldRecord
-    metrics : dict
-        Out-of-fold metrics with intervals, as `evaluation.metrics.Metrics` prints them.
+    metrics : Metrics
+        Out-of-fold, with intervals, at the operating point.
     calibration : Calibration
-    operating_point : dict
-        Threshold, rule, and sensitivity and specificity with intervals, as
-        `evaluation.operating_point.OperatingPoint` prints them.
+    operating_point : OperatingPoint
+        Threshold, how it was chosen, and sensitivity and specificity there.
     input_check : dict
         Statistics of the training inputs, as `serving.input_check` prints them.
     keras_onnx_max_difference : float
@@ -169,9 +170,9 @@ class Card:
     parameters: int
     settings: dict[str, Any]
     folds: tuple[FoldRecord, ...]
-    metrics: dict[str, Any]
+    metrics: Metrics
     calibration: Calibration
-    operating_point: dict[str, Any]
+    operating_point: OperatingPoint
     input_check: dict[str, Any]
     keras_onnx_max_difference: float
     versions: dict[str, str]
@@ -185,7 +186,9 @@ class Card:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card in JSON's own types; a number that is not finite becomes None."""
-        plain: dict[str, Any] = _plain(self)
+        plain = {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
+        plain["metrics"] = _plain(self.metrics.to_dict())
+        plain["operating_point"] = _plain(self.operating_point.to_dict())
         return plain
 
     @classmethod
@@ -212,11 +215,13 @@ class Card:
                     "data": DataSummary(**{**data["data"], "notes": tuple(data["data"]["notes"])}),
                     "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
                     "folds": tuple(FoldRecord(**fold) for fold in data["folds"]),
+                    "metrics": Metrics.from_dict(data["metrics"]),
+                    "operating_point": OperatingPoint.from_dict(data["operating_point"]),
                     "calibration": Calibration(**data["calibration"]),
                     "files": {name: FileRecord(**entry) for name, entry in data["files"].items()},
                 }
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
                 f"card.json is not a complete card ({error}): restore the model from a copy"
             ) from error

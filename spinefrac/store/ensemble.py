@@ -43,7 +43,7 @@ def probability_model(folds: Sequence[keras.Model]) -> keras.Model:
     import keras
 
     image = keras.Input(folds[0].inputs[0].shape[1:], name="image")
-    logits = [_fold(model, index, 1)(image) for index, model in enumerate(folds)]
+    logits = [_named(logit_model(model), index)(image) for index, model in enumerate(folds)]
     logit = _join(logits, keras.layers.Average, "logit")
     probability = keras.layers.Activation("sigmoid", name="probability")(logit)
     return keras.Model(image, probability, name="fold_ensemble")
@@ -66,18 +66,25 @@ def serving_model(folds: Sequence[keras.Model]) -> keras.Model:
     import keras
 
     image = keras.Input(folds[0].inputs[0].shape[1:], name="image")
-    outputs = [_fold(model, index, 2)(image) for index, model in enumerate(folds)]
+    outputs = [_named(model, index)(image) for index, model in enumerate(folds)]
     logits = _join([logit for logit, _ in outputs], keras.layers.Concatenate, "logits")
     heatmaps = _join([heatmap for _, heatmap in outputs], keras.layers.Average, "heatmaps")
     return keras.Model(image, {"logits": logits, "heatmaps": heatmaps}, name="serving")
 
 
-def _fold(model: keras.Model, index: int, outputs: int) -> keras.Model:
+def logit_model(model: keras.Model) -> keras.Model:
+    """Return a fold's network without the heat map, sharing its layers."""
+    import keras
+
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+
+
+def _named(model: keras.Model, index: int) -> keras.Model:
     """Wrap a fold's layers under a name of its own; nothing is copied."""
     import keras
 
-    chosen = model.outputs[0] if outputs == 1 else model.outputs[:outputs]
-    return keras.Model(model.inputs[0], chosen, name=f"fold_{index}")
+    outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
+    return keras.Model(model.inputs[0], outputs, name=f"fold_{index}")
 
 
 def _join(tensors: list, merge: type, name: str) -> keras.KerasTensor:
@@ -147,7 +154,7 @@ def largest_difference(
     images = probes[..., None].astype(np.float32)
     logits, heatmaps = _run_onnx(onnx_path, images)
     expected = {name: np.asarray(value) for name, value in serving(images, training=False).items()}
-    reloaded = keras.models.load_model(keras_path, compile=False, safe_mode=True)
+    reloaded = _reload(keras_path)
     inner = keras.Model(reloaded.inputs[0], reloaded.get_layer("logit").output)
     mean = np.asarray(inner(images, training=False))[:, 0]
 
@@ -171,6 +178,19 @@ def largest_difference(
             "nothing was saved; train another network or check that the loss was finite"
         )
     return logit_difference
+
+
+def _reload(path: Path) -> keras.Model:
+    """Open ``model.keras`` as anyone would who does not have this package."""
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"Keras does not open model.keras again ({_one_line(error)}), nothing was saved: use "
+            "built-in layers only"
+        ) from error
 
 
 def _run_onnx(path: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

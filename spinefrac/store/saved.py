@@ -7,20 +7,17 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store import names
 from spinefrac.store.card import Card, FileRecord
-
-if TYPE_CHECKING:
-    from spinefrac.evaluation.metrics import Metrics
-    from spinefrac.evaluation.operating_point import OperatingPoint
 
 #: The parts of a saved model beside its card.
 KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
@@ -69,21 +66,11 @@ class SavedModel:
 
     @property
     def threshold(self) -> float:
-        return float(self.card.operating_point["threshold"])
+        return self.card.operating_point.threshold
 
     @property
     def metrics(self) -> Metrics:
-        """Out-of-fold metrics with intervals."""
-        from spinefrac.evaluation.metrics import Metrics
-
-        return Metrics.from_dict(self.card.metrics)
-
-    @property
-    def operating_point(self) -> OperatingPoint:
-        """Threshold, how it was chosen, and sensitivity and specificity there."""
-        from spinefrac.evaluation.operating_point import OperatingPoint
-
-        return OperatingPoint.from_dict(self.card.operating_point)
+        return self.card.metrics
 
     @property
     def keras_path(self) -> Path:

@@ -25,6 +25,8 @@ import numpy as np
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import EpochRecord, GreyImage, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store import ensemble, names, saved
@@ -33,8 +35,6 @@ from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, Fol
 if TYPE_CHECKING:
     import keras
 
-    from spinefrac.evaluation.metrics import Metrics
-    from spinefrac.evaluation.operating_point import OperatingPoint
     from spinefrac.serving.input_check import InputCheckStatistics
 
 #: Slices on which Keras and ONNX Runtime are compared at least.
@@ -218,12 +218,12 @@ def _write_parts(new: NewModel, folder: Path) -> None:
         data=new.data,
         preprocessing=new.preprocessing,
         network=new.network,
-        parameters=int(new.fold_models[0].count_params()),
+        parameters=int(ensemble.logit_model(new.fold_models[0]).count_params()),
         settings=_without_folders(new.settings),
         folds=_folds(new),
-        metrics=new.metrics.to_dict(),
+        metrics=new.metrics,
         calibration=Calibration(float(new.temperature), new.temperature_method),
-        operating_point=new.operating_point.to_dict(),
+        operating_point=new.operating_point,
         input_check=new.input_check.to_dict(),
         keras_onnx_max_difference=difference,
         versions=_versions(),
@@ -242,7 +242,7 @@ def _folds(new: NewModel) -> tuple[FoldRecord, ...]:
     for fold, model in enumerate(new.fold_models):
         held_out = oof.folds == fold
         epochs = [record for record in new.history if record.fold == fold]
-        digest, size = ensemble.weights_digest(model)
+        digest, size = ensemble.weights_digest(ensemble.logit_model(model))
         records.append(
             FoldRecord(
                 fold=fold,

@@ -1,0 +1,174 @@
+"""One forward pass of a saved model through ONNX Runtime: probability and heat map."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac import imaging
+from spinefrac.errors import ModelError
+from spinefrac.evaluation import calibration
+from spinefrac.records import CtSlice, ModelInput, Prediction
+from spinefrac.serving import input_check
+from spinefrac.store import saved
+from spinefrac.store.saved import SavedModel
+
+#: Slices that go through the network at once in `Predictor.predict_many`.
+BATCH = 16
+
+#: Predictors that `open_model` keeps, the least recently used leaves first.
+KEPT_OPEN = 4
+
+
+class Predictor:
+    """Answers of one saved model. Any number of threads may share it.
+
+    Parameters
+    ----------
+    model : SavedModel
+
+    Raises
+    ------
+    ModelError
+        ONNX Runtime refuses the model's file.
+    """
+
+    def __init__(self, model: SavedModel) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # One thread a pass: the network is small, and a server's threads share the cores.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        # The arena keeps the largest batch's memory for good.
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        self.model = model
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(model.onnx_path), options, providers=["CPUExecutionProvider"]
+            )
+            self._statistics = input_check.InputCheckStatistics.from_dict(model.card.input_check)
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [""])[0][:200]
+            raise ModelError(
+                f"Model {model.id} cannot be opened for serving ({reason}): update spinefrac or "
+                "train the model again"
+            ) from error
+
+    def predict(self, ct: CtSlice) -> Prediction:
+        """Answer on one slice.
+
+        Parameters
+        ----------
+        ct : CtSlice
+
+        Returns
+        -------
+        Prediction
+        """
+        return self._predict_batch([ct])[0]
+
+    def predict_many(self, slices: Iterable[CtSlice]) -> Iterator[Prediction]:
+        """Answer on any number of slices, in their order, `BATCH` at a time.
+
+        Parameters
+        ----------
+        slices : iterable of CtSlice
+            Read as the answers are asked for.
+
+        Yields
+        ------
+        Prediction
+            Its `milliseconds` are an even share of its batch's.
+        """
+        remaining = iter(slices)
+        while batch := list(islice(remaining, BATCH)):
+            yield from self._predict_batch(batch)
+
+    def run(self, inputs: npt.NDArray[np.uint8]) -> tuple[np.ndarray, np.ndarray]:
+        """Pass inputs through the network.
+
+        Parameters
+        ----------
+        inputs : uint8 array, shape (N, S, S)
+
+        Returns
+        -------
+        logits : float32 array, shape (N, folds)
+        heatmaps : float32 array, shape (N, h, w)
+            Mean over the folds.
+        """
+        images = inputs[..., None].astype(np.float32)
+        logits, heatmaps = self._session.run(["logits", "heatmaps"], {"image": images})
+        return logits, heatmaps
+
+    def _predict_batch(self, batch: list[CtSlice]) -> list[Prediction]:
+        start = time.perf_counter()
+        inputs = [imaging.to_input(ct, self.model.preprocessing) for ct in batch]
+        logits, heatmaps = self.run(np.stack([model_input.pixels for model_input in inputs]))
+        answers = [
+            self._answer(*entry) for entry in zip(batch, inputs, logits, heatmaps, strict=True)
+        ]
+        milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
+        return [replace(answer, milliseconds=milliseconds) for answer in answers]
+
+    def _answer(
+        self, ct: CtSlice, model_input: ModelInput, logits: np.ndarray, heatmap: np.ndarray
+    ) -> Prediction:
+        """Put together one slice's answer from its fold logits (folds,) and heat map (h, w)."""
+        temperature = self.model.temperature
+        # In double precision: the answer must not depend on how the mean is summed up.
+        logits = logits.astype(np.float64)
+        shape = (ct.pixels.shape[0], ct.pixels.shape[1])
+        return Prediction(
+            model=self.model.id,
+            probability=float(calibration.probabilities(logits.mean(), temperature)),
+            threshold=self.model.threshold,
+            fold_probabilities=tuple(calibration.probabilities(logits, temperature).tolist()),
+            heatmap=imaging.to_slice(heatmap, model_input.square, shape),
+            input=model_input,
+            input_check=input_check.check(self._statistics, ct, model_input),
+            milliseconds=0.0,
+        )
+
+
+_open: OrderedDict[tuple[Path, str], Predictor] = OrderedDict()
+_open_lock = threading.Lock()
+
+
+def open_model(model_id: str | None = None) -> Predictor:
+    """Return the predictor of a saved model; the same one while the model stays the same.
+
+    Parameters
+    ----------
+    model_id : str or None
+        None for the default model.
+
+    Returns
+    -------
+    Predictor
+        Opened anew where the model was replaced under its id.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it is damaged.
+    """
+    model = saved.load(model_id or saved.default_id())
+    key = (model.path, model.card_hash)
+    with _open_lock:
+        if key not in _open:
+            _open[key] = Predictor(model)
+        _open.move_to_end(key)
+        while len(_open) > KEPT_OPEN:
+            _open.popitem(last=False)
+        return _open[key]
