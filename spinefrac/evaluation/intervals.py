@@ -2,6 +2,11 @@
 
 Slices of one patient resemble each other; drawing slices one by one makes intervals far
 too narrow (Field and Welsh, 2007, "Bootstrapping clustered data").
+
+The bootstrap gives the standard error. Around it, percentile and BCa intervals (Efron,
+1987) hold the truth too rarely for rates near 1 with a hundred patients, so a rate's interval
+is made on the logit scale, where it cannot leave 0…1, with Student's t for the number of
+groups that bear on it. `benchmarks/evaluation.py` measures how often the truth is inside.
 """
 
 from __future__ import annotations
@@ -64,29 +69,124 @@ def bootstrap(
     Parameters
     ----------
     statistic : callable
-        From weights (G, r) to named arrays (r,), such as `WeightedMetrics`.
+        From weights (G, r) to named arrays (…, r), such as `WeightedMetrics`.
     groups, rows, resamples, seed
         As in `resamples_of`.
 
     Returns
     -------
-    dict of float64 arrays, shape (R,)
+    dict of float64 arrays, shape (…, R)
         NaN where a resample does not define the statistic.
     """
     blocks = [dict(statistic(w)) for w in resamples_of(groups, resamples, seed, rows=rows)]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return {name: np.concatenate([block[name] for block in blocks], axis=-1) for name in blocks[0]}
 
 
-def percentile_interval(replicates: FloatArray, level: float = LEVEL) -> Interval | None:
+def rate_interval(
+    point: float, replicates: FloatArray, groups: int, *, lowest: float = 0.0, highest: float = 1.0
+) -> Interval | None:
+    """Return the interval of something that lies between two bounds.
+
+    Parameters
+    ----------
+    point : float
+        The estimate.
+    replicates : float64 array, shape (R,)
+        The same on resamples of the groups, NaN where not defined.
+    groups : int
+        Groups that bear on it, g: for sensitivity, those with a fracture.
+    lowest, highest : float
+        The bounds.
+
+    Returns
+    -------
+    (low, high), or None
+        None for fewer than two groups, or where most replicates are not defined. At a bound,
+        where no resample can differ, the other end is the exact one for g groups of which
+        none (or each) failed, 1 - 0.025^(1/g) away (Clopper and Pearson, 1934; Hanley and
+        Lippman-Hand, 1983).
+    """
+    error = standard_error(replicates, groups)
+    if error is None or not np.isfinite(point):
+        return None
+    span = highest - lowest
+    share = (point - lowest) / span
+    # Within rounding of a bound, it is at the bound.
+    if min(share, 1.0 - share) < 1e-12:
+        reach = span * (1.0 - ((1.0 - LEVEL) / 2) ** (1.0 / groups))
+        return (lowest, lowest + reach) if share < 0.5 else (highest - reach, highest)
+    centre = np.log(share / (1.0 - share))
+    half = _t_quantile(groups) * error / span / (share * (1.0 - share))
+    low, high = (1.0 / (1.0 + np.exp(-np.clip([centre - half, centre + half], -700, 700)))).tolist()
+    return lowest + span * low, lowest + span * high
+
+
+def positive_interval(point: float, replicates: FloatArray, groups: int) -> Interval | None:
+    """Return the interval of something above 0, made on the logarithmic scale.
+
+    Parameters and result as in `rate_interval`.
+    """
+    error = standard_error(replicates, groups)
+    if error is None or not point > 0.0:
+        return None
+    factor = float(np.exp(min(_t_quantile(groups) * error / point, 700.0)))
+    return point / factor, point * factor
+
+
+def difference_interval(
+    point: float, replicates: FloatArray, groups: int
+) -> tuple[Interval, float] | None:
+    """Return the interval of a difference, and the p-value of its being zero (two-sided).
+
+    Parameters as in `rate_interval`. Both come from the same t statistic with g - 1 degrees
+    of freedom, so the interval excludes zero exactly where p < 0.05.
+    """
+    from scipy.special import stdtr
+
+    error = standard_error(replicates, groups)
+    if error is None or not np.isfinite(point):
+        return None
+    half = _t_quantile(groups) * error
+    if error > 0.0:
+        p = 2.0 * float(stdtr(groups - 1, -abs(point) / error))
+    else:
+        p = 1.0 if point == 0.0 else 0.0
+    return (point - half, point + half), p
+
+
+def percentile_interval(replicates: FloatArray) -> Interval | None:
     """Return the percentile interval (Efron, 1981) of the replicates that are defined.
 
     Returns
     -------
     (low, high), or None where fewer than half of the replicates are defined.
     """
-    defined = replicates[np.isfinite(replicates)]
-    if 2 * len(defined) < len(replicates) or not len(defined):
+    defined = _defined(replicates)
+    if defined is None:
         return None
-    tail = (1.0 - level) / 2
-    low, high = np.quantile(defined, (tail, 1.0 - tail))
-    return float(low), float(high)
+    tail = (1.0 - LEVEL) / 2
+    low, high = np.quantile(defined, (tail, 1.0 - tail)).tolist()
+    return low, high
+
+
+def standard_error(replicates: FloatArray, groups: int) -> float | None:
+    """Return the bootstrap's standard error, freed of its bias of (g - 1) / g in variance.
+
+    None for fewer than two groups, or where fewer than half of the replicates are defined.
+    """
+    defined = _defined(replicates)
+    if defined is None or groups < 2 or len(defined) < 2:
+        return None
+    return float(defined.std(ddof=1) * np.sqrt(groups / (groups - 1)))
+
+
+def _defined(replicates: FloatArray) -> FloatArray | None:
+    defined = replicates[np.isfinite(replicates)]
+    return defined if len(defined) and 2 * len(defined) >= len(replicates) else None
+
+
+def _t_quantile(groups: int) -> float:
+    """Return how many standard errors an interval reaches with g - 1 degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(groups - 1, (1.0 + LEVEL) / 2))

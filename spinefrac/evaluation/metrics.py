@@ -9,8 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.intervals import Interval, bootstrap, percentile_interval
-from spinefrac.evaluation.sample import Sample, make_sample
+from spinefrac.evaluation.intervals import (
+    Interval,
+    bootstrap,
+    percentile_interval,
+    positive_interval,
+    rate_interval,
+)
+from spinefrac.evaluation.sample import FloatArray, Sample, make_sample
 from spinefrac.evaluation.weighted import METRIC_NAMES, WeightedMetrics
 from spinefrac.records import CLASS_NAMES
 
@@ -137,23 +143,77 @@ def summarize(
             f"Expected a finite threshold, got {threshold}: choose one between 0 and 1."
         )
     weighted = WeightedMetrics(sample, threshold)
-    point = {name: float(v[0]) for name, v in weighted(np.ones((sample.groups, 1))).items()}
-    intervals: dict[str, Interval] = {}
+    everything = weighted(np.ones((sample.groups, 1)))
+    point = {name: float(everything[name][0]) for name in METRIC_NAMES}
+    ci: dict[str, Interval] = {}
     if resamples and sample.groups > 1:
         drawn = bootstrap(weighted, sample.groups, rows=sample.n, resamples=resamples, seed=seed)
-        found = {name: percentile_interval(drawn[name]) for name in METRIC_NAMES}
-        intervals = {
-            name: pair for name, pair in found.items() if pair and np.isfinite(point[name])
-        }
+        ci = metric_intervals(sample, point, drawn)
     return Metrics(
         n=sample.n,
         groups=sample.groups,
         threshold=float(threshold),
         **{name: value if np.isfinite(value) else None for name, value in point.items()},
         confusion_matrix=confusion_matrix(sample, threshold),
-        ci=intervals,
+        ci=ci,
         notes=_notes(sample, threshold),
     )
+
+
+def metric_intervals(
+    sample: Sample, point: dict[str, float], drawn: dict[str, FloatArray]
+) -> dict[str, Interval]:
+    """Return the 95 % interval of every metric that has one.
+
+    Parameters
+    ----------
+    sample : Sample
+    point : dict of float
+        The metrics of the sample.
+    drawn : dict of float64 arrays, shape (R,)
+        The same on resamples of its groups, from `WeightedMetrics`.
+
+    Returns
+    -------
+    dict of (low, high)
+    """
+    found: dict[str, Interval | None] = {}
+    for name in METRIC_NAMES:
+        value, replicates, groups = point[name], drawn[name], bearing_groups(sample, name)
+        if name == "log_loss":
+            found[name] = positive_interval(value, replicates, groups)
+        elif name == "ece":
+            found[name] = percentile_interval(unbiased_ece(drawn["calibration_gaps"]))
+        else:
+            lowest = -1.0 if name == "mcc" else 0.0
+            found[name] = rate_interval(value, replicates, groups, lowest=lowest)
+    return {name: pair for name, pair in found.items() if pair and np.isfinite(point[name])}
+
+
+def bearing_groups(sample: Sample, name: str) -> int:
+    """Return how many groups bear on a metric, from which its degrees of freedom follow.
+
+    Sensitivity rests on the groups with a fracture, specificity on those without one
+    somewhere, what mixes both on the rarer kind, and the rest on all.
+    """
+    with_fracture = len(np.unique(sample.codes[sample.labels == 1]))
+    without = len(np.unique(sample.codes[sample.labels == 0]))
+    if name in ("accuracy", "brier", "log_loss", "ece"):
+        return sample.groups
+    if name == "recall":
+        return with_fracture
+    return without if name == "specificity" else min(with_fracture, without)
+
+
+def unbiased_ece(gaps: FloatArray) -> FloatArray:
+    """Return the ECE of each resample without what resampling itself adds, shape (R,).
+
+    The absolute value of a noisy gap is too large on average, and a resample's gap is
+    noisy twice over: the square of each gap (bins, R) loses its variance over the resamples.
+    Without this the percentile interval of a well calibrated model lies above the truth.
+    """
+    noise = gaps.var(axis=1, keepdims=True)
+    return np.sqrt(np.maximum(0.0, gaps**2 - noise)).sum(axis=0)
 
 
 def confusion_matrix(sample: Sample, threshold: float) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -181,5 +241,11 @@ def _notes(sample: Sample, threshold: float) -> tuple[str, ...]:
         notes.append(
             f"All {sample.n} slices are of one group, so no interval can be given: "
             "add slices of other patients."
+        )
+    elif sample.both_classes and bearing_groups(sample, "auc") == 1:
+        rare = "with" if bearing_groups(sample, "recall") == 1 else "without"
+        notes.append(
+            f"Only one of {sample.groups} groups has slices {rare} a fracture, so metrics that "
+            "rest on these have no interval: add slices of other patients."
         )
     return tuple(notes)

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.intervals import Interval, bootstrap, percentile_interval
+from spinefrac.evaluation.intervals import Interval, bootstrap, percentile_interval, rate_interval
+from spinefrac.evaluation.metrics import bearing_groups
 from spinefrac.evaluation.sample import FloatArray, Sample, make_sample
 from spinefrac.evaluation.weighted import ratio
 
@@ -110,6 +111,7 @@ def choose(
     everything = np.ones((sample.groups, 1))
     index = steps.best(everything, kind, wanted)
     threshold = float(steps.thresholds[index[0]])
+    rates = {name: float(v[0]) for name, v in steps.rates_at(index[0], everything).items()}
     ci: dict[str, Interval] = {}
     if resamples and sample.groups > 1:
 
@@ -120,14 +122,18 @@ def choose(
             }
 
         drawn = bootstrap(statistic, sample.groups, rows=sample.n, resamples=resamples, seed=seed)
-        found = {name: percentile_interval(values) for name, values in drawn.items()}
-        ci = {name: pair for name, pair in found.items() if pair}
-    rates = steps.rates_at(index[0], everything)
+        for name, of in (("sensitivity", "recall"), ("specificity", "specificity")):
+            pair = rate_interval(rates[name], drawn[name], bearing_groups(sample, of))
+            if pair:
+                ci[name] = pair
+        pair = percentile_interval(drawn["threshold"])
+        if pair:
+            ci["threshold"] = pair
     return OperatingPoint(
         threshold=threshold,
         rule=rule,
-        sensitivity=float(rates["sensitivity"][0]),
-        specificity=float(rates["specificity"][0]),
+        sensitivity=rates["sensitivity"],
+        specificity=rates["specificity"],
         ci=ci,
     )
 

@@ -77,11 +77,12 @@ class WeightedMetrics:
         Returns
         -------
         dict of float64 arrays, shape (R,)
-            By name, NaN where a metric is not defined.
+            By name, NaN where a metric is not defined. Beside them ``calibration_gaps``,
+            shape (bins, R): the terms whose absolute values add up to the ECE.
         """
         totals = self._totals.T @ weights  # (7 + bins, R)
         tn, fp, fn, tp, squared, logs, n = totals[:7]
-        gaps = totals[7:]
+        gaps = ratio(totals[7:], np.broadcast_to(n, totals[7:].shape))
         auc, average_precision = self._ranks(weights)
         recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
         return {
@@ -96,7 +97,8 @@ class WeightedMetrics:
             "average_precision": average_precision,
             "brier": ratio(squared, n),
             "log_loss": ratio(logs, n),
-            "ece": ratio(np.abs(gaps).sum(axis=0), n),
+            "ece": np.abs(gaps).sum(axis=0),
+            "calibration_gaps": gaps,
         }
 
 
