@@ -1,0 +1,309 @@
+"""Which slices belong together, so that no fold splits them: patients, or what stands for one.
+
+The rule is chosen once for the whole data set and said in one sentence. In this order:
+
+1. the ``patient`` column of ``labels.csv``;
+2. DICOM PatientID, or StudyInstanceUID where that is empty;
+3. what folder and file names say, without the suffixes of augmented copies;
+4. nothing: each slice (with its augmented copies) is a group of its own, and the rule says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+from spinefrac.data.disjoint import DisjointSets
+from spinefrac.data.labels import LabelledFile, class_label
+from spinefrac.errors import DatasetError
+from spinefrac.records import SliceTags
+
+# --- the vocabulary of file names ----------------------------------------------------------
+
+_SEPARATORS = r"[\s_\-.]"
+#: What augmentation tools append to a slice's name, with an optional amount: ``-rotated3``.
+_COPY_SUFFIX = re.compile(
+    rf"{_SEPARATORS}+(?:rotated|rotation|rotate|rot|sharpened|sharpen|sharp|flipped|flip|hflip|"
+    r"vflip|fliph|flipv|mirrored|mirror|blurred|blur|noisy|noise|brightness|brighter|bright|"
+    r"darker|dark|contrast|zoomed|zoom|shifted|shift|translated|cropped|crop|resized|resize|"
+    r"scaled|equalized|clahe|gamma|augmented|aug|kopie|copy)"
+    rf"(?:{_SEPARATORS}*-?\d+(?:\.\d+)?(?:deg)?)?(?:\s*\(\d+\))?$",
+    re.IGNORECASE,
+)
+_EXTENSION = re.compile(r"\.(?:png|jpe?g|tiff?|bmp|dcm|dicom|ima|nii|gz)$", re.IGNORECASE)
+#: A patient named as such: ``P012``, ``patient 7``, ``sub-verse012``.
+_PATIENT = re.compile(
+    rf"(?:^|{_SEPARATORS})(sub-[a-z0-9]+|(?:patient|subject|subj|pat|pt|p){_SEPARATORS}?\d+)"
+    rf"(?={_SEPARATORS}|\(|$)",
+    re.IGNORECASE,
+)
+#: A case or study named as such: ``case_7``.
+_CASE = re.compile(
+    rf"(?:^|{_SEPARATORS})((?:case|study|series|scan|volume|vol){_SEPARATORS}?\d+)"
+    rf"(?={_SEPARATORS}|\(|$)",
+    re.IGNORECASE,
+)
+#: ``IMG-0001-00023``: image 23 of series 1, as DICOM viewers export it.
+_EXPORTED = re.compile(r"^(im(?:g|age)?[-_]\d{4})[-_]\d{4,5}$", re.IGNORECASE)
+#: Names that mean nothing to people: UUIDs, hashes, DICOM UIDs.
+_OPAQUE = (
+    r"(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{16,64}|[A-Z]{0,3}\.?\d+(?:\.\d+){5,})"
+)
+_OPAQUE_NAME = re.compile(rf"^({_OPAQUE})(?:[\s_\-]+(?:slice|img|im|z)?[\s_\-]*\d{{1,4}})?$", re.I)
+#: A slice number at the end: `` (18)``, ``_03``, ``-slice3``.
+_SLICE_NUMBER = re.compile(
+    rf"(?:(?:\s*\(\d+\))+|{_SEPARATORS}+(?:slice|slc|sl|image|img|im|frame|fr|z|s|i|no|nr)?"
+    rf"{_SEPARATORS}*\d+)$",
+    re.IGNORECASE,
+)
+#: Words that name no patient, in file names and as folders.
+_GENERIC = frozenset(
+    """
+    slice slices slc sl image images img imgs im picture pictures pic frame frames fr scan scans
+    ct axial sagittal coronal bone spine spinal cervical vertebra vertebrae screenshot file files
+    png jpg jpeg tif tiff bmp dcm dicom dicoms data dataset original originals orig augmented aug
+    copies train training val valid validation test testing batch part new folder patients fx nofx
+    frac fractures not
+    """.split()  # noqa: SIM905 - a word list reads better as words
+)
+#: What de-identification leaves in PatientID instead of an identity.
+_NO_IDENTITY = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "na"}
+
+
+# --- the choice ----------------------------------------------------------------------------
+
+
+def assign(
+    files: Sequence[LabelledFile], tags: Sequence[SliceTags], group_by: str = "auto"
+) -> tuple[tuple[str, ...], str]:
+    """Give every file its group, by one rule for the whole data set.
+
+    PatientIDs and UIDs of DICOM headers are patient data. They become the first eight digits of
+    their SHA-256, as in ``dicom-1a2b3c4d``, so that none lands in a model's card or tables. This
+    is a pseudonym: who holds the original id can recompute it. Names of files and folders and
+    the values of ``labels.csv`` are the user's own words and stay as they are.
+
+    Parameters
+    ----------
+    files : sequence of LabelledFile, length N
+    tags : sequence of SliceTags, length N
+        Header tags of the same files.
+    group_by : str
+        ``auto``, the rules of this module in order; ``file``, folder and file names only, for
+        headers that do not tell patients apart; ``csv:COLUMN``, a column of ``labels.csv``.
+
+    Returns
+    -------
+    groups : tuple of str, length N
+    rule : str
+        One sentence that says what a group is.
+
+    Raises
+    ------
+    DatasetError
+        If `group_by` is none of these, or its column is missing or incomplete.
+    """
+    if group_by.startswith("csv:"):
+        return _by_column(files, group_by.removeprefix("csv:").strip().casefold())
+    if group_by not in ("auto", "file"):
+        raise DatasetError(f"Expected group-by auto, file or csv:COLUMN, got {group_by!r}.")
+    if group_by == "auto":
+        if any(file.row.get("patient") for file in files):
+            return _by_column(files, "patient")
+        if any(_header_keys(tag) for tag in tags):
+            return _by_header(files, tags)
+    return _by_name(files)
+
+
+def _by_column(files: Sequence[LabelledFile], column: str) -> tuple[tuple[str, ...], str]:
+    """Group by a column of ``labels.csv``."""
+    if not all(column in file.row for file in files):
+        known = sorted({name for file in files for name in file.row if name})
+        raise DatasetError(
+            f"Expected a column {column!r} in labels.csv to group by, found "
+            f"{', '.join(known) or 'no labels.csv'}."
+        )
+    empty = [file.path for file in files if not file.row[column]]
+    if empty:
+        raise DatasetError(
+            f"The column {column!r} of labels.csv is empty for {len(empty)} slices, {empty[0]} "
+            "first: fill it in, or group by another rule."
+        )
+    return tuple(file.row[column] for file in files), f"by the column {column} of labels.csv"
+
+
+def _by_header(
+    files: Sequence[LabelledFile], tags: Sequence[SliceTags]
+) -> tuple[tuple[str, ...], str]:
+    """Group by DICOM headers; files without a header go by their names."""
+    sets = DisjointSets(len(files))
+    first: dict[str, int] = {}
+    for row, tag in enumerate(tags):
+        for key in _header_keys(tag):
+            sets.union(row, first.setdefault(key, row))
+    key_of = {row: keys[0] for row, tag in enumerate(tags) if (keys := _header_keys(tag))}
+    bare = [row for row in range(len(files)) if row not in key_of]
+    named, names_rule = _by_name([files[row] for row in bare]) if bare else ((), "")
+    name_of = dict(zip(bare, named, strict=True))
+    groups = tuple(
+        name_of[row] if row in name_of else f"dicom-{_digest(key_of[sets.find(row)])}"
+        for row in range(len(files))
+    )
+    rule = "by DICOM PatientID, or StudyInstanceUID where that is empty"
+    if bare:
+        rule += f"; {len(bare)} of {len(files)} slices have neither and go {names_rule}"
+    return groups, rule
+
+
+def _header_keys(tag: SliceTags) -> list[str]:
+    """Return what a header knows of a slice's patient; a shared key makes one group.
+
+    The study is a key beside the patient, so that a slice without PatientID joins those of its
+    own study that have one.
+    """
+    keys = []
+    if tag.patient.strip().casefold() not in _NO_IDENTITY:
+        keys.append(f"patient {tag.patient.strip()}")
+    if tag.study.strip():
+        keys.append(f"study {tag.study.strip()}")
+    return keys
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+# --- names ---------------------------------------------------------------------------------
+
+
+def _by_name(files: Sequence[LabelledFile]) -> tuple[tuple[str, ...], str]:
+    """Group by the rule that reads most of the names, the first such one."""
+    rules: list[tuple[str, Callable[[LabelledFile], str | None]]] = [
+        ("by the patient folder", _patient_folder),
+        ("by the patient in the file name", _patient_in_name),
+        ("by the folder inside the class folder", _any_folder),
+        ("by the file name without its slice number", name_key),
+    ]
+    keys: list[str | None] = [None] * len(files)
+    chosen = ""
+    for rule, read in rules:
+        read_keys = [read(file) for file in files]
+        if _tells_apart(read_keys, files) and _count(read_keys) > _count(keys):
+            keys, chosen = read_keys, rule
+
+    spelling: dict[str, str] = {}
+    for key in keys:
+        if key is not None:
+            spelling.setdefault(_folded(key), key)
+    groups = tuple(
+        spelling[_folded(key)] if key is not None else _own_group(file, spelling)
+        for file, key in zip(files, keys, strict=True)
+    )
+    alone = len(files) - _count(keys)
+    if not chosen:
+        return groups, (
+            "each slice is a group of its own, because its name says nothing about the patient: "
+            "slices of one patient may be on both sides of a split and scores far too high"
+        )
+    example = next(i for i, key in enumerate(keys) if key is not None)
+    rule = f"{chosen} ({PurePosixPath(files[example].path).name} belongs to {groups[example]})"
+    if alone:
+        rule += f"; {alone} of {len(files)} slices say nothing and are groups of their own"
+    return groups, rule
+
+
+def _count(keys: Sequence[str | None]) -> int:
+    return sum(key is not None for key in keys)
+
+
+def _folded(key: str) -> str:
+    """Return a key without case and separators, as names of one patient are compared."""
+    return re.sub(rf"{_SEPARATORS}+", "", key).casefold() or key
+
+
+def _tells_apart(keys: Sequence[str | None], files: Sequence[LabelledFile]) -> bool:
+    """Whether keys are names of patients rather than one word for the whole set or a class.
+
+    One word for all slices, or one for each class, says nothing, unless it looks like an
+    identifier: letters and digits.
+    """
+    known = {(_folded(key), file.label) for key, file in zip(keys, files, strict=True) if key}
+    names = {name for name, _ in known}
+    if any(re.search(r"[a-z]", name) and re.search(r"\d", name) for name in names):
+        return True
+    per_class = Counter(label for _, label in known)
+    one_each = len(names) == len(known) and all(count == 1 for count in per_class.values())
+    return len(names) > 1 and not one_each
+
+
+def _patient_folder(file: LabelledFile) -> str | None:
+    return next((m.group(1) for part in file.folders if (m := _PATIENT.search(part))), None)
+
+
+def _patient_in_name(file: LabelledFile) -> str | None:
+    match = _PATIENT.search(bare_stem(file.path))
+    return match.group(1) if match else None
+
+
+def _any_folder(file: LabelledFile) -> str | None:
+    """Return the outermost folder inside the class folder that is not a general word."""
+    return next((part for part in file.folders if not _is_general(part)), None)
+
+
+def name_key(file: LabelledFile) -> str | None:
+    """Return the series, case or patient that a file's name tells of, or None.
+
+    Examples: ``CSFDV1B10 (18)-sharpened-rotated3.png`` gives ``CSFDV1B10``, ``case_7-02.png``
+    gives ``case_7``, ``IMG-0001-00023.jpg`` gives ``IMG-0001``, ``slice_12.png`` gives None.
+    """
+    stem = bare_stem(file.path)
+    if opaque := _OPAQUE_NAME.match(stem):
+        return opaque.group(1) if opaque.group(1) != stem else None
+    for pattern in (_PATIENT, _CASE, _EXPORTED):
+        if match := pattern.search(stem):
+            return match.group(1)
+    series = _SLICE_NUMBER.sub("", stem)
+    if series == stem:
+        return None
+    words = [word for word in re.split(rf"{_SEPARATORS}+", series) if word]
+    telling = [word for word in words if not _is_general(word)]
+    if any(not _is_vertebra(word) for word in telling):
+        telling = [word for word in telling if not _is_vertebra(word)]
+    return "_".join(telling) or None
+
+
+def bare_stem(path: str) -> str:
+    """Return a file's name without extension and without the suffixes of augmented copies."""
+    stem = PurePosixPath(path).name
+    while (shorter := _EXTENSION.sub("", stem)) != stem and shorter:
+        stem = shorter
+    while (shorter := _COPY_SUFFIX.sub("", stem)) != stem and shorter:
+        stem = shorter
+    return stem.strip() or stem
+
+
+def _own_group(file: LabelledFile, spelling: dict[str, str]) -> str:
+    """Return the group of a slice whose name says nothing: its own name, without copies.
+
+    The split level is left out, so that a copy in ``val`` stays with its slice in ``train``.
+    A name that is another slice's key joins it: ``img12.png`` and ``img12 (2).png``.
+    """
+    stem = bare_stem(file.path)
+    if _folded(stem) in spelling:
+        return spelling[_folded(stem)]
+    folders = [part for part in file.folders if not _is_general(part)]
+    return "/".join([("normal", "fracture")[file.label], *folders, stem])
+
+
+def _is_general(word: str) -> bool:
+    """Whether a word names a class or a kind of file rather than a patient."""
+    return word.isalpha() and (class_label(word) is not None or word.casefold() in _GENERIC)
+
+
+def _is_vertebra(word: str) -> bool:
+    return (
+        re.fullmatch(r"(?:c[1-7]|t(?:h)?(?:[1-9]|1[0-2])|l[1-5]|s1)", word.casefold()) is not None
+    )

@@ -1,0 +1,284 @@
+"""A folder becomes a data set: every file read once, grouped, and its inputs on demand."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from spinefrac import imaging
+from spinefrac.data import duplicates, groups, pixels
+from spinefrac.data.duplicates import Duplicates
+from spinefrac.data.labels import LabelledFile, list_files
+from spinefrac.errors import DatasetError, ImageError
+from spinefrac.records import (
+    CLASS_NAMES,
+    CtSlice,
+    Dataset,
+    GreyImage,
+    Item,
+    Preprocessing,
+    SliceTags,
+    Unreadable,
+)
+
+Progress = Callable[[int, int], None]
+
+_BONE_WINDOW = (500.0, 2000.0)
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one look at a file leaves behind.
+
+    `thumbnail` is uint8, shape (`duplicates.SIDE`, `duplicates.SIDE`); `count` is how many
+    slices the file holds.
+    """
+
+    pixel_hash: str
+    thumbnail: GreyImage = field(repr=False)
+    tags: SliceTags
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A data set and what its audit needs beside it.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    duplicates : Duplicates
+        Rows are indices into ``dataset.items``.
+    thumbnails : uint8 array, shape (N, SIDE, SIDE)
+        Whole slices in the bone window, squeezed to a square.
+    """
+
+    dataset: Dataset
+    duplicates: Duplicates
+    thumbnails: GreyImage = field(repr=False)
+
+
+def scan(
+    folder: str | os.PathLike[str],
+    *,
+    group_by: str = "auto",
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read a folder of labelled slices.
+
+    Every file is decoded once. What cannot be read is listed in ``Dataset.unreadable`` and left
+    out; whatever else was left out or merged is said in ``Dataset.notes``.
+
+    Parameters
+    ----------
+    folder : path
+        In one of the layouts of `spinefrac.data.labels`.
+    group_by : str
+        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign`.
+    progress : callable, optional
+        Called with the number of files done and of all files.
+
+    Returns
+    -------
+    Dataset
+        `items` sorted by path.
+
+    Raises
+    ------
+    DatasetError
+        If the layout, the labels or the groups do not fit, or too few files can be read.
+    """
+    return examine(folder, group_by=group_by, progress=progress).dataset
+
+
+def examine(
+    folder: str | os.PathLike[str],
+    *,
+    group_by: str = "auto",
+    progress: Progress | None = None,
+) -> Examination:
+    """Read a folder as `scan` does, and keep what its audit needs. See `scan`."""
+    listing = list_files(folder)
+    files: list[LabelledFile] = []
+    readings: list[Reading] = []
+    unreadable: list[Unreadable] = []
+    results = _in_order(lambda file: _read(listing.root, file), listing.files)
+    for done, (file, result) in enumerate(zip(listing.files, results, strict=True), start=1):
+        if isinstance(result, Reading):
+            files.append(file)
+            readings.append(result)
+        else:
+            unreadable.append(result)
+        if progress:
+            progress(done, len(listing.files))
+    _check_enough(files, unreadable)
+
+    named, rule = groups.assign(files, [reading.tags for reading in readings], group_by)
+    thumbnails = np.stack([reading.thumbnail for reading in readings])
+    copies = duplicates.find([reading.pixel_hash for reading in readings], thumbnails)
+    merged = duplicates.merge(named, copies)
+    items = tuple(
+        Item(file.path, file.label, group, file.split, reading.pixel_hash)
+        for file, group, reading in zip(files, merged, readings, strict=True)
+    )
+    before, after = len(set(named)), len(set(merged))
+    if after < before:
+        rule += f"; {before} groups became {after}, because some share the same slices"
+    notes = (*listing.notes, *_notes(items, readings, copies, before))
+    dataset = Dataset(listing.root, items, rule, fingerprint(items), tuple(unreadable), notes)
+    return Examination(dataset, copies, thumbnails)
+
+
+def fingerprint(items: Sequence[Item]) -> str:
+    """Return the SHA-256 over path, label, group and pixels of all items, in any order."""
+    digest = hashlib.sha256()
+    for line in sorted("\0".join((i.path, str(i.label), i.group, i.pixel_hash)) for i in items):
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()
+
+
+def load_inputs(
+    dataset: Dataset, preprocessing: Preprocessing, progress: Progress | None = None
+) -> GreyImage:
+    """Return the model's inputs of all slices, from the cache where they are there.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    preprocessing : Preprocessing
+    progress : callable, optional
+        Called with the number of slices done and of all slices.
+
+    Returns
+    -------
+    uint8 array, shape (N, S, S)
+        Rows as in ``dataset.items``. Read-only and mapped from disk, so that processes share it;
+        held in memory where the cache cannot be written.
+
+    Raises
+    ------
+    DatasetError
+        If a file is gone or has changed since the scan.
+    """
+    shape = (len(dataset.items), preprocessing.size, preprocessing.size)
+    path = pixels.entry(dataset, preprocessing)
+    cached = pixels.load(path, shape)
+    if cached is None:
+        try:
+            pixels.store(path, _inputs(dataset, preprocessing, progress), shape)
+            cached = pixels.load(path, shape)
+        except OSError:  # no room or no right to write: memory will do
+            cached = None
+    elif progress:
+        progress(shape[0], shape[0])
+    if cached is None:
+        return np.stack(list(_inputs(dataset, preprocessing, progress)))
+    return cached
+
+
+# --- one file ------------------------------------------------------------------------------
+
+
+def _read(root: Path, file: LabelledFile) -> Reading | Unreadable:
+    """Read one file, or say why not."""
+    path = root / file.path
+    try:
+        file.path.encode()
+        ct = imaging.read(path)
+        tags = imaging.read_tags(path) if ct.format == "dicom" else SliceTags()
+    except UnicodeEncodeError:
+        shown = file.path.encode("utf-8", "backslashreplace").decode()
+        return Unreadable(shown, "The file's name is not UTF-8: rename it.")
+    except ImageError as error:
+        return Unreadable(file.path, str(error))
+    except OSError as error:
+        return Unreadable(file.path, f"The file cannot be read: {error.strerror or error}.")
+    picture = imaging.display(ct, _BONE_WINDOW)
+    return Reading(_pixel_hash(ct), duplicates.thumbnail(picture), tags, ct.count)
+
+
+def _pixel_hash(ct: CtSlice) -> str:
+    """Return the SHA-256 of a slice's shape and pixels."""
+    digest = hashlib.sha256(f"{ct.pixels.shape} {ct.pixels.dtype.str}".encode())
+    digest.update(np.ascontiguousarray(ct.pixels).data)
+    return digest.hexdigest()
+
+
+def _inputs(
+    dataset: Dataset, preprocessing: Preprocessing, progress: Progress | None
+) -> Iterator[GreyImage]:
+    """Yield the model's input of each item in order, shape (S, S)."""
+
+    def prepare(item: Item) -> GreyImage:
+        try:
+            ct = imaging.read(dataset.root / item.path)
+        except (ImageError, OSError) as error:
+            raise DatasetError(
+                f"{item.path} could be read when the folder was scanned and cannot now "
+                f"({error}): scan the folder again."
+            ) from None
+        if _pixel_hash(ct) != item.pixel_hash:
+            raise DatasetError(f"{item.path} has changed since the scan: scan the folder again.")
+        return imaging.to_input(ct, preprocessing).pixels
+
+    for done, row in enumerate(_in_order(prepare, dataset.items), start=1):
+        yield row
+        if progress:
+            progress(done, len(dataset.items))
+
+
+def _in_order(work: Callable[[_T], _R], items: Sequence[_T]) -> Iterator[_R]:
+    """Yield `work` of each item, in order, by threads, a bounded number ahead."""
+    workers = min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers, thread_name_prefix="scan") as pool:
+        for start in range(0, len(items), 32 * workers):
+            yield from pool.map(work, items[start : start + 32 * workers])
+
+
+# --- checks and notes ----------------------------------------------------------------------
+
+
+def _check_enough(files: Sequence[LabelledFile], unreadable: Sequence[Unreadable]) -> None:
+    """Raise where too few files could be read to go on."""
+    counts = Counter(file.label for file in files)
+    lost = [name for label, name in enumerate(CLASS_NAMES) if not counts[label]]
+    if lost or len(unreadable) > len(files):
+        first = unreadable[0]
+        what = f"no slice of the class {' and '.join(lost)}" if lost else "fewer than half"
+        raise DatasetError(
+            f"Of {len(files) + len(unreadable)} files, {what} can be read; the first that cannot "
+            f"is {first.path}: {first.reason}"
+        )
+
+
+def _notes(
+    items: Sequence[Item], readings: Sequence[Reading], copies: Duplicates, before: int
+) -> Iterator[str]:
+    """Say what was merged, what contradicts itself and what was taken of volumes."""
+    after = len({item.group for item in items})
+    if after < before:
+        yield (
+            f"{before} groups became {after}: those that share exact or near duplicates were "
+            f"merged ({len(copies.exact)} sets of equal slices, {len(copies.near)} pairs of "
+            "nearly equal ones)."
+        )
+    torn = [rows for rows in copies.exact if len({items[row].label for row in rows}) > 1]
+    if torn:
+        shown = " and ".join(items[row].path for row in torn[0][:2])
+        yield (
+            f"{len(torn)} slices are there more than once with contradicting labels, such as "
+            f"{shown}: keep the right one."
+        )
+    volumes = sum(reading.count > 1 for reading in readings)
+    if volumes:
+        yield f"{volumes} files hold several slices: the middle one of each was taken."

@@ -1,0 +1,176 @@
+"""Which slices train and which are held out: never a group on both sides."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import DatasetError
+
+#: Shuffles tried before a number of folds is given up: the greedy assignment of
+#: `StratifiedGroupKFold` depends on the order of the groups.
+ATTEMPTS = 12
+#: More folds than this cost time and bring nothing.
+MOST_FOLDS = 50
+
+
+def assign_folds(
+    labels: npt.ArrayLike, groups: npt.ArrayLike, folds: int, seed: int
+) -> npt.NDArray[np.int64]:
+    """Assign every slice to the fold that holds it out.
+
+    Stratified by label, whole groups only, shuffled by `seed`; the same arguments give the
+    same folds. Every fold holds both classes, which `StratifiedGroupKFold` alone does not see
+    to: where its greedy assignment leaves a fold empty or with one class, further shuffles
+    are tried, in an order that depends on `seed` only.
+
+    Parameters
+    ----------
+    labels : array of int, shape (N,)
+        0 or 1.
+    groups : array of str, shape (N,)
+    folds : int
+        2 … `MOST_FOLDS`.
+    seed : int
+
+    Returns
+    -------
+    array of int64, shape (N,)
+        Fold numbers 0 … folds-1.
+
+    Raises
+    ------
+    DatasetError
+        If no such folds are found. The message names the largest number of folds that works.
+    """
+    y, g = _checked(labels, groups)
+    if not 2 <= folds <= MOST_FOLDS:
+        raise DatasetError(f"Expected 2 to {MOST_FOLDS} folds, got {folds}.")
+    most = _most_folds(y, g)
+    if folds <= most:
+        for assigned in _shuffles(y, g, folds, seed):
+            if _every_fold_has_both(y, assigned, folds):
+                return assigned
+    raise DatasetError(_too_many_folds(y, g, folds, seed))
+
+
+def holdout(
+    labels: npt.ArrayLike, groups: npt.ArrayLike, fraction: float, seed: int
+) -> npt.NDArray[np.bool_]:
+    """Choose whole groups to hold out, both classes on either side.
+
+    Parameters
+    ----------
+    labels : array of int, shape (N,)
+    groups : array of str, shape (N,)
+    fraction : float
+        Share of the slices to hold out, between 0 and 0.5; met as nearly as groups allow.
+    seed : int
+
+    Returns
+    -------
+    array of bool, shape (N,)
+        True where held out.
+
+    Raises
+    ------
+    DatasetError
+        If the groups allow no such choice.
+    """
+    y, g = _checked(labels, groups)
+    if not 0 < fraction <= 0.5:
+        raise DatasetError(f"Expected a hold-out fraction above 0 and up to 0.5, got {fraction}.")
+    parts = min(max(2, round(1 / fraction)), max(2, _most_folds(y, g)))
+    if _most_folds(y, g) >= 2:
+        for assigned in _shuffles(y, g, parts, seed):
+            masks = [assigned == part for part in range(parts)]
+            valid = [mask for mask in masks if _has_both(y[mask]) and _has_both(y[~mask])]
+            if valid:
+                return min(valid, key=lambda mask: abs(float(mask.mean()) - fraction))
+    raise DatasetError(
+        "No group-wise hold-out has both classes on either side: "
+        f"{_group_counts(y, g)}. Add groups, or train without early stopping."
+    )
+
+
+def _checked(
+    labels: npt.ArrayLike, groups: npt.ArrayLike
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]:
+    """Return labels and groups as arrays of one length, both classes present."""
+    y, g = np.asarray(labels, dtype=np.int64), np.asarray(groups, dtype=np.str_)
+    if y.shape != g.shape or y.ndim != 1:
+        raise DatasetError(f"Expected one group a label, got shapes {y.shape} and {g.shape}.")
+    if set(np.unique(y).tolist()) != {0, 1}:
+        raise DatasetError("Expected slices of both classes, labels 0 and 1: add the other class.")
+    return y, g
+
+
+def _most_folds(y: npt.NDArray[np.int64], g: npt.NDArray[np.str_]) -> int:
+    """Return a bound that no grouped split with both classes in every fold can pass."""
+    return min(len(np.unique(g[y == label])) for label in (0, 1))
+
+
+def _shuffles(
+    y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], folds: int, seed: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield fold assignments (N,), the first shuffled by `seed` itself."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    later = np.random.default_rng(seed).integers(0, 2**31 - 1, ATTEMPTS - 1).tolist()
+    for state in [seed, *later]:
+        assigned = np.empty(len(y), dtype=np.int64)
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=state)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a class rarer than the folds: checked by us
+                for fold, (_, held_out) in enumerate(splitter.split(y, y, g)):
+                    assigned[held_out] = fold
+        except ValueError:  # more folds than members of every class
+            return
+        yield assigned
+
+
+def _has_both(y: npt.NDArray[np.int64]) -> bool:
+    return bool((y == 0).any() and (y == 1).any())
+
+
+def _every_fold_has_both(
+    y: npt.NDArray[np.int64], assigned: npt.NDArray[np.int64], folds: int
+) -> bool:
+    return all(_has_both(y[assigned == fold]) for fold in range(folds))
+
+
+def _largest_that_works(
+    y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], below: int, seed: int
+) -> int:
+    """Return the largest number of folds under `below` that works with `seed`, or 0."""
+    for folds in range(min(below - 1, _most_folds(y, g)), 1, -1):
+        if any(_every_fold_has_both(y, a, folds) for a in _shuffles(y, g, folds, seed)):
+            return folds
+    return 0
+
+
+def _too_many_folds(
+    y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], folds: int, seed: int
+) -> str:
+    """Say why the folds do not work, and what would."""
+    why = f"{folds} folds cannot each hold whole groups of both classes: {_group_counts(y, g)}."
+    largest = _largest_that_works(y, g, folds, seed)
+    if largest:
+        return f"{why} Use {largest} folds, the most that works, or add groups (patients)."
+    return (
+        f"{why} No number of folds works: add groups (patients) of both classes, or, where the "
+        "groups are wrong, name them in a patient column of labels.csv."
+    )
+
+
+def _group_counts(y: npt.NDArray[np.int64], g: npt.NDArray[np.str_]) -> str:
+    """Count groups, in all and by class, for a message."""
+    with_fracture, without = (len(np.unique(g[y == label])) for label in (1, 0))
+    return (
+        f"{len(np.unique(g))} groups, {with_fracture} with a fracture slice and "
+        f"{without} with a normal one"
+    )
