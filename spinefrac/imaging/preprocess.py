@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.imaging.bone import bone_square
+from spinefrac.imaging.bone import bone_square, whole_square
 from spinefrac.records import CtSlice, FloatImage, GreyImage, ModelInput, Preprocessing, Square
 
 #: The bone window for people where neither they nor the file name one: centre, width in HU.
@@ -109,12 +109,6 @@ def to_slice(
     across = _linear_weights(shape[1], square.left, square.side, heatmap.shape[1])  # (W, w)
     # float32 (H, h) @ (h, w) @ (w, W)
     return np.ascontiguousarray(down @ heatmap.astype(np.float32, copy=False) @ across.T)
-
-
-def whole_square(rows: int, columns: int) -> Square:
-    """Return the smallest square around a slice, the slice in its middle."""
-    side = max(rows, columns)
-    return Square(top=-((side - rows) // 2), left=-((side - columns) // 2), side=side)
 
 
 def _window(pixels: npt.NDArray[np.floating], center: float, width: float) -> FloatImage:
