@@ -17,7 +17,7 @@ from spinefrac.evaluation.intervals import (
     rate_interval,
 )
 from spinefrac.evaluation.sample import FloatArray, Sample, make_sample
-from spinefrac.evaluation.weighted import METRIC_NAMES, WeightedMetrics
+from spinefrac.evaluation.weighted import METRIC_NAMES, CallMetrics, ProbabilityMetrics
 from spinefrac.records import CLASS_NAMES
 
 
@@ -137,27 +137,67 @@ def summarize(
     DatasetError
         If the arrays are empty, of different lengths, not finite or out of range.
     """
-    sample = make_sample(labels, probabilities, groups)
-    if not np.isfinite(threshold):
-        raise DatasetError(
-            f"Expected a finite threshold, got {threshold}: choose one between 0 and 1."
+    return Measurement(labels, probabilities, groups, resamples=resamples, seed=seed).at(threshold)
+
+
+class Measurement:
+    """A classifier's answers, ready to be measured at one threshold after another.
+
+    What does not depend on the threshold is done once, here; `at` does the rest in a few
+    hundredths of a second, so that a slider can move it.
+
+    Parameters, errors as in `summarize`.
+    """
+
+    def __init__(
+        self,
+        labels: npt.ArrayLike,
+        probabilities: npt.ArrayLike,
+        groups: npt.ArrayLike,
+        *,
+        resamples: int = 2000,
+        seed: int = 0,
+    ) -> None:
+        self.sample = make_sample(labels, probabilities, groups)
+        self._resamples = resamples if self.sample.groups > 1 else 0
+        self._seed = seed
+        self._point, self._drawn = self._evaluate(ProbabilityMetrics(self.sample))
+
+    def at(self, threshold: float) -> Metrics:
+        """Return all metrics where a slice is called a fracture at or above `threshold`."""
+        if not np.isfinite(threshold):
+            raise DatasetError(
+                f"Expected a finite threshold, got {threshold}: choose one between 0 and 1."
+            )
+        called, called_drawn = self._evaluate(CallMetrics(self.sample, threshold))
+        point = called | self._point
+        ci = metric_intervals(self.sample, point, called_drawn | self._drawn)
+        return Metrics(
+            n=self.sample.n,
+            groups=self.sample.groups,
+            threshold=float(threshold),
+            **{name: point[name] if np.isfinite(point[name]) else None for name in METRIC_NAMES},
+            confusion_matrix=confusion_matrix(self.sample, threshold),
+            ci=ci,
+            notes=_notes(self.sample, threshold),
         )
-    weighted = WeightedMetrics(sample, threshold)
-    everything = weighted(np.ones((sample.groups, 1)))
-    point = {name: float(everything[name][0]) for name in METRIC_NAMES}
-    ci: dict[str, Interval] = {}
-    if resamples and sample.groups > 1:
-        drawn = bootstrap(weighted, sample.groups, rows=sample.n, resamples=resamples, seed=seed)
-        ci = metric_intervals(sample, point, drawn)
-    return Metrics(
-        n=sample.n,
-        groups=sample.groups,
-        threshold=float(threshold),
-        **{name: value if np.isfinite(value) else None for name, value in point.items()},
-        confusion_matrix=confusion_matrix(sample, threshold),
-        ci=ci,
-        notes=_notes(sample, threshold),
-    )
+
+    def _evaluate(
+        self, part: CallMetrics | ProbabilityMetrics
+    ) -> tuple[dict[str, float], dict[str, FloatArray]]:
+        """Return the metrics of the sample, and those of its resamples (none: empty)."""
+        everything = part(np.ones((self.sample.groups, 1)))
+        point = {name: float(value[0]) for name, value in everything.items() if value.ndim == 1}
+        if not self._resamples:
+            return point, {}
+        drawn = bootstrap(
+            part,
+            self.sample.groups,
+            rows=self.sample.n,
+            resamples=self._resamples,
+            seed=self._seed,
+        )
+        return point, drawn
 
 
 def metric_intervals(
@@ -171,12 +211,14 @@ def metric_intervals(
     point : dict of float
         The metrics of the sample.
     drawn : dict of float64 arrays, shape (R,)
-        The same on resamples of its groups, from `WeightedMetrics`.
+        The same on resamples of its groups, from `WeightedMetrics`; empty for no intervals.
 
     Returns
     -------
     dict of (low, high)
     """
+    if not drawn:
+        return {}
     found: dict[str, Interval | None] = {}
     for name in METRIC_NAMES:
         value, replicates, groups = point[name], drawn[name], bearing_groups(sample, name)

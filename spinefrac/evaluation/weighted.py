@@ -8,6 +8,9 @@ were put in order once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -63,8 +66,7 @@ class WeightedMetrics:
     """
 
     def __init__(self, sample: Sample, threshold: float) -> None:
-        self._totals = _group_totals(sample, threshold)
-        self._ranks = _Ranks(sample)
+        self._parts = (CallMetrics(sample, threshold), ProbabilityMetrics(sample))
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
         """Return every metric for every column of weights.
@@ -80,23 +82,65 @@ class WeightedMetrics:
             By name, NaN where a metric is not defined. Beside them ``calibration_gaps``,
             shape (bins, R): the terms whose absolute values add up to the ECE.
         """
-        totals = self._totals.T @ weights  # (7 + bins, R)
-        tn, fp, fn, tp, squared, logs, n = totals[:7]
-        gaps = ratio(totals[7:], np.broadcast_to(n, totals[7:].shape))
-        auc, average_precision = self._ranks(weights)
+        return {name: value for part in self._parts for name, value in part(weights).items()}
+
+
+class CallMetrics:
+    """The metrics that depend on a threshold: cheap, so that a slider may move it.
+
+    Parameters
+    ----------
+    sample : Sample
+    threshold : float
+    """
+
+    def __init__(self, sample: Sample, threshold: float) -> None:
+        called = sample.probabilities >= threshold
+        positive = sample.labels == 1
+        cells = (~positive & ~called, ~positive & called, positive & ~called, positive & called)
+        self._totals = _sum_by_group(sample, cells)  # (4, G)
+
+    def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
+        """Return the metrics for every column of weights (G, R), each (R,)."""
+        tn, fp, fn, tp = self._totals @ weights
         recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
         return {
-            "accuracy": ratio(tp + tn, n),
+            "accuracy": ratio(tp + tn, tn + fp + fn + tp),
             "balanced_accuracy": (recall + specificity) / 2,
             "precision": ratio(tp, tp + fp),
             "recall": recall,
             "specificity": specificity,
             "f1": ratio(2 * tp, 2 * tp + fp + fn),
             "mcc": _mcc(tn, fp, fn, tp),
+        }
+
+
+class ProbabilityMetrics:
+    """The metrics of the probabilities themselves, whatever the threshold.
+
+    Parameters
+    ----------
+    sample : Sample
+    """
+
+    def __init__(self, sample: Sample) -> None:
+        labels, p = sample.labels, sample.probabilities
+        gaps = np.zeros((CALIBRATION_BINS, sample.groups))
+        np.add.at(gaps, (bin_of(p), sample.codes), labels - p)
+        sums = _sum_by_group(sample, (np.ones(sample.n), (p - labels) ** 2, log_losses(labels, p)))
+        self._totals = np.concatenate((sums, gaps))  # (3 + bins, G)
+        self._ranks = _Ranks(sample)
+
+    def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
+        """Return the metrics for every column of weights (G, R), each (R,)."""
+        n, squared, logs, *gap_sums = self._totals @ weights
+        gaps = np.array(gap_sums) / n
+        auc, average_precision = self._ranks(weights)
+        return {
             "auc": auc,
             "average_precision": average_precision,
-            "brier": ratio(squared, n),
-            "log_loss": ratio(logs, n),
+            "brier": squared / n,
+            "log_loss": logs / n,
             "ece": np.abs(gaps).sum(axis=0),
             "calibration_gaps": gaps,
         }
@@ -115,29 +159,9 @@ def _mcc(tn: FloatArray, fp: FloatArray, fn: FloatArray, tp: FloatArray) -> Floa
     return np.where((tp + fn == 0) | (tn + fp == 0), np.nan, value)
 
 
-def _group_totals(sample: Sample, threshold: float) -> FloatArray:
-    """Return what adds up over slices, summed by group: shape (G, 7 + bins).
-
-    Columns: tn, fp, fn, tp, squared error, log loss, slices, and for each calibration bin
-    the sum of label minus probability.
-    """
-    labels, p = sample.labels, sample.probabilities
-    called = p >= threshold
-    positive = labels == 1
-    columns = [
-        ~positive & ~called,
-        ~positive & called,
-        positive & ~called,
-        positive & called,
-        (p - labels) ** 2,
-        log_losses(labels, p),
-        np.ones(sample.n),
-    ]
-    totals = np.zeros((sample.groups, len(columns) + CALIBRATION_BINS))
-    for index, column in enumerate(columns):
-        totals[:, index] = np.bincount(sample.codes, column, minlength=sample.groups)
-    np.add.at(totals, (sample.codes, len(columns) + bin_of(p)), labels - p)
-    return totals
+def _sum_by_group(sample: Sample, columns: Iterable[npt.NDArray[Any]]) -> FloatArray:
+    """Return the sums of columns of shape (N,) over each group's slices, (columns, G)."""
+    return np.array([np.bincount(sample.codes, c, minlength=sample.groups) for c in columns])
 
 
 class _Ranks:
@@ -158,7 +182,7 @@ class _Ranks:
     def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return AUC (Mann-Whitney, ties count half) and average precision, each (R,)."""
         columns = weights.shape[1]
-        if not len(self._positive_codes):
+        if not len(self._positive_codes) or not len(self._negative_codes):
             undefined = np.full(columns, np.nan)
             return undefined, undefined
         positives = weights[self._positive_codes]  # (P, R)
