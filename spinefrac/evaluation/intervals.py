@@ -139,19 +139,25 @@ def difference_interval(
     """Return the interval of a difference, and the p-value of its being zero (two-sided).
 
     Parameters as in `rate_interval`. Both come from the same t statistic with g - 1 degrees
-    of freedom, so the interval excludes zero exactly where p < 0.05.
+    of freedom, so the interval excludes zero exactly where p < 0.05. Where every group shows
+    the same difference there is no spread, and p is that of the sign test, 2^(1 - g).
+
+    Returns
+    -------
+    ((low, high), p), or None
+        None where `standard_error` is, and for too few groups that all agree.
     """
     from scipy.special import stdtr
 
     error = standard_error(replicates, groups)
     if error is None or not np.isfinite(point):
         return None
+    if error < 1e-12:
+        p = 1.0 if abs(point) < 1e-12 else 2.0 ** (1 - groups)
+        agree = p == 1.0 or p < 1.0 - LEVEL
+        return ((point, point), p) if agree else None
     half = _t_quantile(groups) * error
-    if error > 0.0:
-        p = 2.0 * float(stdtr(groups - 1, -abs(point) / error))
-    else:
-        p = 1.0 if point == 0.0 else 0.0
-    return (point - half, point + half), p
+    return (point - half, point + half), 2.0 * float(stdtr(groups - 1, -abs(point) / error))
 
 
 def percentile_interval(replicates: FloatArray) -> Interval | None:

@@ -27,7 +27,7 @@ class Sample:
     codes : int64 array, shape (N,)
         The group of each slice, 0…G-1.
     names : str array, shape (G,)
-        The name of each group, sorted.
+        The name of each group, in the order in which the groups themselves sort.
     """
 
     labels: IntArray

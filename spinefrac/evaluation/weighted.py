@@ -98,7 +98,7 @@ class CallMetrics:
         called = sample.probabilities >= threshold
         positive = sample.labels == 1
         cells = (~positive & ~called, ~positive & called, positive & ~called, positive & called)
-        self._totals = _sum_by_group(sample, cells)  # (4, G)
+        self._totals = sum_by_group(sample, cells)  # (4, G)
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
         """Return the metrics for every column of weights (G, R), each (R,)."""
@@ -127,7 +127,7 @@ class ProbabilityMetrics:
         labels, p = sample.labels, sample.probabilities
         gaps = np.zeros((CALIBRATION_BINS, sample.groups))
         np.add.at(gaps, (bin_of(p), sample.codes), labels - p)
-        sums = _sum_by_group(sample, (np.ones(sample.n), (p - labels) ** 2, log_losses(labels, p)))
+        sums = sum_by_group(sample, (np.ones(sample.n), (p - labels) ** 2, log_losses(labels, p)))
         self._totals = np.concatenate((sums, gaps))  # (3 + bins, G)
         self._ranks = _Ranks(sample)
 
@@ -159,7 +159,7 @@ def _mcc(tn: FloatArray, fp: FloatArray, fn: FloatArray, tp: FloatArray) -> Floa
     return np.where((tp + fn == 0) | (tn + fp == 0), np.nan, value)
 
 
-def _sum_by_group(sample: Sample, columns: Iterable[npt.NDArray[Any]]) -> FloatArray:
+def sum_by_group(sample: Sample, columns: Iterable[npt.NDArray[Any]]) -> FloatArray:
     """Return the sums of columns of shape (N,) over each group's slices, (columns, G)."""
     return np.array([np.bincount(sample.codes, c, minlength=sample.groups) for c in columns])
 

@@ -1,0 +1,322 @@
+"""Two or more models on the same slices: is the difference more than chance?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import DatasetError
+from spinefrac.evaluation.intervals import Interval, bootstrap, difference_interval
+from spinefrac.evaluation.metrics import bearing_groups
+from spinefrac.evaluation.sample import FloatArray, Sample, make_sample
+from spinefrac.evaluation.weighted import METRIC_NAMES, WeightedMetrics, sum_by_group
+
+#: Below this p a difference is called one.
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """First model minus second, with its paired 95 % interval and two-sided p over groups.
+
+    `p_holm` is corrected for all pairs compared on this metric. All None where not defined.
+    """
+
+    value: float | None
+    interval: Interval | None
+    p: float | None
+    p_holm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeLong:
+    """Two correlated areas under the ROC curve and the test of their difference.
+
+    `standard_error` is of `auc_first - auc_second`; `z` its ratio, `p` two-sided.
+    """
+
+    auc_first: float
+    auc_second: float
+    standard_error: float
+    z: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """Slices that only one of two models called right, and whether that is chance.
+
+    `p` is the exact test for independent slices; `p_groups` lets a patient's slices resemble
+    each other, and is the one to read for several slices a patient.
+    """
+
+    only_first: int
+    only_second: int
+    p: float
+    p_groups: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairComparison:
+    """Two models side by side; `conclusion` is what may be said about them."""
+
+    first: str
+    second: str
+    differences: dict[str, Difference]
+    delong: DeLong | None
+    mcnemar: McNemar
+    conclusion: str
+
+
+def compare(
+    labels: npt.ArrayLike,
+    probabilities: Mapping[str, npt.ArrayLike],
+    groups: npt.ArrayLike,
+    thresholds: Mapping[str, float],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[PairComparison, ...]:
+    """Compare every pair of models on the same slices.
+
+    Parameters
+    ----------
+    labels, groups : array-like, shape (N,)
+    probabilities : mapping of array-like, shape (N,)
+        By the model's name, two at least, for the same slices in the same order.
+    thresholds : mapping of float
+        The operating point of each model.
+    resamples, seed : int
+        Of the group bootstrap, whose resamples all models share: the comparison is paired.
+
+    Returns
+    -------
+    tuple of PairComparison
+        One for each pair, in the order of `probabilities`.
+
+    Raises
+    ------
+    DatasetError
+        If there are fewer than two models, or one has no threshold.
+    """
+    names = list(probabilities)
+    missing = [name for name in names if name not in thresholds]
+    if len(names) < 2 or missing:
+        raise DatasetError(
+            f"Expected two or more models with a threshold each, got {len(names)} of which "
+            f"{len(missing)} have none: choose more models, or evaluate these first."
+        )
+    samples = {name: make_sample(labels, probabilities[name], groups) for name in names}
+    one = samples[names[0]]
+    weighted = {name: WeightedMetrics(samples[name], thresholds[name]) for name in names}
+    point = {name: weighted[name](np.ones((one.groups, 1))) for name in names}
+    drawn = {
+        name: bootstrap(weighted[name], one.groups, rows=one.n, resamples=resamples, seed=seed)
+        for name in names
+    }
+    pairs = list(combinations(names, 2))
+    table = {
+        metric: _differences(
+            [float(point[a][metric][0] - point[b][metric][0]) for a, b in pairs],
+            [drawn[a][metric] - drawn[b][metric] for a, b in pairs],
+            bearing_groups(one, metric),
+        )
+        for metric in METRIC_NAMES
+    }
+    results = []
+    for index, (a, b) in enumerate(pairs):
+        differences = {metric: table[metric][index] for metric in METRIC_NAMES}
+        test = delong(labels, probabilities[a], probabilities[b], groups)
+        answers = [samples[name].probabilities >= thresholds[name] for name in (a, b)]
+        results.append(
+            PairComparison(
+                first=a,
+                second=b,
+                differences=differences,
+                delong=test,
+                mcnemar=mcnemar(labels, answers[0], answers[1], groups),
+                conclusion=_conclusion(a, b, differences["auc"], len(pairs), one),
+            )
+        )
+    return tuple(results)
+
+
+def delong(
+    labels: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike, groups: npt.ArrayLike
+) -> DeLong | None:
+    """Test the difference of two areas under the ROC curve on the same slices.
+
+    DeLong, DeLong and Clarke-Pearson (1988), with the placement values from midranks as in
+    Sun and Xu (2014), and the variance over groups of Obuchowski (1997), which is DeLong's
+    own where every slice is a group by itself.
+
+    Parameters
+    ----------
+    labels, groups : array-like, shape (N,)
+    first, second : array-like, shape (N,)
+        The two models' scores; any real numbers.
+
+    Returns
+    -------
+    DeLong or None
+        None where a class has fewer than two groups, or every group agrees exactly, as there
+        is no variance to test against then.
+    """
+    from scipy.special import ndtr
+
+    scores = np.array([np.asarray(first, np.float64), np.asarray(second, np.float64)])
+    sample = make_sample(labels, np.zeros(scores.shape[1]), groups)
+    if not np.isfinite(scores).all():
+        raise DatasetError(
+            "Expected finite scores to compare, got some that are not (NaN or infinite): "
+            "evaluate the models again."
+        )
+    if not sample.both_classes or bearing_groups(sample, "auc") < 2:
+        return None
+    placements = np.array([_placements(sample, row) for row in scores])  # (2, N)
+    positive = sample.labels == 1
+    auc = placements[:, positive].mean(axis=1)
+    excess = placements - auc[:, None]
+    over_positives = sum_by_group(sample, excess * positive) / sample.positives  # (2, G)
+    over_negatives = sum_by_group(sample, excess * ~positive) / sample.negatives
+    covariance = _covariance(sample, over_positives, over_negatives)
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    # Of two equal models rounding may leave a negative nothing.
+    error = max(variance, 0.0) ** 0.5
+    gap = float(auc[0] - auc[1])
+    if error < 1e-12:
+        if abs(gap) > 1e-12:
+            return None
+        return DeLong(float(auc[0]), float(auc[1]), 0.0, 0.0, 1.0)
+    z = gap / error
+    return DeLong(float(auc[0]), float(auc[1]), error, z, 2.0 * float(ndtr(-abs(z))))
+
+
+def mcnemar(
+    labels: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike, groups: npt.ArrayLike
+) -> McNemar:
+    """Test whether two models' calls are right equally often (McNemar, 1947).
+
+    Parameters
+    ----------
+    labels, groups : array-like, shape (N,)
+    first, second : array-like of bool, shape (N,)
+        Whether each model called the slice a fracture.
+
+    Returns
+    -------
+    McNemar
+        `p` from the exact binomial; `p_groups` from the squared sum of each group's surplus
+        over the sum of their squares, chi-squared with one degree of freedom (Durkalski et
+        al., 2003).
+    """
+    from scipy.special import chdtrc
+    from scipy.stats import binomtest
+
+    sample = make_sample(labels, np.zeros(np.size(np.asarray(labels))), groups)
+    right = [np.asarray(called, bool) == (sample.labels == 1) for called in (first, second)]
+    surplus = right[0].astype(np.int64) - right[1]
+    only_first, only_second = int((surplus > 0).sum()), int((surplus < 0).sum())
+    discordant = only_first + only_second
+    p = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    by_group = sum_by_group(sample, [surplus])[0]
+    spread = float((by_group**2).sum())
+    p_groups = float(chdtrc(1, by_group.sum() ** 2 / spread)) if spread > 0 else 1.0
+    return McNemar(only_first, only_second, p, p_groups)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for being several (Holm, 1979); the order is kept.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+
+    Returns
+    -------
+    list of float
+        Adjusted values, at most 1: those under a level may be rejected together at it.
+    """
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p_values))
+    largest = 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted.tolist()
+
+
+def _differences(points: list[float], drawn: list[FloatArray], groups: int) -> list[Difference]:
+    """Return the differences of all pairs in one metric, their p-values corrected together."""
+    found = [difference_interval(p, d, groups) for p, d in zip(points, drawn, strict=True)]
+    corrected = iter(holm([f[1] for f in found if f]))
+    return [
+        Difference(p, f[0], f[1], next(corrected))
+        if f
+        else Difference(p if np.isfinite(p) else None, None, None, None)
+        for p, f in zip(points, found, strict=True)
+    ]
+
+
+def _placements(sample: Sample, scores: FloatArray) -> FloatArray:
+    """Return for each slice the share of the other class that it is ranked right against, (N,).
+
+    Midranks among all and among its own class give it without looking at pairs.
+    """
+    from scipy.stats import rankdata
+
+    positive = sample.labels == 1
+    overall = rankdata(scores)
+    result = np.empty(sample.n)
+    result[positive] = (overall[positive] - rankdata(scores[positive])) / sample.negatives
+    result[~positive] = 1.0 - (overall[~positive] - rankdata(scores[~positive])) / sample.positives
+    return result
+
+
+def _covariance(
+    sample: Sample, over_positives: FloatArray, over_negatives: FloatArray
+) -> FloatArray:
+    """Return Obuchowski's covariance (2, 2) of two areas from sums over groups, (2, G) each."""
+    with_fracture = bearing_groups(sample, "recall")
+    without = bearing_groups(sample, "specificity")
+    crossed = over_positives @ over_negatives.T
+    return (
+        with_fracture / (with_fracture - 1) * over_positives @ over_positives.T
+        + without / (without - 1) * over_negatives @ over_negatives.T
+        + sample.groups / (sample.groups - 1) * (crossed + crossed.T)
+    )
+
+
+def _conclusion(a: str, b: str, auc: Difference, pairs: int, sample: Sample) -> str:
+    """Say in one sentence what the difference in AUC allows to be said."""
+    on = f"on {sample.n} slices of {sample.groups} groups"
+    if auc.value is None or auc.interval is None or auc.p is None or auc.p_holm is None:
+        return (
+            f"Nothing can be said about {a} and {b}: a comparison needs slices of both classes "
+            f"from at least two groups each, and there are {sample.n} of {sample.groups}."
+        )
+    low, high = auc.interval
+    better, worse = (a, b) if auc.value > 0 else (b, a)
+    if auc.value < 0:
+        low, high = -high, -low
+    size = f"{abs(auc.value):.3f} (95 % interval {low:.3f} to {high:.3f})"
+    counted = f"p {_p_text(auc.p_holm)}" + (
+        f" after Holm's correction for {pairs} comparisons" if pairs > 1 else ""
+    )
+    ranks = f"than {worse}: its AUC is higher by {size}, {counted}, {on}."
+    if auc.p_holm < ALPHA:
+        return f"{better} ranks slices better {ranks}"
+    if auc.p < ALPHA:
+        return f"Allowing for {pairs} comparisons, {better} may or may not rank better {ranks}"
+    return (
+        f"These data do not tell {a} from {b}: the AUC of {better} is higher by {size}, "
+        f"{counted}, {on}; that is no proof that they are equal."
+    )
+
+
+def _p_text(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
