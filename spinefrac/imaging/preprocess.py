@@ -105,10 +105,15 @@ def to_slice(
     float32 array, shape (H, W)
         Bilinear inside the square, 0 outside it.
     """
-    down = _linear_weights(shape[0], square.top, square.side, heatmap.shape[0])  # (H, h)
-    across = _linear_weights(shape[1], square.left, square.side, heatmap.shape[1])  # (W, w)
-    # float32 (H, h) @ (h, w) @ (w, W)
-    return np.ascontiguousarray(down @ heatmap.astype(np.float32, copy=False) @ across.T)
+    values = heatmap.astype(np.float32, copy=False)
+    # Gathers rather than a matrix product: as fast, and no BLAS threads to wait for.
+    lower, upper, part, down = _linear(shape[0], square.top, square.side, values.shape[0])
+    values = values[lower] * (1 - part[:, None]) + values[upper] * part[:, None]  # (H, w)
+    lower, upper, part, across = _linear(shape[1], square.left, square.side, values.shape[1])
+    values = values[:, lower] * (1 - part) + values[:, upper] * part  # (H, W)
+    values[~down] = 0
+    values[:, ~across] = 0
+    return np.ascontiguousarray(values)
 
 
 def _window(pixels: npt.NDArray[np.floating], center: float, width: float) -> FloatImage:
@@ -133,17 +138,15 @@ def _resize_axis(pixels: FloatImage, axis: int, size: int) -> FloatImage:
     return np.asarray(cv2.resize(pixels, target, interpolation=method), dtype=np.float32)
 
 
-def _linear_weights(length: int, start: int, side: int, cells: int) -> FloatImage:
-    """Return how pixel i of a slice's axis mixes the map's cells, float32 (length, cells)."""
+def _linear(
+    length: int, start: int, side: int, cells: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatImage, npt.NDArray[np.bool_]]:
+    """Return between which two cells each pixel of an axis lies, all of shape (length,).
+
+    Lower cell, upper cell, the upper one's share, and whether the pixel is in the square.
+    """
     pixels = np.arange(length) + 0.5 - start
-    inside = (pixels > 0) & (pixels < side)
     place = np.clip(pixels * cells / side - 0.5, 0, cells - 1)
-    lower = np.minimum(place.astype(np.int64), max(cells - 2, 0))
-    part = place - lower
-    weights = np.zeros((length, cells), dtype=np.float32)
-    rows = np.arange(length)
-    weights[rows, lower] = 1 - part
-    if cells > 1:
-        weights[rows, lower + 1] = part
-    weights[~inside] = 0
-    return weights
+    lower = place.astype(np.intp)
+    upper = np.minimum(lower + 1, cells - 1)
+    return lower, upper, (place - lower).astype(np.float32), (pixels > 0) & (pixels < side)
