@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from spinefrac.evaluation import calibration, metrics, operating_point
-from spinefrac.records import CLASS_NAMES, EpochRecord, OutOfFold, Preprocessing
+from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
 from spinefrac.serving import input_check
 from spinefrac.store.card import DataSummary
 from spinefrac.store.write import NewModel, save
