@@ -1,0 +1,106 @@
+"""How often 95 % intervals hold the truth, and how long they take.
+
+    python benchmarks/evaluation.py
+
+Patients are simulated whose slices resemble each other, with the truth known from very many
+of them; then it is counted how often the interval of a metric from 100 patients of 10
+slices holds it. With 500 repetitions a coverage of 95 % is measured within 2 %.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from spinefrac.evaluation import metrics
+from spinefrac.evaluation.calibration import probabilities
+from spinefrac.evaluation.weighted import METRIC_NAMES
+
+THRESHOLD = 0.3
+TARGET = "92-98 %"
+
+
+@dataclass(frozen=True)
+class Population:
+    """Simulated patients, a share of them fractured, each on a share of the slices.
+
+    A slice's evidence is its label times `separation`, plus a standard normal of its
+    patient, plus one of its own; the model takes it for stronger than it is.
+    """
+
+    name: str
+    separation: float
+    fractured: float = 0.5
+    slices_fractured: float = 0.4
+    confidence: float = 1.5
+
+    def draw(
+        self, generator: np.random.Generator, patients: int, slices: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return labels, probabilities and groups, each (patients * slices,)."""
+        sick = generator.random((patients, 1)) < self.fractured
+        labels = sick & (generator.random((patients, slices)) < self.slices_fractured)
+        evidence = (
+            self.separation * labels
+            + generator.normal(size=(patients, 1))
+            + generator.normal(size=(patients, slices))
+        )
+        logits = self.confidence * self.separation / 2 * (evidence - self.separation / 2) - 1
+        groups = np.repeat(np.arange(patients), slices)
+        return labels.astype(int).ravel(), probabilities(logits, 1.0).ravel(), groups
+
+
+POPULATIONS = (
+    Population("a fair model", separation=1.8),
+    Population("a good model", separation=4.0),
+    Population("rare fractures", separation=2.2, fractured=0.15),
+)
+
+
+def coverage(
+    population: Population, repetitions: int = 500, resamples: int = 1000, seed: int = 1
+) -> dict[str, float]:
+    """Return the share of repetitions whose interval holds the truth, by metric."""
+    generator = np.random.default_rng(seed)
+    truth = metrics.summarize(*population.draw(generator, 40_000, 10), THRESHOLD, resamples=0)
+    held = dict.fromkeys(METRIC_NAMES, 0)
+    for repetition in range(repetitions):
+        drawn = population.draw(generator, 100, 10)
+        found = metrics.summarize(*drawn, THRESHOLD, resamples=resamples, seed=repetition)
+        for name, (low, high) in found.ci.items():
+            held[name] += low <= getattr(truth, name) <= high
+    return {name: count / repetitions for name, count in held.items()}
+
+
+def seconds_of_summary(rows: int = 4000, groups: int = 400) -> tuple[float, float]:
+    """Return the seconds of a full summary, and of moving its threshold."""
+    drawn = POPULATIONS[0].draw(np.random.default_rng(0), groups, rows // groups)
+    metrics.summarize(*drawn, THRESHOLD, resamples=10)  # imports
+    start = time.perf_counter()
+    measurement = metrics.Measurement(*drawn)
+    measurement.at(THRESHOLD)
+    middle = time.perf_counter()
+    measurement.at(0.5)
+    return middle - start, time.perf_counter() - middle
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Measure, and return (what, value, target) for each."""
+    full, moved = seconds_of_summary()
+    result = [
+        ("all metrics, 2,000 resamples of 4,000 slices of 400 patients", f"{full:.2f} s", "2 s"),
+        ("the same, threshold moved", f"{1000 * moved:.0f} ms", "20 ms a model (100 ms for 5)"),
+    ]
+    for population in POPULATIONS:
+        shares = coverage(population)
+        for name, share in shares.items():
+            what = f"95 % interval of {name} holds the truth, {population.name}"
+            result.append((what, f"{100 * share:.1f} %", TARGET))
+    return result
+
+
+if __name__ == "__main__":
+    for what, value, target in rows():
+        print(f"{what:75} {value:>8}   target {target}")
