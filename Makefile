@@ -3,7 +3,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8501
-DEMO_DATA := build/phantom-demo-data
+DEMO := build/phantom-demo
 
 # The Pythons for which every pinned package has a wheel.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -34,10 +34,15 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test
 	$(PY) -m benchmarks $(ONLY)
 
+# Trained beside and moved: until the new one is complete, the old one stays.
 demo: $(VENV)/.app
-	rm -rf $(DEMO_DATA)
-	$(PY) -m spinefrac phantom $(DEMO_DATA) --patients 120 --slices 12 --seed 7
-	$(PY) -m spinefrac train $(DEMO_DATA) --name phantom-demo
+	rm -rf $(DEMO)
+	$(PY) -m spinefrac phantom $(DEMO)/data --patients 120 --slices 12 --seed 7 --difficulty standard
+	SPINEFRAC_HOME=$(DEMO) $(PY) -m spinefrac train $(DEMO)/data --name phantom-demo \
+	  --note "A demonstration on synthetic images. It must not be used on people."
+	rm -rf models/phantom-demo
+	mkdir -p models
+	mv $(DEMO)/models/phantom-demo models/phantom-demo
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

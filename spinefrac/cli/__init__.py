@@ -1,0 +1,92 @@
+"""The command line: `spinefrac …` and `python -m spinefrac …`, one module a command.
+
+With ``--json`` a command prints one JSON value on stdout and nothing else there; progress and
+messages go to stderr. It ends with 0 (done), 1 (the work failed), 2 (wrong usage) or 130
+(interrupted), and says what was wrong in one line.
+
+A command imports the rooms it needs when it runs, so that none pays for what another needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from spinefrac.cli import evaluate, models, phantom, predict, train
+from spinefrac.cli.output import fail
+from spinefrac.errors import SpinefracError
+
+#: The commands, for the entry point and for whoever wants to look at them.
+app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
+app.command("phantom")(phantom.phantom)
+app.command("train")(train.train)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(models.app, name="models")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"spinefrac {version('spinefrac')}")
+        raise typer.Exit
+
+
+@app.callback()
+def describe(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Train and use classifiers of spinal CT slices, fracture or no fracture.
+
+    Not a medical device: for research and teaching only, never for a decision about a patient.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows ``spinefrac``; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 done, 1 the work failed, 2 wrong usage, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    command = get_command(app)
+    try:
+        status = command.main(arguments, prog_name="spinefrac", standalone_mode=False)
+    except SpinefracError as error:
+        return fail(str(error))
+    except typer.TyperException as error:
+        return fail(*_usage(error))
+    except Exception as error:
+        if os.environ.get("SPINEFRAC_DEBUG"):
+            raise
+        return fail(
+            f"{type(error).__name__}: {error} (spinefrac did not expect this; set "
+            "SPINEFRAC_DEBUG=1 to see where it happened)"
+        )
+    return status if isinstance(status, int) else 0
+
+
+def _usage(error: typer.TyperException) -> tuple[str, int]:
+    """Return the message and the exit status for arguments that do not fit."""
+    context = getattr(error, "ctx", None)
+    program = context.command_path if context else "spinefrac"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return f"{message.rstrip('.')}; see `{program} --help`", getattr(error, "exit_code", 2)

@@ -1,0 +1,85 @@
+"""What a command says: its result on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+#: The option that every command has.
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else there.")
+]
+
+
+def emit_json(value: Any) -> None:
+    """Print the result as JSON."""
+    print(json.dumps(value, indent=2, allow_nan=False), flush=True)
+
+
+def emit(text: str) -> None:
+    """Print the result for people."""
+    encoding = sys.stdout.encoding or "utf-8"
+    # A file name may hold bytes, and the text signs, that the terminal cannot show.
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def note(message: str) -> None:
+    """Say something on stderr, in one line."""
+    print(one_line(message), file=sys.stderr, flush=True)
+
+
+def fail(message: str, status: int = 1) -> int:
+    """Say on stderr what went wrong, in one line, and return the exit status."""
+    note(f"error: {message}")
+    return status
+
+
+def one_line(message: str) -> str:
+    """Fold white space and blot out control characters, which a file name may smuggle in."""
+    folded = " ".join(message.split())
+    return "".join(sign if sign.isprintable() else "?" for sign in folded)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out in columns; the first row is the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+@contextmanager
+def stdout_kept_clean() -> Iterator[None]:
+    """Send what libraries and worker processes print on stdout to stderr meanwhile."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr where that is a terminal; yields what is told (done, of all)."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,164 @@
+"""`spinefrac predict`: a saved model's answer on files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spinefrac.cli import output
+from spinefrac.errors import ImageError
+from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
+
+if TYPE_CHECKING:
+    from spinefrac.serving.predictor import Predictor
+
+
+def predict(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help="PNG, JPEG, TIFF, BMP, DICOM or NIfTI (its middle slice).",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Saved model; the default one if not given."),
+    ] = None,
+    heatmap_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write each slice with its heat map there, as NAME-heatmap.png at the slice's "
+            "own size. Nothing is overwritten: a name that is taken gets a number.",
+        ),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CENTER,WIDTH",
+            help="Grey window in HU of the pictures that --heatmap-dir writes, such as 40,400. "
+            "The answer does not depend on it: the model has its own preprocessing.",
+        ),
+    ] = None,
+    as_json: output.Json = False,
+) -> None:
+    """Answer, for each FILE, how probable a fracture is. Not a medical device.
+
+    A file that cannot be read is reported; the others are still answered, and the exit status
+    is 1.
+    """
+    look = None if window is None else _parse_window(window)
+    if look and heatmap_dir is None:
+        raise typer.BadParameter(
+            "it only changes the pictures that --heatmap-dir writes; give both or neither",
+            param_hint="--window",
+        )
+    from spinefrac.serving.predictor import open_model
+
+    predictor = open_model(model)
+    if heatmap_dir:
+        heatmap_dir.mkdir(parents=True, exist_ok=True)
+    answers = []
+    for answer in _answers(predictor, files, heatmap_dir, look):
+        answers.append(answer)
+        if not as_json and "error" not in answer:
+            output.emit(_sentence(answer))
+        if "error" in answer:
+            output.note(f"error: {answer['file']}: {answer['error']}")
+    if as_json:
+        output.emit_json(answers)
+    else:
+        output.note(NOT_A_MEDICAL_DEVICE)
+    if any("error" in answer for answer in answers):
+        raise typer.Exit(1)
+
+
+def _answers(
+    predictor: Predictor,
+    files: list[Path],
+    heatmap_dir: Path | None,
+    window: tuple[float, float] | None,
+) -> Iterator[dict[str, Any]]:
+    """Yield one JSON object a file, in their order."""
+    from spinefrac import imaging
+
+    for file in files:
+        try:
+            ct = imaging.read(file)
+        except ImageError as error:
+            yield {"file": str(file), "error": output.one_line(str(error))}
+            continue
+        prediction = predictor.predict(ct)
+        answer = {
+            "file": str(file),
+            "model": prediction.model,
+            "probability": prediction.probability,
+            "label": prediction.label,
+            "threshold": prediction.threshold,
+            "input_check": {
+                "score": prediction.input_check.score,
+                "typical": prediction.input_check.typical,
+                "reason": prediction.input_check.reason,
+            },
+            "milliseconds": round(prediction.milliseconds, 2),
+        }
+        if heatmap_dir:
+            answer["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, file.stem, window))
+        yield answer
+
+
+def _write_heatmap(
+    ct: CtSlice,
+    prediction: Prediction,
+    folder: Path,
+    stem: str,
+    window: tuple[float, float] | None,
+) -> Path:
+    """Write the slice with its heat map as a new PNG file and return its path."""
+    import cv2
+
+    from spinefrac import charts, imaging
+
+    picture = charts.overlay(imaging.display(ct, window), prediction.heatmap)
+    _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    for number in count(1):
+        path = folder / (f"{stem}-heatmap.png" if number == 1 else f"{stem}-heatmap-{number}.png")
+        try:
+            with path.open("xb") as file:
+                file.write(content.tobytes())
+        except FileExistsError:
+            continue
+        break
+    return path
+
+
+def _parse_window(text: str) -> tuple[float, float]:
+    """Read ``CENTER,WIDTH``."""
+    try:
+        center, width = (float(part) for part in text.split(","))
+    except ValueError:
+        center = width = float("nan")
+    if not (abs(center) <= 1e5 and 1 <= width <= 1e5):
+        raise typer.BadParameter(
+            f"expected CENTER,WIDTH in HU with a width of 1 or more, such as 500,2000; got "
+            f"{text!r}",
+            param_hint="--window",
+        )
+    return center, width
+
+
+def _sentence(answer: dict[str, Any]) -> str:
+    """Return one line for people."""
+    check = answer["input_check"]
+    doubt = "" if check["typical"] else f"; unlike the training slices: {check['reason']}"
+    picture = f"; {answer['heatmap']}" if "heatmap" in answer else ""
+    return (
+        f"{answer['file']}: {answer['label']}, probability {answer['probability']:.3f} "
+        f"(threshold {answer['threshold']:.3f}, model {answer['model']}){doubt}{picture}"
+    )
