@@ -71,12 +71,9 @@ def bone_square(ct: CtSlice) -> Square:
     rows, columns = ct.pixels.shape
     whole = whole_square(rows, columns)
     scale = min(1.0, _GRID / whole.side)  # grid pixels a slice pixel
-    grid = cv2.resize(
-        ct.pixels,
-        (max(1, round(columns * scale)), max(1, round(rows * scale))),
-        interpolation=cv2.INTER_AREA,
-    )
-    grid = cv2.GaussianBlur(np.asarray(grid, dtype=np.float32), (0, 0), 0.8)
+    shape = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    reduced = cv2.resize(ct.pixels, shape, interpolation=cv2.INTER_AREA)
+    grid = np.asarray(cv2.GaussianBlur(reduced, (0, 0), 0.8), dtype=np.float32)
     bone, tissue = _bone(grid, calibrated=ct.calibrated)
     side = whole.side * scale
     millimetre = scale / max(ct.spacing_mm) if ct.spacing_mm else None  # grid pixels a mm

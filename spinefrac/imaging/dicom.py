@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ImageError
+from spinefrac.imaging.codestream import Expected, check_lossless
 from spinefrac.imaging.limits import check_size
 from spinefrac.imaging.raster import luma, spread
 from spinefrac.records import CtSlice, FloatImage, SliceTags
@@ -39,22 +40,19 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NATIVE = frozenset({_IMPLICIT, _EXPLICIT, _BIG_ENDIAN})
 
-# Everything python-gdcm and pydicom decode: RLE, JPEG baseline and extended, JPEG Lossless
-# (both), JPEG-LS (both), JPEG 2000 (both).
-_COMPRESSED = frozenset(
-    {
-        "1.2.840.10008.1.2.5",
-        "1.2.840.10008.1.2.4.50",
-        "1.2.840.10008.1.2.4.51",
-        "1.2.840.10008.1.2.4.57",
-        "1.2.840.10008.1.2.4.70",
-        "1.2.840.10008.1.2.4.80",
-        "1.2.840.10008.1.2.4.81",
-        "1.2.840.10008.1.2.4.90",
-        "1.2.840.10008.1.2.4.91",
-    }
-)
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
+# JPEG Lossless (both) and JPEG-LS (both): GDCM is the only decoder at hand, and can crash.
+_LOSSLESS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70, 80, 81))
+
+# Which decoder takes a compressed syntax. Pillow where it can: damaged files do not crash it.
+_DECODERS = {
+    "1.2.840.10008.1.2.5": "pydicom",  # RLE
+    "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
+    _JPEG_EXTENDED: "pillow",
+    "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000
+    "1.2.840.10008.1.2.4.91": "pillow",
+} | dict.fromkeys(_LOSSLESS, "gdcm")
 _PIXEL_DATA = 0x7FE00010
 _ANY_PIXEL_DATA = (0x7FE00008, 0x7FE00009, _PIXEL_DATA)
 
@@ -221,7 +219,7 @@ def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
             "expected a DICOM file that is not deflated, got the deflated transfer syntax; "
             "convert it to Explicit VR Little Endian"
         )
-    if syntax not in _NATIVE | _COMPRESSED:
+    if syntax not in _NATIVE and syntax not in _DECODERS:
         raise ImageError(
             "expected a DICOM transfer syntax for single images (uncompressed, RLE, JPEG, "
             "JPEG-LS or JPEG 2000), got another; convert it to Explicit VR Little Endian"
@@ -350,12 +348,14 @@ def _decode_frame(
     file: BinaryIO, header: Dataset, syntax: str, frames: int, position: int
 ) -> npt.NDArray[Any]:
     """Return the stored values of one frame: (H, W), or (H, W, 3) RGB."""
+    from pydicom.encaps import get_frame
     from pydicom.pixels import get_decoder
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import as_pixel_options
     from pydicom.uid import UID
 
     tag, vr = _enter_pixel_data(file, syntax)
+    start = file.tell()
     if tag != _PIXEL_DATA:
         raise ImageError("expected integer pixels, got a floating-point DICOM; export it again")
     options: dict[str, Any] = as_pixel_options(header)
@@ -365,7 +365,25 @@ def _decode_frame(
     options["pixel_vr"] = vr
     if syntax in _NATIVE:
         _check_native_length(file, header, frames)
-    stored, _ = get_decoder(UID(syntax)).as_array(file, index=position, **options)
+    elif syntax == _JPEG_EXTENDED and int(header.BitsAllocated) != 8:
+        raise ImageError(
+            "expected 8-bit lossy JPEG in DICOM, got 12-bit, which no free decoder reads; "
+            "export it uncompressed"
+        )
+    elif syntax in _LOSSLESS:
+        check_lossless(
+            get_frame(file, position, number_of_frames=frames),
+            Expected(
+                rows=int(header.Rows),
+                columns=int(header.Columns),
+                samples=int(header.get("SamplesPerPixel") or 1),
+                bits_allocated=int(header.BitsAllocated),
+            ),
+        )
+        file.seek(start)
+    stored, _ = get_decoder(UID(syntax)).as_array(
+        file, index=position, decoding_plugin=_DECODERS.get(syntax, ""), **options
+    )
     if str(header.get("PhotometricInterpretation", "")).startswith("PALETTE"):
         stored = apply_color_lut(stored, header)
     return stored

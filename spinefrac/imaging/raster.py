@@ -26,9 +26,6 @@ _READERS: dict[str, Callable[[BinaryIO], Image.Image]] = {
 #: stores chroma separately, and rounding on the way to RGB moves a grey by a level or two.
 _CHROMA_NOISE = 12
 
-#: Rec. 601 luma, the weights that JPEG, OpenCV and Pillow turn colour into grey with.
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-
 #: Pixels converted at a time, so that a 64-megapixel picture needs no second large copy.
 _BLOCK_PIXELS = 2**20
 
@@ -137,8 +134,8 @@ def luma(samples: npt.NDArray[Any]) -> tuple[FloatImage, bool]:
     for top in range(0, rows, step):
         block = samples[top : top + step].astype(np.float32)
         if channels >= 3:
-            rgb = block[..., :3]
-            grey[top : top + step] = rgb @ _LUMA
+            rgb = np.ascontiguousarray(block[..., :3])
+            grey[top : top + step] = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)  # Rec. 601 luma
             difference = rgb.max(axis=2) - rgb.min(axis=2)
             coloured += int((difference > full * _CHROMA_NOISE / 255).sum())
         else:

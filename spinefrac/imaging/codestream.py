@@ -1,0 +1,128 @@
+"""Check a JPEG or JPEG-LS codestream before a native decoder sees it.
+
+GDCM writes past its buffers, or ends the process, when the codestream's header disagrees
+with the DICOM header or with itself. A few comparisons here turn that into an error.
+Markers are those of ITU-T T.81 (JPEG) and T.87 (JPEG-LS).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from spinefrac.errors import ImageError
+
+_SOF_LOSSLESS, _SOF_LS = 0xC3, 0xF7
+_DHT, _SOI, _EOI, _SOS, _DRI, _LSE = 0xC4, 0xD8, 0xD9, 0xDA, 0xDD, 0xF8
+_HARMLESS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM: skipped by every decoder
+
+#: Markers inside entropy-coded data other than stuffing and restarts: JPEG stuffs FF00,
+#: JPEG-LS any FF followed by a zero bit.
+_MARKER_JPEG = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_MARKER_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the DICOM header says of a frame."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits_allocated: int
+
+
+def check_lossless(frame: bytes, expected: Expected) -> None:
+    """Refuse a JPEG Lossless or JPEG-LS frame that contradicts its DICOM header or itself.
+
+    Parameters
+    ----------
+    frame : bytes
+        One encapsulated frame, fragments joined.
+    expected : Expected
+
+    Raises
+    ------
+    ImageError
+        If anything but the entropy-coded data itself is not as it has to be.
+    """
+    _require(frame[:2] == b"\xff\xd8")
+    position, sof, tables = 2, 0, set[int]()
+    while True:
+        _require(position + 4 <= len(frame) and frame[position] == 0xFF)
+        marker = frame[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        (length,) = struct.unpack(">H", frame[position + 2 : position + 4])
+        body = frame[position + 4 : position + 2 + length]
+        _require(length >= 2 and len(body) == length - 2)
+        position += 2 + length
+        if marker in (_SOF_LOSSLESS, _SOF_LS):
+            _require(not sof)
+            _check_frame_header(body, expected)
+            sof = marker
+        elif marker == _DHT:
+            tables |= _check_huffman(body)
+        elif marker == _LSE:
+            # Type 1, preset parameters, in the range of T.87 C.2.4.1.1.
+            _require(len(body) == 11 and body[0] == 1)
+            limits = struct.unpack(">5H", body[1:])
+            _require(0 < limits[1] <= limits[2] <= limits[3] <= limits[0])
+        elif marker == _SOS:
+            _require(bool(sof))
+            _check_scan(body, sof, expected, tables)
+            break
+        elif marker == _DRI:
+            _require(len(body) == 2 and body == b"\x00\x00")
+        else:
+            _require(marker in _HARMLESS)
+    end = (_MARKER_LS if sof == _SOF_LS else _MARKER_JPEG).search(frame, position)
+    _require(end is not None and frame[end.start() + 1] == _EOI)
+
+
+def _check_frame_header(body: bytes, expected: Expected) -> None:
+    """SOF: precision, lines, samples a line, components with id, sampling, table (T.81 B.2.2)."""
+    _require(len(body) == 6 + 3 * expected.samples)
+    precision, rows, columns, components = struct.unpack(">BHHB", body[:6])
+    _require((rows, columns) == (expected.rows, expected.columns))
+    _require(components == expected.samples)
+    _require(2 <= precision <= 16 and (8 if precision <= 8 else 16) == expected.bits_allocated)
+    _require(all(body[7 + 3 * i] == 0x11 for i in range(components)))
+    _require(len({body[6 + 3 * i] for i in range(components)}) == components)
+
+
+def _check_huffman(body: bytes) -> set[int]:
+    """DHT: class and place, 16 counts, symbols; a lossless symbol is a bit count up to 16."""
+    found = set[int]()
+    while body:
+        _require(len(body) >= 17 and body[0] < 4)
+        counts = body[1:17]
+        symbols = body[17 : 17 + sum(counts)]
+        _require(0 < sum(counts) == len(symbols) <= 17 and max(symbols) <= 16)
+        # A prefix code of these lengths has to exist (Kraft).
+        _require(sum(n << (15 - i) for i, n in enumerate(counts)) <= 1 << 16)
+        found.add(body[0])
+        body = body[17 + len(symbols) :]
+    return found
+
+
+def _check_scan(body: bytes, sof: int, expected: Expected, tables: set[int]) -> None:
+    """SOS: one interleaved scan of all components; then predictor or NEAR, and the rest."""
+    count = expected.samples
+    _require(len(body) == 4 + 2 * count and body[0] == count)
+    selection, end, approximation = body[-3:]
+    if sof == _SOF_LS:  # NEAR, interleave mode, point transform (T.87 C.2.3)
+        _require(end == (0 if count == 1 else end) and end <= 2 and approximation == 0)
+    else:
+        _require(1 <= selection <= 7 and end == 0 and approximation == 0)
+        _require(all(body[2 + 2 * i] >> 4 in tables for i in range(count)))
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ImageError(
+            "expected a DICOM file whose compressed pixels agree with its header, got a damaged "
+            "or unusual one; export it again, uncompressed if possible"
+        )
