@@ -1,4 +1,4 @@
-"""Check a JPEG or JPEG-LS codestream before a native decoder sees it.
+"""Check a compressed DICOM frame before a native decoder sees it.
 
 GDCM writes past its buffers, or ends the process, when the codestream's header disagrees
 with the DICOM header or with itself. A few comparisons here turn that into an error.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from io import BytesIO
 
 from spinefrac.errors import ImageError
 
@@ -80,6 +81,34 @@ def check_lossless(frame: bytes, expected: Expected) -> None:
             _require(marker in _HARMLESS)
     end = (_MARKER_LS if sof == _SOF_LS else _MARKER_JPEG).search(frame, position)
     _require(end is not None and frame[end.start() + 1] == _EOI)
+
+
+def check_picture(frame: bytes, expected: Expected) -> None:
+    """Refuse a JPEG or JPEG 2000 frame of another size than its DICOM header declares.
+
+    The limits were checked on the header; a decoder would believe the codestream.
+
+    Parameters
+    ----------
+    frame : bytes
+        One encapsulated frame, fragments joined.
+    expected : Expected
+
+    Raises
+    ------
+    ImageError
+        If the sizes differ. Damage raises whatever Pillow raises.
+    """
+    from PIL import Jpeg2KImagePlugin, JpegImagePlugin
+
+    if frame.startswith(b"\xff\xd8"):
+        reader: type[JpegImagePlugin.JpegImageFile | Jpeg2KImagePlugin.Jpeg2KImageFile]
+        reader = JpegImagePlugin.JpegImageFile
+    else:
+        reader = Jpeg2KImagePlugin.Jpeg2KImageFile
+    with reader(BytesIO(frame)) as picture:
+        _require(picture.size == (expected.columns, expected.rows))
+        _require(len(picture.getbands()) == expected.samples)
 
 
 def _check_frame_header(body: bytes, expected: Expected) -> None:

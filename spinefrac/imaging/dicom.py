@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ImageError
-from spinefrac.imaging.codestream import Expected, check_lossless
+from spinefrac.imaging.codestream import Expected, check_lossless, check_picture
 from spinefrac.imaging.limits import check_size
 from spinefrac.imaging.raster import luma, spread
 from spinefrac.records import CtSlice, FloatImage, SliceTags
@@ -40,6 +40,7 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NATIVE = frozenset({_IMPLICIT, _EXPLICIT, _BIG_ENDIAN})
 
+_RLE = "1.2.840.10008.1.2.5"
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
 # JPEG Lossless (both) and JPEG-LS (both): GDCM is the only decoder at hand, and can crash.
@@ -47,7 +48,7 @@ _LOSSLESS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70, 80, 81))
 
 # Which decoder takes a compressed syntax. Pillow where it can: damaged files do not crash it.
 _DECODERS = {
-    "1.2.840.10008.1.2.5": "pydicom",  # RLE
+    _RLE: "pydicom",
     "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
     _JPEG_EXTENDED: "pillow",
     "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000
@@ -370,16 +371,9 @@ def _decode_frame(
             "expected 8-bit lossy JPEG in DICOM, got 12-bit, which no free decoder reads; "
             "export it uncompressed"
         )
-    elif syntax in _LOSSLESS:
-        check_lossless(
-            get_frame(file, position, number_of_frames=frames),
-            Expected(
-                rows=int(header.Rows),
-                columns=int(header.Columns),
-                samples=int(header.get("SamplesPerPixel") or 1),
-                bits_allocated=int(header.BitsAllocated),
-            ),
-        )
+    elif syntax != _RLE:
+        frame = get_frame(file, position, number_of_frames=frames)
+        (check_lossless if syntax in _LOSSLESS else check_picture)(frame, _expected(header))
         file.seek(start)
     stored, _ = get_decoder(UID(syntax)).as_array(
         file, index=position, decoding_plugin=_DECODERS.get(syntax, ""), **options
@@ -387,6 +381,15 @@ def _decode_frame(
     if str(header.get("PhotometricInterpretation", "")).startswith("PALETTE"):
         stored = apply_color_lut(stored, header)
     return stored
+
+
+def _expected(header: Dataset) -> Expected:
+    return Expected(
+        rows=int(header.Rows),
+        columns=int(header.Columns),
+        samples=int(header.get("SamplesPerPixel") or 1),
+        bits_allocated=int(header.BitsAllocated),
+    )
 
 
 def _enter_pixel_data(file: BinaryIO, syntax: str) -> tuple[int, str]:
