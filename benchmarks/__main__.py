@@ -1,0 +1,89 @@
+"""Measure the figures and print them in one table: ``python -m benchmarks [NAME…]``.
+
+Every other module here has ``rows()``, which measures and returns (what, value, target) for
+each figure, value and target with their unit; a fourth entry, true or false, says whether it
+is good enough where the texts cannot. One that fails is reported and the others go on.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+#: Units that are better the less they are, in terms of a common one.
+LESS_IS_BETTER = {"ms": 1e-3, "s": 1.0, "min": 60.0, "MB": 1.0, "GB": 1000.0}
+
+_NUMBER = r"(-?\d[\d,]*(?:\.\d+)?)"
+_QUANTITY = re.compile(rf"{_NUMBER}(?:\s*(?:-|–|to)\s*{_NUMBER})?\s*(%|[a-zA-Z]+)?")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the benchmarks that are named, or all; return 0 if every one could be measured."""
+    known = sorted(
+        path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")
+    )
+    if unknown := set(arguments) - set(known):
+        print(f"error: no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
+        return 2
+    table: list[tuple[str, str, str, str]] = []
+    failed = False
+    for name in arguments or known:
+        start = time.perf_counter()
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        try:
+            table += [_line(*row) for row in import_module(f"benchmarks.{name}").rows()]
+        except Exception as error:  # noqa: BLE001 - reported, and the others go on
+            failed = True
+            table.append((name, f"failed: {type(error).__name__}: {error}", "", ""))
+        print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    _print(table)
+    return int(failed)
+
+
+def _line(what: str, value: str, target: str, good: bool | None = None) -> tuple[str, ...]:
+    good = reaches(value, target) if good is None else good
+    return what, value, target, "" if good is None else "ok" if good else "short"
+
+
+def reaches(value: str, target: str) -> bool | None:
+    """Return whether a measured value is as good as its target; None where that is unclear.
+
+    The target is a range, ``at least`` or ``at most`` something, or one quantity: an upper
+    bound for times and memory, a lower bound for everything else.
+    """
+    measured, wanted = _QUANTITY.search(value), _QUANTITY.search(target)
+    if not measured or not wanted:
+        return None
+    unit, wanted_unit = measured[3], wanted[3]
+    factor = LESS_IS_BETTER.get(unit, 1.0) / LESS_IS_BETTER.get(wanted_unit, 1.0)
+    if unit != wanted_unit and not {unit, wanted_unit} <= LESS_IS_BETTER.keys():
+        return None
+    number, low = _float(measured[1]) * factor, _float(wanted[1])
+    if wanted[2]:
+        return low <= number <= _float(wanted[2])
+    before = target[: wanted.start()].strip()
+    at_most = before in ("at most", "under", "<", "<=", "≤") or (
+        before not in ("at least", "over", ">", ">=", "≥") and unit in LESS_IS_BETTER
+    )
+    return number <= low if at_most else number >= low
+
+
+def _float(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def _print(table: Sequence[Sequence[Any]]) -> None:
+    rows = [("figure", "measured", "target", ""), *table]
+    widths = [max(len(str(row[column])) for row in rows) for column in range(4)]
+    for row in rows:
+        cells = (str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
