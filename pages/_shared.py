@@ -1,0 +1,154 @@
+"""What the pages share: heading, model picker, errors, numbers as people read them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from spinefrac.errors import SpinefracError
+from spinefrac.records import NOT_A_MEDICAL_DEVICE
+from spinefrac.store import saved
+from spinefrac.store.saved import DamagedModel, SavedModel
+
+log = logging.getLogger("spinefrac.pages")
+
+#: A narrow space that does not break, between a number and its sign.
+THIN = "\N{NARROW NO-BREAK SPACE}"
+
+
+def heading(title: str, lead: str) -> None:
+    """Begin a page: the style sheet, the title, what the page is for, the disclaimer."""
+    st.html(Path(__file__).with_name("style.css"))
+    st.html(
+        f'<div class="sf-heading"><h1>{escape(title)}</h1><p>{escape(lead)}</p>'
+        f'<p class="sf-device">{escape(NOT_A_MEDICAL_DEVICE)}</p></div>'
+    )
+
+
+def commands(*lines: str) -> None:
+    """Show commands to copy."""
+    st.code("\n".join(lines), language="bash", wrap_lines=True)
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """Show what goes wrong inside as one line; the page goes on after it.
+
+    An error nobody foresaw is logged with where it happened but without its message, which
+    could name a patient's file.
+    """
+    try:
+        yield
+    except SpinefracError as error:
+        st.error(plain(sentence(str(error))), icon=":material/error:")
+    except Exception as error:  # noqa: BLE001 - the page must not end in a stack trace
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("unexpected %s\n%s", type(error).__name__, where)
+        st.error(
+            "Something unexpected went wrong; the server's log says where. Try another file.",
+            icon=":material/error:",
+        )
+
+
+def plain(text: str) -> str:
+    """Return `text` as Markdown that shows it letter by letter."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def sentence(text: str) -> str:
+    """Return a message as a sentence: one line, a capital first, a full stop last."""
+    text = " ".join(text.split())
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def percent(share: float) -> str:
+    """Return a share as a whole percentage; what is not certain is never shown as 0 or 100."""
+    rounded = round(100 * share)
+    if rounded >= 100 and share < 1:
+        return f">{THIN}99{THIN}%"
+    if rounded <= 0 and share > 0:
+        return f"<{THIN}1{THIN}%"
+    return f"{rounded}{THIN}%"
+
+
+def percent_range(low: float, high: float) -> str:
+    """Return an interval of shares, as ``82–93 %``."""
+    return f"{round(100 * low)}–{round(100 * high)}{THIN}%"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number as people read it, or a dash where it is not defined."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def number_range(interval: tuple[float, float] | None, digits: int = 3) -> str:
+    """Return an interval as ``0.90–0.96``, or a dash where there is none."""
+    return "–" if interval is None else f"{interval[0]:.{digits}f}–{interval[1]:.{digits}f}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a table of HTML cells; a row of fewer cells stretches its last one."""
+    titles = "".join(f"<th>{title}</th>" for title in head) if any(head) else ""
+    lines = []
+    for row in rows:
+        span = len(head) - len(row) + 1
+        cells = [f"<td>{cell}</td>" for cell in row[:-1]]
+        lines.append(f"<tr>{''.join(cells)}<td colspan={span}>{row[-1]}</td></tr>")
+    st.html(
+        '<div class="sf-card sf-scroll"><table class="sf-table">'
+        f"{f'<tr>{titles}</tr>' if titles else ''}{''.join(lines)}</table></div>"
+    )
+
+
+def no_model() -> None:
+    """Say that there is no saved model and how to make one."""
+    st.info(
+        "There is no saved model yet. These two commands make one from synthetic slices; "
+        "then reload this page.",
+        icon=":material/info:",
+    )
+    commands(
+        "spinefrac phantom my-slices --patients 60 --slices 12",
+        "spinefrac train my-slices --name my-model --folds 5 --epochs 25",
+    )
+
+
+def page_with_model(title: str, lead: str) -> SavedModel | None:
+    """Begin a page about one saved model: heading on the left, the choice on the right.
+
+    Returns
+    -------
+    SavedModel or None
+        None if there is none or the chosen one is damaged; the page then says so and why.
+    """
+    left, right = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
+    with left:
+        heading(title, lead)
+    models = _default_first(saved.list_models())
+    if not models:
+        no_model()
+        return None
+    chosen = right.selectbox("Model", models, format_func=_model_line, key="model")
+    if isinstance(chosen, DamagedModel):
+        st.error(plain(sentence(chosen.reason)), icon=":material/error:")
+        return None
+    return chosen
+
+
+def _default_first(models: list[SavedModel | DamagedModel]) -> list[SavedModel | DamagedModel]:
+    sound = any(isinstance(model, SavedModel) for model in models)
+    default = saved.default_id() if sound else ""
+    return sorted(models, key=lambda model: (model.id != default, model.id))
+
+
+def _model_line(model: SavedModel | DamagedModel) -> str:
+    if isinstance(model, DamagedModel):
+        return f"{model.id} · damaged"
+    return f"{model.id} · AUC {number(model.metrics.auc, 2)}"

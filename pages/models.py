@@ -1,0 +1,47 @@
+"""Models: what is saved on this machine, from each model's card."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from pages import _shared
+from spinefrac.store import saved
+from spinefrac.store.saved import DamagedModel, SavedModel
+
+HEAD = ("Model", "Saved", "AUC (95 %)", "Trained on", "Threshold", "Size")
+
+
+def row(model: SavedModel | DamagedModel, default: str) -> tuple[str, ...]:
+    """Return a model's line of the table, as HTML cells."""
+    name = f"<strong>{escape(model.id)}</strong>"
+    if isinstance(model, DamagedModel):
+        return (f"{name}<br>damaged", escape(model.reason))
+    card, metrics = model.card, model.metrics
+    size = sum(record.size for record in card.files.values()) / 1e6
+    interval = _shared.number_range(metrics.ci.get("auc"), 2)
+    return (
+        name + ("<br>default" if model.id == default else ""),
+        escape(card.created[:10]),
+        f"{_shared.number(metrics.auc, 2)}<br>{interval}",
+        f"{card.data.images:,} slices<br>{card.data.groups:,} groups",
+        _shared.percent(model.threshold),
+        f"{size:.1f} MB",
+    )
+
+
+_shared.heading("Models", "What is saved on this machine, each with the numbers of its card.")
+with _shared.errors_shown():
+    models = saved.list_models()
+    if models:
+        default = saved.default_id() if any(isinstance(m, SavedModel) for m in models) else ""
+        _shared.table(HEAD, [row(model, default) for model in models])
+        st.caption(
+            "A group is what no fold splits, a patient as a rule; each card says how groups were "
+            "found. Every file is checked against the card's SHA-256 before it is used."
+        )
+    else:
+        _shared.no_model()
+st.subheader("From the command line", anchor=False)
+_shared.commands("spinefrac models list", "spinefrac models show phantom-demo")

@@ -1,0 +1,156 @@
+"""Numbers and heat maps as pictures: the one place where their colours are chosen.
+
+The heat map over a slice is NumPy and OpenCV only, so that the command line draws the very
+picture that the pages show. Plotly is imported where a figure is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.records import CLASS_NAMES, FloatImage, GreyImage
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+RgbImage = npt.NDArray[np.uint8]
+
+#: Colours of the heat map from little to much evidence, sRGB. Hues that no grey slice has, and
+#: none as bright as bone: what is drawn over cortical bone must not look like cortical bone.
+HEAT_STOPS = ((255, 190, 60), (250, 130, 30), (230, 50, 35), (190, 10, 70))
+
+#: One colour a class, the index is the label; to be read on light and on dark.
+CLASS_COLOURS = ("#4a9db6", "#e2703a")
+
+#: Evidence below this share of the scale is left clear, so that the slice can be read.
+CLEAR_BELOW = 0.12
+
+
+def _heat_table() -> npt.NDArray[np.float32]:
+    """Return colour and opacity of 256 levels of evidence, shape (256, 4): R, G, B, opacity."""
+    level = np.linspace(0.0, 1.0, 256)
+    at = np.linspace(0.0, 1.0, len(HEAT_STOPS))
+    colours = [np.interp(level, at, channel) for channel in zip(*HEAT_STOPS, strict=True)]
+    opacity = np.clip((level - CLEAR_BELOW) / (1.0 - CLEAR_BELOW), 0.0, 1.0) ** 0.7
+    return np.stack([*colours, opacity], axis=1).astype(np.float32)
+
+
+_HEAT_TABLE = _heat_table()
+
+
+def heat_levels(heatmap: FloatImage, scale: float | None = None) -> GreyImage:
+    """Bring a heat map to 256 levels; what speaks against a fracture is level 0.
+
+    Parameters
+    ----------
+    heatmap : float32 array, shape (H, W)
+        Contribution to the logit; positive speaks for fracture.
+    scale : float, optional
+        The contribution that gets the strongest colour; the map's own maximum by default.
+
+    Returns
+    -------
+    uint8 array, shape (H, W)
+    """
+    top = float(heatmap.max()) if scale is None else scale
+    if not np.isfinite(top) or top <= 0.0:
+        return np.zeros(heatmap.shape, np.uint8)
+    return (np.clip(np.nan_to_num(heatmap) / top, 0.0, 1.0) * 255.0).round().astype(np.uint8)
+
+
+def overlay(
+    grey: GreyImage, heatmap: FloatImage, strength: float = 0.6, *, scale: float | None = None
+) -> RgbImage:
+    """Lay a heat map over its slice.
+
+    Parameters
+    ----------
+    grey : uint8 array, shape (H, W)
+        The slice as `imaging.display` shows it.
+    heatmap : float32 array, shape (H, W)
+        `Prediction.heatmap`: contribution to the logit, positive speaks for fracture.
+    strength : float
+        0 shows the slice alone, 1 covers it where the evidence is strongest.
+    scale : float, optional
+        The contribution that gets the strongest colour; the map's own maximum by default.
+
+    Returns
+    -------
+    uint8 array, shape (H, W, 3)
+        RGB.
+
+    Raises
+    ------
+    ValueError
+        If slice and heat map differ in shape or `strength` is not in 0…1.
+    """
+    if grey.shape != heatmap.shape:
+        raise ValueError(f"the heat map must be as the slice, {grey.shape}, not {heatmap.shape}")
+    if not 0.0 <= strength <= 1.0:
+        raise ValueError(f"strength must be between 0 and 1, not {strength}")
+    heat = _HEAT_TABLE[heat_levels(heatmap, scale)]  # (H, W, 4)
+    opacity = heat[..., 3:] * strength  # (H, W, 1)
+    base = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.float32)
+    return (base + (heat[..., :3] - base) * opacity).round().astype(np.uint8)
+
+
+def heat_gradient() -> str:
+    """Return the heat map's colours as a CSS gradient, clear to strongest, for a legend."""
+    picked = _HEAT_TABLE[np.linspace(0, 255, 9).round().astype(int)]
+    stops = [f"rgba({r:.0f},{g:.0f},{b:.0f},{opacity:.2f})" for r, g, b, opacity in picked]
+    return f"linear-gradient(90deg,{','.join(stops)})"
+
+
+def thumbnail(grey: GreyImage, side: int = 160) -> bytes:
+    """Return a slice shrunk to at most `side` pixels, as the bytes of a WebP picture."""
+    factor = min(1.0, side / max(grey.shape))
+    size = [max(1, round(length * factor)) for length in grey.shape[::-1]]
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    _, content = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, 82])
+    return content.tobytes()
+
+
+def out_of_fold(
+    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64], threshold: float
+) -> Figure:
+    """Return the distribution of out-of-fold probabilities of both classes.
+
+    Parameters
+    ----------
+    labels : int array, shape (N,)
+        1 for fracture, 0 for none.
+    probabilities : float array, shape (N,)
+    threshold : float
+        Marked by a line.
+
+    Returns
+    -------
+    plotly Figure
+        Colours, fonts and background are left to the page's theme.
+    """
+    from plotly import graph_objects
+
+    figure = graph_objects.Figure()
+    for label, (name, colour) in enumerate(zip(CLASS_NAMES, CLASS_COLOURS, strict=True)):
+        figure.add_histogram(
+            x=probabilities[labels == label],
+            name=name,
+            marker_color=colour,
+            xbins={"start": 0.0, "end": 1.0001, "size": 0.05},
+            hovertemplate=f"%{{y}} slices<extra>{name}</extra>",
+        )
+    figure.add_vline(x=threshold, line_width=2, line_dash="dot", annotation_text="threshold")
+    figure.update_layout(
+        barmode="group",
+        bargap=0.15,
+        height=300,
+        margin={"l": 0, "r": 0, "t": 24, "b": 0},
+        legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"},
+        xaxis={"title": "probability of fracture", "range": [0, 1], "tickformat": ".0%"},
+        yaxis={"title": "slices"},
+    )
+    return figure
