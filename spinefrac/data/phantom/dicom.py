@@ -1,0 +1,117 @@
+"""A phantom slice as a DICOM CT image (PS3.3, A.3 CT Image IOD)."""
+
+from __future__ import annotations
+
+import io
+import uuid
+
+import numpy as np
+
+from spinefrac.data.phantom.plan import GENERATOR_VERSION
+from spinefrac.data.phantom.rendering import PhantomSlice, Series
+
+_NAMESPACE = uuid.UUID("5f1f0a52-6d2c-5c4e-9a58-0c3f5b6d7e21")
+_DATE, _TIME = "20000101", "120000"
+
+
+def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_: int) -> bytes:
+    """Return a slice as the bytes of a DICOM file.
+
+    Explicit VR little endian, 12 bits of 16, rescaled by -1024. All identifiers follow from
+    the phantom's parameters; name, dates and identifiers are synthetic.
+
+    Parameters
+    ----------
+    image : PhantomSlice
+    series : Series
+        The phantom that it belongs to.
+    patient, slice_ : int
+        Its place there.
+
+    Returns
+    -------
+    bytes
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+    size = image.hu.shape[0]
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = CTImageStorage
+    meta.MediaStorageSOPInstanceUID = _uid(series, patient, "image", slice_)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+
+    ds = Dataset()
+    ds.file_meta = meta
+    ds.SpecificCharacterSet = "ISO_IR 100"
+    # Patient, General Study, General Series, Frame of Reference, General Equipment
+    ds.PatientName = f"Phantom^{patient:03d}"
+    ds.PatientID = f"PHANTOM-{patient:03d}"
+    ds.PatientBirthDate = ""
+    ds.PatientSex = ""
+    ds.StudyInstanceUID = _uid(series, patient, "study")
+    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = _DATE
+    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = _TIME
+    ds.ReferringPhysicianName = ""
+    ds.StudyID = f"{patient}"
+    ds.AccessionNumber = ""
+    ds.StudyDescription = "Synthetic spine phantom, not a patient"
+    ds.Modality = "CT"
+    ds.SeriesInstanceUID = _uid(series, patient, "series")
+    ds.SeriesNumber = 1
+    ds.SeriesDescription = f"phantom {series.difficulty}"
+    ds.BodyPartExamined = {"cervical": "CSPINE", "thoracic": "TSPINE", "lumbar": "LSPINE"}[
+        image.region
+    ]
+    ds.PatientPosition = "HFS"
+    ds.FrameOfReferenceUID = _uid(series, patient, "frame")
+    ds.PositionReferenceIndicator = ""
+    ds.Manufacturer = "spinefrac phantom"
+    ds.ManufacturerModelName = f"generator {GENERATOR_VERSION}"
+    ds.SoftwareVersions = f"{GENERATOR_VERSION}"
+    # General Image, Image Plane
+    ds.InstanceNumber = slice_ + 1
+    ds.AcquisitionNumber = 1
+    ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    ds.DerivationDescription = "Synthetic image"
+    ds.BurnedInAnnotation = "NO"
+    ds.PixelSpacing = [f"{image.spacing_mm:.6f}"] * 2
+    ds.SliceThickness = f"{image.thickness_mm:.4f}"
+    corner = -image.spacing_mm * (size - 1) / 2
+    ds.ImagePositionPatient = [
+        f"{corner:.4f}",
+        f"{corner:.4f}",
+        f"{-slice_ * image.thickness_mm:.4f}",
+    ]
+    ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    ds.SliceLocation = f"{-slice_ * image.thickness_mm:.4f}"
+    # CT Image
+    ds.KVP = "120"
+    ds.RescaleIntercept = "-1024"
+    ds.RescaleSlope = "1"
+    ds.RescaleType = "HU"
+    ds.ReconstructionDiameter = f"{image.spacing_mm * size:.3f}"
+    ds.WindowCenter = "500"
+    ds.WindowWidth = "2000"
+    ds.WindowCenterWidthExplanation = "BONE"
+    # Image Pixel
+    ds.SamplesPerPixel = 1
+    ds.PhotometricInterpretation = "MONOCHROME2"
+    ds.Rows = ds.Columns = size
+    ds.BitsAllocated = 16
+    ds.BitsStored = 12
+    ds.HighBit = 11
+    ds.PixelRepresentation = 0
+    stored = np.clip(np.round(image.hu) + 1024, 0, 4095).astype("<u2")
+    ds.PixelData = stored.tobytes()
+    ds.SOPClassUID = CTImageStorage
+    ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    buffer = io.BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _uid(series: Series, patient: int, kind: str, number: int = 0) -> str:
+    """Return a UID of the 2.25 root (PS3.5, B.2) that follows from what it names."""
+    name = f"{GENERATOR_VERSION}/{series}/{patient}/{kind}/{number}"
+    return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"

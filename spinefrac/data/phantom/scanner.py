@@ -1,0 +1,148 @@
+"""From ideal tissue to a reconstructed slice: field of view, blur, cupping, kernel, noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from spinefrac.data.phantom.anatomy import Bone, Region
+from spinefrac.data.phantom.canvas import Canvas, Field, Mask
+from spinefrac.data.phantom.plan import Difficulty
+
+_SCENE_SIDE = 1024  # pixels of the raster that soft tissue is painted on
+_LOWEST, _HIGHEST = -1024, 3071  # a 12-bit scanner's range, HU
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """How a patient was scanned; holds over the slices. Lengths in mm.
+
+    Attributes
+    ----------
+    field_of_view : side of the square picture.
+    offset : (x, y) of the picture's centre in the vertebra's frame.
+    turn : rotation of the patient, radians.
+    psf : standard deviation of the point spread function.
+    noise_hu : standard deviation of the noise in muscle.
+    grain : standard deviation of the Gaussian that correlates the noise.
+    edge : overshoot that the kernel puts along edges; 0 is a soft kernel, 0.8 a sharp one.
+    cupping_hu : darkening in the middle of dense parts by beam hardening.
+    streaks : share of the noise that lies in horizontal streaks, as from shoulders.
+    round_field : whether everything outside the inscribed circle is empty.
+    """
+
+    field_of_view: float
+    offset: tuple[float, float]
+    turn: float
+    psf: float
+    noise_hu: float
+    grain: float
+    edge: float
+    cupping_hu: float
+    streaks: float
+    round_field: bool
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, region: Region, difficulty: Difficulty) -> Scanner:
+        """Draw a patient's scan."""
+        neck = region is Region.CERVICAL
+        sharp = rng.uniform()
+        low, high = difficulty.noise_hu
+        return cls(
+            field_of_view=rng.uniform(150, 195) if neck else rng.uniform(160, 220),
+            offset=(rng.normal(0, 6), (6 if neck else 2) + rng.normal(0, 8)),
+            turn=math.radians(rng.normal(0, 5)),
+            psf=rng.uniform(*difficulty.psf_mm) - 0.04 * sharp,
+            noise_hu=low + (high - low) * float(np.clip(rng.beta(1.6, 2) + 0.2 * sharp, 0, 1)),
+            grain=0.62 - 0.34 * sharp,
+            edge=0.8 * sharp * rng.uniform(0.5, 1),
+            cupping_hu=rng.uniform(5, 30),
+            streaks=rng.uniform(0.0, 0.35) if neck else rng.uniform(0.0, 0.15),
+            round_field=bool(rng.uniform() < 0.3),
+        )
+
+    def canvas(self, side: int) -> Canvas:
+        """Return the picture's raster, `side` pixels over the field of view."""
+        scale = side / self.field_of_view
+        c, s = scale * math.cos(self.turn), scale * math.sin(self.turn)
+        linear = np.array([[c, -s], [s, c]])
+        shift = (side - 1) / 2 - linear @ np.array(self.offset)
+        return Canvas(np.column_stack([linear, shift]), side, side)
+
+    @property
+    def scene(self) -> Canvas:
+        """The raster that soft tissue is painted on."""
+        return self.canvas(_SCENE_SIDE)
+
+    def expose(self, tissue: Field, bone: Bone, size: int) -> Field:
+        """Return the slice without noise, HU, shape (size, size).
+
+        Parameters
+        ----------
+        tissue : float32 array
+            HU on `scene`.
+        bone : Bone
+            On its own raster; lies over the tissue.
+        size : int
+        """
+        picture = self.canvas(size)
+        sampling = math.hypot(self.psf, 0.25 * picture.step)  # keeps coarse pictures alias-free
+        around = cv2.resize(tissue, (size, size), interpolation=cv2.INTER_AREA)
+        around = picture.blur(around, self.psf)
+        present = bone.present.astype(np.float32)
+        share = _sampled(bone.canvas.blur(present, sampling), bone.canvas, picture)
+        dense = _sampled(bone.canvas.blur(present * bone.hu, sampling), bone.canvas, picture)
+        image = around * (1 - share) + dense
+        image = image + self.edge * (image - picture.blur(image, 2.2 * self.psf))
+        return np.asarray(image - self.cupping_hu * self._hardening(share, picture), np.float32)
+
+    def truth(self, mask: Mask, canvas: Canvas, size: int) -> Mask:
+        """Return a mask of the bone's raster in the picture, 0/1, shape (size, size)."""
+        picture = self.canvas(size)
+        share = canvas.blur(mask.astype(np.float32), 0.35 * picture.step)
+        return (_sampled(share, canvas, picture) > 0.4).astype(np.uint8)
+
+    def detect(self, image: Field, rng: np.random.Generator) -> Field:
+        """Return a noiseless slice with noise, cut to the field and the scanner's range."""
+        picture = self.canvas(image.shape[0])
+        noisy = image + self._noise(rng, picture)
+        if self.round_field:
+            side = image.shape[0]
+            middle = (side - 1) / 2
+            y, x = np.ogrid[:side, :side]
+            noisy[(x - middle) ** 2 + (y - middle) ** 2 > (side / 2) ** 2] = _LOWEST
+        return np.asarray(np.clip(noisy, _LOWEST, _HIGHEST), np.float32)
+
+    def _hardening(self, share: Field, picture: Canvas) -> Field:
+        small = cv2.resize(share, (64, 64), interpolation=cv2.INTER_AREA)
+        wide = cv2.GaussianBlur(small, (0, 0), 64 * 9 / self.field_of_view)
+        wide = wide / max(float(wide.max()), 1e-6)
+        return np.asarray(
+            cv2.resize(wide, (picture.width, picture.height), interpolation=cv2.INTER_LINEAR)
+        )
+
+    def _noise(self, rng: np.random.Generator, picture: Canvas) -> Field:
+        """Band-passed noise: CT noise has little power at the lowest frequencies.
+
+        Drawn on the picture's own pixels; the band is given in mm.
+        """
+        white = rng.standard_normal((picture.height, picture.width), dtype=np.float32)
+        fine = picture.blur(white, self.grain)
+        noise = fine - picture.blur(fine, 2.4 * self.grain) * 0.8
+        noise /= max(float(noise.std()), 1e-6)
+        rows = rng.standard_normal((picture.height, picture.width // 32 + 2), dtype=np.float32)
+        streak = cv2.resize(rows, (picture.width, picture.height), interpolation=cv2.INTER_CUBIC)
+        streak /= max(float(streak.std()), 1e-6)
+        k = self.streaks
+        mixed = (1 - k) * noise + k * streak
+        y, x = np.ogrid[-1 : 1 : picture.height * 1j, -1 : 1 : picture.width * 1j]
+        deep = 1.15 - 0.3 * (x**2 + y**2)  # noisier in the middle of the body
+        return np.asarray(mixed * (self.noise_hu * deep), np.float32)
+
+
+def _sampled(image: Field, canvas: Canvas, picture: Canvas) -> Field:
+    size = (picture.width, picture.height)
+    return np.asarray(cv2.warpAffine(image, canvas.onto(picture), size, flags=cv2.INTER_LINEAR))

@@ -1,0 +1,230 @@
+"""A whole phantom as a folder: pictures by class, masks, and the truth in ``phantom.json``."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from spinefrac.data.phantom.dicom import to_dicom
+from spinefrac.data.phantom.plan import GENERATOR_VERSION
+from spinefrac.data.phantom.rendering import PhantomSlice, Series, render
+from spinefrac.errors import DatasetError
+
+TRUTH_FILE = "phantom.json"
+CLASS_FOLDERS = ("normal", "fracture")
+MASK_FOLDER = "masks"
+_SUFFIX = {"png": ".png", "dicom": ".dcm"}
+_WINDOW_CENTER, _WINDOW_WIDTH = 500.0, 2000.0
+_BATCH = 8  # slices handed to a worker at once
+
+
+@dataclass(frozen=True)
+class PhantomSummary:
+    """What was written where. `fracture` and `normal` count slices."""
+
+    folder: str
+    patients: int
+    fractured_patients: int
+    slices: int
+    fracture: int
+    normal: int
+    seed: int
+    difficulty: str
+    format: str
+    size: int
+    generator_version: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def write(
+    out: str | os.PathLike[str],
+    *,
+    patients: int,
+    slices: int,
+    seed: int,
+    difficulty: str = "standard",
+    format: str = "png",
+    size: int = 512,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> PhantomSummary:
+    """Write a phantom.
+
+    ``OUT/fracture/P012_03.png`` and ``OUT/normal/P012_07.png`` are the slices (`.dcm` as
+    DICOM), ``OUT/masks/P012_03.png`` is the fracture (255) of every positive one, and
+    ``OUT/phantom.json`` the parameters and each slice's truth. A picture appears by a rename
+    of a finished file, and a second call with the same parameters goes on where an
+    interrupted one stopped.
+
+    Parameters
+    ----------
+    out : path
+        A new or empty folder, or one that holds this very phantom.
+    patients, slices : int
+        How many patients, and how many slices each.
+    seed : int
+        The same seed gives the same files, whatever the number of workers.
+    difficulty : {"easy", "standard", "hard"}
+    format : {"png", "dicom"}
+        PNG is the 8-bit bone window (centre 500, width 2000); DICOM is in HU.
+    size : {512, 256}
+        Side of the pictures in pixels.
+    workers : int, optional
+        Processes; by default one a core.
+    progress : callable, optional
+        Called with (slices done, slices in all).
+
+    Returns
+    -------
+    PhantomSummary
+
+    Raises
+    ------
+    DatasetError
+        Where a parameter is out of range, or the folder holds anything else.
+    """
+    series = Series(patients, slices, seed, difficulty, size)
+    if format not in _SUFFIX:
+        raise DatasetError(f"a phantom is written as png or dicom, not as {format!r}")
+    folder = Path(out)
+    parameters = {**asdict(series), "format": format, "generator_version": GENERATOR_VERSION}
+    _claim(folder, parameters)
+    places = [(p, s) for p in range(patients) for s in range(slices)]
+    batches = [places[i : i + _BATCH] for i in range(0, len(places), _BATCH)]
+    truth: list[dict[str, Any]] = []
+    for rows in _run(partial(_write_batch, str(folder), series, format), batches, workers):
+        truth += rows
+        if progress is not None:
+            progress(len(truth), len(places))
+    _replace(folder / TRUTH_FILE, _json({**parameters, "complete": True, "slices_truth": truth}))
+    positive = int(series.labels.sum())
+    return PhantomSummary(
+        folder=str(folder),
+        patients=patients,
+        fractured_patients=int(series.labels.any(axis=1).sum()),
+        slices=len(places),
+        fracture=positive,
+        normal=len(places) - positive,
+        seed=seed,
+        difficulty=difficulty,
+        format=format,
+        size=size,
+        generator_version=GENERATOR_VERSION,
+    )
+
+
+def _claim(folder: Path, parameters: dict[str, Any]) -> None:
+    """Make the folder this phantom's, or refuse."""
+    truth = folder / TRUTH_FILE
+    if folder.exists() and not folder.is_dir():
+        raise DatasetError(f"expected a folder at {folder}, found a file: choose another place")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not _same(truth, parameters):
+            raise DatasetError(
+                f"{folder} is not empty and does not hold this phantom: "
+                "choose a new folder or empty that one"
+            )
+        return
+    for name in (*CLASS_FOLDERS, MASK_FOLDER):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    _replace(truth, _json({**parameters, "complete": False}))
+
+
+def _same(truth: Path, parameters: dict[str, Any]) -> bool:
+    try:
+        found = json.loads(truth.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and all(found.get(k) == v for k, v in parameters.items())
+
+
+def _run(
+    work: Callable[[list[tuple[int, int]]], list[dict[str, Any]]],
+    batches: list[list[tuple[int, int]]],
+    workers: int | None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Do batches in order, in this process or in spawned ones."""
+    count = min(workers or os.cpu_count() or 1, len(batches))
+    if count <= 1:
+        yield from map(work, batches)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
+        try:
+            yield from pool.map(work, batches)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)  # the workers are the parallelism
+
+
+def _write_batch(
+    folder: str, series: Series, format: str, places: list[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    return [_write_slice(Path(folder), series, format, *place) for place in places]
+
+
+def _write_slice(
+    folder: Path, series: Series, format: str, patient: int, slice_: int
+) -> dict[str, Any]:
+    """Write one slice and, where there is a fracture, its mask; return its truth."""
+    image = render(patient, slice_, **asdict(series))
+    name = f"P{patient:03d}_{slice_:02d}"
+    path = f"{CLASS_FOLDERS[image.label]}/{name}{_SUFFIX[format]}"
+    mask = f"{MASK_FOLDER}/{name}.png" if image.label else None
+    if mask is not None:
+        _replace(folder / mask, _png(image.mask * 255))
+    data = to_dicom(image, series, patient, slice_) if format == "dicom" else _png(_window(image))
+    _replace(folder / path, data)
+    return {
+        "path": path,
+        "mask": mask,
+        "label": image.label,
+        "patient": f"P{patient:03d}",
+        "slice": slice_,
+        "spacing_mm": round(image.spacing_mm, 6),
+        "thickness_mm": round(image.thickness_mm, 4),
+        "region": image.region,
+        "level": image.level,
+    }
+
+
+def _window(image: PhantomSlice) -> np.ndarray:
+    low = _WINDOW_CENTER - _WINDOW_WIDTH / 2
+    grey = np.clip((image.hu - low) / _WINDOW_WIDTH, 0, 1) * 255
+    return np.asarray(np.round(grey), np.uint8)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])
+    assert done, "OpenCV encodes any 8-bit picture"
+    return data.tobytes()
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that it is there in full or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
