@@ -1,28 +1,13 @@
-"""The pieces of HTML that an answer is made of: gauge, measured rates, input check."""
+"""The pieces of HTML that an answer is made of: verdict with its gauge, input check, legend."""
 
 from __future__ import annotations
 
 from html import escape
 
-from pages._shared import THIN, number, number_range, percent, percent_range, sentence
+from pages._shared import percent, sentence
 from spinefrac import charts
-from spinefrac.evaluation.metrics import Metrics
-from spinefrac.records import CLASS_NAMES, CtSlice, InputCheck, Prediction
+from spinefrac.records import CtSlice, InputCheck, Prediction
 from spinefrac.store.saved import SavedModel
-
-#: Metrics that are drawn on a line from 0 to 1: their names for people, and what they mean.
-RATES = {
-    "auc": ("AUC", "Chance that a slice with a fracture scores higher than one without"),
-    "recall": ("Sensitivity", "Of the slices with a fracture, the share that is found"),
-    "specificity": ("Specificity", "Of the slices without a fracture, the share that is cleared"),
-    "precision": ("Precision", "Of the slices called a fracture, the share that has one"),
-    "accuracy": ("Accuracy", "Of all slices, the share that is answered rightly"),
-    "balanced_accuracy": ("Balanced accuracy", "Mean of sensitivity and specificity"),
-    "f1": ("F1", "Harmonic mean of sensitivity and precision"),
-    "average_precision": ("Average precision", "Precision averaged over all thresholds"),
-}
-#: Those that are not the share of anything, and so not shown as a percentage.
-INDICES = ("auc", "f1", "average_precision")
 
 
 def verdict(prediction: Prediction, truth: str = "") -> str:
@@ -66,76 +51,6 @@ def _gauge(prediction: Prediction) -> str:
         f'<span class="mark{edge}" style="left:{threshold:.1f}%">'
         f"threshold {percent(prediction.threshold)}</span></div>"
     )
-
-
-def record(saved: SavedModel) -> str:
-    """Return the card with what the model got right out-of-fold, and on what that was measured."""
-    metrics = saved.metrics
-    return (
-        '<section class="sf-card" aria-label="Record of the model">'
-        '<div class="sf-eyebrow">How often it is right at this threshold</div>'
-        f'<div class="sf-rates">{rate("recall", metrics)}{rate("specificity", metrics)}</div>'
-        f'<p class="sf-note">{escape(measured_on(saved))} '
-        f"Intervals: 95{THIN}%, whole groups resampled.</p></section>"
-    )
-
-
-def measured_on(saved: SavedModel) -> str:
-    """Return the sentence that says which slices a model's metrics come from."""
-    data, metrics = saved.card.data, saved.metrics
-    return (
-        f"Out-of-fold on {metrics.n:,} slices of {metrics.groups:,} groups, none of which the "
-        f"answering network had seen. Groups: {data.group_rule}."
-    )
-
-
-def about(saved: SavedModel) -> str:
-    """Return the card that says what a model is."""
-    card = saved.card
-    return (
-        '<section class="sf-card" aria-label="About the model">'
-        f'<div class="sf-eyebrow">About {escape(saved.id)}</div>'
-        f'<p class="sf-note">{escape(card.note)}</p>'
-        f'<p class="sf-note">{len(card.folds)} networks of kind {escape(card.network)}, one a '
-        f'fold, answer together. Trained <span class="sf-nowrap">{escape(card.created[:10])}</span> '
-        f"on {card.data.fracture:,} slices with a fracture and {card.data.normal:,} without.</p></section>"
-    )
-
-
-def rate(name: str, metrics: Metrics) -> str:
-    """Return one rate with its value, its interval, and both drawn on a line from 0 to 1."""
-    title, meaning = RATES[name]
-    value, interval = getattr(metrics, name), metrics.ci.get(name)
-    titled = f'<span title="{escape(meaning)}">{title}</span>'
-    if value is None:
-        return f'<div class="sf-rate">{titled}<span>not defined</span></div>'
-    low, high = interval or (value, value)
-    share = name not in INDICES
-    shown = percent(value) if share else number(value, 2)
-    span = percent_range(low, high) if share else number_range((low, high), 2)
-    return (
-        f'<div class="sf-rate">{titled}<span class="value">{shown}</span>'
-        f'<span class="sf-range"><i class="span" style="left:{100 * low:.1f}%;'
-        f'width:{100 * (high - low):.1f}%"></i>'
-        f'<i class="point" style="left:{100 * value:.1f}%"></i></span>'
-        f'<span class="interval">{span if interval else "no interval"}</span>'
-        "</div>"
-    )
-
-
-def confusion(matrix: tuple[tuple[int, int], tuple[int, int]]) -> str:
-    """Return the confusion matrix ((tn, fp), (fn, tp)): rows are the truth, columns the answer."""
-    lines = []
-    for truth, counts in zip(CLASS_NAMES, matrix, strict=True):
-        total = sum(counts) or 1
-        cells = "".join(
-            f'<td style="--share:{100 * count / total:.0f}%"><b>{count:,}</b>'
-            f"<small>{percent(count / total)}</small></td>"
-            for count in counts
-        )
-        lines.append(f"<tr><th>{truth}</th>{cells}</tr>")
-    head = "".join(f"<th>answer: {name}</th>" for name in CLASS_NAMES)
-    return f'<table class="sf-confusion"><tr><th>truth</th>{head}</tr>{"".join(lines)}</table>'
 
 
 def input_check(check: InputCheck) -> str:

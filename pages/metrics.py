@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from pages import _answer, _shared
+from pages import _record, _shared
 from spinefrac import charts
 from spinefrac.store.saved import SavedModel
 
@@ -17,7 +17,7 @@ def show(saved: SavedModel) -> None:
     """Show the card's metrics and the out-of-fold answers they were computed from."""
     metrics = saved.metrics
     left, right = st.columns([1.15, 1], gap="medium")
-    rates = "".join(_answer.rate(name, metrics) for name in _answer.RATES)
+    rates = "".join(_record.rate(name, metrics) for name in _record.RATES)
     errors = "".join(
         f"<tr><td>{title}</td><td class='number'>{_shared.number(getattr(metrics, name))}</td>"
         f"<td class='number'>{_shared.number_range(metrics.ci.get(name))}</td></tr>"
@@ -27,12 +27,12 @@ def show(saved: SavedModel) -> None:
     left.html(
         '<section class="sf-card sf-wide"><div class="sf-eyebrow">Out-of-fold, with 95 % '
         f'intervals</div><div class="sf-rates">{rates}</div>'
-        f'<p class="sf-note">{escape(_answer.measured_on(saved))}</p>{notes}</section>'
+        f'<p class="sf-note">{escape(_record.measured_on(saved))}</p>{notes}</section>'
     )
     right.html(
         '<section class="sf-card"><div class="sf-eyebrow">Slices at the threshold of '
         f"{_shared.percent(saved.threshold)}</div>"
-        f"{_answer.confusion(metrics.confusion_matrix)}</section>"
+        f"{_record.confusion(metrics.confusion_matrix)}</section>"
         '<section class="sf-card"><div class="sf-eyebrow">Errors of the probability '
         "(less is better)</div>"
         f'<table class="sf-table">{errors}</table></section>'

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages import _answer, _samples, _shared
+from pages import _answer, _record, _samples, _shared
 from spinefrac import charts, imaging
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.serving import predictor
@@ -43,7 +43,7 @@ def choose_slice(saved: SavedModel) -> Chosen | None:
             "The file stays in this machine's memory and is gone with the session.",
         )
     if fresh:
-        right.html(_answer.record(saved) + _answer.about(saved))
+        right.html(_record.record(saved) + _record.about(saved))
     with left if fresh else right:
         st.html('<div class="sf-label">Or a synthetic sample that the model has not seen</div>')
         clicked = _samples.gallery(state.get("sample"), large=fresh)
@@ -112,7 +112,7 @@ def show(saved: SavedModel, chosen: Chosen) -> None:
         st.html(
             _answer.verdict(prediction, chosen.truth)
             + _answer.input_check(prediction.input_check)
-            + _answer.record(saved)
+            + _record.record(saved)
         )
         with st.expander("What the model sees"):
             st.image(prediction.input.pixels, width=240, alt="The input of the network")

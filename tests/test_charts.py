@@ -1,0 +1,100 @@
+"""The heat map's picture: what is drawn, what is left alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from spinefrac import charts
+
+SHAPE = (24, 32)
+GREY = np.tile(np.linspace(0, 255, SHAPE[1]).astype(np.uint8), (SHAPE[0], 1))
+
+
+def spot(at: tuple[int, int] = (10, 20), height: float = 2.0) -> np.ndarray:
+    heat = np.full(SHAPE, -1.0, np.float32)
+    heat[at] = height
+    return heat
+
+
+def test_strength_zero_is_the_slice_itself() -> None:
+    expected = np.repeat(GREY[..., None], 3, axis=2)
+    np.testing.assert_array_equal(charts.overlay(GREY, spot(), 0.0), expected)
+
+
+def test_only_what_speaks_for_a_fracture_is_coloured() -> None:
+    picture = charts.overlay(GREY, spot(), 1.0)
+    coloured = np.ptp(picture.astype(int), axis=2) > 0
+    assert np.argwhere(coloured).tolist() == [[10, 20]]
+    assert tuple(picture[10, 20]) == charts.HEAT_STOPS[-1]
+
+
+def test_nothing_is_drawn_where_nothing_speaks_for_a_fracture() -> None:
+    picture = charts.overlay(GREY, np.full(SHAPE, -3.0, np.float32), 1.0)
+    np.testing.assert_array_equal(picture[..., 0], GREY)
+    np.testing.assert_array_equal(picture[..., 0], picture[..., 2])
+
+
+def test_a_given_scale_makes_two_slices_comparable() -> None:
+    faint = charts.heat_levels(spot(height=0.5), scale=2.0)
+    strong = charts.heat_levels(spot(height=2.0), scale=2.0)
+    assert (faint[10, 20], strong[10, 20]) == (64, 255)
+
+
+def test_more_evidence_is_never_drawn_fainter() -> None:
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)[None, :]
+    picture = charts.overlay(np.full((1, 256), 90, np.uint8), ramp, 1.0).astype(int)
+    distance = np.abs(picture - 90).sum(axis=2)[0]
+    saturation = np.ptp(picture, axis=2)[0]
+    assert distance[0] == 0
+    assert (np.diff(saturation[:160]) >= -1).all()
+    assert saturation[-1] > 150
+
+
+@given(
+    arrays.arrays(np.uint8, (5, 7)),
+    arrays.arrays(np.float32, (5, 7), elements=st.floats(width=32, allow_nan=True)),
+    st.floats(0, 1),
+)
+def test_any_heat_map_gives_a_picture(grey: np.ndarray, heat: np.ndarray, strength: float) -> None:
+    picture = charts.overlay(grey, heat, strength)
+    assert picture.shape == (5, 7, 3)
+    assert picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("heat", "strength", "told"),
+    [(np.zeros((4, 4), np.float32), 0.5, "as the slice"), (spot(), 1.5, "between 0 and 1")],
+)
+def test_wrong_arguments_are_refused(heat: np.ndarray, strength: float, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        charts.overlay(GREY, heat, strength)
+
+
+def test_the_legend_has_the_colours_of_the_picture() -> None:
+    strongest = ",".join(str(channel) for channel in charts.HEAT_STOPS[-1])
+    assert charts.heat_gradient().endswith(f"rgba({strongest},1.00))")
+
+
+def test_thumbnail_keeps_the_proportions() -> None:
+    content = charts.thumbnail(np.zeros((300, 600), np.uint8), side=160)
+    assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE).shape == (80, 160)
+
+
+def test_out_of_fold_counts_every_slice_once() -> None:
+    labels = np.array([0, 0, 0, 1, 1])
+    figure = charts.out_of_fold(labels, np.array([0.0, 0.2, 0.7, 0.9, 1.0]), 0.5)
+    assert [len(trace.x) for trace in figure.data] == [3, 2]
+    assert [trace.name for trace in figure.data] == ["no fracture", "fracture"]
+
+
+def test_the_command_line_draws_without_plotly() -> None:
+    script = "import spinefrac.charts, sys; sys.exit('plotly' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
