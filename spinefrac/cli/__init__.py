@@ -18,8 +18,11 @@ import typer
 from typer.main import get_command
 
 from spinefrac.cli import evaluate, models, phantom, predict, train
-from spinefrac.cli.output import fail
+from spinefrac.cli.output import fail, note
 from spinefrac.errors import SpinefracError
+
+#: Exit status of a command that was stopped from the keyboard.
+INTERRUPTED = 130
 
 #: The commands, for the entry point and for whoever wants to look at them.
 app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
@@ -74,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(str(error))
     except typer.TyperException as error:
         return fail(*_usage(error))
+    except OSError as error:
+        return fail(f"{error.strerror or error}: {error.filename or 'on reading or writing'}")
     except Exception as error:
         if os.environ.get("SPINEFRAC_DEBUG"):
             raise
@@ -81,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{type(error).__name__}: {error} (spinefrac did not expect this; set "
             "SPINEFRAC_DEBUG=1 to see where it happened)"
         )
+    if status == INTERRUPTED:
+        note("interrupted")
     return status if isinstance(status, int) else 0
 
 
