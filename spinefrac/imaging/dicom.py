@@ -208,8 +208,11 @@ def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
     The transfer syntax is looked at before the data set, because pydicom would inflate a
     deflated one whole: 0.8 MB can become 1.6 GB.
     """
+    from pydicom import config
     from pydicom.filereader import read_dataset, read_preamble
 
+    # Of a damaged file pydicom would quote whole stretches in a warning, a name included.
+    config.settings.reading_validation_mode = config.IGNORE
     read_preamble(file, force=True)
     meta = read_dataset(
         file, is_implicit_VR=False, is_little_endian=True, stop_when=_beyond_file_meta

@@ -1,0 +1,250 @@
+"""DICOM as the standard allows it, from small files made here."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    EnhancedCTImageStorage,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
+
+from spinefrac import imaging
+from spinefrac.errors import ImageError
+
+SYNTAXES = [
+    "RLELossless",
+    "JPEGLosslessProcess14",
+    "JPEGLosslessProcess14_1",
+    "JPEGLSLossless",
+    "JPEG2000Lossless",
+]
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_lossless_syntaxes_give_the_same_units(make_dicom, compress, stored_values, syntax) -> None:
+    ct = imaging.read(compress(make_dicom(stored_values), syntax))
+    assert ct.calibrated and ct.bits == 12
+    np.testing.assert_array_equal(ct.pixels, stored_values.astype(float) - 1024)
+
+
+def test_baseline_jpeg_is_close(make_dicom, compress, stored_values) -> None:
+    grey = (stored_values // 8).astype(np.uint8)
+    ct = imaging.read(compress(make_dicom(grey), "JPEGBaselineProcess1"))
+    assert np.abs(ct.pixels - (grey.astype(float) - 1024)).mean() < 4
+
+
+def test_12_bit_lossy_jpeg_is_named(make_dicom, compress, stored_values) -> None:
+    with pytest.raises(ImageError, match="12-bit"):
+        imaging.read(compress(make_dicom(stored_values), "JPEGExtendedProcess2_4"))
+
+
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, "1.2.840.10008.1.2.1", ExplicitVRBigEndian]
+)
+def test_uncompressed_with_and_without_preamble(make_dicom, stored_values, syntax, bare) -> None:
+    if bare and syntax == ExplicitVRBigEndian:
+        pytest.skip("big endian is only known from the file meta")
+    ct = imaging.read(make_dicom(stored_values, syntax, bare=bare))
+    np.testing.assert_array_equal(ct.pixels, stored_values.astype(float) - 1024)
+
+
+def test_signed_values_slope_and_intercept(make_dicom, stored_values) -> None:
+    signed = stored_values.astype(np.int16) - 1000
+    ct = imaging.read(make_dicom(signed, RescaleSlope="0.5", RescaleIntercept="10"))
+    np.testing.assert_array_equal(ct.pixels, signed * 0.5 + 10)
+
+
+def test_monochrome1_leaves_calibrated_ct_alone(make_dicom, stored_values) -> None:
+    ct = imaging.read(make_dicom(stored_values, PhotometricInterpretation="MONOCHROME1"))
+    np.testing.assert_array_equal(ct.pixels, stored_values.astype(float) - 1024)
+
+
+def test_monochrome1_inverts_a_picture(make_dicom) -> None:
+    grey = np.arange(48 * 40, dtype=np.uint16).reshape(48, 40).astype(np.uint8)
+    ct = imaging.read(
+        make_dicom(
+            grey,
+            SOPClassUID=SecondaryCaptureImageStorage,
+            RescaleSlope=None,
+            RescaleIntercept=None,
+            PhotometricInterpretation="MONOCHROME1",
+        )
+    )
+    assert not ct.calibrated
+    np.testing.assert_array_equal(ct.pixels, 255.0 - grey)
+
+
+def test_a_secondary_capture_uses_its_own_window(make_dicom, stored_values) -> None:
+    ct = imaging.read(
+        make_dicom(
+            stored_values,
+            SOPClassUID=SecondaryCaptureImageStorage,
+            WindowCenter=["100", "7"],
+            WindowWidth=["400", "9"],
+        )
+    )
+    expected = np.clip((stored_values.astype(float) - 1024 + 100) / 400 * 255, 0, 255)
+    assert not ct.calibrated and ct.window is None
+    np.testing.assert_allclose(ct.pixels, expected, atol=1e-3)
+
+
+def test_ct_without_rescale_is_a_picture(make_dicom, stored_values) -> None:
+    ct = imaging.read(make_dicom(stored_values, RescaleSlope=None, RescaleIntercept=None))
+    assert not ct.calibrated and (ct.pixels.min(), ct.pixels.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("limit", [None, 40])
+def test_padding_is_air(make_dicom, stored_values, limit) -> None:
+    padded = stored_values.copy()
+    padded[:3] = 0
+    elements = {"PixelPaddingValue": 0}
+    if limit is not None:
+        elements["PixelPaddingRangeLimit"] = limit
+    ct = imaging.read(make_dicom(padded, RescaleIntercept="-500", **elements))
+    air = padded <= (limit or 0)
+    np.testing.assert_array_equal(ct.pixels, np.where(air, -1024.0, padded - 500.0))
+
+
+def test_signed_padding(make_dicom, stored_values) -> None:
+    signed = stored_values.astype(np.int16)
+    signed[0] = -2000
+    ct = imaging.read(make_dicom(signed, PixelPaddingValue=-2000))
+    assert (ct.pixels[0] == -1024).all() and (ct.pixels[1:] == signed[1:] - 1024).all()
+
+
+def test_first_window_and_spacing(make_dicom, stored_values) -> None:
+    ct = imaging.read(
+        make_dicom(
+            stored_values,
+            WindowCenter=["400", "40"],
+            WindowWidth=["1800", "300"],
+            PixelSpacing=["0.5", "0.25"],
+        )
+    )
+    assert (ct.window, ct.spacing_mm) == ((400, 1800), (0.5, 0.25))
+
+
+def test_frames_of_an_enhanced_ct(make_dicom, stored_values) -> None:
+    def item(**elements: object) -> Dataset:
+        dataset = Dataset()
+        for keyword, value in elements.items():
+            setattr(dataset, keyword, value)
+        return dataset
+
+    frames = np.stack([stored_values + step for step in (0, 10, 20)]).astype(np.uint16)
+    per_frame = [
+        item(
+            PixelValueTransformationSequence=[
+                item(RescaleSlope="1", RescaleIntercept=str(-1000 - 100 * i))
+            ],
+            FrameVOILUTSequence=[item(WindowCenter=str(i), WindowWidth="100")],
+        )
+        for i in range(3)
+    ]
+    shared = item(PixelMeasuresSequence=[item(PixelSpacing=["0.7", "0.8"])])
+    content = make_dicom(
+        frames,
+        SOPClassUID=EnhancedCTImageStorage,
+        RescaleSlope=None,
+        RescaleIntercept=None,
+        SharedFunctionalGroupsSequence=[shared],
+        PerFrameFunctionalGroupsSequence=per_frame,
+    )
+    middle, last = imaging.read(content), imaging.read(content, position=2)
+    assert (middle.position, middle.count, middle.window, middle.spacing_mm) == (
+        1,
+        3,
+        (1, 100),
+        (0.7, 0.8),
+    )
+    np.testing.assert_array_equal(last.pixels, frames[2] - 1200.0)
+    with pytest.raises(ImageError, match="frame from 0 to 2, got 3"):
+        imaging.read(content, position=3)
+
+
+def test_colour_secondary_capture(make_dicom) -> None:
+    rgb = np.zeros((8, 8, 3), np.uint8)
+    rgb[..., 0] = 200
+    ct = imaging.read(
+        make_dicom(
+            rgb, SOPClassUID=SecondaryCaptureImageStorage, RescaleSlope=None, RescaleIntercept=None
+        )
+    )
+    assert ct.colour and not ct.calibrated
+    np.testing.assert_allclose(ct.pixels, 0.299 * 200, atol=0.1)
+
+
+def test_rle_by_pydicom(make_dicom, stored_values) -> None:
+    dataset = dcmread(io.BytesIO(make_dicom(stored_values)))
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    np.testing.assert_array_equal(imaging.read(buffer.getvalue()).pixels, stored_values - 1024.0)
+
+
+def test_codestream_of_another_size_is_refused(make_dicom, compress, stored_values) -> None:
+    for syntax in SYNTAXES[1:]:
+        dataset = dcmread(io.BytesIO(compress(make_dicom(stored_values), syntax)))
+        dataset.Rows = 2 * dataset.Rows
+        buffer = io.BytesIO()
+        dataset.save_as(buffer)
+        with pytest.raises(ImageError, match="agree with its header"):
+            imaging.read(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"Rows": 0},
+        {"BitsAllocated": 7},
+        {"SamplesPerPixel": 2},
+        {"Rows": 60000, "Columns": 60000},
+        {"NumberOfFrames": 10**6},
+        {"Rows": None},
+        {"Rows": 49},
+    ],
+)
+def test_headers_that_no_image_has(make_dicom, stored_values, elements) -> None:
+    with pytest.raises(ImageError) as caught:
+        imaging.read(make_dicom(stored_values, **elements))
+    assert "Secret" not in str(caught.value)
+
+
+def test_messages_and_warnings_name_no_patient(
+    make_dicom, stored_values, tmp_path: Path, recwarn
+) -> None:
+    content = make_dicom(stored_values, PatientID="Secret" * 20, AccessionNumber="x" * 40)
+    path = tmp_path / "a.dcm"
+    path.write_bytes(content[:-50])
+    with pytest.raises(ImageError) as caught:
+        imaging.read(path)
+    assert str(caught.value).startswith("a.dcm: expected ") and "\n" not in str(caught.value)
+    assert imaging.read_tags(content).patient == "Secret" * 20
+    assert not [w for w in recwarn if "Secret" in str(w.message)]
+    assert "Secret" not in str(caught.value)
+
+
+def test_tags_need_no_pixels(make_dicom, stored_values) -> None:
+    content = make_dicom(
+        stored_values,
+        InstanceNumber="12",
+        ImagePositionPatient=["1", "2", "-33.5"],
+        StudyInstanceUID="1.2",
+        SeriesInstanceUID="1.2.9",
+    )
+    tags = imaging.read_tags(content[: -stored_values.nbytes - 20])
+    assert (tags.patient, tags.study, tags.series, tags.instance, tags.z_mm) == (
+        "P7",
+        "1.2",
+        "1.2.9",
+        12,
+        -33.5,
+    )
