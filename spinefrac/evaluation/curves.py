@@ -148,8 +148,8 @@ def roc_band(
 
     def on_grid(y: IntArray, p: FloatArray, grid: FloatArray) -> FloatArray:
         curve = roc(y, p)
-        # Of the points above one rate the highest is what can be had there.
-        return np.interp(grid, *_upper(curve.false_positive_rate, curve.sensitivity))
+        # Of several points above one rate, `interp` takes the last, which is the highest.
+        return np.interp(grid, curve.false_positive_rate, curve.sensitivity)
 
     return _band(on_grid, labels, probabilities, folds, points)
 
@@ -350,12 +350,6 @@ def _steps(sample: Sample) -> tuple[FloatArray, FloatArray, FloatArray]:
         np.concatenate(([0.0], hits)),
         np.concatenate(([0.0], alarms)),
     )
-
-
-def _upper(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Keep the last, which is the highest, of the points of a rising curve above one x."""
-    last = np.concatenate((np.flatnonzero(np.diff(x)), [len(x) - 1]))
-    return x[last], y[last]
 
 
 def _band(

@@ -198,5 +198,7 @@ class _Ranks:
 
         # A positive of weight zero adds nothing, so its 0/0 may be anything finite.
         called = np.maximum(hits + level, 1e-300)
-        average_precision = ratio(np.einsum("pr,pr->r", positives, hits / called), total_positive)
+        summed = np.einsum("pr,pr->r", positives, hits / called)
+        # Where all slices are fractures it is 1 by nothing but that: not defined, as the AUC.
+        average_precision = ratio(summed, np.where(total_negative > 0, total_positive, 0.0))
         return auc, average_precision
