@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import math
 import os
 import secrets
 import time
@@ -55,19 +57,30 @@ def load(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
     shape : tuple of int
         The shape that the entry must have.
     """
+    header = _header(shape)
     try:
-        array: GreyImage = np.load(path, mmap_mode="r", allow_pickle=False)
-        if array.shape != shape or array.dtype != np.uint8:
-            return None
         with path.open("rb") as stream:
+            if stream.read(len(header)) != header:
+                return None
             stream.seek(-_DIGEST, os.SEEK_END)
-            written = stream.read()
+            end, written = stream.tell(), stream.read()
+        if end != len(header) + math.prod(shape):
+            return None
+        array = np.memmap(path, np.uint8, "r", offset=len(header), shape=shape)
         if hashlib.sha256(array.data).digest() != written:
             return None
         os.utime(path)  # the entry used last is dropped last
-    except (OSError, ValueError, EOFError):
+    except OSError:
         return None
     return array
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return the start of a ``.npy`` file of bytes of that shape."""
+    stream = io.BytesIO()
+    description = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, description)
+    return stream.getvalue()
 
 
 def store(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -> None:
@@ -90,8 +103,7 @@ def store(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -> None
     digest = hashlib.sha256()
     try:
         with temporary.open("wb") as stream:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(_header(shape))
             for row in rows:
                 data = row.tobytes()
                 digest.update(data)
