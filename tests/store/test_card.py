@@ -1,0 +1,110 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spinefrac.errors import ModelError
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.operating_point import OperatingPoint
+from spinefrac.evaluation.weighted import METRIC_NAMES
+from spinefrac.records import Preprocessing
+from spinefrac.store import card as cards
+from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord
+
+
+def make_card(**changes):
+    metrics = Metrics(
+        **dict.fromkeys(METRIC_NAMES, 0.1 + 0.2),
+        n=4,
+        groups=2,
+        threshold=0.5,
+        confusion_matrix=((1, 1), (0, 2)),
+        ci={"auc": (0.25, 1.0)},
+    )
+    card = Card(
+        id="a-model",
+        note="Knochen – Übung",
+        created=cards.now(),
+        data=DataSummary("ab12", 4, 2, "file name", 2, 2, 1, ("one note",)),
+        preprocessing=Preprocessing(size=64, bone_crop=False),
+        network="compact",
+        parameters=7,
+        settings={"epochs": 3, "augmentation": {"rotation": 15.0}},
+        folds=(FoldRecord(0, 2, 1, None, 3, 1.5, "cd34", 28),),
+        metrics=metrics,
+        calibration=Calibration(1.25, "out-of-fold"),
+        operating_point=OperatingPoint(0.5, "youden", 1.0, 0.5, {"sensitivity": (0.5, 1.0)}),
+        input_check={"images": 4},
+        keras_onnx_max_difference=1e-7,
+        versions={"python": "3.11"},
+        files={"serving.onnx": FileRecord("ef56", 10)},
+    )
+    return replace(card, **changes)
+
+
+def test_a_card_comes_back_as_it_was():
+    card = make_card()
+    assert cards.parse(cards.dump(card)) == card
+
+
+def test_any_flipped_bit_of_the_card_is_noticed():
+    card = make_card()
+    content = bytearray(cards.dump(card))
+    for position in range(len(content)):
+        content[position] ^= 1 << position % 8
+        with pytest.raises(ModelError, match=r"card\.json"):
+            cards.parse(bytes(content))
+        content[position] ^= 1 << position % 8
+    assert cards.parse(bytes(content)) == card
+
+
+def test_a_newer_schema_says_what_to_do():
+    data = json.loads(cards.dump(make_card()))
+    data["schema_version"] = cards.SCHEMA_VERSION + 1
+    data["something_new"] = {}
+    with pytest.raises(ModelError, match="update spinefrac"):
+        cards.parse(json.dumps(data).encode())
+
+
+@pytest.mark.parametrize("missing", ["metrics", "folds", "files", "calibration", "data", "id"])
+def test_an_incomplete_card_is_refused(missing):
+    data = make_card().to_dict()
+    del data[missing]
+    with pytest.raises(ModelError, match="not a complete card"):
+        Card.from_dict(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+            max_leaves=8,
+        ).map(lambda value: json.dumps(value).encode()),
+        st.dictionaries(
+            st.sampled_from(sorted(make_card().to_dict())),
+            st.none() | st.integers() | st.lists(st.integers(), max_size=2),
+        ).map(lambda wrong: json.dumps({**make_card().to_dict(), **wrong}).encode()),
+    )
+)
+def test_anything_else_is_a_model_error(content):
+    with pytest.raises(ModelError):
+        cards.parse(content)
+
+
+def test_numbers_that_are_not_finite_become_null():
+    card = make_card(settings={"a": float("nan"), "b": np.float32(0.5), "c": np.arange(2)})
+    assert json.loads(cards.dump(card))["settings"] == {"a": None, "b": 0.5, "c": [0, 1]}
+
+
+def test_the_layout_is_sorted_and_keeps_rows_on_one_line():
+    text = cards.dump(make_card()).decode()
+    keys = list(json.loads(text))
+    assert keys == sorted(keys)
+    assert '      "auc": [0.25, 1.0]\n' in text
+    assert "Knochen – Übung" in text
