@@ -1,1 +1,57 @@
-"""Train and serve CNNs that classify spinal CT slices as fracture / no fracture."""
+"""Train and serve CNNs that classify spinal CT slices as fracture / no fracture.
+
+The seven functions below are what a Keras script needs; they are loaded when first used, so
+that ``import spinefrac`` stays light. What is behind them:
+
+===================  ================================================================
+``records``          frozen dataclasses that travel between rooms
+``errors``           `SpinefracError` and its kinds
+``settings``         where things live, from ``SPINEFRAC_*`` variables
+``imaging``          bytes -> slice -> model input: the only preprocessing there is
+``data``             folder -> data set -> groups -> folds; phantom; pixel cache
+``training``         networks, augmentation, one fold, cross-validation
+``evaluation``       metrics with intervals, calibration, operating point, comparison
+``serving``          predictor on ONNX Runtime, heat map, input check
+``store``            saved models: card, write, list, load
+``charts``           numbers -> figures
+``cli``              the command ``spinefrac``
+===================  ================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spinefrac.training.functions import (
+        build_cnn_model,
+        evaluate_model,
+        load_and_preprocess_image,
+        load_model,
+        predict_fracture,
+        save_model,
+        train_model_with_cross_validation,
+    )
+
+__all__ = [
+    "build_cnn_model",
+    "evaluate_model",
+    "load_and_preprocess_image",
+    "load_model",
+    "predict_fracture",
+    "save_model",
+    "train_model_with_cross_validation",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load one of the seven functions when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from spinefrac.training import functions
+
+    return getattr(functions, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
