@@ -29,7 +29,8 @@ def record(saved: SavedModel) -> str:
     metrics = saved.metrics
     return (
         '<section class="sf-card" aria-label="Record of the model">'
-        '<div class="sf-eyebrow">How often it is right at this threshold</div>'
+        '<div class="sf-eyebrow">How often it is right at the threshold of '
+        f"{percent(saved.threshold)}</div>"
         f'<div class="sf-rates">{rate("recall", metrics)}{rate("specificity", metrics)}</div>'
         f'<p class="sf-note">{escape(measured_on(saved))} '
         f"Intervals: 95{THIN}%, whole groups resampled.</p></section>"

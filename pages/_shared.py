@@ -99,11 +99,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     lines = []
     for row in rows:
         span = len(head) - len(row) + 1
-        cells = [f"<td>{cell}</td>" for cell in row[:-1]]
-        lines.append(f"<tr>{''.join(cells)}<td colspan={span}>{row[-1]}</td></tr>")
+        cells = "".join(
+            f'<td data-title="{title}" colspan="{span if cell is row[-1] else 1}">{cell}</td>'
+            for title, cell in zip(head, row, strict=False)
+        )
+        lines.append(f"<tr>{cells}</tr>")
     st.html(
-        '<div class="sf-card sf-scroll"><table class="sf-table">'
-        f"{f'<tr>{titles}</tr>' if titles else ''}{''.join(lines)}</table></div>"
+        f'<div class="sf-card"><table class="sf-table{" titled" if titles else ""}">'
+        f"{f'<thead><tr>{titles}</tr></thead>' if titles else ''}{''.join(lines)}</table></div>"
     )
 
 

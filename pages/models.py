@@ -17,15 +17,15 @@ def row(model: SavedModel | DamagedModel, default: str) -> tuple[str, ...]:
     """Return a model's line of the table, as HTML cells."""
     name = f"<strong>{escape(model.id)}</strong>"
     if isinstance(model, DamagedModel):
-        return (f"{name}<br>damaged", escape(model.reason))
+        return (f"{name} (damaged)", escape(model.reason))
     card, metrics = model.card, model.metrics
     size = sum(record.size for record in card.files.values()) / 1e6
     interval = _shared.number_range(metrics.ci.get("auc"), 2)
     return (
-        name + ("<br>default" if model.id == default else ""),
+        name + (" (default)" if model.id == default else ""),
         escape(card.created[:10]),
-        f"{_shared.number(metrics.auc, 2)}<br>{interval}",
-        f"{card.data.images:,} slices<br>{card.data.groups:,} groups",
+        f"{_shared.number(metrics.auc, 2)} ({interval})",
+        f"{card.data.images:,} slices of {card.data.groups:,} groups",
         _shared.percent(model.threshold),
         f"{size:.1f} MB",
     )

@@ -25,6 +25,7 @@ HEAT_STOPS = ((255, 190, 60), (250, 130, 30), (230, 50, 35), (190, 10, 70))
 
 #: One colour a class, the index is the label; to be read on light and on dark.
 CLASS_COLOURS = ("#4a9db6", "#e2703a")
+THRESHOLD_COLOUR = "#8d99a4"
 
 #: Evidence below this share of the scale is left clear, so that the slice can be read.
 CLEAR_BELOW = 0.12
@@ -143,14 +144,23 @@ def out_of_fold(
             xbins={"start": 0.0, "end": 1.0001, "size": 0.05},
             hovertemplate=f"%{{y}} slices<extra>{name}</extra>",
         )
-    figure.add_vline(x=threshold, line_width=2, line_dash="dot", annotation_text="threshold")
+    figure.add_vline(
+        x=threshold,
+        line={"width": 2, "dash": "dot", "color": THRESHOLD_COLOUR},
+        annotation_text="threshold",
+    )
     figure.update_layout(
         barmode="group",
         bargap=0.15,
         height=300,
         margin={"l": 0, "r": 0, "t": 24, "b": 0},
         legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"},
-        xaxis={"title": "probability of fracture", "range": [0, 1], "tickformat": ".0%"},
+        xaxis={
+            "title": "probability of fracture",
+            "range": [0, 1.005],
+            "dtick": 0.2,
+            "tickformat": ".0%",
+        },
         yaxis={"title": "slices"},
     )
     return figure

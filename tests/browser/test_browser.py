@@ -1,0 +1,262 @@
+"""The app in a real Chromium: from first start to the answer, at desk and on a phone.
+
+``SPINEFRAC_SCREENSHOTS=1`` also writes ``docs/predict.png``, the README's picture.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from spinefrac import settings
+from spinefrac.data.phantom.dicom import to_dicom
+from spinefrac.data.phantom.rendering import Series, render
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = playwright.expect
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOT = ROOT / "docs" / "predict.png"
+SCREENS = {"desk": (1440, 900), "phone": (390, 844)}
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Mobile Safari/537.36"
+)
+PATIENCE = 30_000  # ms: an upper bound on a busy machine, not a measure of speed
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_APPS = (
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_chromium() -> str | None:
+    """Return the system's Chromium or Chrome."""
+    found = (shutil.which(name) for name in CHROMIUM_NAMES)
+    apps = (path for path in MAC_APPS if Path(path).exists())
+    return next((path for path in (*found, *apps) if path), None)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start the app as a user does, on a free port; give its address."""
+    if not (settings.models_dir() / "phantom-demo").is_dir():
+        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    options = ["--server.port", str(port), "--server.headless", "true"]
+    with log.open("w") as file:
+        server = subprocess.Popen(
+            [*command, *options], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+    assert "Traceback" not in log.read_text()
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"the app did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip(f"no browser: none of {', '.join(CHROMIUM_NAMES)} is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watched:
+    """A page, and what it complained of or asked for while it was driven."""
+
+    page: playwright.Page
+    errors: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "request", lambda request: self.hosts.add(urlsplit(request.url).hostname or "")
+        )
+
+    def _console(self, message: playwright.ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+
+@pytest.fixture(params=SCREENS)
+def watched(
+    request: pytest.FixtureRequest, browser: playwright.Browser, url: str
+) -> Iterator[Watched]:
+    width, height = SCREENS[request.param]
+    phone = {"is_mobile": True, "has_touch": True, "user_agent": PHONE} if width < 700 else {}
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark", locale="en-GB", **phone
+    )
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    watched = Watched(context.new_page())
+    watched.page.goto(url)
+    yield watched
+    context.close()
+    assert watched.errors == []
+    assert watched.hosts <= {"127.0.0.1", ""}  # data: and blob: have no host
+
+
+@pytest.fixture(scope="module")
+def dicom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fractured slice of a phantom that no model has seen, as DICOM without an extension."""
+    series = Series(patients=4, slices=3, seed=99, difficulty="easy", size=256)
+    image = render(1, 1, patients=4, slices=3, seed=99, difficulty="easy", size=256, fractured=True)
+    path = tmp_path_factory.mktemp("upload") / "IM<b>0001"
+    path.write_bytes(to_dicom(image, series, 1, 1))
+    return path
+
+
+def settle(page: playwright.Page) -> None:
+    """Wait until the server has finished this rerun."""
+    page.wait_for_function(
+        "() => document.querySelector('[data-test-script-state]')"
+        "?.getAttribute('data-test-script-state') === 'notRunning'"
+    )
+
+
+def picture(page: playwright.Page) -> str:
+    """Return the address of the slice with its heat map, once it is drawn."""
+    image = page.locator(".st-key-viewer img")
+    expect(image).to_be_visible()
+    page.wait_for_function(
+        "() => { const i = document.querySelector('.st-key-viewer img');"
+        " return i && i.complete && i.naturalWidth > 0 }"
+    )
+    return image.get_attribute("src") or ""
+
+
+def answer(page: playwright.Page) -> str:
+    """Return the text of the answer, which must hold a probability and the threshold."""
+    card = page.get_by_label("Answer", exact=True)
+    expect(card).to_be_visible()
+    text = card.inner_text()
+    assert re.search(r"\b\d{1,2}\s%", text)
+    assert "threshold" in text
+    return text
+
+
+def no_wider_than_its_screen(page: playwright.Page) -> bool:
+    return page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path: Path) -> None:
+    page = watched.page
+    expect(page.get_by_text("Not a medical device")).to_be_visible()
+    expect(page.locator("[class*=st-key-sample-] button")).to_have_count(6)
+
+    # a sample
+    page.get_by_role("button", name="Fracture DICOM", exact=True).first.click()
+    sample_answer = answer(page)
+    assert "Known truth of this synthetic sample: fracture" in sample_answer
+    sample_picture = picture(page)
+    record = page.get_by_label("Record of the model")
+    for word in ("Sensitivity", "Specificity", "Out-of-fold", "Groups:"):
+        expect(record).to_contain_text(word)
+    expect(page.get_by_label("Input check")).to_be_visible()
+    assert no_wider_than_its_screen(page)
+    if "SPINEFRAC_SCREENSHOTS" in os.environ and page.viewport_size["width"] > 1000:
+        settle(page)
+        page.mouse.move(0, 0)
+        page.set_viewport_size({"width": 1360, "height": 1000})
+        page.wait_for_timeout(1000)  # for the slider's and the buttons' transitions
+        page.screenshot(path=SCREENSHOT)
+
+    # the slider redraws the picture and leaves the answer
+    handle = page.get_by_role("slider")
+    handle.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator(".st-key-viewer img")).not_to_have_attribute("src", sample_picture)
+    assert answer(page) == sample_answer
+
+    # a DICOM of one's own, without an extension, under a name that is no name
+    page.set_input_files("input[type=file]", dicom)
+    expect(page.get_by_label("Answer", exact=True)).not_to_contain_text("Known truth")
+    assert "Known truth" not in answer(page)
+    picture(page)
+    expect(page.get_by_label("Record of the model")).to_be_visible()
+    page.get_by_text("What the model sees").click()
+    expect(page.get_by_text("From 256 × 256 pixels of DICOM")).to_be_visible()
+    assert no_wider_than_its_screen(page)
+
+    # something that is no picture
+    garbage = tmp_path / "holiday.jpg"
+    garbage.write_bytes(b"\xff\xd8\xff\xe0 not a picture at all" * 40)
+    page.set_input_files("input[type=file]", garbage)
+    alert = page.get_by_role("alert")
+    expect(alert).to_be_visible()
+    text = alert.inner_text().replace("error", "", 1).strip()
+    assert len(text.splitlines()) == 1
+    assert "Traceback" not in page.content()
+    assert page.get_by_label("Answer", exact=True).count() == 0
+
+    # and back to a sample
+    page.get_by_role("button", name="No fracture PNG", exact=True).first.click()
+    assert "Known truth of this synthetic sample: no fracture" in answer(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_every_page_opens_from_the_navigation(watched: Watched) -> None:
+    page = watched.page
+    phone = page.viewport_size["width"] < 700
+    for title in ("Train", "Augmentation", "Metrics", "Models", "Upload & Predict"):
+        if phone:
+            page.get_by_test_id("stExpandSidebarButton").click()
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()
+        expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
+        settle(page)
+        assert page.get_by_role("alert").count() == 0
+        assert no_wider_than_its_screen(page)
