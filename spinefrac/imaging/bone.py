@@ -23,14 +23,15 @@ _GRID = 160
 #: Bones closer than this belong to one vertebra: millimetres, or a share of the slice's side.
 _GAP_MM, _GAP_SHARE = 12.0, 0.05
 
-#: How fast bone far from the body's middle stops to count: a share of the slice's side.
-_CENTRE_SHARE = 0.28
+#: How fast bone far from the body's middle stops to count: the smaller of a length in
+#: millimetres, so that arms beside the body do not, and a share of the slice's side.
+_REACH_MM, _REACH_SHARE = 75.0, 0.28
 
 #: The square keeps this much around the bone, relative to the bone's extent.
 _MARGIN = 0.12
 
 #: A whole vertebra fits into this: millimetres, or a share of the slice's side.
-_LEAST_MM, _LEAST_SHARE = 90.0, 0.45
+_LEAST_MM, _LEAST_SHARE = 110.0, 0.5
 
 #: Sides are multiples of this share of the slice's side, so that neighbouring slices get
 #: the same magnification.
@@ -39,7 +40,7 @@ _STEP_SHARE = 1 / 16
 #: Clusters with this much of the heaviest one's weight are kept with it: above the canal the
 #: arch of C1 may be lighter than the occiput, and on the level of a disc the joints heavier
 #: than the end plate.
-_COMPANION = 0.25
+_COMPANION = 0.2
 
 #: Less bone than this share of the grid is none.
 _LEAST_BONE = 0.001
@@ -78,7 +79,8 @@ def bone_square(ct: CtSlice) -> Square:
     side = whole.side * scale
     millimetre = scale / max(ct.spacing_mm) if ct.spacing_mm else None  # grid pixels a mm
     gap = _GAP_MM * millimetre if millimetre else _GAP_SHARE * side
-    box = _cluster(bone, tissue, gap, _CENTRE_SHARE * side)
+    reach = min(_REACH_MM * millimetre, _REACH_SHARE * side) if millimetre else _REACH_SHARE * side
+    box = _cluster(bone, tissue, gap, reach)
     if box is None:
         return whole
     top, left, bottom, right = (edge / scale for edge in box)
@@ -114,7 +116,7 @@ def _bone(
     soft = float(np.median(grid[tissue]))
     spread = 1.4826 * float(np.median(np.abs(grid[tissue] - soft)))
     top = float(grid.max()) - soft
-    level = soft + max(float(np.clip(3 * spread, 0.25 * top, 0.6 * top)), 4.0)
+    level = soft + max(float(np.clip(2 * spread, 0.12 * top, 0.5 * top)), 4.0)
     return (grid > level).astype(np.uint8), tissue
 
 
