@@ -43,6 +43,7 @@ def grouped(*paths: str, tags: list[SliceTags] | None = None, by: str = "auto"):
         ("3f2504e0-4f89-11d3-9a0c-0305e82c3301.png", None),
         ("d41d8cd98f00b204e9800998ecf8427e.png", None),
         ("CT.1.3.12.2.1107.5.1.4.60064.30000022120808113428000016579", None),
+        ("C3_04.png", "C3"),
         ("slice_12.png", None),
         ("fracture_001.png", None),
         ("not fractured (3).png", None),
