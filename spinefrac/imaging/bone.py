@@ -25,7 +25,7 @@ _GAP_MM, _GAP_SHARE = 12.0, 0.05
 
 #: How fast bone far from the body's middle stops to count: the smaller of a length in
 #: millimetres, so that arms beside the body do not, and a share of the slice's side.
-_REACH_MM, _REACH_SHARE = 75.0, 0.28
+_REACH_MM, _REACH_SHARE = 75.0, 0.22
 
 #: The square keeps this much around the bone, relative to the bone's extent.
 _MARGIN = 0.12
