@@ -123,10 +123,10 @@ class Anatomy:
             spinous_tilt=rng.normal(0, 1.2),
             facet_gap=rng.uniform(1.0, 2.0),
             foramina=(rng.uniform(2.3, 3.3), rng.uniform(2.3, 3.3)),
-            cortex=rng.uniform(0.8, 1.3),
+            cortex=rng.uniform(0.7, 1.15),
             cortex_hu=rng.uniform(850, 1350),
-            trabecular=300 - 170 * age + rng.normal(0, 25),
-            texture=rng.uniform(70, 130),
+            trabecular=330 - 150 * age + rng.normal(0, 20),
+            texture=rng.uniform(40, 85),
             wear=float(np.clip(age + 0.2 * rng.standard_normal(), 0, 1)),
             phase=rng.uniform(),
             advance=float(advance),
@@ -276,25 +276,26 @@ class _Builder:
                 continue
             index = int((0.62 + 0.76 * at) * len(outline)) % len(outline)  # front and sides
             x, y = outline[index] * 1.01
-            radius = (1.0 + 2.6 * size) * (0.35 + 0.65 * near_rim)
+            radius = (1.0 + 2.4 * size) * (0.35 + 0.65 * near_rim)
+            radius *= 0.6 if self.level is Level.DISC else 1.0
             turn = np.arctan2(y, x) + np.pi / 2
-            spurs.append(ellipse(x, y, 1.9 * radius, radius, turn))
+            spurs.append(ellipse(x, y, 2.1 * radius, 0.8 * radius, turn))
         return spurs
 
     def _facets(self, x: float, y: float, rx: float, ry: float, turn: float) -> None:
         """Both facet joints: the next vertebra's superior process lies in front of ours."""
         for flip in (1, -1):
-            wobble = self.rng.normal(0, 0.5, 2)
+            place = np.array([x, y]) + self.rng.normal(0, 0.5, 2)
             inferior = blob(self.rng, 0, 0, rx, ry, 0.06)
             c, s = np.cos(turn), np.sin(turn)
             turned = inferior @ np.array([[c, s], [-s, c]])
-            self.canvas.fill(self.mask, (turned + (x, y) + wobble) * (flip, 1))
+            self.canvas.fill(self.mask, (turned + place) * (flip, 1))
             superior = np.array(
                 [(-1.05 * rx, -0.5 * ry), (0.0, -0.95 * ry), (1.05 * rx, -0.6 * ry),
                  (1.2 * rx, -1.7 * ry), (0.2 * rx, -2.3 * ry), (-0.9 * rx, -1.6 * ry)]
             )  # fmt: skip
             turned = smooth(superior, 6) @ np.array([[c, s], [-s, c]])
-            part = self.canvas.mask((turned + (x, y) + wobble) * (flip, 1))
+            part = self.canvas.mask((turned + place) * (flip, 1))
             self._apart(part, self.a.facet_gap * self.rng.uniform(0.85, 1.15))
 
     def _carve_canal(self) -> None:
@@ -312,12 +313,11 @@ class _Builder:
 
     def _bow(self, thickness: float) -> None:
         """Laminae: from beside the canal to the midline behind it."""
-        a, cy, w, d = self.a, self.a.canal_centre, self.a.canal_width, self.a.canal_depth
+        cy, w, d = self.a.canal_centre, self.a.canal_width, self.a.canal_depth
         half = thickness / 2
         path = [(w / 2 + half * 0.9, cy - 0.05 * d), (0.40 * w + half, cy + 0.22 * d),
                 (0, cy + 0.55 * d + half)]  # fmt: skip
         self._both("lamina", path, [thickness * 1.15, thickness, thickness * 1.05])
-        del a
 
     def _spinous(self, start: float, length: float, widths: list[float], forked: bool) -> None:
         tilt = self.a.spinous_tilt
@@ -385,10 +385,11 @@ class _Builder:
             self._facets(w / 2 + 2.5, cy + 0.42 * a.canal_depth, 5.2, 3.0, 0.0)
 
     def _ribs(self, start: list[tuple[float, float]]) -> None:
-        path = [*start, (52, self.a.canal_centre + 8), (64, self.a.canal_centre - 1)]
+        cy = self.a.canal_centre
+        path = [*start, (48, cy + 7), (57, cy + 3)]  # then it leaves the slice
         for flip in (1, -1):
             line = (np.asarray(path) + self.rng.normal(0, 0.6, (len(path), 2))) * (flip, 1)
-            rib = limb(line, [8.5, 6.5, 7.0, 7.5])
+            rib = limb(line, [8.5, 6.5, 7.0, 4.0])
             self._apart(self.canvas.mask(rib), 1.3)
 
     def _lumbar(self) -> None:
@@ -440,14 +441,16 @@ def _density(a: Anatomy, b: _Builder, depth: Field, rng: np.random.Generator) ->
     canvas = b.canvas
     trabeculae = 0.8 * canvas.noise(rng, 0.75) + 0.6 * canvas.noise(rng, 1.6)
     marrow = canvas.noise(rng, 7.0)
-    hu = a.trabecular + a.texture * trabeculae + (0.35 * a.texture) * marrow
-    hu = hu + 130 * np.exp(-depth / 2.5)  # denser towards the shell
+    denser = 130 * np.exp(-depth / 2.5)  # towards the shell
+    texture = a.texture * (trabeculae + 0.35 * marrow)
+    hu = np.asarray(a.trabecular + texture + denser, np.float32)
     if b.level is Level.ENDPLATE:
         hu = _endplate(hu, a, b, rng)
-    thin = canvas.blur(b.body.astype(np.float32), 0.8)
-    thickness = a.cortex * (1.45 - 0.75 * thin) * (1 + 0.22 * canvas.noise(rng, 4.0))
+    reach = round(1.6 / canvas.step)
+    thin = cv2.blur(b.body.astype(np.float32), (reach, reach))
+    thickness = a.cortex * (1.45 - 0.75 * thin) * (1 + 0.28 * canvas.noise(rng, 4.0))
     shell = np.clip((thickness - depth) / 0.5 + 0.5, 0, 1)
-    cortex = a.cortex_hu + 60 * canvas.noise(rng, 2.0)
+    cortex = a.cortex_hu + 110 * canvas.noise(rng, 2.5)
     return np.asarray(hu + (cortex - hu) * shell, np.float32)
 
 
@@ -459,8 +462,8 @@ def _endplate(hu: Field, a: Anatomy, b: _Builder, rng: np.random.Generator) -> F
     disc = np.clip((reach - low - 0.22) / 0.12, 0, 1)
     dense = np.clip((reach - low) / 0.1, 0, 1) * (1 - disc)
     inside = b.body.astype(np.float32)
-    hu = hu + inside * dense * (0.45 * a.cortex_hu)
-    return np.asarray(hu + inside * disc * (90 - hu), np.float32)
+    denser = hu + inside * dense * (0.45 * a.cortex_hu)
+    return np.asarray(denser + inside * disc * (90 - denser), np.float32)
 
 
 def _channels(
@@ -468,8 +471,8 @@ def _channels(
 ) -> None:
     """Lucencies of the normal body, in place: smooth, and none of them breaks the shell."""
     canvas, a = b.canvas, b.a
-    interior = np.clip((depth - 1.2) / 0.8, 0, 1) * b.body
-    soft = np.float32(rng.uniform(40, 90))
+    interior = np.asarray(np.clip((depth - 1.2) / 0.8, 0, 1) * b.body, np.float32)
+    soft = rng.uniform(40, 90)
     if b.level is Level.PEDICLE and rng.uniform() < 0.75:
         _lucency(hu, canvas, _basivertebral(a, rng), b.body.astype(np.float32), soft, 0.85)
     for _ in range(distractors):
@@ -503,9 +506,14 @@ def _basivertebral(a: Anatomy, rng: np.random.Generator) -> list[Points]:
 def _lucency(
     hu: Field, canvas: Canvas, shapes: list[Points], where: Field, soft: float, depth: float
 ) -> None:
-    hole = canvas.blur(canvas.mask(*shapes).astype(np.float32), 0.35)
-    rim = np.clip(canvas.blur(hole, 0.7) - hole, 0, 1)  # a channel has its own thin wall
-    hu += where * (rim * 420 - hole * depth * np.maximum(hu - soft, 0))
+    """Hollow out smooth shapes, in place; a channel has its own thin wall."""
+    part, region = canvas.near(shapes, 3.0)
+    if part.height == 0 or part.width == 0:
+        return
+    hole = part.blur(part.mask(*shapes).astype(np.float32), 0.35)
+    wall = np.clip(part.blur(hole, 0.7) - hole, 0, 1)
+    here = hu[region]
+    here += where[region] * (wall * 420 - hole * depth * np.maximum(here - soft, 0))
 
 
 def _schmorl(

@@ -19,6 +19,7 @@ import numpy.typing as npt
 Points = npt.NDArray[np.float64]
 Field = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.uint8]
+Region2D = tuple[slice, slice]
 
 _SHIFT = 4  # fractional bits of OpenCV's polygon corners: 1/16 pixel
 
@@ -88,7 +89,7 @@ class Canvas:
         columns = max(2, round(self.width * self.step / scale_mm) + 1)
         lattice = rng.standard_normal((rows, columns), dtype=np.float32)
         smooth = cv2.resize(lattice, (self.width, self.height), interpolation=cv2.INTER_CUBIC)
-        return np.asarray(smooth * np.float32(1.3))
+        return np.asarray(smooth * np.float32(1.3), np.float32)
 
     def blur(self, image: Field, sigma_mm: float) -> Field:
         """Return an image blurred by a Gaussian given in millimetres."""
@@ -96,6 +97,17 @@ class Canvas:
         if sigma < 0.15:
             return image
         return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
+
+    def near(self, shapes: Sequence[Points], margin_mm: float) -> tuple[Canvas, Region2D]:
+        """Return the part of the raster that holds some shapes and a margin around them."""
+        corners = self.pixels(np.vstack(shapes))
+        margin = margin_mm / self.step
+        left, top = np.maximum(np.floor(corners.min(0) - margin), 0).astype(int)
+        right, bottom = np.ceil(corners.max(0) + margin).astype(int) + 1
+        right, bottom = min(right, self.width), min(bottom, self.height)
+        shifted = self.matrix - np.array([[0, 0, left], [0, 0, top]])
+        inner = Canvas(shifted, max(int(bottom - top), 0), max(int(right - left), 0))
+        return inner, (slice(int(top), int(bottom)), slice(int(left), int(right)))
 
     def onto(self, other: Canvas) -> npt.NDArray[np.float64]:
         """Return the 2×3 matrix that takes this canvas's pixels to another's."""
@@ -141,7 +153,7 @@ def blob(
 ) -> Points:
     """Return an ellipse whose outline wanders by the fraction `rough` of its radius."""
     outline = ellipse(0, 0, rx, ry, n=10) * (1 + rough * rng.standard_normal((10, 1)))
-    return smooth(outline, 6) + (x, y)
+    return np.asarray(smooth(outline, 6) + np.array([x, y]))
 
 
 def spine_of(path: npt.ArrayLike, n: int = 24) -> Points:
@@ -150,7 +162,7 @@ def spine_of(path: npt.ArrayLike, n: int = 24) -> Points:
     length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(p, axis=0).T))])
     at = np.linspace(0, length[-1], n)
     line = np.stack([np.interp(at, length, p[:, i]) for i in (0, 1)], axis=1)
-    if len(p) > 2:
+    for _ in range(6 if len(p) > 2 else 0):  # round the corners
         line[1:-1] = (line[:-2] + 2 * line[1:-1] + line[2:]) / 4
     return line
 

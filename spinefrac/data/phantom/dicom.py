@@ -33,12 +33,12 @@ def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_: int) -> 
     bytes
     """
     from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+    from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
     size = image.hu.shape[0]
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = _uid(series, patient, "image", slice_)
+    meta.MediaStorageSOPInstanceUID = UID(_uid(series, patient, "image", slice_))
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
 
     ds = Dataset()

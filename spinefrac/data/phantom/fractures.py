@@ -12,6 +12,7 @@ from spinefrac.data.phantom.canvas import Canvas, Field, Mask, Points, blob
 from spinefrac.data.phantom.plan import Difficulty
 
 _BEYOND = 2.0  # mm that a line runs on outside the cortex that it breaks
+_STEP_OFF = 4.0  # mm from a line within which displaced bone counts as the fracture
 _FRAGMENT_AREA = (6.0, 700.0)  # mm²; smaller is a chip, larger is the vertebra itself
 _MOST_FRAGMENTS = 3
 
@@ -37,8 +38,8 @@ def fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> Br
     Returns
     -------
     Broken
-        Its truth holds every line within the bone, and where displacement added or removed
-        bone.
+        Its truth holds every line within the bone and, near them, where displacement added or
+        removed bone; the far outline of a shifted fragment is none of it.
     """
     width = rng.uniform(*difficulty.width_mm)
     contrast = rng.uniform(*difficulty.contrast)
@@ -50,13 +51,14 @@ def fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> Br
     # Width wanders along the line; the pixel-wide ramp keeps it exact below a pixel.
     half = 0.5 * width * np.clip(1 + 0.3 * bone.canvas.noise(rng, 3.0), 0.55, 1.5)
     gap = np.clip((half - distance) / bone.canvas.step + 0.5, 0, 1)
-    hu = bone.hu - gap * contrast * np.maximum(bone.hu - rng.uniform(20, 90), 0)
+    hu = bone.hu - gap * contrast * np.maximum(bone.hu - rng.uniform(-10, 60), 0)
     broken = replace(bone, hu=np.asarray(hu, np.float32), present=bone.present.copy())
     if rng.uniform() < difficulty.displaced:
         _displace(broken, distance, lines, difficulty, rng)
     if rng.uniform() < difficulty.displaced * 0.7:
         _chips(broken, lines, rng)
-    truth = ((gap > 0.5) & (bone.present > 0)) | (broken.present != bone.present)
+    moved = (broken.present != bone.present) & (distance < _STEP_OFF)
+    truth = ((gap > 0.5) & (bone.present > 0)) | moved
     return Broken(broken, truth.astype(np.uint8))
 
 
@@ -88,8 +90,8 @@ def _through_body(bone: Bone, rng: np.random.Generator) -> list[Points]:
     turn = rng.uniform(0, 2 * np.pi)
     if kind < 0.4:  # stellate, as in a burst
         centre = np.array([x, y]) + rng.normal(0, 0.12 * size, 2)
-        rays = int(rng.integers(3, 6))
-        angles = turn + (np.arange(rays) + rng.uniform(-0.3, 0.3, rays)) * 2 * np.pi / rays
+        count = int(rng.integers(3, 6))
+        angles = turn + (np.arange(count) + rng.uniform(-0.3, 0.3, count)) * 2 * np.pi / count
         return [_ray(bone.body, bone.canvas, centre, angle, rng) for angle in angles]
     if kind < 0.8:  # from cortex to cortex, anywhere between split and corner fragment
         off = np.array([np.cos(turn + np.pi / 2), np.sin(turn + np.pi / 2)])
@@ -97,8 +99,8 @@ def _through_body(bone: Bone, rng: np.random.Generator) -> list[Points]:
         both = [_ray(bone.body, bone.canvas, centre, turn + k, rng) for k in (0, np.pi)]
         return [np.vstack([both[1][::-1], both[0][1:]])]
     centre = np.array([x, y]) + rng.normal(0, 0.15 * size, 2)  # incomplete, and forked
-    rays = [_ray(bone.body, bone.canvas, centre, turn + k, rng) for k in (0, rng.uniform(0.5, 1.3))]
-    return rays
+    fork = (turn, turn + rng.uniform(0.5, 1.3))
+    return [_ray(bone.body, bone.canvas, centre, angle, rng) for angle in fork]
 
 
 def _ray(
@@ -148,7 +150,7 @@ def _displace(
 ) -> None:
     """Shift and turn the pieces that the lines cut off, in place."""
     cut = (distance < 0.35).astype(np.uint8)
-    count, pieces, stats, centres = cv2.connectedComponentsWithStats(bone.present & (1 - cut))
+    _, pieces, stats, centres = cv2.connectedComponentsWithStats(bone.present & (1 - cut))
     near = cv2.dilate(cut, np.ones((5, 5), np.uint8)) > 0
     touching = [i for i in np.unique(pieces[near]) if i > 0]
     area = stats[:, cv2.CC_STAT_AREA] * bone.canvas.step**2
@@ -161,14 +163,14 @@ def _displace(
         slide = outward[::-1] * (-1.0, 1.0) * rng.choice((-1, 1))
         mix = rng.uniform(0.2, 1.0)
         shift = (mix * outward + (1 - mix) * slide) / np.hypot(mix, 1 - mix)
-        shift *= rng.uniform(*d.displacement_mm) / bone.canvas.step
+        shift = shift * (rng.uniform(*d.displacement_mm) / bone.canvas.step)
         _move(bone, pieces == i, centres[i], shift, rng.normal(0, 4.0))
 
 
 def _move(bone: Bone, piece: Field, centre: Points, shift: Points, turn: float) -> None:
     """Move one piece by `shift` pixels and `turn` degrees, in place."""
     matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), turn, 1.0)
-    matrix[:, 2] += shift
+    matrix[:, 2] = matrix[:, 2] + shift
     size = (bone.canvas.width, bone.canvas.height)
     weight = piece.astype(np.float32)
     moved = cv2.warpAffine(weight, matrix, size, flags=cv2.INTER_LINEAR)

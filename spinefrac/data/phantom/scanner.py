@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from spinefrac.data.phantom.anatomy import Bone, Region
 from spinefrac.data.phantom.canvas import Canvas, Field, Mask
@@ -90,8 +92,8 @@ class Scanner:
         """
         picture = self.canvas(size)
         sampling = math.hypot(self.psf, 0.25 * picture.step)  # keeps coarse pictures alias-free
-        around = cv2.resize(tissue, (size, size), interpolation=cv2.INTER_AREA)
-        around = picture.blur(around, self.psf)
+        resized = cv2.resize(tissue, (size, size), interpolation=cv2.INTER_AREA)
+        around = picture.blur(np.asarray(resized, np.float32), self.psf)
         present = bone.present.astype(np.float32)
         share = _sampled(bone.canvas.blur(present, sampling), bone.canvas, picture)
         dense = _sampled(bone.canvas.blur(present * bone.hu, sampling), bone.canvas, picture)
@@ -103,7 +105,9 @@ class Scanner:
         """Return a mask of the bone's raster in the picture, 0/1, shape (size, size)."""
         picture = self.canvas(size)
         share = canvas.blur(mask.astype(np.float32), 0.35 * picture.step)
-        return (_sampled(share, canvas, picture) > 0.4).astype(np.uint8)
+        share = _sampled(share, canvas, picture)
+        # A line thinner than a pixel never fills one: then the fullest pixels are the truth.
+        return (share > min(0.4, 0.9 * float(share.max()))).astype(np.uint8)
 
     def detect(self, image: Field, rng: np.random.Generator) -> Field:
         """Return a noiseless slice with noise, cut to the field and the scanner's range."""
@@ -119,10 +123,9 @@ class Scanner:
     def _hardening(self, share: Field, picture: Canvas) -> Field:
         small = cv2.resize(share, (64, 64), interpolation=cv2.INTER_AREA)
         wide = cv2.GaussianBlur(small, (0, 0), 64 * 9 / self.field_of_view)
-        wide = wide / max(float(wide.max()), 1e-6)
-        return np.asarray(
-            cv2.resize(wide, (picture.width, picture.height), interpolation=cv2.INTER_LINEAR)
-        )
+        size = (picture.width, picture.height)
+        spread = cv2.resize(wide, size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(spread / max(float(wide.max()), 1e-6), np.float32)
 
     def _noise(self, rng: np.random.Generator, picture: Canvas) -> Field:
         """Band-passed noise: CT noise has little power at the lowest frequencies.
@@ -131,16 +134,19 @@ class Scanner:
         """
         white = rng.standard_normal((picture.height, picture.width), dtype=np.float32)
         fine = picture.blur(white, self.grain)
-        noise = fine - picture.blur(fine, 2.4 * self.grain) * 0.8
-        noise /= max(float(noise.std()), 1e-6)
-        rows = rng.standard_normal((picture.height, picture.width // 32 + 2), dtype=np.float32)
-        streak = cv2.resize(rows, (picture.width, picture.height), interpolation=cv2.INTER_CUBIC)
-        streak /= max(float(streak.std()), 1e-6)
-        k = self.streaks
-        mixed = (1 - k) * noise + k * streak
-        y, x = np.ogrid[-1 : 1 : picture.height * 1j, -1 : 1 : picture.width * 1j]
-        deep = 1.15 - 0.3 * (x**2 + y**2)  # noisier in the middle of the body
+        noise = np.asarray(fine - 0.8 * picture.blur(fine, 2.4 * self.grain), np.float32)
+        lattice = rng.standard_normal((picture.height, picture.width // 32), dtype=np.float32)
+        size = (picture.width, picture.height)
+        streak = cv2.resize(lattice, size, interpolation=cv2.INTER_CUBIC)
+        grainy, streaky = (1 - self.streaks) / _spread(noise), self.streaks / _spread(streak)
+        mixed = grainy * noise + streaky * np.asarray(streak, np.float32)
+        square = np.linspace(-1, 1, picture.height, dtype=np.float32) ** 2
+        deep = np.float32(1.15) - np.float32(0.3) * (square + square[:, None])  # noisier inside
         return np.asarray(mixed * (self.noise_hu * deep), np.float32)
+
+
+def _spread(image: npt.NDArray[Any]) -> float:
+    return max(float(image.std()), 1e-6)
 
 
 def _sampled(image: Field, canvas: Canvas, picture: Canvas) -> Field:

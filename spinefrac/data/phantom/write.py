@@ -17,14 +17,15 @@ import numpy as np
 
 from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.plan import GENERATOR_VERSION
-from spinefrac.data.phantom.rendering import PhantomSlice, Series, render
+from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.errors import DatasetError
+from spinefrac.imaging import window
 
 TRUTH_FILE = "phantom.json"
 CLASS_FOLDERS = ("normal", "fracture")
 MASK_FOLDER = "masks"
 _SUFFIX = {"png": ".png", "dicom": ".dcm"}
-_WINDOW_CENTER, _WINDOW_WIDTH = 500.0, 2000.0
+_BONE_WINDOW = (500.0, 2000.0)  # centre and width, HU
 _BATCH = 8  # slices handed to a worker at once
 
 
@@ -189,7 +190,11 @@ def _write_slice(
     mask = f"{MASK_FOLDER}/{name}.png" if image.label else None
     if mask is not None:
         _replace(folder / mask, _png(image.mask * 255))
-    data = to_dicom(image, series, patient, slice_) if format == "dicom" else _png(_window(image))
+    data = (
+        to_dicom(image, series, patient, slice_)
+        if format == "dicom"
+        else _png(window(image.hu, *_BONE_WINDOW))
+    )
     _replace(folder / path, data)
     return {
         "path": path,
@@ -202,12 +207,6 @@ def _write_slice(
         "region": image.region,
         "level": image.level,
     }
-
-
-def _window(image: PhantomSlice) -> np.ndarray:
-    low = _WINDOW_CENTER - _WINDOW_WIDTH / 2
-    grey = np.clip((image.hu - low) / _WINDOW_WIDTH, 0, 1) * 255
-    return np.asarray(np.round(grey), np.uint8)
 
 
 def _png(pixels: np.ndarray) -> bytes:
