@@ -31,10 +31,10 @@ _FEATURES = {
     "spread": ("of less contrast", "of more contrast"),
     "black": ("with less black around the body", "with more black around the body"),
     "white": ("with less bone-white", "with more white"),
-    "p25": ("darker in its dark parts", "brighter in its dark parts"),
-    "p50": ("darker in its middle greys", "brighter in its middle greys"),
-    "p75": ("darker in its bright parts", "brighter in its bright parts"),
-    "p95": ("darker in its brightest parts", "brighter in its brightest parts"),
+    "p25": ("darker", "brighter"),
+    "p50": ("darker", "brighter"),
+    "p75": ("darker", "brighter"),
+    "p95": ("darker", "brighter"),
     "flat": ("with fewer equal pixels", "with larger flat areas, like a drawing or a page"),
     "entropy": ("with fewer shades of grey", "with more shades of grey"),
     "edges": ("smoother", "with more edges"),
@@ -53,7 +53,7 @@ _SHRINKAGE = 0.1
 #: Least scale of each feature (all are of the order 0…1), against a data set of equal slices.
 _LEAST_SCALE = 0.01
 
-_BLOCKS = 5
+_PARTS = 5
 
 
 @dataclass(frozen=True)
@@ -125,27 +125,34 @@ class InputCheckStatistics:
 _PERCENTS = np.linspace(0.0, 100.0, 201)
 
 
-def fit(inputs: GreyImage) -> InputCheckStatistics:
+def fit(inputs: GreyImage, groups: npt.ArrayLike | None = None) -> InputCheckStatistics:
     """Describe the training inputs.
 
-    Each input's distance is measured against statistics of the others: the inputs are cut
-    into five stretches, which hold different patients where they are in the order of their
-    paths. So the distances are those of slices not seen, as they will be in use.
+    Each input's distance is measured against statistics of other groups' inputs, in five
+    parts drawn with a fixed seed, so that the distances are those of slices not seen.
 
     Parameters
     ----------
     inputs : uint8 array, shape (N, S, S)
         All training inputs, N at least 1.
+    groups : array-like, shape (N,), optional
+        Patient of each. Without it, or with fewer than ten patients, whose spread says
+        nothing of other patients, each input counts as one.
 
     Returns
     -------
     InputCheckStatistics
     """
     features = np.stack([measure(pixels) for pixels in inputs])  # (N, F)
-    blocks = np.arange(len(features)) * _BLOCKS // len(features)
+    unique, members = np.unique(
+        np.arange(len(inputs)) if groups is None else np.asarray(groups), return_inverse=True
+    )
+    if len(unique) < 2 * _PARTS:
+        unique = members = np.arange(len(inputs))
+    parts = (np.random.default_rng(0).permutation(len(unique)) % _PARTS)[members]
     distances = np.empty(len(features))
-    for block in np.unique(blocks):
-        held_out = blocks == block
+    for part in np.unique(parts):
+        held_out = parts == part
         others = features[~held_out] if not held_out.all() else features
         distances[held_out] = _describe(others).distance(features[held_out])
     quantiles = np.percentile(distances, _PERCENTS)
@@ -259,7 +266,7 @@ def _short(values: FloatArray) -> tuple[float, ...]:
 
 def _reason(z: FloatArray) -> str:
     """Say in words what is most unusual about a slice, from its standardized statistics."""
-    worst = np.argsort(-np.abs(z))[:2]
-    words = [_FEATURES[FEATURES[index]][int(z[index] > 0)] for index in worst if abs(z[index]) > 3]
-    what = " and ".join(words) or "in an unusual combination of grey levels and structure"
+    worst = [index for index in np.argsort(-np.abs(z)) if abs(z[index]) > 3]
+    words = list(dict.fromkeys(_FEATURES[FEATURES[index]][int(z[index] > 0)] for index in worst))
+    what = " and ".join(words[:2]) or "in an unusual combination of grey levels and structure"
     return f"not like the slices this model was trained on: {what}"

@@ -149,7 +149,7 @@ def _new_model(
         temperature_method=_TEMPERATURE_METHOD,
         operating_point=point,
         data=DataSummary.of(dataset),
-        input_check=input_check.fit(plan.inputs),
+        input_check=input_check.fit(plan.inputs, plan.groups),
         probes=_probes(plan),
     )
 
