@@ -30,7 +30,9 @@ _REACH_MM, _REACH_SHARE = 75.0, 0.22
 #: The square keeps this much around the bone, relative to the bone's extent.
 _MARGIN = 0.12
 
-#: A whole vertebra fits into this: millimetres, or a share of the slice's side.
+#: A whole vertebra fits into the smaller of a length in millimetres and a share of the slice's
+#: side. Where the field of view is narrow the share decides, so that a slice is magnified alike
+#: as DICOM and as a picture, which does not say its spacing.
 _LEAST_MM, _LEAST_SHARE = 110.0, 0.5
 
 #: Sides are multiples of this share of the slice's side, so that neighbouring slices get
@@ -84,7 +86,9 @@ def bone_square(ct: CtSlice) -> Square:
     if box is None:
         return whole
     top, left, bottom, right = (edge / scale for edge in box)
-    least = _LEAST_MM / max(ct.spacing_mm) if ct.spacing_mm else _LEAST_SHARE * whole.side
+    least = _LEAST_SHARE * whole.side
+    if ct.spacing_mm:
+        least = min(least, _LEAST_MM / max(ct.spacing_mm))
     extent = max(bottom - top, right - left) * (1 + 2 * _MARGIN)
     step = _STEP_SHARE * whole.side
     length = round(ceil(max(extent, least) / step) * step)
