@@ -216,7 +216,7 @@ def test_train_gives_the_agreed_keys(trained: Answer) -> None:
     (tn, fp), (fn, tp) = result["oof"]["confusion_matrix"]
     assert tn + fp + fn + tp == result["oof"]["n"] == 24
     assert result["oof"]["groups"] == 8
-    assert "fold 1 epoch 2/2" in trained.stderr
+    assert "fold 2/2 epoch 2/2: loss " in trained.stderr
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ def predict(
         if not as_json and "error" not in answer:
             output.emit(_sentence(answer))
         if "error" in answer:
-            output.note(f"error: {answer['file']}: {answer['error']}")
+            output.note(f"error: {answer['error']}")
     if as_json:
         output.emit_json(answers)
     else:
@@ -90,7 +90,7 @@ def _answers(
 
     for file in files:
         try:
-            ct = imaging.read(file)
+            ct = imaging.read(file, name=str(file))
         except ImageError as error:
             yield {"file": str(file), "error": output.one_line(str(error))}
             continue

@@ -113,7 +113,7 @@ def train(
             nonlocal done
             done += 1
             report(done, total)
-            output.note(_epoch_line(record, settings.epochs))
+            output.note(_epoch_line(record, settings))
 
         saved = cross_validate(
             folder, name, settings, note=note, on_epoch=on_epoch, log=output.note
@@ -125,10 +125,11 @@ def train(
         output.emit(_report(saved, result))
 
 
-def _epoch_line(record: EpochRecord, epochs: int) -> str:
+def _epoch_line(record: EpochRecord, settings: TrainingSettings) -> str:
     return (
-        f"fold {record.fold} epoch {record.epoch}/{epochs}: loss {record.loss:.4f}, held out "
-        f"{record.val_loss:.4f}, AUC {record.val_auc:.3f}, {record.seconds:.1f} s"
+        f"fold {record.fold + 1}/{settings.folds} epoch {record.epoch}/{settings.epochs}: "
+        f"loss {record.loss:.4f}, held out {record.val_loss:.4f}, AUC {record.val_auc:.3f}, "
+        f"{record.seconds:.1f} s"
     )
 
 

@@ -1,0 +1,169 @@
+"""What the documentation names exists: commands, options, functions, make targets, files."""
+
+import ast
+import inspect
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from typer.core import TyperGroup
+from typer.main import get_command
+
+import spinefrac
+from spinefrac.cli import app
+from spinefrac.data import labels
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in (*DOCUMENTS, "Makefile")}
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str, document: str = "README.md") -> list[str]:
+    """Return the fenced blocks of a language in a document."""
+    return [body for kind, body in _FENCE.findall(TEXT[document]) if kind == language]
+
+
+def commands() -> list[str]:
+    """Return every spinefrac command that a document or the Makefile runs or names."""
+    shell = [TEXT["Makefile"].replace("$(PY) -m spinefrac", "spinefrac")]
+    found = []
+    for document in DOCUMENTS:
+        shell += [*blocks("sh", document), *blocks("console", document)]
+        found += re.findall(r"`(spinefrac \w[^`\n]*)`", TEXT[document])
+    for text in shell:
+        for line in text.replace("\\\n", " ").splitlines():
+            if run := re.match(r"\s*(?:\$ |SPINE\S+ )?(spinefrac .*)", line):
+                found.append(run[1])
+    return found
+
+
+def parse(arguments: list[str]) -> None:
+    """Have the command line check arguments, without running anything."""
+    command, name, parent = get_command(app), "spinefrac", None
+    while True:
+        context = command.make_context(name, arguments, parent=parent)
+        if not isinstance(command, TyperGroup):
+            return
+        rest = [*context._protected_args, *context.args]
+        name, command, arguments = command.resolve_command(context, rest)
+        parent = context
+
+
+@pytest.mark.parametrize("line", sorted(set(commands())))
+def test_every_command_is_accepted_with_its_options(line: str) -> None:
+    arguments = shlex.split(line)[1:]
+    command = get_command(app)
+    for word in arguments:
+        if not isinstance(command, TyperGroup):  # not a mere mention: its arguments follow
+            return parse(arguments)
+        assert word in command.commands, f"there is no `{word}` in {line}"
+        command = command.commands[word]
+
+
+def test_the_tour_names_every_command() -> None:
+    def names(command: TyperGroup, prefix: str) -> list[str]:
+        found: list[str] = []
+        for name, inner in command.commands.items():
+            deeper = isinstance(inner, TyperGroup)
+            found += names(inner, f"{prefix} {name}") if deeper else [f"{prefix} {name}"]
+        return found
+
+    command = get_command(app)
+    assert isinstance(command, TyperGroup)
+    missing = [name for name in names(command, "spinefrac") if name not in TEXT["README.md"]]
+    assert not missing
+
+
+def test_parsing_notices_an_option_that_does_not_exist() -> None:
+    with pytest.raises(Exception, match="No such option"):
+        parse(["predict", "x.png", "--nonsense"])
+    with pytest.raises(Exception, match="No such command"):
+        parse(["models", "nonsense"])
+
+
+def test_functions_of_the_example_exist_and_take_their_arguments() -> None:
+    (example,) = blocks("python")
+    tree = ast.parse(example)
+    imported = [
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == "spinefrac"
+        for alias in node.names
+    ]
+    assert sorted(imported) == sorted(spinefrac.__all__) and len(imported) == 7
+    called = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id
+            if name in imported:
+                called.add(name)
+                named = {str(keyword.arg): keyword.value for keyword in node.keywords}
+                inspect.signature(getattr(spinefrac, name)).bind(*node.args, **named)
+    assert called == set(imported)
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "Makefile"])
+def test_make_targets_exist(document: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", TEXT["Makefile"], re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|\")make ([a-z]+)", TEXT[document], re.MULTILINE))
+    for listed in re.findall(r"`make` targets: (.*?)\. ", TEXT[document]):
+        named |= set(re.findall(r"`(\w+)`", listed))
+    assert named <= targets
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("target", ["app", "test", "bench", "demo", "clean", "help"])
+def test_make_understands_its_file(target: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_opening_is_how_to_start() -> None:
+    assert blocks("sh")[0].split("\n")[0].startswith("make app ")
+    assert blocks("sh")[0].split("\n")[1].startswith("make test ")
+    assert len(blocks("bat")[0].strip().splitlines()) == 3
+
+
+def test_class_names_are_those_that_are_read() -> None:
+    words = TEXT["README.md"].replace("_", " ")
+    for name in (*labels.POSITIVE_NAMES, *labels.NEGATIVE_NAMES):
+        assert re.search(rf"\b{name}\b", words), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_and_paths_lead_somewhere(document: str) -> None:
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT[document])
+    sampled = re.findall(r"\b(pages/samples/\S+\.(?:dcm|png))", TEXT[document])
+    missing = [path for path in (*linked, *sampled) if not (ROOT / path).is_file()]
+    assert not missing
+
+
+def test_variables_are_read_somewhere() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "spinefrac").rglob("*.py"))
+    for name in set(re.findall(r"SPINEFRAC_\w+", TEXT["README.md"])):
+        assert f'"{name}"' in sources, name
+
+
+def test_pins_fit_what_the_package_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for file, asked in {
+        "requirements.txt": project["dependencies"],
+        "requirements-test.txt": project["optional-dependencies"]["test"],
+    }.items():
+        lines = (ROOT / file).read_text("utf-8").splitlines()
+        pins = [Requirement(line) for line in lines if line and line[0] not in "#-"]
+        assert all(re.fullmatch(r"==[\w.]+", str(pin.specifier)) for pin in pins)
+        pinned = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in pins}
+        for requirement in map(Requirement, asked):
+            version = pinned[canonicalize_name(requirement.name)]
+            assert requirement.specifier.contains(version), requirement
