@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import compare
@@ -56,13 +57,21 @@ def test_delong_counts_a_patient_once_however_often_sliced(ovarian):
 
 
 def test_delong_and_the_group_bootstrap_agree_on_mixed_patients():
-    """Patients with slices of both classes, where the crossed term of the variance counts."""
-    labels, scores, groups = two_models(seed=3, gain=0.4)
-    found = compare.delong(labels, scores["new"], scores["old"], groups)
-    (pair,) = compare.compare(labels, scores, groups, {"new": 0.5, "old": 0.5})
+    """Slices of both classes in a patient, whom one model only scores high or low throughout."""
+    generator = np.random.default_rng(3)
+    groups = np.arange(1000) // 10
+    labels = generator.integers(0, 2, 1000)
+    scores = {
+        name: probabilities(
+            labels + size * generator.normal(size=100)[groups] + generator.normal(size=1000), 1.0
+        )
+        for name, size in (("swayed", 1.5), ("steady", 0.0))
+    }
+    found = compare.delong(labels, scores["swayed"], scores["steady"], groups)
+    (pair,) = compare.compare(labels, scores, groups, dict.fromkeys(scores, 0.5))
     low, high = pair.differences["auc"].interval
     assert pair.delong == found
-    assert (high - low) / 3.9 == pytest.approx(found.standard_error, rel=0.1)
+    assert (high - low) / (2 * t.ppf(0.975, 99)) == pytest.approx(found.standard_error, rel=0.1)
     assert pair.differences["auc"].value == pytest.approx(found.auc_first - found.auc_second)
 
 

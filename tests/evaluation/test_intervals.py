@@ -47,6 +47,17 @@ def test_a_perfect_score_has_the_exact_interval_of_its_groups(groups):
     assert (low, high) == (0.0, pytest.approx(1 - exact.low))
 
 
+@pytest.mark.parametrize("groups", [2, 5])
+def test_the_standard_error_of_a_mean_is_the_textbook_one(groups):
+    """The bootstrap's own is too small by the square root of (g - 1) / g."""
+    values = np.arange(groups, dtype=float)
+    drawn = intervals.bootstrap(
+        lambda w: {"mean": values @ w / groups}, groups, rows=groups, resamples=40_000
+    )
+    found = intervals.standard_error(drawn["mean"], groups)
+    assert found == pytest.approx(values.std(ddof=1) / groups**0.5, rel=0.02)
+
+
 def test_a_rate_stays_between_its_bounds():
     replicates = np.random.default_rng(0).normal(0.98, 0.05, 500)
     low, high = intervals.rate_interval(0.98, replicates, 10)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import metrics
 from spinefrac.evaluation.sample import make_sample
-from spinefrac.evaluation.weighted import METRIC_NAMES, WeightedMetrics
+from spinefrac.evaluation.weighted import METRIC_NAMES, WeightedMetrics, bin_of
 
 
 @st.composite
@@ -89,6 +89,16 @@ def assert_equal_to_scikit_learn(case):
     called = probabilities >= threshold
     matrix = reference.confusion_matrix(labels, called, labels=[0, 1])
     assert np.array_equal(found.confusion_matrix, matrix)
+
+
+def test_a_probability_on_an_edge_belongs_to_the_bin_below():
+    assert bin_of(np.linspace(0, 1, 16)).tolist() == [0, *range(15)]
+
+
+def test_the_ece_of_resamples_loses_the_noise_of_resampling():
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, 100_000))
+    assert np.median(metrics.unbiased_ece(noise)) == 0.0
+    assert (metrics.unbiased_ece(0.5 + noise) ** 2).mean() == pytest.approx(0.25, rel=0.01)
 
 
 @given(cases())
