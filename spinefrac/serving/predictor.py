@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -28,6 +29,10 @@ BATCH = 16
 KEPT_OPEN = 4
 
 
+# More passes at once than cores are no faster, and each takes memory of its own.
+_passes = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
 class Predictor:
     """Answers of one saved model. Any number of threads may share it.
 
@@ -48,8 +53,8 @@ class Predictor:
         # One thread a pass: the network is small, and a server's threads share the cores.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        # The arena keeps the largest batch's memory for good.
-        options.enable_cpu_mem_arena = False
+        # One arena for all threads; without it each thread's own heap keeps a pass's memory.
+        options.enable_cpu_mem_arena = True
         options.log_severity_level = 3
         self.model = model
         try:
@@ -108,7 +113,8 @@ class Predictor:
             Mean over the folds.
         """
         images = inputs[..., None].astype(np.float32)
-        logits, heatmaps = self._session.run(["logits", "heatmaps"], {"image": images})
+        with _passes:
+            logits, heatmaps = self._session.run(["logits", "heatmaps"], {"image": images})
         return logits, heatmaps
 
     def _predict_batch(self, batch: list[CtSlice]) -> list[Prediction]:
