@@ -96,5 +96,7 @@ def seen(saved: SavedModel, ct: CtSlice, prediction: Prediction) -> str:
     )
     return (
         f'<p class="sf-note">From {width} × {height} pixels of {ct.format.upper()}: {grey}; '
-        f"{cut}; shrunk to {side} × {side}. Answered in {prediction.milliseconds:.0f} ms.</p>"
+        f"{cut}; brought to {side} × {side}. Answered in {prediction.milliseconds:.0f} ms.</p>"
+        '<p class="sf-note">The heat map marks what raised the score, measured against the most '
+        "in this slice; a slice without a fracture has such places too.</p>"
     )

@@ -99,11 +99,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     lines = []
     for row in rows:
         span = len(head) - len(row) + 1
-        cells = "".join(
-            f'<td data-title="{title}" colspan="{span if cell is row[-1] else 1}">{cell}</td>'
-            for title, cell in zip(head, row, strict=False)
-        )
-        lines.append(f"<tr>{cells}</tr>")
+        cells = [
+            f'<td data-title="{title}">{cell}</td>'
+            for title, cell in zip(head, row[:-1], strict=False)
+        ]
+        title = head[-1] if span == 1 else ""
+        cells.append(f'<td data-title="{title}" colspan="{span}">{row[-1]}</td>')
+        lines.append(f"<tr>{''.join(cells)}</tr>")
     st.html(
         f'<div class="sf-card"><table class="sf-table{" titled" if titles else ""}">'
         f"{f'<thead><tr>{titles}</tr></thead>' if titles else ''}{''.join(lines)}</table></div>"
@@ -134,7 +136,7 @@ def page_with_model(title: str, lead: str) -> SavedModel | None:
     left, right = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
     with left:
         heading(title, lead)
-    models = _default_first(saved.list_models())
+    models, _ = listed()
     if not models:
         no_model()
         return None
@@ -145,10 +147,16 @@ def page_with_model(title: str, lead: str) -> SavedModel | None:
     return chosen
 
 
-def _default_first(models: list[SavedModel | DamagedModel]) -> list[SavedModel | DamagedModel]:
-    sound = any(isinstance(model, SavedModel) for model in models)
-    default = saved.default_id() if sound else ""
-    return sorted(models, key=lambda model: (model.id != default, model.id))
+def listed() -> tuple[list[SavedModel | DamagedModel], str]:
+    """Return the saved models, the default first, and the default's id.
+
+    A default that does not exist any more is said, and then is none of them.
+    """
+    models, default = saved.list_models(), ""
+    if any(isinstance(model, SavedModel) for model in models):
+        with errors_shown():
+            default = saved.default_id()
+    return sorted(models, key=lambda model: (model.id != default, model.id)), default
 
 
 def _model_line(model: SavedModel | DamagedModel) -> str:

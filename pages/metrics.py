@@ -44,6 +44,10 @@ def show(saved: SavedModel) -> None:
         config={"displayModeBar": False},
         alt="Histogram of the out-of-fold probabilities of slices with and without a fracture",
     )
+    st.caption("The same numbers for scripts, and for a folder of new slices:")
+    _shared.commands(
+        f"spinefrac models show {saved.id} --json", f"spinefrac evaluate {saved.id} FOLDER --json"
+    )
 
 
 with _shared.errors_shown():
@@ -52,7 +56,3 @@ with _shared.errors_shown():
     )
     if model is not None:
         show(model)
-st.caption("The same numbers for scripts, and for a folder of new slices:")
-_shared.commands(
-    "spinefrac models show phantom-demo --json", "spinefrac evaluate phantom-demo FOLDER --json"
-)

@@ -7,7 +7,6 @@ from html import escape
 import streamlit as st
 
 from pages import _shared
-from spinefrac.store import saved
 from spinefrac.store.saved import DamagedModel, SavedModel
 
 HEAD = ("Model", "Saved", "AUC (95 %)", "Trained on", "Threshold", "Size")
@@ -17,7 +16,7 @@ def row(model: SavedModel | DamagedModel, default: str) -> tuple[str, ...]:
     """Return a model's line of the table, as HTML cells."""
     name = f"<strong>{escape(model.id)}</strong>"
     if isinstance(model, DamagedModel):
-        return (f"{name} (damaged)", escape(model.reason))
+        return (f"{name} (damaged)", escape(_shared.sentence(model.reason)))
     card, metrics = model.card, model.metrics
     size = sum(record.size for record in card.files.values()) / 1e6
     interval = _shared.number_range(metrics.ci.get("auc"), 2)
@@ -33,9 +32,8 @@ def row(model: SavedModel | DamagedModel, default: str) -> tuple[str, ...]:
 
 _shared.heading("Models", "What is saved on this machine, each with the numbers of its card.")
 with _shared.errors_shown():
-    models = saved.list_models()
+    models, default = _shared.listed()
     if models:
-        default = saved.default_id() if any(isinstance(m, SavedModel) for m in models) else ""
         _shared.table(HEAD, [row(model, default) for model in models])
         st.caption(
             "A group is what no fold splits, a patient as a rule; each card says how groups were "

@@ -90,11 +90,13 @@ def viewer(ct: CtSlice, prediction: Prediction) -> None:
         legend_column, strength_column = st.columns(2, gap="medium", vertical_alignment="center")
         legend_column.html(_answer.legend())
         strength = strength_column.slider(
-            "Strength of the heat map", 0, 100, 60, format="%d %%", key="strength"
+            "Strength of the heat map", 0, 100, 70, format="%d %%", key="strength"
         )
         grey = imaging.display(ct)
         picture.image(
-            charts.overlay(grey, prediction.heatmap, strength / 100),
+            charts.data_url(
+                charts.overlay(grey, prediction.heatmap, strength / 100), ct.spacing_mm
+            ),
             width="stretch",
             alt="CT slice with the heat map of the model's evidence for a fracture",
         )
@@ -115,7 +117,7 @@ def show(saved: SavedModel, chosen: Chosen) -> None:
             + _record.record(saved)
         )
         with st.expander("What the model sees"):
-            st.image(prediction.input.pixels, width=240, alt="The input of the network")
+            st.image(charts.data_url(prediction.input.pixels), width=240, alt="The network's input")
             st.html(_answer.seen(saved, ct, prediction))
 
 

@@ -6,6 +6,7 @@ picture that the pages show. Plotly is imported where a figure is made.
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import cv2
@@ -27,6 +28,9 @@ HEAT_STOPS = ((255, 190, 60), (250, 130, 30), (230, 50, 35), (190, 10, 70))
 CLASS_COLOURS = ("#4a9db6", "#e2703a")
 THRESHOLD_COLOUR = "#8d99a4"
 
+#: Longest side of a picture that is sent to a browser, in pixels.
+LONGEST_SHOWN = 1024
+
 #: Evidence below this share of the scale is left clear, so that the slice can be read.
 CLEAR_BELOW = 0.12
 
@@ -36,7 +40,7 @@ def _heat_table() -> npt.NDArray[np.float32]:
     level = np.linspace(0.0, 1.0, 256)
     at = np.linspace(0.0, 1.0, len(HEAT_STOPS))
     colours = [np.interp(level, at, channel) for channel in zip(*HEAT_STOPS, strict=True)]
-    opacity = np.clip((level - CLEAR_BELOW) / (1.0 - CLEAR_BELOW), 0.0, 1.0) ** 0.7
+    opacity = np.clip((level - CLEAR_BELOW) / (1.0 - CLEAR_BELOW), 0.0, 1.0) ** 0.5
     return np.stack([*colours, opacity], axis=1).astype(np.float32)
 
 
@@ -104,6 +108,42 @@ def heat_gradient() -> str:
     picked = _HEAT_TABLE[np.linspace(0, 255, 9).round().astype(int)]
     stops = [f"rgba({r:.0f},{g:.0f},{b:.0f},{opacity:.2f})" for r, g, b, opacity in picked]
     return f"linear-gradient(90deg,{','.join(stops)})"
+
+
+def data_url(
+    picture: npt.NDArray[np.uint8],
+    spacing_mm: tuple[float, float] | None = None,
+    longest: int = LONGEST_SHOWN,
+) -> str:
+    """Return a picture as a ``data:`` address, lossless, in its physical proportions.
+
+    So a patient's slice travels inside the page and is never a file that a server hands out.
+
+    Parameters
+    ----------
+    picture : uint8 array, shape (H, W) or (H, W, 3)
+        Grey or RGB.
+    spacing_mm : (row, column), optional
+        Distance of pixel centres; square pixels by default.
+    longest : int
+        A longer side is shrunk to this many pixels.
+
+    Returns
+    -------
+    str
+    """
+    rows, columns = spacing_mm or (1.0, 1.0)
+    finest = min(rows, columns)
+    height, width = (n * mm / finest for n, mm in zip(picture.shape, (rows, columns), strict=False))
+    factor = min(1.0, longest / max(height, width))
+    size = [max(1, round(width * factor)), max(1, round(height * factor))]
+    if size != [picture.shape[1], picture.shape[0]]:
+        kind = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+        picture = cv2.resize(picture, size, interpolation=kind)  # type: ignore[assignment]
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
+    _, content = cv2.imencode(".png", picture)
+    return "data:image/png;base64," + base64.b64encode(content.tobytes()).decode()
 
 
 def thumbnail(grey: GreyImage, side: int = 160) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 
@@ -81,6 +82,24 @@ def test_wrong_arguments_are_refused(heat: np.ndarray, strength: float, told: st
 def test_the_legend_has_the_colours_of_the_picture() -> None:
     strongest = ",".join(str(channel) for channel in charts.HEAT_STOPS[-1])
     assert charts.heat_gradient().endswith(f"rgba({strongest},1.00))")
+
+
+def decoded(address: str) -> np.ndarray:
+    head, content = address.split(",")
+    assert head == "data:image/png;base64"
+    return cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_a_picture_reaches_the_page_unchanged() -> None:
+    picture = charts.overlay(GREY, spot(), 0.7)
+    np.testing.assert_array_equal(decoded(charts.data_url(picture))[..., ::-1], picture)
+    np.testing.assert_array_equal(decoded(charts.data_url(GREY)), GREY)
+
+
+def test_thick_slices_are_shown_in_their_physical_proportions() -> None:
+    assert decoded(charts.data_url(GREY, (5.0, 1.25))).shape == (24 * 4, 32)
+    assert decoded(charts.data_url(GREY, (0.4, 0.4))).shape == SHAPE
+    assert decoded(charts.data_url(np.zeros((10, 4000), np.uint8))).shape == (3, 1024)
 
 
 def test_thumbnail_keeps_the_proportions() -> None:

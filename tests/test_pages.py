@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from spinefrac import imaging, settings
+from spinefrac.data import phantom
 from spinefrac.errors import ImageError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
 from spinefrac.serving.predictor import Predictor
@@ -86,6 +88,49 @@ def test_a_damaged_model_is_shown_as_such(page: str, empty_home: Path, demonstra
     assert "serving.onnx does not match its SHA-256" in told
     if page != "models":
         assert app.selectbox(key="model").options == ["spoilt · damaged"]
+
+
+@pytest.mark.parametrize("page", ["predict", "metrics", "models"])
+def test_a_default_that_is_gone_leaves_the_others_usable(
+    page: str, empty_home: Path, demonstration: Path
+) -> None:
+    shutil.copytree(demonstration, empty_home / "models" / "another")
+    (empty_home / "models" / "default.txt").write_text("gone\n")
+    app = run(page)
+    assert "gone" in app.error[0].value
+    assert "another" in html(app) + "".join(block.value for block in app.code)
+
+
+def test_a_volume_can_be_walked_through(demonstration: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    depth = 6
+    image = phantom.render(0, 0, patients=2, slices=depth, seed=5, difficulty="easy", size=256)
+    voxels = np.stack([image.hu.T[:, ::-1]] * depth, axis=2).astype(np.int16)
+    volume = nibabel.Nifti1Image(voxels, np.diag([0.5, 0.5, 3.0, 1.0]))
+    app = run("predict")
+    app.file_uploader[0].upload("volume", volume.to_bytes(), "").run()
+    assert not app.exception
+    assert not app.error
+    slider = app.slider(key="slice-2")
+    assert (slider.min, slider.max, slider.value) == (1, depth, depth // 2 + 1)
+    slider.set_value(1).run()
+    assert "Probability of fracture" in html(app)
+
+
+def test_the_samples_are_what_their_command_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pages.samples import make
+
+    shipped = {path.name: path for path in make.FOLDER.glob("*-[1-3].*")}
+    assert len(shipped) == 6
+    monkeypatch.setattr(make, "FOLDER", tmp_path)
+    make.main()
+    assert {path.name for path in tmp_path.iterdir()} == set(shipped)
+    for path in tmp_path.iterdir():
+        made, kept = (imaging.read(source).pixels for source in (path, shipped[path.name]))
+        # Another processor may round a few pixels otherwise.
+        assert np.abs(made - kept).mean() < 0.01, "run python -m pages.samples.make"
 
 
 def test_a_sample_is_answered_with_its_doubt(demonstration: Path) -> None:
