@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,7 +100,6 @@ def train(
         )
     except TrainingError as error:
         raise typer.BadParameter(str(error)) from error
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from spinefrac.training.cross_validation import train as cross_validate
 
     start = time.perf_counter()

@@ -21,7 +21,7 @@ from spinefrac.serving import input_check
 from spinefrac.store import names, write
 from spinefrac.store.card import DataSummary
 from spinefrac.store.saved import SavedModel
-from spinefrac.training import networks
+from spinefrac.training import networks, quiet
 from spinefrac.training.plan import Plan
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workers import train_folds
@@ -80,6 +80,8 @@ def train(
     dataset = scan(folder, group_by=settings.group_by)
     folds = assign_folds(dataset.labels, dataset.groups, settings.folds, settings.seed)
     say(describe(dataset))
+    for remark in (*dataset.notes, *(f"left out {u.path}: {u.reason}" for u in dataset.unreadable)):
+        say(remark)
     run = places.runs_dir() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}-{os.getpid()}"
     plan = Plan(
         folder=run,
@@ -94,6 +96,7 @@ def train(
         started = time.perf_counter()
         results = train_folds(plan, worker_count(settings), on_epoch)
         say(f"trained {settings.folds} folds in {time.perf_counter() - started:.0f} s")
+        quiet.import_tensorflow()
         return write.save(_new_model(name, note, threshold_rule, dataset, plan, results))
     finally:
         shutil.rmtree(run, ignore_errors=True)
