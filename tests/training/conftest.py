@@ -1,0 +1,85 @@
+"""A small data set that a network can learn in seconds: ellipses, half of them with a dark gap."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from spinefrac.records import Preprocessing
+from spinefrac.training.plan import Plan
+from spinefrac.training.settings import AugmentationConfig, TrainingSettings
+
+SIZE = 32
+
+
+def slice_picture(seed: int, broken: bool) -> np.ndarray:
+    """An oval of bone on soft tissue, uint8 (64, 64); a dark band through it where broken."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((64, 64), 60, np.uint8)
+    axes = tuple(int(v) for v in rng.integers(14, 22, 2))
+    cv2.ellipse(picture, (32, 32), axes, float(rng.uniform(0, 180)), 0, 360, 200, -1)
+    if broken:
+        cv2.line(picture, (8, int(rng.integers(24, 40))), (56, int(rng.integers(24, 40))), 60, 5)
+    noise = rng.normal(0, 6, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Twelve patients with two slices of each class."""
+    root = tmp_path / "slices"
+    for name in ("fracture", "normal"):
+        (root / name).mkdir(parents=True)
+    for patient in range(12):
+        for number in range(4):
+            broken = number % 2 == 0
+            path = root / ("fracture" if broken else "normal") / f"P{patient:02}_{number}.png"
+            assert cv2.imwrite(str(path), slice_picture(10 * patient + number, broken))
+    return root
+
+
+def quick_settings() -> TrainingSettings:
+    return TrainingSettings(
+        folds=2,
+        epochs=2,
+        batch_size=8,
+        workers=1,
+        preprocessing=Preprocessing(size=SIZE, bone_crop=False),
+        augmentation=AugmentationConfig(rotation=5),
+    )
+
+
+@pytest.fixture
+def quick() -> TrainingSettings:
+    """Settings that take seconds."""
+    return quick_settings()
+
+
+@pytest.fixture(scope="module")
+def module_plan(tmp_path_factory) -> Plan:
+    """48 slices of 12 patients in two folds."""
+    pictures = [slice_picture(seed, broken=seed % 2 == 0) for seed in range(48)]
+    small = [cv2.resize(p, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for p in pictures]
+    patients = np.arange(48) // 4
+    return Plan(
+        folder=tmp_path_factory.mktemp("plan"),
+        settings=quick_settings(),
+        inputs=np.stack(small),
+        labels=(np.arange(48) % 2 == 0).astype(np.int64),
+        groups=np.array([f"P{p}" for p in patients]),
+        folds=(patients % 2).astype(np.int64),
+    )
+
+
+@pytest.fixture
+def plan(module_plan, tmp_path) -> Plan:
+    """The same in a folder of its own."""
+    return replace(module_plan, folder=tmp_path)
