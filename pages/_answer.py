@@ -19,7 +19,10 @@ def verdict(prediction: Prediction, truth: str = "") -> str:
         f"The dots are the {len(prediction.fold_probabilities)} networks of the ensemble."
     ]
     if truth:
-        lines.append(f"Known truth of this synthetic sample: <strong>{escape(truth)}</strong>.")
+        wrong = "" if truth == prediction.label else " Here the model is wrong."
+        lines.append(
+            f"Known truth of this synthetic sample: <strong>{escape(truth)}</strong>.{wrong}"
+        )
     tone = ["sf-card", "sf-verdict"]
     if prediction.label == "fracture":
         tone.append("fracture")

@@ -120,6 +120,9 @@ class Watched:
 
     def __post_init__(self) -> None:
         self.page.on("console", self._console)
+        self.page.on(
+            "websocket", lambda socket: self.hosts.add(urlsplit(socket.url).hostname or "")
+        )
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
             "request", lambda request: self.hosts.add(urlsplit(request.url).hostname or "")
