@@ -64,7 +64,7 @@ def heat_levels(heatmap: FloatImage, scale: float | None = None) -> GreyImage:
     top = float(heatmap.max()) if scale is None else scale
     if not np.isfinite(top) or top <= 0.0:
         return np.zeros(heatmap.shape, np.uint8)
-    return (np.clip(np.nan_to_num(heatmap) / top, 0.0, 1.0) * 255.0).round().astype(np.uint8)
+    return (np.clip(np.nan_to_num(heatmap), 0.0, top) / top * 255.0).round().astype(np.uint8)
 
 
 def overlay(
