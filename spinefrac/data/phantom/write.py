@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -105,10 +107,12 @@ def write(
     places = [(p, s) for p in range(patients) for s in range(slices)]
     batches = [places[i : i + _BATCH] for i in range(0, len(places), _BATCH)]
     truth: list[dict[str, Any]] = []
-    for rows in _run(partial(_write_batch, str(folder), series, format), batches, workers):
-        truth += rows
-        if progress is not None:
-            progress(len(truth), len(places))
+    done = _run(partial(_write_batch, str(folder), series, format), batches, workers)
+    with closing(done):  # an interrupt here must not leave the workers to finish everything
+        for rows in done:
+            truth += rows
+            if progress is not None:
+                progress(len(truth), len(places))
     _replace(folder / TRUTH_FILE, _json({**parameters, "complete": True, "slices_truth": truth}))
     positive = int(series.labels.sum())
     return PhantomSummary(
@@ -155,7 +159,7 @@ def _run(
     work: Callable[[list[tuple[int, int]]], list[dict[str, Any]]],
     batches: list[list[tuple[int, int]]],
     workers: int | None,
-) -> Iterator[list[dict[str, Any]]]:
+) -> Generator[list[dict[str, Any]]]:
     """Do batches in order, in this process or in spawned ones."""
     count = min(workers or os.cpu_count() or 1, len(batches))
     if count <= 1:
@@ -172,6 +176,7 @@ def _run(
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)  # the workers are the parallelism
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
 
 
 def _write_batch(
