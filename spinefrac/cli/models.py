@@ -47,7 +47,7 @@ def show(
 
     card = saved.load(name).card
     if as_json:
-        output.emit_json({"model": name, **card.to_dict()})
+        output.emit_json(card.to_dict())
         return
     data, point = card.data, card.operating_point
     output.emit(
