@@ -68,8 +68,8 @@ def write(
     ``OUT/fracture/P012_03.png`` and ``OUT/normal/P012_07.png`` are the slices (`.dcm` as
     DICOM), ``OUT/masks/P012_03.png`` is the fracture (255) of every positive one, and
     ``OUT/phantom.json`` the parameters and each slice's truth. A picture appears by a rename
-    of a finished file, and a second call with the same parameters goes on where an
-    interrupted one stopped.
+    of a finished file. A second call with the same parameters writes the same files again,
+    which completes an interrupted one.
 
     Parameters
     ----------
