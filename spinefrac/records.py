@@ -221,7 +221,11 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """Every slice's answer by the fold model that never saw its patient. All shapes (N,)."""
+    """Every slice's answer by the fold model that never saw its patient. All shapes (N,).
+
+    `pixel_hashes` (`Item.pixel_hash`) tell later whether a slice was trained on; empty where
+    they were not kept.
+    """
 
     paths: tuple[str, ...]
     groups: npt.NDArray[np.str_]
@@ -229,6 +233,7 @@ class OutOfFold:
     folds: npt.NDArray[np.int64]
     logits: npt.NDArray[np.float64]
     probabilities: npt.NDArray[np.float64]
+    pixel_hashes: tuple[str, ...] = ()
 
 
 # --- serving ---------------------------------------------------------------------------

@@ -83,6 +83,7 @@ class SavedModel:
     def oof(self) -> OutOfFold:
         """Read every training slice's answer by the fold model that never saw its patient."""
         rows = list(_rows(self.path / OOF_FILE))
+        hashes = tuple(row.get("pixel_hash") or "" for row in rows)
         return OutOfFold(
             paths=tuple(row["path"] for row in rows),
             groups=np.array([row["group"] for row in rows], dtype=np.str_),
@@ -90,6 +91,7 @@ class SavedModel:
             folds=np.array([row["fold"] for row in rows], dtype=np.int64),
             logits=np.array([row["logit"] for row in rows], dtype=np.float64),
             probabilities=np.array([row["probability"] for row in rows], dtype=np.float64),
+            pixel_hashes=hashes if all(hashes) else (),
         )
 
     def history(self) -> tuple[EpochRecord, ...]:

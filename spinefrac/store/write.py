@@ -287,10 +287,11 @@ def _without_folders(value: Any) -> Any:
 
 def _write_oof(path: Path, oof: OutOfFold) -> None:
     columns = (oof.groups, oof.labels, oof.folds, oof.logits, oof.probabilities)
+    hashes = oof.pixel_hashes or [""] * len(oof.paths)
     _write_csv(
         path,
-        ("path", "group", "label", "fold", "logit", "probability"),
-        zip(oof.paths, *(column.tolist() for column in columns), strict=True),
+        ("path", "group", "label", "fold", "logit", "probability", "pixel_hash"),
+        zip(oof.paths, *(column.tolist() for column in columns), hashes, strict=True),
     )
 
 

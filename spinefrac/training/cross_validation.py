@@ -145,6 +145,7 @@ def _new_model(
             folds=plan.folds,
             logits=logits,
             probabilities=probabilities,
+            pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
         ),
         history=tuple(record for result in results for record in result.history),
         metrics=summarize(plan.labels, probabilities, plan.groups, point.threshold),

@@ -110,17 +110,21 @@ def test_keras_file_opens_without_this_package(saved_model, new_model, tiny, tmp
 def test_one_fold_and_other_file_names(home, new_model):
     oof = new_model.out_of_fold
     odd = ('a,b "c"\n.png', "d\udce9.png", *oof.paths[2:])
+    hashes = tuple(f"{row:064x}" for row in range(len(odd)))
     model = write.save(
         replace(
             new_model,
             id="one-fold",
             fold_models=new_model.fold_models[:1],
-            out_of_fold=replace(oof, folds=np.zeros_like(oof.folds), paths=odd),
+            out_of_fold=replace(
+                oof, folds=np.zeros_like(oof.folds), paths=odd, pixel_hashes=hashes
+            ),
             history=new_model.history[:3],
         )
     )
     assert len(model.card.folds) == 1
     assert model.oof().paths == odd
+    assert model.oof().pixel_hashes == hashes
 
 
 # --- what is refused -------------------------------------------------------------------
