@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spinefrac.cli import numbers, output
+
+if TYPE_CHECKING:
+    from spinefrac.store.evaluations import Evaluation
 
 
 def evaluate(
@@ -24,29 +27,42 @@ def evaluate(
             metavar="auto|file|csv:COLUMN", help="What makes a patient; see `spinefrac train`."
         ),
     ] = "auto",
+    keep: Annotated[
+        bool,
+        typer.Option("--keep/--no-keep", help="Keep the result with the model, for the pages."),
+    ] = True,
     as_json: output.Json = False,
 ) -> None:
-    """Measure the saved model NAME on the labelled slices of FOLDER, at its own threshold."""
-    from spinefrac import imaging
+    """Measure the saved model NAME on the labelled slices of FOLDER, at its own threshold.
+
+    Beside each metric stands how far it lies from the model's out-of-fold metric, and whether
+    that is more than chance. Slices that the model was trained on are found by their pixels.
+    """
     from spinefrac.data.scan import scan
-    from spinefrac.evaluation.metrics import summarize
+    from spinefrac.serving import external
     from spinefrac.serving.predictor import open_model
 
     predictor = open_model(name)
-    dataset = scan(folder, group_by=group_by)
+    with output.progress("reading") as report:
+        dataset = scan(folder, group_by=group_by, progress=report)
     for left_out in dataset.unreadable:
         output.note(f"left out: {left_out.path}: {left_out.reason}")
     for remark in dataset.notes:
         output.note(remark)
-    if dataset.fingerprint == predictor.model.card.data.fingerprint:
-        output.note(
-            "warning: the model was trained on these very slices, so these numbers flatter it; "
-            f"the honest ones are out-of-fold: spinefrac models show {name}"
-        )
-    slices = (imaging.read(dataset.root / path) for path in dataset.paths)
-    probabilities = [answer.probability for answer in predictor.predict_many(slices)]
-    metrics = summarize(dataset.labels, probabilities, dataset.groups, predictor.model.threshold)
+    with output.progress("answering") as report:
+        evaluation, _ = external.evaluate(predictor, dataset, keep=keep, progress=report)
+    if said := evaluation.seen.sentence(evaluation.metrics.n):
+        output.note(f"{'warning' if evaluation.seen.leaky else 'note'}: {said}")
     if as_json:
-        output.emit_json(metrics.to_dict())
-    else:
-        output.emit(numbers.metrics_table(metrics.to_dict()))
+        output.emit_json(_result(evaluation, keep))
+        return
+    output.emit(numbers.metrics_table(evaluation.metrics.to_dict()))
+    output.emit("\n" + numbers.shift_table(evaluation.shift))
+
+
+def _result(evaluation: Evaluation, kept: bool) -> dict[str, Any]:
+    """Return the metrics as scripts rely on them, and what belongs to them."""
+    whole = evaluation.to_dict()
+    metrics = whole.pop("metrics")
+    del whole["card_hash"]
+    return {**metrics, **whole, "leaky": evaluation.seen.leaky, "kept": kept}

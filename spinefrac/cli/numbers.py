@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from spinefrac.cli.output import table
+
+if TYPE_CHECKING:
+    from spinefrac.evaluation.compare import Difference
 
 #: Metric names in the order and the words of the table.
 TITLES = {
@@ -42,3 +46,25 @@ def metrics_table(metrics: dict[str, Any]) -> str:
             *metrics["notes"],
         ]
     )
+
+
+def shift_table(shift: Mapping[str, Difference]) -> str:
+    """Lay out how far metrics on new slices lie from those out-of-fold."""
+    rows = [("new slices minus out-of-fold", "shift", "95 % interval", "p", "")]
+    for name, title in TITLES.items():
+        rows.append((title, *difference(shift[name])))
+    return "\n".join(
+        [table(rows), "p corrected for several metrics; groups of both data sets resampled"]
+    )
+
+
+def difference(found: Difference) -> tuple[str, str, str, str]:
+    """Return a difference as text: value, interval, p, and whether it is more than chance."""
+    if found.value is None:
+        return "not defined", "-", "-", ""
+    if found.interval is None or found.p_holm is None:
+        return f"{found.value:+.3f}", "-", "-", ""
+    low, high = found.interval
+    p = "< 0.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}"
+    verdict = "more than chance" if found.p_holm < 0.05 else "may be chance"
+    return f"{found.value:+.3f}", f"{low:+.3f} to {high:+.3f}", p, verdict

@@ -1,0 +1,124 @@
+"""`spinefrac compare`: saved models on the same slices, difference by difference."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spinefrac.cli import numbers, output
+
+if TYPE_CHECKING:
+    from spinefrac.evaluation.compare import PairComparison
+    from spinefrac.evaluation.metrics import Metrics
+    from spinefrac.store.saved import SavedModel
+    from spinefrac.store.side_by_side import SideBySide
+
+
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME NAME…", help="Saved models.", show_default=False)
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Labelled slices to compare on; out-of-fold answers if not given, which takes "
+            "models that were trained on the same data.",
+        ),
+    ] = None,
+    group_by: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|file|csv:COLUMN", help="What makes a patient; see `spinefrac train`."
+        ),
+    ] = "auto",
+    as_json: output.Json = False,
+) -> None:
+    """Say which of several saved models is better, and whether that is more than chance.
+
+    All models answer on the same slices, and each resample of the patients is the same for all,
+    so the comparison is paired. Each model is taken at its own threshold.
+    """
+    if len(set(names)) < 2:
+        raise typer.BadParameter("expected two or more different models", param_hint="NAME")
+    from spinefrac.evaluation.compare import compare as compare_answers
+    from spinefrac.evaluation.metrics import summarize
+    from spinefrac.store import saved, side_by_side
+
+    models = [saved.load(name) for name in dict.fromkeys(names)]
+    if data is None:
+        shared = side_by_side.out_of_fold(models)
+    else:
+        shared = _answers_on(models, data, group_by)
+    pairs = compare_answers(shared.labels, shared.probabilities, shared.groups, shared.thresholds)
+    metrics = {
+        name: summarize(shared.labels, scores, shared.groups, shared.thresholds[name])
+        for name, scores in shared.probabilities.items()
+    }
+    if as_json:
+        output.emit_json(
+            {
+                "on": "out-of-fold" if data is None else data.resolve().name,
+                "n": len(shared.paths),
+                "groups": len(set(shared.groups.tolist())),
+                "models": {name: entry.to_dict() for name, entry in metrics.items()},
+                "pairs": [asdict(pair) for pair in pairs],
+            }
+        )
+    else:
+        output.emit(_table(metrics))
+        for pair in pairs:
+            output.emit(f"\n{_pair_table(pair)}\n{pair.conclusion}")
+
+
+def _answers_on(models: list[SavedModel], folder: Path, group_by: str) -> SideBySide:
+    """Have every model answer on a folder."""
+    from spinefrac.data.scan import scan
+    from spinefrac.serving import external
+    from spinefrac.serving.predictor import open_model
+    from spinefrac.store import side_by_side
+
+    dataset = scan(folder, group_by=group_by)
+    for left_out in dataset.unreadable:
+        output.note(f"left out: {left_out.path}: {left_out.reason}")
+    answers = {}
+    for model in models:
+        evaluation, found = external.evaluate(open_model(model.id), dataset)
+        answers[model.id] = found
+        if evaluation.seen.leaky:
+            output.note(f"warning: {model.id}: {evaluation.seen.sentence(evaluation.metrics.n)}")
+    return side_by_side.align(models, answers)
+
+
+def _table(metrics: dict[str, Metrics]) -> str:
+    """Return one column a model."""
+    rows: list[tuple[Any, ...]] = [("metric", *metrics)]
+    for name, title in numbers.TITLES.items():
+        rows.append((title, *(_value(entry, name) for entry in metrics.values())))
+    return output.table(rows)
+
+
+def _value(metrics: Metrics, name: str) -> str:
+    value, interval = getattr(metrics, name), metrics.ci.get(name)
+    if value is None:
+        return "not defined"
+    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
+
+def _pair_table(pair: PairComparison) -> str:
+    """Return the differences of one pair, and the tests beside the bootstrap."""
+    rows = [(f"{pair.first} minus {pair.second}", "difference", "95 % interval", "p", "")]
+    for name, title in numbers.TITLES.items():
+        rows.append((title, *numbers.difference(pair.differences[name])))
+    lines = [output.table(rows)]
+    if pair.delong:
+        lines.append(f"DeLong's test of the AUC over groups: p {pair.delong.p:.3g}")
+    test = pair.mcnemar
+    lines.append(
+        f"only {pair.first} right on {test.only_first} slices, only {pair.second} on "
+        f"{test.only_second}; McNemar's test over groups: p {test.p_groups:.3g}"
+    )
+    return "\n".join(lines)

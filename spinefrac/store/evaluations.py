@@ -1,0 +1,266 @@
+"""What saved models answered on other folders, kept beside them.
+
+``HOME/evaluations/<model>/<data set>.json`` and ``.csv``: outside of the model's own folder,
+whose files are verified against its card and never change. An entry belongs to one card; after
+a model is trained anew under its name, the old one's entries are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac import settings
+from spinefrac.errors import ModelError
+from spinefrac.evaluation.compare import Difference
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.sample import Sample, make_sample
+from spinefrac.records import OutOfFold
+from spinefrac.store.card import DataSummary
+from spinefrac.store.saved import SavedModel
+
+_COLUMNS = ("path", "group", "label", "probability", "pixel_hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A model's answers on the slices of one data set, all of shape (N,).
+
+    `folds` is None where the whole ensemble answered; `pixel_hashes` is empty where they were
+    not kept.
+    """
+
+    paths: tuple[str, ...]
+    groups: npt.NDArray[np.str_]
+    labels: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+    folds: npt.NDArray[np.int64] | None = None
+    pixel_hashes: tuple[str, ...] = ()
+
+    @classmethod
+    def out_of_fold(cls, oof: OutOfFold) -> Answers:
+        """Take over a saved model's out-of-fold answers."""
+        return cls(
+            oof.paths, oof.groups, oof.labels, oof.probabilities, oof.folds, oof.pixel_hashes
+        )
+
+    def sample(self) -> Sample:
+        """Return labels, probabilities and groups as the metrics take them."""
+        return make_sample(self.labels, self.probabilities, self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far the evaluated slices overlap with those the model was trained on.
+
+    Attributes
+    ----------
+    same_data : bool
+        Whether it is the very data set that the model was trained on.
+    slices : int or None
+        Slices whose pixels the model was trained on; None where it kept no pixel hashes.
+    group_names : int
+        Groups that have the name of a group it was trained on: perhaps the same patients.
+    """
+
+    same_data: bool
+    slices: int | None
+    group_names: int
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the numbers flatter the model for certain."""
+        return self.same_data or bool(self.slices)
+
+    def sentence(self, of: int) -> str:
+        """Say it, for `of` evaluated slices; empty where there is nothing to say."""
+        if self.same_data:
+            return (
+                "the model was trained on these very slices, so these numbers flatter it; the "
+                "honest ones are out-of-fold"
+            )
+        if self.slices:
+            return (
+                f"the model was trained on {self.slices} of these {of} slices, so these numbers "
+                "flatter it; leave those slices out"
+            )
+        if self.group_names:
+            return (
+                f"{self.group_names} groups have the name of a group that the model was trained "
+                "on; if they are the same patients, these numbers flatter it"
+            )
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A saved model measured on a folder other than its training data.
+
+    Attributes
+    ----------
+    model, card_hash : str
+        The saved model, and which one of that name.
+    folder : str
+        The folder's own name, without where it lies.
+    created : str
+        Moment of the evaluation, UTC, ISO 8601.
+    data : DataSummary
+    metrics : Metrics
+        At the model's own threshold.
+    shift : dict of Difference
+        Metric name to these slices minus out-of-fold.
+    seen : Seen
+    """
+
+    model: str
+    card_hash: str
+    folder: str
+    created: str
+    data: DataSummary
+    metrics: Metrics
+    shift: dict[str, Difference]
+    seen: Seen
+
+    @property
+    def key(self) -> str:
+        """Name of its files, which tells data sets apart."""
+        return self.data.fingerprint[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and None, ready for JSON."""
+        return {**asdict(self), "metrics": self.metrics.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Evaluation:
+        """Rebuild from what `to_dict` gave."""
+        return cls(
+            **{
+                **data,
+                "data": DataSummary(**{**data["data"], "notes": tuple(data["data"]["notes"])}),
+                "metrics": Metrics.from_dict(data["metrics"]),
+                "shift": {name: _difference(entry) for name, entry in data["shift"].items()},
+                "seen": Seen(**data["seen"]),
+            }
+        )
+
+
+def keep(evaluation: Evaluation, answers: Answers) -> None:
+    """Write an evaluation; an earlier one on the same data is replaced.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    answers : Answers
+        What it was computed from.
+
+    Raises
+    ------
+    ModelError
+        It cannot be written.
+    """
+    table = _table(answers)
+    digest = hashlib.sha256(table).hexdigest()
+    content = json.dumps({**evaluation.to_dict(), "answers_sha256": digest}, indent=1)
+    folder = _folder(evaluation.model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / f"{evaluation.key}.csv", table)
+        _replace(folder / f"{evaluation.key}.json", content.encode() + b"\n")
+    except OSError as error:
+        raise ModelError(
+            f"The evaluation of {evaluation.model} cannot be kept ({error.strerror}): make room "
+            "in SPINEFRAC_HOME, or make it writable"
+        ) from error
+
+
+def list_evaluations(model: SavedModel) -> list[Evaluation]:
+    """Return what is kept of this very model, the newest first; damaged entries are left out."""
+    folder = _folder(model.id)
+    found = [_read(path) for path in folder.glob("*.json")] if folder.is_dir() else []
+    mine = [entry for entry in found if entry and entry.card_hash == model.card_hash]
+    return sorted(mine, key=lambda entry: (entry.created, entry.key), reverse=True)
+
+
+def answers(evaluation: Evaluation) -> Answers:
+    """Read the answers that an evaluation was computed from.
+
+    Raises
+    ------
+    ModelError
+        They are missing, or not those that the evaluation was computed from.
+    """
+    path = _folder(evaluation.model) / f"{evaluation.key}.csv"
+    try:
+        content = path.read_bytes()
+        wanted = json.loads(path.with_suffix(".json").read_bytes())["answers_sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"The evaluation of {evaluation.model} on {evaluation.folder} is not complete: "
+            "evaluate the folder again"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != wanted:
+        raise ModelError(
+            f"The answers of {evaluation.model} on {evaluation.folder} were changed after they "
+            "were written: evaluate the folder again"
+        )
+    text = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
+    rows = list(csv.DictReader(text))
+    return Answers(
+        paths=tuple(row["path"] for row in rows),
+        groups=np.array([row["group"] for row in rows], np.str_),
+        labels=np.array([row["label"] for row in rows], np.int64),
+        probabilities=np.array([row["probability"] for row in rows], np.float64),
+        pixel_hashes=tuple(row["pixel_hash"] for row in rows),
+    )
+
+
+def _folder(model_id: str) -> Path:
+    return settings.home() / "evaluations" / model_id
+
+
+def _read(path: Path) -> Evaluation | None:
+    """Read one entry; None where it is damaged, half written or of another version."""
+    try:
+        data = json.loads(path.read_bytes())
+        del data["answers_sha256"]
+        return Evaluation.from_dict(data)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _difference(entry: dict[str, Any]) -> Difference:
+    interval = entry["interval"]
+    return Difference(**{**entry, "interval": tuple(interval) if interval else None})
+
+
+def _table(answers: Answers) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    columns = (answers.groups, answers.labels, answers.probabilities)
+    hashes = answers.pixel_hashes or ("",) * len(answers.paths)
+    writer.writerows(zip(answers.paths, *(c.tolist() for c in columns), hashes, strict=True))
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside and rename, so that a reader never sees half of it."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

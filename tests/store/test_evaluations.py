@@ -1,0 +1,150 @@
+"""Evaluations on other folders: kept beside the model, found again, and never believed blindly."""
+
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spinefrac.data.scan import scan
+from spinefrac.errors import DatasetError, ModelError
+from spinefrac.serving import external
+from spinefrac.serving.predictor import Predictor
+from spinefrac.store import evaluations, saved, side_by_side
+from spinefrac.store.evaluations import Answers, Seen
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory):
+    """A real data set on disk: a phantom of 4 patients."""
+    from spinefrac.data import phantom
+
+    folder = tmp_path_factory.mktemp("unseen")
+    phantom.write(folder, patients=4, slices=3, seed=21, size=256)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(saved_model, folder):
+    return external.evaluate(Predictor(saved_model), scan(folder))
+
+
+def test_what_is_kept_comes_back(saved_model, evaluated) -> None:
+    evaluation, answers = evaluated
+    (kept,) = evaluations.list_evaluations(saved_model)
+    assert kept == evaluation
+    again = evaluations.answers(kept)
+    assert again.paths == answers.paths and again.pixel_hashes == answers.pixel_hashes
+    for column in ("groups", "labels", "probabilities"):
+        np.testing.assert_array_equal(getattr(again, column), getattr(answers, column))
+    assert evaluation.metrics.n == 12 and set(evaluation.shift) >= {"auc", "recall", "ece"}
+
+
+def test_the_model_itself_stays_as_it_was(saved_model, evaluated) -> None:
+    assert saved.load(saved_model.id).card_hash == saved_model.card_hash
+    assert {path.name for path in saved_model.path.iterdir()} == {
+        *saved.PARTS,
+        saved.CARD_FILE,
+    }
+
+
+def test_no_path_of_this_machine_is_kept(home, folder, evaluated) -> None:
+    text = (home / "evaluations" / "tiny").glob("*")
+    assert all(str(folder.parent) not in path.read_text() for path in text)
+
+
+def test_evaluations_of_an_earlier_model_of_that_name_are_passed_over(
+    saved_model, evaluated
+) -> None:
+    assert evaluations.list_evaluations(replace(saved_model, card_hash="0" * 64)) == []
+
+
+def test_damage_is_noticed(home, saved_model, evaluated) -> None:
+    evaluation, answers = evaluated
+    table = home / "evaluations" / "tiny" / f"{evaluation.key}.csv"
+    table.write_bytes(table.read_bytes().replace(b"P001", b"P002", 1))
+    with pytest.raises(ModelError, match="evaluate the folder again"):
+        evaluations.answers(evaluation)
+    table.with_suffix(".json").write_text('{"half": ')
+    assert evaluations.list_evaluations(saved_model) == []
+    evaluations.keep(evaluation, answers)
+    assert evaluations.list_evaluations(saved_model) == [evaluation]
+
+
+def test_file_names_that_are_not_utf8_survive(saved_model, evaluated) -> None:
+    evaluation, answers = evaluated
+    odd = replace(answers, paths=("fracture/d\udce9,\n.png", *answers.paths[1:]))
+    evaluations.keep(evaluation, odd)
+    assert evaluations.answers(evaluation).paths == odd.paths
+    evaluations.keep(evaluation, answers)
+
+
+@pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write")
+def test_no_right_to_write_is_said(home, evaluated) -> None:
+    (home / "evaluations" / "tiny").chmod(0o500)
+    try:
+        with pytest.raises(ModelError, match="cannot be kept"):
+            evaluations.keep(*evaluated)
+    finally:
+        (home / "evaluations" / "tiny").chmod(0o700)
+
+
+# --- slices that the model was trained on ------------------------------------------------
+
+
+def test_trained_slices_are_found_by_their_pixels(saved_model, evaluated) -> None:
+    _, answers = evaluated
+    trained = replace(
+        Answers.out_of_fold(saved_model.oof()),
+        pixel_hashes=("f" * 64, *answers.pixel_hashes[:3]),
+    )
+    seen = external.overlap(saved_model, trained, answers, "another")
+    assert seen.slices == 3 and seen.leaky and not seen.same_data
+    assert "trained on 3 of these 12" in seen.sentence(12)
+    nothing = external.overlap(saved_model, replace(trained, pixel_hashes=()), answers, "another")
+    assert nothing.slices is None and not nothing.leaky
+    same = external.overlap(saved_model, trained, answers, saved_model.card.data.fingerprint)
+    assert same.leaky and "these very slices" in same.sentence(12)
+    assert Seen(False, 0, 0).sentence(12) == ""
+
+
+# --- several models ----------------------------------------------------------------------
+
+
+def test_models_are_brought_into_one_order(saved_model, evaluated) -> None:
+    _, answers = evaluated
+    order = np.random.default_rng(0).permutation(len(answers.paths))
+    shuffled = Answers(
+        paths=tuple(answers.paths[row] for row in order),
+        groups=answers.groups[order],
+        labels=answers.labels[order],
+        probabilities=answers.probabilities[order],
+    )
+    other = replace(saved_model, path=saved_model.path.with_name("other"))
+    both = side_by_side.align([saved_model, other], {"tiny": answers, "other": shuffled})
+    np.testing.assert_array_equal(both.probabilities["tiny"], both.probabilities["other"])
+    np.testing.assert_array_equal(both.disagreement(), np.zeros((2, 2)))
+
+
+def test_other_slices_or_labels_are_refused(saved_model, evaluated) -> None:
+    _, answers = evaluated
+    other = replace(saved_model, path=saved_model.path.with_name("other"))
+    for changed in (
+        replace(answers, labels=1 - answers.labels),
+        replace(answers, paths=("new.png", *answers.paths[1:])),
+        replace(answers, paths=answers.paths[:-1]),
+    ):
+        with pytest.raises(DatasetError, match="evaluate both on"):
+            side_by_side.align([saved_model, other], {"tiny": answers, "other": changed})
+    data = replace(saved_model.card.data, fingerprint="0" * 64)
+    stranger = replace(other, card=replace(saved_model.card, data=data))
+    with pytest.raises(DatasetError, match="none of them has seen"):
+        side_by_side.out_of_fold([saved_model, stranger])
+
+
+def test_kept_json_is_json(home, evaluated) -> None:
+    evaluation, _ = evaluated
+    path = home / "evaluations" / "tiny" / f"{evaluation.key}.json"
+    content = json.loads(path.read_text())
+    assert content["model"] == "tiny" and "NaN" not in path.read_text()
