@@ -11,6 +11,7 @@ et al., "Learning deep features for discriminative localization", CVPR 2016).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,37 +131,43 @@ def _head(features: Any) -> Any:
 
 
 def _compact(image: Any, batch_normalization: Callable[[], Any] | None) -> Any:
-    """Return a feature map at a quarter of the input's side, made for lines a pixel wide.
+    """Return a feature map at half the input's side, made for lines a pixel wide.
 
     The first convolution works at full resolution and is followed by max pooling, not by a
     stride, so that a thin line survives wherever it falls on the grid. Normalising after the
-    pooling is the same function for positive scales and costs a quarter. A coarser level gives
-    context (is this gap a joint or a break?) and is added back, so that the heat map stays fine.
+    pooling is the same function for positive scales and costs a quarter. Coarser levels see
+    whether a gap is a joint or a break; they are added to the fine level, which the head pools:
+    so the gradient reaches the fine detail by a short way, and the heat map stays sharp (Lin et
+    al., "Feature pyramid networks for object detection", CVPR 2017).
     """
     from keras import layers
 
     norm = batch_normalization or layers.BatchNormalization
 
-    def conv(x: Any, filters: int, kernel: int = 3) -> Any:
-        x = layers.Conv2D(filters, kernel, padding="same", use_bias=False)(x)
-        return layers.ReLU()(norm()(x))
+    def halve(x: Any) -> Any:
+        return layers.MaxPooling2D(padding="same")(x)
 
-    def residual(x: Any, filters: int) -> Any:
-        y = conv(x, filters)
-        y = norm()(layers.Conv2D(filters, 3, padding="same", use_bias=False)(y))
-        return layers.ReLU()(layers.Add()([x, y]))
+    def linear(x: Any, filters: int, kernel: int = 1) -> Any:
+        return norm()(layers.Conv2D(filters, kernel, padding="same", use_bias=False)(x))
+
+    def conv(x: Any, filters: int) -> Any:
+        return layers.ReLU()(linear(x, filters, kernel=3))
+
+    def enriched(fine: Any, coarse: Any) -> Any:
+        above = layers.UpSampling2D()(linear(coarse, fine.shape[-1]))
+        odd = [(0, above.shape[axis] - fine.shape[axis]) for axis in (1, 2)]
+        above = layers.Cropping2D(odd)(above) if any(map(any, odd)) else above
+        return layers.ReLU()(layers.Add()([fine, above]))
 
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
     x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
-    x = layers.ReLU()(norm()(layers.MaxPooling2D()(x)))  # S/2
-    x = conv(x, 16)
-    x = conv(layers.MaxPooling2D()(x), 32)  # S/4
-    fine = residual(x, 32)
-    coarse = conv(layers.MaxPooling2D()(fine), 64)  # S/8
-    coarse = residual(coarse, 64)
-    coarse = conv(coarse, 32, kernel=1)
-    context = layers.UpSampling2D(interpolation="nearest")(coarse)
-    return conv(layers.Add()([fine, context]), 64)
+    x = layers.ReLU()(norm()(halve(x)))
+    half = conv(x, 16)  # (N, S/2, S/2, 16)
+    quarter = conv(halve(half), 32)
+    refined = linear(conv(quarter, 32), 32, kernel=3)
+    quarter = layers.ReLU()(layers.Add()([quarter, refined]))  # (N, S/4, S/4, 32)
+    eighth = conv(conv(halve(quarter), 64), 64)  # (N, S/8, S/8, 64)
+    return enriched(linear(half, 32), enriched(quarter, eighth))  # (N, S/2, S/2, 32)
 
 
 def _three_channels(image: Any, scale: list[float], offset: list[float]) -> Any:
@@ -259,11 +266,18 @@ def _fused_batch_normalization() -> Callable[[], Any]:
 
     class FusedBatchNormalization(keras.layers.BatchNormalization):
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-            if not training:
-                return super().call(inputs, training=training, mask=mask)
-            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-                inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+            normalise = partial(
+                tf.compat.v1.nn.fused_batch_norm,
+                inputs,
+                self.gamma,
+                self.beta,
+                epsilon=self.epsilon,
             )
+            if not training:
+                return normalise(
+                    mean=self.moving_mean, variance=self.moving_variance, is_training=False
+                )[0]
+            outputs, mean, variance = normalise(is_training=True)
             # The kernel returns the unbiased variance; the layer keeps the biased one.
             count = tf.cast(tf.size(inputs) / tf.size(mean), tf.float32)
             variance = variance * (count - 1) / count

@@ -106,8 +106,8 @@ class TrainingSettings:
     weights: str | None = None
     folds: int = 5
     epochs: int = 25
-    batch_size: int = 16
-    learning_rate: float = 3e-3
+    batch_size: int = 8
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1
     class_weights: bool = True
@@ -132,7 +132,7 @@ class TrainingSettings:
         if not 0 < self.learning_rate <= 1:
             raise TrainingError(
                 f"learning rate must lie between 0 and 1, got {self.learning_rate}; "
-                "0.003 suits most data"
+                "0.002 suits most data"
             )
         if not 32 <= self.preprocessing.size <= 1024:
             raise TrainingError(

@@ -59,13 +59,13 @@ def train_folds(
         A fold failed; the others are stopped.
     """
     waiting = list(range(plan.settings.folds))
-    threads = max(1, (os.cpu_count() or 1) // workers)
     running: dict[int, _Running] = {}
     messages: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
     try:
         while waiting or running:
             while waiting and len(running) < workers:
                 fold = waiting.pop(0)
+                threads = _threads(plan.settings.folds - fold, workers)
                 running[fold] = _start(plan, fold, threads, messages)
             fold, message = messages.get()
             if message is None:
@@ -78,6 +78,11 @@ def train_folds(
         for other in running.values():
             _stop(other)
     return [plan.read_result(fold) for fold in range(plan.settings.folds)]
+
+
+def _threads(folds_left: int, workers: int) -> int:
+    """Return a fold's share of the cores: the last folds also take those that stand idle."""
+    return max(1, (os.cpu_count() or 1) // min(workers, folds_left))
 
 
 def _start(
