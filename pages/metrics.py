@@ -1,58 +1,158 @@
-"""Metrics: what a saved model got right on slices that its networks had not seen."""
+"""Metrics: what saved models got right on slices that they had not seen, one or several."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
 
 import streamlit as st
 
-from pages import _record, _shared
-from spinefrac import charts
-from spinefrac.store.saved import SavedModel
+from pages import (
+    _metrics_data,
+    _metrics_many,
+    _metrics_new,
+    _metrics_one,
+    _metrics_slices,
+    _record,
+    _shared,
+)
+from pages._metrics_data import OUT_OF_FOLD
+from spinefrac.store.saved import DamagedModel, SavedModel
 
-ERRORS = {"brier": "Brier score", "ece": "Calibration error", "log_loss": "Log loss"}
-
-
-def show(saved: SavedModel) -> None:
-    """Show the card's metrics and the out-of-fold answers they were computed from."""
-    metrics = saved.metrics
-    left, right = st.columns([1.15, 1], gap="medium")
-    rates = "".join(_record.rate(name, metrics) for name in _record.RATES)
-    errors = "".join(
-        f"<tr><td>{title}</td><td class='number'>{_shared.number(getattr(metrics, name))}</td>"
-        f"<td class='number'>{_shared.number_range(metrics.ci.get(name))}</td></tr>"
-        for name, title in ERRORS.items()
-    )
-    notes = "".join(f'<p class="sf-note">{escape(note)}</p>' for note in metrics.notes)
-    left.html(
-        '<section class="sf-card sf-wide"><div class="sf-eyebrow">Out-of-fold, with 95 % '
-        f'intervals</div><div class="sf-rates">{rates}</div>'
-        f'<p class="sf-note">{escape(_record.measured_on(saved))}</p>{notes}</section>'
-    )
-    right.html(
-        '<section class="sf-card"><div class="sf-eyebrow">Slices at the threshold of '
-        f"{_shared.percent(saved.threshold)}</div>"
-        f"{_record.confusion(metrics.confusion_matrix)}</section>"
-        '<section class="sf-card"><div class="sf-eyebrow">Errors of the probability '
-        "(less is better)</div>"
-        f'<table class="sf-table">{errors}</table></section>'
-    )
-    st.subheader("Out-of-fold probabilities", anchor=False)
-    oof = saved.oof()
-    st.plotly_chart(
-        charts.out_of_fold(oof.labels, oof.probabilities, saved.threshold),
-        config={"displayModeBar": False},
-        alt="Histogram of the out-of-fold probabilities of slices with and without a fracture",
-    )
-    st.caption("The same numbers for scripts, and for a folder of new slices:")
-    _shared.commands(
-        f"spinefrac models show {saved.id} --json", f"spinefrac evaluate {saved.id} FOLDER --json"
-    )
+ONE = ("Overview", "Calibration", "Training", "Parts", "Slices", "New slices")
+SEVERAL = ("Table", "Calibration", "Differences", "Disagreement", "Settings")
+#: Views of one model whose content the threshold moves.
+MOVED = ("Overview", "Parts", "Slices")
+AUDIT = {
+    "ok": "The data set was audited: nothing was found that would flatter these numbers.",
+    "caution": "The audit of the data set advises caution; these numbers may be flattered.",
+    "unusable": "The audit found the data set unusable: do not believe these numbers.",
+}
 
 
+def choose() -> list[SavedModel]:
+    """Let the user choose models; those that are damaged are named with the reason."""
+    models, _ = _shared.listed()
+    if not models:
+        _shared.no_model()
+        return []
+    for model in models:
+        if isinstance(model, DamagedModel):
+            st.error(_shared.plain(_shared.sentence(model.reason)), icon=":material/error:")
+    usable = {model.id: model for model in models if isinstance(model, SavedModel)}
+    if not usable:
+        return []
+    chosen = st.multiselect(
+        "Models; several are set side by side",
+        list(usable),
+        default=list(usable)[:1],
+        max_selections=6,
+        key="models",
+        bind="query-params",
+        on_change=st.session_state.pop,
+        args=("t", None),
+    )
+    return [usable[name] for name in chosen]
+
+
+def choose_data(models: Sequence[SavedModel]) -> str | None:
+    """Let the user choose what the models were measured on; None where nothing is common."""
+    choices = _metrics_data.choices(models)
+    if not choices:
+        st.info(
+            "These models were trained on different data, so their out-of-fold answers are of "
+            "different slices. Measure each on one folder that none of them has seen; then they "
+            "can be compared on it.",
+            icon=":material/info:",
+        )
+        _shared.commands(f"spinefrac compare {' '.join(m.id for m in models)} --data FOLDER")
+        return None
+    if len(choices) == 1:
+        return next(iter(choices))
+    return st.selectbox(
+        "Measured on", list(choices), format_func=choices.get, key="on", bind="query-params"
+    )
+
+
+def audit(models: Sequence[SavedModel]) -> None:
+    """Say on top what the audit said of the data."""
+    for verdict in dict.fromkeys(model.card.audit_verdict for model in models):
+        text = AUDIT.get(verdict or "", "The data set was not audited.")
+        tone = {"ok": "ok", "unusable": "bad"}.get(verdict or "", "open")
+        st.html(f'<div class="sf-audit {tone}"><i class="dot"></i>{text}</div>')
+
+
+@st.fragment
+def one(model: SavedModel, on: str, view: str) -> None:
+    """Show a view of one model. A fragment: the slider redraws this and no more."""
+    with _shared.errors_shown():
+        threshold = _metrics_one.threshold_of(model)
+        if view not in MOVED and "t" in st.session_state:
+            # A widget's state is dropped where it is not shown, unless it is set.
+            st.session_state["t"] = st.session_state["t"]
+        if view in MOVED:
+            threshold = _metrics_one.threshold_slider(model)
+        if view == "Overview":
+            _metrics_one.overview(model, on, threshold)
+        elif view == "Calibration":
+            _metrics_one.calibration(model, on)
+        elif view == "Training":
+            _metrics_one.training(model)
+        elif view == "Parts":
+            _metrics_one.by_parts(model, on, threshold)
+        elif view == "Slices":
+            _metrics_slices.show(model, _metrics_data.answers(model, on), threshold)
+        else:
+            _metrics_new.show(model)
+
+
+@st.fragment
+def several(models: Sequence[SavedModel], on: str, view: str) -> None:
+    """Show a view of several models."""
+    with _shared.errors_shown():
+        if view == "Settings":
+            _metrics_many.settings(models)
+        else:
+            draw = {
+                "Table": _metrics_many.table,
+                "Calibration": _metrics_many.calibration,
+                "Differences": _metrics_many.differences,
+                "Disagreement": _metrics_many.disagreement,
+            }[view]
+            draw(models, on)
+
+
+def show(models: Sequence[SavedModel]) -> None:
+    """Show one model, or several side by side."""
+    on = choose_data(models)
+    audit(models)
+    if on is None:
+        return
+    views = ONE if len(models) == 1 else SEVERAL
+    view = st.segmented_control(
+        "View",
+        views,
+        default=views[0],
+        required=True,
+        key="view" if views is ONE else "side",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if len(models) > 1:
+        several(models, on, view or views[0])
+    else:
+        one(models[0], on, view or views[0])
+    words = [_record.measured_on(model) for model in models] if on == OUT_OF_FOLD else []
+    for line in dict.fromkeys(words):
+        st.caption(_shared.plain(line))
+    if len(models) == 1:
+        # Ready before the slider is moved for the first time, and after everything is drawn.
+        _metrics_data.measurement(models[0], on)
+
+
+_shared.heading(
+    "Metrics", "Every slice was scored by the one network that had not seen its patient."
+)
 with _shared.errors_shown():
-    model = _shared.page_with_model(
-        "Metrics", "Every slice was scored by the one network that had not seen its patient."
-    )
-    if model is not None:
-        show(model)
+    chosen = choose()
+    if chosen:
+        show(chosen)

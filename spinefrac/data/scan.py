@@ -204,10 +204,10 @@ def _read(root: Path, file: LabelledFile) -> Reading | Unreadable:
     except OSError as error:
         return Unreadable(file.path, f"The file cannot be read: {error.strerror or error}.")
     picture = imaging.display(ct, _BONE_WINDOW)
-    return Reading(_pixel_hash(ct), duplicates.thumbnail(picture), tags, ct.count)
+    return Reading(pixel_hash(ct), duplicates.thumbnail(picture), tags, ct.count)
 
 
-def _pixel_hash(ct: CtSlice) -> str:
+def pixel_hash(ct: CtSlice) -> str:
     """Return the SHA-256 of a slice's shape and pixels."""
     digest = hashlib.sha256(f"{ct.pixels.shape} {ct.pixels.dtype.str}".encode())
     digest.update(np.ascontiguousarray(ct.pixels).data)
@@ -227,7 +227,7 @@ def _inputs(
                 f"{item.path} could be read when the folder was scanned and cannot now "
                 f"({error}): scan the folder again."
             ) from None
-        if _pixel_hash(ct) != item.pixel_hash:
+        if pixel_hash(ct) != item.pixel_hash:
             raise DatasetError(f"{item.path} has changed since the scan: scan the folder again.")
         return imaging.to_input(ct, preprocessing).pixels
 

@@ -1,0 +1,114 @@
+"""A model on slices it was not trained on: what is kept, and one more folder."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from pages import _record, _shared
+from pages._metrics_one import ERRORS
+from spinefrac import settings
+from spinefrac.data import locate
+from spinefrac.data.scan import scan
+from spinefrac.serving import external
+from spinefrac.serving.predictor import open_model
+from spinefrac.store import evaluations
+from spinefrac.store.evaluations import Evaluation
+from spinefrac.store.saved import SavedModel
+
+METRICS = {name: words for name, (words, _) in _record.RATES.items()} | ERRORS
+HEAD = ("Metric", "Out-of-fold", "New slices", "Shift", "Corrected p", "")
+
+
+def show(model: SavedModel) -> None:
+    """Show every kept evaluation of the model, and offer another."""
+    _ask(model)
+    kept = evaluations.list_evaluations(model)
+    if not kept:
+        st.info(
+            "This model was not measured on new slices yet. Out-of-fold numbers say how it does "
+            "on patients like those it was trained on; other scanners and hospitals differ.",
+            icon=":material/info:",
+        )
+    for entry in kept:
+        st.subheader(_shared.plain(entry.folder), anchor=False)
+        _said(entry)
+        _shared.table(HEAD, [_row(name, model, entry) for name in METRICS])
+        st.caption(
+            f"{entry.metrics.n:,} slices ({entry.data.fracture:,} with a fracture) of "
+            f"{entry.metrics.groups:,} groups, measured {entry.created[:10]} at the model's "
+            f"threshold of {model.threshold:.3f}. Groups: {entry.data.group_rule}. The shift has "
+            "a 95 % interval from resampling the groups of both data sets; p is corrected for "
+            "the number of metrics."
+        )
+
+
+def _said(entry: Evaluation) -> None:
+    """Say whether the model knew these slices."""
+    sentence = _shared.sentence(entry.seen.sentence(entry.metrics.n))
+    if entry.seen.leaky:
+        st.error(_shared.plain(sentence), icon=":material/warning:")
+    elif entry.seen.group_names:
+        st.info(_shared.plain(sentence), icon=":material/info:")
+    if entry.seen.slices is None and not entry.seen.same_data:
+        st.info(
+            "This model kept no pixel hashes of its training slices, so single slices that it "
+            "was trained on cannot be found.",
+            icon=":material/info:",
+        )
+    for note in entry.metrics.notes:
+        st.info(_shared.plain(note), icon=":material/info:")
+
+
+def _row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
+    def cell(metrics: object) -> str:
+        value = getattr(metrics, name)
+        interval = metrics.ci.get(name)
+        if value is None:
+            return "not defined"
+        return _shared.number(value) + (
+            f" ({_shared.number_range(interval, 2)})" if interval else ""
+        )
+
+    found = entry.shift[name]
+    if found.value is None or found.interval is None or found.p_holm is None:
+        return escape(METRICS[name]), cell(model.metrics), cell(entry.metrics), "–", "–", ""
+    low, high = found.interval
+    p = "< 0.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}"
+    return (
+        escape(METRICS[name]),
+        cell(model.metrics),
+        cell(entry.metrics),
+        f"{found.value:+.3f} ({low:+.2f} to {high:+.2f})",
+        escape(p),
+        "<strong>more than chance</strong>" if found.p_holm < 0.05 else "may be chance",
+    )
+
+
+def _ask(model: SavedModel) -> None:
+    """Offer to measure the model on a folder within the data roots."""
+    roots = settings.data_roots()
+    with st.form("evaluate", border=True):
+        typed = st.text_input(
+            "Folder of labelled slices that the model has not seen",
+            placeholder=str(roots[0] / "new-slices"),
+            help="Within " + ", ".join(str(root) for root in roots) + "; classes as for training.",
+        )
+        wanted = st.form_submit_button("Measure", type="primary")
+    if not wanted:
+        return
+    bar = st.progress(0.0, "Reading the slices")
+    dataset = scan(
+        locate.allowed_folder(typed or ".", roots),
+        progress=lambda done, of: bar.progress(done / max(of, 1), "Reading the slices"),
+    )
+    entry, _ = external.evaluate(
+        open_model(model.id),
+        dataset,
+        progress=lambda done, of: bar.progress(done / max(of, 1), "The model answers"),
+    )
+    bar.empty()
+    if dataset.unreadable:
+        st.info(f"{len(dataset.unreadable)} files could not be read and were left out.")
+    st.toast(f"Measured on {entry.metrics.n:,} slices")

@@ -1,0 +1,404 @@
+"""Metrics as Plotly figures. Nothing is computed here but which points need not be drawn.
+
+Colours, fonts and background that are not set here are the page's theme's, light or dark. The
+colours of models keep a contrast of 3 to both, and because some of them look alike to people
+who do not see red or green as others do, every model has a dash of its own as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.evaluation.compare import Difference
+from spinefrac.evaluation.curves import (
+    Band,
+    CalibrationBin,
+    DecisionCurve,
+    PrecisionRecallCurve,
+    RocCurve,
+)
+from spinefrac.records import EpochRecord
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+FloatArray = npt.NDArray[np.float64]
+
+#: One colour and one dash a model, in the order in which they were chosen.
+MODEL_COLOURS = ("#2b84a6", "#d9622b", "#8f63c9", "#5b8a2e", "#c64a85", "#8a7440")
+MODEL_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+REFERENCE_COLOUR = "#808b95"
+MARK_COLOUR = "#d9622b"
+
+#: Steps over 0…1 that a curve is drawn with; finer ones fall on the same pixel.
+_STEPS = 500
+
+#: What every chart is shown with: the button that saves it as a picture, and no other.
+CONFIG = {
+    "displaylogo": False,
+    "displayModeBar": True,
+    "modeBarButtonsToRemove": [
+        *("zoom2d", "pan2d", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d"),
+        *("autoScale2d", "resetScale2d"),
+    ],
+    "toImageButtonOptions": {"format": "png", "scale": 2},
+    "responsive": True,
+}
+
+
+def model_style(index: int) -> tuple[str, str]:
+    """Return colour and dash of the model chosen `index`-th."""
+    return MODEL_COLOURS[index % len(MODEL_COLOURS)], MODEL_DASHES[index % len(MODEL_DASHES)]
+
+
+def roc(
+    curves: Mapping[str, RocCurve],
+    band: Band | None = None,
+    point: tuple[float, float] | None = None,
+) -> Figure:
+    """Return ROC curves.
+
+    Parameters
+    ----------
+    curves : mapping of RocCurve
+        By the model's name.
+    band : Band, optional
+        Spread over folds, of a single model.
+    point : (false positive rate, sensitivity), optional
+        Where the threshold lies.
+
+    Returns
+    -------
+    plotly Figure
+    """
+    figure = _rates_figure("share of normal slices called a fracture", "sensitivity")
+    figure.add_scatter(
+        **{"x": [0, 1], "y": [0, 1], "name": "chance", "hoverinfo": "skip"},
+        line={"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
+        showlegend=False,
+    )
+    _add_band(figure, band)
+    for index, (name, curve) in enumerate(curves.items()):
+        drawn = _thinned(curve.false_positive_rate, curve.sensitivity)
+        _add_curve(figure, index, name, *(c[drawn] for c in _roc_columns(curve)))
+    _add_point(figure, point)
+    return figure
+
+
+def precision_recall(
+    curves: Mapping[str, PrecisionRecallCurve],
+    prevalence: float,
+    band: Band | None = None,
+    point: tuple[float, float] | None = None,
+) -> Figure:
+    """Return precision-recall curves; `point` is (recall, precision), else as `roc`."""
+    figure = _rates_figure("sensitivity (recall)", "precision")
+    figure.add_scatter(
+        **{"x": [0, 1], "y": [prevalence] * 2, "name": "chance", "hoverinfo": "skip"},
+        line={"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
+        showlegend=False,
+    )
+    _add_band(figure, band)
+    for index, (name, curve) in enumerate(curves.items()):
+        drawn = _thinned(curve.recall, curve.precision)
+        columns = (curve.recall, curve.precision, curve.thresholds)
+        _add_curve(figure, index, name, *(c[drawn] for c in columns), shape="vh")
+    _add_point(figure, point)
+    return figure
+
+
+def calibration(curves: Mapping[str, Sequence[CalibrationBin]]) -> Figure:
+    """Return observed against predicted shares, each bin with its interval."""
+    figure = _rates_figure("predicted probability", "observed share of fractures")
+    figure.add_scatter(
+        **{"x": [0, 1], "y": [0, 1], "name": "as predicted", "hoverinfo": "skip"},
+        line={"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
+        showlegend=False,
+    )
+    for index, (name, bins) in enumerate(curves.items()):
+        colour, dash = model_style(index)
+        whiskers = [entry.interval or (entry.observed, entry.observed) for entry in bins]
+        figure.add_scatter(
+            x=[entry.predicted for entry in bins],
+            y=[entry.observed for entry in bins],
+            customdata=[entry.count for entry in bins],
+            error_y={
+                "array": [
+                    pair[1] - entry.observed for pair, entry in zip(whiskers, bins, strict=True)
+                ],
+                "arrayminus": [
+                    entry.observed - pair[0] for pair, entry in zip(whiskers, bins, strict=True)
+                ],
+                "thickness": 1.2,
+                "width": 4,
+            },
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "dash": dash, "width": 2},
+            marker={"size": 8},
+            hovertemplate="predicted %{x:.2f}, observed %{y:.2f}, %{customdata} slices"
+            f"<extra>{name}</extra>",
+        )
+    figure.update_layout(showlegend=len(curves) > 1)
+    return figure
+
+
+def decision(curves: Mapping[str, DecisionCurve]) -> Figure:
+    """Return net benefit against the threshold probability; the band is the 95 % interval."""
+    figure = _figure("threshold probability", "net benefit")
+    one = next(iter(curves.values()))
+    top = max(float(np.max(curve.model)) for curve in curves.values())
+    if len(curves) == 1 and np.isfinite(one.low).all():
+        _add_area(figure, one.thresholds, one.low, one.high, MODEL_COLOURS[0], "95 % interval")
+    for name, y, dash in (("act on all", one.treat_all, "dash"), ("act on none", None, "dot")):
+        figure.add_scatter(
+            x=one.thresholds,
+            y=np.zeros(len(one.thresholds)) if y is None else y,
+            name=name,
+            mode="lines",
+            line={"color": REFERENCE_COLOUR, "dash": dash, "width": 1.5},
+            hovertemplate=f"%{{x:.0%}}: %{{y:.3f}}<extra>{name}</extra>",
+        )
+    for index, (name, curve) in enumerate(curves.items()):
+        colour, dash = model_style(index)
+        figure.add_scatter(
+            x=curve.thresholds,
+            y=curve.model,
+            name=name,
+            mode="lines",
+            line={"color": colour, "dash": dash, "width": 2},
+            hovertemplate=f"%{{x:.0%}}: %{{y:.3f}}<extra>{name}</extra>",
+        )
+    figure.update_xaxes(range=[0, 1], tickformat=".0%")
+    figure.update_yaxes(range=[-0.15 * max(top, 0.05), 1.1 * max(top, 0.05)])
+    return figure
+
+
+def training(history: Sequence[EpochRecord]) -> tuple[Figure, Figure]:
+    """Return loss and held-out AUC by epoch: mean over folds, and the range of the folds."""
+    loss = _figure("epoch", "loss")
+    auc = _figure("epoch", "AUC on held-out patients")
+    parts = ((loss, "loss", "trained on"), (loss, "val_loss", "held out"), (auc, "val_auc", ""))
+    for index, (figure, field, name) in enumerate(parts):
+        epochs, mean, low, high = _over_folds(history, field)
+        colour, dash = model_style(index % 2)
+        _add_area(figure, epochs, low, high, colour, "range of the folds")
+        figure.add_scatter(
+            x=epochs,
+            y=mean,
+            name=name or "mean of the folds",
+            mode="lines",
+            line={"color": colour, "dash": dash, "width": 2},
+            hovertemplate=f"epoch %{{x}}: %{{y:.3f}}<extra>{name or 'mean'}</extra>",
+        )
+    return loss, auc
+
+
+def forest(differences: Mapping[str, Difference], first: str, second: str) -> Figure:
+    """Return differences of two models with their intervals, around a line of no difference.
+
+    Parameters
+    ----------
+    differences : mapping of Difference
+        By the metric's name for people; those that are not defined are left out.
+    first, second : str
+        Differences are the first model's value minus the second's.
+    """
+    shown = {name: d for name, d in differences.items() if d.value is not None and d.interval}
+    figure = _figure(f"← higher for {second}   ·   higher for {first} →", "")
+    for sure, colour, name in (
+        (True, MODEL_COLOURS[0], "interval excludes zero"),
+        (False, REFERENCE_COLOUR, "may be chance"),
+    ):
+        rows = {
+            title: d
+            for title, d in shown.items()
+            if (d.interval is not None and d.interval[0] * d.interval[1] > 0) is sure
+        }
+        if not rows:
+            continue
+        values = [d.value or 0.0 for d in rows.values()]
+        spans = [d.interval or (0.0, 0.0) for d in rows.values()]
+        figure.add_scatter(
+            x=values,
+            y=list(rows),
+            name=name,
+            mode="markers",
+            marker={"size": 9, "color": colour, "symbol": "square" if sure else "circle-open"},
+            customdata=spans,
+            error_x={
+                "array": [high - v for v, (_, high) in zip(values, spans, strict=True)],
+                "arrayminus": [v - low for v, (low, _) in zip(values, spans, strict=True)],
+                "thickness": 1.5,
+                "width": 5,
+            },
+            hovertemplate="%{y}: %{x:+.3f} (%{customdata[0]:+.3f} to %{customdata[1]:+.3f})"
+            "<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"color": REFERENCE_COLOUR, "width": 1, "dash": "dot"})
+    figure.update_yaxes(categoryorder="array", categoryarray=list(shown)[::-1])
+    figure.update_xaxes(tickformat="+.2f")
+    figure.update_layout(height=120 + 34 * max(len(shown), 1))
+    return figure
+
+
+def disagreement(names: Sequence[str], share: FloatArray) -> Figure:
+    """Return the share of slices, (M, M), that two models call differently, as a matrix."""
+    figure = _figure("", "")
+    figure.add_heatmap(
+        x=list(names),
+        y=list(names),
+        z=share,
+        zmin=0.0,
+        zmax=max(0.05, float(share.max())),
+        texttemplate="%{z:.1%}",
+        colorscale=[[0, "rgba(43,132,166,0.06)"], [1, "rgba(43,132,166,0.75)"]],
+        showscale=False,
+        xgap=4,
+        ygap=4,
+        hovertemplate="%{x} and %{y}: %{z:.1%} of the slices<extra></extra>",
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(showgrid=False)
+    figure.update_layout(height=110 + 56 * len(names), showlegend=False)
+    return figure
+
+
+def to_csv(figure: Figure) -> str:
+    """Return the numbers of a figure: one line a point, with the name of its curve."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    titles = [
+        (axis.title.text or name)
+        for axis, name in ((figure.layout.xaxis, "x"), (figure.layout.yaxis, "y"))
+    ]
+    if figure.data and figure.data[0].type == "heatmap":
+        cells = figure.data[0]
+        writer.writerow(["", *cells.x])
+        writer.writerows([name, *row] for name, row in zip(cells.y, cells.z, strict=True))
+        return text.getvalue()
+    writer.writerow(["curve", *titles])
+    for trace in figure.data:
+        if trace.type == "histogram":
+            writer.writerows((trace.name, value, "") for value in trace.x)
+        else:
+            writer.writerows((trace.name, *pair) for pair in zip(trace.x, trace.y, strict=True))
+    return text.getvalue()
+
+
+# --- pieces ----------------------------------------------------------------------------
+
+
+def _figure(x: str, y: str) -> Figure:
+    from plotly import graph_objects
+
+    return graph_objects.Figure(
+        layout={
+            "height": 340,
+            "margin": {"l": 0, "r": 8, "t": 30, "b": 0},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "xaxis": {"title": {"text": x}, "zeroline": False, "automargin": True},
+            "yaxis": {"title": {"text": y}, "zeroline": False, "automargin": True},
+            "hovermode": "closest",
+            "dragmode": False,
+        }
+    )
+
+
+def _rates_figure(x: str, y: str) -> Figure:
+    figure = _figure(x, y)
+    axis = {"range": [-0.01, 1.01], "tickformat": ".0%", "dtick": 0.2}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure
+
+
+def _roc_columns(curve: RocCurve) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return curve.false_positive_rate, curve.sensitivity, curve.thresholds
+
+
+def _add_curve(
+    figure: Figure,
+    index: int,
+    name: str,
+    x: FloatArray,
+    y: FloatArray,
+    thresholds: FloatArray,
+    shape: str = "linear",
+) -> None:
+    colour, dash = model_style(index)
+    figure.add_scatter(
+        x=x,
+        y=y,
+        name=name,
+        mode="lines",
+        line={"color": colour, "dash": dash, "width": 2, "shape": shape},
+        customdata=np.minimum(thresholds, 1.0),  # the first one is infinite
+        hovertemplate="%{y:.0%} at %{x:.0%}, threshold %{customdata:.3f}"
+        f"<extra>{name}</extra>",
+    )
+
+
+def _add_band(figure: Figure, band: Band | None) -> None:
+    if band is not None:
+        _add_area(figure, band.x, band.low, band.high, MODEL_COLOURS[0], "folds, mean ± 1 SD")
+
+
+def _add_area(
+    figure: Figure, x: FloatArray, low: FloatArray, high: FloatArray, colour: str, name: str
+) -> None:
+    """Fill between two curves."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    figure.add_scatter(
+        x=np.concatenate([x, x[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        name=name,
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.18)",
+        hoverinfo="skip",
+    )
+
+
+def _add_point(figure: Figure, point: tuple[float, float] | None) -> None:
+    if point is not None:
+        figure.add_scatter(
+            x=[point[0]],
+            y=[point[1]],
+            name="threshold",
+            mode="markers",
+            marker={"size": 12, "color": MARK_COLOUR, "symbol": "diamond"},
+            hovertemplate="%{y:.1%} at %{x:.1%}<extra>threshold</extra>",
+        )
+
+
+def _thinned(x: FloatArray, y: FloatArray) -> npt.NDArray[np.int64]:
+    """Return the rows of a curve's points that are further apart than a step."""
+    cells = np.stack([np.round(x * _STEPS), np.round(y * _STEPS)])
+    moved = (np.diff(cells, axis=1) != 0).any(axis=0)
+    # The point before each move as well, so that steps keep their corners.
+    keep = np.concatenate([[True], moved]) | np.concatenate([moved, [True]])
+    return np.flatnonzero(keep)
+
+
+def _over_folds(
+    history: Iterable[EpochRecord], field: str
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return epochs with mean, least and largest value of the folds that came so far."""
+    by_epoch = sorted(history, key=lambda record: record.epoch)
+    rows: list[list[Any]] = []
+    for epoch, records in groupby(by_epoch, key=lambda record: record.epoch):
+        values = np.array([getattr(record, field) for record in records], np.float64)
+        values = values[np.isfinite(values)]
+        if len(values):
+            rows.append([epoch, values.mean(), values.min(), values.max()])
+    epochs, mean, low, high = np.array(rows, np.float64).reshape(-1, 4).T
+    return epochs, mean, low, high
