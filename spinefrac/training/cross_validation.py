@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from spinefrac.data.scan import load_inputs, scan
 from spinefrac.data.splits import assign_folds
 from spinefrac.evaluation import calibration, operating_point
 from spinefrac.evaluation.metrics import summarize
-from spinefrac.records import Dataset, EpochRecord, FoldResult, OutOfFold
+from spinefrac.records import Dataset, EpochRecord, FoldResult, GreyImage, OutOfFold
 from spinefrac.serving import input_check
 from spinefrac.store import names, write
 from spinefrac.store.card import DataSummary
@@ -25,6 +26,9 @@ from spinefrac.training import networks, quiet
 from spinefrac.training.plan import Plan
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workers import train_folds
+
+if TYPE_CHECKING:
+    import keras
 
 _TEMPERATURE_METHOD = (
     "temperature scaling on out-of-fold logits; out-of-fold probabilities use the temperature "
@@ -158,13 +162,13 @@ def _new_model(
     )
 
 
-def _fold_model(settings: TrainingSettings, weights: Path):  # type: ignore[no-untyped-def]
+def _fold_model(settings: TrainingSettings, weights: Path) -> keras.Model:
     model = networks.build(settings.network, settings.preprocessing.size)
     model.load_weights(weights)
     return networks.with_heatmap(model)
 
 
-def _probes(plan: Plan):  # type: ignore[no-untyped-def]
+def _probes(plan: Plan) -> GreyImage:
     """Return slices spread evenly over the data set, on which the exports are compared."""
     rows = np.linspace(0, len(plan.labels) - 1, write.PROBES).round().astype(int)
     return np.asarray(plan.inputs[rows])
