@@ -19,6 +19,7 @@ LEVELS = {
     "serving": 3,
     "store": 3,
     "evaluation": 3,
+    "audit": 3,
     "data": 2,
     "imaging": 1,
     "records": 0,

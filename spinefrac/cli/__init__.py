@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from spinefrac.cli import compare, evaluate, models, phantom, predict, train
+from spinefrac.cli import audit, compare, evaluate, models, phantom, predict, train
 from spinefrac.cli.output import fail, note
 from spinefrac.errors import SpinefracError
 
@@ -27,6 +27,7 @@ INTERRUPTED = 130
 #: The commands, for the entry point and for whoever wants to look at them.
 app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
 app.command("phantom")(phantom.phantom)
+app.command("audit")(audit.audit)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

@@ -16,6 +16,7 @@ import numpy as np
 from spinefrac import imaging
 from spinefrac.data import duplicates, groups, pixels
 from spinefrac.data.duplicates import Duplicates
+from spinefrac.data.facts import Facts, gather
 from spinefrac.data.labels import LabelledFile, list_files
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import (
@@ -48,6 +49,7 @@ class Reading:
     thumbnail: GreyImage = field(repr=False)
     tags: SliceTags
     count: int
+    facts: Facts = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,14 @@ class Examination:
         Rows are indices into ``dataset.items``.
     thumbnails : uint8 array, shape (N, SIDE, SIDE)
         Whole slices in the bone window, squeezed to a square.
+    facts : tuple of Facts, length N
+        What each file is like.
     """
 
     dataset: Dataset
     duplicates: Duplicates
     thumbnails: GreyImage = field(repr=False)
+    facts: tuple[Facts, ...] = field(repr=False)
 
 
 def scan(
@@ -136,7 +141,8 @@ def examine(
         rule += f"; {before} groups became {after}, because some share the same slices"
     notes = (*listing.notes, *_notes(items, readings, copies, before))
     dataset = Dataset(listing.root, items, rule, fingerprint(items), tuple(unreadable), notes)
-    return Examination(dataset, copies, thumbnails)
+    facts = tuple(reading.facts for reading in readings)
+    return Examination(dataset, copies, thumbnails, facts)
 
 
 def fingerprint(items: Sequence[Item]) -> str:
@@ -196,6 +202,8 @@ def _read(root: Path, file: LabelledFile) -> Reading | Unreadable:
         file.path.encode()
         ct = imaging.read(path)
         tags = imaging.read_tags(path) if ct.format == "dicom" else SliceTags()
+        picture = imaging.display(ct, _BONE_WINDOW)
+        facts = gather(path, ct, picture, tags)
     except UnicodeEncodeError:
         shown = file.path.encode("utf-8", "backslashreplace").decode()
         return Unreadable(shown, "The file's name is not UTF-8: rename it.")
@@ -203,8 +211,7 @@ def _read(root: Path, file: LabelledFile) -> Reading | Unreadable:
         return Unreadable(file.path, str(error))
     except OSError as error:
         return Unreadable(file.path, f"The file cannot be read: {error.strerror or error}.")
-    picture = imaging.display(ct, _BONE_WINDOW)
-    return Reading(pixel_hash(ct), duplicates.thumbnail(picture), tags, ct.count)
+    return Reading(pixel_hash(ct), duplicates.thumbnail(picture), tags, ct.count, facts)
 
 
 def pixel_hash(ct: CtSlice) -> str:

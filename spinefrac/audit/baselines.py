@@ -1,0 +1,164 @@
+"""What a trivial model gets: a linear one on thumbnails, or on how the files are stored.
+
+It is ridge regression of the label on standardised features, solved from sums over each fold,
+so that every fold and every shuffle of the labels costs one small linear system and memory
+does not grow with the folds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.audit.report import Baseline
+from spinefrac.data.splits import assign_folds
+from spinefrac.errors import DatasetError
+from spinefrac.evaluation.intervals import rate_interval, resamples_of
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+FOLDS = 5
+#: With so many groups at most, each is left out by itself.
+FEW_GROUPS = 10
+#: Ridge penalty, in units of the features' variance.
+PENALTY = 0.1
+#: Resamples of the groups for an interval.
+RESAMPLES = 400
+
+
+def plain_folds(labels: IntArray, seed: int = 0) -> IntArray:
+    """Assign slices to stratified folds as most people do, without a look at groups, (N,)."""
+    generator = np.random.default_rng(seed)
+    folds = np.empty(len(labels), dtype=np.int64)
+    for label in (0, 1):
+        rows = np.flatnonzero(labels == label)
+        folds[generator.permutation(rows)] = np.arange(len(rows)) % FOLDS
+    return folds
+
+
+def grouped_folds(labels: IntArray, groups: npt.NDArray[np.str_], seed: int = 0) -> IntArray:
+    """Assign whole groups to folds, (N,): each its own where they are few.
+
+    Where no folds of whole groups hold both classes, groups are dealt out by size.
+    """
+    names, codes = np.unique(groups, return_inverse=True)
+    if len(names) <= FEW_GROUPS:
+        return codes.astype(np.int64)
+    for folds in range(FOLDS, 1, -1):
+        try:
+            return assign_folds(labels, groups, folds, seed)
+        except DatasetError:  # too few groups of a class for so many
+            continue
+    by_size = np.argsort(-np.bincount(codes), kind="stable")
+    fold_of = np.empty(len(names), dtype=np.int64)
+    fold_of[by_size] = np.arange(len(names)) % FOLDS
+    return fold_of[codes]
+
+
+def out_of_fold(
+    features: npt.NDArray[np.float32], targets: FloatArray, folds: IntArray
+) -> FloatArray:
+    """Return each slice's score by a model that was fitted on the other folds.
+
+    Parameters
+    ----------
+    features : float32 array, shape (N, D)
+    targets : float64 array, shape (N, T)
+        Labels, and as many shuffles of them as wanted.
+    folds : int64 array, shape (N,)
+
+    Returns
+    -------
+    float64 array, shape (N, T)
+    """
+    numbers = np.unique(folds)
+    sums = [_sums(features, targets, folds == number) for number in numbers]
+    totals = [np.sum([part[i] for part in sums], axis=0) for i in range(5)]
+    scores = np.empty(targets.shape)
+    for number, part in zip(numbers, sums, strict=True):
+        n, total, gram, answer, crossed = (t - p for t, p in zip(totals, part, strict=True))
+        mean = total / n
+        spread = np.sqrt(np.maximum(np.diag(gram) / n - mean**2, 0.0))
+        scale = np.where(spread > 1e-6, spread, np.inf)  # a constant feature counts nothing
+        covariance = (gram / n - np.outer(mean, mean)) / np.outer(scale, scale)
+        slope = (crossed / n - np.outer(mean, answer / n)) / scale[:, None]
+        weights = np.linalg.solve(covariance + PENALTY * np.eye(len(mean)), slope)
+        held_out = folds == number
+        scores[held_out] = (features[held_out] - mean) / scale @ weights + answer / n
+    return scores
+
+
+def _sums(
+    features: npt.NDArray[np.float32], targets: FloatArray, rows: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, ...]:
+    """Return count, sum, Gram matrix, targets' sum and cross products of some rows."""
+    x, y = features[rows].astype(np.float64), targets[rows]
+    return np.float64(len(x)), x.sum(axis=0), x.T @ x, y.sum(axis=0), x.T @ y
+
+
+def baseline(
+    labels: IntArray,
+    scores: FloatArray,
+    folds: IntArray,
+    groups: npt.NDArray[np.str_],
+    *,
+    resamples: int = RESAMPLES,
+) -> Baseline:
+    """Return the AUC of out-of-fold scores, with its interval over groups.
+
+    A fracture slice is compared with the normal ones of its own fold, because models of
+    different folds start from different base rates. Where no fold has both classes, all are
+    compared with all.
+
+    Parameters
+    ----------
+    labels, folds, groups : arrays, shape (N,)
+    scores : float64 array, shape (N,)
+    resamples : int
+        0 for no interval.
+    """
+    _, codes = np.unique(groups, return_inverse=True)
+    count = int(codes.max()) + 1
+    parts = [folds == number for number in np.unique(folds)]
+    mixed = [part for part in parts if 0 < labels[part].sum() < part.sum()]
+    ranks = [
+        _Ranks(labels[part], scores[part], codes[part])
+        for part in (mixed or [np.ones(len(labels), dtype=bool)])
+    ]
+    auc = float(_auc(ranks, np.ones((count, 1)))[0])
+    if not np.isfinite(auc):
+        return Baseline(None)
+    bearing = min(len(np.unique(codes[labels == label])) for label in (0, 1))
+    if not resamples or bearing < 2:
+        return Baseline(auc)
+    drawn = [
+        _auc(ranks, weights) for weights in resamples_of(count, resamples, seed=0, rows=len(labels))
+    ]
+    return Baseline(auc, rate_interval(auc, np.concatenate(drawn), bearing))
+
+
+class _Ranks:
+    """The pairs of a fold that are in the right order, for any weights of the groups."""
+
+    def __init__(self, labels: IntArray, scores: FloatArray, codes: IntArray) -> None:
+        positive = labels == 1
+        order = np.argsort(scores[~positive], kind="stable")
+        normal = scores[~positive][order]
+        self._positive, self._negative = codes[positive], codes[~positive][order]
+        self._below = np.searchsorted(normal, scores[positive], side="left")
+        self._level = np.searchsorted(normal, scores[positive], side="right")
+
+    def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return pairs won (ties count half) and all pairs for weights (G, R), each (R,)."""
+        below = np.zeros((len(self._negative) + 1, weights.shape[1]))
+        np.cumsum(weights[self._negative], axis=0, out=below[1:])
+        own = weights[self._positive]
+        won = np.einsum("pr,pr->r", own, below[self._below] + below[self._level]) / 2
+        return won, own.sum(axis=0) * below[-1]
+
+
+def _auc(ranks: list[_Ranks], weights: FloatArray) -> FloatArray:
+    """Return the AUC over folds for weights (G, R), shape (R,), NaN where not defined."""
+    won, pairs = np.sum([part(weights) for part in ranks], axis=0)
+    return np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)

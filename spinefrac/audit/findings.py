@@ -1,0 +1,362 @@
+"""From numbers to findings: what is so, what it means for scores, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.audit import baselines
+from spinefrac.audit.evidence import Evidence, rows_by
+from spinefrac.audit.report import MOST_EXAMPLES, SEVERITIES, Audit, Baseline, Finding
+from spinefrac.data.facts import PRIVACY
+from spinefrac.records import Dataset
+
+#: Groups of a class under which nothing can be shown, and under which intervals are wide.
+FEWEST_GROUPS, FEW_GROUPS = 3, 10
+#: Grouped AUC of a trivial model from which the fracture need not be looked at.
+SOLVED = 0.95
+#: Difference of plain and grouped AUC from which a plain score is worthless, and questionable.
+LEAKS, LEAKS_SOMEWHAT = 0.25, 0.15
+#: AUC from which a trivial model or a single property is a shortcut, and the lower end of its
+#: interval, so that chance alone makes none.
+SHORTCUT, SURELY = 0.75, 0.60
+#: Distance of the shuffled-label AUC from 0.5 that chance does not explain.
+UNSHUFFLED = 0.1
+#: Share of suspect labels from which they are more than a remark.
+MANY_SUSPECTS = 0.02
+
+
+def judged(audit: Audit, evidence: Evidence) -> Audit:
+    """Return the audit with its findings, the worst first."""
+    rules: tuple[Callable[[Audit, Evidence], Iterable[Finding]], ...] = (
+        _classes_and_groups,
+        _leaks,
+        _shortcuts,
+        _copies,
+        _labels,
+        _files,
+    )
+    found = [finding for rule in rules for finding in rule(audit, evidence)]
+    found.sort(key=lambda finding: -SEVERITIES.index(finding.severity))
+    return replace(audit, findings=tuple(found))
+
+
+def crossing_groups(dataset: Dataset) -> list[str]:
+    """Return the groups that have slices in more than one of train, val and test."""
+    splits: dict[str, set[str]] = {}
+    for item in dataset.items:
+        splits.setdefault(item.group, set()).add(item.split)
+    return sorted(group for group, where in splits.items() if len(where) > 1)
+
+
+# --- rules ---------------------------------------------------------------------------------
+
+
+def _classes_and_groups(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
+    """Whether there are enough groups, and whether they hold both classes."""
+    per_class = {
+        "fracture": sum(row.fracture > 0 for row in audit.group_table),
+        "normal": sum(row.normal > 0 for row in audit.group_table),
+    }
+    rare = min(per_class, key=lambda name: per_class[name])
+    fewest = per_class[rare]
+    if fewest < FEW_GROUPS:
+        bad = fewest < FEWEST_GROUPS
+        patients = _many(fewest, "group (patient or series)", "groups (patients or series)")
+        yield Finding(
+            "too_few_groups" if bad else "few_groups",
+            "unusable" if bad else "caution",
+            f"The class {rare} comes from only {patients}. "
+            + (
+                "No score can say how a model does on new patients: at least "
+                f"{FEWEST_GROUPS} are needed to tell anything, and some dozens to tell it well. "
+                if bad
+                else "Scores will have very wide intervals. "
+            )
+            + f"Add slices of other patients with the class {rare}.",
+            fewest,
+        )
+    if audit.groups > 1 and audit.groups_with_both == 0:
+        yield Finding(
+            "classes_from_own_groups",
+            "unusable",
+            f"No group holds both classes: all fracture slices come from {per_class['fracture']} "
+            f"groups and all normal ones from {per_class['normal']} others. A model can tell the "
+            "patients or scanners apart instead of the fractures, and no score would show it. "
+            "Add normal slices of the patients with a fracture.",
+            audit.groups,
+            _first_of_each_class(evidence),
+        )
+    if "is a group of its own" in audit.group_rule or "are groups of their own" in audit.group_rule:
+        everything = "is a group of its own" in audit.group_rule
+        yield Finding(
+            "groups_unknown",
+            "caution",
+            ("Nothing says" if everything else "For some slices nothing says")
+            + " which slices belong to one patient. Slices of one patient may be on both sides of "
+            "a split, and scores then come out too high. Name the patients in a patient column of "
+            "labels.csv (`spinefrac audit FOLDER --write-groups FILE` writes a table to start "
+            "from).",
+            audit.groups,
+        )
+    rarer = min(audit.classes, key=lambda name: audit.classes[name])
+    share = audit.classes[rarer] / audit.images
+    if share < 0.1:
+        yield Finding(
+            "imbalance",
+            "ok",
+            f"Only {100 * share:.0f} % of the slices are {rarer}: accuracy says little here, look "
+            "at sensitivity, specificity and AUC.",
+            audit.classes[rarer],
+        )
+
+
+def _leaks(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
+    """Whether plain folds flatter a model, and whether the grouped ones are tight."""
+    gap = audit.leak_gap
+    if gap is not None and gap > LEAKS_SOMEWHAT:
+        of_thumbnail = (audit.naive_baseline, audit.grouped_baseline)
+        of_features = (audit.feature_baselines["naive"], audit.feature_baselines["grouped"])
+        naive, grouped, what = max(
+            (*of_thumbnail, f"A linear model on {_THUMBNAIL} pixels"),
+            (*of_features, "A linear model on brightness and file properties"),
+            key=lambda entry: (entry[0].auc or 0) - (entry[1].auc or 0),
+        )
+        yield Finding(
+            "leak_gap",
+            "unusable" if gap > LEAKS else "caution",
+            f"{what} scores AUC {_auc(naive)} when slices are split at random and only "
+            f"{_auc(grouped)} when whole groups are left out: a leak gap of {gap:.2f}. A score "
+            "from a random split of this folder measures how well patients are recognised, not "
+            "fractures. Split by patient only, and add patients until the two agree.",
+            audit.groups,
+            _first_of_each_class(evidence),
+        )
+    shuffled = audit.shuffled_label_auc
+    if shuffled is not None and abs(shuffled - 0.5) > UNSHUFFLED and audit.groups > FEW_GROUPS:
+        yield Finding(
+            "shuffled_labels",
+            "caution",
+            f"With shuffled labels the trivial model should guess (AUC 0.50) but gets "
+            f"{shuffled:.2f}: slices of one patient are in several groups. Correct the groups "
+            "before believing any score.",
+            audit.groups,
+        )
+
+
+_THUMBNAIL = "16×16"
+
+
+def _shortcuts(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
+    """Whether something other than the fracture tells the classes apart."""
+    trivial = {
+        f"thumbnails of {_THUMBNAIL} pixels, which show no fracture": audit.grouped_baseline,
+        "brightness and file properties": audit.feature_baselines["grouped"],
+    }
+    for what, base in trivial.items():
+        solved = base.auc is not None and base.auc >= SOLVED
+        if base.auc is None or base.auc < SHORTCUT or not (solved or _surely(base)):
+            continue
+        yield Finding(
+            "trivially_solved" if solved else "trivial_model",
+            "unusable" if solved else "caution",
+            f"A linear model on {what} already scores AUC {_auc(base)} on patients it has not "
+            "seen. "
+            + (
+                "A high score on this folder is no evidence that a model sees fractures. "
+                if solved
+                else "That much of any score here may have nothing to do with fractures. "
+            )
+            + "Make both classes alike in everything but the fracture: same scanner, same "
+            "conversion, same part of the spine.",
+            audit.images,
+        )
+    yield from _single_properties(evidence)
+
+
+def _single_properties(evidence: Evidence) -> Iterator[Finding]:
+    """Whether one property alone tells the classes apart, the clearest first."""
+    labels, groups = evidence.labels, evidence.groups
+    together = np.zeros(len(labels), dtype=np.int64)
+    clear: list[tuple[float, str, Baseline]] = []
+    for name, column in evidence.features.items():
+        values = column.astype(np.float64)
+        quick = baselines.baseline(labels, values, together, groups, resamples=0).auc or 0.5
+        if max(quick, 1 - quick) < SHORTCUT:
+            continue
+        base = baselines.baseline(labels, np.sign(quick - 0.5) * values, together, groups)
+        if base.auc is not None and (base.auc >= SOLVED or _surely(base)):
+            clear.append((base.auc, name, base))
+    for auc, name, base in sorted(clear, key=lambda entry: (-entry[0], entry[1])):
+        column = evidence.features[name]
+        middle = {label: float(np.median(column[labels == label])) for label in (0, 1)}
+        yield Finding(
+            "shortcut",
+            "unusable" if auc >= SOLVED else "caution",
+            f"The {name} alone tells the classes apart with AUC {_auc(base)} "
+            f"({_typical(name, column, labels, middle)}). A model will learn it instead of the "
+            "fracture, and fail where it is missing. Store and prepare both classes in the same "
+            "way, or remove what differs.",
+            len(labels),
+            _first_of_each_class(evidence),
+        )
+
+
+def _typical(
+    name: str,
+    column: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+    middle: dict[int, float],
+) -> str:
+    """Say what a property is like in either class."""
+    if set(np.unique(column).tolist()) <= {0.0, 1.0}:
+        share = {label: 100 * float(column[labels == label].mean()) for label in (0, 1)}
+        return f"{share[1]:.0f} % of the fracture slices and {share[0]:.0f} % of the normal ones"
+    return f"typically {middle[1]:.3g} in fracture slices and {middle[0]:.3g} in normal ones"
+
+
+def _copies(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
+    """What is there more than once, and whether that crosses a line."""
+    dataset, found = evidence.examined.dataset, evidence.examined.duplicates
+    items = dataset.items
+    torn = [rows for rows in found.exact if len({items[row].label for row in rows}) > 1]
+    if torn:
+        yield Finding(
+            "contradicting_duplicates",
+            "caution",
+            f"{_many(len(torn), 'picture is', 'pictures are')} in both classes. No model can be "
+            "right on both, so scores come out too low and training is disturbed. Keep the right "
+            "label and delete the other file.",
+            len(torn),
+            _paths(evidence, (row for rows in torn for row in rows)),
+        )
+    crossing = crossing_groups(dataset)
+    if crossing:
+        inside = set(crossing)
+        rows = [row for row, item in enumerate(items) if item.group in inside]
+        yield Finding(
+            "crossing_splits",
+            "caution",
+            f"{_many(len(crossing), 'group has', 'groups have')} slices in more than one of the "
+            "train, val and test folders. A score on such a test folder is of patients that the "
+            "model has seen. Ignore these folders and split by patient, as training here does.",
+            len(crossing),
+            _paths(evidence, rows),
+        )
+    if audit.exact_duplicates:
+        yield Finding(
+            "exact_duplicates",
+            "ok",
+            f"{_many(audit.exact_duplicates, 'slice is', 'slices are')} there more than once. "
+            "They are kept on one side of every split; delete them to make the set smaller.",
+            audit.exact_duplicates,
+            _paths(evidence, (row for rows in found.exact for row in rows)),
+        )
+    if audit.augmented_copies:
+        slices = audit.images - audit.augmented_copies
+        yield Finding(
+            "augmented_copies",
+            "caution" if audit.augmented_copies > 0.1 * audit.images else "ok",
+            f"{audit.augmented_copies} of {audit.images} pictures are turned, mirrored or "
+            f"otherwise changed copies of another, so there are about {slices} different slices. "
+            "Split at random, a model is tested on copies of what it was trained on. Here copies "
+            "stay with their slice; better delete them, training makes its own.",
+            audit.augmented_copies,
+            _paths(evidence, evidence.augmented_copies),
+        )
+    if audit.near_duplicates > len(found.turned):
+        pairs = audit.near_duplicates - len(found.turned)
+        as_they_lie = sorted(set(found.near) - set(found.turned))
+        yield Finding(
+            "near_duplicates",
+            "ok",
+            f"{_many(pairs, 'pair', 'pairs')} of slices are nearly the same picture: the same "
+            "one resized or compressed again, or neighbours in a thin series. They are kept on "
+            "one side of every split, and count as less than independent slices.",
+            pairs,
+            _paths(evidence, (row for pair in as_they_lie for row in pair)),
+        )
+
+
+def _labels(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
+    """Whether labels look wrong."""
+    if audit.suspects:
+        many = len(audit.suspects) > MANY_SUSPECTS * audit.images
+        yield Finding(
+            "label_errors",
+            "caution" if many else "ok",
+            f"{_many(len(audit.suspects), 'slice has', 'slices have')} a label that models which "
+            "had not seen the slice contradict most. Wrong labels lower every score. Look at "
+            "these slices first.",
+            len(audit.suspects),
+            tuple(suspect.path for suspect in audit.suspects[:MOST_EXAMPLES]),
+        )
+
+
+def _files(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
+    """Unreadable files and patient data."""
+    if audit.unreadable:
+        yield Finding(
+            "unreadable",
+            "ok",
+            f"{_many(len(audit.unreadable), 'file', 'files')} cannot be read as a slice and are "
+            "left out. If one class loses more than the other, scores are of another mix than "
+            "you think. Replace the files, or remove them.",
+            len(audit.unreadable),
+            tuple(entry["path"] for entry in audit.unreadable[:MOST_EXAMPLES]),
+        )
+    facts = evidence.examined.facts
+    for number, kind in enumerate(PRIVACY):
+        rows = [row for row, fact in enumerate(facts) if number in fact.privacy]
+        if rows:
+            yield Finding(
+                "privacy",
+                "ok",
+                f"{_many(len(rows), 'file has', 'files have')} this: {kind}. It does not change "
+                "scores, but may tell who the patient is. Before you share the folder, run "
+                "`spinefrac deidentify IN OUT` on DICOM files and look at the pictures.",
+                len(rows),
+                _paths(evidence, rows),
+            )
+
+
+# --- words ---------------------------------------------------------------------------------
+
+
+def _surely(base: Baseline) -> bool:
+    """Whether an AUC is above chance beyond doubt; one without an interval is taken as it is."""
+    return base.ci is None or base.ci[0] >= SURELY
+
+
+def _auc(base: Baseline) -> str:
+    if base.auc is None:
+        return "not defined"
+    interval = f" (95 % interval {base.ci[0]:.2f}–{base.ci[1]:.2f})" if base.ci else ""
+    return f"{base.auc:.2f}{interval}"
+
+
+def _many(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _paths(evidence: Evidence, rows: Iterable[int]) -> tuple[str, ...]:
+    """Return the paths of the first few different rows."""
+    paths: Sequence[str] = evidence.examined.dataset.paths
+    first = dict.fromkeys(
+        paths[row] for row, _ in zip(rows, range(4 * MOST_EXAMPLES), strict=False)
+    )
+    return tuple(first)[:MOST_EXAMPLES]
+
+
+def _first_of_each_class(evidence: Evidence) -> tuple[str, ...]:
+    """Return some slices of either class, each of another group as far as there are."""
+    firsts = [int(rows[0]) for rows in rows_by(evidence.groups)]
+    chosen: list[int] = []
+    for label in (1, 0):
+        own = [row for row in firsts if evidence.labels[row] == label]
+        own += np.flatnonzero(evidence.labels == label)[:4].tolist()
+        chosen += list(dict.fromkeys(own))[: MOST_EXAMPLES // 2]
+    return _paths(evidence, chosen)

@@ -1,0 +1,143 @@
+"""What an audit leaves behind: numbers, findings, and one verdict."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+#: Verdicts, from good to bad. A finding's severity is one of them; ``ok`` findings are remarks.
+SEVERITIES = ("ok", "caution", "unusable")
+#: Files that a finding names at most.
+MOST_EXAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing worth knowing of a data set.
+
+    Attributes
+    ----------
+    code : str
+        Stable name for scripts.
+    severity : str
+        One of `SEVERITIES`.
+    message : str
+        What is so, what it means for scores, and what to do.
+    count : int
+        Of what the message is about: files, groups, pairs.
+    examples : tuple of str
+        Paths relative to the data set's root.
+    """
+
+    code: str
+    severity: str
+    message: str
+    count: int = 0
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """AUC of a trivial model on slices it was not fitted on; `ci` is the 95 % interval over
+    groups, None where there are too few of them."""
+
+    auc: float | None
+    ci: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """One group: its name and its slices of each class."""
+
+    group: str
+    fracture: int
+    normal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A slice whose label others contradict: `quality` is 0 (surely wrong) to 1."""
+
+    path: str
+    label: str
+    quality: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Everything that an audit found. `to_dict` gives the JSON object that scripts rely on.
+
+    Attributes
+    ----------
+    naive_baseline, grouped_baseline : Baseline
+        Of a linear model on 16×16 thumbnails, in plain stratified folds and in folds that keep
+        groups whole.
+    feature_baselines : dict of str to Baseline
+        The same of storage and brightness: ``naive`` and ``grouped``.
+    leak_gap : float or None
+        How much of the plain AUC is owed to groups on both sides; of the two models the larger.
+    shuffled_label_auc : float or None
+        The grouped thumbnail AUC with shuffled labels, mean of some shuffles.
+    counts : dict
+        Slices by split, format, mode, size and scanner, most frequent first.
+    """
+
+    images: int
+    fingerprint: str
+    unreadable: tuple[dict[str, str], ...]
+    classes: dict[str, int]
+    groups: int
+    group_rule: str
+    groups_with_both: int
+    group_table: tuple[GroupRow, ...]
+    exact_duplicates: int
+    near_duplicates: int
+    augmented_copies: int
+    crossing_splits: int
+    naive_baseline: Baseline
+    grouped_baseline: Baseline
+    feature_baselines: dict[str, Baseline]
+    leak_gap: float | None
+    shuffled_label_auc: float | None
+    counts: dict[str, dict[str, int]]
+    privacy: dict[str, int]
+    suspects: tuple[Suspect, ...] = ()
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def verdict(self) -> str:
+        """``ok``, ``caution`` or ``unusable``: as bad as the worst finding."""
+        worst = max((SEVERITIES.index(f.severity) for f in self.findings), default=0)
+        return SEVERITIES[worst]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and None, ready for JSON."""
+        return {**asdict(self), "verdict": self.verdict}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Audit:
+        """Rebuild from what `to_dict` gave, also after JSON."""
+        plain = {key: value for key, value in data.items() if key != "verdict"}
+        return cls(
+            **{
+                **plain,
+                "unreadable": tuple(data["unreadable"]),
+                "group_table": tuple(GroupRow(**row) for row in data["group_table"]),
+                "naive_baseline": _baseline(data["naive_baseline"]),
+                "grouped_baseline": _baseline(data["grouped_baseline"]),
+                "feature_baselines": {
+                    name: _baseline(entry) for name, entry in data["feature_baselines"].items()
+                },
+                "suspects": tuple(Suspect(**entry) for entry in data["suspects"]),
+                "notes": tuple(data["notes"]),
+                "findings": tuple(
+                    Finding(**{**entry, "examples": tuple(entry["examples"])})
+                    for entry in data["findings"]
+                ),
+            }
+        )
+
+
+def _baseline(data: dict[str, Any]) -> Baseline:
+    return Baseline(data["auc"], tuple(data["ci"]) if data["ci"] else None)

@@ -1,0 +1,129 @@
+"""The audit itself: examine a folder, measure, judge; keep the result and find it again."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from spinefrac.audit import findings, kept, labelling
+from spinefrac.audit.evidence import Evidence, counted, rows_by
+from spinefrac.audit.report import Audit, Baseline, GroupRow
+from spinefrac.data.facts import PRIVACY
+from spinefrac.data.scan import Examination, Progress, examine
+
+
+def audit(
+    folder: str | os.PathLike[str],
+    *,
+    group_by: str = "auto",
+    progress: Progress | None = None,
+    fresh: bool = False,
+) -> Audit:
+    """Say what is in a folder, what leaks, and what a trivial model already gets.
+
+    The result is kept under ``HOME/runs/audits``; for a folder whose files have the same names,
+    sizes and times it is read from there.
+
+    Parameters
+    ----------
+    folder : path
+        Labelled slices, in one of the layouts of `spinefrac.data.labels`.
+    group_by : str
+        See `spinefrac.data.groups.assign`.
+    progress : callable, optional
+        Called with the number of files done and of all files.
+    fresh : bool
+        Look again even where a result is kept.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be read as a data set.
+    """
+    key = kept.listing_key(folder, group_by)
+    result = None if fresh else kept.by_listing(key)
+    if result is None:
+        result = judge(examine(folder, group_by=group_by, progress=progress), fresh=fresh)
+        kept.remember_listing(key, result)
+    return result
+
+
+def judge(examined: Examination, *, fresh: bool = False) -> Audit:
+    """Audit a folder that has been examined, or return what is kept of the same examination."""
+    stamp = kept.stamp(examined)
+    result = None if fresh else kept.by_stamp(examined.dataset.fingerprint, stamp)
+    if result is None:
+        result = _measure(Evidence(examined))
+        kept.store(result, stamp)
+    return result
+
+
+def _measure(evidence: Evidence) -> Audit:
+    """Compute everything and judge it."""
+    examined = evidence.examined
+    dataset, facts = examined.dataset, examined.facts
+    labels = evidence.labels
+    columns = evidence.features
+    features = (
+        np.stack(list(columns.values()), axis=1)
+        if columns
+        else np.zeros((len(labels), 1), dtype=np.float32)
+    )
+    naive = evidence.score(evidence.thumbnails, grouped=False)
+    grouped = evidence.score(evidence.thumbnails, grouped=True)
+    by_features = {
+        "naive": evidence.score(features, grouped=False),
+        "grouped": evidence.score(features, grouped=True),
+    }
+    rows = [
+        GroupRow(str(evidence.groups[r[0]]), int(labels[r].sum()), int((labels[r] == 0).sum()))
+        for r in rows_by(evidence.groups)
+    ]
+    report = Audit(
+        images=len(labels),
+        fingerprint=dataset.fingerprint,
+        unreadable=tuple({"path": u.path, "reason": u.reason} for u in dataset.unreadable),
+        classes={"fracture": int(labels.sum()), "normal": int((labels == 0).sum())},
+        groups=len(rows),
+        group_rule=dataset.group_rule,
+        groups_with_both=sum(row.fracture > 0 and row.normal > 0 for row in rows),
+        group_table=tuple(sorted(rows, key=lambda row: -(row.fracture + row.normal))),
+        exact_duplicates=sum(len(rows) - 1 for rows in examined.duplicates.exact),
+        near_duplicates=len(examined.duplicates.near),
+        augmented_copies=len(evidence.augmented_copies),
+        crossing_splits=len(findings.crossing_groups(dataset)),
+        naive_baseline=naive,
+        grouped_baseline=grouped,
+        feature_baselines=by_features,
+        leak_gap=_gap((naive, grouped), (by_features["naive"], by_features["grouped"])),
+        shuffled_label_auc=evidence.shuffled_auc(),
+        counts={
+            "split": counted(item.split for item in dataset.items),
+            "format": counted(fact.format for fact in facts),
+            "mode": counted(fact.mode for fact in facts),
+            "size": counted(fact.size for fact in facts),
+            "scanner": counted(fact.scanner for fact in facts),
+        },
+        privacy={
+            kind: sum(number in fact.privacy for fact in facts)
+            for number, kind in enumerate(PRIVACY)
+        },
+        suspects=labelling.from_trivial_model(evidence, grouped),
+        notes=dataset.notes,
+    )
+    return findings.judged(report, evidence)
+
+
+def _gap(*pairs: tuple[Baseline, Baseline]) -> float | None:
+    """Return the largest difference between plain and grouped AUC."""
+    gaps = [
+        naive.auc - grouped.auc
+        for naive, grouped in pairs
+        if naive.auc is not None and grouped.auc is not None
+    ]
+    return max(gaps, default=None)

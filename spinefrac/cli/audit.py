@@ -1,0 +1,111 @@
+"""`spinefrac audit`: what a folder of slices can show, before anything is trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spinefrac.cli import output
+
+if TYPE_CHECKING:
+    from spinefrac.audit.report import Audit, Baseline
+
+_VERDICTS = {
+    "ok": "ok: nothing speaks against training on this folder",
+    "caution": "caution: train on it, but read the findings before you believe a score",
+    "unusable": "unusable: no score on this folder says how a model does on new patients",
+}
+
+
+def audit(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Labelled slices.", show_default=False)
+    ],
+    group_by: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|file|csv:COLUMN",
+            help="What makes a patient: found by itself, from file names, or a column of "
+            "labels.csv.",
+        ),
+    ] = "auto",
+    write_groups: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write path,label,patient of every slice; corrected and saved as "
+            "FOLDER/labels.csv it sets the groups.",
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Look again even where a result is kept.")
+    ] = False,
+    as_json: output.Json = False,
+) -> None:
+    """Say what is in FOLDER, what leaks, and what a trivial model already gets on it."""
+    from spinefrac.audit import audit as look
+    from spinefrac.audit.grouping import write_table
+
+    with output.progress("reading") as report:
+        result = look(folder, group_by=group_by, progress=report, fresh=fresh)
+    if write_groups:
+        write_table(folder, write_groups, group_by=group_by)
+        output.note(f"wrote {write_groups}")
+    if as_json:
+        output.emit_json(result.to_dict())
+    else:
+        output.emit(_report(result))
+
+
+def _report(result: Audit) -> str:
+    """Return the result for people."""
+    counts = [
+        f"{kind}: " + ", ".join(f"{value} {n:,}" for value, n in list(values.items())[:6])
+        for kind, values in result.counts.items()
+        if values
+    ]
+    lines = [
+        f"{result.images:,} slices, {result.classes['fracture']:,} fracture and "
+        f"{result.classes['normal']:,} normal, {len(result.unreadable):,} files unreadable",
+        f"{result.groups:,} groups ({result.group_rule}), {result.groups_with_both:,} with both "
+        "classes",
+        *counts,
+        f"copies: {result.exact_duplicates:,} exact, {result.near_duplicates:,} near pairs, "
+        f"{result.augmented_copies:,} augmented",
+        "",
+        output.table(
+            [
+                ("trivial model, AUC", "random folds", "whole groups"),
+                (
+                    "16×16 thumbnail",
+                    _number(result.naive_baseline),
+                    _number(result.grouped_baseline),
+                ),
+                (
+                    "brightness, storage",
+                    _number(result.feature_baselines["naive"]),
+                    _number(result.feature_baselines["grouped"]),
+                ),
+            ]
+        ),
+        f"leak gap {_plain(result.leak_gap)}, shuffled labels {_plain(result.shuffled_label_auc)}",
+        "",
+        f"verdict {_VERDICTS[result.verdict]}",
+    ]
+    for finding in result.findings:
+        lines.append(f"\n[{finding.severity}] {finding.message}")
+        lines += [f"    {path}" for path in finding.examples[:4]]
+    return "\n".join(lines)
+
+
+def _number(base: Baseline) -> str:
+    if base.auc is None:
+        return "-"
+    interval = f" ({base.ci[0]:.2f}-{base.ci[1]:.2f})" if base.ci else ""
+    return f"{base.auc:.2f}{interval}"
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,218 @@
+"""What can be said of a file without looking at its anatomy: how it was stored, how bright it is.
+
+None of this may tell a fracture from none. Where it does, the classes come from different
+places, and a network learns the place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.data.groups import bare_stem
+from spinefrac.records import CtSlice, GreyImage, SliceTags
+
+#: What `Facts.numbers` holds, in this order, as people read it.
+NUMBERS = (
+    "height in pixels",
+    "width in pixels",
+    "bits a pixel",
+    "colour",
+    "file size",
+    "bytes a pixel",
+    "mean brightness",
+    "spread of brightness",
+    "share of black",
+    "share of white",
+    "brightness of the border",
+    "brightness of the top left corner",
+    "brightness of the top right corner",
+    "brightness of the bottom left corner",
+    "brightness of the bottom right corner",
+)
+
+#: Kinds of patient data that a file can carry.
+PRIVACY = (
+    "patient names or ids in the header",
+    "birth or study dates in the header",
+    "BurnedInAnnotation is YES",
+    "BurnedInAnnotation is missing",
+    "text-like marks in a corner",
+)
+
+_HEADER_TAGS = [
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "StudyDate",
+    "SeriesDate",
+    "AcquisitionDate",
+    "ContentDate",
+    "BurnedInAnnotation",
+    "PatientIdentityRemoved",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "KVP",
+    "ConvolutionKernel",
+    "SliceThickness",
+]
+_SCANNER_TAGS = ("Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "KVP")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one file is like.
+
+    Attributes
+    ----------
+    format : str
+        As `CtSlice.format`.
+    mode : str
+        Grey or colour, bits, and Hounsfield units or not.
+    size : str
+        ``512×512``.
+    scanner : str
+        Maker, model, kernel and kV of a DICOM header; empty for other formats.
+    position : float
+        Where the header or the name says that the slice lies in its series, in any unit; NaN
+        where neither does.
+    privacy : tuple of int
+        Indices into `PRIVACY`.
+    numbers : float32 array, shape (len(NUMBERS),)
+    """
+
+    format: str
+    mode: str
+    size: str
+    scanner: str
+    position: float
+    privacy: tuple[int, ...]
+    numbers: npt.NDArray[np.float32] = field(repr=False)
+
+
+def gather(path: Path, ct: CtSlice, picture: GreyImage, tags: SliceTags) -> Facts:
+    """Look at a file's storage, brightness, corners and header.
+
+    Parameters
+    ----------
+    path : Path
+    ct : CtSlice
+        As read from it.
+    picture : uint8 array, shape (H, W)
+        As it is shown.
+    tags : SliceTags
+    """
+    header = _header(path) if ct.format == "dicom" else {}
+    height, width = picture.shape
+    unit = "HU" if ct.calibrated else "grey"
+    return Facts(
+        format=ct.format,
+        mode=f"{'colour' if ct.colour else unit}, {ct.bits} bit",
+        size=f"{height}×{width}",
+        scanner=" ".join(filter(None, (str(header.get(tag, "")) for tag in _SCANNER_TAGS))),
+        position=_position(path.name, tags),
+        privacy=tuple(_privacy(header, picture, dicom=ct.format == "dicom")),
+        numbers=_numbers(picture, ct.bits, ct.colour, path.stat().st_size),
+    )
+
+
+def _numbers(picture: GreyImage, bits: int, colour: bool, size: int) -> npt.NDArray[np.float32]:
+    """Return the values of `NUMBERS`."""
+    height, width = picture.shape
+    mean, spread = (float(value.item()) for value in cv2.meanStdDev(picture))
+    counts = cv2.calcHist([picture], [0], None, [256], [0, 256]).ravel() / picture.size
+    frame = np.concatenate([picture[:2].ravel(), picture[-2:].ravel(), picture[:, :2].ravel(),
+                            picture[:, -2:].ravel()])  # fmt: skip
+    corners = [float(corner.mean()) for corner in corners_of(picture, 1 / 8)]
+    return np.array(
+        [
+            height, width, bits, colour, size, size / picture.size, mean, spread,
+            counts[:3].sum(), counts[253:].sum(), frame.mean(), *corners,
+        ],
+        dtype=np.float32,
+    )  # fmt: skip
+
+
+def corners_of(picture: GreyImage, share: float) -> list[GreyImage]:
+    """Return the four corners of a picture, each `share` of its height and width."""
+    h, w = max(1, int(picture.shape[0] * share)), max(1, int(picture.shape[1] * share))
+    return [picture[:h, :w], picture[:h, -w:], picture[-h:, :w], picture[-h:, -w:]]
+
+
+def _position(name: str, tags: SliceTags) -> float:
+    """Return the place in a series that the header or the last number of the name tells."""
+    if tags.z_mm is not None:
+        return tags.z_mm
+    if tags.instance is not None:
+        return float(tags.instance)
+    numbers = re.findall(r"\d+", bare_stem(name))
+    return float(numbers[-1][-9:]) if numbers else float("nan")
+
+
+# --- patient data --------------------------------------------------------------------------
+
+
+def _header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what a DICOM header says of `_HEADER_TAGS`; empty where it cannot be read."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_HEADER_TAGS])
+        return {tag: value for tag in _HEADER_TAGS if (value := found.get(tag)) is not None}
+    except (InvalidDicomError, OSError, ValueError, AttributeError, KeyError, NotImplementedError):
+        return {}  # its pixels could be read, so it is a slice all the same
+
+
+def _privacy(header: dict[str, Any], picture: GreyImage, *, dicom: bool) -> Sequence[int]:
+    """Return which kinds of `PRIVACY` a file shows. Names and dates themselves are not kept."""
+    found = []
+    if dicom:
+        removed = str(header.get("PatientIdentityRemoved", "")).strip().upper() == "YES"
+        name = str(header.get("PatientName", "")).strip(" ^")
+        identity = name or str(header.get("PatientID", "")).strip()
+        if identity and not removed:
+            found.append(0)
+        if not removed and any(str(header.get(tag, "")).strip() for tag in _HEADER_TAGS[2:7]):
+            found.append(1)
+        burned = str(header.get("BurnedInAnnotation", "")).strip().upper()
+        if burned == "YES":
+            found.append(2)
+        elif burned != "NO":
+            found.append(3)
+    if any(_looks_like_text(corner) for corner in corners_of(picture, 1 / 4)):
+        found.append(4)
+    return found
+
+
+def _looks_like_text(corner: GreyImage) -> bool:
+    """Whether a corner shows a line of small bright marks of one height on even ground.
+
+    Letters are brighter than their ground by far, a few pixels high, and stand side by side on
+    a line; anatomy is larger, and noise is smaller.
+    """
+    ground = float(np.median(corner))
+    if ground > 128:
+        return False
+    bright = (corner > ground + 100).astype(np.uint8)
+    share = float(bright.mean())
+    if not 0.002 < share < 0.15:
+        return False
+    count, _, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
+    boxes = stats[1:count]
+    height, width = boxes[:, cv2.CC_STAT_HEIGHT], boxes[:, cv2.CC_STAT_WIDTH]
+    letters = boxes[(height >= 5) & (height <= 32) & (width >= 1) & (width <= 32)]
+    if len(letters) < 4 or len(letters) < 0.5 * len(boxes):
+        return False
+    base = letters[:, cv2.CC_STAT_TOP] + letters[:, cv2.CC_STAT_HEIGHT]
+    tall = letters[:, cv2.CC_STAT_HEIGHT]
+    on_line = (np.abs(base[:, None] - base) <= 2) & (np.abs(tall[:, None] - tall) <= 3)
+    return bool(on_line.sum(axis=1).max() >= 4)

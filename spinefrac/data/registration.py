@@ -1,0 +1,143 @@
+"""Whether one picture is another one turned, mirrored, sharpened, resized or compressed again.
+
+A thumbnail is sampled on rings around its centre. Turning the picture shifts every ring by the
+same angle and mirroring reverses it, so the magnitudes of the rings' Fourier series know of
+neither: they find candidates. The phases then give the angle (the peak of the circular
+correlation over all rings, as in polar phase correlation, Casasent and Psaltis, 1976) and how
+well the pictures agree there. Everything beyond the inscribed circle, which turning cuts off, is
+left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.records import GreyImage
+
+#: Side of a thumbnail, in pixels.
+SIDE = 64
+#: Rings, samples on each, and harmonics that are kept of them.
+RINGS, SAMPLES, HARMONICS = 26, 128, 48
+#: Steps of a full turn in which the angle is found: 0.7 degrees each.
+TURN_STEPS = 512
+#: Standard deviations of the Gaussians whose difference is looked at, in pixels of a thumbnail.
+FINE, COARSE = 0.8, 3.0
+#: Standard deviation of the band-passed thumbnail, in grey levels, under which a picture is too
+#: empty to be told from another.
+LEAST_DETAIL = 0.5
+
+Spectra = npt.NDArray[np.complex64]
+FloatRows = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How pairs of pictures lie on each other; all shapes (M,).
+
+    Attributes
+    ----------
+    correlation : float32 array
+        Of the band-passed pictures where they agree best, -1…1.
+    degrees : float32 array
+        By how much the second is turned against the first, -180…180.
+    mirrored : bool array
+        Whether it is mirrored as well.
+    """
+
+    correlation: FloatRows
+    degrees: FloatRows
+    mirrored: npt.NDArray[np.bool_]
+
+
+def thumbnail(picture: GreyImage) -> GreyImage:
+    """Shrink a picture, shape (H, W), to what is compared: shape (SIDE, SIDE)."""
+    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
+
+
+def _ring_maps() -> tuple[FloatRows, FloatRows]:
+    """Return where to sample a thumbnail: columns and rows, each (RINGS, SAMPLES)."""
+    radius = np.linspace(2, SIDE / 2 - 1.5, RINGS)[:, None]
+    angle = np.arange(SAMPLES) * (2 * np.pi / SAMPLES)
+    centre = (SIDE - 1) / 2
+    columns, rows = centre + radius * np.cos(angle), centre + radius * np.sin(angle)
+    return columns.astype(np.float32), rows.astype(np.float32)
+
+
+_COLUMNS, _ROWS = _ring_maps()
+#: A ring stands for an area that grows with its radius.
+_WEIGHTS = np.sqrt(np.linspace(2, SIDE / 2 - 1.5, RINGS)).astype(np.float32)[:, None]
+
+
+def spectra(thumbnails: GreyImage) -> Spectra:
+    """Return the Fourier series of each thumbnail's rings, of unit energy.
+
+    Parameters
+    ----------
+    thumbnails : uint8 array, shape (N, SIDE, SIDE)
+
+    Returns
+    -------
+    complex64 array, shape (N, RINGS, HARMONICS)
+        All zeros for a picture that is too empty.
+    """
+    rings = np.zeros((len(thumbnails), RINGS, SAMPLES), dtype=np.float32)
+    for row, picture in enumerate(thumbnails):
+        grey = picture.astype(np.float32)
+        band = cv2.GaussianBlur(grey, (0, 0), FINE) - cv2.GaussianBlur(grey, (0, 0), COARSE)
+        if band.std() < LEAST_DETAIL:
+            continue
+        # Contrast is evened out, so that a sharpened or brightened copy looks like its slice.
+        contrast = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 1.5 * COARSE)) + 2.0
+        rings[row] = cv2.remap(band / contrast, _COLUMNS, _ROWS, cv2.INTER_LINEAR)
+    rings *= _WEIGHTS
+    series = np.fft.rfft(rings, axis=2)[:, :, :HARMONICS].astype(np.complex64)
+    series[:, :, 1:] *= np.float32(np.sqrt(2))  # the conjugate half, which is not kept
+    energy = np.sqrt((np.abs(series) ** 2).sum(axis=(1, 2), keepdims=True))
+    return np.divide(series, energy, out=np.zeros_like(series), where=energy > 1e-3)
+
+
+def invariants(series: Spectra) -> FloatRows:
+    """Return what turning and mirroring leave alone of `spectra`, shape (N, D), not centred."""
+    magnitude = np.abs(series[:, :, 1:25])
+    pooled = magnitude.reshape(len(series), RINGS // 2, 2, 12, 2).sum(axis=(2, 4))
+    return np.sqrt(pooled).reshape(len(series), RINGS // 2 * 12)
+
+
+def align(first: Spectra, second: Spectra) -> Alignment:
+    """Turn and mirror each of `second` so that it lies best on its partner in `first`.
+
+    Parameters
+    ----------
+    first, second : complex64 arrays, shape (M, RINGS, HARMONICS)
+        From `spectra`.
+    """
+    plain = _peaks(np.einsum("mrk,mrk->mk", first.conj(), second))
+    mirror = _peaks(np.einsum("mrk,mrk->mk", first, second))
+    mirrored = mirror[0] > plain[0]
+    correlation = np.where(mirrored, mirror[0], plain[0]).astype(np.float32)
+    step = np.where(mirrored, mirror[1], plain[1])
+    degrees = ((step * 360 / TURN_STEPS + 180) % 360 - 180).astype(np.float32)
+    return Alignment(correlation, degrees, mirrored)
+
+
+def _peaks(cross: npt.NDArray[np.complex64]) -> tuple[FloatRows, npt.NDArray[np.int64]]:
+    """Return the highest circular correlation of each row (M, HARMONICS), and at which step."""
+    halved = cross.copy()
+    halved[:, 1:] /= 2  # irfft counts every harmonic but the first twice
+    correlation = np.fft.irfft(halved, n=TURN_STEPS, axis=1) * TURN_STEPS
+    step = correlation.argmax(axis=1)
+    return np.take_along_axis(correlation, step[:, None], 1)[:, 0].astype(np.float32), step
+
+
+def sharpness(thumbnails: GreyImage) -> FloatRows:
+    """Return how much of each thumbnail's contrast is in its finest detail, shape (N,)."""
+    values = np.zeros(len(thumbnails), dtype=np.float32)
+    for row, picture in enumerate(thumbnails):
+        inner = picture[8:-8, 8:-8].astype(np.float32)
+        values[row] = cv2.Laplacian(inner, cv2.CV_32F).std() / (inner.std() + 1.0)
+    return values
