@@ -38,8 +38,11 @@ def choices(models: Sequence[SavedModel]) -> dict[str, str]:
         {entry.key: entry.folder for entry in evaluations.list_evaluations(model)}
         for model in models
     ]
+    kept = {key: name for key, name in found[0].items() if all(key in f for f in found)}
+    names = list(kept.values())
     common = {
-        key: f"Slices of {name}" for key, name in found[0].items() if all(key in f for f in found)
+        key: f"Slices of {name}" + (f" ({key[:6]})" if names.count(name) > 1 else "")
+        for key, name in kept.items()
     }
     own = side_by_side.same_training_data(models)
     return ({OUT_OF_FOLD: "Training data, out-of-fold"} if own else {}) | common

@@ -22,17 +22,18 @@ from spinefrac.store.saved import SavedModel
 #: Metrics of the table and of the forest plot: name to words.
 METRICS = {name: words for name, (words, _) in _record.RATES.items()} | ERRORS
 BEST = "★"
+WIDTHS = {words: st.column_config.NumberColumn(width=160) for words in METRICS.values()}
 
 
 def table(models: Sequence[SavedModel], on: str) -> None:
     """Show one line a model, at once; then mark what is best beyond chance."""
     place = st.empty()
-    place.dataframe(_styled(models, on, {}), key="table-plain")
+    place.dataframe(_styled(models, on, {}), key="table-plain", column_config=WIDTHS)
     curves(models, on)
     pairs = or_reason(lambda: data.comparison(models, on))
     if pairs is None:
         return
-    place.dataframe(_styled(models, on, best(pairs)), key="table-marked")
+    place.dataframe(_styled(models, on, best(pairs)), key="table-marked", column_config=WIDTHS)
     st.caption(
         f"{BEST} marks a model that is better than each of the others by more than chance: every "
         "paired 95 % interval of the difference excludes zero. No mark, no winner. A click on a "
@@ -78,9 +79,9 @@ def _styled(models: Sequence[SavedModel], on: str, winners: dict[str, str]) -> A
     for name, words in METRICS.items():
         for model_id, metrics in measured.items():
             span = _shared.number_range(metrics.ci.get(name), 2)
-            mark = f" {BEST}" if winners.get(name) == model_id else ""
+            mark = f"{BEST} " if winners.get(name) == model_id else ""
             styler = styler.format(
-                lambda value, s=span, m=mark: f"{value:.3f} ({s}){m}",
+                lambda value, s=span, m=mark: f"{m}{value:.3f} ({s})",
                 subset=pd.IndexSlice[[model_id], [words]],
                 na_rep="not defined",
             )

@@ -237,7 +237,7 @@ def by_parts(model: SavedModel, on: str, threshold: float) -> None:
     st.caption("One score a group. It is not calibrated, and the threshold is that for slices.")
     if found.folds is not None:
         st.subheader("By fold", anchor=False)
-        folds = data.by_part(model, on, [f"{fold}" for fold in found.folds], threshold)
+        folds = data.by_part(model, on, [f"{fold + 1}" for fold in found.folds], threshold)
         _table(folds, "fold")
         auc = parts.spread(folds.values()).get("auc")
         if auc is not None and auc.sd is not None:

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from spinefrac.errors import SpinefracError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
@@ -25,11 +26,23 @@ THIN = "\N{NARROW NO-BREAK SPACE}"
 
 def heading(title: str, lead: str) -> None:
     """Begin a page: the style sheet, the title, what the page is for, the disclaimer."""
+    _through_app()
     st.html(Path(__file__).with_name("style.css"))
     st.html(
         f'<div class="sf-heading"><h1>{escape(title)}</h1><p>{escape(lead)}</p>'
         f'<p class="sf-device">{escape(NOT_A_MEDICAL_DEVICE)}</p></div>'
     )
+
+
+def _through_app() -> None:
+    """Go through app.py where a link led straight to a page of a server that has just started.
+
+    Until app.py has called `st.navigation` once, Streamlit takes every file of this folder for
+    a page and runs it by itself; only this flag of its own tells.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 def commands(*lines: str) -> None:

@@ -194,7 +194,7 @@ def out_of_fold(
         bargap=0.15,
         height=300,
         margin={"l": 0, "r": 0, "t": 24, "b": 0},
-        legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"},
+        legend={"orientation": "h", "y": 1.12, "x": 0},  # the buttons are on the right
         xaxis={
             "title": "probability of fracture",
             "range": [0, 1.005],

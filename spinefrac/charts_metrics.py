@@ -37,6 +37,14 @@ MODEL_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 REFERENCE_COLOUR = "#808b95"
 MARK_COLOUR = "#d9622b"
 
+#: How a line is drawn that only helps to read the others.
+_REFERENCE: dict[str, Any] = {
+    "mode": "lines",
+    "line": {"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
+    "hoverinfo": "skip",
+    "showlegend": False,
+}
+
 #: Steps over 0…1 that a curve is drawn with; finer ones fall on the same pixel.
 _STEPS = 500
 
@@ -79,11 +87,7 @@ def roc(
     plotly Figure
     """
     figure = _rates_figure("share of normal slices called a fracture", "sensitivity")
-    figure.add_scatter(
-        **{"x": [0, 1], "y": [0, 1], "name": "chance", "hoverinfo": "skip"},
-        line={"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
-        showlegend=False,
-    )
+    figure.add_scatter(x=[0, 1], y=[0, 1], name="chance", **_REFERENCE)
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
         drawn = _thinned(curve.false_positive_rate, curve.sensitivity)
@@ -100,11 +104,7 @@ def precision_recall(
 ) -> Figure:
     """Return precision-recall curves; `point` is (recall, precision), else as `roc`."""
     figure = _rates_figure("sensitivity (recall)", "precision")
-    figure.add_scatter(
-        **{"x": [0, 1], "y": [prevalence] * 2, "name": "chance", "hoverinfo": "skip"},
-        line={"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
-        showlegend=False,
-    )
+    figure.add_scatter(x=[0, 1], y=[prevalence] * 2, name="chance", **_REFERENCE)
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
         drawn = _thinned(curve.recall, curve.precision)
@@ -117,11 +117,7 @@ def precision_recall(
 def calibration(curves: Mapping[str, Sequence[CalibrationBin]]) -> Figure:
     """Return observed against predicted shares, each bin with its interval."""
     figure = _rates_figure("predicted probability", "observed share of fractures")
-    figure.add_scatter(
-        **{"x": [0, 1], "y": [0, 1], "name": "as predicted", "hoverinfo": "skip"},
-        line={"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
-        showlegend=False,
-    )
+    figure.add_scatter(x=[0, 1], y=[0, 1], name="as predicted", **_REFERENCE)
     for index, (name, bins) in enumerate(curves.items()):
         colour, dash = model_style(index)
         whiskers = [entry.interval or (entry.observed, entry.observed) for entry in bins]
@@ -301,9 +297,10 @@ def _figure(x: str, y: str) -> Figure:
 
     return graph_objects.Figure(
         layout={
-            "height": 340,
-            "margin": {"l": 0, "r": 8, "t": 30, "b": 0},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "height": 370,
+            "margin": {"l": 0, "r": 28, "t": 30, "b": 0},
+            # Below the plot: above it are the buttons.
+            "legend": {"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0},
             "xaxis": {"title": {"text": x}, "zeroline": False, "automargin": True},
             "yaxis": {"title": {"text": y}, "zeroline": False, "automargin": True},
             "hovermode": "closest",
