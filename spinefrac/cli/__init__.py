@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from spinefrac.cli import audit, compare, evaluate, models, phantom, predict, train
+from spinefrac.cli import audit, compare, evaluate, models, phantom, predict, report, train
 from spinefrac.cli.output import fail, note
 from spinefrac.errors import SpinefracError
 
@@ -32,6 +32,7 @@ app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.add_typer(models.app, name="models")
 
 

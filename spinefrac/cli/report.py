@@ -1,0 +1,65 @@
+"""`spinefrac report`: everything that is known of a saved model, as one file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spinefrac.cli import output
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    HTML = "html"
+    PDF = "pdf"
+
+
+def report(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write; NAME-report.html if not given."),
+    ] = None,
+    format: Annotated[
+        Format | None,
+        typer.Option(help="By the end of FILE if not given.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="The data it was trained on; its worst errors become pictures."
+        ),
+    ] = None,
+    as_json: output.Json = False,
+) -> None:
+    """Write a report on the saved model NAME: one HTML or PDF file that opens offline.
+
+    Data, audit, method, metrics with intervals, curves, calibration, failure cases, and the
+    checklists CLAIM 2024 and TRIPOD+AI, filled in where the run knows.
+    """
+    kind = format or (Format.PDF if out and out.suffix.lower() == ".pdf" else Format.HTML)
+    path = out or Path(f"{name}-report.{kind.value}")
+    if data is not None and not data.is_dir():
+        raise typer.BadParameter(f"expected a folder, got {data}", param_hint="--data")
+    from spinefrac import report as reports
+    from spinefrac.report import html, pdf
+    from spinefrac.store import saved
+
+    document = reports.report(saved.load(name), data)
+    content = (pdf if kind is Format.PDF else html).render(document)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    if as_json:
+        output.emit_json(
+            {"model": name, "file": str(path), "format": kind.value, "bytes": len(content)}
+        )
+    else:
+        output.emit(f"{path}: {len(content) / 1e6:.2f} MB")

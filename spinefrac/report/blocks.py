@@ -1,0 +1,62 @@
+"""What a report is made of. `html` and `pdf` know these and nothing of models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from reportlab.graphics.shapes import Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The title of a section."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Running text; `warning` sets it off."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a head; `widths` are shares of the line that add up to 1."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    widths: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with what it shows."""
+
+    drawing: Drawing
+    caption: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """RGB pictures, uint8 (H, W, 3), side by side, each with its own caption."""
+
+    pictures: tuple[tuple[npt.NDArray[np.uint8], str], ...]
+
+
+Block = Heading | Paragraph | Table | Figure | Pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report: its title and its blocks in order."""
+
+    title: str
+    blocks: tuple[Block, ...]

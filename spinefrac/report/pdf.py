@@ -1,0 +1,186 @@
+"""A report as PDF, A4, laid out by ReportLab; figures are the vectors that the HTML has too."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import cv2
+
+from spinefrac.report import blocks
+from spinefrac.report.blocks import Block, Document, Figure, Heading, Paragraph, Table
+
+_MARGIN = 48.0
+#: Pictures of a report side by side.
+_ABREAST = 3
+_LONGEST = 320
+
+
+def render(document: Document) -> bytes:
+    """Return the file's bytes; the same document gives the same bytes.
+
+    Parameters
+    ----------
+    document : Document
+
+    Returns
+    -------
+    bytes
+    """
+    from reportlab.lib.pagesizes import A4
+    from reportlab.platypus import Paragraph as Line
+    from reportlab.platypus import SimpleDocTemplate
+
+    _register_fonts()
+    width = A4[0] - 2 * _MARGIN
+    story: list[Any] = [Line(_text(document.title), _style(16, 20, bold=True, after=8))]
+    pair: list[Figure] = []
+    for block in document.blocks:
+        if isinstance(block, Figure):
+            pair.append(block)
+            if len(pair) < 2:
+                continue
+        story += _figures(pair, width)
+        pair = []
+        if not isinstance(block, Figure):
+            story += _flowables(block, width)
+    story += _figures(pair, width)
+    out = io.BytesIO()
+    template = SimpleDocTemplate(
+        out,
+        pagesize=A4,
+        title=document.title,
+        author="spinefrac",
+        invariant=1,  # no date of printing
+        leftMargin=_MARGIN,
+        rightMargin=_MARGIN,
+        topMargin=_MARGIN,
+        bottomMargin=_MARGIN,
+    )
+    template.build(story, onFirstPage=_number, onLaterPages=_number)
+    return out.getvalue()
+
+
+def _register_fonts() -> None:
+    """Register the fonts that come with ReportLab, which know more signs than Helvetica."""
+    import reportlab
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    folder = Path(reportlab.__file__).parent / "fonts"
+    for name in ("Vera", "VeraBd"):
+        if name not in pdfmetrics.getRegisteredFontNames():
+            pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))
+
+
+def _style(
+    size: float, leading: float, *, bold: bool = False, after: float = 4, **more: Any
+) -> Any:
+    from reportlab.lib.styles import ParagraphStyle
+
+    return ParagraphStyle(
+        f"{size}-{bold}-{sorted(more)}",
+        fontName="VeraBd" if bold else "Vera",
+        fontSize=size,
+        leading=leading,
+        spaceAfter=after,
+        wordWrap="LTR",
+        splitLongWords=1,
+        **more,
+    )
+
+
+def _text(text: str) -> str:
+    """Return text as ReportLab's markup; signs that the font lacks are spelt out."""
+    from reportlab.pdfbase import pdfmetrics
+
+    known = pdfmetrics.getFont("Vera").face.charWidths
+    return escape("".join(c if ord(c) in known else ascii(c)[1:-1] for c in text))
+
+
+def _flowables(block: Block, width: float) -> list[Any]:
+    from reportlab.lib.colors import HexColor
+    from reportlab.platypus import Paragraph as Line
+
+    if isinstance(block, Heading):
+        return [Line(_text(block.text), _style(12, 16, bold=True, spaceBefore=12, keepWithNext=1))]
+    if isinstance(block, Paragraph):
+        more = {"backColor": HexColor("#f3e1dc"), "borderPadding": 4} if block.warning else {}
+        return [Line(_text(block.text), _style(9, 12.5, after=8, **more))]
+    if isinstance(block, Table):
+        return [_table(block, width)]
+    if isinstance(block, blocks.Pictures):
+        return _pictures(block, width)
+    return []
+
+
+def _table(block: Table, width: float) -> Any:
+    from reportlab.lib.colors import HexColor
+    from reportlab.platypus import Paragraph as Line
+    from reportlab.platypus import Table as Grid
+
+    plain, bold = _style(8, 10.5, after=0), _style(8, 10.5, bold=True, after=0)
+    titled = any(block.head)
+    rows = [[Line(_text(cell), plain) for cell in row] for row in block.rows]
+    if titled:
+        rows.insert(0, [Line(_text(cell), bold) for cell in block.head])
+    return Grid(
+        rows,
+        colWidths=[share * width for share in block.widths],
+        repeatRows=int(titled),
+        style=[
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ("LINEABOVE", (0, 0), (-1, -1), 0.4, HexColor("#d3dae0")),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("TOPPADDING", (0, 0), (-1, -1), 2.5),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
+        ],
+        spaceAfter=10,
+        hAlign="LEFT",
+    )
+
+
+def _figures(pair: Sequence[Figure], width: float) -> list[Any]:
+    """Return one or two figures side by side with their captions."""
+    from reportlab.platypus import Paragraph as Line
+    from reportlab.platypus import Table as Grid
+
+    if not pair:
+        return []
+    caption = _style(7.5, 10, after=0)
+    cells = [[[figure.drawing, Line(_text(figure.caption), caption)] for figure in pair]]
+    grid = Grid(cells, colWidths=[width / 2] * len(pair), spaceAfter=8, hAlign="LEFT")
+    grid.setStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)])
+    return [grid]
+
+
+def _pictures(block: blocks.Pictures, width: float) -> list[Any]:
+    from reportlab.platypus import Image
+    from reportlab.platypus import Paragraph as Line
+    from reportlab.platypus import Table as Grid
+
+    side = width / _ABREAST - 8
+    cells = []
+    for picture, caption in block.pictures:
+        height, across = picture.shape[:2]
+        factor = min(1.0, _LONGEST / max(height, across))
+        size = [max(1, round(across * factor)), max(1, round(height * factor))]
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        _, content = cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        scale = side / max(size)
+        image = Image(io.BytesIO(content.tobytes()), size[0] * scale, size[1] * scale)
+        cells.append([image, Line(_text(caption), _style(7.5, 10, after=0))])
+    rows = [cells[start : start + _ABREAST] for start in range(0, len(cells), _ABREAST)]
+    rows[-1] += [[]] * (_ABREAST - len(rows[-1]))
+    style = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
+    return [Grid(rows, colWidths=[width / _ABREAST] * _ABREAST, style=style, spaceAfter=8)]
+
+
+def _number(canvas: Any, template: Any) -> None:
+    """Print the page's number and what the report is of."""
+    canvas.setFont("Vera", 7)
+    canvas.drawString(_MARGIN, 26, template.title)
+    canvas.drawRightString(template.pagesize[0] - _MARGIN, 26, f"{canvas.getPageNumber()}")
