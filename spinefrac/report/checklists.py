@@ -154,17 +154,24 @@ def _data_facts(model: SavedModel) -> dict[str, str]:
         "authors.",
         "size": f"{data.groups} groups with {data.images} slices were available; why these: for "
         "the authors.",
-        "imbalance": f"{100 * prevalence:.1f} % of the slices show a fracture; they were neither "
-        "re-weighted nor re-sampled after the folds were drawn, and probabilities are calibrated "
-        "at this prevalence.",
+        "imbalance": f"{100 * prevalence:.1f} % of the slices show a fracture; "
+        f"{_class_weights(model)}; probabilities are calibrated at this prevalence.",
     }
+
+
+def _class_weights(model: SavedModel) -> str:
+    """Return what training did about the rarer class."""
+    weighted = model.card.settings.get("class_weights")
+    if weighted is None:
+        return "what training did about it was not kept"
+    return "the loss gave both classes equal weight" if weighted else "the loss was not weighted"
 
 
 def _method_facts(model: SavedModel) -> dict[str, str]:
     card, pre = model.card, model.card.preprocessing
     crop = "cropped to the bone" if pre.bone_crop else "the whole field of view"
-    chosen = {k: v for k, v in card.settings.items() if not isinstance(v, dict)}
-    settings = ", ".join(f"{name} {value}" for name, value in chosen.items())
+    chosen = {k: v for k, v in card.settings.items() if v is not None and not isinstance(v, dict)}
+    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in chosen.items())
     return {
         "kind": f"A convolutional neural network ({card.network}), developed and internally "
         "validated; the title is for the authors.",

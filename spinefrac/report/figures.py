@@ -186,7 +186,9 @@ def decision(curve: DecisionCurve) -> Drawing:
     if np.isfinite(curve.low).all():
         plot.area(curve.thresholds, curve.low, curve.high, MODEL_COLOURS[0])
     inside = curve.treat_all >= -0.2 * top
-    plot.line(curve.thresholds[inside], curve.treat_all[inside], MARK_COLOUR, width=1, dash=(4, 2))
+    if inside.any():
+        x, y = curve.thresholds[inside], curve.treat_all[inside]
+        plot.line(x, y, MARK_COLOUR, width=1, dash=(4, 2))
     plot.line(curve.thresholds, np.zeros(len(curve.thresholds)), REFERENCE_COLOUR, width=0.8)
     plot.line(curve.thresholds, curve.model, MODEL_COLOURS[0])
     plot.legend(

@@ -1,0 +1,160 @@
+"""How long the Metrics page takes on the server, for models with thousands of answers.
+
+    python -m benchmarks metrics_page
+
+The models are copies of the default one with simulated out-of-fold tables and cards signed
+anew. Times are of the page's script as Streamlit runs it, without network and browser.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import logging
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from spinefrac import settings
+from spinefrac.evaluation import calibration, metrics, operating_point
+from spinefrac.store import card, saved
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = 5
+ROWS = 4000
+SLICES = 12
+MOVES = 9
+
+
+def imitate(
+    source: Path,
+    models: Path,
+    name: str,
+    *,
+    rows: int,
+    skill: float,
+    one_class: bool = False,
+    fingerprint: str = "f" * 64,
+) -> None:
+    """Copy a saved model under another name, with simulated out-of-fold answers.
+
+    Parameters
+    ----------
+    source, models : Path
+        The model's folder, and the folder to make the copy in.
+    name : str
+    rows : int
+        Slices, `SLICES` of a patient.
+    skill : float
+        Half the distance of the classes' mean logits, in standard deviations of a slice.
+    one_class : bool
+        Whether every slice is without a fracture.
+    fingerprint : str
+        Of the data set; models of the same one have the same slices and labels.
+    """
+    old = card.parse((source / saved.CARD_FILE).read_bytes())
+    truth = np.random.default_rng(0)
+    groups = np.array([f"P{row // SLICES:04}" for row in range(rows)])
+    labels = np.zeros(rows, np.int64) if one_class else truth.integers(0, 2, rows)
+    rng = np.random.default_rng(sum(name.encode()))
+    patient = np.repeat(rng.normal(0, 0.5, rows // SLICES + 1), SLICES)[:rows]
+    logits = skill * (2 * labels - 1) + patient + rng.normal(0, 1, rows)
+    scores = calibration.probabilities(logits, 1.0)
+    point = replace(old.operating_point, threshold=0.5)
+    if not one_class:
+        point = operating_point.choose(labels, scores, groups, resamples=0)
+    folder = models / name
+    folder.mkdir(parents=True)
+    for part in (saved.KERAS_FILE, saved.ONNX_FILE, saved.HISTORY_FILE):
+        shutil.copyfile(source / part, folder / part)
+    with (folder / saved.OOF_FILE).open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path", "group", "label", "fold", "logit", "probability", "pixel_hash"))
+        for row in range(rows):
+            path = f"{'fracture' if labels[row] else 'normal'}/{groups[row]}_{row:05}.png"
+            numbers = (labels[row], row // SLICES % 5, logits[row], scores[row])
+            writer.writerow(
+                (path, groups[row], *numbers, hashlib.sha256(path.encode()).hexdigest())
+            )
+    table = card.FileRecord(*saved.file_digest(folder / saved.OOF_FILE))
+    measured = metrics.summarize(labels, scores, groups, point.threshold, resamples=500)
+    data = replace(
+        old.data,
+        fingerprint=fingerprint,
+        images=rows,
+        groups=len(set(groups.tolist())),
+        fracture=int(labels.sum()),
+        normal=rows - int(labels.sum()),
+    )
+    new = replace(
+        old,
+        id=name,
+        data=data,
+        metrics=measured,
+        operating_point=point,
+        calibration=card.Calibration(1.0, "simulated"),
+        files={**old.files, saved.OOF_FILE: table},
+    )
+    (folder / saved.CARD_FILE).write_bytes(card.dump(new))
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Measure, and return (what, value, target) for each."""
+    import streamlit as st
+    from streamlit.testing.v1 import AppTest
+
+    logging.getLogger("streamlit").setLevel(logging.ERROR)
+    source = settings.models_dir() / saved.default_id()
+    names = [f"model-{number}" for number in range(MODELS)]
+    kept, folder = dict(os.environ), Path.cwd()
+    with tempfile.TemporaryDirectory() as home:
+        for number, name in enumerate(names):
+            imitate(source, Path(home) / "models", name, rows=ROWS, skill=1 + number / 10)
+        os.environ["SPINEFRAC_HOME"] = home
+        os.chdir(ROOT)
+        try:
+            _run(AppTest, [])  # imports
+            st.cache_resource.clear()
+            several, first = _run(AppTest, names)
+            assert not several.exception
+            one, _ = _run(AppTest, names[:1])
+            moves = []
+            for number in range(MOVES):
+                one.slider(key="t").set_value(round(0.3 + number / 20, 3))
+                start = time.perf_counter()
+                one.run()
+                moves.append(1000 * (time.perf_counter() - start))
+            assert not one.exception
+        finally:
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(kept)
+    return [
+        (
+            f"Metrics page, {MODELS} models of {ROWS:,} predictions, first drawn, with comparison",
+            f"{first:.2f} s",
+            "1.0 s",
+        ),
+        (
+            f"Metrics page, threshold moved, {ROWS:,} predictions (whole script, more than the "
+            "fragment that the slider reruns)",
+            f"{statistics.median(moves):.0f} ms",
+            "100 ms",
+        ),
+    ]
+
+
+def _run(app_test: type, names: list[str]) -> tuple:
+    """Run the page for these models; return it and the seconds it took."""
+    app = app_test.from_file(str(ROOT / "pages" / "metrics.py"), default_timeout=120)
+    if names:
+        app.query_params["models"] = names
+    start = time.perf_counter()
+    app.run()
+    return app, time.perf_counter() - start
