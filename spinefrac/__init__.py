@@ -13,7 +13,9 @@ that ``import spinefrac`` stays light. What is behind them:
 ``evaluation``       metrics with intervals, calibration, operating point, comparison
 ``serving``          predictor on ONNX Runtime, heat map, input check
 ``store``            saved models: card, write, list, load
-``charts``           numbers -> figures
+``report``           a model's report as one HTML or PDF file
+``charts``           slices under their heat maps; numbers -> figures
+``charts_metrics``   metrics -> figures
 ``cli``              the command ``spinefrac``
 ===================  ================================================================
 """

@@ -90,8 +90,9 @@ def roc(
     figure.add_scatter(x=[0, 1], y=[0, 1], name="chance", **_REFERENCE)
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
-        drawn = _thinned(curve.false_positive_rate, curve.sensitivity)
-        _add_curve(figure, index, name, *(c[drawn] for c in _roc_columns(curve)))
+        x, y, thresholds = curve.false_positive_rate, curve.sensitivity, curve.thresholds
+        drawn = _thinned(x, y)
+        _add_curve(figure, index, name, x[drawn], y[drawn], thresholds[drawn])
     _add_point(figure, point)
     return figure
 
@@ -108,8 +109,8 @@ def precision_recall(
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
         drawn = _thinned(curve.recall, curve.precision)
-        columns = (curve.recall, curve.precision, curve.thresholds)
-        _add_curve(figure, index, name, *(c[drawn] for c in columns), shape="vh")
+        x, y, thresholds = curve.recall, curve.precision, curve.thresholds
+        _add_curve(figure, index, name, x[drawn], y[drawn], thresholds[drawn], shape="vh")
     _add_point(figure, point)
     return figure
 
@@ -315,10 +316,6 @@ def _rates_figure(x: str, y: str) -> Figure:
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     return figure
-
-
-def _roc_columns(curve: RocCurve) -> tuple[FloatArray, FloatArray, FloatArray]:
-    return curve.false_positive_rate, curve.sensitivity, curve.thresholds
 
 
 def _add_curve(

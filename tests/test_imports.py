@@ -14,7 +14,9 @@ import spinefrac
 LEVELS = {
     "cli": 4,
     "api": 4,
+    "report": 3,
     "charts": 3,
+    "charts_metrics": 3,
     "training": 3,
     "serving": 3,
     "store": 3,

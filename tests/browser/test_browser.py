@@ -263,3 +263,39 @@ def test_every_page_opens_from_the_navigation(watched: Watched) -> None:
         settle(page)
         assert page.get_by_role("alert").count() == 0
         assert no_wider_than_its_screen(page)
+
+
+def test_metrics_from_a_moved_threshold_to_the_slices_behind_a_number(watched: Watched) -> None:
+    page = watched.page
+    settle(page)
+    if page.viewport_size["width"] < 700:
+        page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Metrics", exact=True).click()
+    expect(page.get_by_role("heading", name="Metrics", exact=True, level=1)).to_be_visible()
+    expect(page.locator(".sf-audit")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(3)
+    settle(page)
+    assert no_wider_than_its_screen(page)
+
+    # the threshold moves the matrix and is in the address
+    missed = page.locator(".st-key-cell-missed button")
+    before = missed.inner_text()
+    handle = page.get_by_role("slider")
+    handle.focus()
+    page.keyboard.press("End")
+    expect(missed).not_to_have_text(before)
+    expect(page.locator(".st-key-cell-found button")).to_contain_text("found fractures")
+    page.wait_for_url(re.compile(r"[?&]t=1"))
+
+    # a cell opens its slices, and the link to them leads there again
+    missed.click()
+    expect(page.get_by_text("slices: missed fractures.")).to_be_visible()
+    expect(page.locator("[class*=st-key-slice-]").first).to_be_visible()
+    settle(page)
+    assert no_wider_than_its_screen(page)
+    for view in ("Calibration", "Training", "Parts", "New slices"):
+        page.get_by_role("radio", name=view, exact=True).click()
+        page.wait_for_url(re.compile("view="))
+        settle(page)
+        assert page.get_by_test_id("stAlertContentError").count() == 0
+        assert no_wider_than_its_screen(page)
