@@ -29,12 +29,28 @@ def record(saved: SavedModel) -> str:
     metrics = saved.metrics
     return (
         '<section class="sf-card" aria-label="Record of the model">'
+        f"{audit_line(saved)}"
         '<div class="sf-eyebrow">How often it is right at the threshold of '
         f"{percent(saved.threshold)}</div>"
         f'<div class="sf-rates">{rate("recall", metrics)}{rate("specificity", metrics)}</div>'
         f'<p class="sf-note">{escape(measured_on(saved))} '
         f"Intervals: 95{THIN}%, whole groups resampled.</p></section>"
     )
+
+
+#: What a verdict of the audit means for whoever reads a number or an answer of the model.
+AUDIT = {
+    "caution": "The audit of the training data advises caution: numbers and answers of this model "
+    "may owe something to other things than the fracture.",
+    "unusable": "The audit found the training data unusable: neither the numbers nor the answers "
+    "of this model show that it sees fractures.",
+}
+
+
+def audit_line(saved: SavedModel) -> str:
+    """Return the warning of the data's audit, empty where there is none to give."""
+    text = AUDIT.get(saved.card.audit_verdict or "")
+    return f'<div class="sf-audit bad"><i class="dot"></i>{text}</div>' if text else ""
 
 
 def measured_on(saved: SavedModel) -> str:

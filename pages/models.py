@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from pages import _shared
+from pages import _record, _shared
 from spinefrac.store.saved import DamagedModel, SavedModel
 
 HEAD = ("Model", "Saved", "AUC (95 %)", "Trained on", "Threshold", "Size")
@@ -21,7 +21,7 @@ def row(model: SavedModel | DamagedModel, default: str) -> tuple[str, ...]:
     size = sum(record.size for record in card.files.values()) / 1e6
     interval = _shared.number_range(metrics.ci.get("auc"), 2)
     return (
-        name + (" (default)" if model.id == default else ""),
+        name + (" (default)" if model.id == default else "") + _record.audit_line(model),
         escape(card.created[:10]),
         f"{_shared.number(metrics.auc, 2)} ({interval})",
         f"{card.data.images:,} slices of {card.data.groups:,} groups",

@@ -7,6 +7,8 @@ does not grow with the folds.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -91,7 +93,7 @@ def out_of_fold(
 
 def _sums(
     features: npt.NDArray[np.float32], targets: FloatArray, rows: npt.NDArray[np.bool_]
-) -> tuple[FloatArray, ...]:
+) -> tuple[Any, ...]:
     """Return count, sum, Gram matrix, targets' sum and cross products of some rows."""
     x, y = features[rows].astype(np.float64), targets[rows]
     return np.float64(len(x)), x.sum(axis=0), x.T @ x, y.sum(axis=0), x.T @ y
@@ -109,7 +111,8 @@ def baseline(
 
     A fracture slice is compared with the normal ones of its own fold, because models of
     different folds start from different base rates. Where no fold has both classes, all are
-    compared with all.
+    compared with all. `Baseline.within` compares slices of one group only: there, knowing the
+    patient does not help.
 
     Parameters
     ----------
@@ -127,15 +130,29 @@ def baseline(
         for part in (mixed or [np.ones(len(labels), dtype=bool)])
     ]
     auc = float(_auc(ranks, np.ones((count, 1)))[0])
+    within = _within(labels, scores, codes)
     if not np.isfinite(auc):
-        return Baseline(None)
+        return Baseline(None, None, within)
     bearing = min(len(np.unique(codes[labels == label])) for label in (0, 1))
     if not resamples or bearing < 2:
-        return Baseline(auc)
+        return Baseline(auc, None, within)
     drawn = [
         _auc(ranks, weights) for weights in resamples_of(count, resamples, seed=0, rows=len(labels))
     ]
-    return Baseline(auc, rate_interval(auc, np.concatenate(drawn), bearing))
+    return Baseline(auc, rate_interval(auc, np.concatenate(drawn), bearing), within)
+
+
+def _within(labels: IntArray, scores: FloatArray, codes: IntArray) -> float | None:
+    """Return the AUC over pairs of slices of one group; None where no group has both classes."""
+    order = np.argsort(codes, kind="stable")
+    borders = np.flatnonzero(np.diff(codes[order])) + 1
+    won = pairs = 0.0
+    for rows in np.split(order, borders):
+        if 0 < labels[rows].sum() < len(rows):
+            alone = np.ones((1, 1))
+            part = _Ranks(labels[rows], scores[rows], np.zeros(len(rows), dtype=np.int64))(alone)
+            won, pairs = won + float(part[0][0]), pairs + float(part[1][0])
+    return won / pairs if pairs else None
 
 
 class _Ranks:

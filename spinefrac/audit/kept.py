@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from spinefrac import audit as audit_package
 from spinefrac import data, imaging, settings
@@ -89,7 +90,7 @@ def remember_listing(key: str, result: Audit) -> None:
         _write(folder() / f"listing-{key[:32]}.json", entry)
 
 
-def _read(path: Path) -> dict | None:  # type: ignore[type-arg]
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -121,9 +121,5 @@ def _measure(evidence: Evidence) -> Audit:
 
 def _gap(*pairs: tuple[Baseline, Baseline]) -> float | None:
     """Return the largest difference between plain and grouped AUC."""
-    gaps = [
-        naive.auc - grouped.auc
-        for naive, grouped in pairs
-        if naive.auc is not None and grouped.auc is not None
-    ]
-    return max(gaps, default=None)
+    gaps = [findings.gap(naive, grouped) for naive, grouped in pairs]
+    return max((gap for gap in gaps if gap is not None), default=None)

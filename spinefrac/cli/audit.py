@@ -90,7 +90,8 @@ def _report(result: Audit) -> str:
                 ),
             ]
         ),
-        f"leak gap {_plain(result.leak_gap)}, shuffled labels {_plain(result.shuffled_label_auc)}",
+        f"leak gap (within groups) {_plain(result.leak_gap)}, shuffled labels "
+        f"{_plain(result.shuffled_label_auc)}",
         "",
         f"verdict {_VERDICTS[result.verdict]}",
     ]

@@ -62,6 +62,12 @@ def predict(
     from spinefrac.serving.predictor import open_model
 
     predictor = open_model(model)
+    verdict = predictor.model.card.audit_verdict
+    if verdict in ("caution", "unusable"):
+        output.note(
+            f"warning: the audit of this model's training data said {verdict}: its answers may "
+            "rest on other things than the fracture"
+        )
     if heatmap_dir:
         heatmap_dir.mkdir(parents=True, exist_ok=True)
     answers = []
@@ -95,7 +101,7 @@ def _answers(
             yield {"file": str(file), "error": output.one_line(str(error))}
             continue
         prediction = predictor.predict(ct)
-        answer = {
+        answer: dict[str, Any] = {
             "file": str(file),
             "model": prediction.model,
             "probability": prediction.probability,
@@ -108,6 +114,8 @@ def _answers(
             },
             "milliseconds": round(prediction.milliseconds, 2),
         }
+        if predictor.model.card.audit_verdict in ("caution", "unusable"):
+            answer["audit_verdict"] = predictor.model.card.audit_verdict
         if heatmap_dir:
             answer["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, file.stem, window))
         yield answer

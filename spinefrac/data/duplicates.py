@@ -36,8 +36,9 @@ COPY = 0.85
 #: How much less a turned pair may have than the best turned pair of either picture: of the one
 #: whose best is less, and of the other.
 MARGINS = (0.05, 0.10)
-#: Degrees from which a picture counts as turned.
-TURNED = 2.0
+#: Degrees from which a picture counts as turned, and by how much turning must raise the
+#: correlation: a symmetric slice resembles its own mirror image.
+TURNED, GAIN = 2.0, 0.05
 #: Neighbours, by what turning leaves alone, that each picture is laid on.
 NEIGHBOURS = 12
 #: Similarity of neighbours, -1…1, under which they are not looked at. (Copies have 0.55 and more.)
@@ -154,6 +155,7 @@ def _aligned(
             part = candidates[start : start + 2048]
             found = registration.align(series[part[:, 0]], series[part[:, 1]])
             turned = found.mirrored | (np.abs(found.degrees) > TURNED)
+            turned &= found.correlation > found.as_they_lie + GAIN
             kept = found.correlation >= np.where(turned, COPY, SAME)
             pairs.append(np.sort(members[part[kept]], axis=1))
             correlations.append(found.correlation[kept])
@@ -197,8 +199,8 @@ def _buckets(invariants: npt.NDArray[np.float16]) -> Iterator[Pairs]:
             nearness[rank, start : start + 4096] = alike[at, best]
             alike[at, best] = -2
     for centre in range(len(centres)):
-        rank, member = np.nonzero(nearest == centre)
-        ordered = member[np.argsort(-nearness[rank, member], kind="stable")]
+        ranks, members = np.nonzero(nearest == centre)
+        ordered = members[np.argsort(-nearness[ranks, members], kind="stable")]
         for start in range(0, max(1, len(ordered) - BUCKET // 4), BUCKET - BUCKET // 4):
             yield ordered[start : start + BUCKET]
 

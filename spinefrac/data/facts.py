@@ -33,10 +33,10 @@ NUMBERS = (
     "share of black",
     "share of white",
     "brightness of the border",
-    "brightness of the top left corner",
-    "brightness of the top right corner",
-    "brightness of the bottom left corner",
-    "brightness of the bottom right corner",
+    "brightest mark in the top left corner",
+    "brightest mark in the top right corner",
+    "brightest mark in the bottom left corner",
+    "brightest mark in the bottom right corner",
 )
 
 #: Kinds of patient data that a file can carry.
@@ -131,7 +131,7 @@ def _numbers(picture: GreyImage, bits: int, colour: bool, size: int) -> npt.NDAr
     counts = cv2.calcHist([picture], [0], None, [256], [0, 256]).ravel() / picture.size
     frame = np.concatenate([picture[:2].ravel(), picture[-2:].ravel(), picture[:, :2].ravel(),
                             picture[:, -2:].ravel()])  # fmt: skip
-    corners = [float(corner.mean()) for corner in corners_of(picture, 1 / 8)]
+    corners = [float(cv2.blur(corner, (3, 3)).max()) for corner in corners_of(picture, 1 / 8)]
     return np.array(
         [
             height, width, bits, colour, size, size / picture.size, mean, spread,

@@ -46,11 +46,14 @@ class Alignment:
         By how much the second is turned against the first, -180…180.
     mirrored : bool array
         Whether it is mirrored as well.
+    as_they_lie : float32 array
+        Correlation without turning or mirroring.
     """
 
     correlation: FloatRows
     degrees: FloatRows
     mirrored: npt.NDArray[np.bool_]
+    as_they_lie: FloatRows
 
 
 def thumbnail(picture: GreyImage) -> GreyImage:
@@ -116,13 +119,15 @@ def align(first: Spectra, second: Spectra) -> Alignment:
     first, second : complex64 arrays, shape (M, RINGS, HARMONICS)
         From `spectra`.
     """
-    plain = _peaks(np.einsum("mrk,mrk->mk", first.conj(), second))
+    crossed = np.einsum("mrk,mrk->mk", first.conj(), second)
+    plain = _peaks(crossed)
     mirror = _peaks(np.einsum("mrk,mrk->mk", first, second))
     mirrored = mirror[0] > plain[0]
     correlation = np.where(mirrored, mirror[0], plain[0]).astype(np.float32)
     step = np.where(mirrored, mirror[1], plain[1])
     degrees = ((step * 360 / TURN_STEPS + 180) % 360 - 180).astype(np.float32)
-    return Alignment(correlation, degrees, mirrored)
+    as_they_lie = crossed.real.sum(axis=1).astype(np.float32)
+    return Alignment(correlation, degrees, mirrored, as_they_lie)
 
 
 def _peaks(cross: npt.NDArray[np.complex64]) -> tuple[FloatRows, npt.NDArray[np.int64]]:
@@ -132,12 +137,3 @@ def _peaks(cross: npt.NDArray[np.complex64]) -> tuple[FloatRows, npt.NDArray[np.
     correlation = np.fft.irfft(halved, n=TURN_STEPS, axis=1) * TURN_STEPS
     step = correlation.argmax(axis=1)
     return np.take_along_axis(correlation, step[:, None], 1)[:, 0].astype(np.float32), step
-
-
-def sharpness(thumbnails: GreyImage) -> FloatRows:
-    """Return how much of each thumbnail's contrast is in its finest detail, shape (N,)."""
-    values = np.zeros(len(thumbnails), dtype=np.float32)
-    for row, picture in enumerate(thumbnails):
-        inner = picture[8:-8, 8:-8].astype(np.float32)
-        values[row] = cv2.Laplacian(inner, cv2.CV_32F).std() / (inner.std() + 1.0)
-    return values

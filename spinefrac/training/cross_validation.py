@@ -6,14 +6,16 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spinefrac import audit
 from spinefrac import settings as places
-from spinefrac.data.scan import load_inputs, scan
+from spinefrac.data.scan import examine, load_inputs
 from spinefrac.data.splits import assign_folds
 from spinefrac.evaluation import calibration, operating_point
 from spinefrac.evaluation.metrics import summarize
@@ -81,11 +83,18 @@ def train(
     settings = settings or TrainingSettings()
     say = log or (lambda _: None)
     write.require_free(names.validate(name))
-    dataset = scan(folder, group_by=settings.group_by)
+    examined = examine(folder, group_by=settings.group_by)
+    dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, settings.folds, settings.seed)
     say(describe(dataset))
     for remark in (*dataset.notes, *(f"left out {u.path}: {u.reason}" for u in dataset.unreadable)):
         say(remark)
+    audited = audit.judge(examined)
+    del examined  # its thumbnails are not needed while training
+    say(f"audit of the data: {audited.verdict}")
+    for finding in audited.findings:
+        if finding.severity != "ok":
+            say(f"{finding.severity}: {finding.message}")
     run = places.runs_dir() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}-{os.getpid()}"
     plan = Plan(
         folder=run,
@@ -101,7 +110,8 @@ def train(
         results = train_folds(plan, worker_count(settings), on_epoch)
         say(f"trained {settings.folds} folds in {time.perf_counter() - started:.0f} s")
         quiet.import_tensorflow()
-        return write.save(_new_model(name, note, threshold_rule, dataset, plan, results))
+        new = _new_model(name, note, threshold_rule, dataset, plan, results)
+        return write.save(replace(new, audit_verdict=audited.verdict))
     finally:
         shutil.rmtree(run, ignore_errors=True)
 
