@@ -16,6 +16,8 @@ from pages import (
     _shared,
 )
 from pages._metrics_data import OUT_OF_FOLD
+from spinefrac import report
+from spinefrac.report import html, pdf
 from spinefrac.store.saved import DamagedModel, SavedModel
 
 ONE = ("Overview", "Calibration", "Training", "Parts", "Slices", "New slices")
@@ -121,6 +123,20 @@ def several(models: Sequence[SavedModel], on: str, view: str) -> None:
             draw(models, on)
 
 
+def report_buttons(model: SavedModel) -> None:
+    """Offer the model's report; it is written when it is asked for."""
+    with st.container(horizontal=True):
+        for kind, module in (("html", html), ("pdf", pdf)):
+            st.download_button(
+                f"Report, {kind.upper()}",
+                data=lambda module=module: module.render(report.report(model)),
+                file_name=f"{model.id}-report.{kind}",
+                icon=":material/description:",
+                key=f"report-{kind}",
+                on_click="ignore",
+            )
+
+
 def show(models: Sequence[SavedModel]) -> None:
     """Show one model, or several side by side."""
     on = choose_data(models)
@@ -145,6 +161,7 @@ def show(models: Sequence[SavedModel]) -> None:
     for line in dict.fromkeys(words):
         st.caption(_shared.plain(line))
     if len(models) == 1:
+        report_buttons(models[0])
         # Ready before the slider is moved for the first time, and after everything is drawn.
         _metrics_data.measurement(models[0], on)
 

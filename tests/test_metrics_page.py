@@ -74,6 +74,11 @@ def test_every_view_of_several_models_draws(home: Path, side: str) -> None:
     assert len(app.get("plotly_chart")) == charts
 
 
+def test_the_report_is_offered(home: Path) -> None:
+    labels = [button.proto.label for button in page(models=["good"]).get("download_button")]
+    assert {"Report, HTML", "Report, PDF"} <= set(labels)
+
+
 def test_threshold_moves_the_numbers_and_warns(home: Path) -> None:
     app = page(models=["good"])
     own = saved.load("good").metrics.confusion_matrix
