@@ -163,7 +163,9 @@ def _compact(image: Any, batch_normalization: Callable[[], Any] | None) -> Any:
     x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
     x = layers.ReLU()(norm()(halve(x)))
     half = conv(x, 16)  # (N, S/2, S/2, 16)
-    quarter = conv(conv(halve(half), 32), 32)  # (N, S/4, S/4, 32)
+    quarter = conv(halve(half), 32)
+    refined = linear(conv(quarter, 32), 32, kernel=3)
+    quarter = layers.ReLU()(layers.Add()([quarter, refined]))  # (N, S/4, S/4, 32)
     eighth = conv(conv(halve(quarter), 64), 64)  # (N, S/8, S/8, 64)
     return enriched(linear(half, 32), enriched(quarter, eighth))  # (N, S/2, S/2, 32)
 
