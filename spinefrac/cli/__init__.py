@@ -17,7 +17,17 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from spinefrac.cli import audit, compare, evaluate, models, phantom, predict, report, train
+from spinefrac.cli import (
+    audit,
+    compare,
+    deidentify,
+    evaluate,
+    models,
+    phantom,
+    predict,
+    report,
+    train,
+)
 from spinefrac.cli.output import fail, note
 from spinefrac.errors import SpinefracError
 
@@ -28,6 +38,7 @@ INTERRUPTED = 130
 app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
 app.command("phantom")(phantom.phantom)
 app.command("audit")(audit.audit)
+app.command("deidentify")(deidentify.deidentify)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

@@ -1,0 +1,54 @@
+"""`spinefrac deidentify`: DICOM copies that do not tell who the patient is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spinefrac.cli import output
+
+
+def deidentify(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="Folder of DICOM files.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="New folder for the copies.", show_default=False)
+    ],
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File with the secret of the mapping (32 bytes or more), for the same names, "
+            "UIDs and dates in another run; random and forgotten by default.",
+        ),
+    ] = None,
+    as_json: output.Json = False,
+) -> None:
+    """Copy the DICOM files of IN to OUT by the basic profile of PS3.15 Annex E.
+
+    Files whose pixels may show text go to OUT/quarantine. Nobody but you can see whether pixels
+    show a patient: look at the copies before you give them away.
+    """
+    secret = key.read_bytes() if key else None
+    if secret is not None and len(secret) < 32:
+        raise typer.BadParameter("expected 32 bytes or more", param_hint="--key")
+    from spinefrac.data.deidentify import deidentify as copy
+
+    with output.progress("copying") as report:
+        result = copy(source, out, key=secret, progress=report)
+    if as_json:
+        output.emit_json(
+            {
+                "copied": result.copied,
+                "quarantined": [{"path": p, "reason": why} for p, why in result.quarantined],
+                "left_out": [{"path": p, "reason": why} for p, why in result.left_out],
+            }
+        )
+        return
+    output.emit(
+        f"{result.copied} files copied, {len(result.quarantined)} put into quarantine, "
+        f"{len(result.left_out)} left out because they are not DICOM"
+    )
