@@ -31,6 +31,10 @@ THRESHOLD_COLOUR = "#8d99a4"
 #: Longest side of a picture that is sent to a browser, in pixels.
 LONGEST_SHOWN = 1024
 
+#: A contribution stands at one point of the map, but the network saw what lies around it: it is
+#: drawn as a spot of this standard deviation, relative to the slice's longer side.
+SPOT = 0.014
+
 #: Evidence below this share of the scale is left clear, so that the slice can be read.
 CLEAR_BELOW = 0.12
 
@@ -97,10 +101,16 @@ def overlay(
         raise ValueError(f"the heat map must be as the slice, {grey.shape}, not {heatmap.shape}")
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength must be between 0 and 1, not {strength}")
-    heat = _HEAT_TABLE[heat_levels(heatmap, scale)]  # (H, W, 4)
+    heat = _HEAT_TABLE[heat_levels(_as_spots(heatmap), scale)]  # (H, W, 4)
     opacity = heat[..., 3:] * strength  # (H, W, 1)
     base = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.float32)
     return (base + (heat[..., :3] - base) * opacity).round().astype(np.uint8)
+
+
+def _as_spots(heatmap: FloatImage) -> FloatImage:
+    """Spread each contribution over what the network saw of it; constant maps stay as they are."""
+    sigma = SPOT * max(heatmap.shape)
+    return np.asarray(cv2.GaussianBlur(np.nan_to_num(heatmap), (0, 0), sigma), np.float32)
 
 
 def heat_gradient() -> str:

@@ -117,3 +117,13 @@ def test_out_of_fold_counts_every_slice_once() -> None:
 def test_the_command_line_draws_without_plotly() -> None:
     script = "import spinefrac.charts, sys; sys.exit('plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_single_point_is_drawn_as_a_spot_that_can_be_seen() -> None:
+    heat = np.zeros((512, 512), np.float32)
+    heat[200, 300] = 1.0
+    grey = np.full((512, 512), 90, np.uint8)
+    changed = (charts.overlay(grey, heat, 0.7) != 90).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert 150 < changed.sum() < 2500
+    assert abs(rows.mean() - 200) < 1 and abs(columns.mean() - 300) < 1
