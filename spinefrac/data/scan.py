@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -117,11 +117,14 @@ def examine(
     files: list[LabelledFile] = []
     readings: list[Reading] = []
     unreadable: list[Unreadable] = []
+    # One array for all, filled as files are read: a copy at the end would double the memory.
+    thumbnails = np.empty((len(listing.files), duplicates.SIDE, duplicates.SIDE), dtype=np.uint8)
     results = _in_order(lambda file: _read(listing.root, file), listing.files)
     for done, (file, result) in enumerate(zip(listing.files, results, strict=True), start=1):
         if isinstance(result, Reading):
+            thumbnails[len(files)] = result.thumbnail
+            readings.append(replace(result, thumbnail=thumbnails[len(files)]))
             files.append(file)
-            readings.append(result)
         else:
             unreadable.append(result)
         if progress:
@@ -129,7 +132,7 @@ def examine(
     _check_enough(files, unreadable)
 
     named, rule = groups.assign(files, [reading.tags for reading in readings], group_by)
-    thumbnails = np.stack([reading.thumbnail for reading in readings])
+    thumbnails = thumbnails[: len(files)]
     copies = duplicates.find([reading.pixel_hash for reading in readings], thumbnails)
     merged = duplicates.merge(named, copies)
     items = tuple(
