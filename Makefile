@@ -23,8 +23,8 @@ app: $(VENV)/.app
 	$(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT)
 
 test: $(VENV)/.test chromium lint
-	$(PY) -m pytest -m "not slow and not browser"
-	$(PY) -m pytest -m "slow or browser"
+	$(PY) -m pytest -n 2 --dist loadfile -m "not slow and not browser"
+	$(PY) -m pytest -n 2 --dist loadfile -m "slow or browser"
 
 lint: $(VENV)/.test
 	$(PY) -m ruff check .
