@@ -58,14 +58,12 @@ def grouped_folds(labels: IntArray, groups: npt.NDArray[np.str_], seed: int = 0)
     return fold_of[codes]
 
 
-def out_of_fold(
-    features: npt.NDArray[np.float32], targets: FloatArray, folds: IntArray
-) -> FloatArray:
+def out_of_fold(features: npt.NDArray[Any], targets: FloatArray, folds: IntArray) -> FloatArray:
     """Return each slice's score by a model that was fitted on the other folds.
 
     Parameters
     ----------
-    features : float32 array, shape (N, D)
+    features : array of any numbers, shape (N, D)
     targets : float64 array, shape (N, T)
         Labels, and as many shuffles of them as wanted.
     folds : int64 array, shape (N,)
@@ -87,12 +85,14 @@ def out_of_fold(
         slope = (crossed / n - np.outer(mean, answer / n)) / scale[:, None]
         weights = np.linalg.solve(covariance + PENALTY * np.eye(len(mean)), slope)
         held_out = folds == number
-        scores[held_out] = (features[held_out] - mean) / scale @ weights + answer / n
+        # In the order of the features themselves: no standardised copy is made.
+        slopes = weights / scale[:, None]
+        scores[held_out] = features[held_out] @ slopes + (answer / n - mean @ slopes)
     return scores
 
 
 def _sums(
-    features: npt.NDArray[np.float32], targets: FloatArray, rows: npt.NDArray[np.bool_]
+    features: npt.NDArray[Any], targets: FloatArray, rows: npt.NDArray[np.bool_]
 ) -> tuple[Any, ...]:
     """Return count, sum, Gram matrix, targets' sum and cross products of some rows."""
     x, y = features[rows].astype(np.float64), targets[rows]

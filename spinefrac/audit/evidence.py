@@ -50,10 +50,10 @@ class Evidence:
         return baselines.grouped_folds(self.labels, self.groups)
 
     @cached_property
-    def thumbnails(self) -> npt.NDArray[np.float32]:
+    def thumbnails(self) -> npt.NDArray[np.uint8]:
         """Thumbnails of `THUMBNAIL` pixels a side, shape (N, THUMBNAIL²)."""
         shape = (THUMBNAIL, THUMBNAIL)
-        rows = np.empty((len(self.labels), THUMBNAIL**2), dtype=np.float32)
+        rows = np.empty((len(self.labels), THUMBNAIL**2), dtype=np.uint8)
         for row, picture in zip(rows, self.examined.thumbnails, strict=True):
             row[:] = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA).ravel()
         return rows
@@ -84,7 +84,7 @@ class Evidence:
                 share[rows] = (values - values.min()) / reach
         return share
 
-    def score(self, features: npt.NDArray[np.float32], *, grouped: bool) -> Baseline:
+    def score(self, features: npt.NDArray[np.generic], *, grouped: bool) -> Baseline:
         """Return the AUC of the linear model on `features`, shape (N, D)."""
         folds = self.grouped_folds if grouped else self.plain_folds
         scores = baselines.out_of_fold(features, self.labels[:, None].astype(float), folds)
