@@ -12,6 +12,7 @@ A false pair would merge two patients, a missed one is only a leak more, so both
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -103,11 +104,24 @@ def merge(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ...]:
     -------
     tuple of str, length N
         A merged group is called by its first member and how many more it has: ``P012+1``.
+
+    Notes
+    -----
+    A copy that was turned joins its slice only where one of the two stands alone. Two patients
+    of several slices are not made one by pictures that would have to be turned to agree: two
+    chests with much lung do so (correlation 0.9 between two of 120 phantoms).
     """
     names = sorted(set(groups))
+    size = Counter(groups)
+    turned = set(duplicates.turned)
+    near = [
+        pair
+        for pair in duplicates.near
+        if pair not in turned or min(size[groups[row]] for row in pair) == 1
+    ]
     number = {name: i for i, name in enumerate(names)}
     sets = DisjointSets(len(names))
-    for rows in (*duplicates.exact, *duplicates.near):
+    for rows in (*duplicates.exact, *near):
         for row in rows[1:]:
             sets.union(number[groups[rows[0]]], number[groups[row]])
     members: dict[int, int] = {}
