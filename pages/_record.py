@@ -6,6 +6,7 @@ from html import escape
 
 from pages._shared import THIN, number, number_range, percent, percent_range
 from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.operating_point import CHOSEN_HERE
 from spinefrac.records import CLASS_NAMES
 from spinefrac.store.saved import SavedModel
 
@@ -58,7 +59,7 @@ def measured_on(saved: SavedModel) -> str:
     data, metrics = saved.card.data, saved.metrics
     return (
         f"Out-of-fold on {metrics.n:,} slices of {metrics.groups:,} groups, none of which the "
-        f"answering network had seen. Groups: {data.group_rule}."
+        f"answering network had seen. Groups: {data.group_rule}. {CHOSEN_HERE}"
     )
 
 

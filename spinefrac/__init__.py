@@ -10,6 +10,7 @@ that ``import spinefrac`` stays light. What is behind them:
 ``imaging``          bytes -> slice -> model input: the only preprocessing there is
 ``data``             folder -> data set -> groups -> folds; phantom; pixel cache
 ``training``         networks, augmentation, one fold, cross-validation
+``audit``            what a folder can show: leaks, copies, shortcuts, verdict
 ``evaluation``       metrics with intervals, calibration, operating point, comparison
 ``serving``          predictor on ONNX Runtime, heat map, input check
 ``store``            saved models: card, write, list, load

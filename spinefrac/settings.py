@@ -7,7 +7,7 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
-    """Return the folder that holds ``models/`` and ``runs/``.
+    """Return the folder that holds ``models/``, ``runs/`` and ``evaluations/``.
 
     ``SPINEFRAC_HOME`` if set, otherwise the folder that holds the package.
     """

@@ -8,6 +8,7 @@ import typer
 
 from spinefrac.cli import numbers, output
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.operating_point import CHOSEN_HERE
 
 app = typer.Typer(help="List saved models and show what they say of themselves.")
 
@@ -62,6 +63,7 @@ def show(
                 "",
                 f"out-of-fold, {len(card.folds)} folds:",
                 numbers.metrics_table(card.metrics.to_dict()),
+                CHOSEN_HERE,
             ]
         )
     )

@@ -45,6 +45,7 @@ def report(
     path = out or Path(f"{name}-report.{kind.value}")
     if data is not None and not data.is_dir():
         raise typer.BadParameter(f"expected a folder, got {data}", param_hint="--data")
+    _check_writable(path)
     from spinefrac import report as reports
     from spinefrac.report import html, pdf
     from spinefrac.store import saved
@@ -63,3 +64,15 @@ def report(
         )
     else:
         output.emit(f"{path}: {len(content) / 1e6:.2f} MB")
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a place that cannot be meant, before the report is made."""
+    if path.suffix.lower() not in (".html", ".pdf"):
+        raise typer.BadParameter(
+            f"expected a file ending in .html or .pdf, got {path}", param_hint="--out"
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise typer.BadParameter(
+            f"expected a file in a folder that exists, got {path}", param_hint="--out"
+        )

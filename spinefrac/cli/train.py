@@ -10,6 +10,7 @@ import typer
 
 from spinefrac.cli import numbers, output
 from spinefrac.errors import TrainingError
+from spinefrac.evaluation.operating_point import CHOSEN_HERE
 from spinefrac.records import EpochRecord, Preprocessing
 from spinefrac.training.settings import NETWORKS, TrainingSettings
 
@@ -160,5 +161,6 @@ def _report(saved: SavedModel, result: dict[str, Any]) -> str:
             "",
             f"out-of-fold, {len(result['folds'])} folds:",
             numbers.metrics_table(result["oof"]),
+            CHOSEN_HERE,
         ]
     )

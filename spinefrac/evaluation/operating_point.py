@@ -21,6 +21,13 @@ from spinefrac.evaluation.weighted import ratio
 RULES = "youden, sensitivity:0.9, specificity:0.9 or cost:5"
 
 
+#: Said wherever numbers at a threshold stand that was chosen on the slices they describe.
+CHOSEN_HERE = (
+    "The threshold was chosen on these same slices, which flatters sensitivity and specificity a "
+    "little."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """A threshold, how it was chosen, and what it gives on the slices it was chosen on.

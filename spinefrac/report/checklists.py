@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spinefrac.evaluation.operating_point import CHOSEN_HERE
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.saved import SavedModel
 
@@ -184,8 +185,8 @@ def _method_facts(model: SavedModel) -> dict[str, str]:
         "start": f"Weights to start from: {card.settings.get('weights') or 'random'}; seed "
         f"{card.settings.get('seed', 'not kept')}.",
         "training": f"{settings}.",
-        "selection": "Nothing was selected on slices that are scored; the model of every fold is "
-        "part of the ensemble, and none was updated afterwards.",
+        "selection": "Epochs and weights were not selected on slices that are scored; the model of "
+        f"every fold is part of the ensemble, and none was updated afterwards. {CHOSEN_HERE}",
         "ensemble": f"Mean of the logits of {len(card.folds)} fold networks.",
         "metrics": "AUC, average precision, sensitivity, specificity, precision, accuracy, F1, "
         "Matthews correlation, Brier score, log loss, calibration error; calibration and decision "

@@ -95,6 +95,7 @@ def train(
     for finding in audited.findings:
         if finding.severity != "ok":
             say(f"{finding.severity}: {finding.message}")
+    _remove_abandoned(places.runs_dir())
     run = places.runs_dir() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}-{os.getpid()}"
     plan = Plan(
         folder=run,
@@ -114,6 +115,26 @@ def train(
         return write.save(replace(new, audit_verdict=audited.verdict))
     finally:
         shutil.rmtree(run, ignore_errors=True)
+
+
+def _remove_abandoned(runs: Path) -> None:
+    """Remove the folders of runs whose process was killed; they hold copies of all slices."""
+    for folder in runs.glob("????????-??????-*-*") if runs.is_dir() else ():
+        owner = folder.name.rpartition("-")[2]
+        if owner.isdecimal() and not _alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":  # there a signal 0 would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def describe(dataset: Dataset) -> str:

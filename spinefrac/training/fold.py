@@ -136,7 +136,7 @@ def fit(
 
 def _seed(plan: Plan, fold: int) -> int:
     """Return the seed of a fold's weights and order; folds must not start alike."""
-    return plan.settings.seed * 1000 + fold + 1
+    return (plan.settings.seed * 1000 + fold + 1) % 2**32
 
 
 def _training_rows(plan: Plan, fold: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

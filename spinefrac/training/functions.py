@@ -170,6 +170,7 @@ def train_model_with_cross_validation(
     on_epoch = _print_epoch if verbose else None
     answers = np.empty(len(plan.labels), np.float64)
     history: list[EpochRecord] = []
+    keras.utils.set_random_seed(plan.settings.seed)
     for fold in range(folds):
         # A clone has the model's layers and new random weights: no fold learns from another.
         copy = keras.models.clone_model(model)

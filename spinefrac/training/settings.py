@@ -97,9 +97,10 @@ class TrainingSettings:
     patience : int
         Epochs without improvement before an early stop.
     workers : int
-        Folds trained at the same time, each in a process with one thread; 0 means as many as
-        there are cores or folds, whichever is less.
+        Folds trained at the same time, each in a process of its own with an equal share of the
+        cores; 0 means as many as there are cores or folds, whichever is less.
     seed : int
+        0 … 2**32 - 1.
     group_by : str
         See `spinefrac.data.scan.scan`.
     preprocessing : Preprocessing
@@ -142,6 +143,10 @@ class TrainingSettings:
             raise TrainingError(
                 f"image size must lie between 32 and 1024 pixels, got {self.preprocessing.size}"
             )
+        if not 0 <= self.seed < 2**32:
+            raise TrainingError(f"seed must lie between 0 and 2**32 - 1, got {self.seed}")
+        if self.group_by not in ("auto", "file") and not self.group_by.startswith("csv:"):
+            raise TrainingError(f"group-by must be auto, file or csv:COLUMN, got {self.group_by!r}")
         if self.workers < 0:
             raise TrainingError(f"workers must be 0 (automatic) or more, got {self.workers}")
 

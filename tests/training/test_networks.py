@@ -109,6 +109,9 @@ def test_imagenet_weights_that_cannot_be_fetched(monkeypatch, tmp_path):
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"learning_rate": 0.0}, "learning rate must lie between"),
         ({"workers": -1}, "workers must be 0"),
+        ({"seed": -1}, "seed must lie between"),
+        ({"seed": 2**32}, "seed must lie between"),
+        ({"group_by": "patient"}, "group-by must be auto"),
     ],
 )
 def test_settings_that_cannot_be_meant(change, said):
