@@ -184,7 +184,8 @@ def _run_epoch(
     for images, labels, weights in batches.epoch(epoch):
         if cancelled and cancelled():
             raise Cancelled(f"training was cancelled in fold {fold}, epoch {epoch}")
-        losses.append(float(model.train_on_batch(images, labels, sample_weight=weights)))
+        answer = model.train_on_batch(images, labels, sample_weight=weights, return_dict=True)
+        losses.append(float(answer["loss"]))
         if not math.isfinite(losses[-1]):
             raise TrainingError(
                 f"the loss of fold {fold} is no longer a number in epoch {epoch}; lower the "
