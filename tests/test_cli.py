@@ -355,7 +355,12 @@ def test_evaluate_gives_the_agreed_keys_and_warns_of_its_own_training_slices(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
-def test_interrupt_ends_quickly_with_130_and_no_traceback(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["phantom.json", "*/*.png"])
+@pytest.mark.parametrize("delay", [0.0, 0.3, 0.6])
+def test_interrupt_ends_quickly_with_130_and_no_traceback(
+    home: Path, tmp_path: Path, moment: str, delay: float
+) -> None:
+    """Workers start after phantom.json appears: an interrupt must not catch them importing."""
     process = subprocess.Popen(
         [sys.executable, "-m", "spinefrac", "phantom", tmp_path / "big", "--patients", "500"],
         stdout=subprocess.PIPE,
@@ -365,8 +370,9 @@ def test_interrupt_ends_quickly_with_130_and_no_traceback(home: Path, tmp_path: 
         env={**os.environ, "SPINEFRAC_HOME": str(home)},
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("big/*/*.png")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    while not list(tmp_path.glob(f"big/{moment}")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(delay)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -168,10 +168,29 @@ def _run(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
         try:
-            yield from pool.map(work, batches)
+            with _interrupt_held():
+                done = pool.map(work, batches)  # starts the workers
+            yield from done
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _interrupt_held() -> Generator[None]:
+    """Hold an interrupt back until the block ends; processes started in it never see one.
+
+    A terminal interrupts the whole process group. A worker that is still importing would answer
+    with a traceback, as no code of ours runs there yet.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
