@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
@@ -166,14 +167,14 @@ def _run(
         yield from map(work, batches)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker) as pool:
-        try:
-            with _interrupt_held():
-                done = pool.map(work, batches)  # starts the workers
-            yield from done
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
+    try:
+        with _interrupt_held():
+            done = pool.map(work, batches)  # starts the workers
+        yield from done
+    finally:
+        # Not `with`: its exit would say that what waits shall still be done.
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -181,16 +182,23 @@ def _interrupt_held() -> Generator[None]:
     """Hold an interrupt back until the block ends; processes started in it never see one.
 
     A terminal interrupts the whole process group. A worker that is still importing would answer
-    with a traceback, as no code of ours runs there yet.
+    with a traceback, and a pool that is interrupted while it starts one waits for it for ever.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    if os.name == "nt" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held: list[int] = []
+    # The mask is for the workers, which inherit it. This process has threads of libraries that
+    # do not block the signal, so it needs a handler too.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if held:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _start_worker() -> None:
