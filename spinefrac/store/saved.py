@@ -180,7 +180,7 @@ def load(model_id: str) -> SavedModel:
             f"There is no saved model named {model_id} (saved: {known}): choose one of these or "
             "train it with `spinefrac train`"
         )
-    return _open(folder)
+    return open_folder(folder)
 
 
 def list_models() -> list[SavedModel | DamagedModel]:
@@ -189,7 +189,7 @@ def list_models() -> list[SavedModel | DamagedModel]:
     for folder in _folders():
         try:
             names.validate(folder.name)
-            found.append(_open(folder))
+            found.append(open_folder(folder))
         except ModelError as error:
             found.append(DamagedModel(folder.name, folder, str(error)))
     return found
@@ -232,7 +232,7 @@ def _folders() -> list[Path]:
     )
 
 
-def _open(folder: Path) -> SavedModel:
+def open_folder(folder: Path) -> SavedModel:
     """Read a folder's card and verify every file against it; ModelError otherwise."""
     try:
         content = (folder / CARD_FILE).read_bytes()
@@ -241,7 +241,7 @@ def _open(folder: Path) -> SavedModel:
         if missing:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
         for name, record in card.files.items():
-            _verify(folder, name, record)
+            verify(folder, name, record)
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise ModelError(
@@ -263,9 +263,9 @@ def required_parts(card: Card) -> tuple[str, ...]:
     return PARTS if card.metrics else (ONNX_FILE,)
 
 
-def _verify(folder: Path, name: str, record: FileRecord) -> None:
-    """Compare one file with the card."""
-    if Path(name).name != name:
+def verify(folder: Path, name: str, record: FileRecord) -> None:
+    """Compare one file with the card; ModelError where they differ."""
+    if Path(name).name != name or name == "..":
         raise ModelError(f"card.json lists {name!r}, expected plain file names: do not use it")
     digest, size = file_digest(folder / name)
     if (digest, size) != (record.sha256, record.size):
