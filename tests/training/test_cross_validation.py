@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
+from spinefrac import processes
 from spinefrac import settings as places
 from spinefrac.errors import Cancelled, DatasetError, ModelError, TrainingError
 from spinefrac.records import Preprocessing
@@ -136,7 +137,7 @@ def test_folds_end_with_their_runner(folder, quick):
     trained_by = fold_processes(runner.pid)
     assert trained_by
     runner.kill()
-    wait_until(lambda: not any(process.is_running() for process in trained_by))
+    wait_until(lambda: not any(processes.alive(process.pid) for process in trained_by))
     assert runs.get(run.id).interrupted
     assert runs.cancel(run.id).state == "cancelled"
 
