@@ -12,7 +12,7 @@ from spinefrac.store import foreign, saved
 FOLDER = "model"
 
 #: What may be under it. The shelf's note and tags need not be there.
-OWN_FILES = (saved.CARD_FILE, *saved.PARTS, "shelf.json")
+OWN_FILES = (saved.CARD_FILE, *saved.PARTS, saved.SLIP_FILE)
 
 
 def pack(folder: Path, target: Path) -> None:

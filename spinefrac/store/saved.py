@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
-from spinefrac.store import names
+from spinefrac.store import names, slip
 from spinefrac.store.card import Card, DataSummary, FileRecord
+from spinefrac.store.slip import Slip
 
 #: The parts of a saved model beside its card.
 KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
@@ -27,6 +28,9 @@ KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
     "history.csv",
 )
 CARD_FILE = "card.json"
+
+#: What people wrote on the model, see `store.slip`; not there where nobody did.
+SLIP_FILE = "slip.json"
 
 #: A text file in the models' folder that names the default model.
 DEFAULT_MARKER = "default.txt"
@@ -46,15 +50,35 @@ class SavedModel:
     card : Card
     card_hash : str
         SHA-256 of ``card.json``; another one means another model under the same id.
+    slip : Slip
+        What people wrote on it since.
     """
 
     path: Path
     card: Card
     card_hash: str
+    slip: Slip = field(default_factory=Slip)
 
     @property
     def id(self) -> str:
         return self.path.name
+
+    @property
+    def note(self) -> str:
+        return self.card.note if self.slip.note is None else self.slip.note
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.slip.tags
+
+    @property
+    def archived(self) -> bool:
+        return self.slip.archived
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, the card's own and the slip's apart."""
+        return sum(record.size for record in self.card.files.values())
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -242,6 +266,7 @@ def open_folder(folder: Path) -> SavedModel:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
         for name, record in card.files.items():
             verify(folder, name, record)
+        written = read_slip(folder)
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise ModelError(
@@ -255,7 +280,16 @@ def open_folder(folder: Path) -> SavedModel:
         ) from error
     except ModelError as error:
         raise ModelError(f"Model {folder.name}: {error}") from error
-    return SavedModel(folder, card, hashlib.sha256(content).hexdigest())
+    return SavedModel(folder, card, hashlib.sha256(content).hexdigest(), written)
+
+
+def read_slip(folder: Path) -> Slip:
+    """Read what people wrote on the model in `folder`; ModelError where it is damaged."""
+    try:
+        content = (folder / SLIP_FILE).read_bytes()
+    except FileNotFoundError:
+        return Slip()
+    return slip.parse(content)
 
 
 def required_parts(card: Card) -> tuple[str, ...]:

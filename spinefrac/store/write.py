@@ -30,7 +30,7 @@ from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import EpochRecord, GreyImage, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store import ensemble, names, saved
-from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord
+from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord, Parent
 
 if TYPE_CHECKING:
     import keras
@@ -85,6 +85,10 @@ class NewModel:
     probes : uint8 array, shape (>= 16, S, S)
         Model inputs on which Keras and ONNX Runtime are compared.
     audit_verdict : str or None
+    trained_by : str
+        Who had it trained, where they were signed in.
+    parent : Parent or None
+        The saved model that training started from.
     """
 
     id: str
@@ -103,6 +107,8 @@ class NewModel:
     input_check: InputCheckStatistics
     probes: GreyImage
     audit_verdict: str | None = None
+    trained_by: str = ""
+    parent: Parent | None = None
 
 
 def save(new: NewModel) -> saved.SavedModel:
@@ -235,6 +241,8 @@ def _write_parts(new: NewModel, folder: Path) -> None:
         versions=versions(),
         files=files,
         audit_verdict=new.audit_verdict,
+        trained_by=new.trained_by,
+        parent=new.parent,
     )
     (folder / saved.CARD_FILE).write_bytes(cards.dump(card))
     sync(folder / saved.CARD_FILE)
