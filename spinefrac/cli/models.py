@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List saved models and show what they say of themselves.")
 
 
+app.command("export")(exchange.export_model)
 app.command("import")(exchange.import_model)
+app.command("push")(exchange.push)
+app.command("pull")(exchange.pull)
 
 
 @app.command("list")
