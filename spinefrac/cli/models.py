@@ -20,6 +20,7 @@ app.command("export")(exchange.export_model)
 app.command("import")(exchange.import_model)
 app.command("push")(exchange.push)
 app.command("pull")(exchange.pull)
+app.command("log")(exchange.log_model)
 
 
 @app.command("list")

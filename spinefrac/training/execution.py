@@ -26,7 +26,7 @@ from spinefrac.evaluation import calibration, operating_point
 from spinefrac.evaluation.metrics import summarize
 from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFold, Unreadable
 from spinefrac.serving import input_check
-from spinefrac.store import saved, write
+from spinefrac.store import saved, tracking, write
 from spinefrac.store.card import DataSummary
 from spinefrac.store.saved import SavedModel
 from spinefrac.training import cluster, networks, plan, quiet
@@ -87,6 +87,7 @@ def execute(
         quiet.import_tensorflow()
         new = _new_model(run, dataset, ready, results)
         model = write.save(replace(new, audit_verdict=verdict))
+        tracking.log_if_asked(model, journal.log)
     plan.remove_work(folder)
     (folder / _DATASET).unlink(missing_ok=True)
     return model
