@@ -328,7 +328,7 @@ def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewh
     """A small file system that the archive, and then the model, does not fit into."""
     full = tmp_path / "full"
     full.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", str(full)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(full)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounting a small file system is not permitted here")
     try:
