@@ -13,6 +13,8 @@ from spinefrac.training.answers import logits
 from spinefrac.training.checkpoint import Checkpoint
 from spinefrac.training.fold import fit, train_fold
 
+LINE_STEPS = 4
+
 
 def made(epoch: int) -> Checkpoint:
     rng = np.random.default_rng(epoch)
@@ -74,12 +76,15 @@ def test_one_of_another_network_is_refused(tmp_path):
 
 
 def interrupted_and_resumed(plan, batches: int):
-    """Train fold 0, interrupted after so many batches; then go on; also return what went on."""
+    """Train fold 0, interrupted after so many batches; then go on; also return what went on.
+
+    The batches of drawn lines before the first epoch are not counted.
+    """
     asked, resumed = [], []
 
     def cancelled() -> bool:
         asked.append(None)
-        return len(asked) > batches
+        return len(asked) > LINE_STEPS + batches
 
     with pytest.raises(Cancelled):
         train_fold(plan, 0, cancelled=cancelled, checkpoints=True)
@@ -87,7 +92,7 @@ def interrupted_and_resumed(plan, batches: int):
 
 
 def test_a_resumed_fold_ends_bit_for_bit_as_an_undisturbed_one(plan, tmp_path):
-    plan = replace(plan, settings=replace(plan.settings, epochs=4))
+    plan = replace(plan, settings=replace(plan.settings, epochs=4, line_steps=LINE_STEPS))
     undisturbed = train_fold(replace(plan, folder=_folder(tmp_path, "other")), 0)
     result, resumed = interrupted_and_resumed(plan, batches=8)  # three an epoch
     assert [record.epoch for record in resumed] == [3, 4]
@@ -98,6 +103,7 @@ def test_a_resumed_fold_ends_bit_for_bit_as_an_undisturbed_one(plan, tmp_path):
 @pytest.mark.slow
 def test_early_stopping_remembers_what_it_saw(plan, tmp_path):
     settings = replace(plan.settings, epochs=12, early_stopping=True, patience=2, learning_rate=0.5)
+    settings = replace(settings, line_steps=LINE_STEPS)
     plan = replace(plan, settings=settings)
     undisturbed = train_fold(replace(plan, folder=_folder(tmp_path, "other")), 0)
     assert len(undisturbed.history) < 12
