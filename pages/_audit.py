@@ -142,7 +142,7 @@ def _finding(finding: Finding, folder: Path) -> None:
 def _trivial(result: Audit, folder: Path) -> None:
     """Show the scores of models that cannot see a fracture."""
     _shared.table(
-        ("Trivial model, AUC (95 %)", "Random folds", "Whole groups left out"),
+        ("Trivial model", "Random folds", "Whole groups"),
         [
             (name, _number(naive), _number(grouped))
             for name, naive, grouped in (
@@ -155,14 +155,17 @@ def _trivial(result: Audit, folder: Path) -> None:
             )
         ],
     )
+    gap, shuffled = (
+        _shared.number(value, 2) for value in (result.leak_gap, result.shuffled_label_auc)
+    )
     st.caption(
-        f"Leak gap: {_shared.number(result.leak_gap, 2)}, what splitting at random adds within "
-        f"groups. With shuffled labels: {_shared.number(result.shuffled_label_auc, 2)}, which "
-        "should be near 0.50."
+        "AUC with its 95 % interval, where slices are split at random and where whole groups are "
+        f"left out. Leak gap: {gap}, what splitting at random adds within groups. With shuffled "
+        f"labels: {shuffled}, which should be near 0.50."
     )
     if result.properties:
         _shared.table(
-            ("One property alone", "AUC (95 %); 0.50 tells nothing"),
+            ("Property alone", "AUC (95 %)"),
             [
                 (escape(entry.name.capitalize()), _number(Baseline(entry.auc, entry.ci)))
                 for entry in result.properties
@@ -184,7 +187,8 @@ def _counts(result: Audit, folder: Path) -> None:
     else:
         st.caption("Every file can be read.")
     st.markdown("**Traces of patients** (counted, never shown)")
-    _shared.table(("", "Files"), [(escape(kind), f"{n:,}") for kind, n in result.privacy.items()])
+    traces = [(escape(kind), f"{n:,}") for kind, n in result.privacy.items()]
+    _shared.table(("Trace", "Files"), traces)
     for note in result.notes:
         st.caption(_shared.plain(note))
 
