@@ -35,6 +35,13 @@ def show(model: SavedModel) -> None:
         st.subheader(_shared.plain(entry.folder), anchor=False)
         _said(entry)
         _shared.table(HEAD, [_row(name, model, entry) for name in METRICS])
+        if found := entry.pointing:
+            st.markdown(
+                f"The hottest point of the heat map lies inside a fracture's box on {found.hits:,} "
+                f"of {found.slices:,} slices, {_shared.number(found.share, 2)} "
+                f"({_shared.number_range(found.ci, 2)}); a point at random would on "
+                f"{_shared.number(found.chance, 2)}."
+            )
         st.caption(
             f"{entry.metrics.n:,} slices ({entry.data.fracture:,} with a fracture) of "
             f"{entry.metrics.groups:,} groups, measured {entry.created[:10]} at the model's "

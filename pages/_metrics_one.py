@@ -247,7 +247,9 @@ def by_parts(model: SavedModel, on: str, threshold: float) -> None:
                 "standard error."
             )
     st.subheader("By subgroup", anchor=False)
-    columns = _columns(found.paths, found.groups.tolist()) | _uploaded(found.paths)
+    columns = _columns(found.paths, found.groups.tolist())
+    columns |= {name: list(values) for name, values in found.subgroups.items()}
+    columns |= _uploaded(found.paths)
     chosen = st.selectbox("Column", list(columns), key="column", bind="query-params")
     column = columns[chosen]
     if len(set(column)) > 500:

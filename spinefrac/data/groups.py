@@ -172,6 +172,13 @@ def _header_keys(tag: SliceTags) -> list[str]:
     return keys
 
 
+def series(file: LabelledFile, tags: SliceTags) -> str:
+    """Return a slice's series: a pseudonym of its UID, or what the name says; or empty."""
+    if uid := tags.series.strip():
+        return f"series-{_digest(f'series {uid}')}"
+    return name_key(file) or ""
+
+
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 

@@ -139,7 +139,16 @@ def examine(
     copies = duplicates.find([reading.pixel_hash for reading in readings], thumbnails)
     merged = duplicates.merge(named, copies)
     items = tuple(
-        Item(file.path, file.label, group, file.split, reading.pixel_hash)
+        Item(
+            file.path,
+            file.label,
+            group,
+            file.split,
+            reading.pixel_hash,
+            size=reading.facts.size,
+            scanner=reading.facts.scanner,
+            series=groups.series(file, reading.tags),
+        )
         for file, group, reading in zip(files, merged, readings, strict=True)
     )
     before, after = len(set(named)), len(set(merged))

@@ -207,9 +207,12 @@ def test_volumes_with_slices_in_the_table(verse, tmp_path):
     assert result.left_out == {"beyond the end of their volume": 6}
 
 
-def test_a_damaged_volume_is_left_out_with_its_reason(verse, tmp_path):
+@pytest.mark.parametrize("how", ["foreign", "cut off"])
+def test_a_damaged_volume_is_left_out_with_its_reason(verse, tmp_path, how):
     bad = verse / "rawdata/sub-verse004/sub-verse004_ct.nii.gz"
-    bad.write_bytes(gzip.compress(b"nothing of the kind" * 40))
+    whole = bad.read_bytes()
+    foreign = gzip.compress(b"nothing of the kind" * 40)
+    bad.write_bytes(foreign if how == "foreign" else whole[: int(len(whole) * 0.9)])
     shutil.copytree(verse / "rawdata/sub-verse005", verse / "rawdata/sub-verse006")
     result = bring("nifti", verse, tmp_path / "out", labels=verse / "grades.csv")
     assert result.groups == 1 and any("cannot be read" in reason for reason in result.left_out)

@@ -18,6 +18,7 @@ import gzip
 import random
 import shutil
 import tempfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -170,8 +171,8 @@ def _step(
                 left["beyond the end of their volume"] += 1
     else:
         mask = _inflated(volume.mask, stack)
-        own, masks = imaging.read(flat, axis=axis), imaging.read(mask, axis=axis)
-        if (own.count, own.pixels.shape) != (masks.count, masks.pixels.shape):
+        volume_ct, mask_ct = imaging.read(flat, axis=axis), imaging.read(mask, axis=axis)
+        if (volume_ct.count, volume_ct.pixels.shape) != (mask_ct.count, mask_ct.pixels.shape):
             raise ImageError("expected a mask of the volume's own shape, got another; export it")
         for position, verdict in enumerate(_cut(mask, volume.grades, axis)):
             if isinstance(verdict, str):
@@ -242,8 +243,11 @@ def _inflated(path: Path, stack: ExitStack) -> Path:
         return path
     imaging.read(path)  # its declared size is checked before anything is inflated
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spinefrac-")))
-    with gzip.open(path) as packed, (folder / path.stem).open("wb") as plain:
-        shutil.copyfileobj(packed, plain, 1 << 20)
+    try:
+        with gzip.open(path) as packed, (folder / path.stem).open("wb") as plain:
+            shutil.copyfileobj(packed, plain, 1 << 20)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ImageError(f"{path.name}: expected a whole file, it ends early") from error
     return folder / path.stem
 
 
