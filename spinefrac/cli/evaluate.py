@@ -63,7 +63,13 @@ def evaluate(
             f"hottest point of the heat map inside a fracture's box: {found.hits} of "
             f"{found.slices} slices, {found.share:.2f}{interval}; by chance {found.chance:.2f}"
         )
-    output.emit("\n" + numbers.shift_table(evaluation.shift))
+    if evaluation.shift:
+        output.emit("\n" + numbers.shift_table(evaluation.shift))
+    else:
+        output.note(
+            "the probability of an imported model is not calibrated, and its threshold of "
+            f"{evaluation.metrics.threshold:g} was not chosen on any data"
+        )
 
 
 def _result(evaluation: Evaluation, kept: bool) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def _report(saved: SavedModel, result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"saved {saved.id} after {result['seconds']:.0f} s",
-            f"groups: {saved.card.data.group_rule}",
+            f"groups: {saved.data.group_rule}",
             "",
             f"out-of-fold, {len(result['folds'])} folds:",
             numbers.metrics_table(result["oof"]),

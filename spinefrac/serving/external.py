@@ -71,7 +71,7 @@ def evaluate(
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
         subgroups=dataset.subgroups,
     )
-    before = Answers.out_of_fold(model.oof())
+    before = Answers.out_of_fold(model.oof()) if model.measured else None
     evaluation = Evaluation(
         model=model.id,
         card_hash=model.card_hash,
@@ -79,7 +79,7 @@ def evaluate(
         created=card.now(),
         data=DataSummary.of(dataset),
         metrics=summarize(found.labels, found.probabilities, found.groups, model.threshold),
-        shift=shift(before.sample(), found.sample(), model.threshold),
+        shift=shift(before.sample(), found.sample(), model.threshold) if before else {},
         seen=overlap(model, before, found, dataset.fingerprint),
         pointing=pointing.summarize(pointed.hits, pointed.chances, pointed.groups),
     )
@@ -97,8 +97,11 @@ class _Pointed:
     groups: list[str]
 
     def add(self, item: Item, answer: Prediction, boxes: Sequence[Box]) -> None:
+        if answer.heatmap is None:
+            return
+        height, width = answer.heatmap.shape
         seen = answer.input.square
-        inside = pointing.inside(answer.heatmap.shape, boxes)[
+        inside = pointing.inside((height, width), boxes)[
             max(0, seen.top) : max(0, seen.top + seen.side),
             max(0, seen.left) : max(0, seen.left + seen.side),
         ]
@@ -107,11 +110,13 @@ class _Pointed:
         self.groups.append(item.group)
 
 
-def overlap(model: SavedModel, trained: Answers, found: Answers, fingerprint: str) -> Seen:
+def overlap(model: SavedModel, trained: Answers | None, found: Answers, fingerprint: str) -> Seen:
     """Count what a model was trained on among the slices that it is measured on."""
+    if trained is None:
+        return Seen(same_data=False, slices=None, group_names=0, known=False)
     known = set(trained.pixel_hashes)
     return Seen(
-        same_data=fingerprint == model.card.data.fingerprint,
+        same_data=fingerprint == model.data.fingerprint,
         slices=sum(digest in known for digest in found.pixel_hashes) if known else None,
         group_names=len(set(trained.groups.tolist()) & set(found.groups.tolist())),
     )
