@@ -16,10 +16,12 @@ import streamlit as st
 
 from pages import _shared
 from spinefrac import charts, imaging
-from spinefrac.audit import background, kept
+from spinefrac.audit import background, kept, labelling
 from spinefrac.audit.report import Audit, Baseline, Finding
 from spinefrac.data import corrections
 from spinefrac.errors import ImageError, SpinefracError
+from spinefrac.store import saved
+from spinefrac.store.saved import SavedModel
 
 VERDICTS = {
     "ok": ("ok", "Nothing speaks against training on this folder."),
@@ -40,6 +42,7 @@ COUNTS = {
     "size": "Size",
     "scanner": "Scanner",
 }
+_TRIVIAL = "a linear model on thumbnails"
 #: Pictures of a gallery that are shown at once.
 PAGE = 8
 
@@ -115,7 +118,7 @@ def _show(result: Audit, folder: Path) -> None:
         ("What a trivial model gets", _trivial),
         ("What is in the folder", _counts),
         (f"Copies ({_copies_word(result)})", _copies),
-        (f"Labels that look wrong ({len(result.suspects)})", _suspects),
+        ("Labels that look wrong", _suspects),
         (f"Groups ({result.groups:,}), and how to correct them", _groups),
     ):
         with st.expander(title):
@@ -220,16 +223,34 @@ def _copies(result: Audit, folder: Path) -> None:
 
 
 def _suspects(result: Audit, folder: Path) -> None:
-    """Show the slices whose labels are contradicted most."""
-    if not result.suspects:
+    """Show the slices whose labels are contradicted most, by a trained model where there is one."""
+    trained = {
+        model.id: model
+        for model in saved.list_models()
+        if isinstance(model, SavedModel)
+        and model.measured
+        and model.data.fingerprint == result.fingerprint
+    }
+    suspects, by = result.suspects, _TRIVIAL
+    if trained:
+        by = st.selectbox("Contradicted by", [*trained, _TRIVIAL], key="audit-doubts")
+        if by in trained:
+            suspects = labelling.from_model(trained[by], result.fingerprint)
+    if not suspects:
         st.caption(
-            "The trivial models know too little of these classes to doubt a label. After "
-            "training, the page Metrics shows the labels that the model itself doubts."
+            f"{_shared.plain(by)} contradicts no label."
+            if by != _TRIVIAL
+            else "A trivial model knows too little of these classes to doubt a label. Once a model "
+            "was trained on this folder, its doubts are shown here."
         )
         return
+    st.caption(
+        f"{len(suspects)} slices whose label is contradicted by models that had not seen them, "
+        "the surest first. Some are wrong labels, others hard slices: look at each."
+    )
     shown = [
         (entry.path, f"labelled {entry.label}, label quality {entry.quality:.2f} of 1")
-        for entry in result.suspects
+        for entry in suspects
     ]
     _pictures(folder, shown, key="suspects")
 
