@@ -129,7 +129,8 @@ def gallery(cards: Sequence[Card], models: Sequence[SavedModel], what: str) -> N
         st.caption(
             "The heat maps are the whole ensemble's, most networks of which were trained on "
             "these slices where the answers are out-of-fold; the probability is that of the one "
-            "network that had not seen the patient."
+            "network that had not seen the patient. Colours are relative to the most in each "
+            "slice: they say where, not how much, and cannot be compared between slices."
         )
 
 
@@ -170,6 +171,10 @@ def _export() -> None:
         "text/csv",
         icon=":material/download:",
         on_click="ignore",
+    )
+    st.caption(
+        "The marks last until this page is closed. They are not in its address, because names of "
+        "files may tell who a patient is: download them to keep them."
     )
 
 
