@@ -200,8 +200,9 @@ def evaluate_model(
     model : keras.Model
     data : path or (images, labels)
         A labelled folder, or images (N, S, S), (N, S, S, 1) or (N, S, S, 3) in 0…255 with
-        labels (N,); colour counts as grey by the mean of its channels. With arrays, every slice counts as a patient of its own, so the intervals are too narrow
-        where a patient has several; a folder knows better.
+        labels (N,); colour counts as grey by the mean of its channels. With arrays, every slice
+        counts as a patient of its own, so the intervals are too narrow where a patient has
+        several; a folder knows better.
 
     Returns
     -------
