@@ -120,7 +120,7 @@ def _ask(model: SavedModel) -> None:
     with st.form("evaluate", border=True):
         typed = st.text_input(
             "Folder of labelled slices that the model has not seen",
-            placeholder=str(roots[0] / "new-slices"),
+            placeholder="new-slices",
             help="Within " + ", ".join(str(root) for root in roots) + "; classes as for training.",
         )
         wanted = st.form_submit_button("Measure", type="primary")

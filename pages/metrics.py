@@ -149,6 +149,9 @@ def show(models: Sequence[SavedModel]) -> None:
         if len(models) == 1:
             _metrics_new.first(models[0])
             report_buttons(models[0])
+        else:
+            st.subheader("Settings", anchor=False)
+            _metrics_many.settings(models)
         return
     views = tuple(view for view in ONE if view != "Training" or models[0].measured)
     if len(models) > 1:
@@ -176,7 +179,7 @@ def show(models: Sequence[SavedModel]) -> None:
 
 
 _shared.heading(
-    "Metrics", "Every slice was scored by the one network that had not seen its patient."
+    "Metrics", "How often saved models are right on slices they had not seen, and how sure that is."
 )
 with _shared.errors_shown():
     chosen = choose()
