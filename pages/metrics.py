@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -16,7 +17,8 @@ from pages import (
     _shared,
 )
 from pages._metrics_data import OUT_OF_FOLD
-from spinefrac import report
+from spinefrac import report, settings
+from spinefrac.data import locate
 from spinefrac.report import html, pdf
 from spinefrac.store.saved import DamagedModel, SavedModel
 
@@ -127,13 +129,19 @@ def several(models: Sequence[SavedModel], on: str, view: str) -> None:
             draw(models, on)
 
 
+def _slices(model: SavedModel) -> Path | None:
+    """Return the folder of the model's slices, where it is in the data roots."""
+    paths = model.oof().paths if model.measured else ()
+    return locate.guess(paths[0], settings.data_roots()) if paths else None
+
+
 def report_buttons(model: SavedModel) -> None:
     """Offer the model's report; it is written when it is asked for."""
     with st.container(horizontal=True):
         for kind, module in (("html", html), ("pdf", pdf)):
             st.download_button(
                 f"Report, {kind.upper()}",
-                data=lambda module=module: module.render(report.report(model)),
+                data=lambda module=module: module.render(report.report(model, _slices(model))),
                 file_name=f"{model.id}-report.{kind}",
                 icon=":material/description:",
                 key=f"report-{kind}",

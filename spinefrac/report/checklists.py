@@ -252,7 +252,9 @@ def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[
         "not seen the patient.",
         "external": _external(evaluations) or "Not done. For the authors.",
         "performance": f"AUC {rate(metrics, 'auc')}; Brier score {rate(metrics, 'brier')}; see "
-        "Metrics. Subgroups: for the authors.",
+        "Metrics. "
+        + ("By property of the files: see Subgroups. " if model.oof().subgroups else "")
+        + "Subgroups of patients: for the authors.",
         "diagnostic": f"Sensitivity {rate(metrics, 'recall')}, specificity "
         f"{rate(metrics, 'specificity')} at the threshold.",
         "failures": "The worst errors are listed under Failure cases; their causes: for the "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spinefrac.errors import DatasetError, SpinefracError
-from spinefrac.evaluation import curves
+from spinefrac.evaluation import curves, parts
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.report import checklists
@@ -21,6 +21,8 @@ from spinefrac.store.saved import SavedModel
 #: Worst errors that are listed, and how many of them are shown as pictures.
 MOST_FAILURES = 24
 MOST_PICTURES = 12
+#: Values of a property up to which its subgroups are measured.
+MOST_PARTS = 20
 
 TITLES = {
     "auc": "AUC",
@@ -60,7 +62,8 @@ def report(model: SavedModel, data: Path | None = None) -> Document:
     known = checklists.facts(model, kept)
     own: list[Block] = _origin(model)
     if model.measured:
-        own = [*_data(model), *_method(known), *_metrics(model), *_curves(model)]
+        own = [*_data(model), *_method(known), *_metrics(model), *_subgroups(model)]
+        own += _curves(model)
     blocks: list[Block] = [
         Paragraph(NOT_A_MEDICAL_DEVICE, warning=True),
         *_summary(model),
@@ -175,6 +178,30 @@ def _metrics(model: SavedModel) -> list[Block]:
         ),
         Table(("Fold", "Slices", "Groups", "AUC", "Epochs"), folds, (0.2,) * 5),
     ]
+
+
+def _subgroups(model: SavedModel) -> list[Block]:
+    """Return metrics by scanner, size and series, where the slices differ in them."""
+    oof = model.oof()
+    blocks: list[Block] = []
+    for column, values in oof.subgroups.items():
+        if not 2 <= len(set(values)) <= MOST_PARTS:
+            continue
+        measured = parts.by_part(
+            oof.labels, oof.probabilities, oof.groups, np.array(values), model.threshold
+        )
+        rows = tuple(
+            (
+                name,
+                f"{part.n}",
+                f"{sum(part.confusion_matrix[1])}",
+                *(rate(part, metric) for metric in ("auc", "recall", "specificity")),
+            )
+            for name, part in measured.items()
+        )
+        head = (column.capitalize(), "Slices", "Fractures", "AUC", "Sensitivity", "Specificity")
+        blocks.append(Table(head, rows, (0.25, 0.1, 0.11, 0.18, 0.18, 0.18)))
+    return [Heading("Subgroups, out-of-fold"), *blocks] if blocks else []
 
 
 def _metric_rows(metrics: Metrics) -> tuple[tuple[str, str, str], ...]:
