@@ -23,6 +23,7 @@ from spinefrac.cli import (
     deidentify,
     evaluate,
     history,
+    import_,
     models,
     phantom,
     predict,
@@ -41,6 +42,7 @@ app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
 app.command("phantom")(phantom.phantom)
 app.command("audit")(audit.audit)
 app.command("deidentify")(deidentify.deidentify)
+app.command("import")(import_.import_)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
