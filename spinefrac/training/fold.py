@@ -20,7 +20,7 @@ import numpy.typing as npt
 from spinefrac.data.splits import holdout
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.records import EpochRecord, FoldResult
-from spinefrac.training import networks
+from spinefrac.training import networks, warm_start
 from spinefrac.training.answers import as_images, ends_in_sigmoid, logits
 from spinefrac.training.augmentation import Augmenter
 from spinefrac.training.plan import Plan
@@ -72,6 +72,9 @@ def train_fold(
     model = networks.build(
         settings.network, size, settings.weights, seed=_seed(plan, fold), fast_training=True
     )
+    if settings.network == "compact" and not settings.weights:
+        rows, _ = _training_rows(plan, fold)
+        warm_start.learn_lines(model, plan, rows, _seed(plan, fold), cancelled)
     history = fit(model, plan, fold, on_epoch=on_epoch, cancelled=cancelled)
     portable = networks.build(settings.network, size)
     portable.set_weights(model.get_weights())
