@@ -35,7 +35,7 @@ _FEATURES = {
     "p50": ("darker", "brighter"),
     "p75": ("darker", "brighter"),
     "p95": ("darker", "brighter"),
-    "flat": ("with fewer equal pixels", "with larger flat areas, like a drawing or a page"),
+    "flat": ("with fewer equal pixels", "with larger flat areas"),
     "entropy": ("with fewer shades of grey", "with more shades of grey"),
     "edges": ("smoother", "with more edges"),
     "sharp": ("with fewer sharp edges", "with more sharp edges"),
@@ -54,6 +54,9 @@ _SHRINKAGE = 0.1
 _LEAST_SCALE = 0.01
 
 _PARTS = 5
+
+#: DICOM modalities that a CT slice may come under, as a capture or without a header.
+_MAYBE_CT = ("", "CT", "OT", "SC")
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ def check(statistics: InputCheckStatistics, ct: CtSlice, model_input: ModelInput
     statistics : InputCheckStatistics
         Of the model that is asked.
     ct : CtSlice
-        The slice as it came; its colours, and whether it is DICOM without Hounsfield units.
+        The slice as it came; its colours and its modality are used.
     model_input : ModelInput
         The same slice as the model sees it.
 
@@ -180,8 +183,8 @@ def check(statistics: InputCheckStatistics, ct: CtSlice, model_input: ModelInput
     score = round(statistics.percentile(distance), 1)
     if ct.colour:
         return InputCheck(100.0, False, "a colour photograph or picture, as no CT slice is")
-    if ct.format == "dicom" and not ct.calibrated:
-        return InputCheck(100.0, False, "an X-ray, MR or other DICOM picture that is no CT")
+    if not ct.calibrated and ct.modality not in _MAYBE_CT:
+        return InputCheck(100.0, False, f"{_modality(ct.modality)}, and no CT slice")
     if distance <= statistics.limit:
         return InputCheck(score, True)
     return InputCheck(score, False, _reason(ct, features, statistics.standardize(features)))
@@ -273,7 +276,17 @@ def _reason(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
     if {"darker", "brighter"} <= set(words[:2]):  # its dark parts darker, its bright ones brighter
         words = ["of more contrast", *words[2:]]
     what = " and ".join(words[:2]) or "in an unusual combination of grey levels and structure"
-    return f"{_kind(ct, features, z)}, {what} than the slices this model was trained on"
+    return f"{_kind(ct, features, z)} ({what})"
+
+
+def _modality(code: str) -> str:
+    """Say in words what a DICOM modality (PS3.3, C.7.3.1.1.1) is."""
+    if code in ("CR", "DX", "DR", "RG", "RF", "XA", "MG", "PX", "IO"):
+        return "an X-ray picture"
+    words = {"MR": "a magnetic resonance (MR)", "US": "an ultrasound", "NM": "a nuclear medicine"}
+    if code in words:
+        return f"{words[code]} picture"
+    return f"a DICOM picture of another modality ({code})" if code.isalnum() else "another picture"
 
 
 def _kind(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
