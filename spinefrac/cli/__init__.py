@@ -27,6 +27,7 @@ from spinefrac.cli import (
     phantom,
     predict,
     report,
+    runs,
     train,
 )
 from spinefrac.cli.output import fail, note
@@ -47,6 +48,7 @@ app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("history")(history.history)
 app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
 
 
 def _show_version(wanted: bool) -> None:
