@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
-from spinefrac.store import names
+from spinefrac.store import names, slip
 from spinefrac.store.card import Card, DataSummary, FileRecord
+from spinefrac.store.slip import Slip
 
 #: The parts of a saved model beside its card.
 KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
@@ -27,6 +28,9 @@ KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
     "history.csv",
 )
 CARD_FILE = "card.json"
+
+#: What people wrote on the model, see `store.slip`; not there where nobody did.
+SLIP_FILE = "slip.json"
 
 #: A text file in the models' folder that names the default model.
 DEFAULT_MARKER = "default.txt"
@@ -46,15 +50,35 @@ class SavedModel:
     card : Card
     card_hash : str
         SHA-256 of ``card.json``; another one means another model under the same id.
+    slip : Slip
+        What people wrote on it since.
     """
 
     path: Path
     card: Card
     card_hash: str
+    slip: Slip = field(default_factory=Slip)
 
     @property
     def id(self) -> str:
         return self.path.name
+
+    @property
+    def note(self) -> str:
+        return self.card.note if self.slip.note is None else self.slip.note
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.slip.tags
+
+    @property
+    def archived(self) -> bool:
+        return self.slip.archived
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, the card's own and the slip's apart."""
+        return sum(record.size for record in self.card.files.values())
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -180,7 +204,7 @@ def load(model_id: str) -> SavedModel:
             f"There is no saved model named {model_id} (saved: {known}): choose one of these or "
             "train it with `spinefrac train`"
         )
-    return _open(folder)
+    return open_folder(folder)
 
 
 def list_models() -> list[SavedModel | DamagedModel]:
@@ -189,7 +213,7 @@ def list_models() -> list[SavedModel | DamagedModel]:
     for folder in _folders():
         try:
             names.validate(folder.name)
-            found.append(_open(folder))
+            found.append(open_folder(folder))
         except ModelError as error:
             found.append(DamagedModel(folder.name, folder, str(error)))
     return found
@@ -232,7 +256,7 @@ def _folders() -> list[Path]:
     )
 
 
-def _open(folder: Path) -> SavedModel:
+def open_folder(folder: Path) -> SavedModel:
     """Read a folder's card and verify every file against it; ModelError otherwise."""
     try:
         content = (folder / CARD_FILE).read_bytes()
@@ -241,7 +265,8 @@ def _open(folder: Path) -> SavedModel:
         if missing:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
         for name, record in card.files.items():
-            _verify(folder, name, record)
+            verify(folder, name, record)
+        written = read_slip(folder)
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise ModelError(
@@ -255,7 +280,16 @@ def _open(folder: Path) -> SavedModel:
         ) from error
     except ModelError as error:
         raise ModelError(f"Model {folder.name}: {error}") from error
-    return SavedModel(folder, card, hashlib.sha256(content).hexdigest())
+    return SavedModel(folder, card, hashlib.sha256(content).hexdigest(), written)
+
+
+def read_slip(folder: Path) -> Slip:
+    """Read what people wrote on the model in `folder`; ModelError where it is damaged."""
+    try:
+        content = (folder / SLIP_FILE).read_bytes()
+    except FileNotFoundError:
+        return Slip()
+    return slip.parse(content)
 
 
 def required_parts(card: Card) -> tuple[str, ...]:
@@ -263,9 +297,9 @@ def required_parts(card: Card) -> tuple[str, ...]:
     return PARTS if card.metrics else (ONNX_FILE,)
 
 
-def _verify(folder: Path, name: str, record: FileRecord) -> None:
-    """Compare one file with the card."""
-    if Path(name).name != name:
+def verify(folder: Path, name: str, record: FileRecord) -> None:
+    """Compare one file with the card; ModelError where they differ."""
+    if Path(name).name != name or name == "..":
         raise ModelError(f"card.json lists {name!r}, expected plain file names: do not use it")
     digest, size = file_digest(folder / name)
     if (digest, size) != (record.sha256, record.size):

@@ -30,7 +30,7 @@ from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import EpochRecord, GreyImage, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store import ensemble, names, saved
-from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord
+from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord, Parent
 
 if TYPE_CHECKING:
     import keras
@@ -85,6 +85,10 @@ class NewModel:
     probes : uint8 array, shape (>= 16, S, S)
         Model inputs on which Keras and ONNX Runtime are compared.
     audit_verdict : str or None
+    trained_by : str
+        Who had it trained, where they were signed in.
+    parent : Parent or None
+        The saved model that training started from.
     """
 
     id: str
@@ -103,6 +107,8 @@ class NewModel:
     input_check: InputCheckStatistics
     probes: GreyImage
     audit_verdict: str | None = None
+    trained_by: str = ""
+    parent: Parent | None = None
 
 
 def save(new: NewModel) -> saved.SavedModel:
@@ -127,18 +133,24 @@ def save(new: NewModel) -> saved.SavedModel:
     models = settings.models_dir()
     try:
         models.mkdir(parents=True, exist_ok=True)
-        with _unfinished_folder(models, new.id) as folder:
+        with unfinished_folder(models, new.id) as folder:
             _write_parts(new, folder)
-            with _locked(models):
-                require_free(new.id)
-                folder.rename(models / new.id)
-            _sync(models)
+            appear(folder, new.id)
     except OSError as error:
         raise ModelError(
             f"The model {new.id} cannot be written ({error.strerror or error}), nothing was "
             "saved: make room in the models' folder or permit writing there, and save again"
         ) from error
     return saved.load(new.id)
+
+
+def appear(folder: Path, model_id: str) -> None:
+    """Let a finished folder appear under its name by one rename; ModelError where it is taken."""
+    models = settings.models_dir()
+    with _locked(models):
+        require_free(model_id)
+        folder.rename(models / model_id)
+    sync(models)
 
 
 def require_free(model_id: str) -> None:
@@ -209,7 +221,7 @@ def _write_parts(new: NewModel, folder: Path) -> None:
     _write_history(folder / saved.HISTORY_FILE, new.history)
     files = {}
     for name in saved.PARTS:
-        _sync(folder / name)
+        sync(folder / name)
         files[name] = FileRecord(*saved.file_digest(folder / name))
     card = Card(
         id=new.id,
@@ -226,13 +238,15 @@ def _write_parts(new: NewModel, folder: Path) -> None:
         operating_point=new.operating_point,
         input_check=new.input_check.to_dict(),
         keras_onnx_max_difference=difference,
-        versions=_versions(),
+        versions=versions(),
         files=files,
         audit_verdict=new.audit_verdict,
+        trained_by=new.trained_by,
+        parent=new.parent,
     )
     (folder / saved.CARD_FILE).write_bytes(cards.dump(card))
-    _sync(folder / saved.CARD_FILE)
-    _sync(folder)
+    sync(folder / saved.CARD_FILE)
+    sync(folder)
 
 
 def _folds(new: NewModel) -> tuple[FoldRecord, ...]:
@@ -265,7 +279,8 @@ def _auc(labels: np.ndarray, logits: np.ndarray) -> float | None:
     return float(roc_auc_score(labels, logits)) if len(set(labels.tolist())) == 2 else None
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return Python's version and those of the packages that make a model."""
     packages = {package: version(package) for package in _PACKAGES.split()}
     return {"python": platform.python_version(), **packages}
 
@@ -309,7 +324,7 @@ def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]])
 
 
 @contextmanager
-def _unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
+def unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
     """Make a folder to write in, held by a lock; remove it unless it was renamed away."""
     with _locked(models):
         _remove_abandoned(models)
@@ -371,7 +386,7 @@ def _try_lock(folder: Path) -> int | None:
     return handle
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Have the system put a file or folder on the disk before going on."""
     if sys.platform == "win32" and path.is_dir():
         return
