@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -107,11 +108,7 @@ def _answers(
             "probability": prediction.probability,
             "label": prediction.label,
             "threshold": prediction.threshold,
-            "input_check": {
-                "score": prediction.input_check.score,
-                "typical": prediction.input_check.typical,
-                "reason": prediction.input_check.reason,
-            },
+            "input_check": asdict(prediction.input_check) if prediction.input_check else None,
             "milliseconds": round(prediction.milliseconds, 2),
         }
         if predictor.model.card.audit_verdict in ("caution", "unusable"):
@@ -133,6 +130,7 @@ def _write_heatmap(
 
     from spinefrac import charts, imaging
 
+    assert prediction.heatmap is not None  # _warn has refused
     picture = charts.overlay(imaging.display(ct, window), prediction.heatmap)
     _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     for number in count(1):

@@ -288,6 +288,8 @@ def _pictures(model: SavedModel, folder: Path, rows: list[int]) -> list[Block]:
             missing += 1
             continue
         prediction = open_model(model.id).predict(ct)
+        if prediction.heatmap is None:
+            continue
         picture = charts.overlay(imaging.display(ct), prediction.heatmap)
         words = f"{CLASS_NAMES[oof.labels[row]]}, answered {oof.probabilities[row]:.3f}"
         shown.append((picture, words))

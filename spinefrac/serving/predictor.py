@@ -69,18 +69,20 @@ class Predictor:
                 "train the model again"
             ) from error
 
-    def predict(self, ct: CtSlice) -> Prediction:
+    def predict(self, ct: CtSlice, *, heatmap: bool = True) -> Prediction:
         """Answer on one slice.
 
         Parameters
         ----------
         ct : CtSlice
+        heatmap : bool
+            False leaves out bringing the heat map onto the slice, which takes time of its own.
 
         Returns
         -------
         Prediction
         """
-        return self._predict_batch([ct])[0]
+        return self._predict_batch([ct], heatmap=heatmap)[0]
 
     def predict_many(self, slices: Iterable[CtSlice]) -> Iterator[Prediction]:
         """Answer on any number of slices, in their order, `BATCH` at a time.
@@ -117,18 +119,17 @@ class Predictor:
             logits, heatmaps = self._session.run(["logits", "heatmaps"], {"image": images})
         return logits, heatmaps
 
-    def _predict_batch(self, batch: list[CtSlice]) -> list[Prediction]:
+    def _predict_batch(self, batch: list[CtSlice], *, heatmap: bool = True) -> list[Prediction]:
         start = time.perf_counter()
         inputs = [imaging.to_input(ct, self.model.preprocessing) for ct in batch]
         logits, heatmaps = self.run(np.stack([model_input.pixels for model_input in inputs]))
-        answers = [
-            self._answer(*entry) for entry in zip(batch, inputs, logits, heatmaps, strict=True)
-        ]
+        maps = heatmaps if heatmap else [None] * len(batch)
+        answers = [self._answer(*entry) for entry in zip(batch, inputs, logits, maps, strict=True)]
         milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
         return [replace(answer, milliseconds=milliseconds) for answer in answers]
 
     def _answer(
-        self, ct: CtSlice, model_input: ModelInput, logits: np.ndarray, heatmap: np.ndarray
+        self, ct: CtSlice, model_input: ModelInput, logits: np.ndarray, heatmap: np.ndarray | None
     ) -> Prediction:
         """Put together one slice's answer from its fold logits (folds,) and heat map (h, w)."""
         temperature = self.model.temperature
@@ -140,7 +141,9 @@ class Predictor:
             probability=float(calibration.probabilities(logits.mean(), temperature)),
             threshold=self.model.threshold,
             fold_probabilities=tuple(calibration.probabilities(logits, temperature).tolist()),
-            heatmap=imaging.to_slice(heatmap, model_input.square, shape),
+            heatmap=None
+            if heatmap is None
+            else imaging.to_slice(heatmap, model_input.square, shape),
             input=model_input,
             input_check=input_check.check(self._statistics, ct, model_input),
             milliseconds=0.0,
