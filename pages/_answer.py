@@ -1,22 +1,25 @@
-"""The pieces of HTML that an answer is made of: verdict with its gauge, input check, legend."""
+"""The pieces of HTML that an answer is made of: verdict with its gauge, input check."""
 
 from __future__ import annotations
 
 from html import escape
 
 from pages._shared import percent, sentence
-from spinefrac import charts
 from spinefrac.records import CtSlice, InputCheck, Prediction
 from spinefrac.store.saved import SavedModel
 
 
-def verdict(prediction: Prediction, truth: str = "") -> str:
-    """Return the card with the label, the probability and the threshold it was held against."""
+def verdict(prediction: Prediction, truth: str = "", *, struck: bool = False) -> str:
+    """Return the card with the label, the probability and the threshold it was held against.
+
+    `struck` strikes the answer through, as it should not be relied on.
+    """
+    networks = len(prediction.fold_probabilities)
     side = "At or above" if prediction.probability >= prediction.threshold else "Below"
     lines = [
         f"{side} the threshold of {percent(prediction.threshold)}, hence "
         f"<strong>{escape(prediction.label)}</strong>. "
-        f"The dots are the {len(prediction.fold_probabilities)} networks of the ensemble."
+        + (f"The dots are the {networks} networks of the ensemble." if networks > 1 else "")
     ]
     if truth:
         wrong = "" if truth == prediction.label else " Here the model is wrong."
@@ -26,8 +29,11 @@ def verdict(prediction: Prediction, truth: str = "") -> str:
     tone = ["sf-card", "sf-verdict"]
     if prediction.label == "fracture":
         tone.append("fracture")
-    if not prediction.input_check.typical:
+    if prediction.input_check and not prediction.input_check.typical:
         tone.append("subdued")
+    if struck:
+        tone.append("struck")
+        lines = ["Struck through, since the slice is not like those that the model learned from."]
     return (
         f'<section class="{" ".join(tone)}" aria-label="Answer">'
         '<div class="sf-eyebrow">Probability of fracture</div>'
@@ -56,8 +62,15 @@ def _gauge(prediction: Prediction) -> str:
     )
 
 
-def input_check(check: InputCheck) -> str:
+def input_check(check: InputCheck | None) -> str:
     """Return the line that says whether the slice is like those the model learned from."""
+    if check is None:
+        return (
+            '<section class="sf-card sf-check untypical" aria-label="Input check">'
+            '<i class="dot"></i><div><strong>Not compared with training slices</strong>'
+            '<p class="sf-note">The model was imported, so nothing is known of the slices it '
+            "learned from: a picture of another kind gets an answer too.</p></div></section>"
+        )
     if check.typical:
         return (
             '<section class="sf-card sf-check" aria-label="Input check"><i class="dot"></i>'
@@ -68,16 +81,8 @@ def input_check(check: InputCheck) -> str:
     return (
         '<section class="sf-card sf-check untypical" aria-label="Input check"><i class="dot"></i>'
         "<div><strong>Do not rely on this answer</strong>"
-        f'<p class="sf-note">{escape(sentence(check.reason))}</p></div></section>'
-    )
-
-
-def legend() -> str:
-    """Return the legend of the heat map."""
-    return (
-        '<div class="sf-legend"><div class="sf-label">Evidence for a fracture</div>'
-        f'<div class="bar"><i style="background:{charts.heat_gradient()}"></i></div>'
-        '<div class="ends"><span>none</span><span>the most in this slice</span></div></div>'
+        f'<p class="sf-note">{escape(sentence(check.reason))} It lies farther out than '
+        f"{percent(check.score / 100)} of the training slices.</p></div></section>"
     )
 
 
@@ -100,6 +105,10 @@ def seen(saved: SavedModel, ct: CtSlice, prediction: Prediction) -> str:
     return (
         f'<p class="sf-note">From {width} × {height} pixels of {ct.format.upper()}: {grey}; '
         f"{cut}; brought to {side} × {side}. Answered in {prediction.milliseconds:.0f} ms.</p>"
-        '<p class="sf-note">The heat map marks what raised the score, measured against the most '
-        "in this slice; a slice without a fracture has such places too.</p>"
+        + (
+            '<p class="sf-note">The heat map marks what raised the score, measured against the '
+            "most in this slice; a slice without a fracture has such places too.</p>"
+            if prediction.heatmap is not None
+            else '<p class="sf-note">This network gives no heat map of its own.</p>'
+        )
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,6 +123,70 @@ def _one(predictor: Predictor, part: SeriesSlice, thumbnail: bool) -> Answered:
         milliseconds=prediction.milliseconds,
         thumbnail=charts.thumbnail(imaging.display(ct), THUMBNAIL) if thumbnail else b"",
     )
+
+
+#: Ways to look at many answers, and which belong to each.
+_FILTERS: dict[str, Callable[[Answered], bool]] = {
+    "All": lambda one: True,
+    "Fracture": lambda one: one.label == CLASS_NAMES[1],
+    "No fracture": lambda one: one.label == CLASS_NAMES[0],
+    "Untypical": lambda one: not one.error and not one.typical,
+    "Unreadable": lambda one: bool(one.error),
+}
+
+
+def counts(answers: Sequence[Answered]) -> dict[str, int]:
+    """Count the answers of each kind, ``All`` first; kinds without any are left out."""
+    found = {name: sum(map(belongs, answers)) for name, belongs in _FILTERS.items()}
+    return {name: count for name, count in found.items() if count or name == "All"}
+
+
+def chosen(answers: Sequence[Answered], kind: str) -> list[int]:
+    """Return the indices of one kind of answers, see `counts`."""
+    belongs = _FILTERS.get(kind, _FILTERS["All"])
+    return [index for index, one in enumerate(answers) if belongs(one)]
+
+
+def as_record(model: str, answered: Answered) -> dict[str, Any]:
+    """Return an answer as scripts read it, with the keys of ``spinefrac predict --json``."""
+    if answered.error:
+        return {"file": answered.name, "error": answered.error}
+    return {
+        "file": answered.name,
+        "model": model,
+        "probability": answered.probability,
+        "label": answered.label,
+        "threshold": answered.threshold,
+        "input_check": asdict(answered.input_check) if answered.input_check else None,
+        "milliseconds": round(answered.milliseconds, 2),
+    }
+
+
+def to_json(model: str, answers: Iterable[Answered]) -> str:
+    """Return the answers as one JSON list of `as_record`."""
+    return json.dumps([as_record(model, one) for one in answers], indent=2, allow_nan=False)
+
+
+def to_csv(model: str, answers: Iterable[Answered]) -> str:
+    """Return the answers as CSV, one row a slice, made safe for spreadsheets.
+
+    A file name that begins like a formula gets an apostrophe before it.
+    """
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(
+        ("file", "model", "probability", "label", "threshold", "percentile", "typical", "reason",
+         "error")
+    )  # fmt: skip
+    for one in answers:
+        check = one.input_check
+        name = f"'{one.name}" if one.name.startswith(("=", "+", "-", "@", "\t", "\r")) else one.name
+        if one.error:
+            writer.writerow((name, model, "", "", "", "", "", "", one.error))
+            continue
+        seen = (check.score, check.typical, check.reason) if check else ("", "", "")
+        writer.writerow((name, model, one.probability, one.label, one.threshold, *seen, ""))
+    return table.getvalue()
 
 
 @dataclass(frozen=True)
