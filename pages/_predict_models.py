@@ -42,7 +42,7 @@ def compare(saved: SavedModel, key: str, ct: CtSlice, prediction: Prediction) ->
         columns = st.columns(len(answers), gap="medium")
     grey = imaging.display(ct)
     for column, answered in zip(columns, answers, strict=True):
-        picture = grey if answered.heatmap is None else charts.overlay(grey, answered.heatmap)
+        picture = charts.picture(grey, answered.heatmap)
         words = "" if answered.heatmap is not None else ", which gives no heat map"
         with column:
             st.image(
