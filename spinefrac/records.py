@@ -50,6 +50,8 @@ class CtSlice:
     position, count : int
         Which slice of how many the file holds (0 of 1 for everything but NIfTI and
         multi-frame DICOM).
+    modality : str
+        What a DICOM header says of where the picture comes from, such as ``CT`` or ``MR``.
     """
 
     pixels: FloatImage
@@ -61,6 +63,7 @@ class CtSlice:
     window: tuple[float, float] | None = None
     position: int = 0
     count: int = 1
+    modality: str = ""
 
 
 @dataclass(frozen=True, slots=True)

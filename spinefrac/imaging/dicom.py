@@ -165,6 +165,7 @@ def read_dicom(file: BinaryIO, position: int | None = None) -> CtSlice:
         window=window if calibrated else None,
         position=position,
         count=frames,
+        modality=str(header.get("Modality") or "").strip().upper()[:16],
     )
 
 
