@@ -9,10 +9,13 @@ from spinefrac.records import CtSlice, InputCheck, Prediction
 from spinefrac.store.saved import SavedModel
 
 
-def verdict(prediction: Prediction, truth: str = "", *, struck: bool = False) -> str:
+def verdict(
+    prediction: Prediction, truth: str = "", note: str = "", *, struck: bool = False
+) -> str:
     """Return the card with the label, the probability and the threshold it was held against.
 
-    `struck` strikes the answer through, as it should not be relied on.
+    `note` is HTML to end it with; `struck` strikes the answer through, which should not be
+    relied on.
     """
     networks = len(prediction.fold_probabilities)
     side = "At or above" if prediction.probability >= prediction.threshold else "Below"
@@ -41,7 +44,7 @@ def verdict(prediction: Prediction, truth: str = "", *, struck: bool = False) ->
         f'<span class="probability">{percent(prediction.probability)}</span></div>'
         f"{_gauge(prediction)}"
         + "".join(f'<p class="sf-note">{line}</p>' for line in lines)
-        + "</section>"
+        + f"{note}</section>"
     )
 
 

@@ -114,4 +114,4 @@ def _go(subject: Subject, index: int, *, whole: bool = False) -> None:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _record(model: str, stamp: str, _saved: SavedModel) -> SeriesRecord | None:
-    return series_score.record(_saved.oof())
+    return series_score.record(_saved.oof()) if _saved.measured else None

@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages import _answer, _answer_series, _predict_models, _predict_viewer, _record
+from pages import (
+    _answer,
+    _answer_series,
+    _doubt,
+    _history,
+    _predict_models,
+    _predict_viewer,
+    _record,
+    _reliance,
+)
 from pages._predict_input import Subject
 from spinefrac import charts
 from spinefrac.imaging.series import SeriesSlice
@@ -47,19 +56,25 @@ def show(
             go=go,
         )
     with right:
-        struck = _doubted(prediction, f"{subject.key}|{index}")
+        struck = _struck(prediction, f"{subject.key}|{index}")
+        note = "" if struck else _doubt.refer_note(saved, prediction)
         st.html(
-            _answer.verdict(prediction, subject.truth, struck=struck)
+            _answer.verdict(prediction, subject.truth, note, struck=struck)
             + _answer.input_check(prediction.input_check)
-            + _record.record(saved)
         )
+        if not struck:
+            _doubt.show(saved, prediction)
+            with left:
+                _reliance.show(saved, ct, prediction, ask=series is not None)
+        st.html(_record.record(saved))
         with st.expander("What the model sees"):
             st.image(charts.data_url(prediction.input.pixels), width=240, alt="The network's input")
             st.html(_answer.seen(saved, ct, prediction))
     _predict_models.compare(saved, f"{subject.key}|{index}", ct, prediction)
+    _history.feedback(saved, ct, prediction)
 
 
-def _doubted(prediction: Prediction, key: str) -> bool:
+def _struck(prediction: Prediction, key: str) -> bool:
     """Whether the answer is struck through: on untypical slices, until the user asks for it."""
     check = prediction.input_check
     if check is None or check.typical:
@@ -69,5 +84,4 @@ def _doubted(prediction: Prediction, key: str) -> bool:
         "Show the answer all the same", key="show-anyway", icon=":material/visibility:"
     ):
         shown.add(key)
-        st.rerun(scope="fragment")
     return key not in shown

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages import _predict_batch, _predict_input, _predict_series, _predict_slice, _shared
+from pages import (
+    _doubt,
+    _history,
+    _predict_batch,
+    _predict_input,
+    _predict_series,
+    _predict_slice,
+    _shared,
+)
 from pages._predict_input import Subject
 from spinefrac.store.saved import SavedModel
 
@@ -32,7 +40,10 @@ with _shared.errors_shown():
         "Reads CT slices of the spine and says how likely each shows a fracture.",
     )
     if model is not None:
+        _doubt.prepare(model)
         chosen = _predict_input.choose(model)
         picked = _predict_input.pick(chosen) if chosen else None
         if picked is not None:
             show(model, picked)
+        with st.expander("Earlier answers, and what people said of them"):
+            _history.show()
