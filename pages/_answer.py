@@ -81,11 +81,12 @@ def input_check(check: InputCheck | None) -> str:
             f'<p class="sf-note">{percent(check.score / 100)} of them are more ordinary than '
             "this one.</p></div></section>"
         )
+    share = "all" if check.score >= 100 else percent(check.score / 100)
     return (
         '<section class="sf-card sf-check untypical" aria-label="Input check"><i class="dot"></i>'
         "<div><strong>Do not rely on this answer</strong>"
-        f'<p class="sf-note">{escape(sentence(check.reason))} It lies farther out than '
-        f"{percent(check.score / 100)} of the training slices.</p></div></section>"
+        f'<p class="sf-note">{escape(sentence(check.reason))} It lies farther out than {share} '
+        "of the training slices.</p></div></section>"
     )
 
 

@@ -66,7 +66,7 @@ def _table(saved: SavedModel, subject: Subject) -> None:
                 "Slice": st.column_config.ImageColumn(width="small"),
                 "File": st.column_config.TextColumn(width="medium"),
                 "Probability": st.column_config.ProgressColumn(
-                    format="percent", min_value=0.0, max_value=1.0
+                    format="%.0f %%", min_value=0.0, max_value=100.0
                 ),
                 "Percentile": st.column_config.NumberColumn(
                     format="%.1f", help="Of the distance among the training slices"
@@ -95,7 +95,7 @@ def _row(answered: Answered) -> dict[str, Any]:
         "Slice": _picture(answered.thumbnail),
         "File": answered.name,
         "Answer": answered.label.capitalize() or "Unreadable",
-        "Probability": None if answered.error else answered.probability,
+        "Probability": None if answered.error else 100 * answered.probability,
         "Percentile": None if check is None else check.score,
         "Note": answered.error or (check.reason if check else ""),
     }

@@ -44,29 +44,32 @@ def show(
     prediction = answer(subject.key, index, saved.id, saved.card_hash, part)
     series = subject.series
     left, right = st.columns([1.1, 1], gap="medium")
+    with right:
+        struck = _struck(prediction, f"{subject.key}|{index}")
     with left:
         _predict_viewer.show(
             subject.key if series else f"{subject.key}|{index}",
             part,
             ct,
-            prediction,
+            None if struck else prediction.heatmap,
             index=index,
             count=len(subject.slices) if series else 1,
             where=_answer_series.where(ct, part, series, index),
             go=go,
         )
     with right:
-        struck = _struck(prediction, f"{subject.key}|{index}")
         note = "" if struck else _doubt.refer_note(saved, prediction)
         st.html(
-            _answer.verdict(prediction, subject.truth, note, struck=struck)
+            _record.audit_line(saved)
+            + _answer.verdict(prediction, subject.truth, note, struck=struck)
             + _answer.input_check(prediction.input_check)
         )
         if not struck:
             _doubt.show(saved, prediction)
             with left:
                 _reliance.show(saved, ct, prediction, ask=series is not None)
-        st.html(_record.record(saved))
+        with st.expander("Record of the model"):
+            st.html(_record.record(saved))
         with st.expander("What the model sees"):
             st.image(charts.data_url(prediction.input.pixels), width=240, alt="The network's input")
             st.html(_answer.seen(saved, ct, prediction))

@@ -10,7 +10,7 @@ import streamlit as st
 
 from spinefrac import viewer
 from spinefrac.imaging.series import SeriesSlice
-from spinefrac.records import CtSlice, Prediction
+from spinefrac.records import CtSlice, FloatImage
 
 _FOLDER = Path(__file__).with_name("viewer")
 
@@ -29,19 +29,21 @@ def show(
     key: str,
     part: SeriesSlice,
     ct: CtSlice,
-    prediction: Prediction,
+    heatmap: FloatImage | None,
     *,
     index: int = 0,
     count: int = 1,
     where: str = "",
     go: Callable[[int], None] | None = None,
 ) -> None:
-    """Show one slice under its heat map.
+    """Show one slice, under its heat map where there is one to show.
 
     Parameters
     ----------
     key : str
         Tells one subject from another: the view starts anew with each.
+    heatmap : float32 array, shape (H, W), or None
+        None shows the slice alone.
     index, count : int
         Which slice of how many.
     where : str
@@ -57,14 +59,14 @@ def show(
 
     label = "CT slice" + (
         " with the heat map of the model's evidence for a fracture"
-        if prediction.heatmap is not None
+        if heatmap is not None
         else ", without a heat map"
     )
     more = {"subject": key, "index": index, "count": count, "where": where, "label": label}
     with st.container(key="viewer"):
         _viewer(
             key="viewer-canvas",
-            data=viewer.payload(ct, prediction.heatmap, part.place, more),
+            data=viewer.payload(ct, heatmap, part.place, more),
             on_slice_change=asked,
         )
 

@@ -53,7 +53,7 @@ class StrongPoint:
 
 
 def strongest(heatmap: FloatImage, most: int = MOST_POINTS) -> tuple[StrongPoint, ...]:
-    """Return the places of most evidence, the strongest first.
+    """Return the strongest places of a heat map, the one with the most evidence around it first.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def strongest(heatmap: FloatImage, most: int = MOST_POINTS) -> tuple[StrongPoint
         found.append(StrongPoint(row, column, share))
         evidence[near] = 0.0
         spots[away <= (2 * radius) ** 2] = 0.0
-    return tuple(found)
+    return tuple(sorted(found, key=lambda point: -point.share))
 
 
 def payload(

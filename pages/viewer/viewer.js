@@ -85,7 +85,7 @@ class Viewer {
     button.type = "button";
     const strong = document.createElement("b");
     strong.textContent = `${i + 1}`;
-    button.append(strong, ` · ${Math.round(100 * point.share)} % of the evidence, at ${point.column}, ${point.row}`);
+    button.append(strong, ` · ${Math.round(100 * point.share)} % of the evidence at x ${point.column}, y ${point.row}`);
     button.onclick = () => { this.marked = this.marked === i ? null : i; this.draw(); };
     const item = document.createElement("li");
     item.append(button);
@@ -296,6 +296,6 @@ class Viewer {
     const [row, column] = pixel(slice.size), [shownRow, shownColumn] = pixel(slice.shown);
     const value = slice.values[shownRow * slice.shown[1] + shownColumn];
     const mean = slice.shown[1] < slice.size[1] ? " (mean)" : "";
-    line.textContent = `${value} ${slice.unit === "HU" ? "HU" : "of 255"}${mean} at ${column}, ${row}`;
+    line.textContent = `${value} ${slice.unit === "HU" ? "HU" : "of 255"}${mean} at x ${column}, y ${row}`;
   }
 }
