@@ -17,6 +17,7 @@ LEVELS = {
     "report": 3,
     "charts": 3,
     "charts_metrics": 3,
+    "viewer": 3,
     "training": 3,
     "serving": 3,
     "store": 3,
