@@ -240,12 +240,12 @@ def _run_epoch(
     losses: list[float] = []
     for images, labels, weights in batches.epoch(epoch):
         if cancelled and cancelled():
-            raise Cancelled(f"training was cancelled in fold {fold}, epoch {epoch}")
+            raise Cancelled(f"training was cancelled in fold {fold + 1}, epoch {epoch}")
         answer = model.train_on_batch(images, labels, sample_weight=weights, return_dict=True)
         losses.append(float(answer["loss"]))
         if not math.isfinite(losses[-1]):
             raise TrainingError(
-                f"the loss of fold {fold} is no longer a number in epoch {epoch}; lower the "
+                f"the loss of fold {fold + 1} is no longer a number in epoch {epoch}; lower the "
                 f"learning rate (it was {plan.settings.learning_rate:g})"
             )
         if on_batch:
