@@ -11,7 +11,8 @@ import typer
 from spinefrac.cli import output, watching
 from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
-from spinefrac.training import runs
+from spinefrac.training import augmentation_sets, runs
+from spinefrac.training.augmentation_config import PRESETS
 from spinefrac.training.settings import NETWORKS, TrainingSettings
 
 _DEFAULT = TrainingSettings()
@@ -77,6 +78,14 @@ def train(
             help="Stop a fold when patients held out of its own training no longer improve.",
         ),
     ] = _DEFAULT.early_stopping,
+    augmentation: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"Random changes of the training slices: {', '.join(PRESETS)}, a saved set's "
+            "name, or a YAML file.",
+        ),
+    ] = "standard",
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="Kept in the model's card and shown with it.")
     ] = "",
@@ -135,6 +144,7 @@ def train(
                 group_by=group_by,
                 early_stopping=early_stopping,
                 preprocessing=Preprocessing(size=size, bone_crop=bone_crop),
+                augmentation=augmentation_sets.resolve(augmentation),
             )
         except TrainingError as error:
             raise typer.BadParameter(str(error)) from error
