@@ -147,6 +147,9 @@ def fit(
     model.compile(optimizer, keras.losses.BinaryCrossentropy(not ends_in_sigmoid(model)))
     stopper = _EarlyStopping(settings.patience) if settings.early_stopping else None
     history = list(_go_on(model, stopper, done)) if done else []
+    if keep and lines_first and not done:
+        optimizer.build(model.trainable_variables)
+        checkpoint.write(keep, _as_it_stands(model, stopper, (), False))
     stopped = bool(done and done.stopped)
     while len(history) < settings.epochs and not stopped:
         epoch = len(history) + 1
