@@ -56,6 +56,7 @@ def quick_settings() -> TrainingSettings:
         epochs=2,
         batch_size=8,
         workers=1,
+        line_steps=0,
         preprocessing=Preprocessing(size=SIZE, bone_crop=False),
         augmentation=AugmentationConfig(rotation=5),
     )
