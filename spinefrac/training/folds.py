@@ -174,6 +174,7 @@ def _look_at_workers(work: _Work, topic: str) -> None:
             "resume the run"
         ) from error
     names = {address: _name(work, address, entry) for address, entry in present.items()}
+    work.known |= names
     for fold, one in list(work.running.items()):
         if one.worker not in present:
             one.future.cancel()
@@ -187,7 +188,6 @@ def _look_at_workers(work: _Work, topic: str) -> None:
                 work.waiting.remove(fold)
                 busy[address] = fold
     gone = {name: ("lost", None) for a, name in work.known.items() if a not in present}
-    work.known |= names
     work.journal.workers(
         gone
         | {
