@@ -46,6 +46,8 @@ def evaluate(
         A slice cannot be read any more, there is nothing to measure, or no room to keep it.
     """
     model = predictor.model
+    # First of all: the model may be deleted while it answers.
+    before = Answers.out_of_fold(model.oof())
 
     def slices() -> Iterator[CtSlice]:
         for done, path in enumerate(dataset.paths):
@@ -60,7 +62,6 @@ def evaluate(
         probabilities=np.array([a.probability for a in predictor.predict_many(slices())]),
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
     )
-    before = Answers.out_of_fold(model.oof())
     evaluation = Evaluation(
         model=model.id,
         card_hash=model.card_hash,
