@@ -7,64 +7,12 @@ from typing import Any
 
 from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
+from spinefrac.training.augmentation_config import AugmentationConfig
+
+__all__ = ["NETWORKS", "AugmentationConfig", "TrainingSettings"]
 
 #: Names that `TrainingSettings.network` accepts, the default first.
 NETWORKS = ("compact", "mobilenet_v3_small", "efficientnet_v2_b0", "densenet121", "resnet50")
-
-
-@dataclass(frozen=True, slots=True)
-class AugmentationConfig:
-    """Ranges of the random changes that a training slice goes through, one draw an epoch.
-
-    Each is applied with a value drawn evenly from its range; zero switches it off.
-
-    Attributes
-    ----------
-    rotation : float
-        Largest turn to either side, in degrees.
-    zoom : float
-        Largest relative change of size: 0.1 draws factors from 0.9 to 1.1.
-    brightness : float
-        Largest shift of the grey values, as a share of the full range of 255.
-    shift : float
-        Largest displacement along each axis, as a share of the picture's side.
-    flip : bool
-        Whether to mirror left and right in half of the draws.
-    contrast : float
-        Largest relative change of contrast around the picture's mean.
-    noise : float
-        Largest standard deviation of added Gaussian noise, as a share of 255.
-    """
-
-    rotation: float = 15.0
-    zoom: float = 0.1
-    brightness: float = 0.08
-    shift: float = 0.06
-    flip: bool = True
-    contrast: float = 0.15
-    noise: float = 0.02
-
-    def __post_init__(self) -> None:
-        limits = {
-            "rotation": 180.0,
-            "zoom": 0.9,
-            "brightness": 1.0,
-            "shift": 0.5,
-            "contrast": 0.9,
-            "noise": 0.5,
-        }
-        for name, highest in limits.items():
-            value = getattr(self, name)
-            if not 0 <= value <= highest:
-                raise TrainingError(
-                    f"augmentation {name} must lie between 0 and {highest:g}, got {value:g}; "
-                    "0 switches it off"
-                )
-
-    @classmethod
-    def off(cls) -> AugmentationConfig:
-        """Return the configuration that changes nothing."""
-        return cls(0.0, 0.0, 0.0, 0.0, False, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +39,11 @@ class TrainingSettings:
         Share of all steps that the warm-up takes.
     class_weights : bool
         Whether the rarer class counts more, so that both weigh the same in the loss.
+    line_steps : int
+        Batches in which the network `compact`, started from random weights, first learns to find
+        drawn lines, see `spinefrac.training.warm_start`; never more than the training itself
+        has, and 0 leaves that out. On one fold of the standard phantom that had reached an AUC of
+        0.74 without, 300 batches led to 0.99.
     early_stopping : bool
         Whether to stop when an inner hold-out of the training groups no longer improves. The
         outer fold, which is scored, is never looked at.
@@ -116,6 +69,7 @@ class TrainingSettings:
     weight_decay: float = 1e-2
     warmup: float = 0.1
     class_weights: bool = True
+    line_steps: int = 300
     early_stopping: bool = False
     patience: int = 8
     workers: int = 0
@@ -147,16 +101,18 @@ class TrainingSettings:
             raise TrainingError(f"seed must lie between 0 and 2**32 - 1, got {self.seed}")
         if self.group_by not in ("auto", "file") and not self.group_by.startswith("csv:"):
             raise TrainingError(f"group-by must be auto, file or csv:COLUMN, got {self.group_by!r}")
+        if self.line_steps < 0:
+            raise TrainingError(f"line steps must be 0 (off) or more, got {self.line_steps}")
         if self.workers < 0:
             raise TrainingError(f"workers must be 0 (automatic) or more, got {self.workers}")
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "augmentation": self.augmentation.to_dict()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainingSettings:
         nested = {
             "preprocessing": Preprocessing(**data["preprocessing"]),
-            "augmentation": AugmentationConfig(**data["augmentation"]),
+            "augmentation": AugmentationConfig.from_dict(data["augmentation"]),
         }
         return cls(**{**data, **nested})
