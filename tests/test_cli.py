@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from spinefrac.cli import main, output
-from spinefrac.cli.predict import _parse_window
+from spinefrac.cli.predict import parse_window
 from spinefrac.training import runs
 
 OOF_KEYS = {
@@ -100,7 +100,7 @@ def test_help_and_version_are_no_error(
     ("text", "window"), [("40,400", (40.0, 400.0)), ("-600, 1500", (-600.0, 1500.0))]
 )
 def test_window_is_center_and_width(text: str, window: tuple[float, float]) -> None:
-    assert _parse_window(text) == window
+    assert parse_window(text) == window
 
 
 @pytest.mark.parametrize("text", ["", "40", "40,0", "40,-1", "nan,400", "40,inf", "1,2,3", "a,b"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import numbers, output
+from spinefrac.cli import exchange, numbers, output
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.operating_point import CHOSEN_HERE
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from spinefrac.store.card import Card
 
 app = typer.Typer(help="List saved models and show what they say of themselves.")
+
+
+app.command("import")(exchange.import_model)
 
 
 @app.command("list")

@@ -124,26 +124,6 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """The saved model that a training started from.
-
-    Attributes
-    ----------
-    model : str
-        Its name at that time.
-    card_sha256 : str
-        SHA-256 of its ``card.json``, by which it is found under any later name.
-    how : str
-        ``settings`` where only its settings were taken over, ``weights`` where training went
-        on from its weights.
-    """
-
-    model: str
-    card_sha256: str
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
 class Origin:
     """Where an imported model comes from, and how its network is asked.
 
@@ -187,6 +167,26 @@ class Origin:
         return cls(**{**data, "recognised": tuple(data["recognised"])})
 
 
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The saved model that a training started from.
+
+    Attributes
+    ----------
+    model : str
+        Its name at that time.
+    card_sha256 : str
+        SHA-256 of its ``card.json``, by which it is found under any later name.
+    how : str
+        ``settings`` where only its settings were taken over, ``weights`` where training went
+        on from its weights.
+    """
+
+    model: str
+    card_sha256: str
+    how: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """Everything a saved model says of itself.
@@ -228,15 +228,15 @@ class Card:
     audit_verdict : str or None
         What the audit said of the data: ``ok``, ``caution`` or ``unusable``; None where it
         was not run.
-    trained_by : str
-        Who had it trained, as they were signed in; empty where nobody was.
-    parent : Parent or None
-        The saved model that training started from.
     heatmap : str
         ``exact`` where ``serving.onnx`` gives each place's contribution to the logit,
         ``none`` where it has no such output.
     origin : Origin or None
         None where this package trained it.
+    trained_by : str
+        Who had it trained, as they were signed in; empty where nobody was.
+    parent : Parent or None
+        The saved model that training started from.
     output : str
         What ``model.keras`` returns, for whoever opens it without this package.
     schema_version : int
@@ -259,10 +259,10 @@ class Card:
     versions: dict[str, str]
     files: dict[str, FileRecord]
     audit_verdict: str | None = None
-    trained_by: str = ""
-    parent: Parent | None = None
     heatmap: str = "exact"
     origin: Origin | None = None
+    trained_by: str = ""
+    parent: Parent | None = None
     output: str = (
         "model.keras returns sigmoid(mean of the fold logits), uncalibrated; the probability "
         "that is shown is sigmoid(mean of the fold logits / calibration.temperature)"

@@ -216,7 +216,7 @@ def load(model_id: str) -> SavedModel:
     """
     folder = settings.models_dir() / names.validate(model_id)
     try:
-        return read(folder)
+        return open_folder(folder)
     except ModelError:
         # Renamed or replaced while it was read? Under the lock nobody does that.
         return _read_undisturbed(folder)
@@ -309,7 +309,7 @@ def _read_undisturbed(folder: Path) -> SavedModel:
             held.enter_context(lock.shelf(patience_s=5.0))
         if not folder.is_dir():
             raise ModelError(what_became_of(folder.name))
-        return read(folder)
+        return open_folder(folder)
 
 
 def _slip_or_none(folder: Path) -> Slip:
@@ -320,7 +320,7 @@ def _slip_or_none(folder: Path) -> Slip:
         return Slip()
 
 
-def read(folder: Path) -> SavedModel:
+def open_folder(folder: Path) -> SavedModel:
     """Read a folder's card and verify every file against it; ModelError otherwise."""
     try:
         content = (folder / CARD_FILE).read_bytes()
@@ -329,7 +329,7 @@ def read(folder: Path) -> SavedModel:
         if missing:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
         for name, record in card.files.items():
-            _verify(folder, name, record)
+            verify(folder, name, record)
         written = read_slip(folder)
     except FileNotFoundError as error:
         name = Path(error.filename).name
@@ -361,9 +361,9 @@ def required_parts(card: Card) -> tuple[str, ...]:
     return PARTS if card.metrics else (ONNX_FILE,)
 
 
-def _verify(folder: Path, name: str, record: FileRecord) -> None:
-    """Compare one file with the card."""
-    if Path(name).name != name:
+def verify(folder: Path, name: str, record: FileRecord) -> None:
+    """Compare one file with the card; ModelError where they differ."""
+    if Path(name).name != name or name == "..":
         raise ModelError(f"card.json lists {name!r}, expected plain file names: do not use it")
     digest, size = file_digest(folder / name)
     if (digest, size) != (record.sha256, record.size):

@@ -103,14 +103,14 @@ def duplicate(model_id: str, new_id: str) -> SavedModel:
         no room for a copy; nothing is left then.
     """
     model = saved.load(model_id)
-    with write.appear(new_id) as folder:
+    with write.folder_for(new_id) as folder:
         try:
             for name in (*model.card.files, saved.CARD_FILE):
                 shutil.copyfile(model.path / name, folder / name)
         except FileNotFoundError as error:
             raise ModelError(saved.what_became_of(model_id)) from error
         _write_slip(folder, replace(model.slip, archived=False, former_names=()))
-        if saved.read(folder).card_hash != model.card_hash:
+        if saved.open_folder(folder).card_hash != model.card_hash:
             raise ModelError(f"The model {model_id} was replaced while it was copied: try again")
     return saved.load(new_id)
 

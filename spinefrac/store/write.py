@@ -29,8 +29,9 @@ from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import EpochRecord, GreyImage, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
-from spinefrac.store import ensemble, files, lock, names, saved
+from spinefrac.store import ensemble, lock, names, saved
 from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord, Parent
+from spinefrac.store.files import sync
 
 if TYPE_CHECKING:
     import keras
@@ -130,13 +131,13 @@ def save(new: NewModel) -> saved.SavedModel:
         Keras disagree on the probes, or the disk does not take it.
     """
     _check(new)
-    with appear(new.id) as folder:
+    with folder_for(new.id) as folder:
         _write_parts(new, folder)
     return saved.load(new.id)
 
 
 @contextmanager
-def appear(model_id: str) -> Iterator[Path]:
+def folder_for(model_id: str) -> Iterator[Path]:
     """Give a folder to fill, which then is the saved model `model_id`; or leave nothing.
 
     Yields
@@ -154,19 +155,25 @@ def appear(model_id: str) -> Iterator[Path]:
     models = settings.models_dir()
     try:
         models.mkdir(parents=True, exist_ok=True)
-        with _unfinished_folder(models, model_id) as folder:
+        with unfinished_folder(models, model_id) as folder:
             yield folder
             for path in (*folder.iterdir(), folder):
-                files.sync(path)
-            with lock.shelf():
-                require_free(model_id)
-                folder.rename(models / model_id)
-            files.sync(models)
+                sync(path)
+            appear(folder, model_id)
     except OSError as error:
         raise ModelError(
             f"The model {model_id} cannot be written ({error.strerror or error}), nothing was "
             "saved: make room in the models' folder or permit writing there, and save again"
         ) from error
+
+
+def appear(folder: Path, model_id: str) -> None:
+    """Let a finished folder appear under its name by one rename; ModelError where it is taken."""
+    models = settings.models_dir()
+    with lock.shelf():
+        require_free(model_id)
+        folder.rename(models / model_id)
+    sync(models)
 
 
 def require_free(model_id: str) -> None:
@@ -251,7 +258,7 @@ def _write_parts(new: NewModel, folder: Path) -> None:
         operating_point=new.operating_point,
         input_check=new.input_check.to_dict(),
         keras_onnx_max_difference=difference,
-        versions=_versions(),
+        versions=versions(),
         files=records,
         audit_verdict=new.audit_verdict,
         trained_by=new.trained_by,
@@ -290,7 +297,8 @@ def _auc(labels: np.ndarray, logits: np.ndarray) -> float | None:
     return float(roc_auc_score(labels, logits)) if len(set(labels.tolist())) == 2 else None
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return Python's version and those of the packages that make a model."""
     packages = {package: version(package) for package in _PACKAGES.split()}
     return {"python": platform.python_version(), **packages}
 
@@ -334,7 +342,7 @@ def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]])
 
 
 @contextmanager
-def _unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
+def unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
     """Make a folder to write in, held by a lock; remove it unless it was renamed away."""
     with lock.shelf():
         _remove_abandoned(models)

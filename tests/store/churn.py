@@ -89,7 +89,7 @@ def predict() -> Iterator[None]:
 
     from spinefrac.serving.predictor import open_model
 
-    size = saved.read(SOURCE).preprocessing.size
+    size = saved.open_folder(SOURCE).preprocessing.size
     inputs = np.random.default_rng(0).integers(0, 255, (2, size, size)).astype(np.uint8)
     while True:
         logits, _ = open_model(name()).run(inputs)
