@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The shelf of saved models: list, name, tag, move and delete them.")
 
 
+app.command("export")(exchange.export_model)
 app.command("import")(exchange.import_model)
+app.command("push")(exchange.push)
+app.command("pull")(exchange.pull)
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)]
