@@ -29,6 +29,7 @@ from spinefrac.cli import (
     predict,
     report,
     runs,
+    shelf,
     train,
 )
 from spinefrac.cli.output import fail, note
@@ -49,6 +50,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("history")(history.history)
+models.app.add_typer(shelf.app)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 

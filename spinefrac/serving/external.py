@@ -49,6 +49,8 @@ def evaluate(
         A slice cannot be read any more, there is nothing to measure, or no room to keep it.
     """
     model = predictor.model
+    # First of all: the model may be deleted while it answers.
+    before = Answers.out_of_fold(model.oof()) if model.measured else None
 
     def slices() -> Iterator[CtSlice]:
         for done, path in enumerate(dataset.paths):
@@ -71,7 +73,6 @@ def evaluate(
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
         subgroups=dataset.subgroups,
     )
-    before = Answers.out_of_fold(model.oof()) if model.measured else None
     evaluation = Evaluation(
         model=model.id,
         card_hash=model.card_hash,

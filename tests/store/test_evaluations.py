@@ -81,8 +81,8 @@ def test_the_model_itself_stays_as_it_was(saved_model, evaluated) -> None:
 
 
 def test_no_path_of_this_machine_is_kept(home, folder, evaluated) -> None:
-    text = (home / "evaluations" / "tiny").glob("*")
-    assert all(str(folder.parent) not in path.read_text() for path in text)
+    text = list((home / "evaluations").glob("*/*"))
+    assert text and all(str(folder.parent) not in path.read_text() for path in text)
 
 
 def test_evaluations_of_an_earlier_model_of_that_name_are_passed_over(
@@ -93,7 +93,7 @@ def test_evaluations_of_an_earlier_model_of_that_name_are_passed_over(
 
 def test_damage_is_noticed(home, saved_model, evaluated) -> None:
     evaluation, answers = evaluated
-    table = home / "evaluations" / "tiny" / f"{evaluation.key}.csv"
+    table = home / "evaluations" / evaluation.card_hash[:16] / f"{evaluation.key}.csv"
     table.write_bytes(table.read_bytes().replace(b"P001", b"P002", 1))
     with pytest.raises(ModelError, match="evaluate the folder again"):
         evaluations.answers(evaluation)
@@ -113,12 +113,13 @@ def test_file_names_that_are_not_utf8_survive(saved_model, evaluated) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write")
 def test_no_right_to_write_is_said(home, evaluated) -> None:
-    (home / "evaluations" / "tiny").chmod(0o500)
+    folder = home / "evaluations" / evaluated[0].card_hash[:16]
+    folder.chmod(0o500)
     try:
         with pytest.raises(ModelError, match="cannot be kept"):
             evaluations.keep(*evaluated)
     finally:
-        (home / "evaluations" / "tiny").chmod(0o700)
+        folder.chmod(0o700)
 
 
 # --- slices that the model was trained on ------------------------------------------------
@@ -176,6 +177,6 @@ def test_other_slices_or_labels_are_refused(saved_model, evaluated) -> None:
 
 def test_kept_json_is_json(home, evaluated) -> None:
     evaluation, _ = evaluated
-    path = home / "evaluations" / "tiny" / f"{evaluation.key}.json"
+    path = home / "evaluations" / evaluation.card_hash[:16] / f"{evaluation.key}.json"
     content = json.loads(path.read_text())
     assert content["model"] == "tiny" and "NaN" not in path.read_text()
