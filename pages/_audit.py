@@ -9,16 +9,16 @@ goes on when the browser leaves, and an unchanged folder is answered at once.
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
+import time
 from html import escape
 from pathlib import Path
 
 import streamlit as st
 
 from pages import _shared
-from spinefrac import settings
+from spinefrac import processes, settings
 from spinefrac.audit import kept
 from spinefrac.audit.report import Audit, Baseline, Finding
 from spinefrac.errors import DatasetError
@@ -72,7 +72,8 @@ def start(folder: Path) -> None:
             stderr=stream,
             start_new_session=True,
         )
-    log.with_suffix(".pid").write_text(str(process.pid))
+    started = processes.start_time(process.pid) or time.time()
+    log.with_suffix(".pid").write_text(f"{process.pid} {started}")
 
 
 @st.fragment(run_every=2.0)
@@ -97,17 +98,10 @@ def _log(folder: Path) -> Path:
 
 
 def _running(log: Path) -> bool:
-    """Whether the process that writes `log` is at work; one that ended is collected."""
+    """Whether the process that writes `log` is at work."""
     try:
-        pid = int(log.with_suffix(".pid").read_text())
-        ended, _ = os.waitpid(pid, os.WNOHANG)
-        return ended == 0
-    except ChildProcessError:  # started by an earlier server
-        try:
-            os.kill(pid, 0)
-        except OSError:
-            return False
-        return True
+        pid, started = log.with_suffix(".pid").read_text().split()
+        return processes.alive(int(pid), float(started))
     except (OSError, ValueError):
         return False
 

@@ -23,10 +23,12 @@ from spinefrac.cli import (
     compare,
     deidentify,
     evaluate,
+    history,
     models,
     phantom,
     predict,
     report,
+    runs,
     train,
 )
 from spinefrac.cli.output import fail, note
@@ -46,7 +48,9 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("history")(history.history)
 app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
 
 
 def _show_version(wanted: bool) -> None:
