@@ -26,7 +26,7 @@ HELP = {
     "noise": "Grain, as its standard deviation relative to the range from black to white.",
 }
 STEPS = {"noise": 0.5}
-#: How far the sliders go, as finer steps need a shorter way; a set that goes further has its limits.
+#: How far the sliders go: short ways are easier to hit. For a set that goes further, to `LIMITS`.
 USUAL = {
     "rotation": 90.0,
     "zoom": 0.5,
