@@ -77,7 +77,8 @@ def choose() -> Chosen:
     for title, names in (("Place and size", GEOMETRY), ("Grey values", GREY)):
         st.html(f'<div class="sf-eyebrow sf-part">{title}</div>')
         for name in names:
-            values |= _flip(before, key) if name == "flip" else _transform(name, before, key)
+            with st.container(key=f"transform-{name}"):
+                values |= _flip(before, key) if name == "flip" else _transform(name, before, key)
     return Chosen(start, AugmentationConfig(**values))  # type: ignore[arg-type]
 
 

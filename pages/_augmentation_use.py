@@ -25,7 +25,7 @@ def show(shown: Shown, chosen: Chosen, seed: int) -> None:
     _said()
     _by_name(chosen)
     st.subheader("As code", anchor=False)
-    python, yaml = st.columns(2, gap="medium")
+    python, yaml = st.columns([1, 1.4], gap="medium")
     python.code(
         "from spinefrac.training.settings import AugmentationConfig\n\n"
         + chosen.config.python_call(),

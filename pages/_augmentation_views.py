@@ -59,23 +59,31 @@ def one_by_one(shown: Shown, config: AugmentationConfig) -> None:
     if not active:
         st.info("Every transform is off: training sees the slice as it is.")
         return
-    original = _figure(charts.data_url(shown.pixels), "original", "The slice as it is")
+    original = _figure(charts.data_url(shown.pixels), "original", "The slice as it is", "middle")
     rows = []
     for name in active:
-        ends = preview.ends(shown.pixels, config, name)
-        cells = "".join(_end(name, value, shown.pixels, picture) for value, picture in ends)
-        rows.append(f"<h4>{name.capitalize()}</h4>{original}{cells}")
-    st.html(f'<div class="sf-ends">{"".join(rows)}</div>')
+        low, high = preview.ends(shown.pixels, config, name)
+        cells = [
+            _end(name, low[0], low[1], "low"),
+            original,
+            _end(name, high[0], high[1], "high"),
+            _change(name, low[0], shown.pixels, low[1], "low-change"),
+            _change(name, high[0], shown.pixels, high[1], "high-change"),
+        ]
+        rows.append(f"<h4>{name.capitalize()}</h4><div class='sf-ends'>{''.join(cells)}</div>")
+    st.html("".join(rows))
     legend()
 
 
-def _end(name: str, value: float, original: GreyImage, picture: GreyImage) -> str:
-    """Return a picture at one end and its difference to the original."""
+def _end(name: str, value: float, picture: GreyImage, kind: str) -> str:
     said = amount(name, value)
-    change = charts.data_url(charts_augmentation.difference(original, picture))
-    return _figure(charts.data_url(picture), said, f"{name} alone, {said}") + _figure(
-        change, "difference", f"Difference of {name} alone, {said}"
-    )
+    return _figure(charts.data_url(picture), said, f"{name} alone, {said}", kind)
+
+
+def _change(name: str, value: float, before: GreyImage, after: GreyImage, kind: str) -> str:
+    source = charts.data_url(charts_augmentation.difference(before, after))
+    said = f"difference of {name} alone, {amount(name, value)}"
+    return _figure(source, "difference", said, kind)
 
 
 def movement(shown: Shown, config: AugmentationConfig) -> None:

@@ -122,7 +122,7 @@ def _parsed(text: str | bytes) -> Any:
 
 def _text(value: float) -> str:
     """Return a number as short as it reads back equal, and never as YAML takes for a text."""
-    text = f"{value:.0f}" if value == int(value) else repr(value)
+    text = str(int(value)) if value == int(value) else repr(value)
     # YAML 1.1 takes 1e-05 for a text; it wants a point before the exponent.
     mantissa, e, exponent = text.partition("e")
     return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
