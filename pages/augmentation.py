@@ -69,7 +69,7 @@ def studio(shown: Shown) -> None:
         view = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], required=True, label_visibility="collapsed"
         )
-        warned = st.container()
+        warned = st.container(key="augmentation-warnings")
         seed = st.session_state.get("augmentation-seed", 0)
         with st.container(key="augmentation-view"):
             if view == "Grid":
