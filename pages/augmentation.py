@@ -23,10 +23,9 @@ def next_seed() -> None:
     st.session_state["augmentation-seed"] += 1
 
 
-def choose_seed() -> int:
-    """Show the seed and the button that goes to the next one."""
-    state = st.session_state
-    state.setdefault("augmentation-seed", 0)
+def choose_seed_and_mode() -> tuple[int, str]:
+    """Show the seed, the button that goes to the next one, and how copies are shown."""
+    st.session_state.setdefault("augmentation-seed", 0)
     seed_column, next_column, mode_column = st.columns([1, 0.7, 2.4], vertical_alignment="bottom")
     seed = seed_column.number_input(
         "Seed",
@@ -36,19 +35,18 @@ def choose_seed() -> int:
         help="The same seed gives the same pictures in training: `spinefrac train --seed`.",
     )
     next_column.button("Next", on_click=next_seed, icon=":material/skip_next:", width="stretch")
-    state["augmentation-mode-shown"] = mode_column.segmented_control(
+    mode = mode_column.segmented_control(
         "Show",
         _augmentation_views.MODES,
         default=_augmentation_views.MODES[0],
         required=True,
         key="augmentation-mode",
     )
-    return int(seed)
+    return int(seed), mode
 
 
 def grid(shown: Shown, chosen: Chosen) -> None:
-    seed = choose_seed()
-    mode = st.session_state["augmentation-mode-shown"]
+    seed, mode = choose_seed_and_mode()
     if mode == _augmentation_views.MODES[2]:
         _augmentation_views.legend()
     _augmentation_views.grid(shown, chosen.config, seed, mode)
