@@ -59,10 +59,8 @@ def from_yaml(text: str | bytes) -> AugmentationConfig:
     """
     content = _parsed(text)
     if not isinstance(content, dict):
-        raise TrainingError(
-            "expected lines such as 'rotation: [-15, 15]', got "
-            f"{'nothing' if content is None else type(content).__name__}"
-        )
+        found = {type(None): "nothing", str: "a text", list: "a list"}.get(type(content), "a value")
+        raise TrainingError(f"expected lines such as 'rotation: [-15, 15]', got {found}")
     values: dict[str, Any] = {}
     for name, entry in content.items():
         if name not in TRANSFORMS:

@@ -113,7 +113,9 @@ def test_short_forms_and_what_is_left_out():
     ("text", "said"),
     [
         ("", "got nothing"),
-        ("- 1\n- 2", "got list"),
+        ("- 1\n- 2", "got a list"),
+        ("just words", "got a text"),
+        ("12", "got a value"),
         ("rotate: 15", "unknown transform 'rotate'; there are flip, rotation"),
         ("1: 2", "unknown transform 1"),
         ("rotation: fast", "rotation must be a number, got 'fast'"),
