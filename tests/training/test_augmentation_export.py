@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from spinefrac.audit import audit
@@ -61,6 +62,7 @@ def test_the_audit_knows_every_copy_and_no_fold_can_part_it_from_its_source(fold
             (out / "labels.csv").unlink()
 
 
+@given_settings(deadline=None)  # other processes may have the cores
 @given(
     st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1),
     st.sampled_from(["", ".png", ".dcm", ".nii.gz", ".JPG", "-rotated3.png", " (18).png"]),
