@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 
-from spinefrac.data.groups import copy_name
+from spinefrac.data.groups import bare_stem, copy_name
 from spinefrac.data.scan import load_inputs, scan
 from spinefrac.errors import DatasetError
 from spinefrac.records import Dataset, GreyImage, Preprocessing, Unreadable
@@ -177,7 +177,13 @@ def _check_target(folder: Path, target: Path) -> None:
 
 
 def _check_names(dataset: Dataset) -> None:
-    """Raise where two sources differ only in what a copy's name leaves out, the extension."""
+    """Raise where a copy's name would not lead to its source, or to two of them."""
+    unbound = [path for path in dataset.paths if bare_stem(copy_name(path, 1)) != bare_stem(path)]
+    if unbound:
+        raise DatasetError(
+            f"the copies of {unbound[0]} could not be told from other slices by their names: "
+            "rename it so that it ends with a letter or a digit"
+        )
     places = [
         (PurePosixPath(path).parent / copy_name(path, 1)).as_posix().casefold()
         for path in dataset.paths
