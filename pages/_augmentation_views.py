@@ -24,16 +24,18 @@ def grid(shown: Shown, config: AugmentationConfig, seed: int, mode: str) -> None
     for epoch, copy in enumerate(copies, start=1):
         picture = charts_augmentation.difference(shown.pixels, copy) if mode == MODES[2] else copy
         what = f"{'Difference of the copy' if mode == MODES[2] else 'Copy'} in epoch {epoch}"
-        cells.append(_figure(charts.data_url(picture), f"Epoch {epoch}", what))
+        stop = ' tabindex="0"' if mode == MODES[1] else ""  # to see the original under it
+        cells.append(_figure(charts.data_url(picture), f"Epoch {epoch}", what, stop=stop))
     kind = {MODES[0]: "beside", MODES[1]: "over", MODES[2]: "difference"}[mode]
     st.html(
         f'<div class="sf-copies {kind}" style="--original:url({original})">{"".join(cells)}</div>'
     )
 
 
-def _figure(source: str, caption: str, alt: str, kind: str = "") -> str:
+def _figure(source: str, caption: str, alt: str, kind: str = "", stop: str = "") -> str:
+    """Return a picture with its caption; `stop` makes it one of the keyboard's."""
     return (
-        f'<figure class="{kind}" tabindex="0"><span><img src="{source}" alt="{escape(alt)}">'
+        f'<figure class="{kind}"{stop}><span><img src="{source}" alt="{escape(alt)}">'
         f"</span><figcaption>{escape(caption)}</figcaption></figure>"
     )
 

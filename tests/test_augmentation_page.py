@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -209,6 +210,16 @@ def test_without_a_model_the_judgement_says_so() -> None:
     app = view(run(), "Judgement")
     assert any("no saved model" in caption.value for caption in app.caption)
     assert "All together" in html(app)
+
+
+def test_the_judgement_says_whether_a_model_is_invariant(from_the_checkout: Path) -> None:
+    if not (ROOT / "models/phantom-demo").is_dir():
+        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
+    shutil.copytree(ROOT / "models/phantom-demo", from_the_checkout / "models/phantom-demo")
+    app = view(run(), "Judgement")
+    (said,) = [caption.value for caption in app.caption if "invariant" in caption.value]
+    assert re.search(r"of 64 \\\(\d+ %\\, 95 % interval \d+ to \d+ %\\\)", said.replace("\\%", "%"))
+    assert html(app).count('class="fold"') == 64
 
 
 # --- use it ------------------------------------------------------------------------------
