@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from spinefrac.cli import (
     audit,
+    augment,
     compare,
     deidentify,
     evaluate,
@@ -44,6 +45,7 @@ app.command("phantom")(phantom.phantom)
 app.command("audit")(audit.audit)
 app.command("deidentify")(deidentify.deidentify)
 app.command("import")(import_.import_)
+app.command("augment")(augment.augment)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

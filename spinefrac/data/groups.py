@@ -288,6 +288,18 @@ def bare_stem(path: str) -> str:
     return stem.strip() or stem
 
 
+def copy_name(path: str, number: int) -> str:
+    """Return the name for an augmented copy of a file, which `bare_stem` reads as that file.
+
+    ``P012_03.dcm`` gives ``P012_03-augmented1.png`` for the first copy. A name that ends with a
+    separator, such as ``P012_.dcm``, is the exception: the copy's is read as ``P012``.
+    """
+    stem = PurePosixPath(path).name
+    while (shorter := _EXTENSION.sub("", stem)) != stem and shorter:
+        stem = shorter
+    return f"{stem}-augmented{number}.png"
+
+
 def _own_group(file: LabelledFile, spelling: dict[str, str]) -> str:
     """Return the group of a slice whose name says nothing: its own name, without copies.
 
