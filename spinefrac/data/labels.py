@@ -101,7 +101,7 @@ def list_files(folder: str | os.PathLike[str]) -> Listing:
         raise DatasetError(f"Expected a folder of slices, but {folder} is a file: give its folder.")
     root = root.resolve()
     try:
-        if _find(root, "train.csv") and (root / "train_images").is_dir():
+        if _find(root, "train.csv") and "train_images" in (path.name for path in _folders(root)):
             listing = _rsna(root)
         elif table := _find(root, "labels.csv"):
             listing = _from_table(root, table)
@@ -418,12 +418,17 @@ def _walk(folder: Path, root: Path, outside: list[str]) -> Iterator[Path]:
 
 
 def _find(root: Path, name: str) -> Path | None:
-    """Return the file of that name in the root, matched without case."""
+    """Return the file of that name in the root, matched without case.
+
+    A link that leads out of the root is none: a message must not quote what it leads to.
+    """
     return next(
         (
             path
             for path in sorted(root.iterdir())
-            if path.name.casefold() == name and path.is_file()
+            if path.name.casefold() == name
+            and path.is_file()
+            and path.resolve().is_relative_to(root.resolve())
         ),
         None,
     )
