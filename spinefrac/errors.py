@@ -22,6 +22,10 @@ class TrainingError(SpinefracError):
     """Training cannot start or cannot go on: settings, weights or a diverging loss."""
 
 
+class RunError(SpinefracError):
+    """A run cannot be submitted, found, stopped or resumed, or the runs' database not be used."""
+
+
 class ModelError(SpinefracError):
     """A saved model is missing, damaged, of another version, or cannot be written."""
 

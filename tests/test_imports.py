@@ -27,6 +27,7 @@ LEVELS = {
     "records": 0,
     "errors": 0,
     "settings": 0,
+    "processes": 0,
 }
 
 FOLDER = Path(spinefrac.__file__).parent
