@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from spinefrac import imaging
-from spinefrac.data import duplicates, groups, pixels
+from spinefrac.data import corrections, duplicates, groups, pixels
 from spinefrac.data.duplicates import Duplicates
 from spinefrac.data.facts import Facts, gather
 from spinefrac.data.labels import LabelledFile, list_files
@@ -89,7 +89,8 @@ def scan(
     folder : path
         In one of the layouts of `spinefrac.data.labels`.
     group_by : str
-        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign`.
+        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign`; ``auto`` takes
+        over what `spinefrac.data.corrections` keeps for the folder.
     progress : callable, optional
         Called with the number of files done and of all files.
 
@@ -132,6 +133,8 @@ def examine(
     _check_enough(files, unreadable)
 
     named, rule = groups.assign(files, [reading.tags for reading in readings], group_by)
+    if group_by == "auto":
+        named, rule = corrections.apply(listing.root, files, named, rule)
     thumbnails = thumbnails[: len(files)]
     copies = duplicates.find([reading.pixel_hash for reading in readings], thumbnails)
     merged = duplicates.merge(named, copies)
