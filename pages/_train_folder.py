@@ -10,12 +10,14 @@ import streamlit as st
 
 from pages import _shared
 from spinefrac import charts, settings
-from spinefrac.audit import Audit, kept
+from spinefrac.audit import Audit, background, kept
 from spinefrac.data import contents, locate
 from spinefrac.data.contents import Contents
 from spinefrac.records import CLASS_NAMES
 
 KEY = "train-folder"
+#: Folders of up to so many files are audited as soon as they are chosen: a minute or less.
+AUDITED_AT_ONCE = 3000
 LAYOUT = "my-slices/\n  fracture/   P012_03.dcm  P012_04.dcm  …\n  normal/     P001_11.dcm  …"
 
 
@@ -79,9 +81,19 @@ def _look(folder: str, listing: str) -> Contents:
     return contents.look(folder)
 
 
+def begin_audit(folder: Path, found: Contents) -> None:
+    """Start the audit of a folder that nobody has audited, unless that takes minutes."""
+    if found.images > AUDITED_AT_ONCE or kept.by_listing(kept.listing_key(folder, "auto")):
+        return
+    if background.state(folder) is None:
+        background.start(folder)
+
+
 def show(found: Contents, audit: Audit | None) -> None:
     """Show counts, groups and example slices of both classes."""
-    normal, fracture = audit_counts(audit) if audit else found.files
+    normal, fracture = found.files
+    if audit:
+        normal, fracture = audit.classes["normal"], audit.classes["fracture"]
     rows = [
         ("Slices", f"{normal + fracture:,}: {fracture:,} with a fracture, {normal:,} without"),
         ("Patients or other groups", escape(_groups(audit))),
@@ -102,14 +114,9 @@ def show(found: Contents, audit: Audit | None) -> None:
     right.html(_strip(found))
 
 
-def audit_counts(audit: Audit) -> tuple[int, int]:
-    """Return the readable slices without and with a fracture."""
-    return audit.classes["normal"], audit.classes["fracture"]
-
-
 def _groups(audit: Audit | None) -> str:
     if audit is None:
-        return "known once every slice has been read, see the audit below"
+        return "known once every slice has been read: see the audit"
     return f"{audit.groups:,}, none of which a fold will split. Rule: {audit.group_rule}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 import streamlit as st
 
 from pages import _shared
+from pages._train_live import duration
 from spinefrac import settings as places
 from spinefrac.audit import Audit
-from spinefrac.data import locate
+from spinefrac.data import locate, splits
 from spinefrac.data.contents import Contents
+from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.records import Preprocessing
+from spinefrac.store import write
+from spinefrac.training import naming, runs
 from spinefrac.training.settings import NETWORKS, AugmentationConfig, TrainingSettings
 
 DEFAULTS = TrainingSettings()
@@ -28,13 +33,27 @@ WEIGHTS = {"random": "Random", "imagenet": "ImageNet", "file": "A weights file"}
 GROUPINGS = {"auto": "Found by itself", "file": "From file names"}
 
 
+#: Two clicks on Train within so many seconds are meant as one.
+DOUBLE_CLICK_S = 5.0
+#: Where the augmentation of an earlier run is kept that no saved set equals.
+OWN = "train-own-augmentation"
+
+
 def _key(name: str) -> str:
     return f"train-{name}"
 
 
-def fill(chosen: TrainingSettings) -> None:
-    """Set every field to given settings; call it before the fields are drawn."""
+def fill(chosen: TrainingSettings, origin: str = "") -> None:
+    """Set every field to given settings; call it before the fields are drawn.
+
+    Parameters
+    ----------
+    chosen : TrainingSettings
+    origin : str
+        The run that they are of.
+    """
     state = st.session_state
+    state[OWN] = (f"as in {origin}", chosen.augmentation) if origin else None
     weights = chosen.weights or "random"
     values: dict[str, Any] = {
         "network": chosen.network,
@@ -57,6 +76,101 @@ def fill(chosen: TrainingSettings) -> None:
         state[_key(name)] = value
 
 
+@st.fragment
+def show(folder: Path, contents: Contents, audit: Audit | None) -> None:
+    """Ask how to train and start it. A fragment: a changed field redraws this and no more."""
+    if _key("network") not in st.session_state:
+        fill(DEFAULTS)
+    st.subheader("How to train", anchor=False)
+    name = st.text_input(
+        "Name of the model",
+        key=_key("name"),
+        placeholder=naming.propose(folder.name),
+        persist_state="session",
+        help="Lower-case letters, digits and hyphens. Left empty, it gets the name shown here, "
+        "or the next free one.",
+    )
+    chosen, problem = None, ""
+    try:
+        chosen = ask(contents)
+        _check(name, chosen, audit)
+    except SpinefracError as error:
+        problem = str(error)
+    _start(folder, name, chosen, problem, audit)
+
+
+def _check(name: str, chosen: TrainingSettings, audit: Audit | None) -> None:
+    """Raise what can be known before anything is started."""
+    if name.strip():
+        write.require_free(name.strip())
+    if audit is not None and chosen.group_by == "auto":
+        rows = tuple((row.group, row.fracture, row.normal) for row in audit.group_table)
+        if said := _folds_problem(audit.fingerprint, rows, chosen.folds, chosen.seed):
+            raise DatasetError(said)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _folds_problem(
+    fingerprint: str, _rows: tuple[tuple[str, int, int], ...], folds: int, seed: int
+) -> str:
+    try:
+        splits.check_folds(_rows, folds, seed)
+    except DatasetError as error:
+        return str(error)
+    return ""
+
+
+def _start(
+    folder: Path, name: str, chosen: TrainingSettings | None, problem: str, audit: Audit | None
+) -> None:
+    """Say how long it will take, and start it when that is asked for."""
+    button, words = st.columns([1, 4], gap="medium", vertical_alignment="center")
+    ready = chosen is not None and not problem and audit is not None
+    wanted = button.button(
+        "Train",
+        type="primary",
+        icon=":material/model_training:",
+        key=_key("start"),
+        disabled=not ready,
+        width="stretch",
+    )
+    if problem:
+        words.error(_shared.plain(_shared.sentence(problem)), icon=":material/error:")
+    elif audit is None:
+        words.info("Training can start once the audit has read every slice.")
+    elif chosen is not None:
+        words.html(f'<p class="sf-note">{escape(expected(chosen, audit.images))}</p>')
+    if wanted and ready:
+        _submit(folder, name, chosen)
+
+
+def _submit(folder: Path, name: str, chosen: TrainingSettings) -> None:
+    """Queue a run and turn to it; a second click on the same form opens the run of the first."""
+    state, asked = st.session_state, (str(folder), name, chosen)
+    last, when, run = state.get(_key("last"), (None, 0.0, None))
+    if last != asked or time.monotonic() - when > DOUBLE_CLICK_S:
+        with st.spinner("Putting it into the queue…"):
+            run = naming.submit(folder, name, chosen, roots=places.data_roots())
+    state[_key("last")] = (asked, time.monotonic(), run)
+    state[_key("submitted")] = run
+    state[_key("name")] = ""
+    st.rerun()
+
+
+def expected(chosen: TrainingSettings, images: int) -> str:
+    """Return how many slices will be looked at, and how long that takes."""
+    each = round(images * (chosen.folds - 1) / chosen.folds)
+    text = (
+        f"{chosen.folds} networks, each on about {each:,} of {images:,} slices, {chosen.epochs} "
+        f"times: {each * chosen.folds * chosen.epochs:,} slices in all. "
+    )
+    found = runs.estimate(images, chosen)
+    if found is None:
+        return text + "How long it takes is not known yet on this machine."
+    low, high = duration(found.low), duration(found.high)
+    return f"{text}About {low} to {high} ({found.basis})."
+
+
 def ask(contents: Contents) -> TrainingSettings:
     """Draw the fields and return what they say.
 
@@ -65,9 +179,10 @@ def ask(contents: Contents) -> TrainingSettings:
     TrainingError, DatasetError
         If a value is none that training can work with.
     """
-    if _key("network") not in st.session_state:
-        fill(DEFAULTS)
     keep: dict[str, Any] = {"persist_state": "session"}
+    augmentations = _augmentations()
+    if st.session_state[_key("augmentation")] not in augmentations:  # deleted meanwhile
+        st.session_state[_key("augmentation")] = next(iter(augmentations))
     first, second, third = st.columns(3, gap="medium")
     network = first.selectbox(
         "Network",
@@ -82,7 +197,7 @@ def ask(contents: Contents) -> TrainingSettings:
     weights = _weights(second, network, keep)
     augmentation = third.selectbox(
         "Augmentation",
-        list(_augmentations(st.session_state[_key("augmentation")])),
+        list(augmentations),
         key=_key("augmentation"),
         help="How each slice is changed a little, at random, in every epoch. The page "
         "Augmentation shows it and makes sets of your own.",
@@ -146,7 +261,7 @@ def ask(contents: Contents) -> TrainingSettings:
         early_stopping=early_stopping,
         class_weights=class_weights,
         preprocessing=Preprocessing(size=int(size), bone_crop=bone_crop),
-        augmentation=_augmentations(augmentation)[augmentation],
+        augmentation=augmentations[augmentation],
         **more,
     )
 
@@ -243,12 +358,14 @@ def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dic
 # --- augmentation --------------------------------------------------------------------------
 
 
-def _augmentations(also: str = "") -> dict[str, AugmentationConfig]:
-    """Return what can be chosen by name."""
-    return {"standard": AugmentationConfig(), "none": AugmentationConfig.off()}
+def _augmentations() -> dict[str, AugmentationConfig]:
+    """Return what can be chosen, by name."""
+    found = {"standard": AugmentationConfig(), "none": AugmentationConfig.off()}
+    own = st.session_state.get(OWN)
+    return found | ({own[0]: own[1]} if own and own[1] not in found.values() else {})
 
 
 def _augmentation_name(wanted: AugmentationConfig) -> str:
-    """Return the name of a configuration."""
-    found = [name for name, config in _augmentations().items() if config == wanted]
-    return found[0] if found else "standard"
+    """Return the name under which a configuration can be chosen."""
+    found = _augmentations()
+    return next((name for name, config in found.items() if config == wanted), next(iter(found)))

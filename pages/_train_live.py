@@ -6,12 +6,14 @@ it all, so that a refresh sends little.
 
 from __future__ import annotations
 
+import base64
 import math
 import time
 from collections.abc import Sequence
 from html import escape
 
 from pages import _shared
+from spinefrac.charts import CLASS_COLOURS
 from spinefrac.training.runs.records import FoldProgress, Progress, Run, WorkerState
 
 #: What a run is doing, for people; the colour of its dot.
@@ -80,7 +82,8 @@ def _time_line(progress: Progress) -> str:
     """Return how far the run is and how long it will take, or took."""
     run = progress.run
     if run.seconds is not None and not run.open:
-        return f"took {duration(run.seconds)}"
+        score = f"AUC {result(run)} · " if run.result else ""
+        return f"{score}took {duration(run.seconds)}"
     parts = [_shared.percent(progress.share)] if progress.share else []
     if run.started is not None and run.state == "running":
         parts.append(f"{duration(max(0.0, time.time() - run.started))} so far")
@@ -89,6 +92,15 @@ def _time_line(progress: Progress) -> str:
     elif run.state == "running" and run.stage == "training" and not progress.share:
         parts.append("time left is known after the first batches")
     return " · ".join(parts)
+
+
+def result(run: Run) -> str:
+    """Return a finished run's out-of-fold AUC with its 95 % interval."""
+    oof = (run.result or {}).get("oof")
+    if not oof:
+        return "–"
+    interval = oof["ci"].get("auc")
+    return f"{_shared.number(oof['auc'], 2)} ({_shared.number_range(interval, 2)})"
 
 
 def bar(share: float, label: str, tone: str = "run") -> str:
@@ -109,7 +121,7 @@ def _folds(folds: Sequence[FoldProgress]) -> str:
         for value in (record.loss, record.val_loss)
         if math.isfinite(value)
     ]
-    top = max(losses, default=1.0)
+    top = max(losses, default=1.0) or 1.0
     rows = "".join(_fold(fold, top) for fold in folds)
     return (
         f'<div class="folds">{rows}</div><p class="sf-note"><span class="key loss"></span>loss on '
@@ -144,25 +156,36 @@ def sparkline(fold: FoldProgress, top: float) -> str:
         The loss at the upper edge; 0 is at the lower one.
     """
     last = fold.history[-1] if fold.history else None
-    label = "no epoch yet" if last is None else f"loss {last.loss:.3f}, held out {last.val_loss:.3f}"
+    if last is None:
+        return '<span class="spark"></span>'
     lines = "".join(
-        f'<polyline class="{kind}" points="{_points(values, fold.epochs, top)}"/>'
-        for kind, values in (
-            ("loss", [record.loss for record in fold.history]),
-            ("val", [record.val_loss for record in fold.history]),
+        f'<polyline points="{_points(values, fold.epochs, top)}" stroke="{colour}" {dash}/>'
+        for values, colour, dash in (
+            ([record.loss for record in fold.history], CLASS_COLOURS[0], ""),
+            (
+                [record.val_loss for record in fold.history],
+                CLASS_COLOURS[1],
+                'stroke-dasharray="3 2"',
+            ),
         )
     )
-    return (
-        f'<svg class="spark" viewBox="0 0 {_W} {_H}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(label)}">{lines}</svg>'
+    drawing = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_W}" height="{_H}" '
+        f'viewBox="0 0 {_W} {_H}" '
+        'preserveAspectRatio="none"><g fill="none" stroke-width="1.75" stroke-linejoin="round">'
+        f"{lines}</g></svg>"
     )
+    # Inside a picture: drawings that stand in the page itself are taken out of it.
+    source = "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
+    label = f"loss {last.loss:.3f}, held out {last.val_loss:.3f}"
+    return f'<img class="spark" src="{source}" alt="{label}" title="{label}">'
 
 
 def _points(values: Sequence[float], epochs: int, top: float) -> str:
     """Return the points of a line; a single one becomes a short dash."""
-    step = _W / max(epochs - 1, 1)
+    step = (_W - 4) / max(epochs - 1, 1)
     points = [
-        (index * step, _H - 1 - (_H - 2) * min(value / top, 1.0) if top > 0 else _H - 1)
+        (2 + index * step, _H - 2 - (_H - 4) * min(value / top, 1.0))
         for index, value in enumerate(values)
         if math.isfinite(value)
     ]
@@ -173,10 +196,10 @@ def _points(values: Sequence[float], epochs: int, top: float) -> str:
 
 def _below(progress: Progress) -> str:
     """Return workers and the last lines of the log."""
-    workers = ", ".join(_worker(worker) for worker in progress.workers)
-    parts = [f'<p class="sf-note">Workers: {workers}.</p>'] if workers else []
     run = progress.run
-    if run.open and progress.runner is None and not progress.run.cancelling:
+    workers = ", ".join(_worker(worker) for worker in progress.workers if run.open)
+    parts = [f'<p class="sf-note">Workers: {workers}.</p>'] if workers else []
+    if run.open and progress.runner is None and not run.cancelling:
         parts.append(
             '<p class="sf-note">No process executes runs at the moment; it starts with the next '
             "run that is submitted or resumed.</p>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -56,7 +55,7 @@ def _cancel_asked(run_id: str) -> bool:
 
 def _next_steps(run: Run) -> None:
     """Offer what can be done with a run that has ended."""
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if run.model:
             st.page_link(
                 "pages/metrics.py",
@@ -124,7 +123,9 @@ def _table() -> None:
 
 def _row(run: Run) -> tuple[str, ...]:
     words, tone = _train_live.STATES[_train_live.state_of(run)]
-    began = "–" if run.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
+    began = (
+        "–" if run.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
+    )
     took = run.seconds
     if took is None and run.started is not None:
         took = time.time() - run.started
@@ -134,17 +135,8 @@ def _row(run: Run) -> tuple[str, ...]:
         began,
         "–" if took is None else _train_live.duration(took),
         f"{run.images:,}",
-        escape(result(run)),
+        escape(_train_live.result(run)),
     )
-
-
-def result(run: Run) -> str:
-    """Return a finished run's out-of-fold AUC with its interval."""
-    oof = (run.result or {}).get("oof")
-    if not oof:
-        return "–"
-    interval = oof["ci"].get("auc")
-    return f"{_shared.number(oof['auc'], 2)} ({_shared.number_range(interval, 2)})"
 
 
 def _link(run: Run) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from pages import _audit, _shared, _train_folder, _train_form, _train_runs
-from spinefrac import settings
 from spinefrac.training import runs
 
 NEW, RUNS = "New run", "Runs"
@@ -46,10 +43,12 @@ def new_run() -> None:
     if folder is None:
         return
     found = _train_folder.look(folder)
-    audit = _train_folder.audit_of(folder, found)
-    _train_folder.show(found, audit)
-    with st.expander(_train_folder.audit_title(audit), expanded=audit is None):
-        _audit.panel(folder)
+    _train_folder.begin_audit(folder, found)
+    contents = st.container()
+    st.subheader("Audit of the folder", anchor=False)
+    audit = _audit.panel(folder)
+    with contents:
+        _train_folder.show(found, audit)
     _train_form.show(folder, found, audit)
 
 
