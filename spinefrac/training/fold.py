@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,15 +21,18 @@ import numpy.typing as npt
 from spinefrac.data.splits import holdout
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.records import EpochRecord, FoldResult
-from spinefrac.training import networks
+from spinefrac.training import checkpoint, networks
 from spinefrac.training.answers import as_images, ends_in_sigmoid, logits
 from spinefrac.training.augmentation import Augmenter
+from spinefrac.training.checkpoint import Checkpoint
 from spinefrac.training.plan import Plan
 from spinefrac.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
+#: Told after every batch: the epoch, the batch, and of how many.
+OnBatch = Callable[[int, int, int], None]
 #: Momentum of the moving average of the weights: about the last hundred steps.
 _AVERAGE_MOMENTUM = 0.99
 #: Share of the training groups that early stopping watches.
@@ -40,7 +44,9 @@ def train_fold(
     fold: int,
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_batch: OnBatch | None = None,
     cancelled: Callable[[], bool] | None = None,
+    checkpoints: bool = False,
 ) -> FoldResult:
     """Train one fold's network and score the slices it held out.
 
@@ -50,9 +56,12 @@ def train_fold(
         Inputs, labels, groups, folds and settings of the run.
     fold : int
     on_epoch : callable, optional
-        Called with the record of each finished epoch.
+        Called with the record of each finished epoch, once it is kept.
+    on_batch : callable, optional
     cancelled : callable, optional
         Asked before every batch.
+    checkpoints : bool
+        Keep every epoch in the plan's folder, and go on from there.
 
     Returns
     -------
@@ -62,7 +71,7 @@ def train_fold(
     Raises
     ------
     TrainingError
-        The loss is no longer a number.
+        The loss is no longer a number, or the disk is full.
     Cancelled
         `cancelled` said so.
     """
@@ -72,10 +81,18 @@ def train_fold(
     model = networks.build(
         settings.network, size, settings.weights, seed=_seed(plan, fold), fast_training=True
     )
-    history = fit(model, plan, fold, on_epoch=on_epoch, cancelled=cancelled)
+    history = fit(
+        model,
+        plan,
+        fold,
+        on_epoch=on_epoch,
+        on_batch=on_batch,
+        cancelled=cancelled,
+        keep=plan.checkpoint_path(fold) if checkpoints else None,
+    )
     portable = networks.build(settings.network, size)
     portable.set_weights(model.get_weights())
-    portable.save_weights(plan.weights_path(fold))
+    plan.write_weights(fold, portable)
     held_out = np.flatnonzero(plan.folds == fold)
     return FoldResult(
         fold=fold,
@@ -93,7 +110,9 @@ def fit(
     fold: int,
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_batch: OnBatch | None = None,
     cancelled: Callable[[], bool] | None = None,
+    keep: Path | None = None,
 ) -> tuple[EpochRecord, ...]:
     """Train `model` in place on every slice that `fold` does not hold out.
 
@@ -101,8 +120,10 @@ def fit(
     ----------
     model : keras.Model
         One output a slice, a logit or a sigmoid. It is compiled anew.
-    plan, fold, on_epoch, cancelled
+    plan, fold, on_epoch, on_batch, cancelled
         As for `train_fold`. A fold that no slice belongs to, such as -1, trains on all of them.
+    keep : Path, optional
+        File of the checkpoints: written after every epoch, gone on from where it is there.
 
     Returns
     -------
@@ -118,20 +139,55 @@ def fit(
     optimizer = _optimizer(settings, batches.per_epoch)
     model.compile(optimizer, keras.losses.BinaryCrossentropy(not ends_in_sigmoid(model)))
     stopper = _EarlyStopping(settings.patience) if settings.early_stopping else None
-    history = []
-    for epoch in range(1, settings.epochs + 1):
-        history.append(_run_epoch(model, plan, fold, epoch, batches, cancelled))
-        if on_epoch:
-            on_epoch(history[-1])
+    done = checkpoint.read(keep) if keep else None
+    history = list(_go_on(model, stopper, done)) if done else []
+    stopped = bool(done and done.stopped)
+    while len(history) < settings.epochs and not stopped:
+        epoch = len(history) + 1
+        history.append(_run_epoch(model, plan, fold, epoch, batches, on_batch, cancelled))
         if stopper:
             inner_loss = _loss(plan, watched, logits(model, plan.inputs[watched]))
-            if stopper.should_stop(model, inner_loss):
-                break
+            stopped = stopper.should_stop(model, inner_loss)
+        if keep:
+            checkpoint.write(keep, _as_it_stands(model, stopper, tuple(history), stopped))
+        if on_epoch:
+            on_epoch(history[-1])
     if stopper:
         stopper.restore(model)
     else:
         optimizer.finalize_variable_values(model.trainable_variables)
     return tuple(history)
+
+
+def _go_on(
+    model: keras.Model, stopper: _EarlyStopping | None, done: Checkpoint
+) -> tuple[EpochRecord, ...]:
+    """Put network, optimizer and early stopping where a checkpoint left them."""
+    model.optimizer.build(model.trainable_variables)
+    checkpoint.assign(checkpoint.variables(model), done.network)
+    checkpoint.assign(model.optimizer.variables, done.optimizer)
+    if stopper:
+        stopper.best, stopper.waited = done.best, done.waited
+        stopper.weights = list(done.best_weights) or None
+    return done.history
+
+
+def _as_it_stands(
+    model: keras.Model,
+    stopper: _EarlyStopping | None,
+    history: tuple[EpochRecord, ...],
+    stopped: bool,
+) -> Checkpoint:
+    return Checkpoint(
+        epoch=len(history),
+        history=history,
+        network=checkpoint.values(checkpoint.variables(model)),
+        optimizer=checkpoint.values(model.optimizer.variables),
+        best=stopper.best if stopper else math.inf,
+        waited=stopper.waited if stopper else 0,
+        best_weights=tuple((stopper.weights if stopper else None) or ()),
+        stopped=stopped,
+    )
 
 
 def _seed(plan: Plan, fold: int) -> int:
@@ -176,11 +232,12 @@ def _run_epoch(
     fold: int,
     epoch: int,
     batches: _Batches,
+    on_batch: OnBatch | None,
     cancelled: Callable[[], bool] | None,
 ) -> EpochRecord:
     """Take every training slice once and record the epoch."""
     started = time.perf_counter()
-    losses = []
+    losses: list[float] = []
     for images, labels, weights in batches.epoch(epoch):
         if cancelled and cancelled():
             raise Cancelled(f"training was cancelled in fold {fold}, epoch {epoch}")
@@ -191,6 +248,8 @@ def _run_epoch(
                 f"the loss of fold {fold} is no longer a number in epoch {epoch}; lower the "
                 f"learning rate (it was {plan.settings.learning_rate:g})"
             )
+        if on_batch:
+            on_batch(epoch, len(losses), batches.per_epoch)
     held_out = np.flatnonzero(plan.folds == fold)
     answers = logits(model, plan.inputs[held_out])
     return EpochRecord(
@@ -244,20 +303,20 @@ class _EarlyStopping:
 
     def __init__(self, patience: int) -> None:
         self._patience = patience
-        self._best = math.inf
-        self._waited = 0
-        self._weights: list[Any] | None = None
+        self.best = math.inf
+        self.waited = 0
+        self.weights: list[Any] | None = None
 
     def should_stop(self, model: keras.Model, loss: float) -> bool:
-        if loss < self._best:
-            self._best, self._waited, self._weights = loss, 0, model.get_weights()
+        if loss < self.best:
+            self.best, self.waited, self.weights = loss, 0, model.get_weights()
         else:
-            self._waited += 1
-        return self._waited >= self._patience
+            self.waited += 1
+        return self.waited >= self._patience
 
     def restore(self, model: keras.Model) -> None:
-        if self._weights is not None:
-            model.set_weights(self._weights)
+        if self.weights is not None:
+            model.set_weights(self.weights)
 
 
 def _class_weights(labels: npt.NDArray[np.int64], wanted: bool) -> npt.NDArray[np.float32]:

@@ -1,20 +1,36 @@
 """A run's folder: everything that a fold's process needs, and what it leaves behind.
 
 ``plan.json`` holds the settings, ``plan.npz`` labels, groups and folds, ``inputs.npy`` the
-preprocessed slices, which processes map into memory instead of copying them.
+preprocessed slices, which processes map into memory instead of copying them. ``plan.sha256``
+is written last: it says that the plan is whole, and which it is. A fold leaves checkpoints
+while it trains, then its weights and, last, its scores with the weights' hash.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
+import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from spinefrac.records import EpochRecord, FoldResult, GreyImage
+from spinefrac.training.checkpoint import no_room, write_whole
 from spinefrac.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import keras
+
+#: The files that make a plan, in the order in which they are hashed.
+PARTS = ("plan.json", "plan.npz", "inputs.npy")
+DIGEST = "plan.sha256"
 
 
 @dataclass(frozen=True)
@@ -40,11 +56,40 @@ class Plan:
     folds: npt.NDArray[np.int64]
 
     def write(self) -> None:
-        """Write the plan into its folder, for `read` in another process."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        np.save(self.folder / "inputs.npy", self.inputs)
-        np.savez(self.folder / "plan.npz", labels=self.labels, groups=self.groups, folds=self.folds)
-        (self.folder / "plan.json").write_text(json.dumps(self.settings.to_dict(), indent=1))
+        """Write the plan into its folder, for `read` in another process.
+
+        Raises
+        ------
+        TrainingError
+            The disk does not take it.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write_inputs(self.folder / "inputs.npy")
+            arrays = io.BytesIO()
+            np.savez(arrays, labels=self.labels, groups=self.groups, folds=self.folds)
+            write_whole(self.folder / "plan.npz", arrays.getvalue())
+            settings = json.dumps(self.settings.to_dict(), indent=1)
+            write_whole(self.folder / "plan.json", settings.encode())
+            write_whole(self.folder / DIGEST, digest_of(self.folder).encode())
+        except OSError as error:
+            raise no_room("the plan of the run", error) from error
+
+    def _write_inputs(self, target: Path) -> None:
+        """Share the cache's file where the disk can, so that the slices lie there once."""
+        target.unlink(missing_ok=True)
+        cached = getattr(self.inputs, "filename", None)
+        try:
+            if cached is None:
+                raise OSError("only in memory")
+            os.link(cached, target)
+        except OSError:
+            beside = target.with_name(f"inputs.{secrets.token_hex(4)}.tmp.npy")
+            try:
+                np.save(beside, self.inputs)
+                beside.replace(target)
+            finally:
+                beside.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, folder: Path) -> Plan:
@@ -60,33 +105,104 @@ class Plan:
             folds=folds,
         )
 
+    def checkpoint_path(self, fold: int) -> Path:
+        """Return where a fold's checkpoints are kept while it trains."""
+        return self.folder / f"fold-{fold}.checkpoint"
+
     def weights_path(self, fold: int) -> Path:
         """Return where the weights of `fold` are kept."""
         return self.folder / f"fold-{fold}.weights.h5"
 
+    def write_weights(self, fold: int, model: keras.Model) -> None:
+        """Keep a fold's final weights, whole or not at all."""
+        target = self.weights_path(fold)
+        beside = target.with_name(f"fold-{fold}.{secrets.token_hex(4)}.tmp.weights.h5")
+        try:
+            model.save_weights(beside)
+            beside.replace(target)
+        except OSError as error:
+            raise no_room(f"the weights of fold {fold}", error) from error
+        finally:
+            beside.unlink(missing_ok=True)
+
     def write_result(self, result: FoldResult) -> None:
         """Keep a finished fold's scores and history beside its weights."""
         history = [[getattr(r, name) for name in EpochRecord.__slots__] for r in result.history]
+        arrays = io.BytesIO()
         np.savez(
-            self.folder / f"fold-{result.fold}.npz",
+            arrays,
             rows=result.rows,
             logits=result.logits,
             history=np.array(history, np.float64),
             seconds=result.seconds,
+            weights=sha256_of(result.weights),
         )
+        try:
+            write_whole(self._result_path(result.fold), arrays.getvalue())
+        except OSError as error:
+            raise no_room(f"the scores of fold {result.fold}", error) from error
 
-    def read_result(self, fold: int) -> FoldResult:
-        """Return what `write_result` kept."""
-        with np.load(self.folder / f"fold-{fold}.npz") as arrays:
-            history = tuple(
-                EpochRecord(int(row[0]), int(row[1]), *map(float, row[2:]))
-                for row in arrays["history"]
-            )
-            return FoldResult(
-                fold=fold,
-                weights=self.weights_path(fold),
-                rows=arrays["rows"],
-                logits=arrays["logits"],
-                history=history,
-                seconds=float(arrays["seconds"]),
-            )
+    def read_result(self, fold: int) -> FoldResult | None:
+        """Return what `write_result` kept; None where a part is missing or damaged."""
+        try:
+            with np.load(self._result_path(fold)) as arrays:
+                if str(arrays["weights"]) != sha256_of(self.weights_path(fold)):
+                    return None
+                history = tuple(
+                    EpochRecord(int(row[0]), int(row[1]), *map(float, row[2:]))
+                    for row in arrays["history"]
+                )
+                return FoldResult(
+                    fold=fold,
+                    weights=self.weights_path(fold),
+                    rows=arrays["rows"],
+                    logits=arrays["logits"],
+                    history=history,
+                    seconds=float(arrays["seconds"]),
+                )
+        except FileNotFoundError:
+            return None
+
+    def result_files(self, fold: int) -> tuple[Path, Path]:
+        """Return weights and scores of a fold."""
+        return self.weights_path(fold), self._result_path(fold)
+
+    def _result_path(self, fold: int) -> Path:
+        return self.folder / f"fold-{fold}.npz"
+
+
+def whole(folder: Path) -> str | None:
+    """Return the digest of the plan in a folder; None where it is missing or unfinished."""
+    try:
+        return (folder / DIGEST).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def digest_of(folder: Path) -> str:
+    """Return the SHA-256 over a plan's parts."""
+    digests = "".join(sha256_of(folder / part) for part in PARTS)
+    return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def remove_work(folder: Path) -> None:
+    """Remove what only training needs, the slices first; TensorBoard's logs and notes stay."""
+    for pattern in ("inputs*", "*.tmp*", "*.checkpoint*", "fold-*", "plan.npz", DIGEST, "cancel"):
+        for path in folder.glob(pattern):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process was writing."""
+    for path in folder.rglob("*.tmp*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,218 @@
+"""Where a fold stands after an epoch, on disk, so that it goes on as if nothing had happened.
+
+Order and augmentation of a slice are functions of seed, fold and epoch, so what has to be kept
+is what the epochs changed: the network (the state of its dropout included), the optimizer with
+its moving average, the history and what early stopping has seen. A file holds a NumPy archive
+followed by its SHA-256. It is written beside and renamed, and the one before is kept, so a
+process killed at any moment, or a disk that damages a file, costs an epoch at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import TrainingError
+from spinefrac.records import EpochRecord
+
+if TYPE_CHECKING:
+    import keras
+
+_DIGEST = 32
+_Arrays = tuple[npt.NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A fold after `epoch` epochs.
+
+    Attributes
+    ----------
+    epoch : int
+    history : tuple of EpochRecord
+        One an epoch.
+    network, optimizer : tuple of arrays
+        Every variable, in Keras's order.
+    best : float
+        Lowest inner loss that early stopping has seen; infinite without early stopping.
+    waited : int
+        Epochs since.
+    best_weights : tuple of arrays
+        The network then; empty without early stopping.
+    stopped : bool
+        Whether early stopping has ended the training.
+    """
+
+    epoch: int
+    history: tuple[EpochRecord, ...]
+    network: _Arrays
+    optimizer: _Arrays
+    best: float = math.inf
+    waited: int = 0
+    best_weights: _Arrays = ()
+    stopped: bool = False
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint by rename; the one before stays beside it.
+
+    Raises
+    ------
+    TrainingError
+        The disk does not take it. Both older files are untouched.
+    """
+    content = _packed(checkpoint)
+    try:
+        if read_epoch(path) is not None:
+            path.replace(_before(path))
+        write_whole(path, content + hashlib.sha256(content).digest())
+    except OSError as error:
+        raise no_room(f"the checkpoint of {path.stem}", error) from error
+
+
+def read(path: Path) -> Checkpoint | None:
+    """Return the newest undamaged checkpoint, or None where there is none."""
+    for place in (path, _before(path)):
+        content = _checked(place)
+        if content is not None:
+            return _unpacked(content)
+    return None
+
+
+def read_epoch(path: Path) -> int | None:
+    """Return after how many epochs a file was written; None where it is missing or damaged."""
+    content = _checked(path)
+    if content is None:
+        return None
+    with np.load(io.BytesIO(content)) as arrays:
+        return int(arrays["epoch"])
+
+
+def newest(path: Path) -> Path | None:
+    """Return the file that `read` would take."""
+    return next((place for place in (path, _before(path)) if _checked(place) is not None), None)
+
+
+def remove(path: Path) -> None:
+    """Remove a fold's checkpoints."""
+    path.unlink(missing_ok=True)
+    _before(path).unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, also after a power cut, sees all of it or the old one."""
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with beside.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def no_room(what: str, error: OSError) -> TrainingError:
+    """Say that something could not be written, and that nothing is lost."""
+    return TrainingError(
+        f"{what} cannot be written ({error.strerror or error}): make room in HOME/runs or permit "
+        "writing there, then resume the run; it goes on after the last epoch that was kept"
+    )
+
+
+# --- network and optimizer ---------------------------------------------------------------------
+
+
+def variables(model: keras.Model) -> list[Any]:
+    """Return the variables of a network: weights, moving statistics and states of dropout."""
+    counted = {id(v) for metric in model.metrics for v in metric.variables}
+    return [v for v in model.variables if id(v) not in counted]
+
+
+def values(variables_: list[Any]) -> _Arrays:
+    """Return what variables hold."""
+    return tuple(np.asarray(variable) for variable in variables_)
+
+
+def assign(variables_: list[Any], arrays: _Arrays) -> None:
+    """Set variables to what a checkpoint holds.
+
+    Raises
+    ------
+    TrainingError
+        They are of another network.
+    """
+    if [tuple(v.shape) for v in variables_] != [array.shape for array in arrays]:
+        raise TrainingError(
+            "the checkpoint is of another network or version of spinefrac; train again under "
+            "another name"
+        )
+    for variable, array in zip(variables_, arrays, strict=True):
+        variable.assign(array)
+
+
+# --- bytes -------------------------------------------------------------------------------------
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(f"{path.name}.before")
+
+
+def _checked(path: Path) -> bytes | None:
+    """Return a file's archive where its hash is right."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    archive, digest = content[:-_DIGEST], content[-_DIGEST:]
+    return archive if hashlib.sha256(archive).digest() == digest else None
+
+
+def _packed(checkpoint: Checkpoint) -> bytes:
+    names = EpochRecord.__slots__
+    arrays: dict[str, Any] = {
+        "epoch": checkpoint.epoch,
+        "history": np.array(
+            [[getattr(record, name) for name in names] for record in checkpoint.history],
+            np.float64,
+        ).reshape(-1, len(names)),
+        "best": checkpoint.best,
+        "waited": checkpoint.waited,
+        "stopped": checkpoint.stopped,
+    }
+    for kind in ("network", "optimizer", "best_weights"):
+        for number, array in enumerate(getattr(checkpoint, kind)):
+            arrays[f"{kind}-{number:04}"] = array
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def _unpacked(archive: bytes) -> Checkpoint:
+    with np.load(io.BytesIO(archive)) as arrays:
+
+        def of(kind: str) -> _Arrays:
+            return tuple(arrays[name] for name in sorted(arrays) if name.startswith(f"{kind}-"))
+
+        return Checkpoint(
+            epoch=int(arrays["epoch"]),
+            history=tuple(
+                EpochRecord(int(row[0]), int(row[1]), *map(float, row[2:]))
+                for row in arrays["history"]
+            ),
+            network=of("network"),
+            optimizer=of("optimizer"),
+            best=float(arrays["best"]),
+            waited=int(arrays["waited"]),
+            best_weights=of("best_weights"),
+            stopped=bool(arrays["stopped"]),
+        )
