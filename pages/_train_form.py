@@ -140,8 +140,9 @@ def _start(
         words.info("Training can start once the audit has read every slice.")
     elif chosen is not None:
         words.html(f'<p class="sf-note">{escape(expected(chosen, audit.images))}</p>')
-    if wanted and ready:
-        _submit(folder, name, chosen)
+    if wanted and chosen is not None and ready:
+        with _shared.errors_shown():
+            _submit(folder, name, chosen)
 
 
 def _submit(folder: Path, name: str, chosen: TrainingSettings) -> None:
@@ -153,7 +154,6 @@ def _submit(folder: Path, name: str, chosen: TrainingSettings) -> None:
             run = naming.submit(folder, name, chosen, roots=places.data_roots())
     state[_key("last")] = (asked, time.monotonic(), run)
     state[_key("submitted")] = run
-    state[_key("name")] = ""
     st.rerun()
 
 

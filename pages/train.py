@@ -13,6 +13,7 @@ NEW, RUNS = "New run", "Runs"
 def open_run(run: runs.Run) -> None:
     """Turn to a run; done before anything of the page is drawn."""
     st.session_state["train"] = RUNS
+    st.session_state["train-name"] = ""  # the next one needs another
     st.query_params["run"] = run.id
 
 
