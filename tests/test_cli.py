@@ -69,6 +69,8 @@ def spinefrac(*arguments: object, home: Path) -> Answer:
         ("train folder --name a --epochs many", "'--epochs'"),
         ("train folder --name a --network vgg", "choose one of compact"),
         ("train folder --name a --size 8", "between 32 and 1024"),
+        ("train folder --name a --augmentation wild", "there are off, light, standard, strong"),
+        ("train folder --name a --augmentation no/file.yaml", "there is no such file"),
         ("phantom out --difficulty impossible", "'easy', 'standard', 'hard'"),
         ("phantom out --format jpeg", "'png', 'dicom'"),
         ("phantom out --size 100", "512 or 256"),

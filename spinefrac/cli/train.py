@@ -12,6 +12,8 @@ from spinefrac.cli import numbers, output
 from spinefrac.errors import TrainingError
 from spinefrac.evaluation.operating_point import CHOSEN_HERE
 from spinefrac.records import EpochRecord, Preprocessing
+from spinefrac.training import augmentation_sets
+from spinefrac.training.augmentation_config import PRESETS
 from spinefrac.training.settings import NETWORKS, TrainingSettings
 
 if TYPE_CHECKING:
@@ -76,6 +78,14 @@ def train(
             help="Stop a fold when patients held out of its own training no longer improve.",
         ),
     ] = _DEFAULT.early_stopping,
+    augmentation: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"Random changes of the training slices: {', '.join(PRESETS)}, a saved set's "
+            "name, or a YAML file.",
+        ),
+    ] = "standard",
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="Kept in the model's card and shown with it.")
     ] = "",
@@ -98,6 +108,7 @@ def train(
             group_by=group_by,
             early_stopping=early_stopping,
             preprocessing=Preprocessing(size=size, bone_crop=bone_crop),
+            augmentation=augmentation_sets.resolve(augmentation),
         )
     except TrainingError as error:
         raise typer.BadParameter(str(error)) from error

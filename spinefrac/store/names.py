@@ -31,19 +31,24 @@ def slug(name: str) -> str:
     return validate("-".join(words)[:MAX_LENGTH].strip("-"))
 
 
-def validate(model_id: str) -> str:
-    """Return `model_id` if it is one.
+def is_valid(text: str) -> bool:
+    """Whether a text can be a name."""
+    usable = _VALID.match(text) and not _RESERVED.match(text)
+    return bool(usable) and len(text) <= MAX_LENGTH
+
+
+def validate(model_id: str, what: str = "A model", example: str = "phantom-demo") -> str:
+    """Return `model_id` if it is one; `what` it names, and an `example`, are for the message.
 
     Raises
     ------
     ModelError
         It is not.
     """
-    usable = _VALID.match(model_id) and not _RESERVED.match(model_id)
-    if not usable or len(model_id) > MAX_LENGTH:
+    if not is_valid(model_id):
         raise ModelError(
-            "A model's name is lower-case letters, digits and single hyphens between them, at "
-            f"most {MAX_LENGTH} in all, such as phantom-demo; got {model_id[:100]!r}: choose "
+            f"{what}'s name is lower-case letters, digits and single hyphens between them, at "
+            f"most {MAX_LENGTH} in all, such as {example}; got {model_id[:100]!r}: choose "
             "another name"
         )
     return model_id

@@ -7,64 +7,12 @@ from typing import Any
 
 from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
+from spinefrac.training.augmentation_config import AugmentationConfig
+
+__all__ = ["NETWORKS", "AugmentationConfig", "TrainingSettings"]
 
 #: Names that `TrainingSettings.network` accepts, the default first.
 NETWORKS = ("compact", "mobilenet_v3_small", "efficientnet_v2_b0", "densenet121", "resnet50")
-
-
-@dataclass(frozen=True, slots=True)
-class AugmentationConfig:
-    """Ranges of the random changes that a training slice goes through, one draw an epoch.
-
-    Each is applied with a value drawn evenly from its range; zero switches it off.
-
-    Attributes
-    ----------
-    rotation : float
-        Largest turn to either side, in degrees.
-    zoom : float
-        Largest relative change of size: 0.1 draws factors from 0.9 to 1.1.
-    brightness : float
-        Largest shift of the grey values, as a share of the full range of 255.
-    shift : float
-        Largest displacement along each axis, as a share of the picture's side.
-    flip : bool
-        Whether to mirror left and right in half of the draws.
-    contrast : float
-        Largest relative change of contrast around the picture's mean.
-    noise : float
-        Largest standard deviation of added Gaussian noise, as a share of 255.
-    """
-
-    rotation: float = 15.0
-    zoom: float = 0.1
-    brightness: float = 0.08
-    shift: float = 0.06
-    flip: bool = True
-    contrast: float = 0.15
-    noise: float = 0.02
-
-    def __post_init__(self) -> None:
-        limits = {
-            "rotation": 180.0,
-            "zoom": 0.9,
-            "brightness": 1.0,
-            "shift": 0.5,
-            "contrast": 0.9,
-            "noise": 0.5,
-        }
-        for name, highest in limits.items():
-            value = getattr(self, name)
-            if not 0 <= value <= highest:
-                raise TrainingError(
-                    f"augmentation {name} must lie between 0 and {highest:g}, got {value:g}; "
-                    "0 switches it off"
-                )
-
-    @classmethod
-    def off(cls) -> AugmentationConfig:
-        """Return the configuration that changes nothing."""
-        return cls(0.0, 0.0, 0.0, 0.0, False, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +99,12 @@ class TrainingSettings:
             raise TrainingError(f"workers must be 0 (automatic) or more, got {self.workers}")
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "augmentation": self.augmentation.to_dict()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainingSettings:
         nested = {
             "preprocessing": Preprocessing(**data["preprocessing"]),
-            "augmentation": AugmentationConfig(**data["augmentation"]),
+            "augmentation": AugmentationConfig.from_dict(data["augmentation"]),
         }
         return cls(**{**data, **nested})
