@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages import _shared
+from pages import _audit, _shared
 from spinefrac import charts, settings
 from spinefrac.audit import Audit, background, kept
 from spinefrac.data import contents, locate
@@ -71,9 +71,16 @@ def _explain(roots: tuple[Path, ...], any_folder: bool) -> None:
         _shared.commands(f"spinefrac phantom {place} --patients 60 --slices 12")
 
 
-def look(folder: Path) -> Contents:
-    """Return what is in a folder; kept until a file of it changes."""
-    return _look(str(folder), kept.listing_key(folder, "auto"))
+def look(folder: Path) -> tuple[Contents, Audit | None]:
+    """Return what is in a folder at first sight, kept until a file changes, and its audit.
+
+    Where there is no audit, one is started, unless the folder is so large that it takes minutes.
+    """
+    listing = kept.listing_key(folder, "auto")
+    found, audit = _look(str(folder), listing), kept.by_listing(listing)
+    if audit is None and found.images <= AUDITED_AT_ONCE and background.state(folder) is None:
+        background.start(folder)
+    return found, audit
 
 
 @st.cache_data(max_entries=16, show_spinner="Looking into the folder…")
@@ -81,12 +88,15 @@ def _look(folder: str, listing: str) -> Contents:
     return contents.look(folder)
 
 
-def begin_audit(folder: Path, found: Contents) -> None:
-    """Start the audit of a folder that nobody has audited, unless that takes minutes."""
-    if found.images > AUDITED_AT_ONCE or kept.by_listing(kept.listing_key(folder, "auto")):
-        return
-    if background.state(folder) is None:
-        background.start(folder)
+def show_audit(folder: Path, audit: Audit | None) -> Audit | None:
+    """Show the audit, folded away where there is one; return it."""
+    if audit is None:
+        return _audit.panel(folder)
+    _, meaning = _audit.VERDICTS[audit.verdict]
+    with st.expander(
+        f"**Audit: {audit.verdict}.** {meaning}", expanded=audit.verdict == "unusable"
+    ):
+        return _audit.panel(folder)
 
 
 def show(found: Contents, audit: Audit | None) -> None:

@@ -18,7 +18,7 @@ from spinefrac.data.contents import Contents
 from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.records import Preprocessing
 from spinefrac.store import write
-from spinefrac.training import naming, runs
+from spinefrac.training import augmentation_sets, naming, runs
 from spinefrac.training.settings import NETWORKS, AugmentationConfig, TrainingSettings
 
 DEFAULTS = TrainingSettings()
@@ -200,7 +200,7 @@ def ask(contents: Contents) -> TrainingSettings:
         list(augmentations),
         key=_key("augmentation"),
         help="How each slice is changed a little, at random, in every epoch. The page "
-        "Augmentation shows it and makes sets of your own.",
+        "Augmentation shows it and saves sets of your own, which can then be chosen here.",
         **keep,
     )
     folds = first.number_input(
@@ -359,8 +359,8 @@ def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dic
 
 
 def _augmentations() -> dict[str, AugmentationConfig]:
-    """Return what can be chosen, by name."""
-    found = {"standard": AugmentationConfig(), "none": AugmentationConfig.off()}
+    """Return what can be chosen, by name: presets, saved ones, that of the run to repeat."""
+    found = {entry.name: entry.config for entry in augmentation_sets.listed() if entry.config}
     own = st.session_state.get(OWN)
     return found | ({own[0]: own[1]} if own and own[1] not in found.values() else {})
 

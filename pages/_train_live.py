@@ -206,7 +206,9 @@ def _below(progress: Progress) -> str:
         )
     if progress.log:
         lines = "\n".join(f"{_clock(when)}  {escape(line)}" for when, line in progress.log)
-        parts.append(f'<pre class="log" aria-label="Last lines of the log">{lines}</pre>')
+        parts.append(
+            f'<div class="log"><pre aria-label="Last lines of the log">{lines}</pre></div>'
+        )
     return "".join(parts)
 
 

@@ -36,6 +36,7 @@ def _live(run_id: str, state: str) -> None:
         picture = st.container()
         if state in runs.records.OPEN and _cancel_asked(run_id):
             runs.cancel(run_id)
+        runs.ensure_runner()  # goes on with a run whose runner was killed
         progress = runs.progress(run_id)
         picture.html(_train_live.show(progress))
     if progress.run.state != state:
@@ -55,7 +56,7 @@ def _cancel_asked(run_id: str) -> bool:
 
 def _next_steps(run: Run) -> None:
     """Offer what can be done with a run that has ended."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(key="train-next", horizontal=True, vertical_alignment="center"):
         if run.model:
             st.page_link(
                 "pages/metrics.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages import _audit, _shared, _train_folder, _train_form, _train_runs
+from pages import _shared, _train_folder, _train_form, _train_runs
 from spinefrac.training import runs
 
 NEW, RUNS = "New run", "Runs"
@@ -20,21 +20,18 @@ def open_run(run: runs.Run) -> None:
 def choose_view() -> str:
     """Let the user choose between the form and the runs; the address holds the choice."""
     state = st.session_state
-    if "train-first" not in state:
+    if "train" not in state and "train" not in st.query_params:
         busy = "run" in st.query_params or bool(_train_runs.open_ones())
-        state["train-first"] = RUNS if busy else NEW
-    return (
-        st.segmented_control(
-            "View",
-            (NEW, RUNS),
-            default=state["train-first"],
-            required=True,
-            key="train",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        or NEW
+        state["train"] = RUNS if busy else NEW
+    chosen = st.segmented_control(
+        "View",
+        (NEW, RUNS),
+        required=True,
+        key="train",
+        bind="query-params",
+        label_visibility="collapsed",
     )
+    return chosen or NEW
 
 
 def new_run() -> None:
@@ -43,13 +40,9 @@ def new_run() -> None:
     folder = _train_folder.choose()
     if folder is None:
         return
-    found = _train_folder.look(folder)
-    _train_folder.begin_audit(folder, found)
-    contents = st.container()
-    st.subheader("Audit of the folder", anchor=False)
-    audit = _audit.panel(folder)
-    with contents:
-        _train_folder.show(found, audit)
+    found, audit = _train_folder.look(folder)
+    _train_folder.show(found, audit)
+    audit = _train_folder.show_audit(folder, audit)
     _train_form.show(folder, found, audit)
 
 

@@ -26,6 +26,7 @@ from spinefrac.cli import (
     phantom,
     predict,
     report,
+    runs,
     train,
 )
 from spinefrac.cli.output import fail, note
@@ -45,6 +46,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
 
 
 def _show_version(wanted: bool) -> None:

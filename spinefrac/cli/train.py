@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from spinefrac.cli import numbers, output
+from spinefrac.cli import output, watching
 from spinefrac.errors import TrainingError
-from spinefrac.evaluation.operating_point import CHOSEN_HERE
-from spinefrac.records import EpochRecord, Preprocessing
-from spinefrac.training import augmentation_sets
+from spinefrac.records import Preprocessing
+from spinefrac.training import augmentation_sets, runs
 from spinefrac.training.augmentation_config import PRESETS
 from spinefrac.training.settings import NETWORKS, TrainingSettings
-
-if TYPE_CHECKING:
-    from spinefrac.store.saved import SavedModel
 
 _DEFAULT = TrainingSettings()
 
 
 def train(
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="FOLDER",
             help="Labelled slices: FOLDER/fracture and FOLDER/normal, or with labels.csv, or as "
             "RSNA 2022.",
             show_default=False,
         ),
-    ],
+    ] = None,
     name: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME", help="Name of the saved model: lower-case letters, digits, hyphens."
         ),
-    ],
+    ] = None,
     folds: Annotated[int, typer.Option(help="Parts for cross-validation.")] = _DEFAULT.folds,
     epochs: Annotated[int, typer.Option(help="Epochs of each fold.")] = _DEFAULT.epochs,
     network: Annotated[
@@ -55,8 +51,12 @@ def train(
         ),
     ] = _DEFAULT.group_by,
     workers: Annotated[
-        int, typer.Option(help="Folds trained at the same time; 0 means one a core.")
-    ] = _DEFAULT.workers,
+        int | None,
+        typer.Option(
+            help="Folds trained at the same time on this machine; one a core if not given.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="The same seed and workers give the same numbers.")
     ] = _DEFAULT.seed,
@@ -89,89 +89,94 @@ def train(
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="Kept in the model's card and shown with it.")
     ] = "",
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tls://HOST:PORT",
+            help="Train the folds on this Dask cluster instead; docs/cluster.md says how.",
+        ),
+    ] = None,
+    tls_ca: Annotated[
+        str, typer.Option(metavar="FILE", envvar="SPINEFRAC_TLS_CA", help="Its authority, PEM.")
+    ] = "",
+    tls_cert: Annotated[
+        str,
+        typer.Option(metavar="FILE", envvar="SPINEFRAC_TLS_CERT", help="Your certificate, PEM."),
+    ] = "",
+    tls_key: Annotated[
+        str, typer.Option(metavar="FILE", envvar="SPINEFRAC_TLS_KEY", help="Your key, PEM.")
+    ] = "",
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a cancelled or failed run, with its own folder and settings; only "
+            "--workers may differ.",
+        ),
+    ] = None,
     as_json: output.Json = False,
 ) -> None:
     """Train a classifier on FOLDER by cross-validation with whole patients, and save it.
 
     Nothing is chosen on the slices that are scored: each fold trains a fixed number of epochs
     and answers on the patients that it never saw.
+
+    Training is a run of its own: it goes on when this command, the terminal or the app ends.
+    Ctrl-C asks whether to stop watching or to cancel the run; where nobody can be asked it
+    cancels.
     """
-    try:
-        settings = TrainingSettings(
-            network=network,
-            weights=weights,
-            folds=folds,
-            epochs=epochs,
-            batch_size=batch_size,
-            workers=workers,
-            seed=seed,
-            group_by=group_by,
-            early_stopping=early_stopping,
-            preprocessing=Preprocessing(size=size, bone_crop=bone_crop),
-            augmentation=augmentation_sets.resolve(augmentation),
-        )
-    except TrainingError as error:
-        raise typer.BadParameter(str(error)) from error
-    from spinefrac.training.cross_validation import train as cross_validate
-
-    start = time.perf_counter()
-    total = settings.folds * settings.epochs
-    done = 0
-    with output.stdout_kept_clean(), output.progress("training") as report:
-
-        def on_epoch(record: EpochRecord) -> None:
-            nonlocal done
-            done += 1
-            report(done, total)
-            output.note(_epoch_line(record, settings))
-
-        saved = cross_validate(
-            folder, name, settings, note=note, on_epoch=on_epoch, log=output.note
-        )
-    result = _result(saved, time.perf_counter() - start)
-    if as_json:
-        output.emit_json(result)
+    if resume is not None:
+        run = _resumed(resume, folder, name, workers)
     else:
-        output.emit(_report(saved, result))
+        if folder is None:
+            raise typer.BadParameter("Missing argument 'FOLDER'")
+        if name is None:
+            raise typer.BadParameter("Missing option '--name'")
+        try:
+            settings = TrainingSettings(
+                network=network,
+                weights=weights,
+                folds=folds,
+                epochs=epochs,
+                batch_size=batch_size,
+                workers=workers or 0,
+                seed=seed,
+                group_by=group_by,
+                early_stopping=early_stopping,
+                preprocessing=Preprocessing(size=size, bone_crop=bone_crop),
+                augmentation=augmentation_sets.resolve(augmentation),
+            )
+        except TrainingError as error:
+            raise typer.BadParameter(str(error)) from error
+        with output.progress("reading") as report:
+            run = runs.submit(
+                folder,
+                name,
+                settings,
+                note=note,
+                cluster=_cluster(cluster, tls_ca, tls_cert, tls_key),
+                progress=report,
+            )
+    output.note(f"run {run.id} is {run.state}")
+    watching.to_the_end(run, as_json=as_json, unattended="cancel")
 
 
-def _epoch_line(record: EpochRecord, settings: TrainingSettings) -> str:
-    return (
-        f"fold {record.fold + 1}/{settings.folds} epoch {record.epoch}/{settings.epochs}: "
-        f"loss {record.loss:.4f}, held out {record.val_loss:.4f}, AUC {record.val_auc:.3f}, "
-        f"{record.seconds:.1f} s"
-    )
+def _resumed(run: str, folder: Path | None, name: str | None, workers: int | None) -> runs.Run:
+    """Take a run up again, unless the command line speaks of another one."""
+    found = runs.get(run)
+    if name is not None and name != found.name:
+        raise typer.BadParameter(f"the run {found.id} makes the model {found.name}, not {name}")
+    if folder is not None and folder.expanduser().resolve() != Path(found.folder):
+        raise typer.BadParameter(f"the run {found.id} was submitted with another folder")
+    return runs.resume(found.id, workers=workers)
 
 
-def _result(saved: SavedModel, seconds: float) -> dict[str, Any]:
-    """Return what scripts rely on."""
-    card = saved.card
-    return {
-        "model": saved.id,
-        "run": f"{saved.id}@{card.created}",
-        "seconds": round(seconds, 1),
-        "folds": [
-            {
-                "fold": fold.fold,
-                "epochs": fold.epochs,
-                "auc": fold.auc,
-                "seconds": round(fold.seconds, 1),
-            }
-            for fold in card.folds
-        ],
-        "oof": saved.metrics.to_dict(),
-    }
-
-
-def _report(saved: SavedModel, result: dict[str, Any]) -> str:
-    """Return the result for people."""
-    return "\n".join(
-        [
-            f"saved {saved.id} after {result['seconds']:.0f} s",
-            f"groups: {saved.card.data.group_rule}",
-            "",
-            f"out-of-fold, {len(result['folds'])} folds:",
-            numbers.metrics_table(result["oof"]),
-            CHOSEN_HERE,
-        ]
-    )
+def _cluster(address: str | None, ca: str, cert: str, key: str) -> runs.Cluster | None:
+    """Gather what is said of a cluster; files are found from anywhere later."""
+    if address is None:
+        return None
+    there = runs.Cluster(address)
+    if address.startswith("tls://"):
+        files = [str(Path(file).expanduser().resolve()) if file else "" for file in (ca, cert, key)]
+        there = replace(there, ca=files[0], cert=files[1], key=files[2])
+    return there

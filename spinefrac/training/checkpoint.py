@@ -140,7 +140,9 @@ def variables(model: keras.Model) -> list[Any]:
 
 def values(variables_: list[Any]) -> _Arrays:
     """Return what variables hold."""
-    return tuple(np.asarray(variable) for variable in variables_)
+    from keras import ops
+
+    return tuple(ops.convert_to_numpy(variable) for variable in variables_)
 
 
 def assign(variables_: list[Any], arrays: _Arrays) -> None:

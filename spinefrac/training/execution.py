@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spinefrac import audit
+from spinefrac.audit import kept as kept_audits
 from spinefrac.data.scan import examine, load_inputs
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import Cancelled, ModelError
@@ -132,6 +133,7 @@ def _prepared(
         if cancelled():
             raise Cancelled("training was cancelled while the folder was read")
 
+    listing = kept_audits.listing_key(run.folder, run.settings.group_by)
     examined = examine(run.folder, group_by=run.settings.group_by, progress=progress)
     dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
@@ -141,6 +143,7 @@ def _prepared(
     for remark in (*dataset.notes, *(f"left out {u.path}: {u.reason}" for u in dataset.unreadable)):
         journal.log(remark)
     audited = audit.judge(examined)
+    kept_audits.remember_listing(listing, audited)  # the next submission need not read it all
     del examined  # its thumbnails are not needed while training
     journal.log(f"audit of the data: {audited.verdict}")
     for finding in audited.findings:

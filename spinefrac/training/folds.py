@@ -120,7 +120,7 @@ def train_folds(
     for fold in folds:
         if (done := plan.read_result(fold)) is not None:
             _catch_up(journal, done.history)
-            journal.fold(fold, "done", "", "")
+            journal.fold(fold, "done", "", "")  # after its epochs, which say that it trains
     digest = whole(plan.folder)
     assert digest is not None, "the plan is written before it is trained"
     work = _Work(

@@ -97,6 +97,8 @@ class Journal:
         if rate is not None and record.epoch > 1:  # the first one compiles
             self._rates.append(rate)
         self._batches.pop(record.fold, None)
+        done = (record.epoch, 0, 0, rate, "", time.time())
+        self._lines.append((_FOLD, (self._run, record.fold, "training", *done)))
         self._event(
             "epoch",
             fold=record.fold,

@@ -26,6 +26,7 @@ class Logs:
         self._writer = tf.summary.create_file_writer(str(folder))
         self._metadata = SummaryMetadata()  # `tf.summary.scalar` needs TensorBoard itself
         self._metadata.plugin_data.plugin_name = "scalars"
+        self._metadata.data_class = 1  # DATA_CLASS_SCALAR of TensorFlow's summary.proto
 
     def epoch(self, record: EpochRecord, images_per_second: float) -> None:
         """Write the numbers of an epoch; those that are NaN have no point."""

@@ -79,8 +79,8 @@ class _Report:
 
     def batch(self, epoch: int, batch: int, batches: int) -> None:
         now = time.monotonic()
-        if batch < self._before:
-            self._before, self._said = 0, now
+        if batch == 1:  # what it took may include the scoring before it, or compiling
+            self._before, self._said = 1, now
         if now - self._said < _EVERY_S:
             return
         rate = (batch - self._before) * self._size / (now - self._said)

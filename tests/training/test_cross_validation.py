@@ -1,44 +1,27 @@
-"""From folder to saved model, in real processes."""
+"""From folder to saved model, as a run, in real processes."""
 
-import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
 from spinefrac import settings as places
-from spinefrac.errors import DatasetError, ModelError, TrainingError
+from spinefrac.errors import Cancelled, DatasetError, ModelError, TrainingError
 from spinefrac.records import Preprocessing
 from spinefrac.store import saved
-from spinefrac.training.cross_validation import train
+from spinefrac.training import runs
+from spinefrac.training.cross_validation import finished, train
 from spinefrac.training.settings import TrainingSettings
-from spinefrac.training.workers import train_folds
+from tests.training.watch import fold_processes, wait_until
 
 pytestmark = pytest.mark.slow
 
 
-def workers_of(parent: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
-    )
-    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
-    return [
-        int(pid)
-        for pid, ppid, command in rows
-        if int(ppid) == parent and "spinefrac.training.worker" in command
-    ]
-
-
 def test_a_folder_becomes_a_model(folder, quick):
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    abandoned = places.runs_dir() / f"20260101-000000-killed-{gone.pid}"
-    abandoned.mkdir(parents=True)
     lines, epochs = [], []
     model = train(folder, "first", quick, log=lines.append, on_epoch=epochs.append)
     card = saved.load("first").card
@@ -49,9 +32,36 @@ def test_a_folder_becomes_a_model(folder, quick):
     for patient in np.unique(oof.groups):
         assert len(set(oof.folds[oof.groups == patient])) == 1
     assert len(epochs) == 4 and card.keras_onnx_max_difference < 1e-3
-    assert {path.name for path in places.runs_dir().iterdir()} <= {"cache", "audits"}
+    run = runs.get("first")
+    assert (run.state, run.model, run.attempts) == ("done", "first", 1)
+    assert run.result["oof"] == card.metrics.to_dict() and run.result["run"] == run.id
+    # What was only needed while training is gone; curves and settings stay.
+    left = {path.name for path in runs.run_folder(run.id).iterdir()}
+    assert left == {"plan.json", "tensorboard"}
     with pytest.raises(ModelError, match="in use"):
         train(folder, "first", quick)
+    _tensorboard_reads(run)
+
+
+def _tensorboard_reads(run):
+    """Beside the run, one folder a fold, as ``tensorboard --logdir runs`` finds them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    history = {record.fold: record for record in _last_epochs(run)}
+    for fold in (0, 1):
+        logs = EventAccumulator(str(runs.run_folder(run.id) / "tensorboard" / f"fold-{fold}"))
+        logs.Reload()
+        points = logs.Tensors("loss")
+        assert [point.step for point in points] == [1, 2]
+        last = make_ndarray(points[-1].tensor_proto)
+        assert last == pytest.approx(history[fold].loss, rel=1e-5)
+        assert logs.summary_metadata["loss"].plugin_data.plugin_name == "scalars"
+        assert {"val_loss", "val_auc", "learning_rate"} <= set(logs.Tags()["tensors"])
+
+
+def _last_epochs(run):
+    return [fold.history[-1] for fold in runs.progress(run.id).folds]
 
 
 def test_seed_and_workers_reproduce_the_answers(folder, quick):
@@ -69,49 +79,98 @@ def test_real_slices_by_series(shared_data):
         train(folder, "three", replace(settings, folds=3))
 
 
-def test_a_killed_worker_fails_the_run_and_says_so(plan):
-    plan = replace(plan, settings=replace(plan.settings, epochs=500))
-    plan.write()
+def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
+    settings = replace(quick, epochs=400, workers=2)
+    run = runs.submit(folder, "first", settings)
+    wait_until(lambda: all(fold.epoch >= 2 for fold in runs.progress(run.id).folds))
+    asked = time.monotonic()
+    runs.cancel(run.id)
+    wait_until(lambda: not runs.get(run.id).open)
+    assert runs.get(run.id).state == "cancelled" and time.monotonic() - asked < 20
+    wait_until(lambda: runs.runner_state() is None)
+    reached = [fold.epoch for fold in runs.progress(run.id).folds]
+    with pytest.raises(Cancelled, match="runs resume"):
+        finished(runs.get(run.id))
+    # Only the epochs are made fewer, so that the test ends: what was trained is kept.
+    resumed = runs.resume(run.id)
+    wait_until(lambda: all(f.epoch > e for f, e in zip(folds(run), reached, strict=True)))
+    runs.cancel(resumed.id)
+    wait_until(lambda: not runs.get(run.id).open)
+    epochs = [event for event in runs.events(run.id, kinds=["epoch"]) if event.fold == 0]
+    assert [event.epoch for event in epochs] == list(range(1, len(epochs) + 1))
 
-    def kill() -> None:
-        while not workers_of(os.getpid()):
-            time.sleep(0.05)
-        os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
 
-    threading.Thread(target=kill).start()
-    with pytest.raises(TrainingError, match="was killed by signal 9"):
-        train_folds(plan, 2)
-    assert not workers_of(os.getpid())
+def folds(run):
+    return runs.progress(run.id).folds
 
 
-def test_workers_end_with_their_parent(plan):
-    plan = replace(plan, settings=replace(plan.settings, epochs=5000))
-    plan.write()
-    script = (
-        "from pathlib import Path\n"
-        "from spinefrac.training.plan import Plan\n"
-        "from spinefrac.training.workers import train_folds\n"
-        f"plan = Plan.read(Path({str(plan.folder)!r}))\n"
-        "train_folds(plan, 1, lambda record: print('epoch', flush=True))"
+def test_a_fold_that_always_dies_fails_the_run_with_its_last_words(folder, quick, monkeypatch):
+    """Its interpreter finds a module that ends it, as a crash in a library would."""
+    broken = folder.parent / "broken/cv2"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(
+        "import os, sys\n"
+        "if 'spinefrac.training.worker' in ' '.join(sys.orig_argv):\n"
+        "    print('out of something', file=sys.stderr, flush=True)\n"
+        "    os.abort()\n"
+        f"sys.path.remove({str(broken.parent)!r})\n"
+        "del sys.modules['cv2']\n"
+        "import cv2\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout.readline() == "epoch\n"
-    worker = workers_of(parent.pid)[0]
-    parent.kill()
-    parent.wait()
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            os.kill(worker, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    pytest.fail("the worker goes on without its parent")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    with pytest.raises(TrainingError, match=r"killed by signal 6; its last words: .*out of some"):
+        train(folder, "first", quick)
+    run = runs.get("first")
+    assert run.state == "failed" and run.resumable
+    monkeypatch.delenv("PYTHONPATH")
+    wait_until(lambda: runs.runner_state() is None)
+    runs.resume(run.id)
+    wait_until(lambda: not runs.get(run.id).open)
+    assert finished(runs.get(run.id)).id == "first"
 
 
-def test_a_worker_passes_its_error_on(plan):
-    settings = replace(plan.settings, weights="no-such.weights.h5")
-    plan = replace(plan, settings=settings)
-    plan.write()
-    with pytest.raises(TrainingError, match=r"no weights file no-such\.weights\.h5"):
-        train_folds(plan, 1)
+def test_folds_end_with_their_runner(folder, quick):
+    run = runs.submit(folder, "first", replace(quick, epochs=5000))
+    wait_until(lambda: folds(run)[0].epoch > 0)
+    runner = psutil.Process(runs.runner_state().pid)
+    trained_by = fold_processes(runner.pid)
+    assert trained_by
+    runner.kill()
+    wait_until(lambda: not any(process.is_running() for process in trained_by))
+    assert runs.get(run.id).interrupted
+    assert runs.cancel(run.id).state == "cancelled"
+
+
+def test_a_run_outlives_who_submitted_it(folder, quick):
+    code = (
+        "import sys\nfrom spinefrac.training import runs\n"
+        "from tests.training.conftest import quick_settings\n"
+        f"run = runs.submit({str(folder)!r}, 'first', quick_settings())\n"
+        "print(run.id, flush=True)\nsys.stdin.read()"
+    )
+    submitter = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    run = submitter.stdout.readline().strip()
+    wait_until(lambda: runs.get(run).state == "running")
+    submitter.kill()
+    submitter.wait()
+    wait_until(lambda: not runs.get(run).open)
+    assert finished(runs.get(run)).id == "first"
+
+
+def test_a_save_that_fails_loses_nothing(folder, quick):
+    """The models' folder is a file when the folds are trained; later it is mended."""
+    places.home().mkdir(parents=True)
+    places.models_dir().write_text("in the way")
+    with pytest.raises(ModelError, match="cannot be written"):
+        train(folder, "first", quick)
+    run = runs.get("first")
+    assert (run.state, run.stage) == ("failed", "saving")
+    wait_until(lambda: runs.runner_state() is None)
+    places.models_dir().unlink()
+    runs.resume(run.id)
+    wait_until(lambda: not runs.get(run.id).open)
+    assert finished(runs.get(run.id)).card.metrics.n == 48
+    assert runs.get(run.id).attempts == 2
+    assert len(runs.events(run.id, kinds=["epoch"])) == 4  # nothing was trained twice

@@ -1,0 +1,172 @@
+"""`spinefrac runs`: training runs, whoever submitted them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from spinefrac.cli import numbers, output, watching
+from spinefrac.training import runs
+from spinefrac.training.runs import Progress, Run
+
+app = typer.Typer(help="List training runs, follow them, stop them, take them up again.")
+
+_Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="Id of a run, or its model's name.", show_default=False
+    ),
+]  # fmt: skip
+
+
+@app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 100,
+    as_json: output.Json = False,
+) -> None:
+    """List runs: at work, waiting in their order, then those that have ended."""
+    runs.ensure_runner()
+    found = runs.listing(limit)
+    if as_json:
+        output.emit_json([_entry(run) for run in found])
+    elif found:
+        head = ("run", "state", "submitted", "took", "AUC (95 % interval)")
+        output.emit(output.table([head, *map(_row, found)]))
+    else:
+        output.note("no runs yet; `spinefrac train` makes one")
+
+
+@app.command("show")
+def show(run: _Run, as_json: output.Json = False) -> None:
+    """Show where a run stands: its folds, its workers, its last log lines, its result."""
+    runs.ensure_runner()
+    progress = runs.progress(run)
+    if as_json:
+        output.emit_json({**_entry(progress.run), **_standing(progress)})
+    else:
+        output.emit(_report(progress))
+
+
+@app.command("follow")
+def follow(run: _Run, as_json: output.Json = False) -> None:
+    """Watch a run until it ends, then print its result as `spinefrac train` does.
+
+    Ctrl-C asks whether to stop watching or to cancel the run; where nobody can be asked it only
+    stops watching.
+    """
+    watching.to_the_end(runs.get(run), as_json=as_json, unattended="leave")
+
+
+@app.command("cancel")
+def cancel(run: _Run, as_json: output.Json = False) -> None:
+    """Stop a run within a batch; what it has learned is kept for `spinefrac runs resume`."""
+    stopped = runs.cancel(run)
+    if as_json:
+        output.emit_json(_entry(stopped))
+    else:
+        output.emit(f"{stopped.id}: {'cancelling' if stopped.cancelling else stopped.state}")
+
+
+@app.command("resume")
+def resume(
+    run: _Run,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Folds at the same time from now on.", min=0, show_default=False),
+    ] = None,
+    as_json: output.Json = False,
+) -> None:
+    """Queue a cancelled or failed run again; it goes on after its last finished epoch."""
+    queued = runs.resume(run, workers=workers)
+    if as_json:
+        output.emit_json(_entry(queued))
+    else:
+        output.emit(f"{queued.id}: {queued.state}; `spinefrac runs follow {queued.id}` watches it")
+
+
+def _entry(run: Run) -> dict[str, Any]:
+    """Return a run as JSON."""
+    entry = asdict(run)
+    entry["seconds"] = run.seconds
+    return entry
+
+
+def _standing(progress: Progress) -> dict[str, Any]:
+    """Return how far a run is, as JSON; numbers that are not defined are null."""
+    return _finite(
+        {
+            "folds": [
+                {**asdict(fold), "auc": fold.auc} for fold in progress.folds
+            ],
+            "share": progress.share,
+            "seconds_left": progress.seconds_left,
+            "position": progress.position,
+            "workers": [asdict(worker) for worker in progress.workers],
+            "log": [{"time": time, "line": line} for time, line in progress.log],
+            "runner": asdict(progress.runner) if progress.runner else None,
+        }
+    )  # fmt: skip
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    auc = ""
+    if run.result:
+        low, high = run.result["oof"]["ci"]["auc"]
+        auc = f"{run.result['oof']['auc']:.3f} ({low:.3f} to {high:.3f})"
+    took = "" if run.seconds is None else _duration(run.seconds)
+    return (run.id, _state(run), _clock(run.submitted), took, auc)
+
+
+def _state(run: Run) -> str:
+    if run.interrupted:
+        return "interrupted"
+    return "cancelling" if run.cancelling else run.state
+
+
+def _report(progress: Progress) -> str:
+    run = progress.run
+    settings = run.settings
+    lines = [
+        f"{run.id}: {_state(run)}{f', {run.stage}' if run.state == 'running' else ''}",
+        f"folder {run.folder}: {run.images} slices, {run.groups} groups",
+        f"network {settings.network}, {settings.folds} folds of {settings.epochs} epochs, "
+        f"{settings.preprocessing.size} pixels, seed {settings.seed}",
+        f"submitted {_clock(run.submitted)}, {run.attempts} attempts",
+    ]
+    if run.error:
+        lines.append(f"error: {run.error}")
+    if progress.position:
+        lines.append(f"number {progress.position} in the queue")
+    head = ("fold", "state", "epoch", "AUC", "images/s", "worker")
+    lines += ["", output.table([head, *map(_fold_row, progress.folds)])]
+    if progress.log:
+        lines += ["", *(f"{_clock(time)}  {output.one_line(line)}" for time, line in progress.log)]
+    if run.result:
+        lines += ["", numbers.metrics_table(run.result["oof"])]
+    return "\n".join(lines)
+
+
+def _fold_row(fold: runs.FoldProgress) -> tuple[str, ...]:
+    auc = "" if fold.auc is None or fold.auc != fold.auc else f"{fold.auc:.3f}"
+    rate = f"{fold.images_per_second:.0f}" if fold.images_per_second else ""
+    epoch = f"{fold.epoch}/{fold.epochs}"
+    return (str(fold.fold + 1), fold.state, epoch, auc, rate, fold.worker)
+
+
+def _clock(time: float) -> str:
+    return f"{datetime.fromtimestamp(time):%Y-%m-%d %H:%M:%S}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min" if seconds >= 100 else f"{seconds:.0f} s"
