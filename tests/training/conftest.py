@@ -35,7 +35,11 @@ def home(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """Twelve patients with two slices of each class."""
-    root = tmp_path / "slices"
+    return write_slices(tmp_path / "slices")
+
+
+def write_slices(root: Path) -> Path:
+    """Write what `folder` holds."""
     for name in ("fracture", "normal"):
         (root / name).mkdir(parents=True)
     for patient in range(12):

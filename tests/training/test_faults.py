@@ -23,7 +23,7 @@ from spinefrac import settings as places
 from spinefrac.store import saved
 from spinefrac.training import runs
 from spinefrac.training.cross_validation import finished, train
-from tests.training.conftest import quick_settings
+from tests.training.conftest import quick_settings, write_slices
 from tests.training.watch import fold_processes, wait_until
 
 pytestmark = [
@@ -46,11 +46,15 @@ def chance():
     return random.Random(SEED)
 
 
-@pytest.fixture
-def undisturbed(folder, home):
-    """The out-of-fold answers that every run must end with, and its AUC."""
-    model = train(folder, "undisturbed", SETTINGS)
-    return model.oof().logits, model.card.metrics.auc
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The out-of-fold answers that every run must end with, and their AUC."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    write_slices(place / "slices")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINEFRAC_HOME", str(place / "home"))
+        model = train(place / "slices", "undisturbed", SETTINGS)
+        return model.oof().logits, model.card.metrics.auc
 
 
 def check(run: str, undisturbed) -> None:

@@ -299,6 +299,14 @@ def test_an_estimate_comes_from_what_was_measured_here(folder, quick):
     assert runs.estimate(100, larger).seconds == pytest.approx(4 * estimate.seconds)
 
 
+@pytest.mark.slow
+def test_a_few_batches_are_tried_where_nothing_is_known(folder, quick):
+    assert runs.estimate(100, quick) is None and not runs.trying()
+    assert runs.start_trial(quick) and not runs.start_trial(quick)
+    wait_until(lambda: not runs.trying())
+    assert runs.estimate(100, quick).seconds > 0
+
+
 def test_what_does_not_exist_is_said(folder, quick):
     for look in (runs.get, runs.progress, runs.cancel, runs.resume):
         with pytest.raises(RunError, match="no run 'nothing'"):

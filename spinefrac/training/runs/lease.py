@@ -1,0 +1,147 @@
+"""Which process executes runs: a lease in the database, so that there is never a second one.
+
+Whoever starts a runner takes the lease in its name, in the transaction that found nobody
+there; so however many look at the same time, one is started. On this machine a runner is
+there as long as its process is; on another, as long as it gave a sign of life lately.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from spinefrac import processes, settings
+from spinefrac.training.runs import database
+from spinefrac.training.runs.records import RunnerState
+
+#: A runner says that it lives so often.
+HEARTBEAT_S = 2.0
+#: Without a sign for so long, a runner of another machine counts as dead.
+DEAD_AFTER_S = 12.0
+#: The runner's own output starts anew beyond this size.
+_LONGEST_LOG = 2**20
+
+
+def host() -> str:
+    """Return this machine's name."""
+    return socket.gethostname()
+
+
+def log_path() -> Path:
+    """Return where runners write what they print."""
+    return settings.runs_dir() / "runner.log"
+
+
+def holder(connection: sqlite3.Connection) -> RunnerState | None:
+    """Return the runner that is at work, or None."""
+    row = connection.execute("SELECT * FROM lease").fetchone()
+    if row is None or not living(row):
+        return None
+    return RunnerState(row["pid"], row["host"], row["heartbeat"])
+
+
+def living(row: sqlite3.Row) -> bool:
+    """Whether the process of a row (pid, process_started, host, heartbeat) is at work."""
+    if row["host"] == host():
+        return processes.alive(row["pid"], row["process_started"])
+    return bool(time.time() - row["heartbeat"] < DEAD_AFTER_S)
+
+
+def ensure_runner() -> bool:
+    """Start a runner where there is work and nobody at it; return whether one was started.
+
+    It is a session of its own without any of this process's files, so it outlives the page,
+    the browser, the server and the terminal.
+    """
+    if not database.path().exists():
+        return False
+    with database.reading() as connection:
+        if not _wanted(connection):
+            return False
+    with database.writing() as connection:
+        if not _wanted(connection):  # somebody was faster
+            return False
+        token = secrets.token_hex(8)
+        process = _start(token)
+        _take(connection, token, process.pid)
+    return True
+
+
+def _wanted(connection: sqlite3.Connection) -> bool:
+    work = connection.execute("SELECT 1 FROM runs WHERE state IN ('queued','running') LIMIT 1")
+    return work.fetchone() is not None and holder(connection) is None
+
+
+def _take(connection: sqlite3.Connection, token: str, pid: int) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO lease VALUES (1, ?, ?, ?, ?, ?)",
+        (token, pid, processes.start_time(pid), host(), time.time()),
+    )
+
+
+def confirm(token: str | None) -> str | None:
+    """Take the lease for this process, or the one that was taken in its name.
+
+    Parameters
+    ----------
+    token : str or None
+        What `ensure_runner` gave it; None for a runner that was started by hand.
+
+    Returns
+    -------
+    str or None
+        The lease's token; None where another runner is at work.
+    """
+    with database.writing(busy_s=60) as connection:
+        row = connection.execute("SELECT * FROM lease").fetchone()
+        if row is not None and row["token"] != token and living(row):
+            return None
+        token = token or secrets.token_hex(8)
+        _take(connection, token, os.getpid())
+    return token
+
+
+def release(connection: sqlite3.Connection, token: str) -> None:
+    """Give the lease back."""
+    connection.execute("DELETE FROM lease WHERE token = ?", (token,))
+
+
+def _start(token: str) -> subprocess.Popen[bytes]:
+    log = log_path()
+    fresh = not log.exists() or log.stat().st_size > _LONGEST_LOG
+    with log.open("wb" if fresh else "ab") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-m", "spinefrac.training.runner", token],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            cwd=settings.home(),
+            env=environment(),
+            **detached(),
+        )
+
+
+def detached() -> dict[str, Any]:
+    """Return how `subprocess.Popen` makes a process that outlives this one and its terminal."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which another process finds this package and this home."""
+    package = str(Path(__file__).resolve().parents[3])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "SPINEFRAC_HOME": str(settings.home()),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }

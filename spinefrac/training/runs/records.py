@@ -1,0 +1,297 @@
+"""What is known of runs: frozen records for the pages, the command line and Python.
+
+Times are seconds since 1970, durations seconds, rates images (slices) per second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spinefrac.records import EpochRecord
+from spinefrac.training.settings import TrainingSettings
+
+#: States of a run; `OPEN` ones hold their name and are still to end.
+STATES = ("queued", "running", "done", "failed", "cancelled")
+OPEN = ("queued", "running")
+#: What a running run is doing, in this order.
+STAGES = ("preparing", "training", "saving")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Dask cluster that trains the folds.
+
+    Attributes
+    ----------
+    address : str
+        ``tls://host:port`` of its scheduler; ``tcp://`` on this machine only.
+    ca, cert, key : str
+        Files (PEM): the authority, this client's certificate and its key. Empty for ``tcp://``.
+    """
+
+    address: str
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, as it stands.
+
+    Attributes
+    ----------
+    id, name : str
+        Of the run, and of the model that it makes.
+    state : str
+        One of `STATES`.
+    stage : str
+        One of `STAGES` once it has run, else empty.
+    interrupted : bool
+        Running, but its runner died: the next start of a runner continues it.
+    cancelling : bool
+        Running, and asked to stop.
+    folder : str
+        Of the data.
+    settings : TrainingSettings
+    note, threshold_rule : str
+    cluster : Cluster or None
+        None for processes of this machine.
+    parent : str or None
+        The saved model whose weights or settings it started from.
+    fingerprint : str
+    images, groups : int
+        Of the data set.
+    versions : dict
+        Packages at submission.
+    submitted : float
+    queued : float
+        When it (again) took its place in the queue.
+    started, ended : float or None
+        Of the first attempt, and of the last.
+    attempts : int
+    model : str or None
+        Id of the saved model, once done.
+    result : dict or None
+        As ``spinefrac train --json`` prints it, once done.
+    error : str or None
+        Why it failed, in one line.
+    error_kind : str or None
+        Name of the error in `spinefrac.errors`.
+    """
+
+    id: str
+    name: str
+    state: str
+    stage: str
+    interrupted: bool
+    cancelling: bool
+    folder: str
+    settings: TrainingSettings
+    note: str
+    threshold_rule: str
+    cluster: Cluster | None
+    parent: str | None
+    fingerprint: str
+    images: int
+    groups: int
+    versions: dict[str, str]
+    submitted: float
+    queued: float
+    started: float | None
+    ended: float | None
+    attempts: int
+    model: str | None
+    result: dict[str, Any] | None
+    error: str | None
+    error_kind: str | None
+
+    @property
+    def open(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.state in OPEN
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `resume` would queue it again."""
+        return self.state in ("failed", "cancelled")
+
+    @property
+    def seconds(self) -> float | None:
+        """From its first start to its end; None before both."""
+        return None if self.started is None or self.ended is None else self.ended - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a run's record. Fields that a kind does not have are None.
+
+    Attributes
+    ----------
+    id : int
+        Grows; ask `events` for those after the last one seen.
+    time : float
+    run : str
+    attempt : int or None
+    kind : str
+        ``state`` (queued, running, …), ``log``, ``epoch``, ``fold`` (started, done, lost) or
+        ``worker``.
+    fold, epoch : int or None
+    batch_rate : float or None
+        Images per second.
+    loss, val_loss, val_auc, learning_rate, seconds : float or None
+    message : str
+    """
+
+    id: int
+    time: float
+    run: str
+    attempt: int | None
+    kind: str
+    fold: int | None
+    epoch: int | None
+    batch_rate: float | None
+    loss: float | None
+    val_loss: float | None
+    val_auc: float | None
+    learning_rate: float | None
+    seconds: float | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoldProgress:
+    """One fold of a run.
+
+    Attributes
+    ----------
+    fold : int
+        Counted from 0.
+    state : str
+        ``waiting``, ``training``, ``lost`` (its process died; it is taken up again) or ``done``.
+    epoch, epochs : int
+        Finished, and of how many.
+    share : float
+        Done, 0…1, the batches of the epoch at work included.
+    images_per_second : float or None
+        Measured last.
+    worker : str
+        Who trains it or did.
+    history : tuple of EpochRecord
+        Each finished epoch once, in order; `val_loss` and `val_auc` may be NaN.
+    """
+
+    fold: int
+    state: str
+    epoch: int
+    epochs: int
+    share: float
+    images_per_second: float | None
+    worker: str
+    history: tuple[EpochRecord, ...]
+
+    @property
+    def auc(self) -> float | None:
+        """On the held-out slices after the last epoch."""
+        return self.history[-1].val_auc if self.history else None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """Who trains folds: `state` is ``idle``, ``training`` or ``lost``."""
+
+    name: str
+    host: str
+    state: str
+    fold: int | None
+    updated: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerState:
+    """The process that executes runs; `heartbeat` is its last sign of life."""
+
+    pid: int
+    host: str
+    heartbeat: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Everything that a page or a terminal shows of a run.
+
+    Attributes
+    ----------
+    run : Run
+    folds : tuple of FoldProgress
+    share : float
+        Done of the training, 0…1.
+    seconds_left : float or None
+        Expected until the folds are trained; None before the first epoch and after the last.
+    position : int or None
+        In the queue, counted from 1, where it is queued.
+    workers : tuple of WorkerState
+    log : tuple of (time, line)
+        The last lines, the newest last.
+    runner : RunnerState or None
+        Who executes runs now; None where nobody does.
+    last_event : int
+        Id of the newest event: where it has not changed, nothing happened.
+    """
+
+    run: Run
+    folds: tuple[FoldProgress, ...]
+    share: float
+    seconds_left: float | None
+    position: int | None
+    workers: tuple[WorkerState, ...]
+    log: tuple[tuple[float, str], ...]
+    runner: RunnerState | None
+    last_event: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSummary:
+    """What is in a folder, before anything is trained on it.
+
+    Attributes
+    ----------
+    images, fracture, normal, groups : int
+    group_rule, fingerprint : str
+    unreadable : tuple of (path, reason)
+        Left out.
+    notes : tuple of str
+    groups_with_fracture, groups_with_normal : int
+        Bounds of the number of folds.
+    rows : tuple of (group, fracture, normal)
+        Slices of each group.
+    """
+
+    images: int
+    fracture: int
+    normal: int
+    groups: int
+    group_rule: str
+    fingerprint: str
+    unreadable: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    rows: tuple[tuple[str, int, int], ...]
+
+    @property
+    def groups_with_fracture(self) -> int:
+        return sum(fracture > 0 for _, fracture, _ in self.rows)
+
+    @property
+    def groups_with_normal(self) -> int:
+        return sum(normal > 0 for _, _, normal in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long training will take: `seconds`, between `low` and `high`, and from what."""
+
+    seconds: float
+    low: float
+    high: float
+    basis: str
