@@ -12,11 +12,12 @@ from spinefrac.store.saved import SavedModel
 
 def verdict(prediction: Prediction, truth: str = "") -> str:
     """Return the card with the label, the probability and the threshold it was held against."""
+    networks = len(prediction.fold_probabilities)
     side = "At or above" if prediction.probability >= prediction.threshold else "Below"
     lines = [
         f"{side} the threshold of {percent(prediction.threshold)}, hence "
         f"<strong>{escape(prediction.label)}</strong>. "
-        f"The dots are the {len(prediction.fold_probabilities)} networks of the ensemble."
+        + (f"The dots are the {networks} networks of the ensemble." if networks > 1 else "")
     ]
     if truth:
         wrong = "" if truth == prediction.label else " Here the model is wrong."
@@ -26,7 +27,7 @@ def verdict(prediction: Prediction, truth: str = "") -> str:
     tone = ["sf-card", "sf-verdict"]
     if prediction.label == "fracture":
         tone.append("fracture")
-    if not prediction.input_check.typical:
+    if prediction.input_check and not prediction.input_check.typical:
         tone.append("subdued")
     return (
         f'<section class="{" ".join(tone)}" aria-label="Answer">'
@@ -56,8 +57,15 @@ def _gauge(prediction: Prediction) -> str:
     )
 
 
-def input_check(check: InputCheck) -> str:
+def input_check(check: InputCheck | None) -> str:
     """Return the line that says whether the slice is like those the model learned from."""
+    if check is None:
+        return (
+            '<section class="sf-card sf-check untypical" aria-label="Input check">'
+            '<i class="dot"></i><div><strong>Not compared with training slices</strong>'
+            '<p class="sf-note">The model was imported, so nothing is known of the slices it '
+            "learned from: a picture of another kind gets an answer too.</p></div></section>"
+        )
     if check.typical:
         return (
             '<section class="sf-card sf-check" aria-label="Input check"><i class="dot"></i>'
@@ -72,8 +80,10 @@ def input_check(check: InputCheck) -> str:
     )
 
 
-def legend() -> str:
-    """Return the legend of the heat map."""
+def legend(prediction: Prediction) -> str:
+    """Return the legend of the heat map, or that there is none."""
+    if prediction.heatmap is None:
+        return '<p class="sf-note">This network gives no heat map of its own.</p>'
     return (
         '<div class="sf-legend"><div class="sf-label">Evidence for a fracture</div>'
         f'<div class="bar"><i style="background:{charts.heat_gradient()}"></i></div>'
@@ -100,6 +110,10 @@ def seen(saved: SavedModel, ct: CtSlice, prediction: Prediction) -> str:
     return (
         f'<p class="sf-note">From {width} × {height} pixels of {ct.format.upper()}: {grey}; '
         f"{cut}; brought to {side} × {side}. Answered in {prediction.milliseconds:.0f} ms.</p>"
-        '<p class="sf-note">The heat map marks what raised the score, measured against the most '
-        "in this slice; a slice without a fracture has such places too.</p>"
+        + (
+            '<p class="sf-note">The heat map marks what raised the score, measured against the '
+            "most in this slice; a slice without a fracture has such places too.</p>"
+            if prediction.heatmap is not None
+            else ""
+        )
     )

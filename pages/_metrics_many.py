@@ -221,7 +221,7 @@ def _settings(model: SavedModel) -> dict[str, str]:
     flat |= {
         "threshold rule": card.operating_point.rule,
         "temperature": f"{model.temperature:.3f}",
-        "data set": card.data.fingerprint[:12],
-        "groups": card.data.group_rule,
+        "data set": card.data.fingerprint[:12] if card.data else "not known",
+        "groups": card.data.group_rule if card.data else "not known",
     }
     return {name: str(value) for name, value in flat.items()}

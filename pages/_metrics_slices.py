@@ -197,7 +197,7 @@ def _picture(folder: Path, path: str, digest: str, model_id: str, stamp: str) ->
     """Return a slice under a model's heat map as a ``data:`` address."""
     ct = locate.read_slice(folder, path, digest)
     prediction = predictor.open_model(model_id).predict(ct)
-    picture = charts.overlay(imaging.display(ct), prediction.heatmap)
+    picture = charts.picture(imaging.display(ct), prediction.heatmap)
     return charts.data_url(picture, ct.spacing_mm, longest=288)
 
 

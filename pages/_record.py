@@ -27,6 +27,14 @@ INDICES = ("auc", "f1", "average_precision")
 
 def record(saved: SavedModel) -> str:
     """Return the card with what the model got right out-of-fold, and on what that was measured."""
+    if not saved.measured:
+        return (
+            '<section class="sf-card" aria-label="Record of the model">'
+            '<div class="sf-eyebrow">How often it is right</div>'
+            '<p class="sf-note">Not known: the model was imported, so there are no answers on '
+            "slices kept from it. Its probability is not calibrated and its threshold of "
+            f"{percent(saved.threshold)} was not chosen on any data.</p></section>"
+        )
     metrics = saved.metrics
     return (
         '<section class="sf-card" aria-label="Record of the model">'
@@ -56,7 +64,7 @@ def audit_line(saved: SavedModel) -> str:
 
 def measured_on(saved: SavedModel) -> str:
     """Return the sentence that says which slices a model's metrics come from."""
-    data, metrics = saved.card.data, saved.metrics
+    data, metrics = saved.data, saved.metrics
     return (
         f"Out-of-fold on {metrics.n:,} slices of {metrics.groups:,} groups, none of which the "
         f"answering network had seen. Groups: {data.group_rule}. {CHOSEN_HERE}"
@@ -66,12 +74,21 @@ def measured_on(saved: SavedModel) -> str:
 def about(saved: SavedModel) -> str:
     """Return the card that says what a model is."""
     card = saved.card
-    return (
+    head = (
         '<section class="sf-card" aria-label="About the model">'
         f'<div class="sf-eyebrow">About {escape(saved.id)}</div>'
         f'<p class="sf-note">{escape(card.note)}</p>'
-        f'<p class="sf-note">{len(card.folds)} networks of kind {escape(card.network)}, one a '
-        "fold, answer together. Trained "
+    )
+    if card.data is None or card.origin:
+        origin = f" from {escape(card.origin.file)}" if card.origin else ""
+        return (
+            f'{head}<p class="sf-note">Imported{origin} on <span class="sf-nowrap">'
+            f"{escape(card.created[:10])}</span>; what it was trained on is not known."
+            "</p></section>"
+        )
+    return (
+        f'{head}<p class="sf-note">{len(card.folds)} networks of kind {escape(card.network)}, '
+        "one a fold, answer together. Trained "
         f'<span class="sf-nowrap">{escape(card.created[:10])}</span> on {card.data.fracture:,} '
         f"slices with a fracture and {card.data.normal:,} without.</p></section>"
     )

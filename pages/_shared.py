@@ -175,4 +175,6 @@ def listed() -> tuple[list[SavedModel | DamagedModel], str]:
 def _model_line(model: SavedModel | DamagedModel) -> str:
     if isinstance(model, DamagedModel):
         return f"{model.id} · damaged"
+    if not model.measured:
+        return f"{model.id} · imported, not measured"
     return f"{model.id} · AUC {number(model.metrics.auc, 2)}"

@@ -143,7 +143,7 @@ def _strip(found: Contents) -> str:
         empty = '<p class="sf-note">None of the first files can be read.</p>'
         rows.append(
             f'<div class="sf-eyebrow">{CLASS_NAMES[label].capitalize()}</div>'
-            f'<div class="sf-strip">{pictures or empty}</div>'
+            f'<div class="sf-examples">{pictures or empty}</div>'
         )
     return f'<section aria-label="Example slices">{"".join(rows)}</section>'
 

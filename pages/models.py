@@ -17,14 +17,15 @@ def row(model: SavedModel | DamagedModel, default: str) -> tuple[str, ...]:
     name = f"<strong>{escape(model.id)}</strong>"
     if isinstance(model, DamagedModel):
         return (f"{name} (damaged)", escape(_shared.sentence(model.reason)))
-    card, metrics = model.card, model.metrics
+    card, metrics, data = model.card, model.card.metrics, model.card.data
     size = sum(record.size for record in card.files.values()) / 1e6
-    interval = _shared.number_range(metrics.ci.get("auc"), 2)
     return (
         name + (" (default)" if model.id == default else "") + _record.audit_line(model),
         escape(card.created[:10]),
-        f"{_shared.number(metrics.auc, 2)} ({interval})",
-        f"{card.data.images:,} slices of {card.data.groups:,} groups",
+        f"{_shared.number(metrics.auc, 2)} ({_shared.number_range(metrics.ci.get('auc'), 2)})"
+        if metrics
+        else "not measured",
+        f"{data.images:,} slices of {data.groups:,} groups" if data else "not known: imported",
         _shared.percent(model.threshold),
         f"{size:.1f} MB",
     )

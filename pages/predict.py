@@ -88,14 +88,14 @@ def viewer(ct: CtSlice, prediction: Prediction) -> None:
     with st.container(key="viewer"):
         picture = st.container()
         legend_column, strength_column = st.columns(2, gap="medium", vertical_alignment="center")
-        legend_column.html(_answer.legend())
+        legend_column.html(_answer.legend(prediction))
         strength = strength_column.slider(
             "Strength of the heat map", 0, 100, 70, format="%d %%", key="strength"
         )
         grey = imaging.display(ct)
         picture.image(
             charts.data_url(
-                charts.overlay(grey, prediction.heatmap, strength / 100), ct.spacing_mm
+                charts.picture(grey, prediction.heatmap, strength / 100), ct.spacing_mm
             ),
             width="stretch",
             alt="CT slice with the heat map of the model's evidence for a fracture",

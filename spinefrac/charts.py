@@ -107,6 +107,15 @@ def overlay(
     return (base + (heat[..., :3] - base) * opacity).round().astype(np.uint8)
 
 
+def picture(
+    grey: GreyImage, heatmap: FloatImage | None, strength: float = 0.6
+) -> npt.NDArray[np.uint8]:
+    """Return a slice in RGB, (H, W, 3): under its heat map, or bare where there is none."""
+    if heatmap is None:
+        return np.repeat(grey[..., None], 3, axis=2)
+    return overlay(grey, heatmap, strength)
+
+
 def _as_spots(heatmap: FloatImage) -> FloatImage:
     """Spread each contribution over what the network saw of it; constant maps stay as they are."""
     sigma = SPOT * max(heatmap.shape)

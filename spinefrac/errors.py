@@ -30,5 +30,9 @@ class ModelError(SpinefracError):
     """A saved model is missing, damaged, of another version, or cannot be written."""
 
 
+class HistoryError(SpinefracError):
+    """What was answered before cannot be kept or read; the answer itself is not touched."""
+
+
 class Cancelled(SpinefracError):
     """The work was stopped because somebody asked for it; nothing is wrong."""

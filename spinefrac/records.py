@@ -266,11 +266,13 @@ class Prediction:
         At or above it the label is ``fracture``.
     fold_probabilities : tuple of float
         The calibrated answer of each fold's model, for their disagreement.
-    heatmap : float32 array, shape (H, W)
+    heatmap : float32 array, shape (H, W), or None
         Contribution to the logit, in the slice's own pixels; positive speaks for fracture.
+        None where the network gives none, as an imported one.
     input : ModelInput
         What the network saw.
-    input_check : InputCheck
+    input_check : InputCheck or None
+        None where the training inputs are not known, as of an imported network.
     milliseconds : float
         From the slice in memory to this answer.
     """
@@ -279,9 +281,9 @@ class Prediction:
     probability: float
     threshold: float
     fold_probabilities: tuple[float, ...]
-    heatmap: FloatImage = field(repr=False)
+    heatmap: FloatImage | None = field(repr=False)
     input: ModelInput = field(repr=False)
-    input_check: InputCheck
+    input_check: InputCheck | None
     milliseconds: float
 
     @property

@@ -34,3 +34,17 @@ def data_roots() -> tuple[Path, ...]:
     if not roots:
         return (home() / "data",)
     return tuple(Path(root).expanduser().resolve() for root in roots)
+
+
+def history_on() -> bool:
+    """Return whether answers are kept; ``SPINEFRAC_HISTORY=off`` (or ``0``, ``no``) ends it."""
+    return os.environ.get("SPINEFRAC_HISTORY", "on").strip().lower() not in _OFF
+
+
+def history_keeps_pictures() -> bool:
+    """Return whether pictures are kept with the answers: only where the server says ``on``."""
+    value = os.environ.get("SPINEFRAC_HISTORY_PICTURES", "").strip().lower()
+    return bool(value) and value not in _OFF
+
+
+_OFF = ("off", "0", "no", "false")

@@ -22,6 +22,7 @@ from spinefrac.cli import (
     compare,
     deidentify,
     evaluate,
+    history,
     models,
     phantom,
     predict,
@@ -45,6 +46,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("history")(history.history)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 

@@ -57,7 +57,13 @@ def evaluate(
         output.emit_json(_result(evaluation, keep))
         return
     output.emit(numbers.metrics_table(evaluation.metrics.to_dict()))
-    output.emit("\n" + numbers.shift_table(evaluation.shift))
+    if evaluation.shift:
+        output.emit("\n" + numbers.shift_table(evaluation.shift))
+    else:
+        output.note(
+            "the probability of an imported model is not calibrated, and its threshold of "
+            f"{evaluation.metrics.threshold:g} was not chosen on any data"
+        )
 
 
 def _result(evaluation: Evaluation, kept: bool) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spinefrac.cli import numbers, output
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.operating_point import CHOSEN_HERE
+
+if TYPE_CHECKING:
+    from spinefrac.store.card import Card
 
 app = typer.Typer(help="List saved models and show what they say of themselves.")
 
@@ -50,38 +53,59 @@ def show(
     if as_json:
         output.emit_json(card.to_dict())
         return
-    data, point = card.data, card.operating_point
-    output.emit(
-        "\n".join(
-            [
-                f"{name}: {card.note}" if card.note else name,
-                f"saved {card.created}; network {card.network}, {card.parameters} weights a fold",
-                f"trained on {data.images} slices ({data.fracture} fracture, {data.normal} "
-                f"normal) of {data.groups} groups; groups: {data.group_rule}",
-                f"threshold {point.threshold:.3f} (rule {point.rule}), "
-                f"temperature {card.calibration.temperature:.3f}",
-                "",
-                f"out-of-fold, {len(card.folds)} folds:",
-                numbers.metrics_table(card.metrics.to_dict()),
-                CHOSEN_HERE,
-            ]
+    point = card.operating_point
+    lines = [
+        f"{name}: {card.note}" if card.note else name,
+        f"saved {card.created}; network {card.network}, {card.parameters} weights"
+        + (" a fold" if card.folds else ""),
+        _trained_on(card),
+        f"threshold {point.threshold:.3f} (rule {point.rule}), "
+        f"temperature {card.calibration.temperature:.3f}",
+    ]
+    if card.metrics:
+        lines += [
+            "",
+            f"out-of-fold, {len(card.folds)} folds:",
+            numbers.metrics_table(card.metrics.to_dict()),
+            CHOSEN_HERE,
+        ]
+    else:
+        lines.append(f"no out-of-fold numbers: measure it with `spinefrac evaluate {name} FOLDER`")
+    output.emit("\n".join(lines))
+
+
+def _trained_on(card: Card) -> str:
+    """Say in one line what the model learned from, or where it was imported from."""
+    if card.data:
+        data = card.data
+        return (
+            f"trained on {data.images} slices ({data.fracture} fracture, {data.normal} normal) "
+            f"of {data.groups} groups; groups: {data.group_rule}"
         )
-    )
+    if card.origin:
+        origin = card.origin
+        return (
+            f"imported from {origin.file} ({origin.format}): takes {card.preprocessing.size} x "
+            f"{card.preprocessing.size} x {origin.channels} in {origin.scale}, gives "
+            f"{origin.output}; class {origin.positive_class} is fracture"
+        )
+    return "what it was trained on is not known"
 
 
 def _entry(model: Any, default: bool) -> dict[str, Any]:
     """Return one model's line as JSON."""
-    card, metrics = model.card, model.metrics
+    card, metrics, data = model.card, model.card.metrics, model.card.data
     return {
         "id": model.id,
         "default": default,
         "note": card.note,
         "created": card.created,
         "network": card.network,
-        "images": card.data.images,
-        "groups": card.data.groups,
-        "auc": metrics.auc,
-        "auc_ci": list(metrics.ci["auc"]) if "auc" in metrics.ci else None,
+        "origin": "imported" if card.origin else "trained",
+        "images": data.images if data else None,
+        "groups": data.groups if data else None,
+        "auc": metrics.auc if metrics else None,
+        "auc_ci": list(metrics.ci["auc"]) if metrics and "auc" in metrics.ci else None,
         "threshold": model.threshold,
     }
 
@@ -90,6 +114,8 @@ def _row(entry: dict[str, Any]) -> tuple[str, str, str, str]:
     """Return one model's line for people."""
     if "error" in entry:
         return entry["id"], "damaged", "-", entry["error"]
+    if entry["images"] is None:
+        return entry["id"], "default" if entry["default"] else "", "not measured", "imported"
     auc = "not defined" if entry["auc"] is None else f"{entry['auc']:.3f}"
     if entry["auc_ci"]:
         auc += " ({:.3f} to {:.3f})".format(*entry["auc_ci"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spinefrac.cli import output
-from spinefrac.errors import ImageError
+from spinefrac.errors import ImageError, ModelError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
 
 if TYPE_CHECKING:
     from spinefrac.serving.predictor import Predictor
+    from spinefrac.store.card import Card
 
 
 def predict(
@@ -62,12 +64,7 @@ def predict(
     from spinefrac.serving.predictor import open_model
 
     predictor = open_model(model)
-    verdict = predictor.model.card.audit_verdict
-    if verdict in ("caution", "unusable"):
-        output.note(
-            f"warning: the audit of this model's training data said {verdict}: its answers may "
-            "rest on other things than the fracture"
-        )
+    _warn(predictor.model.card, heatmap_dir)
     if heatmap_dir:
         heatmap_dir.mkdir(parents=True, exist_ok=True)
     answers = []
@@ -83,6 +80,26 @@ def predict(
         output.note(NOT_A_MEDICAL_DEVICE)
     if any("error" in answer for answer in answers):
         raise typer.Exit(1)
+
+
+def _warn(card: Card, heatmap_dir: Path | None) -> None:
+    """Say what limits every answer of the model; refuse what it cannot give."""
+    if heatmap_dir and card.heatmap == "none":
+        raise ModelError(
+            "This model gives no heat map, as its network was not made for one: leave "
+            "--heatmap-dir out, or choose a model that was trained here"
+        )
+    if card.origin:
+        output.note(
+            "warning: the model was imported: its probability is not calibrated, its threshold of "
+            f"{card.operating_point.threshold:g} was not chosen, and inputs are not checked; "
+            "measure it with `spinefrac evaluate`"
+        )
+    if card.audit_verdict in ("caution", "unusable"):
+        output.note(
+            f"warning: the audit of this model's training data said {card.audit_verdict}: its "
+            "answers may rest on other things than the fracture"
+        )
 
 
 def _answers(
@@ -107,11 +124,7 @@ def _answers(
             "probability": prediction.probability,
             "label": prediction.label,
             "threshold": prediction.threshold,
-            "input_check": {
-                "score": prediction.input_check.score,
-                "typical": prediction.input_check.typical,
-                "reason": prediction.input_check.reason,
-            },
+            "input_check": asdict(prediction.input_check) if prediction.input_check else None,
             "milliseconds": round(prediction.milliseconds, 2),
         }
         if predictor.model.card.audit_verdict in ("caution", "unusable"):
@@ -133,6 +146,7 @@ def _write_heatmap(
 
     from spinefrac import charts, imaging
 
+    assert prediction.heatmap is not None  # _warn has refused
     picture = charts.overlay(imaging.display(ct, window), prediction.heatmap)
     _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     for number in count(1):
@@ -164,7 +178,11 @@ def _parse_window(text: str) -> tuple[float, float]:
 def _sentence(answer: dict[str, Any]) -> str:
     """Return one line for people."""
     check = answer["input_check"]
-    doubt = "" if check["typical"] else f"; unlike the training slices: {check['reason']}"
+    doubt = (
+        ""
+        if check is None or check["typical"]
+        else f"; unlike the training slices: {check['reason']}"
+    )
     picture = f"; {answer['heatmap']}" if "heatmap" in answer else ""
     return (
         f"{answer['file']}: {answer['label']}, probability {answer['probability']:.3f} "

@@ -38,7 +38,8 @@ class OperatingPoint:
         A slice is called a fracture at or above it.
     rule : str
         As given to `choose`.
-    sensitivity, specificity : float
+    sensitivity, specificity : float or None
+        None where nothing was measured, as at the threshold `NOT_CHOSEN`.
     ci : dict
         ``sensitivity`` and ``specificity`` at this threshold, and ``threshold`` as chosen
         anew in each resample: (low, high), 95 %, over groups. Empty for one group.
@@ -46,8 +47,8 @@ class OperatingPoint:
 
     threshold: float
     rule: str
-    sensitivity: float
-    specificity: float
+    sensitivity: float | None
+    specificity: float | None
     ci: dict[str, Interval] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,6 +71,10 @@ class OperatingPoint:
             specificity=data["specificity"],
             ci={name: (low, high) for name, (low, high) in data.get("ci", {}).items()},
         )
+
+
+#: Of a network that nothing is known of but its answers: neither calibrated nor measured.
+NOT_CHOSEN = OperatingPoint(0.5, "not chosen: 0.5 of an uncalibrated probability", None, None)
 
 
 def choose(

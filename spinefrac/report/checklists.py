@@ -137,7 +137,7 @@ def facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str
 
 
 def _data_facts(model: SavedModel) -> dict[str, str]:
-    data, folds = model.card.data, len(model.card.folds)
+    data, folds = model.data, len(model.card.folds)
     prevalence = data.fracture / data.images
     return {
         "data": f"{data.images} slices of {data.groups} groups, fingerprint "

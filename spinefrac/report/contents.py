@@ -50,6 +50,11 @@ def report(model: SavedModel, data: Path | None = None) -> Document:
     Returns
     -------
     Document
+
+    Raises
+    ------
+    ModelError
+        The model was imported, and nothing is known of its training.
     """
     kept = evaluations.list_evaluations(model)
     known = checklists.facts(model, kept)
@@ -83,7 +88,7 @@ def _summary(model: SavedModel) -> list[Block]:
 
 
 def _data(model: SavedModel) -> list[Block]:
-    data, verdict = model.card.data, model.card.audit_verdict
+    data, verdict = model.data, model.card.audit_verdict
     rows = (
         ("Slices", f"{data.images}"),
         ("With a fracture", f"{data.fracture}"),
@@ -288,7 +293,7 @@ def _pictures(model: SavedModel, folder: Path, rows: list[int]) -> list[Block]:
             missing += 1
             continue
         prediction = open_model(model.id).predict(ct)
-        picture = charts.overlay(imaging.display(ct), prediction.heatmap)
+        picture = charts.picture(imaging.display(ct), prediction.heatmap)
         words = f"{CLASS_NAMES[oof.labels[row]]}, answered {oof.probabilities[row]:.3f}"
         shown.append((picture, words))
     blocks: list[Block] = [Pictures(tuple(shown))] if shown else []

@@ -60,7 +60,7 @@ def evaluate(
         probabilities=np.array([a.probability for a in predictor.predict_many(slices())]),
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
     )
-    before = Answers.out_of_fold(model.oof())
+    before = Answers.out_of_fold(model.oof()) if model.measured else None
     evaluation = Evaluation(
         model=model.id,
         card_hash=model.card_hash,
@@ -68,7 +68,7 @@ def evaluate(
         created=card.now(),
         data=DataSummary.of(dataset),
         metrics=summarize(found.labels, found.probabilities, found.groups, model.threshold),
-        shift=shift(before.sample(), found.sample(), model.threshold),
+        shift=shift(before.sample(), found.sample(), model.threshold) if before else {},
         seen=overlap(model, before, found, dataset.fingerprint),
     )
     if keep:
@@ -76,11 +76,13 @@ def evaluate(
     return evaluation, found
 
 
-def overlap(model: SavedModel, trained: Answers, found: Answers, fingerprint: str) -> Seen:
+def overlap(model: SavedModel, trained: Answers | None, found: Answers, fingerprint: str) -> Seen:
     """Count what a model was trained on among the slices that it is measured on."""
+    if trained is None:
+        return Seen(same_data=False, slices=None, group_names=0, known=False)
     known = set(trained.pixel_hashes)
     return Seen(
-        same_data=fingerprint == model.card.data.fingerprint,
+        same_data=fingerprint == model.data.fingerprint,
         slices=sum(digest in known for digest in found.pixel_hashes) if known else None,
         group_names=len(set(trained.groups.tolist()) & set(found.groups.tolist())),
     )

@@ -61,7 +61,9 @@ class Predictor:
             self._session = onnxruntime.InferenceSession(
                 str(model.onnx_path), options, providers=["CPUExecutionProvider"]
             )
-            self._statistics = input_check.InputCheckStatistics.from_dict(model.card.input_check)
+            self._outputs = ["logits", "heatmaps"] if model.card.heatmap == "exact" else ["logits"]
+            known = model.card.input_check
+            self._statistics = input_check.InputCheckStatistics.from_dict(known) if known else None
         except Exception as error:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
             raise ModelError(
@@ -99,7 +101,7 @@ class Predictor:
         while batch := list(islice(remaining, BATCH)):
             yield from self._predict_batch(batch)
 
-    def run(self, inputs: npt.NDArray[np.uint8]) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, inputs: npt.NDArray[np.uint8]) -> tuple[np.ndarray, np.ndarray | None]:
         """Pass inputs through the network.
 
         Parameters
@@ -109,26 +111,29 @@ class Predictor:
         Returns
         -------
         logits : float32 array, shape (N, folds)
-        heatmaps : float32 array, shape (N, h, w)
-            Mean over the folds.
+        heatmaps : float32 array, shape (N, h, w), or None
+            Mean over the folds; None where the network gives none.
         """
         images = inputs[..., None].astype(np.float32)
         with _passes:
-            logits, heatmaps = self._session.run(["logits", "heatmaps"], {"image": images})
-        return logits, heatmaps
+            logits, *heatmaps = self._session.run(self._outputs, {"image": images})
+        return logits, heatmaps[0] if heatmaps else None
 
     def _predict_batch(self, batch: list[CtSlice]) -> list[Prediction]:
         start = time.perf_counter()
         inputs = [imaging.to_input(ct, self.model.preprocessing) for ct in batch]
         logits, heatmaps = self.run(np.stack([model_input.pixels for model_input in inputs]))
-        answers = [
-            self._answer(*entry) for entry in zip(batch, inputs, logits, heatmaps, strict=True)
-        ]
+        maps = [None] * len(batch) if heatmaps is None else heatmaps
+        answers = [self._answer(*entry) for entry in zip(batch, inputs, logits, maps, strict=True)]
         milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
         return [replace(answer, milliseconds=milliseconds) for answer in answers]
 
     def _answer(
-        self, ct: CtSlice, model_input: ModelInput, logits: np.ndarray, heatmap: np.ndarray
+        self,
+        ct: CtSlice,
+        model_input: ModelInput,
+        logits: np.ndarray,
+        heatmap: np.ndarray | None,
     ) -> Prediction:
         """Put together one slice's answer from its fold logits (folds,) and heat map (h, w)."""
         temperature = self.model.temperature
@@ -140,9 +145,13 @@ class Predictor:
             probability=float(calibration.probabilities(logits.mean(), temperature)),
             threshold=self.model.threshold,
             fold_probabilities=tuple(calibration.probabilities(logits, temperature).tolist()),
-            heatmap=imaging.to_slice(heatmap, model_input.square, shape),
+            heatmap=(
+                None if heatmap is None else imaging.to_slice(heatmap, model_input.square, shape)
+            ),
             input=model_input,
-            input_check=input_check.check(self._statistics, ct, model_input),
+            input_check=(
+                input_check.check(self._statistics, ct, model_input) if self._statistics else None
+            ),
             milliseconds=0.0,
         )
 

@@ -19,7 +19,7 @@ from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import Dataset, Preprocessing
 
 #: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Stands for the card's own hash while that hash is computed.
 _UNSIGNED = "0" * 64
@@ -77,6 +77,11 @@ class DataSummary:
             notes=dataset.notes,
         )
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> DataSummary:
+        """Rebuild from what JSON keeps of it."""
+        return cls(**{**data, "notes": tuple(data["notes"])})
+
 
 @dataclass(frozen=True, slots=True)
 class FoldRecord:
@@ -118,6 +123,50 @@ class Calibration:
     method: str
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an imported model comes from, and how its network is asked.
+
+    Attributes
+    ----------
+    format : str
+        ``keras``, ``h5`` or ``onnx``.
+    file, sha256 : str
+        Name of the file without its folder, and its SHA-256.
+    imported : str
+        Moment of the import, UTC, ISO 8601.
+    channels : int
+        1 or 3; a network of 3 gets the grey picture three times.
+    scale : str
+        Grey values the network takes, by a name in `importing.SCALES`.
+    output : str
+        What the network gives: ``sigmoid``, ``softmax`` or ``logits``.
+    units : int
+        Values it gives for a slice, 1 or 2.
+    positive_class : int
+        The class, 0 or 1, that stands for a fracture: the column of two values, or where one
+        value points to.
+    recognised : tuple of str
+        Which of these the file itself said; the others were given by whoever imported it.
+    """
+
+    format: str
+    file: str
+    sha256: str
+    imported: str
+    channels: int
+    scale: str
+    output: str
+    units: int
+    positive_class: int
+    recognised: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Origin:
+        """Rebuild from what JSON keeps of it."""
+        return cls(**{**data, "recognised": tuple(data["recognised"])})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """Everything a saved model says of itself.
@@ -128,8 +177,8 @@ class Card:
         The folder's name, and in words what the model is for.
     created : str
         Moment of saving, UTC, ISO 8601.
-    data : DataSummary
-        What it was trained on.
+    data : DataSummary or None
+        What it was trained on; None where that is not known, as of an imported network.
     preprocessing : Preprocessing
         How a slice becomes its input.
     network : str
@@ -139,13 +188,15 @@ class Card:
     settings : dict
         Training settings, as `TrainingSettings` prints them.
     folds : tuple of FoldRecord
-    metrics : Metrics
-        Out-of-fold, with intervals, at the operating point.
+        Empty for an imported network.
+    metrics : Metrics or None
+        Out-of-fold, with intervals, at the operating point; None for an imported network.
     calibration : Calibration
     operating_point : OperatingPoint
         Threshold, how it was chosen, and sensitivity and specificity there.
     input_check : dict
-        Statistics of the training inputs, as `serving.input_check` prints them.
+        Statistics of the training inputs, as `serving.input_check` prints them; empty for an
+        imported network, whose training inputs are not known.
     keras_onnx_max_difference : float
         Largest difference of a fold logit or the mean logit between ``model.keras`` as read
         back, the network in memory, and ONNX Runtime on ``serving.onnx``, over the probes.
@@ -156,6 +207,11 @@ class Card:
     audit_verdict : str or None
         What the audit said of the data: ``ok``, ``caution`` or ``unusable``; None where it
         was not run.
+    heatmap : str
+        ``exact`` where ``serving.onnx`` gives each place's contribution to the logit,
+        ``none`` where it has no such output.
+    origin : Origin or None
+        None where this package trained it.
     output : str
         What ``model.keras`` returns, for whoever opens it without this package.
     schema_version : int
@@ -164,13 +220,13 @@ class Card:
     id: str
     note: str
     created: str
-    data: DataSummary
+    data: DataSummary | None
     preprocessing: Preprocessing
     network: str
     parameters: int
     settings: dict[str, Any]
     folds: tuple[FoldRecord, ...]
-    metrics: Metrics
+    metrics: Metrics | None
     calibration: Calibration
     operating_point: OperatingPoint
     input_check: dict[str, Any]
@@ -178,6 +234,8 @@ class Card:
     versions: dict[str, str]
     files: dict[str, FileRecord]
     audit_verdict: str | None = None
+    heatmap: str = "exact"
+    origin: Origin | None = None
     output: str = (
         "model.keras returns sigmoid(mean of the fold logits), uncalibrated; the probability "
         "that is shown is sigmoid(mean of the fold logits / calibration.temperature)"
@@ -187,7 +245,7 @@ class Card:
     def to_dict(self) -> dict[str, Any]:
         """Return the card in JSON's own types; a number that is not finite becomes None."""
         plain = {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
-        plain["metrics"] = _plain(self.metrics.to_dict())
+        plain["metrics"] = _plain(self.metrics.to_dict()) if self.metrics else None
         plain["operating_point"] = _plain(self.operating_point.to_dict())
         return plain
 
@@ -212,10 +270,11 @@ class Card:
             return cls(
                 **{
                     **data,
-                    "data": DataSummary(**{**data["data"], "notes": tuple(data["data"]["notes"])}),
+                    "data": DataSummary.from_dict(data["data"]) if data["data"] else None,
                     "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
                     "folds": tuple(FoldRecord(**fold) for fold in data["folds"]),
-                    "metrics": Metrics.from_dict(data["metrics"]),
+                    "metrics": Metrics.from_dict(data["metrics"]) if data["metrics"] else None,
+                    "origin": Origin.from_dict(data["origin"]) if data.get("origin") else None,
                     "operating_point": OperatingPoint.from_dict(data["operating_point"]),
                     "calibration": Calibration(**data["calibration"]),
                     "files": {name: FileRecord(**entry) for name, entry in data["files"].items()},

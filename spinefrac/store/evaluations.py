@@ -71,11 +71,14 @@ class Seen:
         Slices whose pixels the model was trained on; None where it kept no pixel hashes.
     group_names : int
         Groups that have the name of a group it was trained on: perhaps the same patients.
+    known : bool
+        Whether it is known at all what the model was trained on; not of an imported one.
     """
 
     same_data: bool
     slices: int | None
     group_names: int
+    known: bool = True
 
     @property
     def leaky(self) -> bool:
@@ -84,6 +87,11 @@ class Seen:
 
     def sentence(self, of: int) -> str:
         """Say it, for `of` evaluated slices; empty where there is nothing to say."""
+        if not self.known:
+            return (
+                "the model was imported, so it is not known whether it was trained on these "
+                "slices; if it was, these numbers flatter it"
+            )
         if self.same_data:
             return (
                 "the model was trained on these very slices, so these numbers flatter it; the "
@@ -118,7 +126,8 @@ class Evaluation:
     metrics : Metrics
         At the model's own threshold.
     shift : dict of Difference
-        Metric name to these slices minus out-of-fold.
+        Metric name to these slices minus out-of-fold; empty where the model has no
+        out-of-fold answers.
     seen : Seen
     """
 
@@ -146,7 +155,7 @@ class Evaluation:
         return cls(
             **{
                 **data,
-                "data": DataSummary(**{**data["data"], "notes": tuple(data["data"]["notes"])}),
+                "data": DataSummary.from_dict(data["data"]),
                 "metrics": Metrics.from_dict(data["metrics"]),
                 "shift": {name: _difference(entry) for name, entry in data["shift"].items()},
                 "seen": Seen(**data["seen"]),

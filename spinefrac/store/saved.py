@@ -17,7 +17,7 @@ from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store import names
-from spinefrac.store.card import Card, FileRecord
+from spinefrac.store.card import Card, DataSummary, FileRecord
 
 #: The parts of a saved model beside its card.
 KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
@@ -69,11 +69,39 @@ class SavedModel:
         return self.card.operating_point.threshold
 
     @property
+    def measured(self) -> bool:
+        """Whether it has out-of-fold answers and metrics; an imported network has none."""
+        return self.card.metrics is not None
+
+    @property
     def metrics(self) -> Metrics:
+        """Out-of-fold metrics; ModelError where there are none, see `measured`."""
+        if self.card.metrics is None:
+            raise ModelError(self._not_measured)
         return self.card.metrics
 
     @property
+    def data(self) -> DataSummary:
+        """What it was trained on; ModelError where that is not known, see `measured`."""
+        if self.card.data is None:
+            raise ModelError(self._not_measured)
+        return self.card.data
+
+    @property
+    def _not_measured(self) -> str:
+        return (
+            f"The model {self.id} was imported, so its training data and out-of-fold numbers are "
+            f"not known: measure it on labelled slices with `spinefrac evaluate {self.id} FOLDER`"
+        )
+
+    @property
     def keras_path(self) -> Path:
+        """``model.keras``; ModelError where the model was imported from ONNX and has none."""
+        if KERAS_FILE not in self.card.files:
+            raise ModelError(
+                f"The model {self.id} was imported from ONNX and has no Keras file: import it "
+                "from a .keras or .h5 file for what needs one"
+            )
         return self.path / KERAS_FILE
 
     @property
@@ -81,7 +109,15 @@ class SavedModel:
         return self.path / ONNX_FILE
 
     def oof(self) -> OutOfFold:
-        """Read every training slice's answer by the fold model that never saw its patient."""
+        """Read every training slice's answer by the fold model that never saw its patient.
+
+        Raises
+        ------
+        ModelError
+            There are none, see `measured`.
+        """
+        if not self.measured:
+            raise ModelError(self._not_measured)
         rows = list(_rows(self.path / OOF_FILE))
         hashes = tuple(row.get("pixel_hash") or "" for row in rows)
         return OutOfFold(
@@ -95,7 +131,9 @@ class SavedModel:
         )
 
     def history(self) -> tuple[EpochRecord, ...]:
-        """Read the training history, fold by fold, epoch by epoch."""
+        """Read the training history, fold by fold, epoch by epoch; empty where none is known."""
+        if not self.measured:
+            return ()
         return tuple(
             EpochRecord(
                 fold=int(row["fold"]),
@@ -199,7 +237,7 @@ def _open(folder: Path) -> SavedModel:
     try:
         content = (folder / CARD_FILE).read_bytes()
         card = cards.parse(content)
-        missing = [name for name in PARTS if name not in card.files]
+        missing = [name for name in required_parts(card) if name not in card.files]
         if missing:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
         for name, record in card.files.items():
@@ -218,6 +256,11 @@ def _open(folder: Path) -> SavedModel:
     except ModelError as error:
         raise ModelError(f"Model {folder.name}: {error}") from error
     return SavedModel(folder, card, hashlib.sha256(content).hexdigest())
+
+
+def required_parts(card: Card) -> tuple[str, ...]:
+    """Return the files that a model of this card cannot be without."""
+    return PARTS if card.metrics else (ONNX_FILE,)
 
 
 def _verify(folder: Path, name: str, record: FileRecord) -> None:

@@ -49,7 +49,8 @@ class SideBySide:
 
 def same_training_data(models: Sequence[SavedModel]) -> bool:
     """Return whether out-of-fold answers of all models are on the same slices."""
-    return len({model.card.data.fingerprint for model in models}) == 1
+    known = all(model.measured for model in models)
+    return known and len({model.data.fingerprint for model in models}) == 1
 
 
 def out_of_fold(models: Sequence[SavedModel]) -> SideBySide:
@@ -59,7 +60,11 @@ def out_of_fold(models: Sequence[SavedModel]) -> SideBySide:
     ------
     DatasetError
         The models were trained on different slices, labels or groups.
+    ModelError
+        One of them was imported and has no out-of-fold answers.
     """
+    for model in models:
+        _ = model.data
     if not same_training_data(models):
         names = ", ".join(model.id for model in models)
         raise DatasetError(

@@ -222,8 +222,10 @@ def _already_saved(
         model = saved.load(name)
     except ModelError:
         return None  # not there, or not whole: saving says what is the matter
+    if not model.measured:
+        return None
     kept = model.oof()
-    if model.card.data.fingerprint != dataset.fingerprint or kept.paths != dataset.paths:
+    if model.data.fingerprint != dataset.fingerprint or kept.paths != dataset.paths:
         return None
     return model if np.array_equal(kept.logits, _logits(ready, results)) else None
 

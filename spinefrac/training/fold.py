@@ -21,7 +21,7 @@ import numpy.typing as npt
 from spinefrac.data.splits import holdout
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.records import EpochRecord, FoldResult
-from spinefrac.training import checkpoint, networks
+from spinefrac.training import checkpoint, networks, warm_start
 from spinefrac.training.answers import as_images, ends_in_sigmoid, logits
 from spinefrac.training.augmentation import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
@@ -89,6 +89,7 @@ def train_fold(
         on_batch=on_batch,
         cancelled=cancelled,
         keep=plan.checkpoint_path(fold) if checkpoints else None,
+        lines_first=settings.network == "compact" and not settings.weights,
     )
     portable = networks.build(settings.network, size)
     portable.set_weights(model.get_weights())
@@ -113,6 +114,7 @@ def fit(
     on_batch: OnBatch | None = None,
     cancelled: Callable[[], bool] | None = None,
     keep: Path | None = None,
+    lines_first: bool = False,
 ) -> tuple[EpochRecord, ...]:
     """Train `model` in place on every slice that `fold` does not hold out.
 
@@ -124,6 +126,8 @@ def fit(
         As for `train_fold`. A fold that no slice belongs to, such as -1, trains on all of them.
     keep : Path, optional
         File of the checkpoints: written after every epoch, gone on from where it is there.
+    lines_first : bool
+        Whether to begin with `warm_start.learn_lines`.
 
     Returns
     -------
@@ -133,13 +137,15 @@ def fit(
     import keras
 
     settings = plan.settings
-    keras.utils.set_random_seed(_seed(plan, fold))
     rows, watched = _training_rows(plan, fold)
+    done = checkpoint.read(keep) if keep else None
+    if lines_first and not done:
+        warm_start.learn_lines(model, plan, rows, _seed(plan, fold), cancelled)
+    keras.utils.set_random_seed(_seed(plan, fold))
     batches = _Batches(model, plan, rows, _seed(plan, fold))
     optimizer = _optimizer(settings, batches.per_epoch)
     model.compile(optimizer, keras.losses.BinaryCrossentropy(not ends_in_sigmoid(model)))
     stopper = _EarlyStopping(settings.patience) if settings.early_stopping else None
-    done = checkpoint.read(keep) if keep else None
     history = list(_go_on(model, stopper, done)) if done else []
     stopped = bool(done and done.stopped)
     while len(history) < settings.epochs and not stopped:

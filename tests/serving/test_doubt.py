@@ -1,0 +1,57 @@
+"""A model's doubt comes from its own table of out-of-fold answers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spinefrac.errors import DatasetError
+from spinefrac.records import InputCheck, ModelInput, Prediction, Square
+from spinefrac.serving import doubt
+from spinefrac.store import saved
+
+
+def prediction(*folds, threshold=0.5):
+    picture = np.zeros((4, 4), np.uint8)
+    return Prediction(
+        "m",
+        float(np.mean(folds)),
+        threshold,
+        folds,
+        np.zeros((4, 4), np.float32),
+        ModelInput(picture, Square(0, 0, 4)),
+        InputCheck(1.0, True),
+        1.0,
+    )
+
+
+def test_the_networks_are_counted_at_the_threshold():
+    found = doubt.disagreement(prediction(0.2, 0.5, 0.9))
+    assert (found.low, found.high, found.fracture, found.folds) == (0.2, 0.9, 2, 3)
+    assert not found.united and doubt.disagreement(prediction(0.6, 0.9)).united
+
+
+def test_the_demonstration_promises_five_per_cent_and_says_so():
+    model = saved.load("phantom-demo")
+    found = doubt.of(model)
+    assert found.band is not None and 0.1 < found.band.referred.value < 0.5
+    assert found.refers(model.threshold) and not found.refers(0.99) and not found.refers(0.01)
+    assert "at most 5 %" in found.guarantee and "120" in found.guarantee
+    assert found.sensitivity.value == model.metrics.recall
+    assert found.at_prevalence(found.observed).positive.value == pytest.approx(
+        model.metrics.precision
+    )
+    assert doubt.of(saved.load("phantom-demo")) is found
+
+
+def test_another_card_is_another_doubt():
+    model = saved.load("phantom-demo")
+    assert doubt.of(replace(model, card_hash="0" * 64)) is not doubt.of(model)
+
+
+def test_too_few_patients_promise_nothing_and_refer_everything(saved_model):
+    found = doubt.of(saved_model)
+    assert found.band is None and found.refers(0.999)
+    assert "have every slice read" in found.guarantee
+    with pytest.raises(DatasetError):
+        doubt.of(saved_model, rate=0.7)
