@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from html import escape
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from pages import _shared
-from pages._train_live import duration
 from spinefrac import settings as places
-from spinefrac.audit import Audit
-from spinefrac.data import locate, splits
+from spinefrac.data import locate
 from spinefrac.data.contents import Contents
-from spinefrac.errors import DatasetError, SpinefracError
-from spinefrac.records import Preprocessing
-from spinefrac.store import write
-from spinefrac.training import augmentation_sets, naming, runs
+from spinefrac.training import augmentation_sets
 from spinefrac.training.settings import NETWORKS, AugmentationConfig, TrainingSettings
 
-DEFAULTS = TrainingSettings()
 NETWORK_WORDS = {
     "compact": "compact (made for this task, fast)",
     "mobilenet_v3_small": "MobileNetV3 small",
@@ -31,12 +22,10 @@ NETWORK_WORDS = {
 }
 WEIGHTS = {"random": "Random", "imagenet": "ImageNet", "file": "A weights file"}
 GROUPINGS = {"auto": "Found by itself", "file": "From file names"}
-
-
-#: Two clicks on Train within so many seconds are meant as one.
-DOUBLE_CLICK_S = 5.0
 #: Where the augmentation of an earlier run is kept that no saved set equals.
 OWN = "train-own-augmentation"
+#: Where the settings are kept whose other values, without a field here, are taken over.
+BASE = "train-base"
 
 
 def _key(name: str) -> str:
@@ -54,6 +43,7 @@ def fill(chosen: TrainingSettings, origin: str = "") -> None:
     """
     state = st.session_state
     state[OWN] = (f"as in {origin}", chosen.augmentation) if origin else None
+    state[BASE] = chosen
     weights = chosen.weights or "random"
     values: dict[str, Any] = {
         "network": chosen.network,
@@ -76,99 +66,9 @@ def fill(chosen: TrainingSettings, origin: str = "") -> None:
         state[_key(name)] = value
 
 
-@st.fragment
-def show(folder: Path, contents: Contents, audit: Audit | None) -> None:
-    """Ask how to train and start it. A fragment: a changed field redraws this and no more."""
-    if _key("network") not in st.session_state:
-        fill(DEFAULTS)
-    st.subheader("How to train", anchor=False)
-    name = st.text_input(
-        "Name of the model",
-        key=_key("name"),
-        placeholder=naming.propose(folder.name),
-        persist_state="session",
-        help="Lower-case letters, digits and hyphens. Left empty, it gets the name shown here, "
-        "or the next free one.",
-    )
-    chosen, problem = None, ""
-    try:
-        chosen = ask(contents)
-        _check(name, chosen, audit)
-    except SpinefracError as error:
-        problem = str(error)
-    _start(folder, name, chosen, problem, audit)
-
-
-def _check(name: str, chosen: TrainingSettings, audit: Audit | None) -> None:
-    """Raise what can be known before anything is started."""
-    if name.strip():
-        write.require_free(name.strip())
-    if audit is not None and chosen.group_by == "auto":
-        rows = tuple((row.group, row.fracture, row.normal) for row in audit.group_table)
-        if said := _folds_problem(audit.fingerprint, rows, chosen.folds, chosen.seed):
-            raise DatasetError(said)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _folds_problem(
-    fingerprint: str, _rows: tuple[tuple[str, int, int], ...], folds: int, seed: int
-) -> str:
-    try:
-        splits.check_folds(_rows, folds, seed)
-    except DatasetError as error:
-        return str(error)
-    return ""
-
-
-def _start(
-    folder: Path, name: str, chosen: TrainingSettings | None, problem: str, audit: Audit | None
-) -> None:
-    """Say how long it will take, and start it when that is asked for."""
-    button, words = st.columns([1, 4], gap="medium", vertical_alignment="center")
-    ready = chosen is not None and not problem and audit is not None
-    wanted = button.button(
-        "Train",
-        type="primary",
-        icon=":material/model_training:",
-        key=_key("start"),
-        disabled=not ready,
-        width="stretch",
-    )
-    if problem:
-        words.error(_shared.plain(_shared.sentence(problem)), icon=":material/error:")
-    elif audit is None:
-        words.info("Training can start once the audit has read every slice.")
-    elif chosen is not None:
-        words.html(f'<p class="sf-note">{escape(expected(chosen, audit.images))}</p>')
-    if wanted and chosen is not None and ready:
-        with _shared.errors_shown():
-            _submit(folder, name, chosen)
-
-
-def _submit(folder: Path, name: str, chosen: TrainingSettings) -> None:
-    """Queue a run and turn to it; a second click on the same form opens the run of the first."""
-    state, asked = st.session_state, (str(folder), name, chosen)
-    last, when, run = state.get(_key("last"), (None, 0.0, None))
-    if last != asked or time.monotonic() - when > DOUBLE_CLICK_S:
-        with st.spinner("Putting it into the queue…"):
-            run = naming.submit(folder, name, chosen, roots=places.data_roots())
-    state[_key("last")] = (asked, time.monotonic(), run)
-    state[_key("submitted")] = run
-    st.rerun()
-
-
-def expected(chosen: TrainingSettings, images: int) -> str:
-    """Return how many slices will be looked at, and how long that takes."""
-    each = round(images * (chosen.folds - 1) / chosen.folds)
-    text = (
-        f"{chosen.folds} networks, each on about {each:,} of {images:,} slices, {chosen.epochs} "
-        f"times: {each * chosen.folds * chosen.epochs:,} slices in all. "
-    )
-    found = runs.estimate(images, chosen)
-    if found is None:
-        return text + "How long it takes is not known yet on this machine."
-    low, high = duration(found.low), duration(found.high)
-    return f"{text}About {low} to {high} ({found.basis})."
+def filled() -> bool:
+    """Whether the fields have values in this session."""
+    return _key("network") in st.session_state
 
 
 def ask(contents: Contents) -> TrainingSettings:
@@ -215,7 +115,7 @@ def ask(contents: Contents) -> TrainingSettings:
     epochs = second.number_input(
         "Epochs",
         1,
-        1000,
+        10_000,
         key=_key("epochs"),
         help="How often each network sees all of its slices. Too few is the most common mistake: "
         "a network looks at noise for some epochs before it finds the fracture lines.",
@@ -253,14 +153,16 @@ def ask(contents: Contents) -> TrainingSettings:
     )
     with st.expander("More settings"):
         more = _more(contents, early_stopping, keep)
-    return TrainingSettings(
+    base = st.session_state[BASE]
+    return replace(
+        base,
         network=network,
         weights=weights,
         folds=int(folds),
         epochs=int(epochs),
         early_stopping=early_stopping,
         class_weights=class_weights,
-        preprocessing=Preprocessing(size=int(size), bone_crop=bone_crop),
+        preprocessing=replace(base.preprocessing, size=int(size), bone_crop=bone_crop),
         augmentation=augmentations[augmentation],
         **more,
     )
@@ -299,17 +201,17 @@ def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dic
     batch_size = first.number_input(
         "Batch size",
         2,
-        512,
+        4096,
         key=_key("batch-size"),
         help="Slices a step. Small is better here: the network learns from the number of steps.",
         **keep,
     )
     learning_rate = second.number_input(
         "Learning rate",
-        1e-6,
+        1e-8,
         1.0,
         step=5e-4,
-        format="%.5f",
+        format="%g",
         key=_key("learning-rate"),
         help="The size of a step at its highest; it rises to it and falls again. Lower it if the "
         "loss jumps or is not a number.",
@@ -340,7 +242,7 @@ def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dic
     patience = second.number_input(
         "Patience, epochs",
         1,
-        100,
+        10_000,
         key=_key("patience"),
         disabled=not early_stopping,
         help="How many epochs without improvement end a fold, if it may stop early.",

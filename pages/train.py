@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages import _shared, _train_folder, _train_form, _train_runs
+from pages import _shared, _train_folder, _train_runs, _train_start
 from spinefrac.training import runs
 
 NEW, RUNS = "New run", "Runs"
@@ -43,7 +43,7 @@ def new_run() -> None:
     found, audit = _train_folder.look(folder)
     _train_folder.show(found, audit)
     audit = _train_folder.show_audit(folder, audit)
-    _train_form.show(folder, found, audit)
+    _train_start.show(folder, found, audit)
 
 
 def all_runs() -> None:
