@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,25 @@ def assign_folds(
             if _every_fold_has_both(y, assigned, folds):
                 return assigned
     raise DatasetError(_too_many_folds(y, g, folds, seed))
+
+
+def check_folds(counts: Sequence[tuple[str, int, int]], folds: int, seed: int) -> None:
+    """Raise where `assign_folds` would, knowing only what each group holds.
+
+    Parameters
+    ----------
+    counts : sequence of (group, slices with a fracture, slices without)
+    folds, seed : int
+
+    Raises
+    ------
+    DatasetError
+        If no such folds are found. The message names the largest number of folds that works.
+    """
+    each = [(fracture, normal) for _, fracture, normal in counts]
+    labels = np.concatenate([np.repeat([1, 0], pair) for pair in each] or [np.empty(0, np.int64)])
+    groups = np.repeat([group for group, *_ in counts], [sum(pair) for pair in each])
+    assign_folds(labels, groups, folds, seed)
 
 
 def holdout(
