@@ -260,7 +260,8 @@ import sys
 from pathlib import Path
 from spinefrac.store import importing
 print("ready", flush=True)
-importing.import_file(Path(sys.argv[1]), "wanted", given=importing.Answers(None, None, "0..1", None, 1))
+answers = importing.Answers(None, None, "0..1", None, 1)
+importing.import_file(Path(sys.argv[1]), "wanted", given=answers)
 """
 
 
