@@ -106,6 +106,11 @@ def number_range(interval: tuple[float, float] | None, digits: int = 3) -> str:
     return "–" if interval is None else f"{interval[0]:.{digits}f}–{interval[1]:.{digits}f}"
 
 
+def p_value(p: float) -> str:
+    """Return a p-value as people read it: ``p = 0.032`` or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Show a table of HTML cells; a row of fewer cells stretches its last one."""
     titles = "".join(f"<th>{title}</th>" for title in head) if any(head) else ""

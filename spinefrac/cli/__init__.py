@@ -19,10 +19,12 @@ from typer.main import get_command
 
 from spinefrac.cli import (
     audit,
+    augment,
     compare,
     deidentify,
     evaluate,
     history,
+    import_,
     models,
     phantom,
     predict,
@@ -42,6 +44,8 @@ app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
 app.command("phantom")(phantom.phantom)
 app.command("audit")(audit.audit)
 app.command("deidentify")(deidentify.deidentify)
+app.command("import")(import_.import_)
+app.command("augment")(augment.augment)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.compare import Difference
 from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.pointing import Pointing
 from spinefrac.evaluation.sample import Sample, make_sample
 from spinefrac.records import OutOfFold
 from spinefrac.store import files
@@ -38,7 +39,7 @@ class Answers:
     """A model's answers on the slices of one data set, all of shape (N,).
 
     `folds` is None where the whole ensemble answered; `pixel_hashes` is empty where they were
-    not kept.
+    not kept; `subgroups` are further columns by name, see `Dataset.subgroups`.
     """
 
     paths: tuple[str, ...]
@@ -47,12 +48,19 @@ class Answers:
     probabilities: npt.NDArray[np.float64]
     folds: npt.NDArray[np.int64] | None = None
     pixel_hashes: tuple[str, ...] = ()
+    subgroups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def out_of_fold(cls, oof: OutOfFold) -> Answers:
         """Take over a saved model's out-of-fold answers."""
         return cls(
-            oof.paths, oof.groups, oof.labels, oof.probabilities, oof.folds, oof.pixel_hashes
+            oof.paths,
+            oof.groups,
+            oof.labels,
+            oof.probabilities,
+            oof.folds,
+            oof.pixel_hashes,
+            oof.subgroups,
         )
 
     def sample(self) -> Sample:
@@ -130,6 +138,8 @@ class Evaluation:
         Metric name to these slices minus out-of-fold; empty where the model has no
         out-of-fold answers.
     seen : Seen
+    pointing : Pointing or None
+        Whether heat maps point into the fractures' boxes, where the folder has such.
     """
 
     model: str
@@ -140,6 +150,7 @@ class Evaluation:
     metrics: Metrics
     shift: dict[str, Difference]
     seen: Seen
+    pointing: Pointing | None = None
 
     @property
     def key(self) -> str:
@@ -160,6 +171,7 @@ class Evaluation:
                 "metrics": Metrics.from_dict(data["metrics"]),
                 "shift": {name: _difference(entry) for name, entry in data["shift"].items()},
                 "seen": Seen(**data["seen"]),
+                "pointing": Pointing.from_dict(told) if (told := data.get("pointing")) else None,
             }
         )
 
@@ -228,13 +240,16 @@ def answers(evaluation: Evaluation) -> Answers:
             "were written: evaluate the folder again"
         )
     text = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
-    rows = list(csv.DictReader(text))
+    reader = csv.DictReader(text)
+    rows = list(reader)
+    more = [name for name in reader.fieldnames or () if name not in _COLUMNS]
     return Answers(
         paths=tuple(row["path"] for row in rows),
         groups=np.array([row["group"] for row in rows], np.str_),
         labels=np.array([row["label"] for row in rows], np.int64),
         probabilities=np.array([row["probability"] for row in rows], np.float64),
         pixel_hashes=tuple(row["pixel_hash"] for row in rows),
+        subgroups={name: tuple(row[name] for row in rows) for name in more},
     )
 
 
@@ -265,8 +280,9 @@ def _difference(entry: dict[str, Any]) -> Difference:
 def _table(answers: Answers) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow((*_COLUMNS, *answers.subgroups))
     columns = (answers.groups, answers.labels, answers.probabilities)
     hashes = answers.pixel_hashes or ("",) * len(answers.paths)
-    writer.writerows(zip(answers.paths, *(c.tolist() for c in columns), hashes, strict=True))
+    more = answers.subgroups.values()
+    writer.writerows(zip(answers.paths, *(c.tolist() for c in columns), hashes, *more, strict=True))
     return text.getvalue().encode("utf-8", "surrogateescape")

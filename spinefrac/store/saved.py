@@ -29,6 +29,8 @@ KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
     "history.csv",
 )
 CARD_FILE = "card.json"
+#: Columns of the out-of-fold table; whatever follows them is a subgroup of the slices.
+OOF_COLUMNS = ("path", "group", "label", "fold", "logit", "probability", "pixel_hash")
 
 #: What people wrote on the model, see `store.slip`; not there where nobody did.
 SLIP_FILE = "slip.json"
@@ -169,6 +171,11 @@ class SavedModel:
             logits=np.array([row["logit"] for row in rows], dtype=np.float64),
             probabilities=np.array([row["probability"] for row in rows], dtype=np.float64),
             pixel_hashes=hashes if all(hashes) else (),
+            subgroups={
+                name: tuple(row[name] for row in rows)
+                for name in (rows[0] if rows else ())
+                if name not in OOF_COLUMNS
+            },
         )
 
     def history(self) -> tuple[EpochRecord, ...]:

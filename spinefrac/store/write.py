@@ -321,10 +321,13 @@ def _without_folders(value: Any) -> Any:
 def _write_oof(path: Path, oof: OutOfFold) -> None:
     columns = (oof.groups, oof.labels, oof.folds, oof.logits, oof.probabilities)
     hashes = oof.pixel_hashes or [""] * len(oof.paths)
+    more = oof.subgroups
     _write_csv(
         path,
-        ("path", "group", "label", "fold", "logit", "probability", "pixel_hash"),
-        zip(oof.paths, *(column.tolist() for column in columns), hashes, strict=True),
+        (*saved.OOF_COLUMNS, *more),
+        zip(
+            oof.paths, *(column.tolist() for column in columns), hashes, *more.values(), strict=True
+        ),
     )
 
 

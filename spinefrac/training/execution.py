@@ -264,6 +264,7 @@ def _new_model(
             logits=logits,
             probabilities=probabilities,
             pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
+            subgroups=dataset.subgroups,
         ),
         history=tuple(record for result in results for record in result.history),
         metrics=summarize(ready.labels, probabilities, ready.groups, point.threshold),

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from spinefrac.errors import Cancelled, SpinefracError
-from spinefrac.training import networks, quiet, worker
+from spinefrac.training import networks, worker
 from spinefrac.training.plan import Plan
 from spinefrac.training.runs import database, lease
 from spinefrac.training.settings import TrainingSettings
@@ -54,7 +54,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _images_per_second(settings: TrainingSettings, threads: int) -> float:
-    quiet.import_tensorflow()
     worker.limit_threads(threads)
     from spinefrac.training.fold import fit
 

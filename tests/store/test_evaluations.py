@@ -41,6 +41,37 @@ def test_what_is_kept_comes_back(saved_model, evaluated) -> None:
     assert evaluation.metrics.n == 12 and set(evaluation.shift) >= {"auc", "recall", "ece"}
 
 
+def test_boxes_score_the_heat_maps_and_columns_of_the_files_are_kept(
+    saved_model, folder, tmp_path
+) -> None:
+    import csv
+    import shutil
+
+    import cv2
+
+    shutil.copytree(folder, tmp_path / "boxed")
+    with (tmp_path / "boxed/boxes.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("path", "x", "y", "width", "height"))
+        for mask in sorted((folder / "masks").iterdir()):
+            box = cv2.boundingRect(cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE))
+            writer.writerow((f"fracture/{mask.name}", *box))
+    small = next((tmp_path / "boxed/normal").iterdir())
+    cv2.imwrite(str(small), cv2.resize(cv2.imread(str(small), 0), (128, 128)))
+    evaluation, answers = external.evaluate(
+        Predictor(saved_model), scan(tmp_path / "boxed"), keep=False
+    )
+    found = evaluation.pointing
+    assert found.slices == evaluation.data.fracture and 0 <= found.hits <= found.slices
+    assert 0 < found.chance < 0.5
+    assert sorted(set(answers.subgroups["size"])) == ["128×128", "256×256"]
+    assert evaluations.Evaluation.from_dict(evaluation.to_dict()) == evaluation
+    evaluations.keep(evaluation, answers)
+    assert evaluations.answers(evaluation).subgroups == answers.subgroups
+    (home := evaluations._folder(saved_model.id) / f"{evaluation.key}.json").unlink()
+    home.with_suffix(".csv").unlink()
+
+
 def test_the_model_itself_stays_as_it_was(saved_model, evaluated) -> None:
     assert saved.load(saved_model.id).card_hash == saved_model.card_hash
     assert {path.name for path in saved_model.path.iterdir()} == {

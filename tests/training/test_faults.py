@@ -24,7 +24,7 @@ from spinefrac.store import saved
 from spinefrac.training import runs
 from spinefrac.training.cross_validation import finished, train
 from tests.training.conftest import quick_settings, write_slices
-from tests.training.watch import fold_processes, wait_until
+from tests.training.watch import fill, fold_processes, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -165,6 +165,24 @@ def _fold_at_work(run: str) -> list[tuple[int, int]]:
         if len(command) > 4:
             found.append((process.pid, int(command[-2])))
     return found
+
+
+def test_the_disk_is_full_while_folds_train(folder, undisturbed, small_disk, monkeypatch):
+    """The run fails and says so; with room again it goes on from what was kept."""
+    monkeypatch.setenv("SPINEFRAC_HOME", str(small_disk / "home"))
+    monkeypatch.setattr("spinefrac.training.runs.submission._ROOM_BYTES", 0)
+    run = runs.submit(folder, "first", SETTINGS).id
+    wait_until(lambda: any(fold.epoch for fold in runs.progress(run).folds))
+    runner = runs.runner_state()
+    fill(small_disk)
+    wait_until(lambda: runner is None or not fold_processes(runner.pid))
+    (small_disk / "fill").unlink()
+    wait_until(lambda: not runs.get(run).open)
+    if runs.get(run).state != "done":  # the folds may have been quicker than the disk
+        assert "make room" in runs.get(run).error
+        runs.resume(run)
+        wait_until(lambda: not runs.get(run).open)
+    check(run, undisturbed)
 
 
 SERVER = """

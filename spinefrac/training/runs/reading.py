@@ -200,6 +200,9 @@ def estimate(images: int, settings: TrainingSettings) -> Estimate | None:
         row["images_per_second"] * row["folds_at_once"] * (row["size"] / size) ** 2 for row in alike
     )
     slices = images * (settings.folds - 1) * settings.epochs  # each fold trains on the others
+    if settings.network == "compact" and not settings.weights:  # drawn lines come first
+        most = settings.line_steps * settings.batch_size * settings.folds
+        slices += min(most, slices)
     seconds = slices / together
     return Estimate(
         seconds=seconds,
