@@ -16,7 +16,7 @@ from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.errors import SpinefracError
 from spinefrac.records import InputCheck
 from spinefrac.report import dicom_results, html, pdf, slices
-from spinefrac.serving import reliance
+from spinefrac.serving import doubt, reliance
 from spinefrac.serving.predictor import open_model
 
 SECRETS = ("Doe^Jane", "MRN-4711", "19481231", "ACC-99", "Dr^House", "Ward 7")
@@ -61,7 +61,7 @@ def test_html_and_pdf_say_the_answer_and_ask_for_nothing_outside(parts, predicto
     document = slices.report(parts, predictor.model)
     text = words(document)
     assert "Not a medical device" in text and parts[0].prediction.label in text
-    assert "With 90 % confidence at most 5 %" in text and parts[0].reliance.sentence in text
+    assert doubt.of(predictor.model).guarantee in text and parts[0].reliance.sentence in text
     assert not re.search(r"(src|href)=[\"'](?!data:)", text)
     assert pdf.render(document).startswith(b"%PDF")
 
