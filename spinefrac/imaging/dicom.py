@@ -203,6 +203,18 @@ def read_dicom_tags(file: BinaryIO) -> SliceTags:
 # --- header ----------------------------------------------------------------------------
 
 
+def open_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, bool]:
+    """Read the elements `tags` of a header, and whether it was followed by pixels.
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported.
+    """
+    header, _ = _read_header(file, tags)
+    return header, bool(file.read(1))
+
+
 def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
     """Read the elements `tags` and leave `file` at the pixel data element.
 

@@ -17,10 +17,9 @@ from spinefrac.errors import ModelError
 from spinefrac.serving import predictor
 from spinefrac.store import asking, foreign, importing, limited, probes, saved
 from spinefrac.store.asking import Answers
+from tests.store.foreign_onnx_file import SIDE, onnx_network
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits")
-
-SIDE = 32
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def own_home(tmp_path, monkeypatch):
 
 def nothing_left(home: Path) -> bool:
     models = home / "models"
-    return not models.exists() or not list(models.iterdir())
+    return not models.exists() or {path.name for path in models.iterdir()} <= {".lock"}
 
 
 # --- files as people have them ----------------------------------------------------------
@@ -75,34 +74,6 @@ def files(networks, tmp_path_factory):
     networks["sigmoid"].save(folder / "legacy.h5")
     (folder / "plain.onnx").write_bytes(onnx_network().SerializeToString())
     return folder
-
-
-def onnx_network(units=2, end="Softmax", batch="N", channels_first=True, extra=()):
-    """A network as PyTorch exports it: channels first, mean over the picture, dense, softmax."""
-    rng = np.random.default_rng(7)
-    weights = {
-        "kernel": rng.normal(0, 0.5, (4, 3, 5, 5)).astype(np.float32),
-        "dense": rng.normal(0, 12, (4, units)).astype(np.float32),
-        "bias": rng.normal(0, 0.3, units).astype(np.float32),
-    }
-    nodes = [
-        helper.make_node("Conv", ["picture", "kernel"], ["maps"]),
-        helper.make_node("Relu", ["maps"], ["positive"]),
-        helper.make_node("GlobalAveragePool", ["positive"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "dense", "bias"], ["scores"]),
-        *extra,
-        helper.make_node(end, ["scores"], ["answer"]),
-    ]
-    shape = [batch, 3, SIDE, SIDE] if channels_first else [batch, SIDE, SIDE, 3]
-    graph = helper.make_graph(
-        nodes,
-        "torch",
-        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [batch, units])],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
 def answered(name: str) -> np.ndarray:
@@ -620,4 +591,4 @@ def test_an_imported_card_comes_back_and_an_old_card_stays_readable(own_home, fi
     shipped = Path(__file__).parents[2] / "models" / saved.DEMONSTRATION
     if (shipped / "card.json").exists():
         assert saved.open_folder(shipped).measured
-    assert [path.name for path in (own_home / "models").iterdir()] == ["plain"]
+    assert {path.name for path in (own_home / "models").iterdir()} == {".lock", "plain"}
