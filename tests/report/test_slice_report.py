@@ -185,3 +185,25 @@ def test_a_series_says_its_score_and_what_could_not_be_read(parts, predictor):
     found = slices.to_json(parts, predictor.model, series=series)
     assert found["series"]["probabilities"] == [0.1, None, 0.9]
     json.dumps(found, allow_nan=False)
+
+
+def test_the_command_line_writes_each_kind(parts, tmp_path, capsys):
+    from spinefrac.cli import main
+
+    file = tmp_path / "Doe_Jane.dcm"
+    file.write_bytes(parts[0].content)
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    for ending in ("html", "pdf", "json", "zip"):
+        out = tmp_path / f"out.{ending}"
+        status = main(["predict", str(file), "--report", str(out), "--model", "phantom-demo"])
+        assert status == 0 and out.stat().st_size > 500
+        assert b"Doe_Jane" not in out.read_bytes() and b"Doe^Jane" not in out.read_bytes()
+    out.unlink()
+    both = ["predict", str(file), str(tmp_path / "broken.png"), "--model", "phantom-demo"]
+    assert main([*both, "--report", str(tmp_path / "two.html"), "--identity", "PatientID"]) == 1
+    assert "MRN-4711" in (tmp_path / "two.html").read_text()
+    for wrong in (["--report", "a.doc"], ["--identity", "PatientID"], ["--report", "no/a.pdf"]):
+        assert main([*both, *wrong]) == 2
+    assert main([*both, "--report", str(out), "--identity", "PatientAddress"]) == 2
+    assert not list(tmp_path.glob(".*")) and not out.exists()
+    assert "Traceback" not in capsys.readouterr().err
