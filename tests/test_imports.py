@@ -18,6 +18,7 @@ LEVELS = {
     "charts": 3,
     "charts_augmentation": 3,
     "charts_metrics": 3,
+    "viewer": 3,
     "training": 3,
     "serving": 3,
     "store": 3,
