@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from spinefrac.cli import main, output
-from spinefrac.cli.predict import _parse_window
+from spinefrac.cli.predict import parse_window
 from spinefrac.training import runs
 
 OOF_KEYS = {
@@ -100,7 +100,7 @@ def test_help_and_version_are_no_error(
     ("text", "window"), [("40,400", (40.0, 400.0)), ("-600, 1500", (-600.0, 1500.0))]
 )
 def test_window_is_center_and_width(text: str, window: tuple[float, float]) -> None:
-    assert _parse_window(text) == window
+    assert parse_window(text) == window
 
 
 @pytest.mark.parametrize("text", ["", "40", "40,0", "40,-1", "nan,400", "40,inf", "1,2,3", "a,b"])
@@ -198,8 +198,10 @@ def phantom(home: Path) -> Path:
 @pytest.fixture(scope="module")
 def trained(home: Path, phantom: Path) -> Answer:
     """The answer of a training command on that phantom."""
+    (home / "turns.yaml").write_text("rotation: {range: [1, 3], probability: 0.5}\n")
     answer = spinefrac(
         *("train", phantom, "--name", "tiny", "--folds", 2, "--epochs", 2, "--size", 32),
+        *("--augmentation", home / "turns.yaml"),
         *("--workers", 1, "--batch-size", 8, "--note", "made by a test", "--json"),
         home=home,
     )
@@ -259,6 +261,9 @@ def test_models_list_and_show(home: Path, trained: Answer) -> None:
     assert entry["auc"] == trained.json["oof"]["auc"]
     card = spinefrac("models", "show", "tiny", "--json", home=home).json
     assert card["metrics"] == trained.json["oof"]
+    augmented = card["settings"]["augmentation"]
+    assert (augmented["rotation"], augmented["rotation_probability"]) == ([1, 3], 0.5)
+    assert augmented["flip"] is False and augmented["noise"] == 0
     shown = spinefrac("models", "show", "tiny", home=home)
     assert f"{entry['auc']:.3f}" in shown.stdout and "made by a test" in shown.stdout
 

@@ -79,7 +79,12 @@ def train_fold(
     started = time.perf_counter()
     size = settings.preprocessing.size
     model = networks.build(
-        settings.network, size, settings.weights, seed=_seed(plan, fold), fast_training=True
+        settings.network,
+        size,
+        settings.weights,
+        seed=_seed(plan, fold),
+        fast_training=True,
+        part=fold,
     )
     history = fit(
         model,

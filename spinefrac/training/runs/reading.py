@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from spinefrac.errors import RunError
 from spinefrac.records import EpochRecord
+from spinefrac.store.card import Parent
 from spinefrac.training.runs import database, lease
 from spinefrac.training.runs.records import (
     Cluster,
@@ -174,7 +175,8 @@ def _run(row: sqlite3.Row, runner: RunnerState | None) -> Run:
         note=config["note"],
         threshold_rule=config["threshold_rule"],
         cluster=Cluster(**config["cluster"]) if config["cluster"] else None,
-        parent=row["parent"],
+        parent=Parent(**json.loads(row["parent"])) if row["parent"] else None,
+        trained_by=config.get("trained_by", ""),
         fingerprint=row["fingerprint"],
         images=row["images"],
         groups=row["groups_found"],
