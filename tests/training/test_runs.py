@@ -17,6 +17,7 @@ import pytest
 from spinefrac import settings as places
 from spinefrac.errors import DatasetError, ModelError, RunError, TrainingError
 from spinefrac.records import EpochRecord
+from spinefrac.store.card import Parent
 from spinefrac.training import runs
 from spinefrac.training.journal import Journal
 from spinefrac.training.runs import database, estimates, lease
@@ -33,10 +34,11 @@ def submit(folder, quick, name="first", **options):
 
 
 def test_a_submitted_run_says_everything_of_itself(folder, quick):
-    run = submit(folder, quick, note="for a test", parent="phantom-demo")
+    parent = Parent("phantom-demo", "0" * 64, "settings")
+    run = submit(folder, quick, note="for a test", parent=parent)
     assert run == runs.get(run.id) == runs.get("first")
     assert (run.state, run.images, run.groups, run.note) == ("queued", 48, 12, "for a test")
-    assert run.settings == quick and run.parent == "phantom-demo" and run.open
+    assert run.settings == quick and run.parent == parent and run.open
     assert {"spinefrac", "tensorflow", "keras"} <= set(run.versions)
     assert len(run.fingerprint) == 64 and run.id.startswith("first-")
 
