@@ -1,65 +1,72 @@
-"""Train: how a model is trained today, with the defaults that are in force."""
+"""Train: choose a folder, see what is in it, start a run, watch it, and all runs so far."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pages import _shared
-from spinefrac.training.settings import NETWORKS, TrainingSettings
+from pages import _shared, _train_folder, _train_runs, _train_start
+from spinefrac.training import runs
 
-DEFAULTS = TrainingSettings()
+NEW, RUNS = "New run", "Runs"
+
+
+def open_run(run: runs.Run) -> None:
+    """Turn to a run; done before anything of the page is drawn."""
+    st.session_state["train"] = RUNS
+    st.session_state["train-name"] = ""  # the next one needs another
+    st.query_params["run"] = run.id
+
+
+def choose_view() -> str:
+    """Let the user choose between the form and the runs; the address holds the choice."""
+    state = st.session_state
+    if "train" not in state and "train" not in st.query_params:
+        busy = "run" in st.query_params or bool(_train_runs.open_ones())
+        state["train"] = RUNS if busy else NEW
+    chosen = st.segmented_control(
+        "View",
+        (NEW, RUNS),
+        required=True,
+        key="train",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return chosen or NEW
+
+
+def new_run() -> None:
+    """From the choice of a folder to the button that starts."""
+    _train_runs.banner()
+    folder = _train_folder.choose()
+    if folder is None:
+        return
+    found, audit = _train_folder.look(folder)
+    _train_folder.show(found, audit)
+    audit = _train_folder.show_audit(folder, audit)
+    _train_start.show(folder, found, audit)
+
+
+def all_runs() -> None:
+    """One run in full, then every run in a line."""
+    chosen = st.query_params.get("run")
+    if chosen is None:
+        chosen = next((run.id for run in _train_runs.open_ones()), None)
+    if chosen is not None:
+        with _shared.errors_shown():
+            _train_runs.watch(chosen)
+    st.subheader("Queue and history", anchor=False)
+    _train_runs.table()
+
 
 _shared.heading(
     "Train",
-    "Training runs in a process of its own, started from the command line; this page has the "
-    "commands. A finished model appears on the pages by itself.",
+    "A run is trained by a process of its own: close this page, come back, or open it elsewhere, "
+    "and it shows the same.",
 )
-
-left, right = st.columns([1.6, 1], gap="medium")
-with left:
-    st.subheader("1. A folder of labelled slices", anchor=False)
-    st.markdown(
-        "One folder a class, in DICOM, PNG, JPEG, TIFF or BMP. A `labels.csv` with the columns "
-        "`path`, `label` and `patient`, or the layout of RSNA 2022, does as well."
-    )
-    st.code(
-        "my-slices/\n  fracture/   P012_03.dcm  P012_04.dcm  …\n  normal/     P001_11.dcm  …",
-        language=None,
-    )
-    st.markdown("No data at hand? This renders a synthetic set with known truth:")
-    _shared.commands("spinefrac phantom my-slices --patients 60 --slices 12")
-
-    st.subheader("2. Train by cross-validation", anchor=False)
-    _shared.commands(
-        f"spinefrac train my-slices --name my-model --folds {DEFAULTS.folds} "
-        f"--epochs {DEFAULTS.epochs}"
-    )
-    st.markdown(
-        "No fold splits a patient, and nothing is chosen on the slices that are scored: every "
-        "number of the result comes from slices that the answering network has not seen."
-    )
-
-    st.subheader("3. Look at what came out", anchor=False)
-    _shared.commands(
-        "spinefrac models show my-model", "spinefrac predict my-slices/fracture/* --model my-model"
-    )
-    st.markdown("Or open the pages Metrics and Upload & Predict here.")
-with right:
-    st.subheader("Defaults", anchor=False)
-    augmented = "turned, zoomed, shifted, mirrored; brightness, contrast and noise varied"
-    _shared.table(
-        ("", ""),
-        [
-            ("Network", DEFAULTS.network),
-            ("Input", f"{DEFAULTS.preprocessing.size} × {DEFAULTS.preprocessing.size} pixels"),
-            ("Bone crop", "yes" if DEFAULTS.preprocessing.bone_crop else "no"),
-            ("Folds", str(DEFAULTS.folds)),
-            ("Epochs a fold", str(DEFAULTS.epochs)),
-            ("Batch", f"{DEFAULTS.batch_size} slices"),
-            ("Learning rate", f"{DEFAULTS.learning_rate:g}, warm-up and cosine"),
-            ("Class weights", "yes" if DEFAULTS.class_weights else "no"),
-            ("Augmentation", augmented),
-            ("Other networks", ", ".join(NETWORKS[1:])),
-        ],
-    )
-    st.caption("`spinefrac train --help` lists every option.")
+with _shared.errors_shown():
+    if submitted := st.session_state.pop("train-submitted", None):
+        open_run(submitted)
+    if choose_view() == NEW:
+        new_run()
+    else:
+        all_runs()

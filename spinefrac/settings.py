@@ -7,7 +7,7 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
-    """Return the folder that holds ``models/``, ``runs/`` and ``evaluations/``.
+    """Return the folder that holds ``models/``, ``runs/``, ``evaluations/`` and what else is kept.
 
     ``SPINEFRAC_HOME`` if set, otherwise the folder that holds the package.
     """

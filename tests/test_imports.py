@@ -16,6 +16,7 @@ LEVELS = {
     "api": 4,
     "report": 3,
     "charts": 3,
+    "charts_augmentation": 3,
     "charts_metrics": 3,
     "viewer": 3,
     "training": 3,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.audit import baselines
-from spinefrac.audit.report import Baseline
+from spinefrac.audit.report import Baseline, CopySet, Property
 from spinefrac.data.disjoint import DisjointSets
 from spinefrac.data.facts import NUMBERS
 from spinefrac.data.groups import bare_stem
@@ -25,6 +25,10 @@ THUMBNAIL = 16
 SHUFFLES = 20
 #: Values of a category that become a feature each; the rest is one.
 MOST_VALUES = 6
+#: Properties that are measured with an interval: the best, and all from this AUC.
+MOST_PROPERTIES, TELLING = 8, 0.75
+#: Sets of copies of a kind that are kept, and paths of a set.
+MOST_SETS, MOST_IN_SET = 12, 4
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,24 @@ class Evidence:
                 )
         columns["position in the series"] = self._position
         return {name: column for name, column in columns.items() if np.ptp(column) > 0}
+
+    @cached_property
+    def properties(self) -> tuple[Property, ...]:
+        """What tells the classes apart best by itself, the best first."""
+        labels, groups = self.labels, self.groups
+        together = np.zeros(len(labels), dtype=np.int64)
+        quick: list[tuple[float, str, npt.NDArray[np.float64]]] = []
+        for name, column in self.features.items():
+            values = column.astype(np.float64)
+            auc = baselines.baseline(labels, values, together, groups, resamples=0).auc
+            if auc is not None:
+                quick.append((max(auc, 1 - auc), name, values if auc >= 0.5 else -values))
+        quick.sort(key=lambda entry: (-entry[0], entry[1]))
+        shown = [q for n, q in enumerate(quick) if n < MOST_PROPERTIES or q[0] >= TELLING]
+        return tuple(
+            Property(name, auc, baselines.baseline(labels, values, together, groups).ci)
+            for auc, name, values in shown
+        )
 
     @property
     def _position(self) -> npt.NDArray[np.float32]:
@@ -148,6 +170,31 @@ class Evidence:
             copies.update(members)
         return tuple(sorted(copies))
 
+    def shown_copies(self) -> tuple[CopySet, ...]:
+        """Return the first sets of copies of each kind, slice and copy beside each other."""
+        found, paths = self.examined.duplicates, self.examined.dataset.paths
+        turned = set(found.turned)
+        by_name = [
+            [rows[0], *(row for row in rows[1:] if row in self._named)]
+            for rows in (part.tolist() for part in rows_by(self.copy_sets))
+            if any(row in self._named for row in rows)
+        ]
+        kinds: dict[str, Iterable[Sequence[int]]] = {
+            "exact": found.exact,
+            "near": [pair for pair in found.near if pair not in turned],
+            "turned": found.turned,
+            "named": [rows for rows in by_name if len(rows) > 1],
+        }
+        return tuple(
+            CopySet(kind, tuple(paths[row] for row in rows[:MOST_IN_SET]))
+            for kind, sets in kinds.items()
+            for rows in list(sets)[:MOST_SETS]
+        )
+
+    @cached_property
+    def _named(self) -> frozenset[int]:
+        return frozenset(self.named_copies)
+
     def _name_key(self, row: int) -> tuple[str, ...]:
         item = self.examined.dataset.items[row]
         folder = PurePosixPath(item.path).parent.parts[1 if item.split else 0 :]
@@ -161,9 +208,16 @@ def rows_by(values: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.int64]]:
     yield from np.split(order, starts)
 
 
-def counted(values: Iterable[str]) -> dict[str, int]:
-    """Count values, most frequent first; empty ones are left out."""
-    return dict(Counter(value for value in values if value).most_common())
+def counted(values: Iterable[str], labels: npt.NDArray[np.int64]) -> dict[str, dict[str, int]]:
+    """Count the slices of each class by value, most frequent first; empty ones are left out."""
+    found: dict[str, list[int]] = {}
+    for value, label in zip(values, labels.tolist(), strict=True):
+        if value:
+            found.setdefault(value, [0, 0])[label] += 1
+    return {
+        value: {"fracture": found[value][1], "normal": found[value][0]}
+        for value in sorted(found, key=lambda value: (-sum(found[value]), value))
+    }
 
 
 def _stem(path: str) -> str:

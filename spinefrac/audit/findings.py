@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.audit import baselines
 from spinefrac.audit.evidence import Evidence, rows_by
 from spinefrac.audit.report import MOST_EXAMPLES, SEVERITIES, Audit, Baseline, Finding
 from spinefrac.data.facts import PRIVACY
@@ -112,8 +111,8 @@ def _classes_and_groups(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
             ("Nothing says" if everything else "For some slices nothing says")
             + " which slices belong to one patient. Slices of one patient may be on both sides of "
             "a split, and scores then come out too high. Name the patients in a patient column of "
-            "labels.csv (`spinefrac audit FOLDER --write-groups FILE` writes a table to start "
-            "from).",
+            "labels.csv, or correct the table of groups (`spinefrac audit FOLDER --write-groups "
+            "FILE` writes it, `--groups FILE` takes it over).",
             audit.groups,
         )
     rarer = min(audit.classes, key=lambda name: audit.classes[name])
@@ -184,9 +183,9 @@ def _shortcuts(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
         "brightness and file properties": audit.feature_baselines["grouped"],
     }
     for what, base in trivial.items():
-        solved = base.auc is not None and base.auc >= SOLVED
-        if base.auc is None or base.auc < SHORTCUT or not (solved or _surely(base)):
+        if base.auc is None or base.auc < SHORTCUT or not _surely(base):
             continue
+        solved = _solves(base)
         yield Finding(
             "trivially_solved" if solved else "trivial_model",
             "unusable" if solved else "caution",
@@ -206,27 +205,20 @@ def _shortcuts(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
 
 def _single_properties(evidence: Evidence) -> Iterator[Finding]:
     """Whether one property alone tells the classes apart, the clearest first."""
-    labels, groups = evidence.labels, evidence.groups
-    together = np.zeros(len(labels), dtype=np.int64)
-    clear: list[tuple[float, str, Baseline]] = []
-    for name, column in evidence.features.items():
-        values = column.astype(np.float64)
-        quick = baselines.baseline(labels, values, together, groups, resamples=0).auc or 0.5
-        if max(quick, 1 - quick) < SHORTCUT:
+    labels = evidence.labels
+    for entry in evidence.properties:
+        base = Baseline(entry.auc, entry.ci)
+        if entry.auc < SHORTCUT or not _surely(base):
             continue
-        base = baselines.baseline(labels, np.sign(quick - 0.5) * values, together, groups)
-        if base.auc is not None and (base.auc >= SOLVED or _surely(base)):
-            clear.append((base.auc, name, base))
-    for auc, name, base in sorted(clear, key=lambda entry: (-entry[0], entry[1])):
-        column = evidence.features[name]
+        column = evidence.features[entry.name]
         middle = {label: float(np.median(column[labels == label])) for label in (0, 1)}
         yield Finding(
             "shortcut",
-            "unusable" if auc >= SOLVED else "caution",
-            f"The {name} alone tells the classes apart with AUC {_auc(base)} "
-            f"({_typical(name, column, labels, middle)}). A model will learn it instead of the "
-            "fracture, and fail where it is missing. Store and prepare both classes in the same "
-            "way, or remove what differs.",
+            "unusable" if _solves(base) else "caution",
+            f"The {entry.name} alone tells the classes apart with AUC {_auc(base)} "
+            f"({_typical(entry.name, column, labels, middle)}). A model will learn it instead of "
+            "the fracture, and fail where it is missing. Store and prepare both classes in the "
+            "same way, or remove what differs.",
             len(labels),
             _first_of_each_class(evidence),
         )
@@ -354,8 +346,13 @@ def _files(audit: Audit, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _surely(base: Baseline) -> bool:
-    """Whether an AUC is above chance beyond doubt; one without an interval is taken as it is."""
-    return base.ci is None or base.ci[0] >= SURELY
+    """Whether an AUC is above chance beyond doubt; without an interval nothing is."""
+    return base.ci is not None and base.ci[0] >= SURELY
+
+
+def _solves(base: Baseline) -> bool:
+    """Whether a trivial model needs no fracture."""
+    return base.auc is not None and base.auc >= SOLVED and _surely(base)
 
 
 def _points(base: Baseline) -> float:

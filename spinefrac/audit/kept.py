@@ -18,6 +18,7 @@ from typing import Any
 from spinefrac import audit as audit_package
 from spinefrac import data, imaging, settings
 from spinefrac.audit.report import Audit
+from spinefrac.data import corrections
 from spinefrac.data.scan import Examination
 
 
@@ -27,9 +28,13 @@ def folder() -> Path:
 
 
 def listing_key(root: str | os.PathLike[str], group_by: str) -> str:
-    """Return the SHA-256 over path, size and time of every file below a folder."""
+    """Return the SHA-256 over path, size and time of every file below a folder.
+
+    Corrected groups that are kept for the folder count as well.
+    """
     top = Path(root).expanduser().resolve()
-    digest = hashlib.sha256(f"{_code()}\0{group_by}\0{top}\n".encode("utf-8", "surrogateescape"))
+    rule = f"{group_by} {corrections.digest(top)}" if group_by == "auto" else group_by
+    digest = hashlib.sha256(f"{_code()}\0{rule}\0{top}\n".encode("utf-8", "surrogateescape"))
     for line in sorted(_stats(str(top))):
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
@@ -76,10 +81,19 @@ def by_listing(key: str) -> Audit | None:
     return by_stamp(known.get("fingerprint", ""), known.get("stamp", "")) if known else None
 
 
-def store(result: Audit, stamp: str) -> None:
-    """Keep a result; where the disk refuses, the next audit looks again."""
+def store(result: Audit, stamp: str, groups: bytes) -> None:
+    """Keep a result and its table of groups; where the disk refuses, the next looks again."""
     content = {"stamp": stamp, "audit": result.to_dict()}
-    _write(folder() / f"{result.fingerprint}.json", content)
+    _write(folder() / f"{result.fingerprint}.csv", groups)
+    _write(folder() / f"{result.fingerprint}.json", _json(content))
+
+
+def groups_table(result: Audit) -> bytes | None:
+    """Return the table of groups of a result, or None where it is not kept."""
+    try:
+        return (folder() / f"{result.fingerprint}.csv").read_bytes()
+    except OSError:
+        return None
 
 
 def remember_listing(key: str, result: Audit) -> None:
@@ -87,7 +101,12 @@ def remember_listing(key: str, result: Audit) -> None:
     known = _read(folder() / f"{result.fingerprint}.json")
     if known:
         entry = {"fingerprint": result.fingerprint, "stamp": known["stamp"]}
-        _write(folder() / f"listing-{key[:32]}.json", entry)
+        _write(folder() / f"listing-{key[:32]}.json", _json(entry))
+
+
+def forget(key: str) -> None:
+    """Look at a folder again next time, although it is unchanged."""
+    (folder() / f"listing-{key[:32]}.json").unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -98,12 +117,16 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _write(path: Path, content: object) -> None:
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def _write(path: Path, content: bytes) -> None:
     """Write by rename, so that a reader sees all or nothing."""
     temporary = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError:  # no room or no right to write
         temporary.unlink(missing_ok=True)

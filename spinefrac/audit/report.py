@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +10,9 @@ from typing import Any
 SEVERITIES = ("ok", "caution", "unusable")
 #: Files that a finding names at most.
 MOST_EXAMPLES = 8
+#: How it is known that two files hold one picture: equal pixels, alike as they lie, alike once
+#: one is turned or mirrored, or named as augmentation tools name copies.
+COPY_KINDS = ("exact", "near", "turned", "named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,32 @@ class GroupRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CopySet:
+    """Files that hold one picture: how that is known, one of `COPY_KINDS`, and their paths."""
+
+    kind: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """How well one property of the files alone tells the classes apart.
+
+    Attributes
+    ----------
+    name : str
+    auc : float
+        0.5 and more: the better of both directions.
+    ci : (low, high) or None
+        95 % interval over groups.
+    """
+
+    name: str
+    auc: float
+    ci: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Suspect:
     """A slice whose label others contradict: `quality` is 0 (surely wrong) to 1."""
 
@@ -93,7 +123,12 @@ class Audit:
     shuffled_label_auc : float or None
         The grouped thumbnail AUC with shuffled labels, mean of some shuffles.
     counts : dict
-        Slices by split, format, mode, size and scanner, most frequent first.
+        Slices by split, format, bits, mode, size and scanner: for each value, most frequent
+        first, those of each class.
+    copies : tuple of CopySet
+        The first sets of copies of each kind.
+    properties : tuple of Property
+        What tells the classes apart best by itself, the best first.
     """
 
     images: int
@@ -113,8 +148,10 @@ class Audit:
     feature_baselines: dict[str, Baseline]
     leak_gap: float | None
     shuffled_label_auc: float | None
-    counts: dict[str, dict[str, int]]
+    counts: dict[str, dict[str, dict[str, int]]]
     privacy: dict[str, int]
+    copies: tuple[CopySet, ...] = ()
+    properties: tuple[Property, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
@@ -143,6 +180,13 @@ class Audit:
                 "feature_baselines": {
                     name: _baseline(entry) for name, entry in data["feature_baselines"].items()
                 },
+                "copies": tuple(
+                    CopySet(entry["kind"], tuple(entry["paths"])) for entry in data["copies"]
+                ),
+                "properties": tuple(
+                    Property(entry["name"], entry["auc"], _interval(entry["ci"]))
+                    for entry in data["properties"]
+                ),
                 "suspects": tuple(Suspect(**entry) for entry in data["suspects"]),
                 "notes": tuple(data["notes"]),
                 "findings": tuple(
@@ -154,4 +198,8 @@ class Audit:
 
 
 def _baseline(data: dict[str, Any]) -> Baseline:
-    return Baseline(data["auc"], tuple(data["ci"]) if data["ci"] else None, data["within"])
+    return Baseline(data["auc"], _interval(data["ci"]), data["within"])
+
+
+def _interval(data: Sequence[float] | None) -> tuple[float, float] | None:
+    return (data[0], data[1]) if data else None

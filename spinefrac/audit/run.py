@@ -9,6 +9,7 @@ import numpy as np
 from spinefrac.audit import findings, kept, labelling
 from spinefrac.audit.evidence import Evidence, counted, rows_by
 from spinefrac.audit.report import Audit, Baseline, GroupRow
+from spinefrac.data import corrections
 from spinefrac.data.facts import PRIVACY
 from spinefrac.data.scan import Examination, Progress, examine
 
@@ -59,7 +60,7 @@ def judge(examined: Examination, *, fresh: bool = False) -> Audit:
     result = None if fresh else kept.by_stamp(examined.dataset.fingerprint, stamp)
     if result is None:
         result = _measure(Evidence(examined))
-        kept.store(result, stamp)
+        kept.store(result, stamp, corrections.as_table(examined.dataset))
     return result
 
 
@@ -103,16 +104,22 @@ def _measure(evidence: Evidence) -> Audit:
         leak_gap=_gap((naive, grouped), (by_features["naive"], by_features["grouped"])),
         shuffled_label_auc=evidence.shuffled_auc(),
         counts={
-            "split": counted(item.split for item in dataset.items),
-            "format": counted(fact.format for fact in facts),
-            "mode": counted(fact.mode for fact in facts),
-            "size": counted(fact.size for fact in facts),
-            "scanner": counted(fact.scanner for fact in facts),
+            kind: counted(values, labels)
+            for kind, values in {
+                "split": (item.split for item in dataset.items),
+                "format": (fact.format for fact in facts),
+                "bits": (str(fact.bits) for fact in facts),
+                "mode": (fact.mode for fact in facts),
+                "size": (fact.size for fact in facts),
+                "scanner": (fact.scanner for fact in facts),
+            }.items()
         },
         privacy={
             kind: sum(number in fact.privacy for fact in facts)
             for number, kind in enumerate(PRIVACY)
         },
+        copies=evidence.shown_copies(),
+        properties=evidence.properties,
         suspects=labelling.from_trivial_model(evidence, grouped),
         notes=dataset.notes,
     )

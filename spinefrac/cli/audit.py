@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,10 +36,26 @@ def audit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write path,label,patient of every slice; corrected and saved as "
-            "FOLDER/labels.csv it sets the groups.",
+            help="Write path,label,patient of every slice, to correct the groups in it.",
         ),
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take the groups from this corrected table, from now on and in training, too.",
+        ),
+    ] = None,
+    forget_groups: Annotated[
+        bool, typer.Option("--forget-groups", help="Find the groups by themselves again.")
+    ] = False,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Rank label errors by this saved model, which was trained on FOLDER.",
+        ),
+    ] = "",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Look again even where a result is kept.")
     ] = False,
@@ -46,13 +63,30 @@ def audit(
 ) -> None:
     """Say what is in FOLDER, what leaks, and what a trivial model already gets on it."""
     from spinefrac.audit import audit as look
-    from spinefrac.audit.grouping import write_table
+    from spinefrac.audit.kept import groups_table
+    from spinefrac.data import corrections
+    from spinefrac.data.scan import scan
 
+    if (groups or forget_groups) and group_by != "auto":
+        raise typer.BadParameter("expected --group-by auto with corrected groups; leave it out")
+    if forget_groups:
+        corrections.forget(folder)
+    if groups:
+        named = corrections.keep(folder, groups.read_bytes())
+        output.note(f"took the groups of {named:,} slices from {groups}")
     with output.progress("reading") as report:
         result = look(folder, group_by=group_by, progress=report, fresh=fresh)
     if write_groups:
-        write_table(folder, write_groups, group_by=group_by)
+        content = groups_table(result) or corrections.as_table(scan(folder, group_by=group_by))
+        with write_groups.open("xb") as stream:
+            stream.write(content)
         output.note(f"wrote {write_groups}")
+    if model:
+        from spinefrac.audit import labelling
+        from spinefrac.store import saved
+
+        doubted = labelling.from_model(saved.load(model), result.fingerprint)
+        result = replace(result, suspects=doubted)
     if as_json:
         output.emit_json(result.to_dict())
     else:
@@ -62,7 +96,8 @@ def audit(
 def _report(result: Audit) -> str:
     """Return the result for people."""
     counts = [
-        f"{kind}: " + ", ".join(f"{value} {n:,}" for value, n in list(values.items())[:6])
+        f"{kind}: "
+        + ", ".join(f"{value} {sum(n.values()):,}" for value, n in list(values.items())[:6])
         for kind, values in result.counts.items()
         if values
     ]
@@ -98,6 +133,12 @@ def _report(result: Audit) -> str:
     for finding in result.findings:
         lines.append(f"\n[{finding.severity}] {finding.message}")
         lines += [f"    {path}" for path in finding.examples[:4]]
+    if result.suspects:
+        lines.append(f"\nlabels that look wrong ({len(result.suspects)}), the surest first")
+        lines += [
+            f"    {entry.path} (labelled {entry.label}, quality {entry.quality:.2f})"
+            for entry in result.suspects[:12]
+        ]
     return "\n".join(lines)
 
 

@@ -55,7 +55,7 @@ def predict(
     A file that cannot be read is reported; the others are still answered, and the exit status
     is 1.
     """
-    look = None if window is None else _parse_window(window)
+    look = None if window is None else parse_window(window)
     if look and heatmap_dir is None:
         raise typer.BadParameter(
             "it only changes the pictures that --heatmap-dir writes; give both or neither",
@@ -160,7 +160,7 @@ def _write_heatmap(
     return path
 
 
-def _parse_window(text: str) -> tuple[float, float]:
+def parse_window(text: str) -> tuple[float, float]:
     """Read ``CENTER,WIDTH``."""
     try:
         center, width = (float(part) for part in text.split(","))

@@ -83,7 +83,7 @@ def _result(run: Run, as_json: bool) -> None:
         "\n".join(
             [
                 f"saved {model.id} after {run.result['seconds']:.0f} s",
-                f"groups: {model.card.data.group_rule}",
+                f"groups: {model.data.group_rule}",
                 "",
                 f"out-of-fold, {len(run.result['folds'])} folds:",
                 numbers.metrics_table(run.result["oof"]),

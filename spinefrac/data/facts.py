@@ -97,6 +97,11 @@ class Facts:
     privacy: tuple[int, ...]
     numbers: npt.NDArray[np.float32] = field(repr=False)
 
+    @property
+    def bits(self) -> int:
+        """Bits stored a pixel."""
+        return int(self.numbers[NUMBERS.index("bits a pixel")])
+
 
 def gather(path: Path, ct: CtSlice, picture: GreyImage, tags: SliceTags) -> Facts:
     """Look at a file's storage, brightness, corners and header.

@@ -14,10 +14,11 @@ from typing import TypeVar
 import numpy as np
 
 from spinefrac import imaging
-from spinefrac.data import duplicates, groups, pixels
+from spinefrac.data import corrections, duplicates, groups, pixels
 from spinefrac.data.duplicates import Duplicates
 from spinefrac.data.facts import Facts, gather
 from spinefrac.data.labels import LabelledFile, list_files
+from spinefrac.data.pseudonyms import stable
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import (
     CLASS_NAMES,
@@ -89,7 +90,8 @@ def scan(
     folder : path
         In one of the layouts of `spinefrac.data.labels`.
     group_by : str
-        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign`.
+        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign`; ``auto`` takes
+        over what `spinefrac.data.corrections` keeps for the folder.
     progress : callable, optional
         Called with the number of files done and of all files.
 
@@ -132,11 +134,22 @@ def examine(
     _check_enough(files, unreadable)
 
     named, rule = groups.assign(files, [reading.tags for reading in readings], group_by)
+    if group_by == "auto":
+        named, rule = corrections.apply(listing.root, files, named, rule)
     thumbnails = thumbnails[: len(files)]
     copies = duplicates.find([reading.pixel_hash for reading in readings], thumbnails)
     merged = duplicates.merge(named, copies)
     items = tuple(
-        Item(file.path, file.label, group, file.split, reading.pixel_hash)
+        Item(
+            file.path,
+            file.label,
+            group,
+            file.split,
+            reading.pixel_hash,
+            size=reading.facts.size,
+            scanner=reading.facts.scanner,
+            series=groups.series(file, reading.tags),
+        )
         for file, group, reading in zip(files, merged, readings, strict=True)
     )
     before, after = len(set(named)), len(set(merged))
@@ -149,9 +162,18 @@ def examine(
 
 
 def fingerprint(items: Sequence[Item]) -> str:
-    """Return the SHA-256 over path, label, group and pixels of all items, in any order."""
+    """Return the SHA-256 over path, label, group and pixels of all items, in any order.
+
+    A pseudonym counts as the place where its group begins: the same slices in the same groups
+    have one fingerprint in every home.
+    """
     digest = hashlib.sha256()
-    for line in sorted("\0".join((i.path, str(i.label), i.group, i.pixel_hash)) for i in items):
+    ordered = sorted(items, key=lambda item: item.path)
+    named = stable(item.group for item in ordered)
+    for line in sorted(
+        "\0".join((i.path, str(i.label), group, i.pixel_hash))
+        for i, group in zip(ordered, named, strict=True)
+    ):
         digest.update(line.encode() + b"\n")
     return digest.hexdigest()
 

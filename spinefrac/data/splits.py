@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from spinefrac.data.pseudonyms import stable
 from spinefrac.errors import DatasetError
 
 #: Shuffles tried before a number of folds is given up: the greedy assignment of
@@ -57,6 +58,25 @@ def assign_folds(
     raise DatasetError(_too_many_folds(y, g, folds, seed))
 
 
+def check_folds(counts: Sequence[tuple[str, int, int]], folds: int, seed: int) -> None:
+    """Raise where `assign_folds` would, knowing only what each group holds.
+
+    Parameters
+    ----------
+    counts : sequence of (group, slices with a fracture, slices without)
+    folds, seed : int
+
+    Raises
+    ------
+    DatasetError
+        If no such folds are found. The message names the largest number of folds that works.
+    """
+    each = [(fracture, normal) for _, fracture, normal in counts]
+    labels = np.concatenate([np.repeat([1, 0], pair) for pair in each] or [np.empty(0, np.int64)])
+    groups = np.repeat([group for group, *_ in counts], [sum(pair) for pair in each])
+    assign_folds(labels, groups, folds, seed)
+
+
 def holdout(
     labels: npt.ArrayLike, groups: npt.ArrayLike, fraction: float, seed: int
 ) -> npt.NDArray[np.bool_]:
@@ -101,6 +121,8 @@ def _checked(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]:
     """Return labels and groups as arrays of one length, both classes present."""
     y, g = np.asarray(labels, dtype=np.int64), np.asarray(groups, dtype=np.str_)
+    if g.ndim == 1:
+        g = np.asarray(stable(g.tolist()), dtype=np.str_)
     if y.shape != g.shape or y.ndim != 1:
         raise DatasetError(f"Expected one group a label, got shapes {y.shape} and {g.shape}.")
     if set(np.unique(y).tolist()) != {0, 1}:

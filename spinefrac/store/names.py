@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
+from itertools import count
 
 from spinefrac.errors import ModelError
 
@@ -50,3 +52,14 @@ def validate(model_id: str, what: str = "A model", example: str = "phantom-demo"
             "another name"
         )
     return model_id
+
+
+def first_free(wish: str, taken: Collection[str]) -> str:
+    """Return an id made of `wish` that is not taken: ``spines``, or ``spines-2`` and so on."""
+    try:
+        base = slug(wish)
+    except ModelError:  # nothing usable in it
+        base = "model"
+    base = base[: MAX_LENGTH - 8].rstrip("-")
+    numbered = (base if number == 1 else f"{base}-{number}" for number in count(1))
+    return next(name for name in numbered if name not in taken)

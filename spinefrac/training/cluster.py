@@ -38,6 +38,7 @@ def connected(cluster: Cluster | None, workers: int) -> Iterator[Client]:
         The cluster cannot be reached, or must not be used.
     """
     import dask
+    import distributed  # noqa: F401 - its defaults must be there before any of them is changed
 
     for name in ("distributed", "tornado"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -29,7 +29,7 @@ from spinefrac.serving import input_check
 from spinefrac.store import saved, write
 from spinefrac.store.card import DataSummary
 from spinefrac.store.saved import SavedModel
-from spinefrac.training import cluster, networks, plan, quiet
+from spinefrac.training import cluster, continuing, networks, plan, quiet
 from spinefrac.training.checkpoint import no_room, write_whole
 from spinefrac.training.folds import train_folds
 from spinefrac.training.journal import Journal
@@ -86,7 +86,9 @@ def execute(
         journal.log("all folds are trained; saving the model")
         quiet.import_tensorflow()
         new = _new_model(run, dataset, ready, results)
-        model = write.save(replace(new, audit_verdict=verdict))
+        model = write.save(
+            replace(new, audit_verdict=verdict, parent=run.parent, trained_by=run.trained_by)
+        )
     plan.remove_work(folder)
     (folder / _DATASET).unlink(missing_ok=True)
     return model
@@ -126,7 +128,9 @@ def _prepared(
     kept = folder / _DATASET
     if plan.whole(folder) is not None and kept.is_file():
         content = json.loads(kept.read_text(encoding="utf-8"))
-        ready = replace(Plan.read(folder), settings=run.settings)  # the workers may have changed
+        # The workers may have changed, and a model that it starts from its name.
+        current = continuing.current_weights(run.settings, run.parent)
+        ready = replace(Plan.read(folder), settings=current)
         return ready, _dataset(content["dataset"]), content["verdict"]
 
     def progress(done: int, total: int) -> None:
@@ -138,6 +142,7 @@ def _prepared(
     dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
     journal.log(describe(dataset))
+    continuing.require_new(run.parent, dataset)
     if dataset.fingerprint != run.fingerprint:
         journal.log("the folder has changed since the run was submitted; it is used as it is now")
     for remark in (*dataset.notes, *(f"left out {u.path}: {u.reason}" for u in dataset.unreadable)):
@@ -160,7 +165,7 @@ def _prepared(
         raise no_room("the plan of the run", error) from error
     ready = Plan(
         folder=folder,
-        settings=run.settings,
+        settings=continuing.current_weights(run.settings, run.parent),
         inputs=load_inputs(dataset, run.settings.preprocessing, progress),
         labels=dataset.labels,
         groups=dataset.groups,
@@ -259,6 +264,7 @@ def _new_model(
             logits=logits,
             probabilities=probabilities,
             pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
+            subgroups=dataset.subgroups,
         ),
         history=tuple(record for result in results for record in result.history),
         metrics=summarize(ready.labels, probabilities, ready.groups, point.threshold),

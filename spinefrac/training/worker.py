@@ -20,7 +20,7 @@ from typing import Any
 
 from spinefrac.errors import SpinefracError
 from spinefrac.records import EpochRecord
-from spinefrac.training import checkpoint
+from spinefrac.training import checkpoint, quiet
 from spinefrac.training.plan import Plan
 
 #: A line about the batches at most so often.
@@ -44,7 +44,7 @@ def _train(folder: Path, fold: int, threads: int) -> None:
     plan = Plan.read(folder)
     done = checkpoint.read(plan.checkpoint_path(fold))
     _say({"resumed": [asdict(record) for record in done.history] if done else []})
-    _limit_threads(threads)
+    limit_threads(threads)
     from spinefrac.training.fold import train_fold
     from spinefrac.training.tensorboard import Logs
 
@@ -102,8 +102,9 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(threads: int) -> None:
     """Keep to `threads` cores, so that folds side by side do not disturb each other."""
+    quiet.import_tensorflow()
     import cv2
     import tensorflow as tf
 

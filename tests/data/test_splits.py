@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from spinefrac.data.splits import assign_folds, holdout
+from spinefrac.data.splits import assign_folds, check_folds, holdout
 from spinefrac.errors import DatasetError
 
 #: Data sets of a few groups: for each, how many normal and fracture slices it has.
@@ -111,3 +111,21 @@ def test_arrays_that_do_not_fit_are_refused():
         assign_folds([0, 1], ["a"], 2, 0)
     with pytest.raises(DatasetError, match="both classes"):
         assign_folds([1, 1], ["a", "b"], 2, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(COUNTS, st.integers(2, 6), st.integers(0, 9))
+def test_counts_alone_tell_whether_folds_can_be(counts, folds, seed):
+    labels, groups = expand(counts)
+    rows = [(f"g{i}", fracture, normal) for i, (normal, fracture) in enumerate(counts)]
+
+    def said(work) -> str:
+        try:
+            work()
+        except DatasetError as error:
+            return str(error)
+        return ""
+
+    assert said(lambda: check_folds(rows[::-1], folds, seed)) == said(
+        lambda: assign_folds(labels, groups, folds, seed)
+    )

@@ -39,3 +39,12 @@ def test_a_slug_is_an_id_or_refused(typed):
     assert (
         re.fullmatch("[a-z0-9-]{1,80}", made) and names.validate(made) == names.slug(made) == made
     )
+
+
+def test_the_first_free_name():
+    assert names.first_free("CT spines", ()) == "ct-spines"
+    assert names.first_free("CT spines", {"ct-spines", "ct-spines-2"}) == "ct-spines-3"
+    assert names.first_free("日本", ()) == "model"
+    assert names.first_free("con", {"model"}) == "model-2"
+    long = names.first_free("x" * 200, {"x" * 72})
+    assert names.validate(long) == "x" * 72 + "-2"

@@ -16,6 +16,7 @@ from spinefrac.records import Preprocessing
 from spinefrac.store import saved
 from spinefrac.training import runs
 from spinefrac.training.cross_validation import finished, train
+from spinefrac.training.runs import database
 from spinefrac.training.settings import TrainingSettings
 from tests.training.watch import fold_processes, wait_until
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_folder_becomes_a_model(folder, quick):
+    before = _submitted_by_one_who_is_killed(folder)
     lines, epochs = [], []
     model = train(folder, "first", quick, log=lines.append, on_epoch=epochs.append)
     card = saved.load("first").card
@@ -42,6 +44,27 @@ def test_a_folder_becomes_a_model(folder, quick):
     with pytest.raises(ModelError, match="in use"):
         train(folder, "first", quick)
     _tensorboard_reads(run)
+    # The run before it outlived who submitted it; one runner did both; the seed gives the same.
+    assert np.array_equal(finished(runs.get(before)).oof().logits, model.oof().logits)
+    with database.reading() as connection:
+        pids = [row["pid"] for row in connection.execute("SELECT pid FROM attempts")]
+    assert len(pids) == 2 and len(set(pids)) == 1
+
+
+def _submitted_by_one_who_is_killed(folder):
+    code = (
+        "import sys\nfrom spinefrac.training import runs\n"
+        "from tests.training.conftest import quick_settings\n"
+        f"run = runs.submit({str(folder)!r}, 'before', quick_settings())\n"
+        "print(run.id, flush=True)\nsys.stdin.read()"
+    )
+    submitter = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    run = submitter.stdout.readline().strip()
+    submitter.kill()
+    submitter.wait()
+    return run
 
 
 def _tensorboard_reads(run):
@@ -65,12 +88,6 @@ def _last_epochs(run):
     return [fold.history[-1] for fold in runs.progress(run.id).folds]
 
 
-def test_seed_and_workers_reproduce_the_answers(folder, quick):
-    first = train(folder, "first", quick).oof()
-    second = train(folder, "second", quick).oof()
-    assert np.array_equal(first.logits, second.logits)
-
-
 def test_real_slices_by_series(shared_data):
     folder = shared_data / "kaggle-csfdv1" / "originals"
     settings = TrainingSettings(folds=2, epochs=1, preprocessing=Preprocessing(size=64))
@@ -92,13 +109,21 @@ def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
     reached = [fold.epoch for fold in runs.progress(run.id).folds]
     with pytest.raises(Cancelled, match="runs resume"):
         finished(runs.get(run.id))
-    # Only the epochs are made fewer, so that the test ends: what was trained is kept.
-    resumed = runs.resume(run.id)
+    runs.resume(run.id)
     wait_until(lambda: all(f.epoch > e for f, e in zip(folds(run), reached, strict=True)))
-    runs.cancel(resumed.id)
-    wait_until(lambda: not runs.get(run.id).open)
     epochs = [event for event in runs.events(run.id, kinds=["epoch"]) if event.fold == 0]
     assert [event.epoch for event in epochs] == list(range(1, len(epochs) + 1))
+    _folds_end_with_their_runner(run)
+
+
+def _folds_end_with_their_runner(run):
+    runner = runs.runner_state().pid
+    trained_by = fold_processes(runner)
+    assert trained_by
+    psutil.Process(runner).kill()
+    wait_until(lambda: not any(processes.alive(process.pid) for process in trained_by))
+    assert runs.get(run.id).interrupted
+    assert runs.cancel(run.id).state == "cancelled"  # no runner is needed for that
 
 
 def folds(run):
@@ -125,53 +150,21 @@ def test_a_fold_that_always_dies_fails_the_run_with_its_last_words(folder, quick
     assert run.state == "failed" and run.resumable
     monkeypatch.delenv("PYTHONPATH")
     wait_until(lambda: runs.runner_state() is None)
+    _a_save_that_fails_loses_nothing(run)
+
+
+def _a_save_that_fails_loses_nothing(run):
+    """The models' folder is a file when the folds are trained; later it is mended."""
+    places.models_dir().write_text("in the way")
     runs.resume(run.id)
     wait_until(lambda: not runs.get(run.id).open)
-    assert finished(runs.get(run.id)).id == "first"
-
-
-def test_folds_end_with_their_runner(folder, quick):
-    run = runs.submit(folder, "first", replace(quick, epochs=5000))
-    wait_until(lambda: folds(run)[0].epoch > 0)
-    runner = psutil.Process(runs.runner_state().pid)
-    trained_by = fold_processes(runner.pid)
-    assert trained_by
-    runner.kill()
-    wait_until(lambda: not any(processes.alive(process.pid) for process in trained_by))
-    assert runs.get(run.id).interrupted
-    assert runs.cancel(run.id).state == "cancelled"
-
-
-def test_a_run_outlives_who_submitted_it(folder, quick):
-    code = (
-        "import sys\nfrom spinefrac.training import runs\n"
-        "from tests.training.conftest import quick_settings\n"
-        f"run = runs.submit({str(folder)!r}, 'first', quick_settings())\n"
-        "print(run.id, flush=True)\nsys.stdin.read()"
-    )
-    submitter = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    run = submitter.stdout.readline().strip()
-    wait_until(lambda: runs.get(run).state == "running")
-    submitter.kill()
-    submitter.wait()
-    wait_until(lambda: not runs.get(run).open)
-    assert finished(runs.get(run)).id == "first"
-
-
-def test_a_save_that_fails_loses_nothing(folder, quick):
-    """The models' folder is a file when the folds are trained; later it is mended."""
-    places.home().mkdir(parents=True)
-    places.models_dir().write_text("in the way")
     with pytest.raises(ModelError, match="cannot be written"):
-        train(folder, "first", quick)
-    run = runs.get("first")
-    assert (run.state, run.stage) == ("failed", "saving")
+        finished(runs.get(run.id))
+    assert runs.get(run.id).stage == "saving"
     wait_until(lambda: runs.runner_state() is None)
     places.models_dir().unlink()
     runs.resume(run.id)
     wait_until(lambda: not runs.get(run.id).open)
     assert finished(runs.get(run.id)).card.metrics.n == 48
-    assert runs.get(run.id).attempts == 2
+    assert runs.get(run.id).attempts == 3
     assert len(runs.events(run.id, kinds=["epoch"])) == 4  # nothing was trained twice

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +20,7 @@ from spinefrac.records import EpochRecord
 from spinefrac.training import runs
 from spinefrac.training.journal import Journal
 from spinefrac.training.runs import database, lease
+from tests.training.watch import fill, wait_until
 
 OLD_CONFIG = {"threshold_rule": "youden", "cluster": None}
 
@@ -162,25 +162,11 @@ def test_a_full_disk_is_said_before_anything_is_queued(folder, quick, small_disk
     assert runs.listing() == ()
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 8 MB; skipped where none may be mounted."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here: that takes root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 def test_the_database_says_that_its_disk_is_full(folder, quick, small_disk, monkeypatch):
     monkeypatch.setenv("SPINEFRAC_HOME", str(small_disk / "home"))
     monkeypatch.setattr("spinefrac.training.runs.submission._ROOM_BYTES", 0)
     run = submit(folder, quick)
-    with suppress(OSError), (small_disk / "fill").open("wb", buffering=0) as stream:
-        while True:
-            stream.write(bytes(4096))
+    fill(small_disk)
     with pytest.raises(RunError, match="full"):
         for _ in range(20):
             runs.cancel(run.id)
@@ -292,11 +278,20 @@ def test_an_estimate_comes_from_what_was_measured_here(folder, quick):
         journal.epoch(EpochRecord(0, number, 0.5, 0.5, 0.5, 1e-3, 1.0), 50.0)
     journal.measured(quick, folds_at_once=2, threads=1)
     journal.flush(now=True)
+    quick = replace(quick, line_steps=0)
     estimate = runs.estimate(100, quick)
     assert estimate.seconds == pytest.approx(100 * 2 * 1 / 100.0)  # images, epochs, k-1 folds
     assert estimate.low < estimate.seconds < estimate.high and "100 images" in estimate.basis
     larger = replace(quick, preprocessing=replace(quick.preprocessing, size=64))
     assert runs.estimate(100, larger).seconds == pytest.approx(4 * estimate.seconds)
+
+
+@pytest.mark.slow
+def test_a_few_batches_are_tried_where_nothing_is_known(folder, quick):
+    assert runs.estimate(100, quick) is None and not runs.trying()
+    assert runs.start_trial(quick) and not runs.start_trial(quick)
+    wait_until(lambda: not runs.trying())
+    assert runs.estimate(100, quick).seconds > 0
 
 
 def test_what_does_not_exist_is_said(folder, quick):
@@ -375,10 +370,3 @@ def test_a_cancelled_run_whose_runner_died_needs_none_to_end(folder, quick):
     with database.writing() as connection:
         connection.execute("UPDATE runs SET state = 'running'")
     assert runs.cancel(run.id).state == "cancelled"
-
-
-def wait_until(condition, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.1)

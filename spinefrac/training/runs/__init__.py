@@ -38,6 +38,7 @@ from spinefrac.training.runs.submission import (
     run_folder,
     submit,
 )
+from spinefrac.training.runs.trials import start_trial, trying
 
 __all__ = [
     "Cluster",
@@ -62,5 +63,7 @@ __all__ = [
     "resume",
     "run_folder",
     "runner_state",
+    "start_trial",
     "submit",
+    "trying",
 ]

@@ -7,6 +7,8 @@ mean for people who look with ``sqlite3``.
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ from spinefrac.errors import RunError
 FILE = "spinefrac.db"
 #: How long a writer waits for another one.
 BUSY_S = 10.0
+#: SQLite maps its files in pieces of 32 KB; with less room than that it says "I/O error".
+_LEAST_ROOM = 2**17
 
 #: One script a version of the schema; `PRAGMA user_version` counts those that have been applied.
 MIGRATIONS = (
@@ -212,6 +216,13 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
+def _no_room(reason: str) -> bool:
+    """Whether an error of reading or writing, as SQLite calls it, comes from a full disk."""
+    if "disk I/O" not in reason:
+        return False
+    return shutil.disk_usage(path().parent).free < _LEAST_ROOM
+
+
 def _said(error: OSError | sqlite3.Error, busy_s: float) -> RunError:
     """Say what the database's error means, and what to do."""
     reason = str(error)
@@ -220,7 +231,7 @@ def _said(error: OSError | sqlite3.Error, busy_s: float) -> RunError:
             f"The runs' database has been kept by another program for {busy_s:g} s: close what "
             f"has {FILE} in HOME/runs open for writing, and try again"
         )
-    if "full" in reason or getattr(error, "errno", None) == 28:
+    if "full" in reason or getattr(error, "errno", None) == errno.ENOSPC or _no_room(reason):
         return RunError(
             "The disk of HOME/runs is full, so nothing can be noted there: make room and try again"
         )

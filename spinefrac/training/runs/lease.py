@@ -116,9 +116,6 @@ def release(connection: sqlite3.Connection, token: str) -> None:
 def _start(token: str) -> subprocess.Popen[bytes]:
     log = log_path()
     fresh = not log.exists() or log.stat().st_size > _LONGEST_LOG
-    alone: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
-        alone = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     with log.open("wb" if fresh else "ab") as stream:
         return subprocess.Popen(
             [sys.executable, "-m", "spinefrac.training.runner", token],
@@ -127,8 +124,15 @@ def _start(token: str) -> subprocess.Popen[bytes]:
             stderr=stream,
             cwd=settings.home(),
             env=environment(),
-            **alone,
+            **detached(),
         )
+
+
+def detached() -> dict[str, Any]:
+    """Return how `subprocess.Popen` makes a process that outlives this one and its terminal."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
 
 
 def environment() -> dict[str, str]:

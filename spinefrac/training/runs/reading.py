@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from spinefrac.errors import RunError
 from spinefrac.records import EpochRecord
+from spinefrac.store.card import Parent
 from spinefrac.training.runs import database, lease
 from spinefrac.training.runs.records import (
     Cluster,
@@ -199,6 +200,9 @@ def estimate(images: int, settings: TrainingSettings) -> Estimate | None:
         row["images_per_second"] * row["folds_at_once"] * (row["size"] / size) ** 2 for row in alike
     )
     slices = images * (settings.folds - 1) * settings.epochs  # each fold trains on the others
+    if settings.network == "compact" and not settings.weights:  # drawn lines come first
+        most = settings.line_steps * settings.batch_size * settings.folds
+        slices += min(most, slices)
     seconds = slices / together
     return Estimate(
         seconds=seconds,
@@ -226,7 +230,8 @@ def _run(row: sqlite3.Row, runner: RunnerState | None) -> Run:
         note=config["note"],
         threshold_rule=config["threshold_rule"],
         cluster=Cluster(**config["cluster"]) if config["cluster"] else None,
-        parent=row["parent"],
+        parent=Parent(**json.loads(row["parent"])) if row["parent"] else None,
+        trained_by=config.get("trained_by", ""),
         fingerprint=row["fingerprint"],
         images=row["images"],
         groups=row["groups_found"],

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from spinefrac import settings as places
 from spinefrac.errors import DatasetError, RunError, TrainingError
+from spinefrac.store.card import Parent
 from spinefrac.training.runs import database, lease
 from spinefrac.training.runs.reading import find, get
 from spinefrac.training.runs.records import Cluster, FolderSummary, Run
@@ -93,7 +94,8 @@ def submit(
     note: str = "",
     threshold_rule: str = "youden",
     cluster: Cluster | None = None,
-    parent: str | None = None,
+    parent: Parent | None = None,
+    trained_by: str = "",
     roots: Iterable[Path] | None = None,
     progress: Callable[[int, int], None] | None = None,
     start: bool = True,
@@ -113,8 +115,10 @@ def submit(
         See `spinefrac.evaluation.operating_point.choose`.
     cluster : Cluster, optional
         Train the folds there instead of in processes of this machine.
-    parent : str, optional
-        Id of the saved model whose weights or settings it starts from.
+    parent : Parent, optional
+        The saved model whose weights or settings it starts from, see `training.continuing`.
+    trained_by : str
+        Who submits it, where they are signed in; kept in the model's card.
     roots : iterable of Path, optional
         Folders that the data must lie in; anything may be read where it is None.
     progress : callable, optional
@@ -141,6 +145,7 @@ def submit(
     from spinefrac.data.splits import assign_folds
     from spinefrac.evaluation.operating_point import parse_rule
     from spinefrac.store import names, write
+    from spinefrac.training import continuing
 
     settings = settings or TrainingSettings()
     write.require_free(names.validate(name))
@@ -151,6 +156,7 @@ def submit(
     settings = _with_absolute_weights(settings)
     place = _inside(folder, roots)
     summary = inspect_folder(place, settings.group_by, progress)
+    continuing.require_new_data(parent, summary.fingerprint)
     assign_folds(*_slices(summary), settings.folds, settings.seed)
     _require_room(summary.images, settings)
     now = time.time()
@@ -159,6 +165,7 @@ def submit(
         "note": note,
         "threshold_rule": threshold_rule,
         "cluster": asdict(cluster) if cluster else None,
+        "trained_by": trained_by,
     }
     with database.writing() as connection:
         _require_unclaimed(connection, name)
@@ -176,7 +183,7 @@ def submit(
                 summary.images,
                 summary.groups,
                 json.dumps({package: version(package) for package in _PACKAGES.split()}),
-                parent,
+                json.dumps(asdict(parent)) if parent else None,
                 now,
                 now,
             ),

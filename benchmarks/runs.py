@@ -1,0 +1,191 @@
+"""Runs: what a second worker brings, what being watched and kept costs, how soon a page knows.
+
+    python -m benchmarks runs
+
+48 phantom patients of 8 slices (seed 7), 4 grouped folds, defaults otherwise, as real runs in a
+home that is thrown away: about 6 minutes on 2 cores.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from spinefrac.data.phantom import write
+from spinefrac.records import EpochRecord
+from spinefrac.training import checkpoint, runs
+from spinefrac.training.plan import Plan
+from spinefrac.training.runs import Run
+from spinefrac.training.settings import TrainingSettings
+
+FOLDS, EPOCHS = 4, 5
+SETTINGS = TrainingSettings(folds=FOLDS, epochs=EPOCHS)
+#: A page asks about so often.
+_PAGE_S = 1.0
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Measure; return (what, value, target) of each figure."""
+    with tempfile.TemporaryDirectory() as folder, _home(Path(folder) / "home"):
+        data = Path(folder) / "slices"
+        write(data, patients=48, slices=8, seed=7, difficulty="standard")
+        runs.inspect_folder(data)
+        one = _Watched(runs.submit(data, "one", replace(SETTINGS, workers=1)))
+        two = _Watched(runs.submit(data, "two", replace(SETTINGS, workers=2)))
+        return [*_speed(one, two), *_watching(two), *_keeping(two, Path(folder))]
+
+
+def _speed(one: _Watched, two: _Watched) -> list[tuple[str, str, str]]:
+    ratio = two.images_per_second() / one.images_per_second()
+    return [
+        (
+            f"{FOLDS} folds on 2 workers against 1 worker, images per second",
+            f"{ratio:.2f} times",
+            "at least 1.5 times",
+        ),
+        ("images per second, 1 worker with all cores", f"{one.images_per_second():.0f}", ""),
+        ("images per second, 2 workers", f"{two.images_per_second():.0f}", ""),
+        (
+            "the whole run, from submission to saved model, 1 and 2 workers",
+            f"{one.seconds():.0f} s, {two.seconds():.0f} s",
+            "",
+        ),
+    ]
+
+
+def _watching(run: _Watched) -> list[tuple[str, str, str]]:
+    looks, delays = run.looks, run.delays
+    return [
+        (
+            "a page's look at a run in training, median and slowest",
+            f"{1e3 * statistics.median(looks):.1f} ms ({1e3 * max(looks):.1f} ms)",
+            "30 ms",
+        ),
+        (
+            f"end of an epoch to a page that asks every {_PAGE_S:g} s, slowest",
+            f"{max(delays) + _PAGE_S:.2f} s (noted after {max(delays):.2f} s)",
+            "2 s",
+        ),
+    ]
+
+
+def _keeping(run: _Watched, folder: Path) -> list[tuple[str, str, str]]:
+    """Time what one epoch's checkpoint takes, and what the runner computes meanwhile."""
+    epochs = run.epochs()
+    training = sum(record.seconds for record in epochs)
+    kept = _checkpoint_seconds(run.checkpoint, folder) * len(epochs)
+    share = (kept + run.runner_cpu) / training
+    return [
+        (
+            "cost of events and checkpoints, of training time",
+            f"{100 * share:.2f} %",
+            "at most 3 %",
+        ),
+        (
+            f"of that: a checkpoint of {run.checkpoint_bytes / 2**20:.1f} MB, and the runner",
+            f"{100 * kept / training:.2f} %, {100 * run.runner_cpu / training:.2f} %",
+            "",
+        ),
+    ]
+
+
+def _checkpoint_seconds(kept: checkpoint.Checkpoint, folder: Path) -> float:
+    path, times = folder / "bench.checkpoint", []
+    for _ in range(10):
+        start = time.perf_counter()
+        checkpoint.write(path, kept)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+class _Watched:
+    """Watch a run as a page does, only more often, until it ends.
+
+    A fold's checkpoint is written when its epoch ends; the delay is from there to the first look
+    that shows the epoch.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.looks: list[float] = []
+        self.delays: list[float] = []
+        self.runner_cpu = 0.0
+        self.checkpoint_bytes = 0
+        seen = [0] * FOLDS
+        ended: dict[tuple[int, int], float] = {}
+        plan = Plan(runs.run_folder(run.id), run.settings, *[None] * 4)  # type: ignore[list-item]
+        begun: float | None = None
+        while runs.get(run.id).open:
+            runs.ensure_runner()
+            for fold in range(FOLDS):
+                self._note_checkpoint(plan.checkpoint_path(fold), fold, ended)
+            start = time.perf_counter()
+            progress = runs.progress(run.id)
+            self.looks.append(time.perf_counter() - start)
+            now = time.time()
+            for fold in progress.folds:
+                if fold.epoch > seen[fold.fold] and (fold.fold, fold.epoch) in ended:
+                    self.delays.append(max(0.0, now - ended[fold.fold, fold.epoch]))
+                seen[fold.fold] = fold.epoch
+            if progress.runner and progress.run.stage == "training":
+                used = _cpu(progress.runner.pid)
+                begun = used if begun is None else begun
+                self.runner_cpu = max(self.runner_cpu, used - begun)
+            time.sleep(0.02)
+        assert runs.get(run.id).state == "done", runs.get(run.id).error
+
+    def _note_checkpoint(self, path: Path, fold: int, ended: dict[tuple[int, int], float]) -> None:
+        try:
+            written, size = path.stat().st_mtime, path.stat().st_size
+        except FileNotFoundError:
+            return
+        if written in ended.values():
+            return
+        kept = checkpoint.read(path)
+        if kept is not None:
+            ended[fold, kept.epoch] = written
+            self.checkpoint, self.checkpoint_bytes = kept, size
+
+    def epochs(self) -> list[EpochRecord]:
+        folds = runs.progress(self.run.id).folds
+        return [record for fold in folds for record in fold.history]
+
+    def images_per_second(self) -> float:
+        """Of all folds together, without each one's first epoch, in which TensorFlow compiles."""
+        events = runs.events(self.run.id, kinds=["epoch"])
+        rates = [event.batch_rate for event in events if event.epoch != 1 and event.batch_rate]
+        return statistics.mean(rates) * min(self.run.settings.workers, FOLDS)
+
+    def seconds(self) -> float:
+        return float(runs.get(self.run.id).seconds or 0)
+
+
+def _cpu(pid: int) -> float:
+    """Return the processor seconds of a runner without its folds' processes."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
+@contextmanager
+def _home(folder: Path):  # type: ignore[no-untyped-def]
+    before = os.environ.get("SPINEFRAC_HOME")
+    os.environ["SPINEFRAC_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        while runs.runner_state() is not None:
+            time.sleep(0.1)
+        if before is None:
+            del os.environ["SPINEFRAC_HOME"]
+        else:
+            os.environ["SPINEFRAC_HOME"] = before

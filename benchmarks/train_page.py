@@ -1,0 +1,267 @@
+"""What the Train page costs while a run trains, and how soon it shows the end of an epoch.
+
+    python -m benchmarks train_page
+
+A small run trains for real, with the processes that always do it, on all cores. Server time is
+that of the element that is drawn anew every second, as Streamlit runs it; the delay is from the
+moment that the runner noted an epoch to the moment that a browser shows it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spinefrac import processes
+from spinefrac.records import Preprocessing
+from spinefrac.training import runs
+from spinefrac.training.runs import database, lease
+from spinefrac.training.settings import TrainingSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = TrainingSettings(folds=4, epochs=25, preprocessing=Preprocessing(size=96))
+REFRESHES, PATIENCE_S = 40, 400.0
+
+#: Notes when each fold's row first shows each epoch, in seconds since 1970.
+_WATCH = """
+window.seen = {};
+new MutationObserver(() => {
+  document.querySelectorAll('.sf-run .fold').forEach((row, fold) => {
+    const epoch = row.querySelector('.epoch')?.textContent.match(/epoch (\\d+)/)?.[1];
+    if (epoch) window.seen[`${fold} ${epoch}`] ??= Date.now() / 1000;
+  });
+}).observe(document, {subtree: true, childList: true, characterData: true});
+"""
+
+
+def imitate(
+    folder: Path,
+    name: str,
+    state: str,
+    epochs: Sequence[int],
+    settings: TrainingSettings = SETTINGS,
+    **columns: Any,
+) -> runs.Run:
+    """Submit a run and note what a runner would have noted, without training.
+
+    Parameters
+    ----------
+    folder : Path
+        Of slices.
+    name, state : str
+    epochs : sequence of int
+        Finished ones of each fold.
+    settings : TrainingSettings
+    columns
+        Of the table ``runs``, such as ``error``; dicts become JSON.
+    """
+    run = runs.submit(folder, name, settings, start=False)
+    now, rng = time.time(), np.random.default_rng(0)
+    with database.writing() as connection:
+        for fold, done in enumerate(epochs):
+            for epoch in range(1, done + 1):
+                loss, val_loss = 0.7 * np.exp(-epoch / np.array([15, 20])) + rng.normal(0, 0.02, 2)
+                _insert(
+                    connection,
+                    "events",
+                    **{"time": now, "run": run.id, "attempt": 1, "kind": "epoch", "fold": fold},
+                    **{"epoch": epoch, "loss": loss, "val_loss": val_loss, "seconds": 6.0},
+                    **{"val_auc": min(0.99, 0.5 + epoch / 55), "learning_rate": 1e-3},
+                )
+            at_work = "training" if state == "running" and done else "waiting"
+            _insert(
+                connection,
+                "folds",
+                **{"run": run.id, "fold": fold, "epoch": done + 1, "batch": 3, "batches": 9},
+                **{"state": "done" if done == settings.epochs else at_work, "updated": now},
+                **{"batch_rate": 96.0, "worker": f"worker {fold + 1}"},
+            )
+        for line in ("24 slices, 9 with a fracture", "audit of the data: ok", "fold 1 starts"):
+            _insert(connection, "events", time=now, run=run.id, kind="log", message=line)
+        columns = {"state": state, "stage": "training", "started": now - 600, **columns}
+        if state not in ("running", "queued"):
+            columns.setdefault("ended", now)
+        for column, value in columns.items():
+            kept = json.dumps(value) if isinstance(value, dict) else value
+            connection.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (kept, run.id))
+        if state == "running":  # this process stands for the runner
+            _insert(
+                connection,
+                "lease",
+                **{"one": 1, "token": "x", "pid": os.getpid(), "host": lease.host()},
+                **{"process_started": processes.start_time(os.getpid()), "heartbeat": now},
+            )
+    return runs.get(run.id)
+
+
+def _insert(connection: Any, table: str, **values: Any) -> None:
+    marks = ", ".join("?" * len(values))
+    connection.execute(
+        f"INSERT OR REPLACE INTO {table} ({', '.join(values)}) VALUES ({marks})",
+        tuple(float(v) if isinstance(v, np.floating) else v for v in values.values()),
+    )
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Measure, and return (what, value, target) for each."""
+    from spinefrac.audit import audit
+    from spinefrac.data import phantom
+
+    logging.getLogger("streamlit").setLevel(logging.ERROR)
+    kept, here = dict(os.environ), Path.cwd()
+    with tempfile.TemporaryDirectory() as name:
+        os.environ.update(SPINEFRAC_HOME=name, SPINEFRAC_DATA_ROOTS=f"{name}/data")
+        os.chdir(ROOT)
+        folder = Path(name) / "data" / "slices"
+        try:
+            phantom.write(folder, patients=16, slices=12, seed=7, difficulty="easy", size=256)
+            audit(folder)
+            return [*_while_training(folder), *_full_history(folder)]
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(kept)
+
+
+def _while_training(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Measure refreshes and delay beside a run that trains."""
+    run = runs.submit(folder, "measured", SETTINGS)
+    try:
+        with _browser_on(run) as seen:
+            _wait_until(lambda: len(runs.events(run.id, kinds=["epoch"])) >= 4)
+            refresh = _refreshes(run.id)
+            _wait_until(lambda: len(runs.events(run.id, kinds=["epoch"])) >= 40)
+            time.sleep(3)
+            shown = seen()
+            noted = {(e.fold, e.epoch): e.time for e in runs.events(run.id, kinds=["epoch"])}
+    finally:
+        runs.cancel(run.id)
+        _wait_until(lambda: not runs.get(run.id).open)
+    yield (
+        f"Train page, refresh while {SETTINGS.folds} folds train on all cores, server time, "
+        f"median of {REFRESHES} (10th to 90th percentile)",
+        refresh,
+        "30 ms",
+    )
+    delays = sorted(shown[key] - noted[key] for key in shown.keys() & noted.keys())
+    if delays:
+        yield (
+            f"Train page, end of an epoch to the page, median of {len(delays)} (largest "
+            f"{delays[-1]:.1f} s)",
+            f"{statistics.median(delays):.2f} s",
+            "2 s",
+        )
+    else:
+        yield ("Train page, end of an epoch to the page", "skipped: no Chromium", "")
+
+
+def _full_history(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Measure refreshes of a run with 10 folds of 100 epochs, nothing training beside it."""
+    from dataclasses import replace
+
+    many = replace(SETTINGS, folds=8, epochs=100)
+    run = imitate(folder, "long", "running", [99] * 8, many)
+    yield (
+        f"Train page, refresh of {many.folds} folds of {many.epochs} epochs, machine idle, median "
+        f"of {REFRESHES} (10th to 90th percentile)",
+        _refreshes(run.id),
+        "30 ms",
+    )
+
+
+def _refreshes(run: str) -> str:
+    """Time the element that is drawn every second."""
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_string(
+        f"from pages import _train_runs\n_train_runs._live({run!r}, 'running')",
+        default_timeout=60,
+    )
+    app.run()
+    assert not app.exception, app.exception
+    times = []
+    for _ in range(REFRESHES):
+        start = time.perf_counter()
+        app.run()
+        times.append(1000 * (time.perf_counter() - start))
+        time.sleep(0.1)
+    low, high = np.percentile(times, [10, 90])
+    return f"{statistics.median(times):.0f} ms ({low:.0f}–{high:.0f})"
+
+
+@contextmanager
+def _browser_on(run: runs.Run) -> Iterator[Any]:
+    """Serve the app and watch a run in Chromium; yields what has been seen, (fold, epoch) to time.
+
+    Where there is no Chromium nothing is seen.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+
+        from tests.browser.test_browser import FLAGS, find_chromium
+
+        executable = find_chromium()
+    except ImportError:
+        executable = None
+    if executable is None:
+        yield dict
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"),
+            *("--server.port", str(port)),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until(lambda: _answers(f"http://127.0.0.1:{port}/_stcore/health"))
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=executable, args=list(FLAGS))
+            page = browser.new_page()
+            page.add_init_script(_WATCH)
+            page.goto(f"http://127.0.0.1:{port}/train?train=Runs&run={run.id}")
+            page.wait_for_selector(".sf-run", timeout=60_000)
+            yield lambda: {
+                tuple(map(int, key.split())): when
+                for key, when in page.evaluate("window.seen").items()
+            }
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _wait_until(done: Any) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not done():
+        if time.monotonic() > give_up:
+            raise TimeoutError("the run did not go on")
+        time.sleep(0.2)

@@ -1,0 +1,145 @@
+"""Runs on the page: the one that is watched, the queue, and all that have been."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+import streamlit as st
+
+from pages import _shared, _train_folder, _train_form, _train_live
+from spinefrac import settings as places
+from spinefrac.data import locate
+from spinefrac.training import runs
+from spinefrac.training.runs import Run
+
+HEAD = ("Run", "State", "Began", "Duration", "Slices", "AUC (95 %)")
+#: Runs in the table; older ones are on the command line.
+SHOWN = 50
+#: Seconds between two looks at a run that is open, and at the table while one is.
+EVERY, TABLE_EVERY = 1.0, 4.0
+
+
+def watch(run_id: str) -> None:
+    """Show a run and what can be done with it; drawn anew every second until it ends."""
+    run = runs.get(run_id)
+    st.fragment(_live, run_every=EVERY if run.open else None)(run.id, run.state)
+    if not run.open:
+        _next_steps(run)
+
+
+def _live(run_id: str, state: str) -> None:
+    """Draw a run, and the whole page once it has changed its state."""
+    with _shared.errors_shown():
+        picture = st.container()
+        if state in runs.records.OPEN and _cancel_asked(run_id):
+            runs.cancel(run_id)
+        runs.ensure_runner()  # goes on with a run whose runner was killed
+        progress = runs.progress(run_id)
+        picture.html(_train_live.show(progress))
+    if progress.run.state != state:
+        st.rerun()
+
+
+def _cancel_asked(run_id: str) -> bool:
+    cancelling = runs.get(run_id).cancelling
+    return st.button(
+        "Stops…" if cancelling else "Cancel",
+        icon=":material/stop_circle:",
+        key="train-cancel",
+        disabled=cancelling,
+        help="Stops within one batch. Nothing is lost: a cancelled run can be resumed.",
+    )
+
+
+def _next_steps(run: Run) -> None:
+    """Offer what can be done with a run that has ended."""
+    with st.container(key="train-next", horizontal=True, vertical_alignment="center"):
+        if run.model:
+            st.page_link(
+                "pages/metrics.py",
+                label=f"Metrics of {run.model}",
+                icon=":material/monitoring:",
+                query_params={"models": run.model},
+            )
+        resume = run.resumable and st.button(
+            "Resume",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="train-resume",
+            help="Goes on after the last finished epoch of each fold.",
+        )
+        st.button(
+            "Run again with these settings",
+            icon=":material/replay:",
+            key="train-again",
+            on_click=_again,
+            args=(run,),
+            help="Fills the form; nothing starts before you press Train.",
+        )
+    if resume:
+        runs.resume(run.id)
+        st.rerun()
+
+
+def _again(run: Run) -> None:
+    """Fill the form with a run's settings and folder, and turn to it."""
+    _train_form.fill(run.settings, run.name)
+    st.session_state[_train_folder.KEY] = locate.shown(Path(run.folder), places.data_roots())
+    st.session_state["train"] = "New run"
+
+
+def open_ones() -> list[Run]:
+    """Return the runs that train or wait, in their order."""
+    return [run for run in runs.listing(SHOWN) if run.open]
+
+
+def banner() -> None:
+    """Say on the form's page that something trains."""
+    found = open_ones()
+    if found:
+        others = f" and {len(found) - 1} more in the queue" if len(found) > 1 else ""
+        words = _train_live.STATES[_train_live.state_of(found[0])][0]
+        st.html(
+            f'<div class="sf-audit open"><i class="dot"></i><span>{_link(found[0])}: '
+            f"{escape(words)}{others}.</span></div>"
+        )
+
+
+def table() -> None:
+    """Show all runs, those that are open first; drawn anew every few seconds while one is."""
+    st.fragment(_table, run_every=TABLE_EVERY if open_ones() else None)()
+
+
+def _table() -> None:
+    with _shared.errors_shown():
+        found = runs.listing(SHOWN)
+        if found:
+            _shared.table(HEAD, [_row(run) for run in found])
+        else:
+            st.info("No run yet: start one with New run.", icon=":material/info:")
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    words, tone = _train_live.STATES[_train_live.state_of(run)]
+    began = (
+        "–" if run.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
+    )
+    took = run.seconds
+    if took is None and run.started is not None:
+        took = time.time() - run.started
+    return (
+        _link(run),
+        f'<span class="sf-state {tone}"><i class="dot"></i>{escape(words)}</span>',
+        began,
+        "–" if took is None else _train_live.duration(took),
+        f"{run.images:,}",
+        escape(_train_live.result(run)),
+    )
+
+
+def _link(run: Run) -> str:
+    """Return a link that leads anybody who may open this app to a run."""
+    return f'<a href="?train=Runs&amp;run={quote(run.id)}">{escape(run.name)}</a>'

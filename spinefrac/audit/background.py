@@ -1,0 +1,149 @@
+"""An audit in a process of its own, for pages: it goes on when the browser leaves.
+
+    python -m spinefrac.audit.background FOLDER
+
+The process leaves its result where every audit does (`spinefrac.audit.kept`), and meanwhile
+writes how far it is to a file of its own, so that any server of this HOME can tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spinefrac
+from spinefrac import processes
+from spinefrac.audit import kept
+from spinefrac.audit.run import audit
+from spinefrac.errors import SpinefracError
+
+#: Seconds between two writes of the progress.
+_EVERY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the audit of a folder is.
+
+    Attributes
+    ----------
+    running : bool
+    done, total : int
+        Files looked at, and all; 0 of 0 while they are counted.
+    error : str
+        Why it ended without a result, empty where it did not.
+    """
+
+    running: bool
+    done: int = 0
+    total: int = 0
+    error: str = ""
+
+
+def start(folder: Path, *, fresh: bool = False) -> None:
+    """Start the audit of a folder as a process of its own, unless one is at it.
+
+    Parameters
+    ----------
+    folder : Path
+    fresh : bool
+        Look again even where a result is kept.
+
+    Raises
+    ------
+    OSError
+        If HOME cannot be written.
+    """
+    if (found := state(folder)) and found.running:
+        return
+    place = _place(folder)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spinefrac.audit.background", str(folder.resolve())]
+        + ["--fresh"] * fresh,
+        cwd=Path(spinefrac.__file__).parent.parent,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows
+    )
+    started = processes.start_time(process.pid) or time.time()
+    _write(place, {"process": process.pid, "started": started})
+
+
+def state(folder: Path) -> State | None:
+    """Return how far the audit of a folder is, or None where none was started."""
+    try:
+        told = json.loads(_place(folder).read_text(encoding="utf-8"))
+        process, started = int(told["process"]), float(told["started"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    done, total = int(told.get("done", 0)), int(told.get("total", 0))
+    if error := str(told.get("error", "")):
+        return State(False, done, total, error)
+    if processes.alive(process, started):
+        return State(True, done, total)
+    if told.get("finished"):
+        return State(False, done, total)
+    return State(False, done, total, "The audit was stopped before it was done: start it again.")
+
+
+def clear(folder: Path) -> None:
+    """Forget how the last audit of a folder ended."""
+    _place(folder).unlink(missing_ok=True)
+
+
+def main(folder: Path, *, fresh: bool = False) -> int:
+    """Audit a folder and write how far it is; 0 where there is a result."""
+    place = _place(folder)
+    started = processes.start_time(os.getpid()) or time.time()
+    told: dict[str, Any] = {"process": os.getpid(), "started": started}
+    written = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal written
+        if done == total or time.monotonic() - written > _EVERY:
+            written = time.monotonic()
+            told.update(done=done, total=total)
+            _write(place, told)
+
+    try:
+        audit(folder, progress=progress, fresh=fresh)
+    except SpinefracError as error:
+        _write(place, {**told, "error": str(error)})
+        return 1
+    except Exception as error:
+        _write(place, {**told, "error": f"Unexpected {type(error).__name__}: run spinefrac audit."})
+        raise
+    _write(place, {**told, "finished": True})
+    return 0
+
+
+def _place(folder: Path) -> Path:
+    name = hashlib.sha256(str(folder.expanduser().resolve()).encode("utf-8", "surrogateescape"))
+    return kept.folder() / f"run-{name.hexdigest()[:32]}.json"
+
+
+def _write(place: Path, told: dict[str, Any]) -> None:
+    """Write by rename; a reader that has the file open on Windows only delays the next."""
+    beside = place.with_name(f"{place.stem}.{secrets.token_hex(4)}.tmp")
+    beside.write_text(json.dumps(told), encoding="utf-8")
+    try:
+        beside.replace(place)
+    except PermissionError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), fresh="--fresh" in sys.argv[2:]))

@@ -1,0 +1,85 @@
+"""Try a few batches: ``python -m spinefrac.training.trial SETTINGS`` (JSON).
+
+Where nothing like it was trained on this machine yet, this measures the rate that
+`runs.estimate` needs, on noise, as one of the folds that would train side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from spinefrac.errors import Cancelled, SpinefracError
+from spinefrac.training import networks, worker
+from spinefrac.training.plan import Plan
+from spinefrac.training.runs import database, lease
+from spinefrac.training.settings import TrainingSettings
+
+#: Batches that are timed, after those in which TensorFlow compiles.
+_TIMED, _BEFORE = 16, 2
+
+
+def main(arguments: list[str]) -> int:
+    """Measure a rate and write it down; see the module's docstring."""
+    settings = TrainingSettings.from_dict(json.loads(arguments[0]))
+    at_once = min(settings.workers or os.cpu_count() or 1, settings.folds)
+    threads = max(1, (os.cpu_count() or 1) // at_once)
+    try:
+        rate = _images_per_second(settings, threads)
+        with database.writing() as connection:
+            connection.execute(
+                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    time.time(),
+                    lease.host(),
+                    settings.network,
+                    settings.preprocessing.size,
+                    settings.batch_size,
+                    threads,
+                    at_once,
+                    rate,
+                ),
+            )
+    except SpinefracError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _images_per_second(settings: TrainingSettings, threads: int) -> float:
+    worker.limit_threads(threads)
+    from spinefrac.training.fold import fit
+
+    size, count = settings.preprocessing.size, settings.batch_size * (_TIMED + _BEFORE)
+    noise = np.random.default_rng(0).integers(0, 256, (count, size, size), np.uint8)
+    rows = np.arange(count)
+    plan = Plan(
+        folder=Path(),  # nothing is written
+        settings=replace(settings, early_stopping=False, epochs=1),
+        inputs=noise,
+        labels=(rows % 2).astype(np.int64),
+        groups=rows.astype(str),
+        folds=(rows % settings.folds).astype(np.int64),
+    )
+    model = networks.build(settings.network, size, seed=0, fast_training=True)
+    moments: list[float] = []
+    with suppress(Cancelled):
+        fit(
+            model,
+            plan,
+            fold=-1,
+            on_batch=lambda *_: moments.append(time.perf_counter()),
+            cancelled=lambda: len(moments) == _TIMED + _BEFORE,
+        )
+    return settings.batch_size * _TIMED / (moments[-1] - moments[_BEFORE - 1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
