@@ -126,7 +126,13 @@ def train(page: playwright.Page, epochs: int) -> str:
     page.get_by_role("option", name=re.compile("tiny")).first.click()
     expect(page.get_by_text("24: ")).to_be_visible()
     start = button(page, "train-start")
-    for label, value in (("Folds (k)", 2), ("Epochs", epochs), ("Image size, pixels", 48)):
+    page.get_by_text("More settings", exact=True).click()
+    for label, value in (
+        ("Folds (k)", 2),
+        ("Epochs", epochs),
+        ("Image size, pixels", 48),
+        ("Practice on drawn lines, batches", 0),
+    ):
         field = page.get_by_label(label, exact=True)
         field.fill(str(value))
         field.press("Enter")
