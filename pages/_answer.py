@@ -1,17 +1,22 @@
-"""The pieces of HTML that an answer is made of: verdict with its gauge, input check, legend."""
+"""The pieces of HTML that an answer is made of: verdict with its gauge, input check."""
 
 from __future__ import annotations
 
 from html import escape
 
 from pages._shared import percent, sentence
-from spinefrac import charts
 from spinefrac.records import CtSlice, InputCheck, Prediction
 from spinefrac.store.saved import SavedModel
 
 
-def verdict(prediction: Prediction, truth: str = "") -> str:
-    """Return the card with the label, the probability and the threshold it was held against."""
+def verdict(
+    prediction: Prediction, truth: str = "", note: str = "", *, struck: bool = False
+) -> str:
+    """Return the card with the label, the probability and the threshold it was held against.
+
+    `note` is HTML to end it with; `struck` strikes the answer through, which should not be
+    relied on.
+    """
     networks = len(prediction.fold_probabilities)
     side = "At or above" if prediction.probability >= prediction.threshold else "Below"
     lines = [
@@ -29,6 +34,9 @@ def verdict(prediction: Prediction, truth: str = "") -> str:
         tone.append("fracture")
     if prediction.input_check and not prediction.input_check.typical:
         tone.append("subdued")
+    if struck:
+        tone.append("struck")
+        lines = ["Struck through, since the slice is not like those that the model learned from."]
     return (
         f'<section class="{" ".join(tone)}" aria-label="Answer">'
         '<div class="sf-eyebrow">Probability of fracture</div>'
@@ -36,7 +44,7 @@ def verdict(prediction: Prediction, truth: str = "") -> str:
         f'<span class="probability">{percent(prediction.probability)}</span></div>'
         f"{_gauge(prediction)}"
         + "".join(f'<p class="sf-note">{line}</p>' for line in lines)
-        + "</section>"
+        + f"{note}</section>"
     )
 
 
@@ -73,21 +81,12 @@ def input_check(check: InputCheck | None) -> str:
             f'<p class="sf-note">{percent(check.score / 100)} of them are more ordinary than '
             "this one.</p></div></section>"
         )
+    share = "all" if check.score >= 100 else percent(check.score / 100)
     return (
         '<section class="sf-card sf-check untypical" aria-label="Input check"><i class="dot"></i>'
         "<div><strong>Do not rely on this answer</strong>"
-        f'<p class="sf-note">{escape(sentence(check.reason))}</p></div></section>'
-    )
-
-
-def legend(prediction: Prediction) -> str:
-    """Return the legend of the heat map, or that there is none."""
-    if prediction.heatmap is None:
-        return '<p class="sf-note">This network gives no heat map of its own.</p>'
-    return (
-        '<div class="sf-legend"><div class="sf-label">Evidence for a fracture</div>'
-        f'<div class="bar"><i style="background:{charts.heat_gradient()}"></i></div>'
-        '<div class="ends"><span>none</span><span>the most in this slice</span></div></div>'
+        f'<p class="sf-note">{escape(sentence(check.reason))} It lies farther out than {share} '
+        "of the training slices.</p></div></section>"
     )
 
 
@@ -114,6 +113,6 @@ def seen(saved: SavedModel, ct: CtSlice, prediction: Prediction) -> str:
             '<p class="sf-note">The heat map marks what raised the score, measured against the '
             "most in this slice; a slice without a fracture has such places too.</p>"
             if prediction.heatmap is not None
-            else ""
+            else '<p class="sf-note">This network gives no heat map of its own.</p>'
         )
     )

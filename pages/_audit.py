@@ -16,10 +16,12 @@ import streamlit as st
 
 from pages import _shared
 from spinefrac import charts, imaging
-from spinefrac.audit import background, kept
+from spinefrac.audit import background, kept, labelling
 from spinefrac.audit.report import Audit, Baseline, Finding
 from spinefrac.data import corrections
 from spinefrac.errors import ImageError, SpinefracError
+from spinefrac.store import saved
+from spinefrac.store.saved import SavedModel
 
 VERDICTS = {
     "ok": ("ok", "Nothing speaks against training on this folder."),
@@ -40,6 +42,7 @@ COUNTS = {
     "size": "Size",
     "scanner": "Scanner",
 }
+_TRIVIAL = "a linear model on thumbnails"
 #: Pictures of a gallery that are shown at once.
 PAGE = 8
 
@@ -115,7 +118,7 @@ def _show(result: Audit, folder: Path) -> None:
         ("What a trivial model gets", _trivial),
         ("What is in the folder", _counts),
         (f"Copies ({_copies_word(result)})", _copies),
-        (f"Labels that look wrong ({len(result.suspects)})", _suspects),
+        ("Labels that look wrong", _suspects),
         (f"Groups ({result.groups:,}), and how to correct them", _groups),
     ):
         with st.expander(title):
@@ -142,7 +145,7 @@ def _finding(finding: Finding, folder: Path) -> None:
 def _trivial(result: Audit, folder: Path) -> None:
     """Show the scores of models that cannot see a fracture."""
     _shared.table(
-        ("Trivial model, AUC (95 %)", "Random folds", "Whole groups left out"),
+        ("Trivial model", "Random folds", "Whole groups"),
         [
             (name, _number(naive), _number(grouped))
             for name, naive, grouped in (
@@ -155,14 +158,17 @@ def _trivial(result: Audit, folder: Path) -> None:
             )
         ],
     )
+    gap, shuffled = (
+        _shared.number(value, 2) for value in (result.leak_gap, result.shuffled_label_auc)
+    )
     st.caption(
-        f"Leak gap: {_shared.number(result.leak_gap, 2)}, what splitting at random adds within "
-        f"groups. With shuffled labels: {_shared.number(result.shuffled_label_auc, 2)}, which "
-        "should be near 0.50."
+        "AUC with its 95 % interval, where slices are split at random and where whole groups are "
+        f"left out. Leak gap: {gap}, what splitting at random adds within groups. With shuffled "
+        f"labels: {shuffled}, which should be near 0.50."
     )
     if result.properties:
         _shared.table(
-            ("One property alone", "AUC (95 %); 0.50 tells nothing"),
+            ("Property alone", "AUC (95 %)"),
             [
                 (escape(entry.name.capitalize()), _number(Baseline(entry.auc, entry.ci)))
                 for entry in result.properties
@@ -184,7 +190,8 @@ def _counts(result: Audit, folder: Path) -> None:
     else:
         st.caption("Every file can be read.")
     st.markdown("**Traces of patients** (counted, never shown)")
-    _shared.table(("", "Files"), [(escape(kind), f"{n:,}") for kind, n in result.privacy.items()])
+    traces = [(escape(kind), f"{n:,}") for kind, n in result.privacy.items()]
+    _shared.table(("Trace", "Files"), traces)
     for note in result.notes:
         st.caption(_shared.plain(note))
 
@@ -216,16 +223,34 @@ def _copies(result: Audit, folder: Path) -> None:
 
 
 def _suspects(result: Audit, folder: Path) -> None:
-    """Show the slices whose labels are contradicted most."""
-    if not result.suspects:
+    """Show the slices whose labels are contradicted most, by a trained model where there is one."""
+    trained = {
+        model.id: model
+        for model in saved.list_models()
+        if isinstance(model, SavedModel)
+        and model.measured
+        and model.data.fingerprint == result.fingerprint
+    }
+    suspects, by = result.suspects, _TRIVIAL
+    if trained:
+        by = st.selectbox("Contradicted by", [*trained, _TRIVIAL], key="audit-doubts")
+        if by in trained:
+            suspects = labelling.from_model(trained[by], result.fingerprint)
+    if not suspects:
         st.caption(
-            "The trivial models know too little of these classes to doubt a label. After "
-            "training, the page Metrics shows the labels that the model itself doubts."
+            f"{_shared.plain(by)} contradicts no label."
+            if by != _TRIVIAL
+            else "A trivial model knows too little of these classes to doubt a label. Once a model "
+            "was trained on this folder, its doubts are shown here."
         )
         return
+    st.caption(
+        f"{len(suspects)} slices whose label is contradicted by models that had not seen them, "
+        "the surest first. Some are wrong labels, others hard slices: look at each."
+    )
     shown = [
         (entry.path, f"labelled {entry.label}, label quality {entry.quality:.2f} of 1")
-        for entry in result.suspects
+        for entry in suspects
     ]
     _pictures(folder, shown, key="suspects")
 

@@ -110,7 +110,7 @@ def _worth(found: Doubt, prediction: Prediction, prevalence: float) -> str:
     return (
         f'<div class="sf-rates">{_line("Sensitivity", found.sensitivity)}'
         f"{_line('Specificity', found.specificity)}"
-        f"{_line('If fracture', values.positive)}{_line('If none', values.negative)}</div>"
+        f"{_line('PPV', values.positive)}{_line('NPV', values.negative)}</div>"
         f'<p class="sf-note">Of the slices called <strong>{escape(prediction.label)}</strong>, '
         f"{_share(value)} {what}, where {percent(prevalence)} of the slices show a fracture "
         f"({among}). Measured out-of-fold on {found.slices:,} slices of {found.groups:,} "

@@ -80,7 +80,7 @@ def show() -> None:
     said = [entry for entry in kept if entry.verdict in ("agree", "disagree")]
     agreed = sum(entry.verdict == "agree" for entry in said)
     words = (
-        f"{len(kept):,} answers, {len(said):,} judged"
+        f"{len(kept):,} answer{'s' if len(kept) > 1 else ''}, {len(said):,} judged"
         + (f": {agreed:,} agree, {len(said) - agreed:,} disagree" if said else "")
         + ". People judge what struck them, so this is no measure of the model."
     )

@@ -145,14 +145,15 @@ def differences(models: Sequence[SavedModel], on: str) -> None:
             )
             test = pair.mcnemar
             delong = (
-                f"DeLong's test of the AUC over groups: p = {pair.delong.p:.3g}. "
+                f"DeLong's test of the AUC over groups: {_shared.p_value(pair.delong.p)}. "
                 if pair.delong
                 else ""
             )
             st.caption(
                 f"{delong}Only {pair.first} right on {test.only_first:,} slices, only "
                 f"{pair.second} on {test.only_second:,}; McNemar's test over groups: "
-                f"p = {test.p_groups:.3g}. For the three errors of the probability less is better."
+                f"{_shared.p_value(test.p_groups)}. For the three errors of the probability less "
+                "is better."
             )
 
 

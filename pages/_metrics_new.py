@@ -11,6 +11,7 @@ from pages._metrics_one import ERRORS
 from spinefrac import settings
 from spinefrac.data import locate
 from spinefrac.data.scan import scan
+from spinefrac.evaluation.metrics import Metrics
 from spinefrac.serving import external
 from spinefrac.serving.predictor import open_model
 from spinefrac.store import evaluations
@@ -21,11 +22,23 @@ METRICS = {name: words for name, (words, _) in _record.RATES.items()} | ERRORS
 HEAD = ("Metric", "Out-of-fold", "New slices", "Shift", "Corrected p", "")
 
 
+def first(model: SavedModel) -> None:
+    """Say that nothing is known of a model yet, and offer to measure it."""
+    st.info(
+        "This model was imported without answers on slices that it had not seen, so nothing says "
+        "how often it is right. Measure it on a folder of labelled slices; then this page shows "
+        "its metrics, curves and errors there. Only you can know that it was not trained on them.",
+        icon=":material/info:",
+    )
+    _ask(model)
+    _shared.commands(f"spinefrac evaluate {model.id} FOLDER")
+
+
 def show(model: SavedModel) -> None:
     """Show every kept evaluation of the model, and offer another."""
     _ask(model)
     kept = evaluations.list_evaluations(model)
-    if not kept:
+    if not kept and model.measured:
         st.info(
             "This model was not measured on new slices yet. Out-of-fold numbers say how it does "
             "on patients like those it was trained on; other scanners and hospitals differ.",
@@ -34,24 +47,40 @@ def show(model: SavedModel) -> None:
     for entry in kept:
         st.subheader(_shared.plain(entry.folder), anchor=False)
         _said(entry)
-        _shared.table(HEAD, [_row(name, model, entry) for name in METRICS])
+        if entry.shift:
+            _shared.table(HEAD, [_row(name, model, entry) for name in METRICS])
+        else:
+            rows = [(escape(METRICS[name]), _cell(entry.metrics, name)) for name in METRICS]
+            _shared.table(("Metric", "New slices"), rows)
+        if found := entry.pointing:
+            st.markdown(
+                f"The hottest point of the heat map lies inside a fracture's box on {found.hits:,} "
+                f"of {found.slices:,} slices, {_shared.number(found.share, 2)} "
+                f"({_shared.number_range(found.ci, 2)}); a point at random would on "
+                f"{_shared.number(found.chance, 2)}."
+            )
         st.caption(
             f"{entry.metrics.n:,} slices ({entry.data.fracture:,} with a fracture) of "
             f"{entry.metrics.groups:,} groups, measured {entry.created[:10]} at the model's "
-            f"threshold of {model.threshold:.3f}. Groups: {entry.data.group_rule}. The shift has "
-            "a 95 % interval from resampling the groups of both data sets; p is corrected for "
-            "the number of metrics."
+            f"threshold of {model.threshold:.3f}. Groups: {_shared.plain(entry.data.group_rule)}. "
+            "In brackets 95 % intervals, whole groups resampled."
+            + (
+                " The shift's is from the groups of both data sets; p is corrected for the number "
+                "of metrics."
+                if entry.shift
+                else ""
+            )
         )
 
 
 def _said(entry: Evaluation) -> None:
     """Say whether the model knew these slices."""
-    sentence = _shared.sentence(entry.seen.sentence(entry.metrics.n))
+    sentence = entry.seen.sentence(entry.metrics.n)
     if entry.seen.leaky:
-        st.error(_shared.plain(sentence), icon=":material/warning:")
-    elif entry.seen.group_names:
-        st.info(_shared.plain(sentence), icon=":material/info:")
-    if entry.seen.slices is None and not entry.seen.same_data:
+        st.error(_shared.plain(_shared.sentence(sentence)), icon=":material/warning:")
+    elif sentence:
+        st.info(_shared.plain(_shared.sentence(sentence)), icon=":material/info:")
+    if entry.seen.known and entry.seen.slices is None and not entry.seen.same_data:
         st.info(
             "This model kept no pixel hashes of its training slices, so single slices that it "
             "was trained on cannot be found.",
@@ -61,25 +90,24 @@ def _said(entry: Evaluation) -> None:
         st.info(_shared.plain(note), icon=":material/info:")
 
 
-def _row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
-    def cell(metrics: object) -> str:
-        value = getattr(metrics, name)
-        interval = metrics.ci.get(name)
-        if value is None:
-            return "not defined"
-        return _shared.number(value) + (
-            f" ({_shared.number_range(interval, 2)})" if interval else ""
-        )
+def _cell(metrics: Metrics, name: str) -> str:
+    value, interval = getattr(metrics, name), metrics.ci.get(name)
+    if value is None:
+        return "not defined"
+    return _shared.number(value) + (f" ({_shared.number_range(interval, 2)})" if interval else "")
 
+
+def _row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
+    old, new = _cell(model.metrics, name), _cell(entry.metrics, name)
     found = entry.shift[name]
     if found.value is None or found.interval is None or found.p_holm is None:
-        return escape(METRICS[name]), cell(model.metrics), cell(entry.metrics), "–", "–", ""
+        return escape(METRICS[name]), old, new, "–", "–", ""
     low, high = found.interval
     p = "< 0.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}"
     return (
         escape(METRICS[name]),
-        cell(model.metrics),
-        cell(entry.metrics),
+        old,
+        new,
         f"{found.value:+.3f} ({low:+.2f} to {high:+.2f})",
         escape(p),
         "<strong>more than chance</strong>" if found.p_holm < 0.05 else "may be chance",
@@ -92,7 +120,7 @@ def _ask(model: SavedModel) -> None:
     with st.form("evaluate", border=True):
         typed = st.text_input(
             "Folder of labelled slices that the model has not seen",
-            placeholder=str(roots[0] / "new-slices"),
+            placeholder="new-slices",
             help="Within " + ", ".join(str(root) for root in roots) + "; classes as for training.",
         )
         wanted = st.form_submit_button("Measure", type="primary")

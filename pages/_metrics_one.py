@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import PurePosixPath
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -247,7 +246,9 @@ def by_parts(model: SavedModel, on: str, threshold: float) -> None:
                 "standard error."
             )
     st.subheader("By subgroup", anchor=False)
-    columns = _columns(found.paths, found.groups.tolist()) | _uploaded(found.paths)
+    columns = _columns(found.paths, found.groups.tolist())
+    columns |= {name: list(values) for name, values in found.subgroups.items()}
+    columns |= _uploaded(found.paths)
     chosen = st.selectbox("Column", list(columns), key="column", bind="query-params")
     column = columns[chosen]
     if len(set(column)) > 500:
@@ -283,26 +284,26 @@ def _uploaded(paths: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _table(measured: dict[str, Metrics], title: str) -> None:
-    """Show one line a part: values as sortable numbers, intervals beside them."""
-    rows = []
-    for name, metrics in measured.items():
-        row: dict[str, object] = {
-            title: name,
+    """Show one line a part: values to sort by, shown with their intervals."""
+    names = {key: (ERRORS | {k: v[0] for k, v in _record.RATES.items()})[key] for key in TABLE}
+    rows = [
+        {
+            title: part,
             "slices": metrics.n,
             "fractures": sum(metrics.confusion_matrix[1]),
             "groups": metrics.groups,
+            **{names[key]: getattr(metrics, key) for key in TABLE},
         }
-        for metric in TABLE:
-            words = (ERRORS | {k: v[0] for k, v in _record.RATES.items()})[metric]
-            row[words] = getattr(metrics, metric)
-            if interval := metrics.ci.get(metric):
-                row[f"{words}, 95 %"] = _shared.number_range(interval, 2)
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    numbers = [name for name in table if table[name].dtype == np.float64]
-    st.dataframe(
-        table,
-        hide_index=True,
-        column_config={name: st.column_config.NumberColumn(format="%.3f") for name in numbers},
-        placeholder="–",
-    )
+        for part, metrics in measured.items()
+    ]
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(names.values(), float))
+    styler = frame.style.format("{:.3f}", subset=list(names.values()), na_rep="–")
+    for row, metrics in enumerate(measured.values()):
+        for key, words in names.items():
+            if span := metrics.ci.get(key):
+                styler = styler.format(
+                    "{:.3f} (" + _shared.number_range(span, 2) + ")",
+                    subset=pd.IndexSlice[[row], [words]],
+                    na_rep="–",
+                )
+    st.dataframe(styler, hide_index=True)

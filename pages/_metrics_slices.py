@@ -14,6 +14,7 @@ import streamlit as st
 
 from pages import _shared
 from spinefrac import charts, imaging, settings
+from spinefrac.audit import labelling
 from spinefrac.data import locate
 from spinefrac.errors import SpinefracError
 from spinefrac.records import CLASS_NAMES
@@ -29,6 +30,7 @@ CHOICES = {
     "found": "Found fractures",
     "passed": "Rightly cleared",
     "unsure": "Nearest to the threshold",
+    "doubted": "Labels to check",
 }
 PAGE = 12
 
@@ -46,6 +48,10 @@ class Card:
 
 def order(answers: Answers, threshold: float, show: str) -> np.ndarray:
     """Return the rows of the slices to show, the most telling first, shape (n,)."""
+    if show == "doubted":
+        row_of = {path: row for row, path in enumerate(answers.paths)}
+        found = labelling.suspects(answers.paths, answers.labels, answers.probabilities)
+        return np.array([row_of[entry.path] for entry in found], dtype=int)
     wrongness = np.where(answers.labels == 1, 1 - answers.probabilities, answers.probabilities)
     called = answers.probabilities >= threshold
     truth = answers.labels == 1
@@ -75,6 +81,11 @@ def show(model: SavedModel, answers: Answers, threshold: float) -> None:
         label_visibility="collapsed",
     )
     rows = order(answers, threshold, chosen or "worst")
+    if chosen == "doubted":
+        st.caption(
+            "Slices whose label the answers contradict so strongly that it may be wrong (confident "
+            "learning), the surest first. Others are right and hard: look at each."
+        )
     cards = []
     for row in rows.tolist():
         fold = "" if answers.folds is None else f" · fold {answers.folds[row] + 1}"
@@ -118,7 +129,8 @@ def gallery(cards: Sequence[Card], models: Sequence[SavedModel], what: str) -> N
         st.caption(
             "The heat maps are the whole ensemble's, most networks of which were trained on "
             "these slices where the answers are out-of-fold; the probability is that of the one "
-            "network that had not seen the patient."
+            "network that had not seen the patient. Colours are relative to the most in each "
+            "slice: they say where, not how much, and cannot be compared between slices."
         )
 
 
@@ -159,6 +171,10 @@ def _export() -> None:
         "text/csv",
         icon=":material/download:",
         on_click="ignore",
+    )
+    st.caption(
+        "The marks last until this page is closed. They are not in its address, because names of "
+        "files may tell who a patient is: download them to keep them."
     )
 
 

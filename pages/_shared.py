@@ -106,6 +106,11 @@ def number_range(interval: tuple[float, float] | None, digits: int = 3) -> str:
     return "–" if interval is None else f"{interval[0]:.{digits}f}–{interval[1]:.{digits}f}"
 
 
+def p_value(p: float) -> str:
+    """Return a p-value as people read it: ``p = 0.032`` or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Show a table of HTML cells; a row of fewer cells stretches its last one."""
     titles = "".join(f"<th>{title}</th>" for title in head) if any(head) else ""
@@ -150,22 +155,45 @@ def page_with_model(title: str, lead: str) -> SavedModel | None:
     with left:
         heading(title, lead)
     models, _ = listed()
+    _say_what_became_of(models)
     if not models:
         no_model()
         return None
     chosen = right.selectbox("Model", models, format_func=_model_line, key="model")
+    st.session_state["model-before"] = chosen.id
     if isinstance(chosen, DamagedModel):
         st.error(plain(sentence(chosen.reason)), icon=":material/error:")
         return None
     return chosen
 
 
+def _say_what_became_of(models: Sequence[SavedModel | DamagedModel]) -> None:
+    """Say it where the model that this session used is not to be had any more.
+
+    The choice then falls back to another model, and nobody should take that for the old one.
+    """
+    before = st.session_state.get("model-before")
+    if before is not None and before not in [model.id for model in models]:
+        archived = (saved.settings.models_dir() / before).is_dir()
+        said = f"The model {before} was archived" if archived else saved.what_became_of(before)
+        st.warning(
+            plain(f"{sentence(said)} Another model is chosen now."), icon=":material/warning:"
+        )
+
+
+def signed_in() -> str:
+    """Return who uses the app, where they are signed in; else an empty text."""
+    user = st.user
+    return str(user.get("name") or user.get("email") or "") if user.get("is_logged_in") else ""
+
+
 def listed() -> tuple[list[SavedModel | DamagedModel], str]:
-    """Return the saved models, the default first, and the default's id.
+    """Return the saved models that are not archived, the default first, and the default's id.
 
     A default that does not exist any more is said, and then is none of them.
     """
     models, default = saved.list_models(), ""
+    models = [model for model in models if isinstance(model, DamagedModel) or not model.archived]
     if any(isinstance(model, SavedModel) for model in models):
         with errors_shown():
             default = saved.default_id()

@@ -1,34 +1,91 @@
-"""Augmentation: what training does to a slice before it learns from it, shown on a sample."""
+"""Augmentation: what training does to a slice before it learns from it, shown and judged."""
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
 
-from pages import _samples, _shared
-from spinefrac import imaging
-from spinefrac.records import GreyImage, Preprocessing
-from spinefrac.training.augmentation import Augmenter
-from spinefrac.training.settings import AugmentationConfig
+from pages import (
+    _augmentation_controls,
+    _augmentation_judgement,
+    _augmentation_source,
+    _augmentation_use,
+    _augmentation_views,
+    _shared,
+)
+from pages._augmentation_controls import Chosen
+from pages._augmentation_source import Shown
+from spinefrac.training.augmentation_preview import SHOWN
 
-DEFAULTS = AugmentationConfig()
-SHOWN = 8
-
-RANGES = [
-    ("Rotation", f"up to {DEFAULTS.rotation:g}° to either side"),
-    ("Zoom", f"{1 - DEFAULTS.zoom:.2f} to {1 + DEFAULTS.zoom:.2f} times"),
-    ("Brightness", f"up to {_shared.percent(DEFAULTS.brightness)} of the grey range, either way"),
-    ("Shift", f"up to {_shared.percent(DEFAULTS.shift)} of the side, along each axis"),
-    ("Mirror", "left and right, every other time" if DEFAULTS.flip else "off"),
-    ("Contrast", f"{1 - DEFAULTS.contrast:.2f} to {1 + DEFAULTS.contrast:.2f} times"),
-    ("Noise", f"up to {_shared.percent(DEFAULTS.noise)} of the grey range (standard deviation)"),
-]
+VIEWS = ("Grid", "One by one", "Animation", "Histogram", "Judgement", "Use it")
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
-def network_input(path: str) -> GreyImage:
-    return imaging.to_input(imaging.read(path), Preprocessing()).pixels
+def next_seed() -> None:
+    st.session_state["augmentation-seed"] += 1
+
+
+def choose_seed_and_mode() -> tuple[int, str]:
+    """Show the seed, the button that goes to the next one, and how copies are shown."""
+    st.session_state.setdefault("augmentation-seed", 0)
+    seed_column, next_column, mode_column = st.columns([1, 0.7, 2.4], vertical_alignment="bottom")
+    seed = seed_column.number_input(
+        "Seed",
+        0,
+        2**32 - 2,
+        key="augmentation-seed",
+        help="The same seed gives the same pictures in training: `spinefrac train --seed`.",
+    )
+    next_column.button("Next", on_click=next_seed, icon=":material/skip_next:", width="stretch")
+    mode = mode_column.segmented_control(
+        "Show",
+        _augmentation_views.MODES,
+        default=_augmentation_views.MODES[0],
+        required=True,
+        key="augmentation-mode",
+    )
+    return int(seed), mode
+
+
+def grid(shown: Shown, chosen: Chosen) -> None:
+    seed, mode = choose_seed_and_mode()
+    if mode == _augmentation_views.MODES[2]:
+        _augmentation_views.legend()
+    _augmentation_views.grid(shown, chosen.config, seed, mode)
+    touch = " Point at a copy, or touch it, to see the original." if mode == "Copies" else ""
+    st.caption(
+        f"Seed {seed}, slice {shown.index + 1}, epochs 1 to {SHOWN}: made by the very object that "
+        f"training calls, so this is what the network gets, to the last bit.{touch}"
+    )
+
+
+@st.fragment
+def studio(shown: Shown) -> None:
+    """Controls, and one view of what they do. A fragment: a slider redraws this view only."""
+    controls, results = st.columns([1, 2.1], gap="large")
+    with controls, _shared.errors_shown():
+        chosen = _augmentation_controls.choose()
+    with results, _shared.errors_shown():
+        view = st.segmented_control(
+            "View", VIEWS, default=VIEWS[0], required=True, label_visibility="collapsed"
+        )
+        warned = st.container(key="augmentation-warnings")
+        seed = st.session_state.get("augmentation-seed", 0)
+        with st.container(key="augmentation-view"):
+            if view == "Grid":
+                grid(shown, chosen)
+            elif view == "One by one":
+                _augmentation_views.one_by_one(shown, chosen.config)
+            elif view == "Animation":
+                _augmentation_views.movement(shown, chosen.config)
+            elif view == "Histogram":
+                _augmentation_views.histogram(shown, chosen.config, seed)
+            elif view == "Use it":
+                _augmentation_use.show(shown, chosen, seed)
+        # The pictures first: what follows takes longer.
+        found = _augmentation_judgement.effects(shown, chosen.config)
+        with warned:
+            _augmentation_judgement.warnings(found)
+        if view == "Judgement":
+            _augmentation_judgement.show(shown, chosen.config, seed, found)
 
 
 _shared.heading(
@@ -36,29 +93,9 @@ _shared.heading(
     "In every epoch each training slice is changed a little, at random, so that the network "
     "learns the fracture and not the picture. Slices that are scored are never changed.",
 )
-
-picture_column, range_column = st.columns([1.4, 1], gap="large")
-with picture_column, _shared.errors_shown():
-    chosen = st.selectbox("Sample", _samples.samples(), format_func=_samples.Sample.line)
-    seed = st.slider("Seed", 0, 50, 0, help="The same seed gives the same pictures in training.")
-    original = network_input(str(chosen.path))
-    augmenter = Augmenter(DEFAULTS, seed)
-    pictures = [augmenter(original, epoch, index=0) for epoch in range(SHOWN)]
-    with st.container(key="augmented"):
-        st.image(original, width="stretch", alt="The sample as the network sees it")
-        for epoch, picture in enumerate(pictures, start=1):
-            st.image(picture, width="stretch", alt=f"The same sample in epoch {epoch}")
-    st.caption(
-        f"First the sample as the network sees it, then epochs 1 to {SHOWN}, made by the very "
-        "code that training uses."
-    )
-with range_column:
-    st.subheader("Ranges in force", anchor=False)
-    _shared.table(("", ""), [(escape(name), escape(text)) for name, text in RANGES])
-    st.caption("Each change draws evenly from its range. They are fields of `AugmentationConfig`:")
-    st.code(
-        "from spinefrac.training.settings import AugmentationConfig\n\n"
-        "AugmentationConfig(rotation=10, noise=0)",
-        language="python",
-        wrap_lines=True,
-    )
+with _shared.errors_shown():
+    slice_shown = _augmentation_source.choose()
+    if slice_shown is not None:
+        if slice_shown.note:
+            st.caption(_shared.plain(slice_shown.note))
+        studio(slice_shown)

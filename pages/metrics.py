@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -16,7 +17,8 @@ from pages import (
     _shared,
 )
 from pages._metrics_data import OUT_OF_FOLD
-from spinefrac import report
+from spinefrac import report, settings
+from spinefrac.data import locate
 from spinefrac.report import html, pdf
 from spinefrac.store.saved import DamagedModel, SavedModel
 
@@ -28,6 +30,7 @@ AUDIT = {
     "ok": "The data set was audited: nothing was found that would flatter these numbers.",
     "caution": "The audit of the data set advises caution; these numbers may be flattered.",
     "unusable": "The audit found the data set unusable: do not believe these numbers.",
+    "unknown": "Imported: what the model was trained on is not known, and was not audited.",
 }
 
 
@@ -59,11 +62,13 @@ def choose() -> list[SavedModel]:
 def choose_data(models: Sequence[SavedModel]) -> str | None:
     """Let the user choose what the models were measured on; None where nothing is common."""
     choices = _metrics_data.choices(models)
+    if not choices and len(models) == 1:
+        return None
     if not choices:
         st.info(
-            "These models were trained on different data, so their out-of-fold answers are of "
-            "different slices. Measure each on one folder that none of them has seen; then they "
-            "can be compared on it.",
+            "These models were trained on different or unknown data, so there are no out-of-fold "
+            "answers of all on the same slices. Measure each on one folder that none of them has "
+            "seen; then they can be compared on it.",
             icon=":material/info:",
         )
         _shared.commands(f"spinefrac compare {' '.join(m.id for m in models)} --data FOLDER")
@@ -77,7 +82,8 @@ def choose_data(models: Sequence[SavedModel]) -> str | None:
 
 def audit(models: Sequence[SavedModel]) -> None:
     """Say on top what the audit said of the data."""
-    for verdict in dict.fromkeys(model.card.audit_verdict for model in models):
+    verdicts = [model.card.audit_verdict if model.measured else "unknown" for model in models]
+    for verdict in dict.fromkeys(verdicts):
         text = AUDIT.get(verdict or "", "The data set was not audited.")
         tone = {"ok": "ok", "unusable": "bad"}.get(verdict or "", "open")
         st.html(f'<div class="sf-audit {tone}"><i class="dot"></i>{text}</div>')
@@ -123,13 +129,19 @@ def several(models: Sequence[SavedModel], on: str, view: str) -> None:
             draw(models, on)
 
 
+def _slices(model: SavedModel) -> Path | None:
+    """Return the folder of the model's slices, where it is in the data roots."""
+    paths = model.oof().paths if model.measured else ()
+    return locate.guess(paths[0], settings.data_roots()) if paths else None
+
+
 def report_buttons(model: SavedModel) -> None:
     """Offer the model's report; it is written when it is asked for."""
     with st.container(horizontal=True):
         for kind, module in (("html", html), ("pdf", pdf)):
             st.download_button(
                 f"Report, {kind.upper()}",
-                data=lambda module=module: module.render(report.report(model)),
+                data=lambda module=module: module.render(report.report(model, _slices(model))),
                 file_name=f"{model.id}-report.{kind}",
                 icon=":material/description:",
                 key=f"report-{kind}",
@@ -142,14 +154,22 @@ def show(models: Sequence[SavedModel]) -> None:
     on = choose_data(models)
     audit(models)
     if on is None:
+        if len(models) == 1:
+            _metrics_new.first(models[0])
+            report_buttons(models[0])
+        else:
+            st.subheader("Settings", anchor=False)
+            _metrics_many.settings(models)
         return
-    views = ONE if len(models) == 1 else SEVERAL
+    views = tuple(view for view in ONE if view != "Training" or models[0].measured)
+    if len(models) > 1:
+        views = SEVERAL
     view = st.segmented_control(
         "View",
         views,
         default=views[0],
         required=True,
-        key="view" if views is ONE else "side",
+        key="side" if views is SEVERAL else "view",
         bind="query-params",
         label_visibility="collapsed",
     )
@@ -167,7 +187,7 @@ def show(models: Sequence[SavedModel]) -> None:
 
 
 _shared.heading(
-    "Metrics", "Every slice was scored by the one network that had not seen its patient."
+    "Metrics", "How often saved models are right on slices they had not seen, and how sure that is."
 )
 with _shared.errors_shown():
     chosen = choose()

@@ -1,46 +1,35 @@
-"""Models: what is saved on this machine, from each model's card."""
+"""Models: the shelf of saved models, and each model's card; the address holds which one."""
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
 
-from pages import _record, _shared
-from spinefrac.store.saved import DamagedModel, SavedModel
-
-HEAD = ("Model", "Saved", "AUC (95 %)", "Trained on", "Threshold", "Size")
+from pages import _models_exchange, _models_list, _models_one, _models_undo, _shared
+from spinefrac.store import saved, shelf
 
 
-def row(model: SavedModel | DamagedModel, default: str) -> tuple[str, ...]:
-    """Return a model's line of the table, as HTML cells."""
-    name = f"<strong>{escape(model.id)}</strong>"
-    if isinstance(model, DamagedModel):
-        return (f"{name} (damaged)", escape(_shared.sentence(model.reason)))
-    card, metrics, data = model.card, model.card.metrics, model.card.data
-    size = sum(record.size for record in card.files.values()) / 1e6
-    return (
-        name + (" (default)" if model.id == default else "") + _record.audit_line(model),
-        escape(card.created[:10]),
-        f"{_shared.number(metrics.auc, 2)} ({_shared.number_range(metrics.ci.get('auc'), 2)})"
-        if metrics
-        else "not measured",
-        f"{data.images:,} slices of {data.groups:,} groups" if data else "not known: imported",
-        _shared.percent(model.threshold),
-        f"{size:.1f} MB",
+def show_shelf() -> None:
+    """Show all models, those that cannot be used too."""
+    models = saved.list_models()
+    if not models:
+        _shared.no_model()
+        return
+    _, default = _shared.listed()
+    _models_list.show(models, default)
+    st.caption(
+        "AUC: the chance that a slice with a fracture scores higher than one without, out-of-fold, "
+        "with its 95 % interval. A group is what no fold splits, a patient as a rule. Every file "
+        "is checked against the card's SHA-256 before it is used."
     )
 
 
 _shared.heading("Models", "What is saved on this machine, each with the numbers of its card.")
 with _shared.errors_shown():
-    models, default = _shared.listed()
-    if models:
-        _shared.table(HEAD, [row(model, default) for model in models])
-        st.caption(
-            "A group is what no fold splits, a patient as a rule; each card says how groups were "
-            "found. Every file is checked against the card's SHA-256 before it is used."
-        )
+    shelf.sweep()
+    _models_undo.offer()
+with _shared.errors_shown():
+    if chosen := st.query_params.get("model"):
+        _models_one.show(chosen)
     else:
-        _shared.no_model()
-st.subheader("From the command line", anchor=False)
-_shared.commands("spinefrac models list", "spinefrac models show phantom-demo")
+        show_shelf()
+        _models_exchange.bring_in()

@@ -24,6 +24,13 @@ RgbImage = npt.NDArray[np.uint8]
 #: none as bright as bone: what is drawn over cortical bone must not look like cortical bone.
 HEAT_STOPS = ((255, 190, 60), (250, 130, 30), (230, 50, 35), (190, 10, 70))
 
+#: Other colours to choose from: those of `viridis`, and one for who cannot tell red from green.
+MORE_HEAT_STOPS = {
+    "Fire": HEAT_STOPS,
+    "Viridis": ((253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139)),
+    "Blue": ((150, 220, 255), (70, 165, 245), (40, 100, 220), (70, 40, 170)),
+}
+
 #: One colour a class, the index is the label; to be read on light and on dark.
 CLASS_COLOURS = ("#4a9db6", "#e2703a")
 THRESHOLD_COLOUR = "#8d99a4"
@@ -101,7 +108,7 @@ def overlay(
         raise ValueError(f"the heat map must be as the slice, {grey.shape}, not {heatmap.shape}")
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength must be between 0 and 1, not {strength}")
-    heat = _HEAT_TABLE[heat_levels(_as_spots(heatmap), scale)]  # (H, W, 4)
+    heat = _HEAT_TABLE[heat_levels(as_spots(heatmap), scale)]  # (H, W, 4)
     opacity = heat[..., 3:] * strength  # (H, W, 1)
     base = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.float32)
     return (base + (heat[..., :3] - base) * opacity).round().astype(np.uint8)
@@ -116,10 +123,15 @@ def picture(
     return overlay(grey, heatmap, strength)
 
 
-def _as_spots(heatmap: FloatImage) -> FloatImage:
-    """Spread each contribution over what the network saw of it; constant maps stay as they are."""
+def as_spots(heatmap: FloatImage) -> FloatImage:
+    """Spread each contribution (H, W) over what the network saw of it; constant maps stay so."""
     sigma = SPOT * max(heatmap.shape)
     return np.asarray(cv2.GaussianBlur(np.nan_to_num(heatmap), (0, 0), sigma), np.float32)
+
+
+def heat_maps() -> dict[str, list[tuple[int, int, int]]]:
+    """Return the choices of colours for evidence, little to much, by their names."""
+    return {name: list(stops) for name, stops in MORE_HEAT_STOPS.items()}
 
 
 def heat_gradient() -> str:

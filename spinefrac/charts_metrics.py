@@ -256,7 +256,8 @@ def disagreement(names: Sequence[str], share: FloatArray) -> Figure:
         zmin=0.0,
         zmax=max(0.05, float(share.max())),
         texttemplate="%{z:.1%}",
-        colorscale=[[0, "rgba(43,132,166,0.06)"], [1, "rgba(43,132,166,0.75)"]],
+        # Opaque: Plotly chooses the text's colour by the cell's, not by what shines through.
+        colorscale=[[0, "#c9d6dd"], [1, "#1b6179"]],
         showscale=False,
         xgap=4,
         ygap=4,

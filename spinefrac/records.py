@@ -50,6 +50,8 @@ class CtSlice:
     position, count : int
         Which slice of how many the file holds (0 of 1 for everything but NIfTI and
         multi-frame DICOM).
+    modality : str
+        What a DICOM header says of where the picture comes from, such as ``CT`` or ``MR``.
     """
 
     pixels: FloatImage
@@ -61,6 +63,7 @@ class CtSlice:
     window: tuple[float, float] | None = None
     position: int = 0
     count: int = 1
+    modality: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,12 @@ class Item:
         ``train``, ``val`` or ``test`` where the folder has such a level, else empty.
     pixel_hash : str
         SHA-256 of the decoded pixels and their shape, hexadecimal.
+    size : str
+        ``512×512``.
+    scanner : str
+        Maker, model, kernel and kV of a DICOM header; empty for other formats.
+    series : str
+        What the header (as a pseudonym) or the name says; empty where neither does.
     """
 
     path: str
@@ -147,6 +156,9 @@ class Item:
     group: str
     split: str = ""
     pixel_hash: str = ""
+    size: str = ""
+    scanner: str = ""
+    series: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,15 @@ class Dataset:
     def paths(self) -> tuple[str, ...]:
         """Paths relative to the root, length N."""
         return tuple(item.path for item in self.items)
+
+    @property
+    def subgroups(self) -> dict[str, tuple[str, ...]]:
+        """Size, scanner and series of each slice, length N, where they differ."""
+        columns = {
+            name: tuple(getattr(item, name) or "unknown" for item in self.items)
+            for name in ("size", "scanner", "series")
+        }
+        return {name: values for name, values in columns.items() if len(set(values)) > 1}
 
 
 # --- training --------------------------------------------------------------------------
@@ -224,7 +245,7 @@ class OutOfFold:
     """Every slice's answer by the fold model that never saw its patient. All shapes (N,).
 
     `pixel_hashes` (`Item.pixel_hash`) tell later whether a slice was trained on; empty where
-    they were not kept.
+    they were not kept. `subgroups` are further columns, see `Dataset.subgroups`.
     """
 
     paths: tuple[str, ...]
@@ -234,6 +255,7 @@ class OutOfFold:
     logits: npt.NDArray[np.float64]
     probabilities: npt.NDArray[np.float64]
     pixel_hashes: tuple[str, ...] = ()
+    subgroups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 # --- serving ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
-    """Return the folder that holds ``models/``, ``runs/`` and ``evaluations/``.
+    """Return the folder that holds ``models/``, ``runs/``, ``evaluations/`` and what else is kept.
 
     ``SPINEFRAC_HOME`` if set, otherwise the folder that holds the package.
     """
@@ -34,6 +34,16 @@ def data_roots() -> tuple[Path, ...]:
     if not roots:
         return (home() / "data",)
     return tuple(Path(root).expanduser().resolve() for root in roots)
+
+
+def imports_allowed() -> bool:
+    """Return whether the page takes models from a browser: where ``SPINEFRAC_ALLOW_IMPORT=on``."""
+    return os.environ.get("SPINEFRAC_ALLOW_IMPORT", "").strip().lower() in (
+        "on",
+        "1",
+        "yes",
+        "true",
+    )
 
 
 def history_on() -> bool:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from spinefrac.cli import main, output
-from spinefrac.cli.predict import _parse_window
+from spinefrac.cli.predict import parse_window
+from spinefrac.training import runs
 
 OOF_KEYS = {
     *("n", "groups", "accuracy", "precision", "recall", "specificity", "f1", "auc"),
@@ -99,7 +100,7 @@ def test_help_and_version_are_no_error(
     ("text", "window"), [("40,400", (40.0, 400.0)), ("-600, 1500", (-600.0, 1500.0))]
 )
 def test_window_is_center_and_width(text: str, window: tuple[float, float]) -> None:
-    assert _parse_window(text) == window
+    assert parse_window(text) == window
 
 
 @pytest.mark.parametrize("text", ["", "40", "40,0", "40,-1", "nan,400", "40,inf", "1,2,3", "a,b"])
@@ -197,8 +198,10 @@ def phantom(home: Path) -> Path:
 @pytest.fixture(scope="module")
 def trained(home: Path, phantom: Path) -> Answer:
     """The answer of a training command on that phantom."""
+    (home / "turns.yaml").write_text("rotation: {range: [1, 3], probability: 0.5}\n")
     answer = spinefrac(
         *("train", phantom, "--name", "tiny", "--folds", 2, "--epochs", 2, "--size", 32),
+        *("--augmentation", home / "turns.yaml"),
         *("--workers", 1, "--batch-size", 8, "--note", "made by a test", "--json"),
         home=home,
     )
@@ -224,6 +227,24 @@ def test_train_gives_the_agreed_keys(trained: Answer) -> None:
 
 
 @pytest.mark.slow
+def test_runs_are_listed_shown_and_followed(home: Path, trained: Answer) -> None:
+    (entry,) = spinefrac("runs", "list", "--json", home=home).json
+    assert entry["id"] == trained.json["run"] and entry["state"] == "done"
+    shown = spinefrac("runs", "show", "tiny", "--json", home=home).json
+    assert [fold["state"] for fold in shown["folds"]] == ["done", "done"]
+    assert [len(fold["history"]) for fold in shown["folds"]] == [2, 2]
+    assert "fold  state" in spinefrac("runs", "show", "tiny", home=home).stdout
+    followed = spinefrac("runs", "follow", "tiny", "--json", home=home)
+    assert followed.json == trained.json
+    assert "fold 2/2 epoch 2/2: loss " in followed.stderr
+    for command, said in (("cancel", "is done already"), ("resume", "is done: train again")):
+        refused = spinefrac("runs", command, "tiny", home=home)
+        assert (refused.status, refused.stdout) == (1, "") and said in refused.stderr
+    missing = spinefrac("runs", "show", "nothing", home=home)
+    assert missing.status == 1 and "There is no run 'nothing'" in missing.stderr
+
+
+@pytest.mark.slow
 def test_a_name_in_use_is_refused_before_training(
     home: Path, phantom: Path, trained: Answer
 ) -> None:
@@ -240,6 +261,9 @@ def test_models_list_and_show(home: Path, trained: Answer) -> None:
     assert entry["auc"] == trained.json["oof"]["auc"]
     card = spinefrac("models", "show", "tiny", "--json", home=home).json
     assert card["metrics"] == trained.json["oof"]
+    augmented = card["settings"]["augmentation"]
+    assert (augmented["rotation"], augmented["rotation_probability"]) == ([1, 3], 0.5)
+    assert augmented["flip"] is False and augmented["noise"] == 0
     shown = spinefrac("models", "show", "tiny", home=home)
     assert f"{entry['auc']:.3f}" in shown.stdout and "made by a test" in shown.stdout
 
@@ -379,6 +403,90 @@ def test_interrupt_ends_quickly_with_130_and_no_traceback(
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stdout == "" and "Traceback" not in stderr and "interrupted" in stderr
+
+
+def train_long(phantom: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "spinefrac", "train", str(phantom), "--name", "long"),
+        *("--folds", "2", "--epochs", "60", "--size", "32", "--workers", "1"),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
+def test_interrupted_training_is_cancelled_and_goes_on_with_resume(
+    phantom: Path, tmp_path: Path
+) -> None:
+    """Nobody can be asked here, so the interrupt cancels."""
+    home = tmp_path / "home"
+    process = subprocess.Popen(
+        train_long(phantom),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "SPINEFRAC_HOME": str(home)},
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 3/60" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130 and stdout == "" and "Traceback" not in stderr
+    assert "runs resume long-" in stderr
+    followed = spinefrac("runs", "follow", "long", home=home)
+    assert followed.status == 1 and "was cancelled" in followed.stderr
+    other = spinefrac("train", "--resume", "long", "--name", "else", home=home)
+    assert other.status == 2 and "makes the model long" in other.stderr
+    resumed = spinefrac("train", "--resume", "long", "--json", home=home)
+    assert resumed.status == 0, resumed.stderr
+    assert [fold["epochs"] for fold in resumed.json["folds"]] == [60, 60]
+    assert "goes on after epoch" in resumed.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals are POSIX")
+@pytest.mark.parametrize(("answer", "state"), [("s", "running"), ("c", "cancelled")])
+def test_in_a_terminal_ctrl_c_asks_once(
+    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, state: str
+) -> None:
+    import pty
+
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, train_long(phantom))
+    said = read_until(terminal, b"AUC 0.")  # the bars are there
+    os.write(terminal, b"\x03")
+    said += read_until(terminal, b"[s/c]")
+    os.write(terminal, answer.encode() + b"\n")
+    said += read_until(terminal, None)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 130 and b"Traceback" not in said
+    assert said.count(b"[s/c]") == 1 and b"\xe2" in said  # a bar was drawn
+    run = runs.get("long")
+    assert (run.state == state or run.cancelling) if answer == "c" else run.open
+    if run.open and not run.cancelling:
+        runs.cancel("long")
+    deadline = time.monotonic() + 120
+    while runs.runner_state() is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert runs.get("long").state == "cancelled"
+
+
+def read_until(terminal: int, wanted: bytes | None) -> bytes:
+    """Read what a program writes on its terminal until it says something, or ends."""
+    read, deadline = b"", time.monotonic() + 180
+    while wanted is None or wanted not in read:
+        assert time.monotonic() < deadline, read
+        try:
+            read += os.read(terminal, 4096)
+        except OSError:  # Linux says so when the other side is closed
+            assert wanted is None, read
+            break
+    return read
 
 
 @pytest.mark.slow

@@ -137,7 +137,7 @@ def test_models_of_different_data_are_not_compared(home: Path) -> None:
     source = home / "models" / "good"
     imitate(source, home / "models", "stranger", rows=40, skill=1.0, fingerprint="e" * 64)
     app = page(models=["good", "stranger"])
-    assert "were trained on different data" in text(app)
+    assert "were trained on different or unknown data" in text(app)
     assert any("spinefrac compare good stranger --data FOLDER" in c.value for c in app.code)
 
 
@@ -160,3 +160,63 @@ def test_order_of_slices(home: Path) -> None:
     assert (np.diff(wrong) <= 0).all() and (wrong >= 0.5).all()
     near = _metrics_slices.order(answers, 0.5, "unsure")
     assert (np.diff(np.abs(answers.probabilities[near] - 0.5)) >= 0).all()
+
+
+def test_labels_to_check_are_ranked_by_the_models_own_answers(home: Path) -> None:
+    app = page(models=["poor"], view="Slices", show="Labels to check")
+    assert "confident learning" in text(app) and "slices: labels to check" in text(app)
+
+
+# --- a model whose training is not known ---------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def imported(home: Path) -> str:
+    """The good model as an import would leave it: without data, folds, answers and history."""
+    from dataclasses import replace
+    from shutil import copyfile
+
+    from spinefrac.store import card
+
+    source, folder = home / "models" / "good", home / "models" / "foreign"
+    folder.mkdir()
+    copyfile(source / saved.ONNX_FILE, folder / saved.ONNX_FILE)
+    old = card.parse((source / saved.CARD_FILE).read_bytes())
+    origin = card.Origin(
+        "onnx", "theirs.onnx", "a" * 64, card.now(), 1, "0…255", "logits", 1, 1, ()
+    )
+    changed = replace(
+        old, id="foreign", data=None, folds=(), metrics=None, audit_verdict=None, origin=origin,
+        files={saved.ONNX_FILE: old.files[saved.ONNX_FILE]},
+    )  # fmt: skip
+    (folder / saved.CARD_FILE).write_bytes(card.dump(changed))
+    return "foreign"
+
+
+def test_an_imported_model_asks_to_be_measured(home: Path, imported: str) -> None:
+    app = page(models=[imported])
+    assert "imported without answers" in text(app)
+    assert any(f"spinefrac evaluate {imported} FOLDER" in block.value for block in app.code)
+    assert any(button.label == "Measure" for button in app.button)
+
+
+def test_an_imported_model_that_was_measured_shows_it(home: Path, imported: str, tmp_path) -> None:
+    from spinefrac.data import phantom
+    from spinefrac.data.scan import scan
+    from spinefrac.report import html, report
+    from spinefrac.serving import external
+    from spinefrac.serving.predictor import Predictor
+    from spinefrac.store import evaluations
+
+    before = html.render(report(saved.load(imported))).decode()
+    assert "This model was imported" in before and "not measured on other data" in before
+    phantom.write(tmp_path / "new", patients=4, slices=3, seed=2, size=256)
+    entry, _ = external.evaluate(Predictor(saved.load(imported)), scan(tmp_path / "new"))
+    assert evaluations.list_evaluations(saved.load(imported)) == [entry]
+    for view in ("Overview", "Calibration", "Parts", "Slices", "New slices"):
+        app = page(models=[imported], view=view)
+    assert "it is not known whether it was trained on these slices" in text(app)
+    assert "Training" not in app.get("button_group")[0].proto.__str__()
+    after = html.render(report(saved.load(imported))).decode()
+    assert f"{entry.metrics.auc:.3f}" in after and "Out-of-fold" not in after
+    page(models=[imported, "good"])

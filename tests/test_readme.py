@@ -18,6 +18,7 @@ from typer.main import get_command
 import spinefrac
 from spinefrac.cli import app
 from spinefrac.data import labels
+from spinefrac.training.augmentation_yaml import from_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -132,6 +133,12 @@ def test_opening_is_how_to_start() -> None:
     assert blocks("sh")[0].split("\n")[0].startswith("make app ")
     assert blocks("sh")[0].split("\n")[1].startswith("make test ")
     assert len(blocks("bat")[0].strip().splitlines()) == 3
+
+
+def test_the_augmentation_s_file_is_read() -> None:
+    (example,) = blocks("yaml")
+    config = from_yaml(example)
+    assert config.range_of("rotation") == (-10, 10) and config.noise_probability == 0.3
 
 
 def test_class_names_are_those_that_are_read() -> None:

@@ -20,17 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 import spinefrac
+from spinefrac import processes
 from spinefrac.audit import kept
 from spinefrac.audit.run import audit
 from spinefrac.errors import SpinefracError
 
 #: Seconds between two writes of the progress.
 _EVERY = 0.5
-#: Seconds by which the start of a process may differ between two readings of it.
-_SAME_START = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,8 @@ def start(folder: Path, *, fresh: bool = False) -> None:
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows
     )
-    _write(place, {"process": process.pid, "started": time.time()})
+    started = processes.start_time(process.pid) or time.time()
+    _write(place, {"process": process.pid, "started": started})
 
 
 def state(folder: Path) -> State | None:
@@ -93,7 +91,7 @@ def state(folder: Path) -> State | None:
     done, total = int(told.get("done", 0)), int(told.get("total", 0))
     if error := str(told.get("error", "")):
         return State(False, done, total, error)
-    if _alive(process, started):
+    if processes.alive(process, started):
         return State(True, done, total)
     if told.get("finished"):
         return State(False, done, total)
@@ -108,7 +106,8 @@ def clear(folder: Path) -> None:
 def main(folder: Path, *, fresh: bool = False) -> int:
     """Audit a folder and write how far it is; 0 where there is a result."""
     place = _place(folder)
-    told: dict[str, Any] = {"process": os.getpid(), "started": time.time()}
+    started = processes.start_time(os.getpid()) or time.time()
+    told: dict[str, Any] = {"process": os.getpid(), "started": started}
     written = 0.0
 
     def progress(done: int, total: int) -> None:
@@ -128,19 +127,6 @@ def main(folder: Path, *, fresh: bool = False) -> int:
         raise
     _write(place, {**told, "finished": True})
     return 0
-
-
-def _alive(process: int, started: float) -> bool:
-    """Whether the process that was started then is at work, on any system."""
-    try:
-        found = psutil.Process(process)
-        if found.status() == psutil.STATUS_ZOMBIE:  # ended, and its server has not looked yet
-            return False
-        return found.create_time() <= started + _SAME_START  # else: its number was given anew
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:  # somebody else's, so not ours
-        return False
 
 
 def _place(folder: Path) -> Path:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 from spinefrac.audit import baselines
 from spinefrac.audit.evidence import Evidence
 from spinefrac.audit.report import Baseline, Suspect
+from spinefrac.errors import ModelError
 from spinefrac.records import CLASS_NAMES
+from spinefrac.store.saved import SavedModel
 
 #: Suspects that are kept at most, the surest first.
 MOST = 50
@@ -33,7 +35,14 @@ def suspects(
     labels : int64 array, shape (N,)
     probabilities : float64 array, shape (N,)
         Probability of fracture, out-of-fold.
+
+    Returns
+    -------
+    tuple of Suspect
+        None where there is one class only: nothing contradicts it.
     """
+    if len(np.unique(labels)) < 2:
+        return ()
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
@@ -44,6 +53,29 @@ def suspects(
         Suspect(paths[row], CLASS_NAMES[labels[row]], round(float(quality[row]), 4))
         for row in found[:MOST]
     )
+
+
+def from_model(model: SavedModel, fingerprint: str) -> tuple[Suspect, ...]:
+    """Return the suspects by a trained model's out-of-fold answers.
+
+    Parameters
+    ----------
+    model : SavedModel
+    fingerprint : str
+        Of the data set in question.
+
+    Raises
+    ------
+    ModelError
+        If the model was trained on another data set, or nothing is known of its training.
+    """
+    if not model.measured or model.data.fingerprint != fingerprint:
+        raise ModelError(
+            f"Expected a model that was trained on this very folder, but {model.id} was not: its "
+            "answers on these slices are not out-of-fold. Train one, or leave it out"
+        )
+    oof = model.oof()
+    return suspects(oof.paths, oof.labels, oof.probabilities)
 
 
 def from_trivial_model(evidence: Evidence, grouped: Baseline) -> tuple[Suspect, ...]:

@@ -19,15 +19,18 @@ from typer.main import get_command
 
 from spinefrac.cli import (
     audit,
+    augment,
     compare,
     deidentify,
     evaluate,
     history,
+    import_,
     models,
     phantom,
     predict,
     report,
     runs,
+    shelf,
     train,
 )
 from spinefrac.cli.output import fail, note
@@ -41,12 +44,15 @@ app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
 app.command("phantom")(phantom.phantom)
 app.command("audit")(audit.audit)
 app.command("deidentify")(deidentify.deidentify)
+app.command("import")(import_.import_)
+app.command("augment")(augment.augment)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("history")(history.history)
+models.app.add_typer(shelf.app)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +49,13 @@ def audit(
     forget_groups: Annotated[
         bool, typer.Option("--forget-groups", help="Find the groups by themselves again.")
     ] = False,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Rank label errors by this saved model, which was trained on FOLDER.",
+        ),
+    ] = "",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Look again even where a result is kept.")
     ] = False,
@@ -73,6 +81,12 @@ def audit(
         with write_groups.open("xb") as stream:
             stream.write(content)
         output.note(f"wrote {write_groups}")
+    if model:
+        from spinefrac.audit import labelling
+        from spinefrac.store import saved
+
+        doubted = labelling.from_model(saved.load(model), result.fingerprint)
+        result = replace(result, suspects=doubted)
     if as_json:
         output.emit_json(result.to_dict())
     else:
@@ -119,6 +133,12 @@ def _report(result: Audit) -> str:
     for finding in result.findings:
         lines.append(f"\n[{finding.severity}] {finding.message}")
         lines += [f"    {path}" for path in finding.examples[:4]]
+    if result.suspects:
+        lines.append(f"\nlabels that look wrong ({len(result.suspects)}), the surest first")
+        lines += [
+            f"    {entry.path} (labelled {entry.label}, quality {entry.quality:.2f})"
+            for entry in result.suspects[:12]
+        ]
     return "\n".join(lines)
 
 

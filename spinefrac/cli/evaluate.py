@@ -57,6 +57,12 @@ def evaluate(
         output.emit_json(_result(evaluation, keep))
         return
     output.emit(numbers.metrics_table(evaluation.metrics.to_dict()))
+    if found := evaluation.pointing:
+        interval = f" (95 % interval {found.ci[0]:.2f} to {found.ci[1]:.2f})" if found.ci else ""
+        output.emit(
+            f"hottest point of the heat map inside a fracture's box: {found.hits} of "
+            f"{found.slices} slices, {found.share:.2f}{interval}; by chance {found.chance:.2f}"
+        )
     if evaluation.shift:
         output.emit("\n" + numbers.shift_table(evaluation.shift))
     else:

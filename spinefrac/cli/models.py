@@ -2,63 +2,106 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import numbers, output
+from spinefrac.cli import exchange, numbers, output
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.operating_point import CHOSEN_HERE
 
 if TYPE_CHECKING:
     from spinefrac.store.card import Card
 
-app = typer.Typer(help="List saved models and show what they say of themselves.")
+app = typer.Typer(help="The shelf of saved models: list, name, tag, move and delete them.")
+
+
+app.command("export")(exchange.export_model)
+app.command("import")(exchange.import_model)
+app.command("push")(exchange.push)
+app.command("pull")(exchange.pull)
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)]
+
+
+class Order(StrEnum):
+    """What a list of saved models is sorted by."""
+
+    NAME = "name"
+    DATE = "date"
+    AUC = "auc"
+    SIZE = "size"
 
 
 @app.command("list")
-def list_models(as_json: output.Json = False) -> None:
-    """List every saved model, and why one cannot be used."""
+def list_models(
+    everything: Annotated[bool, typer.Option("--all", help="Archived ones too.")] = False,
+    tag: Annotated[
+        str | None, typer.Option(metavar="TAG", help="Only with this tag.", show_default=False)
+    ] = None,
+    sort: Annotated[Order, typer.Option(help="Best, newest or largest first.")] = Order.NAME,
+    as_json: output.Json = False,
+) -> None:
+    """List saved models, and why one cannot be used."""
     from spinefrac.store import saved
 
-    found = saved.list_models()
-    try:
-        default = saved.default_id()
-    except ModelError as error:
-        default = ""
-        output.note(str(error))
+    found = [
+        model
+        for model in saved.list_models()
+        if isinstance(model, saved.DamagedModel)
+        or ((everything or not model.archived) and _has(model, tag))
+    ]
+    if tag is not None:
+        found = [model for model in found if isinstance(model, saved.SavedModel)]
     entries = [
         {"id": model.id, "error": model.reason}
         if isinstance(model, saved.DamagedModel)
-        else _entry(model, model.id == default)
+        else entry(model)
         for model in found
     ]
+    entries = _sorted(entries, sort)
     if as_json:
         output.emit_json(entries)
     elif entries:
-        output.emit(
-            output.table([("model", "", "AUC (95 % interval)", "data"), *map(_row, entries)])
-        )
+        head = ("model", "", "AUC (95 % interval)", "data", "saved", "size")
+        output.emit(output.table([head, *map(_row, entries)]))
 
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)],
+    name: Name,
+    markdown: Annotated[
+        bool, typer.Option("--card", help="Print the whole model card as Markdown.")
+    ] = False,
     as_json: output.Json = False,
 ) -> None:
     """Show a saved model's card: data, settings, folds, metrics with intervals, threshold."""
-    from spinefrac.store import saved
+    from spinefrac.store import lineage, model_card, saved
 
-    card = saved.load(name).card
+    model = saved.load(name)
+    card = model.card
     if as_json:
-        output.emit_json(card.to_dict())
+        output.emit_json({**card.to_dict(), **_in_force(model)})
+        return
+    if markdown:
+        output.emit(model_card.markdown(model).rstrip("\n"))
         return
     point = card.operating_point
     lines = [
-        f"{name}: {card.note}" if card.note else name,
+        f"{name}: {model.note}" if model.note else name,
+        *([f"tags: {', '.join(model.tags)}"] if model.tags else []),
         f"saved {card.created}; network {card.network}, {card.parameters} weights"
         + (" a fold" if card.folds else ""),
         _trained_on(card),
+        *([f"audit of the data: {card.audit_verdict}"] if card.audit_verdict else []),
+        *(
+            [f"lineage: {' <- '.join(step.sentence for step in line)}"]
+            if len(line := lineage.ancestors(model)) > 1
+            else []
+        ),
         f"threshold {point.threshold:.3f} (rule {point.rule}), "
         f"temperature {card.calibration.temperature:.3f}",
     ]
@@ -72,6 +115,31 @@ def show(
     else:
         lines.append(f"no out-of-fold numbers: measure it with `spinefrac evaluate {name} FOLDER`")
     output.emit("\n".join(lines))
+
+
+def _has(model: Any, tag: str | None) -> bool:
+    return tag is None or tag.casefold() in (word.casefold() for word in model.tags)
+
+
+def _sorted(entries: list[dict[str, Any]], by: Order) -> list[dict[str, Any]]:
+    """Sort by name, or by what is best, newest or largest; what lacks it comes last."""
+    if by is Order.NAME:
+        return sorted(entries, key=lambda entry: entry["id"])
+    key = {Order.DATE: "created", Order.AUC: "auc", Order.SIZE: "size"}[by]
+    known = [entry for entry in entries if entry.get(key) is not None]
+    unknown = [entry for entry in entries if entry.get(key) is None]
+    return sorted(known, key=lambda entry: entry[key], reverse=True) + unknown
+
+
+def _in_force(model: Any) -> dict[str, Any]:
+    """Return what may differ from the card by now, and what people wrote since."""
+    return {
+        "id": model.id,
+        "note": model.note,
+        "tags": list(model.tags),
+        "archived": model.archived,
+        "card_sha256": model.card_hash,
+    }
 
 
 def _trained_on(card: Card) -> str:
@@ -92,32 +160,51 @@ def _trained_on(card: Card) -> str:
     return "what it was trained on is not known"
 
 
-def _entry(model: Any, default: bool) -> dict[str, Any]:
+def entry(model: Any) -> dict[str, Any]:
     """Return one model's line as JSON."""
     card, metrics, data = model.card, model.card.metrics, model.card.data
     return {
-        "id": model.id,
-        "default": default,
-        "note": card.note,
+        **_in_force(model),
+        "default": model.id == _default(),
         "created": card.created,
+        "trained_by": card.trained_by,
+        "parent": asdict(card.parent) if card.parent else None,
         "network": card.network,
         "origin": "imported" if card.origin else "trained",
         "images": data.images if data else None,
         "groups": data.groups if data else None,
+        "group_rule": data.group_rule if data else None,
+        "audit_verdict": card.audit_verdict,
         "auc": metrics.auc if metrics else None,
         "auc_ci": list(metrics.ci["auc"]) if metrics and "auc" in metrics.ci else None,
         "threshold": model.threshold,
+        "size": model.size,
     }
 
 
-def _row(entry: dict[str, Any]) -> tuple[str, str, str, str]:
+def _default() -> str:
+    from spinefrac.store import saved
+
+    try:
+        return saved.default_id()
+    except ModelError as error:
+        output.note(str(error))
+        return ""
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     """Return one model's line for people."""
     if "error" in entry:
-        return entry["id"], "damaged", "-", entry["error"]
+        return entry["id"], "damaged", "-", entry["error"], "", ""
+    marks = [word for word in ("default", "archived") if entry[word]]
+    marks += [f"#{tag}" for tag in entry["tags"]]
     if entry["images"] is None:
-        return entry["id"], "default" if entry["default"] else "", "not measured", "imported"
-    auc = "not defined" if entry["auc"] is None else f"{entry['auc']:.3f}"
-    if entry["auc_ci"]:
-        auc += " ({:.3f} to {:.3f})".format(*entry["auc_ci"])
-    data = f"{entry['images']} slices of {entry['groups']} groups"
-    return entry["id"], "default" if entry["default"] else "", auc, data
+        auc, data = "not measured", "imported"
+    else:
+        auc = "not defined" if entry["auc"] is None else f"{entry['auc']:.3f}"
+        if entry["auc_ci"]:
+            auc += " ({:.3f} to {:.3f})".format(*entry["auc_ci"])
+        data = f"{entry['images']} slices of {entry['groups']} groups"
+        data += f", audit: {entry['audit_verdict'] or 'none'}"
+    size = f"{entry['size'] / 1e6:.1f} MB"
+    return entry["id"], " ".join(marks), auc, data, entry["created"][:10], size

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from spinefrac.cli import output, watching
 from spinefrac.errors import TrainingError
-from spinefrac.records import Preprocessing
-from spinefrac.training import augmentation_sets, runs
+from spinefrac.training import augmentation_sets, continuing, runs
 from spinefrac.training.augmentation_config import PRESETS
 from spinefrac.training.settings import NETWORKS, TrainingSettings
 
@@ -19,6 +18,7 @@ _DEFAULT = TrainingSettings()
 
 
 def train(
+    context: typer.Context,
     folder: Annotated[
         Path | None,
         typer.Argument(
@@ -86,6 +86,23 @@ def train(
             "name, or a YAML file.",
         ),
     ] = "standard",
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Take all settings that are not given here from this saved model.",
+            show_default=False,
+        ),
+    ] = None,
+    going_on: Annotated[
+        str | None,
+        typer.Option(
+            "--continue",
+            metavar="MODEL",
+            help="As --like, and go on from its weights, on slices that it has not seen.",
+            show_default=False,
+        ),
+    ] = None,
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="Kept in the model's card and shown with it.")
     ] = "",
@@ -132,20 +149,36 @@ def train(
             raise typer.BadParameter("Missing argument 'FOLDER'")
         if name is None:
             raise typer.BadParameter("Missing option '--name'")
+        if like is not None and going_on is not None:
+            raise typer.BadParameter("--like and --continue exclude each other: name one model")
+        base, parent = _DEFAULT, None
+        if like is not None or going_on is not None:
+            how = "weights" if going_on is not None else "settings"
+            base, parent = continuing.start_from(str(going_on or like), how)
+        offered: dict[str, Any] = {
+            "network": network,
+            "weights": weights,
+            "folds": folds,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "workers": workers or 0,
+            "seed": seed,
+            "group_by": group_by,
+            "early_stopping": early_stopping,
+        }
+        pictures: dict[str, Any] = {"size": size, "bone_crop": bone_crop}
+        given = _given(context)
         try:
-            settings = TrainingSettings(
-                network=network,
-                weights=weights,
-                folds=folds,
-                epochs=epochs,
-                batch_size=batch_size,
-                workers=workers or 0,
-                seed=seed,
-                group_by=group_by,
-                early_stopping=early_stopping,
-                preprocessing=Preprocessing(size=size, bone_crop=bone_crop),
-                augmentation=augmentation_sets.resolve(augmentation),
+            settings = replace(
+                base,
+                **{name: value for name, value in offered.items() if name in given},
+                preprocessing=replace(
+                    base.preprocessing,
+                    **{name: value for name, value in pictures.items() if name in given},
+                ),
             )
+            if "augmentation" in given:
+                settings = replace(settings, augmentation=augmentation_sets.resolve(augmentation))
         except TrainingError as error:
             raise typer.BadParameter(str(error)) from error
         with output.progress("reading") as report:
@@ -154,11 +187,22 @@ def train(
                 name,
                 settings,
                 note=note,
+                parent=parent,
                 cluster=_cluster(cluster, tls_ca, tls_cert, tls_key),
                 progress=report,
             )
     output.note(f"run {run.id} is {run.state}")
     watching.to_the_end(run, as_json=as_json, unattended="cancel")
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Return the options that the command line names, whatever their value."""
+    named = set()
+    for option in context.params:
+        source = context.get_parameter_source(option)
+        if source is not None and source.name == "COMMANDLINE":
+            named.add(option)
+    return named
 
 
 def _resumed(run: str, folder: Path | None, name: str | None, workers: int | None) -> runs.Run:

@@ -10,7 +10,6 @@ The rule is chosen once for the whole data set and said in one sentence. In this
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from pathlib import PurePosixPath
 
 from spinefrac.data.disjoint import DisjointSets
 from spinefrac.data.labels import LabelledFile, class_label
+from spinefrac.data.pseudonyms import PREFIX, pseudonym
 from spinefrac.errors import DatasetError
 from spinefrac.records import SliceTags
 
@@ -81,9 +81,9 @@ def assign(
 ) -> tuple[tuple[str, ...], str]:
     """Give every file its group, by one rule for the whole data set.
 
-    PatientIDs and UIDs of DICOM headers are patient data. They become the first eight digits of
-    their SHA-256, as in ``dicom-1a2b3c4d``, so that none lands in a model's card or tables. This
-    is a pseudonym: who holds the original id can recompute it. Names of files and folders and
+    PatientIDs and UIDs of DICOM headers are patient data. They become pseudonyms, as in
+    ``dicom-1a2b3c4d`` (see `spinefrac.data.pseudonyms`), so that none lands in a model's card or
+    tables. Names of files and folders and
     the values of ``labels.csv`` are the user's own words and stay as they are.
 
     Parameters
@@ -149,7 +149,7 @@ def _by_header(
     named, names_rule = _by_name([files[row] for row in bare]) if bare else ((), "")
     name_of = dict(zip(bare, named, strict=True))
     groups = tuple(
-        name_of[row] if row in name_of else f"dicom-{_digest(key_of[sets.find(row)])}"
+        name_of[row] if row in name_of else f"{PREFIX}{pseudonym('group', key_of[sets.find(row)])}"
         for row in range(len(files))
     )
     rule = "by DICOM PatientID, or StudyInstanceUID where that is empty"
@@ -172,8 +172,11 @@ def _header_keys(tag: SliceTags) -> list[str]:
     return keys
 
 
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+def series(file: LabelledFile, tags: SliceTags) -> str:
+    """Return a slice's series: a pseudonym of its UID, or what the name says; or empty."""
+    if uid := tags.series.strip():
+        return f"series-{pseudonym('series', uid)}"
+    return name_key(file) or ""
 
 
 # --- names ---------------------------------------------------------------------------------
@@ -283,6 +286,18 @@ def bare_stem(path: str) -> str:
     while (shorter := _COPY_SUFFIX.sub("", stem)) != stem and shorter:
         stem = shorter
     return stem.strip() or stem
+
+
+def copy_name(path: str, number: int) -> str:
+    """Return the name for an augmented copy of a file, which `bare_stem` reads as that file.
+
+    ``P012_03.dcm`` gives ``P012_03-augmented1.png`` for the first copy. A name that ends with a
+    separator, such as ``P012_.dcm``, is the exception: the copy's is read as ``P012``.
+    """
+    stem = PurePosixPath(path).name
+    while (shorter := _EXTENSION.sub("", stem)) != stem and shorter:
+        stem = shorter
+    return f"{stem}-augmented{number}.png"
 
 
 def _own_group(file: LabelledFile, spelling: dict[str, str]) -> str:

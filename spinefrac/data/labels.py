@@ -13,7 +13,7 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -310,28 +310,14 @@ def _rsna(root: Path) -> Listing:
     without a fracture negative. A slice of a fractured study outside every box may or may not
     show a fracture (not every study has boxes), so it is left out.
     """
-    boxes = _find(root, "train_bounding_boxes.csv")
-    if boxes is None:
-        raise DatasetError(
-            "train.csv and train_images are here but train_bounding_boxes.csv is not: without "
-            "it no single slice of a fractured study has a label. Put it beside train.csv."
-        )
-    table = _find(root, "train.csv") or root / "train.csv"
-    fractured: dict[str, bool] = {}
-    for line, row in read_table(table, ("studyinstanceuid", "patient_overall")):
-        value = _number(row["patient_overall"], f"{table.name} line {line}: patient_overall")
-        fractured[row["studyinstanceuid"]] = value != 0
-    boxed: set[tuple[str, int]] = set()
-    for line, row in read_table(boxes, ("studyinstanceuid", "slice_number")):
-        number = _number(row["slice_number"], f"{boxes.name} line {line}: slice_number")
-        boxed.add((row["studyinstanceuid"], number))
-
+    fractured, rows = rsna_tables(root)
+    boxed = {(row.study, row.slice) for row in rows}
     files: list[LabelledFile] = []
     left: Counter[str] = Counter()
     outside: list[str] = []
     for study in _folders(root / "train_images"):
         for path in _walk(study, root, outside):
-            label = _rsna_label(fractured.get(study.name), study.name, path.stem, boxed)
+            label = rsna_label(fractured.get(study.name), study.name, path.stem, boxed)
             if isinstance(label, str):
                 left[label] += 1
             else:
@@ -348,8 +334,60 @@ def _rsna(root: Path) -> Listing:
     return Listing(root, tuple(files), tuple(notes))
 
 
-def _rsna_label(
-    fractured: bool | None, study: str, stem: str, boxed: set[tuple[str, int]]
+@dataclass(frozen=True, slots=True)
+class RsnaBox:
+    """A row of ``train_bounding_boxes.csv``: edges and sizes in pixels."""
+
+    study: str
+    slice: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def rsna_tables(root: Path) -> tuple[dict[str, bool], list[RsnaBox]]:
+    """Read the tables of RSNA 2022: whether each study is fractured, and the boxes.
+
+    Raises
+    ------
+    DatasetError
+        If one is missing or not what it should be.
+    """
+    table, boxes = (_find(root, name) for name in ("train.csv", "train_bounding_boxes.csv"))
+    if table is None:
+        raise DatasetError("Expected train.csv in the folder of RSNA 2022, found none.")
+    if boxes is None:
+        raise DatasetError(
+            "train.csv and train_images are here but train_bounding_boxes.csv is not: without "
+            "it no single slice of a fractured study has a label. Put it beside train.csv."
+        )
+    fractured: dict[str, bool] = {}
+    for line, row in read_table(table, ("studyinstanceuid", "patient_overall")):
+        value = _number(row["patient_overall"], f"{table.name} line {line}: patient_overall")
+        fractured[row["studyinstanceuid"]] = value != 0
+    found = []
+    for line, row in read_table(boxes, ("studyinstanceuid", "slice_number")):
+        number = _number(row["slice_number"], f"{boxes.name} line {line}: slice_number")
+        edges = (_edge(row.get(name, "")) for name in ("x", "y", "width", "height"))
+        found.append(RsnaBox(row["studyinstanceuid"], number, *edges))
+    return fractured, found
+
+
+def _edge(text: str) -> float:
+    """Return an edge of a box; not a number where the table has none, as labels need none."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+#: Why a slice of a fractured study outside every box has no label.
+OUTSIDE_BOXES = "of fractured studies outside any fracture box (whether they show it is unknown)"
+
+
+def rsna_label(
+    fractured: bool | None, study: str, stem: str, boxed: Container[tuple[str, int]]
 ) -> int | str:
     """Return a slice's label, or the reason why it has none."""
     if fractured is None:
@@ -360,7 +398,7 @@ def _rsna_label(
     if inside and not fractured:
         return "with a fracture box in a study that train.csv calls free of fractures"
     if fractured and not inside:
-        return "of fractured studies outside any fracture box (whether they show it is unknown)"
+        return OUTSIDE_BOXES
     return int(inside)
 
 

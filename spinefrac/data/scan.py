@@ -18,6 +18,7 @@ from spinefrac.data import corrections, duplicates, groups, pixels
 from spinefrac.data.duplicates import Duplicates
 from spinefrac.data.facts import Facts, gather
 from spinefrac.data.labels import LabelledFile, list_files
+from spinefrac.data.pseudonyms import stable
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import (
     CLASS_NAMES,
@@ -139,7 +140,16 @@ def examine(
     copies = duplicates.find([reading.pixel_hash for reading in readings], thumbnails)
     merged = duplicates.merge(named, copies)
     items = tuple(
-        Item(file.path, file.label, group, file.split, reading.pixel_hash)
+        Item(
+            file.path,
+            file.label,
+            group,
+            file.split,
+            reading.pixel_hash,
+            size=reading.facts.size,
+            scanner=reading.facts.scanner,
+            series=groups.series(file, reading.tags),
+        )
         for file, group, reading in zip(files, merged, readings, strict=True)
     )
     before, after = len(set(named)), len(set(merged))
@@ -152,9 +162,18 @@ def examine(
 
 
 def fingerprint(items: Sequence[Item]) -> str:
-    """Return the SHA-256 over path, label, group and pixels of all items, in any order."""
+    """Return the SHA-256 over path, label, group and pixels of all items, in any order.
+
+    A pseudonym counts as the place where its group begins: the same slices in the same groups
+    have one fingerprint in every home.
+    """
     digest = hashlib.sha256()
-    for line in sorted("\0".join((i.path, str(i.label), i.group, i.pixel_hash)) for i in items):
+    ordered = sorted(items, key=lambda item: item.path)
+    named = stable(item.group for item in ordered)
+    for line in sorted(
+        "\0".join((i.path, str(i.label), group, i.pixel_hash))
+        for i, group in zip(ordered, named, strict=True)
+    ):
         digest.update(line.encode() + b"\n")
     return digest.hexdigest()
 

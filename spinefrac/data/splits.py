@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from spinefrac.data.pseudonyms import stable
 from spinefrac.errors import DatasetError
 
 #: Shuffles tried before a number of folds is given up: the greedy assignment of
@@ -120,6 +121,8 @@ def _checked(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]:
     """Return labels and groups as arrays of one length, both classes present."""
     y, g = np.asarray(labels, dtype=np.int64), np.asarray(groups, dtype=np.str_)
+    if g.ndim == 1:
+        g = np.asarray(stable(g.tolist()), dtype=np.str_)
     if y.shape != g.shape or y.ndim != 1:
         raise DatasetError(f"Expected one group a label, got shapes {y.shape} and {g.shape}.")
     if set(np.unique(y).tolist()) != {0, 1}:

@@ -165,6 +165,7 @@ def read_dicom(file: BinaryIO, position: int | None = None) -> CtSlice:
         window=window if calibrated else None,
         position=position,
         count=frames,
+        modality=str(header.get("Modality") or "").strip().upper()[:16],
     )
 
 
@@ -200,6 +201,18 @@ def read_dicom_tags(file: BinaryIO) -> SliceTags:
 
 
 # --- header ----------------------------------------------------------------------------
+
+
+def open_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, bool]:
+    """Read the elements `tags` of a header, and whether it was followed by pixels.
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported.
+    """
+    header, _ = _read_header(file, tags)
+    return header, bool(file.read(1))
 
 
 def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:

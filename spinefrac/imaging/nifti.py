@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
+import math
 from contextlib import nullcontext
-from typing import BinaryIO, cast
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -48,6 +51,116 @@ def read_nifti(file: BinaryIO, position: int | None = None, axis: int = 2) -> Ct
     ImageError
         If the volume is too large, not a CT-like volume, or `position` or `axis` is outside.
     """
+    volume = volume_shape(file)
+    packed, header, shape, dtype = volume.packed, volume.header, volume.shape, volume.dtype
+    to_file, flipped = volume.to_file, volume.flipped
+    if axis not in (0, 1, 2):
+        raise ImageError(f"expected axis 0, 1 or 2, got {axis}; 2 is axial")
+
+    count = shape[to_file[axis]]
+    position = count // 2 if position is None else position
+    if not 0 <= position < count:
+        raise ImageError(f"expected a slice from 0 to {count - 1}, got {position}; choose another")
+    index = count - 1 - position if flipped[axis] else position
+
+    offset = volume.offset
+    stream = gzip.GzipFile(fileobj=file, mode="rb") if packed else nullcontext(file)
+    with stream as opened:
+        plane = _plane(cast(BinaryIO, opened), offset, shape, dtype, to_file[axis], index)
+
+    # plane axes: the two remaining file axes in file order; bring them to canonical order,
+    # running towards +, then to rows from head or front, columns from the right or front.
+    across, down = (canon for canon in range(3) if canon != axis)
+    if to_file[across] > to_file[down]:
+        plane = plane.T
+    plane = plane[:: 1 if flipped[across] else -1, :: 1 if flipped[down] else -1].T
+    slope, intercept = (float(header[key]) for key in ("scl_slope", "scl_inter"))
+    if np.isfinite(slope) and slope != 0:
+        plane = plane * np.float32(slope)
+        plane += np.float32(intercept if np.isfinite(intercept) else 0.0)
+    return CtSlice(
+        pixels=np.nan_to_num(np.ascontiguousarray(plane), nan=AIR_HU),
+        calibrated=True,
+        format="nifti",
+        bits=dtype.itemsize * 8,
+        spacing_mm=_spacing(volume.steps_mm[down], volume.steps_mm[across]),
+        position=position,
+        count=count,
+    )
+
+
+@dataclass(frozen=True)
+class VolumeShape:
+    """What a NIfTI header says of its volume, by canonical axis: 0 to the left, 1 back, 2 head.
+
+    Attributes
+    ----------
+    header : nibabel header
+    packed : bool
+        Whether the file is gzip.
+    shape : tuple of int, length 3
+        In the file's own order of axes, as `to_file` and `dtype` are of the file.
+    offset : int
+        Where the voxels begin in the unpacked file, bytes.
+    to_file : tuple of int, length 3
+        File axis of each canonical one.
+    flipped : tuple of bool, length 3
+        Whether the file runs against the canonical axis.
+    affine : float array, shape (4, 4)
+        Voxel to RAS+ millimetres.
+    """
+
+    header: Any
+    packed: bool
+    shape: tuple[int, ...]
+    offset: int
+    to_file: tuple[int, ...]
+    flipped: tuple[bool, ...]
+    affine: np.ndarray
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        return self.header.get_data_dtype()
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Slices along each canonical axis."""
+        return tuple(self.shape[axis] for axis in self.to_file)
+
+    @property
+    def steps_mm(self) -> tuple[float, ...]:
+        """Distance of neighbours along each canonical axis."""
+        zooms = [abs(float(z)) for z in self.header.get_zooms()[:3]] + [1.0] * 3
+        return tuple(zooms[axis] for axis in self.to_file)
+
+    def plane(self, axis: int) -> tuple[int, int]:
+        """Rows and columns of a slice perpendicular to a canonical axis, as it is shown."""
+        across, down = (canon for canon in range(3) if canon != axis)
+        return self.counts[down], self.counts[across]
+
+    def spacing_mm(self, axis: int) -> tuple[float, float] | None:
+        """Distance of rows and of columns of such a slice; None where there is none."""
+        across, down = (canon for canon in range(3) if canon != axis)
+        return _spacing(self.steps_mm[down], self.steps_mm[across])
+
+    @property
+    def origin_mm(self) -> tuple[float, ...]:
+        """Coordinate of the first slice along each canonical axis, RAS+."""
+        corner = [
+            self.shape[axis] - 1 if self.flipped[self.to_file.index(axis)] else 0
+            for axis in range(3)
+        ]
+        return tuple((self.affine @ np.array([*corner, 1.0]))[:3].tolist())
+
+
+def volume_shape(file: BinaryIO) -> VolumeShape:
+    """Read a NIfTI header and check what it declares; the file is left at its start.
+
+    Raises
+    ------
+    ImageError
+        If the volume is too large, not of plain numbers, or has no orientation.
+    """
     import nibabel
 
     packed = file.read(2) == b"\x1f\x8b"
@@ -66,9 +179,6 @@ def read_nifti(file: BinaryIO, position: int | None = None, axis: int = 2) -> Ct
     shape = tuple(int(n) for n in header.get_data_shape())
     shape, volumes = shape[:3] + (1,) * (3 - len(shape)), shape[3:]
     check_size(shape[0], shape[1], shape[2], *volumes, sample_bytes=dtype.itemsize)
-
-    if axis not in (0, 1, 2):
-        raise ImageError(f"expected axis 0, 1 or 2, got {axis}; 2 is axial")
     affine = header.get_best_affine()
     if not np.isfinite(affine).all():
         raise ImageError("expected a NIfTI orientation, got none that is finite; convert it again")
@@ -76,40 +186,35 @@ def read_nifti(file: BinaryIO, position: int | None = None, axis: int = 2) -> Ct
     orientation = nibabel.io_orientation(affine)
     if not np.isfinite(orientation).all():
         raise ImageError("expected a NIfTI orientation, got a flat one; convert it again")
-    to_file = [int(np.flatnonzero(orientation[:, 0] == canon)[0]) for canon in range(3)]
-    flipped = [orientation[to_file[canon], 1] < 0 for canon in range(3)]
-
-    count = shape[to_file[axis]]
-    position = count // 2 if position is None else position
-    if not 0 <= position < count:
-        raise ImageError(f"expected a slice from 0 to {count - 1}, got {position}; choose another")
-    index = count - 1 - position if flipped[axis] else position
-
-    offset = max(int(header.get_data_offset()), length)
-    stream = gzip.GzipFile(fileobj=file, mode="rb") if packed else nullcontext(file)
-    with stream as opened:
-        plane = _plane(cast(BinaryIO, opened), offset, shape, dtype, to_file[axis], index)
-
-    # plane axes: the two remaining file axes in file order; bring them to canonical order,
-    # running towards +, then to rows from head or front, columns from the right or front.
-    across, down = (canon for canon in range(3) if canon != axis)
-    if to_file[across] > to_file[down]:
-        plane = plane.T
-    plane = plane[:: 1 if flipped[across] else -1, :: 1 if flipped[down] else -1].T
-    slope, intercept = (float(header[key]) for key in ("scl_slope", "scl_inter"))
-    if np.isfinite(slope) and slope != 0:
-        plane = plane * np.float32(slope)
-        plane += np.float32(intercept if np.isfinite(intercept) else 0.0)
-    zooms = [abs(float(z)) for z in header.get_zooms()[:3]] + [1.0] * 3
-    return CtSlice(
-        pixels=np.nan_to_num(np.ascontiguousarray(plane), nan=AIR_HU),
-        calibrated=True,
-        format="nifti",
-        bits=dtype.itemsize * 8,
-        spacing_mm=_spacing(zooms[to_file[down]], zooms[to_file[across]]),
-        position=position,
-        count=count,
+    to_file = tuple(int(np.flatnonzero(orientation[:, 0] == canon)[0]) for canon in range(3))
+    return VolumeShape(
+        header=header,
+        packed=packed,
+        shape=shape,
+        offset=max(int(header.get_data_offset()), length),
+        to_file=to_file,
+        flipped=tuple(bool(orientation[to_file[canon], 1] < 0) for canon in range(3)),
+        affine=affine,
     )
+
+
+def inflated(content: bytes) -> bytes:
+    """Return a NIfTI file unpacked, no more of it than its header declares for one volume.
+
+    Raises
+    ------
+    ImageError
+        If the header is refused or the file ends early. Damage raises what zlib raises.
+    """
+    volume = volume_shape(io.BytesIO(content))
+    if not volume.packed:
+        return content
+    length = volume.offset + math.prod(volume.shape) * volume.dtype.itemsize
+    with gzip.GzipFile(fileobj=io.BytesIO(content), mode="rb") as stream:
+        found = stream.read(length)
+    if len(found) < length:
+        raise ImageError("expected more voxels, the NIfTI file ends early; copy it again")
+    return found
 
 
 def _plane(

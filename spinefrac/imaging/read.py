@@ -47,7 +47,7 @@ def read(source: Source, *, name: str = "", position: int | None = None, axis: i
     """
     with _opened(source, name) as file:
         kind = sniff.detect(file)
-        with _damage_named(kind):
+        with damage_named(kind):
             if kind == "dicom":
                 from spinefrac.imaging.dicom import read_dicom
 
@@ -86,7 +86,7 @@ def read_tags(source: Source, *, name: str = "") -> SliceTags:
         kind = sniff.detect(file)
         if kind != "dicom":
             return SliceTags()
-        with _damage_named(kind):
+        with damage_named(kind):
             from spinefrac.imaging.dicom import read_dicom_tags
 
             return read_dicom_tags(file)
@@ -121,7 +121,7 @@ def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _damage_named(kind: str) -> Iterator[None]:
+def damage_named(kind: str) -> Iterator[None]:
     """Turn whatever a foreign parser raises on a damaged file into one `ImageError`.
 
     Pillow, pydicom, nibabel and the decoders under them raise almost every built-in

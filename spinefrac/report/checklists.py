@@ -132,8 +132,48 @@ def fill(
 
 
 def facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str]:
-    """Return what the run knows, by the keys that the checklists use."""
+    """Return what the run knows, by the keys that the checklists use.
+
+    Of an imported model it knows the file and what was measured on other data.
+    """
+    if not model.measured:
+        asked = {key for _, _, key in (*CLAIM, *TRIPOD) if key}
+        return {**dict.fromkeys(asked, AUTHORS), **_imported_facts(model, evaluations)}
     return {**_data_facts(model), **_method_facts(model), **_result_facts(model, evaluations)}
+
+
+def _imported_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str]:
+    """Return what is known of a model whose training is not."""
+    card, size = model.card, model.preprocessing.size
+    return {
+        "kind": "A convolutional neural network that was imported; the title is for the authors.",
+        "model": f"{card.parameters} parameters, input {size} by {size}; the rest is for the "
+        "authors.",
+        "output": f"A slice is called a fracture from {model.threshold:.4f} "
+        f"({card.operating_point.rule}).",
+        "uncertainty": _UNCERTAINTY,
+        "metrics": _METRICS,
+        "external": _external(evaluations) or "Not done. For the authors.",
+        "protocol": f"card.json of {model.id}, SHA-256 {model.card_hash[:16]}; training: for the "
+        "authors.",
+        "limitations": "Training data and out-of-fold performance are not known to this report; "
+        "further ones: for the authors.",
+    }
+
+
+_UNCERTAINTY = "95 % intervals from a bootstrap that resamples whole groups."
+_METRICS = (
+    "AUC, average precision, sensitivity, specificity, precision, accuracy, F1, Matthews "
+    "correlation, Brier score, log loss, calibration error; calibration and decision curves."
+)
+
+
+def _external(evaluations: Sequence[Evaluation]) -> str:
+    return "; ".join(
+        f"{entry.folder}: AUC {rate(entry.metrics, 'auc')} on {entry.metrics.n} slices"
+        + (" (overlaps with the training data)" if entry.seen.leaky else "")
+        for entry in evaluations
+    )
 
 
 def _data_facts(model: SavedModel) -> dict[str, str]:
@@ -188,10 +228,8 @@ def _method_facts(model: SavedModel) -> dict[str, str]:
         "selection": "Epochs and weights were not selected on slices that are scored; the model of "
         f"every fold is part of the ensemble, and none was updated afterwards. {CHOSEN_HERE}",
         "ensemble": f"Mean of the logits of {len(card.folds)} fold networks.",
-        "metrics": "AUC, average precision, sensitivity, specificity, precision, accuracy, F1, "
-        "Matthews correlation, Brier score, log loss, calibration error; calibration and decision "
-        "curves.",
-        "uncertainty": "95 % intervals from a bootstrap that resamples whole groups.",
+        "metrics": _METRICS,
+        "uncertainty": _UNCERTAINTY,
         "explanation": "Exact class activation maps in logit units, from the network's last "
         "feature map.",
         "output": f"Probability sigmoid(mean logit / {model.temperature:.3f}); a slice is called a "
@@ -209,17 +247,14 @@ def _method_facts(model: SavedModel) -> dict[str, str]:
 def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str]:
     metrics = model.metrics
     aucs = [fold.auc for fold in model.card.folds if fold.auc is not None]
-    external = "; ".join(
-        f"{entry.folder}: AUC {rate(entry.metrics, 'auc')} on {entry.metrics.n} slices"
-        + (" (overlaps with the training data)" if entry.seen.leaky else "")
-        for entry in evaluations
-    )
     return {
         "internal": f"Out-of-fold answers on all {metrics.n} slices, each by the network that had "
         "not seen the patient.",
-        "external": external or "Not done. For the authors.",
+        "external": _external(evaluations) or "Not done. For the authors.",
         "performance": f"AUC {rate(metrics, 'auc')}; Brier score {rate(metrics, 'brier')}; see "
-        "Metrics. Subgroups: for the authors.",
+        "Metrics. "
+        + ("By property of the files: see Subgroups. " if model.oof().subgroups else "")
+        + "Subgroups of patients: for the authors.",
         "diagnostic": f"Sensitivity {rate(metrics, 'recall')}, specificity "
         f"{rate(metrics, 'specificity')} at the threshold.",
         "failures": "The worst errors are listed under Failure cases; their causes: for the "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spinefrac.errors import DatasetError, SpinefracError
-from spinefrac.evaluation import curves
+from spinefrac.evaluation import curves, parts
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.report import checklists
@@ -21,6 +21,8 @@ from spinefrac.store.saved import SavedModel
 #: Worst errors that are listed, and how many of them are shown as pictures.
 MOST_FAILURES = 24
 MOST_PICTURES = 12
+#: Values of a property up to which its subgroups are measured.
+MOST_PARTS = 20
 
 TITLES = {
     "auc": "AUC",
@@ -51,22 +53,23 @@ def report(model: SavedModel, data: Path | None = None) -> Document:
     -------
     Document
 
-    Raises
-    ------
-    ModelError
-        The model was imported, and nothing is known of its training.
+    Notes
+    -----
+    An imported model has no data, method and out-of-fold numbers of its own; its report says so
+    and holds what it got right on the folders it was measured on.
     """
     kept = evaluations.list_evaluations(model)
     known = checklists.facts(model, kept)
+    own: list[Block] = _origin(model)
+    if model.measured:
+        own = [*_data(model), *_method(known), *_metrics(model), *_subgroups(model)]
+        own += _curves(model)
     blocks: list[Block] = [
         Paragraph(NOT_A_MEDICAL_DEVICE, warning=True),
         *_summary(model),
-        *_data(model),
-        *_method(known),
-        *_metrics(model),
-        *_curves(model),
+        *own,
         *_external(model, kept),
-        *_failures(model, data),
+        *(_failures(model, data) if model.measured else []),
         *_checklist("CLAIM 2024", checklists.CLAIM, known),
         *_checklist("TRIPOD+AI", checklists.TRIPOD, known),
     ]
@@ -74,8 +77,11 @@ def report(model: SavedModel, data: Path | None = None) -> Document:
 
 
 def _summary(model: SavedModel) -> list[Block]:
-    card, metrics = model.card, model.metrics
+    card = model.card
     lines: list[Block] = [Paragraph(card.note)] if card.note else []
+    if not model.measured:
+        return lines
+    metrics = model.metrics
     lines.append(
         Paragraph(
             f"Saved {card.created}. Out-of-fold on {metrics.n} slices of {metrics.groups} groups: "
@@ -85,6 +91,29 @@ def _summary(model: SavedModel) -> list[Block]:
         )
     )
     return lines + [Paragraph(note, warning=True) for note in metrics.notes]
+
+
+def _origin(model: SavedModel) -> list[Block]:
+    """Say of an imported model what is known of it, and what is not."""
+    card = model.card
+    rows = [
+        ("Saved", card.created),
+        ("Input", f"{card.preprocessing.size} by {card.preprocessing.size} pixels"),
+        ("Threshold", f"{model.threshold:.4f}: {card.operating_point.rule}"),
+        ("Calibration", card.calibration.method),
+    ]
+    if card.origin:
+        rows += [("File", card.origin.file), ("SHA-256 of the file", card.origin.sha256)]
+    return [
+        Paragraph(
+            "This model was imported. What it was trained on, how, and how it did on slices that "
+            "it had not seen is not known here. The only numbers below are of folders that it was "
+            "measured on; whether it was trained on these slices is for the authors to say.",
+            warning=True,
+        ),
+        Heading("Origin"),
+        Table(("", ""), tuple(rows), (0.28, 0.72)),
+    ]
 
 
 def _data(model: SavedModel) -> list[Block]:
@@ -149,6 +178,30 @@ def _metrics(model: SavedModel) -> list[Block]:
         ),
         Table(("Fold", "Slices", "Groups", "AUC", "Epochs"), folds, (0.2,) * 5),
     ]
+
+
+def _subgroups(model: SavedModel) -> list[Block]:
+    """Return metrics by scanner, size and series, where the slices differ in them."""
+    oof = model.oof()
+    blocks: list[Block] = []
+    for column, values in oof.subgroups.items():
+        if not 2 <= len(set(values)) <= MOST_PARTS:
+            continue
+        measured = parts.by_part(
+            oof.labels, oof.probabilities, oof.groups, np.array(values), model.threshold
+        )
+        rows = tuple(
+            (
+                name,
+                f"{part.n}",
+                f"{sum(part.confusion_matrix[1])}",
+                *(rate(part, metric) for metric in ("auc", "recall", "specificity")),
+            )
+            for name, part in measured.items()
+        )
+        head = (column.capitalize(), "Slices", "Fractures", "AUC", "Sensitivity", "Specificity")
+        blocks.append(Table(head, rows, (0.25, 0.1, 0.11, 0.18, 0.18, 0.18)))
+    return [Heading("Subgroups, out-of-fold"), *blocks] if blocks else []
 
 
 def _metric_rows(metrics: Metrics) -> tuple[tuple[str, str, str], ...]:
@@ -229,21 +282,37 @@ def _external(model: SavedModel, kept: Sequence[Evaluation]) -> list[Block]:
         )
         if said:
             blocks.append(Paragraph(said[:1].upper() + said[1:] + ".", entry.seen.leaky))
-        rows = []
-        for name, title in TITLES.items():
-            found = entry.shift[name]
-            if found.value is None or found.interval is None or found.p_holm is None:
-                shift, verdict = "–", ""
-            else:
-                low, high = found.interval
-                shift = f"{found.value:+.3f} ({low:+.3f} to {high:+.3f})"
-                verdict = "more than chance" if found.p_holm < 0.05 else "may be chance"
-            rows.append(
-                (title, rate(model.metrics, name), rate(entry.metrics, name), shift, verdict)
+        if found := entry.pointing:
+            span = f", 95 % interval {found.ci[0]:.2f} to {found.ci[1]:.2f}" if found.ci else ""
+            blocks.append(
+                Paragraph(
+                    "The hottest point of the heat map is inside a fracture's box on "
+                    f"{found.hits} of {found.slices} slices ({found.share:.2f}{span}); by chance "
+                    f"{found.chance:.2f}."
+                )
             )
-        head = ("Metric", "Out-of-fold", "Here", "Shift", "")
-        blocks.append(Table(head, tuple(rows), (0.2, 0.22, 0.22, 0.22, 0.14)))
+        if not entry.shift:
+            head = ("Metric", "Here", "95 % interval")
+            blocks.append(Table(head, _metric_rows(entry.metrics), (0.4, 0.2, 0.4)))
+            continue
+        blocks.append(_shift_table(model, entry))
     return blocks
+
+
+def _shift_table(model: SavedModel, entry: Evaluation) -> Table:
+    """Return metrics out-of-fold, on other data, and the shift between them."""
+    rows = []
+    for name, title in TITLES.items():
+        found = entry.shift[name]
+        if found.value is None or found.interval is None or found.p_holm is None:
+            shift, verdict = "–", ""
+        else:
+            low, high = found.interval
+            shift = f"{found.value:+.3f} ({low:+.3f} to {high:+.3f})"
+            verdict = "more than chance" if found.p_holm < 0.05 else "may be chance"
+        rows.append((title, rate(model.metrics, name), rate(entry.metrics, name), shift, verdict))
+    head = ("Metric", "Out-of-fold", "Here", "Shift", "")
+    return Table(head, tuple(rows), (0.2, 0.22, 0.22, 0.22, 0.14))
 
 
 def _failures(model: SavedModel, data: Path | None) -> list[Block]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from spinefrac import imaging
+from spinefrac.data.boxes import Box, read_boxes
+from spinefrac.evaluation import pointing
 from spinefrac.evaluation.metrics import summarize
 from spinefrac.evaluation.shift import shift
-from spinefrac.records import CtSlice, Dataset
+from spinefrac.records import CtSlice, Dataset, Item, Prediction
 from spinefrac.serving.predictor import Predictor
 from spinefrac.store import card, evaluations
 from spinefrac.store.card import DataSummary
@@ -46,6 +49,8 @@ def evaluate(
         A slice cannot be read any more, there is nothing to measure, or no room to keep it.
     """
     model = predictor.model
+    # First of all: the model may be deleted while it answers.
+    before = Answers.out_of_fold(model.oof()) if model.measured else None
 
     def slices() -> Iterator[CtSlice]:
         for done, path in enumerate(dataset.paths):
@@ -53,14 +58,21 @@ def evaluate(
                 progress(done, len(dataset.paths))
             yield imaging.read(dataset.root / path)
 
+    boxes = read_boxes(dataset.root)
+    probabilities: list[float] = []
+    pointed = _Pointed([], [], [])
+    for item, answer in zip(dataset.items, predictor.predict_many(slices()), strict=True):
+        probabilities.append(answer.probability)
+        if item.label and item.path in boxes:
+            pointed.add(item, answer, boxes[item.path])
     found = Answers(
         paths=dataset.paths,
         groups=dataset.groups,
         labels=dataset.labels,
-        probabilities=np.array([a.probability for a in predictor.predict_many(slices())]),
+        probabilities=np.array(probabilities),
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
+        subgroups=dataset.subgroups,
     )
-    before = Answers.out_of_fold(model.oof()) if model.measured else None
     evaluation = Evaluation(
         model=model.id,
         card_hash=model.card_hash,
@@ -70,10 +82,33 @@ def evaluate(
         metrics=summarize(found.labels, found.probabilities, found.groups, model.threshold),
         shift=shift(before.sample(), found.sample(), model.threshold) if before else {},
         seen=overlap(model, before, found, dataset.fingerprint),
+        pointing=pointing.summarize(pointed.hits, pointed.chances, pointed.groups),
     )
     if keep:
         evaluations.keep(evaluation, found)
     return evaluation, found
+
+
+@dataclass(frozen=True)
+class _Pointed:
+    """Where the heat maps of slices with a box point, gathered as the answers come."""
+
+    hits: list[bool]
+    chances: list[float]
+    groups: list[str]
+
+    def add(self, item: Item, answer: Prediction, boxes: Sequence[Box]) -> None:
+        if answer.heatmap is None:
+            return
+        height, width = answer.heatmap.shape
+        seen = answer.input.square
+        inside = pointing.inside((height, width), boxes)[
+            max(0, seen.top) : max(0, seen.top + seen.side),
+            max(0, seen.left) : max(0, seen.left + seen.side),
+        ]
+        self.hits.append(pointing.hit(answer.heatmap, boxes))
+        self.chances.append(float(inside.mean()) if inside.size else 0.0)
+        self.groups.append(item.group)
 
 
 def overlap(model: SavedModel, trained: Answers | None, found: Answers, fingerprint: str) -> Seen:

@@ -167,6 +167,26 @@ class Origin:
         return cls(**{**data, "recognised": tuple(data["recognised"])})
 
 
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The saved model that a training started from.
+
+    Attributes
+    ----------
+    model : str
+        Its name at that time.
+    card_sha256 : str
+        SHA-256 of its ``card.json``, by which it is found under any later name.
+    how : str
+        ``settings`` where only its settings were taken over, ``weights`` where training went
+        on from its weights.
+    """
+
+    model: str
+    card_sha256: str
+    how: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """Everything a saved model says of itself.
@@ -174,7 +194,8 @@ class Card:
     Attributes
     ----------
     id, note : str
-        The folder's name, and in words what the model is for.
+        The name it was first saved under, and what was written of it then. The name in force is
+        the folder's, and what people wrote later is in `store.slip`.
     created : str
         Moment of saving, UTC, ISO 8601.
     data : DataSummary or None
@@ -212,6 +233,10 @@ class Card:
         ``none`` where it has no such output.
     origin : Origin or None
         None where this package trained it.
+    trained_by : str
+        Who had it trained, as they were signed in; empty where nobody was.
+    parent : Parent or None
+        The saved model that training started from.
     output : str
         What ``model.keras`` returns, for whoever opens it without this package.
     schema_version : int
@@ -236,6 +261,8 @@ class Card:
     audit_verdict: str | None = None
     heatmap: str = "exact"
     origin: Origin | None = None
+    trained_by: str = ""
+    parent: Parent | None = None
     output: str = (
         "model.keras returns sigmoid(mean of the fold logits), uncalibrated; the probability "
         "that is shown is sigmoid(mean of the fold logits / calibration.temperature)"
@@ -278,6 +305,7 @@ class Card:
                     "operating_point": OperatingPoint.from_dict(data["operating_point"]),
                     "calibration": Calibration(**data["calibration"]),
                     "files": {name: FileRecord(**entry) for name, entry in data["files"].items()},
+                    "parent": Parent(**data["parent"]) if data.get("parent") else None,
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -292,15 +320,26 @@ def now() -> str:
 
 
 def dump(card: Card) -> bytes:
-    """Return the bytes of ``card.json``, signed with their own SHA-256.
+    """Return the bytes of ``card.json``, signed with their own SHA-256."""
+    return sign(card.to_dict())
+
+
+def sign(plain: dict[str, Any]) -> bytes:
+    """Return a JSON object as bytes that hold their own SHA-256 under ``sha256``.
 
     The hash is taken over the very bytes of the file with 64 zeros in its own place, so that
     any changed byte is noticed.
     """
-    text = _layout({"sha256": _UNSIGNED, **card.to_dict()}) + "\n"
+    text = _layout({"sha256": _UNSIGNED, **plain}) + "\n"
     unsigned = text.encode()
     digest = hashlib.sha256(unsigned).hexdigest()
     return unsigned.replace(_UNSIGNED.encode(), digest.encode(), 1)
+
+
+def is_signed(content: bytes, digest: object) -> bool:
+    """Return whether bytes that hold `digest` are still those that `sign` made."""
+    unsigned = content.replace(str(digest).encode(), _UNSIGNED.encode(), 1)
+    return hashlib.sha256(unsigned).hexdigest() == digest
 
 
 def parse(content: bytes) -> Card:
@@ -322,8 +361,7 @@ def parse(content: bytes) -> Card:
     digest = data.pop("sha256", None)
     # The schema comes first: a newer card may be signed in another way.
     card = Card.from_dict(data)
-    unsigned = content.replace(str(digest).encode(), _UNSIGNED.encode(), 1)
-    if hashlib.sha256(unsigned).hexdigest() != digest:
+    if not is_signed(content, digest):
         raise ModelError(
             "card.json does not match its own SHA-256, so it was changed or damaged after it "
             "was written: restore the model from a copy"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: A logit may differ by so much between Keras and ONNX Runtime; more is a wrong export.
 TOLERANCE = 1e-3
 
+#: Begins the name of each fold network within the ensemble, which ends with its number.
+FOLD = "fold_"
+
 
 def probability_model(folds: Sequence[keras.Model]) -> keras.Model:
     """Join the folds to the model that people open.
@@ -84,7 +87,7 @@ def _named(model: keras.Model, index: int) -> keras.Model:
     import keras
 
     outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
-    return keras.Model(model.inputs[0], outputs, name=f"fold_{index}")
+    return keras.Model(model.inputs[0], outputs, name=f"{FOLD}{index}")
 
 
 def _join(tensors: list, merge: type, name: str) -> keras.KerasTensor:

@@ -1,8 +1,9 @@
 """What saved models answered on other folders, kept beside them.
 
-``HOME/evaluations/<model>/<data set>.json`` and ``.csv``: outside of the model's own folder,
-whose files are verified against its card and never change. An entry belongs to one card; after
-a model is trained anew under its name, the old one's entries are passed over.
+``HOME/evaluations/<card>/<data set>.json`` and ``.csv``: outside of the model's own folder, whose
+files are verified against its card and never change. The folder is named by the SHA-256 of the
+model's card, so entries follow a rename, are shared by a duplicate, and never come back for
+another model that is trained under the same name.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import csv
 import hashlib
 import io
 import json
-import os
-import secrets
-from dataclasses import asdict, dataclass
+import shutil
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.compare import Difference
 from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.pointing import Pointing
 from spinefrac.evaluation.sample import Sample, make_sample
 from spinefrac.records import OutOfFold
+from spinefrac.store import files
 from spinefrac.store.card import DataSummary
 from spinefrac.store.saved import SavedModel
 
@@ -37,7 +39,7 @@ class Answers:
     """A model's answers on the slices of one data set, all of shape (N,).
 
     `folds` is None where the whole ensemble answered; `pixel_hashes` is empty where they were
-    not kept.
+    not kept; `subgroups` are further columns by name, see `Dataset.subgroups`.
     """
 
     paths: tuple[str, ...]
@@ -46,12 +48,19 @@ class Answers:
     probabilities: npt.NDArray[np.float64]
     folds: npt.NDArray[np.int64] | None = None
     pixel_hashes: tuple[str, ...] = ()
+    subgroups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def out_of_fold(cls, oof: OutOfFold) -> Answers:
         """Take over a saved model's out-of-fold answers."""
         return cls(
-            oof.paths, oof.groups, oof.labels, oof.probabilities, oof.folds, oof.pixel_hashes
+            oof.paths,
+            oof.groups,
+            oof.labels,
+            oof.probabilities,
+            oof.folds,
+            oof.pixel_hashes,
+            oof.subgroups,
         )
 
     def sample(self) -> Sample:
@@ -129,6 +138,8 @@ class Evaluation:
         Metric name to these slices minus out-of-fold; empty where the model has no
         out-of-fold answers.
     seen : Seen
+    pointing : Pointing or None
+        Whether heat maps point into the fractures' boxes, where the folder has such.
     """
 
     model: str
@@ -139,6 +150,7 @@ class Evaluation:
     metrics: Metrics
     shift: dict[str, Difference]
     seen: Seen
+    pointing: Pointing | None = None
 
     @property
     def key(self) -> str:
@@ -159,6 +171,7 @@ class Evaluation:
                 "metrics": Metrics.from_dict(data["metrics"]),
                 "shift": {name: _difference(entry) for name, entry in data["shift"].items()},
                 "seen": Seen(**data["seen"]),
+                "pointing": Pointing.from_dict(told) if (told := data.get("pointing")) else None,
             }
         )
 
@@ -180,11 +193,11 @@ def keep(evaluation: Evaluation, answers: Answers) -> None:
     table = _table(answers)
     digest = hashlib.sha256(table).hexdigest()
     content = json.dumps({**evaluation.to_dict(), "answers_sha256": digest}, indent=1)
-    folder = _folder(evaluation.model)
+    folder = _folder(evaluation.card_hash)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / f"{evaluation.key}.csv", table)
-        _replace(folder / f"{evaluation.key}.json", content.encode() + b"\n")
+        files.replace(folder / f"{evaluation.key}.csv", table)
+        files.replace(folder / f"{evaluation.key}.json", content.encode() + b"\n")
     except OSError as error:
         raise ModelError(
             f"The evaluation of {evaluation.model} cannot be kept ({error.strerror}): make room "
@@ -194,9 +207,13 @@ def keep(evaluation: Evaluation, answers: Answers) -> None:
 
 def list_evaluations(model: SavedModel) -> list[Evaluation]:
     """Return what is kept of this very model, the newest first; damaged entries are left out."""
-    folder = _folder(model.id)
+    folder = _folder(model.card_hash)
     found = [_read(path) for path in folder.glob("*.json")] if folder.is_dir() else []
-    mine = [entry for entry in found if entry and entry.card_hash == model.card_hash]
+    mine = [
+        replace(entry, model=model.id)
+        for entry in found
+        if entry and entry.card_hash == model.card_hash
+    ]
     return sorted(mine, key=lambda entry: (entry.created, entry.key), reverse=True)
 
 
@@ -208,7 +225,7 @@ def answers(evaluation: Evaluation) -> Answers:
     ModelError
         They are missing, or not those that the evaluation was computed from.
     """
-    path = _folder(evaluation.model) / f"{evaluation.key}.csv"
+    path = _folder(evaluation.card_hash) / f"{evaluation.key}.csv"
     try:
         content = path.read_bytes()
         wanted = json.loads(path.with_suffix(".json").read_bytes())["answers_sha256"]
@@ -223,18 +240,26 @@ def answers(evaluation: Evaluation) -> Answers:
             "were written: evaluate the folder again"
         )
     text = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
-    rows = list(csv.DictReader(text))
+    reader = csv.DictReader(text)
+    rows = list(reader)
+    more = [name for name in reader.fieldnames or () if name not in _COLUMNS]
     return Answers(
         paths=tuple(row["path"] for row in rows),
         groups=np.array([row["group"] for row in rows], np.str_),
         labels=np.array([row["label"] for row in rows], np.int64),
         probabilities=np.array([row["probability"] for row in rows], np.float64),
         pixel_hashes=tuple(row["pixel_hash"] for row in rows),
+        subgroups={name: tuple(row[name] for row in rows) for name in more},
     )
 
 
-def _folder(model_id: str) -> Path:
-    return settings.home() / "evaluations" / model_id
+def forget(card_hash: str) -> None:
+    """Remove what is kept of a model that is gone for good."""
+    shutil.rmtree(_folder(card_hash), ignore_errors=True)
+
+
+def _folder(card_hash: str) -> Path:
+    return settings.home() / "evaluations" / card_hash[:16]
 
 
 def _read(path: Path) -> Evaluation | None:
@@ -255,21 +280,9 @@ def _difference(entry: dict[str, Any]) -> Difference:
 def _table(answers: Answers) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow((*_COLUMNS, *answers.subgroups))
     columns = (answers.groups, answers.labels, answers.probabilities)
     hashes = answers.pixel_hashes or ("",) * len(answers.paths)
-    writer.writerows(zip(answers.paths, *(c.tolist() for c in columns), hashes, strict=True))
+    more = answers.subgroups.values()
+    writer.writerows(zip(answers.paths, *(c.tolist() for c in columns), hashes, *more, strict=True))
     return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside and rename, so that a reader never sees half of it."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
-from spinefrac.store import names
+from spinefrac.store import lock, names, slip, trash
 from spinefrac.store.card import Card, DataSummary, FileRecord
+from spinefrac.store.slip import Slip
 
 #: The parts of a saved model beside its card.
 KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
@@ -27,6 +29,11 @@ KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
     "history.csv",
 )
 CARD_FILE = "card.json"
+#: Columns of the out-of-fold table; whatever follows them is a subgroup of the slices.
+OOF_COLUMNS = ("path", "group", "label", "fold", "logit", "probability", "pixel_hash")
+
+#: What people wrote on the model, see `store.slip`; not there where nobody did.
+SLIP_FILE = "slip.json"
 
 #: A text file in the models' folder that names the default model.
 DEFAULT_MARKER = "default.txt"
@@ -46,15 +53,35 @@ class SavedModel:
     card : Card
     card_hash : str
         SHA-256 of ``card.json``; another one means another model under the same id.
+    slip : Slip
+        What people wrote on it since.
     """
 
     path: Path
     card: Card
     card_hash: str
+    slip: Slip = field(default_factory=Slip)
 
     @property
     def id(self) -> str:
         return self.path.name
+
+    @property
+    def note(self) -> str:
+        return self.card.note if self.slip.note is None else self.slip.note
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.slip.tags
+
+    @property
+    def archived(self) -> bool:
+        return self.slip.archived
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, the card's own and the slip's apart."""
+        return sum(record.size for record in self.card.files.values())
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -108,6 +135,22 @@ class SavedModel:
     def onnx_path(self) -> Path:
         return self.path / ONNX_FILE
 
+    def content(self, name: str) -> bytes:
+        """Read one file and verify the very bytes that are returned.
+
+        Raises
+        ------
+        ModelError
+            The model was renamed, deleted, replaced or damaged since it was loaded.
+        """
+        try:
+            content = (self.path / name).read_bytes()
+        except FileNotFoundError as error:
+            raise ModelError(_gone(self.path)) from error
+        if hashlib.sha256(content).hexdigest() != self.card.files[name].sha256:
+            raise ModelError(f"Model {self.id}: {name} was replaced while it was read: try again")
+        return content
+
     def oof(self) -> OutOfFold:
         """Read every training slice's answer by the fold model that never saw its patient.
 
@@ -128,6 +171,11 @@ class SavedModel:
             logits=np.array([row["logit"] for row in rows], dtype=np.float64),
             probabilities=np.array([row["probability"] for row in rows], dtype=np.float64),
             pixel_hashes=hashes if all(hashes) else (),
+            subgroups={
+                name: tuple(row[name] for row in rows)
+                for name in (rows[0] if rows else ())
+                if name not in OOF_COLUMNS
+            },
         )
 
     def history(self) -> tuple[EpochRecord, ...]:
@@ -174,55 +222,84 @@ def load(model_id: str) -> SavedModel:
         There is none of that name, or a file of it is missing, damaged or of a newer version.
     """
     folder = settings.models_dir() / names.validate(model_id)
-    if not folder.is_dir():
-        known = ", ".join(path.name for path in _folders()) or "none yet"
-        raise ModelError(
-            f"There is no saved model named {model_id} (saved: {known}): choose one of these or "
-            "train it with `spinefrac train`"
-        )
-    return _open(folder)
+    try:
+        return open_folder(folder)
+    except ModelError:
+        # Renamed or replaced while it was read? Under the lock nobody does that.
+        return _read_undisturbed(folder)
+
+
+def what_became_of(model_id: str) -> str:
+    """Say why there is no saved model of that name: renamed, deleted, or never there."""
+    for folder in folders():
+        if model_id in _slip_or_none(folder).former_names:
+            return f"The model {model_id} is now named {folder.name}: use that name"
+    known = ", ".join(path.name for path in folders()) or "none yet"
+    return trash.epitaph(model_id) or (
+        f"There is no saved model named {model_id} (saved: {known}): choose one of these or "
+        "train it with `spinefrac train`"
+    )
 
 
 def list_models() -> list[SavedModel | DamagedModel]:
     """Return every saved model, by name; one that cannot be used comes with the reason."""
     found: list[SavedModel | DamagedModel] = []
-    for folder in _folders():
+    for folder in folders():
         try:
-            names.validate(folder.name)
-            found.append(_open(folder))
+            found.append(load(folder.name))
         except ModelError as error:
-            found.append(DamagedModel(folder.name, folder, str(error)))
+            if folder.is_dir():  # else it was renamed or deleted meanwhile
+                found.append(DamagedModel(folder.name, folder, str(error)))
     return found
 
 
 def default_id() -> str:
     """Return the id of the model to use where none is named.
 
-    The one that ``models/default.txt`` names; else ``phantom-demo``; else the newest.
+    The one that ``models/default.txt`` names; else ``phantom-demo``; else the newest. Archived
+    ones are passed over.
 
     Raises
     ------
     ModelError
         The named one does not exist, or there is no usable model at all.
     """
-    marker = settings.models_dir() / DEFAULT_MARKER
-    if marker.is_file():
-        chosen = names.validate(marker.read_text(encoding="utf-8", errors="replace").strip())
-        if not (settings.models_dir() / chosen).is_dir():
-            raise ModelError(
-                f"The default model {chosen} does not exist any more: name a model, or delete "
-                f"{DEFAULT_MARKER} from the models' folder"
-            )
-        return chosen
-    if (settings.models_dir() / DEMONSTRATION).is_dir():
+    chosen = marked_default()
+    if chosen is not None:
+        if (settings.models_dir() / chosen).is_dir():
+            return chosen
+        for folder in folders():
+            if chosen in _slip_or_none(folder).former_names:
+                return folder.name
+        raise ModelError(
+            f"The default model {chosen} does not exist any more: name a model, or make another "
+            "one the default with `spinefrac models default`"
+        )
+    demonstration = settings.models_dir() / DEMONSTRATION
+    if demonstration.is_dir() and not _slip_or_none(demonstration).archived:
         return DEMONSTRATION
-    usable = [model for model in list_models() if isinstance(model, SavedModel)]
+    models = [model for model in list_models() if isinstance(model, SavedModel)]
+    usable = [model for model in models if not model.archived]
+    if not usable and models:
+        raise ModelError(
+            "Every saved model is archived: take one back with `spinefrac models archive --undo`, "
+            "or name one"
+        )
     if not usable:
         raise ModelError("There is no saved model yet: train one with `spinefrac train`")
     return max(usable, key=lambda model: (model.card.created, model.id)).id
 
 
-def _folders() -> list[Path]:
+def marked_default() -> str | None:
+    """Return the id that somebody made the default; None where nobody did."""
+    try:
+        content = (settings.models_dir() / DEFAULT_MARKER).read_text("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    return names.validate(content.strip())
+
+
+def folders() -> list[Path]:
     """Return the folders of saved models, sorted; unfinished ones begin with a dot."""
     models = settings.models_dir()
     if not models.is_dir():
@@ -232,7 +309,25 @@ def _folders() -> list[Path]:
     )
 
 
-def _open(folder: Path) -> SavedModel:
+def _read_undisturbed(folder: Path) -> SavedModel:
+    """Read a model while no other process changes the shelf, so that what fails is damage."""
+    with ExitStack() as held:
+        with suppress(OSError):  # where this process may not write, it has to do without
+            held.enter_context(lock.shelf(patience_s=5.0))
+        if not folder.is_dir():
+            raise ModelError(what_became_of(folder.name))
+        return open_folder(folder)
+
+
+def _slip_or_none(folder: Path) -> Slip:
+    """Read a slip; an empty one where it cannot be read, which `load` says."""
+    try:
+        return read_slip(folder)
+    except (ModelError, OSError):
+        return Slip()
+
+
+def open_folder(folder: Path) -> SavedModel:
     """Read a folder's card and verify every file against it; ModelError otherwise."""
     try:
         content = (folder / CARD_FILE).read_bytes()
@@ -241,7 +336,8 @@ def _open(folder: Path) -> SavedModel:
         if missing:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
         for name, record in card.files.items():
-            _verify(folder, name, record)
+            verify(folder, name, record)
+        written = read_slip(folder)
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise ModelError(
@@ -255,7 +351,16 @@ def _open(folder: Path) -> SavedModel:
         ) from error
     except ModelError as error:
         raise ModelError(f"Model {folder.name}: {error}") from error
-    return SavedModel(folder, card, hashlib.sha256(content).hexdigest())
+    return SavedModel(folder, card, hashlib.sha256(content).hexdigest(), written)
+
+
+def read_slip(folder: Path) -> Slip:
+    """Read what people wrote on the model in `folder`; ModelError where it is damaged."""
+    try:
+        content = (folder / SLIP_FILE).read_bytes()
+    except FileNotFoundError:
+        return Slip()
+    return slip.parse(content)
 
 
 def required_parts(card: Card) -> tuple[str, ...]:
@@ -263,9 +368,9 @@ def required_parts(card: Card) -> tuple[str, ...]:
     return PARTS if card.metrics else (ONNX_FILE,)
 
 
-def _verify(folder: Path, name: str, record: FileRecord) -> None:
-    """Compare one file with the card."""
-    if Path(name).name != name:
+def verify(folder: Path, name: str, record: FileRecord) -> None:
+    """Compare one file with the card; ModelError where they differ."""
+    if Path(name).name != name or name == "..":
         raise ModelError(f"card.json lists {name!r}, expected plain file names: do not use it")
     digest, size = file_digest(folder / name)
     if (digest, size) != (record.sha256, record.size):
@@ -290,5 +395,15 @@ def file_digest(path: Path) -> tuple[str, int]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        yield from csv.DictReader(file)
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            yield from csv.DictReader(file)
+    except FileNotFoundError as error:
+        raise ModelError(_gone(path.parent)) from error
+
+
+def _gone(folder: Path) -> str:
+    """Say what became of a model whose files were not where they had been."""
+    if folder.is_dir():
+        return f"The model {folder.name} was replaced while it was read: try again"
+    return what_became_of(folder.name)

@@ -29,8 +29,9 @@ from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import EpochRecord, GreyImage, OutOfFold, Preprocessing
 from spinefrac.store import card as cards
-from spinefrac.store import ensemble, names, saved
-from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord
+from spinefrac.store import ensemble, lock, names, saved
+from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord, Parent
+from spinefrac.store.files import sync
 
 if TYPE_CHECKING:
     import keras
@@ -85,6 +86,10 @@ class NewModel:
     probes : uint8 array, shape (>= 16, S, S)
         Model inputs on which Keras and ONNX Runtime are compared.
     audit_verdict : str or None
+    trained_by : str
+        Who had it trained, where they were signed in.
+    parent : Parent or None
+        The saved model that training started from.
     """
 
     id: str
@@ -103,6 +108,8 @@ class NewModel:
     input_check: InputCheckStatistics
     probes: GreyImage
     audit_verdict: str | None = None
+    trained_by: str = ""
+    parent: Parent | None = None
 
 
 def save(new: NewModel) -> saved.SavedModel:
@@ -124,21 +131,49 @@ def save(new: NewModel) -> saved.SavedModel:
         Keras disagree on the probes, or the disk does not take it.
     """
     _check(new)
+    with folder_for(new.id) as folder:
+        _write_parts(new, folder)
+    return saved.load(new.id)
+
+
+@contextmanager
+def folder_for(model_id: str) -> Iterator[Path]:
+    """Give a folder to fill, which then is the saved model `model_id`; or leave nothing.
+
+    Yields
+    ------
+    Path
+        An empty folder beside the saved models. It takes its name by one rename where the body
+        ends well, and is removed where it does not.
+
+    Raises
+    ------
+    ModelError
+        The name is in use or not a name, or the disk does not take it.
+    """
+    require_free(model_id)
     models = settings.models_dir()
     try:
         models.mkdir(parents=True, exist_ok=True)
-        with _unfinished_folder(models, new.id) as folder:
-            _write_parts(new, folder)
-            with _locked(models):
-                require_free(new.id)
-                folder.rename(models / new.id)
-            _sync(models)
+        with unfinished_folder(models, model_id) as folder:
+            yield folder
+            for path in (*folder.iterdir(), folder):
+                sync(path)
+            appear(folder, model_id)
     except OSError as error:
         raise ModelError(
-            f"The model {new.id} cannot be written ({error.strerror or error}), nothing was "
+            f"The model {model_id} cannot be written ({error.strerror or error}), nothing was "
             "saved: make room in the models' folder or permit writing there, and save again"
         ) from error
-    return saved.load(new.id)
+
+
+def appear(folder: Path, model_id: str) -> None:
+    """Let a finished folder appear under its name by one rename; ModelError where it is taken."""
+    models = settings.models_dir()
+    with lock.shelf():
+        require_free(model_id)
+        folder.rename(models / model_id)
+    sync(models)
 
 
 def require_free(model_id: str) -> None:
@@ -158,7 +193,7 @@ def remove_unfinished() -> list[str]:
     models = settings.models_dir()
     if not models.is_dir():
         return []
-    with _locked(models):
+    with lock.shelf():
         return _remove_abandoned(models)
 
 
@@ -207,10 +242,7 @@ def _write_parts(new: NewModel, folder: Path) -> None:
     )
     _write_oof(folder / saved.OOF_FILE, new.out_of_fold)
     _write_history(folder / saved.HISTORY_FILE, new.history)
-    files = {}
-    for name in saved.PARTS:
-        _sync(folder / name)
-        files[name] = FileRecord(*saved.file_digest(folder / name))
+    records = {name: FileRecord(*saved.file_digest(folder / name)) for name in saved.PARTS}
     card = Card(
         id=new.id,
         note=new.note,
@@ -226,13 +258,13 @@ def _write_parts(new: NewModel, folder: Path) -> None:
         operating_point=new.operating_point,
         input_check=new.input_check.to_dict(),
         keras_onnx_max_difference=difference,
-        versions=_versions(),
-        files=files,
+        versions=versions(),
+        files=records,
         audit_verdict=new.audit_verdict,
+        trained_by=new.trained_by,
+        parent=new.parent,
     )
     (folder / saved.CARD_FILE).write_bytes(cards.dump(card))
-    _sync(folder / saved.CARD_FILE)
-    _sync(folder)
 
 
 def _folds(new: NewModel) -> tuple[FoldRecord, ...]:
@@ -265,7 +297,8 @@ def _auc(labels: np.ndarray, logits: np.ndarray) -> float | None:
     return float(roc_auc_score(labels, logits)) if len(set(labels.tolist())) == 2 else None
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return Python's version and those of the packages that make a model."""
     packages = {package: version(package) for package in _PACKAGES.split()}
     return {"python": platform.python_version(), **packages}
 
@@ -288,10 +321,13 @@ def _without_folders(value: Any) -> Any:
 def _write_oof(path: Path, oof: OutOfFold) -> None:
     columns = (oof.groups, oof.labels, oof.folds, oof.logits, oof.probabilities)
     hashes = oof.pixel_hashes or [""] * len(oof.paths)
+    more = oof.subgroups
     _write_csv(
         path,
-        ("path", "group", "label", "fold", "logit", "probability", "pixel_hash"),
-        zip(oof.paths, *(column.tolist() for column in columns), hashes, strict=True),
+        (*saved.OOF_COLUMNS, *more),
+        zip(
+            oof.paths, *(column.tolist() for column in columns), hashes, *more.values(), strict=True
+        ),
     )
 
 
@@ -309,51 +345,35 @@ def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]])
 
 
 @contextmanager
-def _unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
+def unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
     """Make a folder to write in, held by a lock; remove it unless it was renamed away."""
-    with _locked(models):
+    with lock.shelf():
         _remove_abandoned(models)
         folder = models / f"{UNFINISHED}{model_id}-{secrets.token_hex(4)}"
         folder.mkdir()
-        lock = _try_lock(folder)
+        owned = _try_lock(folder)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        if owned is not None:
+            os.close(owned)
 
 
 def _remove_abandoned(models: Path) -> list[str]:
-    """Remove unfinished folders without an owner. The caller holds the lock on `models`."""
+    """Remove unfinished folders without an owner. The caller holds the shelf's lock."""
     removed = []
     for folder in models.glob(f"{UNFINISHED}*"):
-        lock = _try_lock(folder)
+        owned = _try_lock(folder)
         try:
             old = time.time() - folder.stat().st_mtime > _ABANDONED_AFTER_S
-            if lock is not None or (sys.platform == "win32" and old):
+            if owned is not None or (sys.platform == "win32" and old):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed.append(folder.name)
         finally:
-            if lock is not None:
-                os.close(lock)
+            if owned is not None:
+                os.close(owned)
     return removed
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, waiting for it; the kernel frees it when the process ends."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _try_lock(folder: Path) -> int | None:
@@ -369,14 +389,3 @@ def _try_lock(folder: Path) -> int | None:
         os.close(handle)
         return None
     return handle
-
-
-def _sync(path: Path) -> None:
-    """Have the system put a file or folder on the disk before going on."""
-    if sys.platform == "win32" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -59,10 +59,8 @@ def from_yaml(text: str | bytes) -> AugmentationConfig:
     """
     content = _parsed(text)
     if not isinstance(content, dict):
-        raise TrainingError(
-            "expected lines such as 'rotation: [-15, 15]', got "
-            f"{'nothing' if content is None else type(content).__name__}"
-        )
+        found = {type(None): "nothing", str: "a text", list: "a list"}.get(type(content), "a value")
+        raise TrainingError(f"expected lines such as 'rotation: [-15, 15]', got {found}")
     values: dict[str, Any] = {}
     for name, entry in content.items():
         if name not in TRANSFORMS:
@@ -122,7 +120,7 @@ def _parsed(text: str | bytes) -> Any:
 
 def _text(value: float) -> str:
     """Return a number as short as it reads back equal, and never as YAML takes for a text."""
-    text = f"{value:.0f}" if value == int(value) else repr(value)
+    text = str(int(value)) if value == int(value) else repr(value)
     # YAML 1.1 takes 1e-05 for a text; it wants a point before the exponent.
     mantissa, e, exponent = text.partition("e")
     return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"

@@ -8,7 +8,6 @@ weights are never lost to a full disk.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -29,11 +28,12 @@ from spinefrac.serving import input_check
 from spinefrac.store import saved, write
 from spinefrac.store.card import DataSummary
 from spinefrac.store.saved import SavedModel
-from spinefrac.training import cluster, networks, plan, quiet
+from spinefrac.training import cluster, continuing, networks, plan, quiet
 from spinefrac.training.checkpoint import no_room, write_whole
 from spinefrac.training.folds import train_folds
 from spinefrac.training.journal import Journal
 from spinefrac.training.plan import Plan
+from spinefrac.training.runs.estimates import folds_at_once
 from spinefrac.training.runs.records import Run
 from spinefrac.training.settings import TrainingSettings
 
@@ -86,7 +86,9 @@ def execute(
         journal.log("all folds are trained; saving the model")
         quiet.import_tensorflow()
         new = _new_model(run, dataset, ready, results)
-        model = write.save(replace(new, audit_verdict=verdict))
+        model = write.save(
+            replace(new, audit_verdict=verdict, parent=run.parent, trained_by=run.trained_by)
+        )
     plan.remove_work(folder)
     (folder / _DATASET).unlink(missing_ok=True)
     return model
@@ -111,11 +113,6 @@ def summary(model: SavedModel, run: str, seconds: float) -> dict[str, Any]:
     }
 
 
-def folds_at_once(settings: TrainingSettings) -> int:
-    """Return how many folds this machine trains at the same time."""
-    return min(settings.workers or os.cpu_count() or 1, settings.folds)
-
-
 # --- preparing ---------------------------------------------------------------------------------
 
 
@@ -126,7 +123,9 @@ def _prepared(
     kept = folder / _DATASET
     if plan.whole(folder) is not None and kept.is_file():
         content = json.loads(kept.read_text(encoding="utf-8"))
-        ready = replace(Plan.read(folder), settings=run.settings)  # the workers may have changed
+        # The workers may have changed, and a model that it starts from its name.
+        current = continuing.current_weights(run.settings, run.parent)
+        ready = replace(Plan.read(folder), settings=current)
         return ready, _dataset(content["dataset"]), content["verdict"]
 
     def progress(done: int, total: int) -> None:
@@ -138,8 +137,10 @@ def _prepared(
     dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
     journal.log(describe(dataset))
-    if dataset.fingerprint != run.fingerprint:
+    continuing.require_new(run.parent, dataset)
+    if run.fingerprint and dataset.fingerprint != run.fingerprint:
         journal.log("the folder has changed since the run was submitted; it is used as it is now")
+    journal.data(dataset.fingerprint, len(dataset.items), len(set(dataset.groups.tolist())))
     for remark in (*dataset.notes, *(f"left out {u.path}: {u.reason}" for u in dataset.unreadable)):
         journal.log(remark)
     audited = audit.judge(examined)
@@ -160,7 +161,7 @@ def _prepared(
         raise no_room("the plan of the run", error) from error
     ready = Plan(
         folder=folder,
-        settings=run.settings,
+        settings=continuing.current_weights(run.settings, run.parent),
         inputs=load_inputs(dataset, run.settings.preprocessing, progress),
         labels=dataset.labels,
         groups=dataset.groups,
@@ -206,8 +207,6 @@ def _trained(
         results = train_folds(ready, client, journal, cancelled, local=run.cluster is None)
     if open_folds:
         journal.log(f"trained {open_folds} folds in {time.monotonic() - started:.0f} s")
-    if run.cluster is None:
-        journal.measured(ready.settings, at_once, max(1, (os.cpu_count() or 1) // at_once))
     return results
 
 
@@ -259,6 +258,7 @@ def _new_model(
             logits=logits,
             probabilities=probabilities,
             pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
+            subgroups=dataset.subgroups,
         ),
         history=tuple(record for result in results for record in result.history),
         metrics=summarize(ready.labels, probabilities, ready.groups, point.threshold),

@@ -79,7 +79,12 @@ def train_fold(
     started = time.perf_counter()
     size = settings.preprocessing.size
     model = networks.build(
-        settings.network, size, settings.weights, seed=_seed(plan, fold), fast_training=True
+        settings.network,
+        size,
+        settings.weights,
+        seed=_seed(plan, fold),
+        fast_training=True,
+        part=fold,
     )
     history = fit(
         model,
@@ -147,6 +152,9 @@ def fit(
     model.compile(optimizer, keras.losses.BinaryCrossentropy(not ends_in_sigmoid(model)))
     stopper = _EarlyStopping(settings.patience) if settings.early_stopping else None
     history = list(_go_on(model, stopper, done)) if done else []
+    if keep and lines_first and not done:
+        optimizer.build(model.trainable_variables)
+        checkpoint.write(keep, _as_it_stands(model, stopper, (), False))
     stopped = bool(done and done.stopped)
     while len(history) < settings.epochs and not stopped:
         epoch = len(history) + 1
@@ -246,12 +254,12 @@ def _run_epoch(
     losses: list[float] = []
     for images, labels, weights in batches.epoch(epoch):
         if cancelled and cancelled():
-            raise Cancelled(f"training was cancelled in fold {fold}, epoch {epoch}")
+            raise Cancelled(f"training was cancelled in fold {fold + 1}, epoch {epoch}")
         answer = model.train_on_batch(images, labels, sample_weight=weights, return_dict=True)
         losses.append(float(answer["loss"]))
         if not math.isfinite(losses[-1]):
             raise TrainingError(
-                f"the loss of fold {fold} is no longer a number in epoch {epoch}; lower the "
+                f"the loss of fold {fold + 1} is no longer a number in epoch {epoch}; lower the "
                 f"learning rate (it was {plan.settings.learning_rate:g})"
             )
         if on_batch:

@@ -174,10 +174,11 @@ def _look_at_workers(work: _Work, topic: str) -> None:
             "resume the run"
         ) from error
     names = {address: _name(work, address, entry) for address, entry in present.items()}
+    work.known |= names
     for fold, one in list(work.running.items()):
         if one.worker not in present:
             one.future.cancel()
-            _lost(work, fold, f"the worker of fold {fold} is gone")
+            _lost(work, fold, f"the worker of fold {fold + 1} is gone")
     busy = {one.worker: fold for fold, one in work.running.items()}
     hosts = Counter(entry["host"] for entry in present.values())
     for address in present:
@@ -187,7 +188,6 @@ def _look_at_workers(work: _Work, topic: str) -> None:
                 work.waiting.remove(fold)
                 busy[address] = fold
     gone = {name: ("lost", None) for a, name in work.known.items() if a not in present}
-    work.known |= names
     work.journal.workers(
         gone
         | {
@@ -348,7 +348,7 @@ def _fetch_checkpoint(work: _Work, fold: int, one: _Running) -> None:
         try:
             checkpoint.write_whole(target, content)
         except OSError as error:
-            raise checkpoint.no_room(f"the checkpoint of fold {fold}", error) from error
+            raise checkpoint.no_room(f"the checkpoint of fold {fold + 1}", error) from error
 
 
 # --- how folds end -------------------------------------------------------------------------------
@@ -367,13 +367,13 @@ def _finish(work: _Work, fold: int) -> None:
         del work.running[fold]
         raise
     except (KilledWorker, OSError) as error:
-        return _lost(work, fold, f"the worker of fold {fold} was lost ({type(error).__name__})")
+        return _lost(work, fold, f"the worker of fold {fold + 1} was lost ({type(error).__name__})")
     except _TASK_GONE:
-        return _lost(work, fold, f"the worker of fold {fold} was lost")
+        return _lost(work, fold, f"the worker of fold {fold + 1} was lost")
     _keep_files(work, trained)
     result = work.plan.read_result(fold)
     if result is None or sha256_of(result.weights) != trained.weights_sha256:
-        return _lost(work, fold, f"what fold {fold} left did not arrive whole")
+        return _lost(work, fold, f"what fold {fold + 1} left did not arrive whole")
     del work.running[fold]
     checkpoint.remove(work.plan.checkpoint_path(fold))
     work.journal.fold(fold, "done", work.known.get(one.worker, one.worker), f"fold {fold + 1} done")
@@ -389,7 +389,7 @@ def _keep_files(work: _Work, trained: Trained) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             checkpoint.write_whole(target, content)
         except OSError as error:
-            raise checkpoint.no_room(f"what fold {trained.fold} left", error) from error
+            raise checkpoint.no_room(f"what fold {trained.fold + 1} left", error) from error
 
 
 def _lost(work: _Work, fold: int, reason: str) -> None:
@@ -423,5 +423,7 @@ def _quietly(function: Callable[..., Any], *arguments: Any, **options: Any) -> N
 
 def _require(result: FoldResult | None, fold: int) -> FoldResult:
     if result is None:
-        raise TrainingError(f"what fold {fold} left is gone from the run's folder; resume the run")
+        raise TrainingError(
+            f"what fold {fold + 1} left is gone from the run's folder; resume the run"
+        )
     return result

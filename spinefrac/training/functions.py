@@ -25,7 +25,7 @@ import numpy.typing as npt
 from spinefrac import imaging
 from spinefrac.data.scan import load_inputs, scan
 from spinefrac.data.splits import assign_folds
-from spinefrac.errors import ModelError
+from spinefrac.errors import DatasetError, ModelError
 from spinefrac.evaluation import calibration
 from spinefrac.evaluation.metrics import Metrics, summarize
 from spinefrac.records import (
@@ -199,9 +199,10 @@ def evaluate_model(
     ----------
     model : keras.Model
     data : path or (images, labels)
-        A labelled folder, or images (N, S, S) or (N, S, S, 1) in 0…255 with labels (N,). With
-        arrays, every slice counts as a patient of its own, so the intervals are too narrow
-        where a patient has several; a folder knows better.
+        A labelled folder, or images (N, S, S), (N, S, S, 1) or (N, S, S, 3) in 0…255 with
+        labels (N,); colour counts as grey by the mean of its channels. With arrays, every slice
+        counts as a patient of its own, so the intervals are too narrow where a patient has
+        several; a folder knows better.
 
     Returns
     -------
@@ -215,9 +216,8 @@ def evaluate_model(
     """
     side = input_side(model)
     if isinstance(data, tuple):
-        images = np.asarray(data[0])
-        pixels = images.reshape(len(images), *images.shape[1:3])
         labels = np.asarray(data[1]).ravel()
+        pixels = _grey_inputs(np.asarray(data[0]), len(labels), side)
         groups: npt.NDArray[Any] = np.arange(len(labels)).astype(str)
     else:
         dataset = scan(data)
@@ -225,6 +225,24 @@ def evaluate_model(
         labels, groups = dataset.labels, dataset.groups
     probabilities = calibration.probabilities(logits(model, pixels), temperature=1.0)
     return summarize(labels, probabilities, groups, _THRESHOLD).to_dict()
+
+
+def _grey_inputs(images: npt.NDArray[Any], count: int, side: int) -> npt.NDArray[Any]:
+    """Return images as (N, S, S) in 0…255; DatasetError where they are something else."""
+    if images.ndim == 4 and images.shape[3] in (1, 3):  # grey, or grey stored as colour
+        images = images[..., 0] if images.shape[3] == 1 else images.mean(axis=3)
+    if images.shape != (count, side, side):
+        raise DatasetError(
+            f"Expected {count} images of {side} × {side} pixels, one a label, (N, {side}, {side}) "
+            f"with 1, 3 or no channels at the end, got {images.shape}: resize them."
+        )
+    if images.dtype.kind not in "uif" or not np.isfinite(images).all():
+        raise DatasetError(f"Expected images of finite numbers, got {images.dtype} or gaps in it.")
+    if count and images.dtype.kind == "f" and 0.0 < images.max() <= 1.0:
+        raise DatasetError(
+            "Expected grey values in 0…255, got values in 0…1: multiply the images by 255."
+        )
+    return images
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> Path:

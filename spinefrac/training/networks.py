@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinefrac.errors import TrainingError
+from spinefrac.store import ensemble
 from spinefrac.training.settings import NETWORKS
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def build(
     weights: str | None = None,
     seed: int | None = None,
     fast_training: bool = False,
+    part: int = 0,
 ) -> keras.Model:
     """Build a network.
 
@@ -39,13 +41,15 @@ def build(
         Side S of the square input, in pixels.
     weights : str or None
         ``imagenet`` for the backbones of ``keras.applications``, the path of a Keras weights or
-        model file, or None for random weights.
+        model file, ``model.keras`` of a saved model, or None for random weights.
     seed : int or None
         Of the random weights.
     fast_training : bool
         Use TensorFlow's fused batch normalisation: the same numbers and the same variables in
         the same order, a quarter less time a step on a CPU, but no portable file. Copy the
         weights into a network built without it before saving.
+    part : int
+        Which of the fold networks of a saved model to take the weights of, counted round.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def build(
         features = backbone.output
     model = keras.Model(image, _head(features), name=name)
     if weights and weights != "imagenet":
-        _load_weights(model, backbone, Path(weights))
+        _load_weights(model, backbone, Path(weights), part)
     return model
 
 
@@ -240,10 +244,12 @@ def _backbone(
         ) from error
 
 
-def _load_weights(model: keras.Model, backbone: keras.Model | None, path: Path) -> None:
-    """Load a whole network's weights, or its backbone's alone, from `path`."""
+def _load_weights(model: keras.Model, backbone: keras.Model | None, path: Path, part: int) -> None:
+    """Load a whole network's weights, one of a saved model's, or its backbone's alone."""
     if not path.is_file():
         raise TrainingError(f"no weights file {path}; name an existing .weights.h5, .h5 or .keras")
+    if _took_fold(model, path, part):
+        return
     reasons = []
     for candidate in (model, backbone):
         if candidate is None:
@@ -257,6 +263,29 @@ def _load_weights(model: keras.Model, backbone: keras.Model | None, path: Path) 
         f"the weights in {path.name} do not fit the network {model.name!r}: {reasons[0]}; "
         "use a file saved from the same network, or train without weights"
     )
+
+
+def _took_fold(model: keras.Model, path: Path, part: int) -> bool:
+    """Take a fold network's weights where `path` is ``model.keras`` of a saved model."""
+    import keras
+
+    if path.suffix != ".keras":
+        return False
+    try:
+        whole = keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError, TypeError):
+        return False  # the plain way says what is wrong with the file
+    folds = [layer for layer in whole.layers if layer.name.startswith(ensemble.FOLD)]
+    if not folds:
+        return False
+    weights = folds[part % len(folds)].get_weights()
+    if [w.shape for w in weights] != [tuple(w.shape) for w in model.weights]:
+        raise TrainingError(
+            f"the fold networks in {path.name} do not fit the network {model.name!r}: train the "
+            "same network at the same size, or without weights"
+        )
+    model.set_weights(weights)
+    return True
 
 
 def _fused_batch_normalization() -> Callable[[], Any]:

@@ -121,7 +121,7 @@ class Plan:
             model.save_weights(beside)
             beside.replace(target)
         except OSError as error:
-            raise no_room(f"the weights of fold {fold}", error) from error
+            raise no_room(f"the weights of fold {fold + 1}", error) from error
         finally:
             beside.unlink(missing_ok=True)
 
@@ -140,7 +140,7 @@ class Plan:
         try:
             write_whole(self._result_path(result.fold), arrays.getvalue())
         except OSError as error:
-            raise no_room(f"the scores of fold {result.fold}", error) from error
+            raise no_room(f"the scores of fold {result.fold + 1}", error) from error
 
     def read_result(self, fold: int) -> FoldResult | None:
         """Return what `write_result` kept; None where a part is missing or damaged."""

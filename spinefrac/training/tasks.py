@@ -167,7 +167,7 @@ def train(place: Place, fold: int, threads: int, topic: str) -> Trained:
             for message in _messages(process):
                 if message is None:
                     if not _wanted(worker, key):
-                        raise Cancelled(f"nobody waits for fold {fold} any more")
+                        raise Cancelled(f"nobody waits for fold {fold + 1} any more")
                 elif "error" in message:
                     raise _error(message)
                 else:
@@ -228,7 +228,7 @@ def _died(fold: int, code: int, stderr: IO[str]) -> str:
     stderr.seek(0)
     last = " | ".join(line.strip() for line in stderr.readlines()[-_LAST_LINES:])
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    return f"the process of fold {fold} {how}; its last words: {last or 'none'}"
+    return f"the process of fold {fold + 1} {how}; its last words: {last or 'none'}"
 
 
 def _error(message: dict[str, Any]) -> SpinefracError:

@@ -299,3 +299,63 @@ def test_metrics_from_a_moved_threshold_to_the_slices_behind_a_number(watched: W
         settle(page)
         assert page.get_by_test_id("stAlertContentError").count() == 0
         assert no_wider_than_its_screen(page)
+
+
+#: Collects what is added, removed or rewritten outside the view, the warnings and the sliders.
+_WATCH_OUTSIDE = """() => {
+  window.outside = [];
+  const inside = '.st-key-augmentation-view, .st-key-augmentation-warnings, '
+    + '[class*=st-key-transform-], [data-testid=stStatusWidget], header';
+  new MutationObserver(records => records.forEach(record => {
+    const element = record.target.closest ? record.target : record.target.parentElement;
+    if (element && element.closest('.stMain') && !element.closest(inside))
+      window.outside.push([record.type, element.className, element.textContent.slice(0, 80),
+        ...[...record.addedNodes, ...record.removedNodes].map(node => node.nodeName)].join(' | '));
+  })).observe(document.body, {childList: true, characterData: true, subtree: true});
+}"""
+
+
+def test_a_slider_of_the_augmentation_redraws_only_the_grid(watched: Watched) -> None:
+    page = watched.page
+    settle(page)
+    received: list[bytes] = []
+
+    def listen(socket: playwright.WebSocket) -> None:
+        socket.on(
+            "framereceived",
+            lambda frame: received.append(frame if isinstance(frame, bytes) else frame.encode()),
+        )
+
+    page.on("websocket", listen)
+    page.reload()  # so that the connection is one that is listened to
+    if page.viewport_size["width"] < 700:
+        page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Augmentation").click()
+    copies = page.locator(".sf-copies figure:not(.first) img")
+    expect(copies).to_have_count(24)
+    expect(page.get_by_role("status").filter(has_text="No range destroys")).to_be_visible()
+    settle(page)
+    lead = b"In every epoch each training slice"
+    assert any(lead in frame for frame in received)
+
+    before = copies.first.get_attribute("src")
+    page.evaluate(_WATCH_OUTSIDE)
+    received.clear()
+    page.locator(".st-key-transform-rotation").get_by_role("slider").first.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    expect(copies.first).not_to_have_attribute("src", before or "")
+    settle(page)
+    assert page.evaluate("() => window.outside") == []
+    # The server ran the fragment: it sent pictures, and nothing of the page around it.
+    assert any(b"Copy in epoch 24" in frame for frame in received)
+    assert not any(lead in frame or b"Slice from" in frame for frame in received)
+    assert no_wider_than_its_screen(page)
+
+    for view in ("One by one", "Animation", "Histogram", "Judgement", "Use it", "Grid"):
+        page.get_by_role("radio", name=view, exact=True).click()
+        settle(page)
+        assert page.get_by_test_id("stAlertContentError").count() == 0
+        assert no_wider_than_its_screen(page)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Seed 1, slice 1, epochs 1 to 24")).to_be_visible()

@@ -36,10 +36,11 @@ def made_up(folder: Path, *, one_class: bool = False, name: str = "made-up") -> 
     path.mkdir()
     rows = io.StringIO()
     writer = csv.writer(rows)
-    writer.writerow(("path", "group", "label", "fold", "logit", "probability", "pixel_hash"))
+    writer.writerow((*saved.OOF_COLUMNS, "scanner"))
     for i in range(60):
         file = f"{'fracture' if labels[i] else 'normal'}/<b>{i:03}.png"
-        writer.writerow((file, groups[i], labels[i], i // 5 % 3, logits[i], scores[i], ""))
+        numbers = (groups[i], labels[i], i // 5 % 3, logits[i], scores[i])
+        writer.writerow((file, *numbers, "", f"Maker {i // 5 % 2}"))
     (path / saved.OOF_FILE).write_text(rows.getvalue())
     rows = io.StringIO()
     writer = csv.writer(rows)
@@ -171,6 +172,20 @@ def test_every_answer_is_known_or_left_to_the_authors(model: SavedModel) -> None
         by_authors = sum(answer == checklists.AUTHORS for _, _, answer in filled)
         assert 0 < by_authors < len(items)
     assert set(known) == {key for _, _, key in (*checklists.CLAIM, *checklists.TRIPOD) if key}
+
+
+def test_subgroups_are_measured_by_what_the_files_say(model: SavedModel) -> None:
+    from spinefrac.evaluation.parts import by_part
+
+    blocks = contents.report(model).blocks
+    (table,) = [b for b in blocks if isinstance(b, Table) and b.head[0] == "Scanner"]
+    assert [row[0] for row in table.rows] == ["Maker 0", "Maker 1"]
+    oof = model.oof()
+    wanted = by_part(
+        oof.labels, oof.probabilities, oof.groups, oof.subgroups["scanner"], model.threshold
+    )
+    assert table.rows[1][3] == checklists.rate(wanted["Maker 1"], "auc")
+    assert "see Subgroups" in checklists.facts(model, [])["performance"]
 
 
 def test_an_audit_verdict_is_repeated(model: SavedModel) -> None:

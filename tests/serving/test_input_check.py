@@ -1,6 +1,8 @@
 """The input check calls new patients' slices typical and other pictures not."""
 
 import json
+import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -95,7 +97,7 @@ def test_other_pictures_are_not_typical(statistics, make):
     for seed in range(3):
         answer = check_picture(statistics, make(np.random.default_rng(seed)))
         assert not answer.typical and answer.score == 100.0
-        assert answer.reason.startswith("not like the slices this model was trained on: ")
+        assert re.match(r"(like|far|in another window)\b.* \(.+\)$", answer.reason)
 
 
 def test_an_inverted_a_brighter_and_a_darker_slice_are_noticed(statistics):
@@ -111,7 +113,38 @@ def test_an_inverted_a_brighter_and_a_darker_slice_are_noticed(statistics):
 def test_a_colour_picture_is_named_so(statistics):
     window = imaging.display(phantoms(1, seed=3)[0], (500.0, 2000.0))
     answer = check_picture(statistics, window, colour=True)
-    assert not answer.typical and answer.reason.startswith("colour picture")
+    assert not answer.typical and answer.reason.startswith("a colour photograph")
+
+
+def test_a_picture_is_named_for_what_it_looks_like(statistics):
+    rng = np.random.default_rng(0)
+    assert check_picture(statistics, page(rng)).reason.startswith("like a document")
+    window = imaging.display(phantoms(1, seed=3)[0], (40.0, 400.0)).astype(float)
+    assert check_picture(statistics, window).reason.startswith("in another window")
+    assert "X-ray" in check_picture(statistics, chest_x_ray(rng)).reason
+
+
+@pytest.mark.parametrize(
+    "modality, word",
+    [("MR", "magnetic resonance"), ("DX", "X-ray"), ("NM", "nuclear"), ("PT", r"\(PT\)")],
+)
+def test_dicom_of_another_modality_is_named_so_whatever_it_looks_like(statistics, modality, word):
+    pixels = imaging.display(phantoms(1, seed=3)[0], (500.0, 2000.0)).astype(np.float32)
+    ct = CtSlice(pixels, calibrated=False, format="dicom", modality=modality)
+    answer = input_check.check(statistics, ct, imaging.to_input(ct, PREPROCESSING))
+    assert not answer.typical and answer.score == 100.0 and re.search(word, answer.reason)
+    captured = replace(ct, modality="CT")  # a screen shot of a CT slice says CT
+    assert input_check.check(
+        statistics, captured, imaging.to_input(captured, PREPROCESSING)
+    ).typical
+
+
+def test_a_ct_slice_unlike_the_training_ones_is_another_region_or_scanner(statistics):
+    hu = phantoms(1, seed=3)[0].pixels
+    noisy = hu + np.random.default_rng(0).normal(0, 400, hu.shape).astype(np.float32)
+    ct = CtSlice(noisy, calibrated=True, format="dicom")
+    answer = input_check.check(statistics, ct, imaging.to_input(ct, PREPROCESSING))
+    assert not answer.typical and answer.reason.startswith("another region of the body")
 
 
 def test_statistics_survive_json(statistics):

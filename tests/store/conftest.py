@@ -39,3 +39,17 @@ def saved_model(home, new_model):
     from spinefrac.store import write
 
     return write.save(new_model)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory):
+    """A saved model of a few kilobytes that needs no TensorFlow, imported from ONNX."""
+    from spinefrac.store import importing
+    from tests.store.foreign_onnx_file import onnx_network
+
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "small.onnx").write_bytes(onnx_network().SerializeToString())
+    given = importing.Answers(scale="0..1", positive_class=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINEFRAC_HOME", str(folder / "home"))
+        return importing.import_file(folder / "small.onnx", given=given)

@@ -29,8 +29,6 @@ def copy_parts(new: SimpleNamespace, folder: Path) -> None:
                 file.write(content[start : start + length])
                 file.flush()
                 time.sleep(pause)
-        write._sync(folder / name)
-    write._sync(folder)
 
 
 if __name__ == "__main__":

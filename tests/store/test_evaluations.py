@@ -41,6 +41,37 @@ def test_what_is_kept_comes_back(saved_model, evaluated) -> None:
     assert evaluation.metrics.n == 12 and set(evaluation.shift) >= {"auc", "recall", "ece"}
 
 
+def test_boxes_score_the_heat_maps_and_columns_of_the_files_are_kept(
+    saved_model, folder, tmp_path
+) -> None:
+    import csv
+    import shutil
+
+    import cv2
+
+    shutil.copytree(folder, tmp_path / "boxed")
+    with (tmp_path / "boxed/boxes.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("path", "x", "y", "width", "height"))
+        for mask in sorted((folder / "masks").iterdir()):
+            box = cv2.boundingRect(cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE))
+            writer.writerow((f"fracture/{mask.name}", *box))
+    small = next((tmp_path / "boxed/normal").iterdir())
+    cv2.imwrite(str(small), cv2.resize(cv2.imread(str(small), 0), (128, 128)))
+    evaluation, answers = external.evaluate(
+        Predictor(saved_model), scan(tmp_path / "boxed"), keep=False
+    )
+    found = evaluation.pointing
+    assert found.slices == evaluation.data.fracture and 0 <= found.hits <= found.slices
+    assert 0 < found.chance < 0.5
+    assert sorted(set(answers.subgroups["size"])) == ["128×128", "256×256"]
+    assert evaluations.Evaluation.from_dict(evaluation.to_dict()) == evaluation
+    evaluations.keep(evaluation, answers)
+    assert evaluations.answers(evaluation).subgroups == answers.subgroups
+    (home := evaluations._folder(saved_model.id) / f"{evaluation.key}.json").unlink()
+    home.with_suffix(".csv").unlink()
+
+
 def test_the_model_itself_stays_as_it_was(saved_model, evaluated) -> None:
     assert saved.load(saved_model.id).card_hash == saved_model.card_hash
     assert {path.name for path in saved_model.path.iterdir()} == {
@@ -50,8 +81,8 @@ def test_the_model_itself_stays_as_it_was(saved_model, evaluated) -> None:
 
 
 def test_no_path_of_this_machine_is_kept(home, folder, evaluated) -> None:
-    text = (home / "evaluations" / "tiny").glob("*")
-    assert all(str(folder.parent) not in path.read_text() for path in text)
+    text = list((home / "evaluations").glob("*/*"))
+    assert text and all(str(folder.parent) not in path.read_text() for path in text)
 
 
 def test_evaluations_of_an_earlier_model_of_that_name_are_passed_over(
@@ -62,7 +93,7 @@ def test_evaluations_of_an_earlier_model_of_that_name_are_passed_over(
 
 def test_damage_is_noticed(home, saved_model, evaluated) -> None:
     evaluation, answers = evaluated
-    table = home / "evaluations" / "tiny" / f"{evaluation.key}.csv"
+    table = home / "evaluations" / evaluation.card_hash[:16] / f"{evaluation.key}.csv"
     table.write_bytes(table.read_bytes().replace(b"P001", b"P002", 1))
     with pytest.raises(ModelError, match="evaluate the folder again"):
         evaluations.answers(evaluation)
@@ -82,12 +113,13 @@ def test_file_names_that_are_not_utf8_survive(saved_model, evaluated) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write")
 def test_no_right_to_write_is_said(home, evaluated) -> None:
-    (home / "evaluations" / "tiny").chmod(0o500)
+    folder = home / "evaluations" / evaluated[0].card_hash[:16]
+    folder.chmod(0o500)
     try:
         with pytest.raises(ModelError, match="cannot be kept"):
             evaluations.keep(*evaluated)
     finally:
-        (home / "evaluations" / "tiny").chmod(0o700)
+        folder.chmod(0o700)
 
 
 # --- slices that the model was trained on ------------------------------------------------
@@ -145,6 +177,6 @@ def test_other_slices_or_labels_are_refused(saved_model, evaluated) -> None:
 
 def test_kept_json_is_json(home, evaluated) -> None:
     evaluation, _ = evaluated
-    path = home / "evaluations" / "tiny" / f"{evaluation.key}.json"
+    path = home / "evaluations" / evaluation.card_hash[:16] / f"{evaluation.key}.json"
     content = json.loads(path.read_text())
     assert content["model"] == "tiny" and "NaN" not in path.read_text()

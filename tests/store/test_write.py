@@ -20,8 +20,8 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pro
 
 
 def left_in(home):
-    """Names of everything in the models' folder."""
-    return sorted(path.name for path in (home / "models").iterdir())
+    """Names of everything in the models' folder but its lock."""
+    return sorted(path.name for path in (home / "models").iterdir() if path.name != ".lock")
 
 
 # --- what is saved ---------------------------------------------------------------------

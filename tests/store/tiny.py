@@ -64,6 +64,7 @@ def out_of_fold(temperature: float, rows: int = 40) -> OutOfFold:
         folds=np.arange(rows, dtype=np.int64) // 4 % FOLDS,
         logits=logits,
         probabilities=calibration.probabilities(logits, temperature),
+        subgroups={"scanner": tuple(f"maker {i % 3}" for i in range(rows))},
     )
 
 

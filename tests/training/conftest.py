@@ -1,5 +1,7 @@
 """A small data set that a network can learn in seconds: ellipses, half of them with a dark gap."""
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +40,18 @@ def folder(tmp_path) -> Path:
     return write_slices(tmp_path / "slices")
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 24 MB; skipped where none may be mounted."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here: that takes root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
 def write_slices(root: Path) -> Path:
     """Write what `folder` holds."""
     for name in ("fracture", "normal"):
@@ -56,6 +70,7 @@ def quick_settings() -> TrainingSettings:
         epochs=2,
         batch_size=8,
         workers=1,
+        line_steps=0,
         preprocessing=Preprocessing(size=SIZE, bone_crop=False),
         augmentation=AugmentationConfig(rotation=5),
     )

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from spinefrac.errors import TrainingError
@@ -23,6 +24,7 @@ def only(**change: float) -> AugmentationConfig:
 NAMES = ("rotation", "zoom", "brightness", "shift", "flip", "contrast", "noise", "sharpness")
 
 
+@given_settings(deadline=None)  # other processes may have the cores
 @given(st.integers(0, 2**31), st.integers(0, 1000), st.integers(0, 10**6))
 def test_seed_epoch_and_index_determine_the_picture(seed, epoch, index):
     first = Augmenter(AugmentationConfig(), seed)(RAMP, epoch, index)

@@ -75,24 +75,38 @@ def test_one_of_another_network_is_refused(tmp_path):
 
 def interrupted_and_resumed(plan, batches: int):
     """Train fold 0, interrupted after so many batches; then go on; also return what went on."""
-    asked, resumed = [], []
-
-    def cancelled() -> bool:
-        asked.append(None)
-        return len(asked) > batches
-
+    resumed = []
     with pytest.raises(Cancelled):
-        train_fold(plan, 0, cancelled=cancelled, checkpoints=True)
+        _interrupt(plan, batches)
     return train_fold(plan, 0, on_epoch=resumed.append, checkpoints=True), resumed
 
 
 def test_a_resumed_fold_ends_bit_for_bit_as_an_undisturbed_one(plan, tmp_path):
-    plan = replace(plan, settings=replace(plan.settings, epochs=4))
+    plan = replace(plan, settings=replace(plan.settings, epochs=4, line_steps=6))
     undisturbed = train_fold(replace(plan, folder=_folder(tmp_path, "other")), 0)
-    result, resumed = interrupted_and_resumed(plan, batches=8)  # three an epoch
+    result, resumed = interrupted_and_resumed(plan, batches=14)  # six of lines, then three an epoch
     assert [record.epoch for record in resumed] == [3, 4]
     assert np.array_equal(result.logits, undisturbed.logits)
     assert _but_seconds(result.history) == _but_seconds(undisturbed.history)
+
+
+def test_the_lines_are_not_learned_twice(plan):
+    plan = replace(plan, settings=replace(plan.settings, line_steps=6))
+    with pytest.raises(Cancelled):
+        _interrupt(plan, after=7)  # within the first epoch
+    asked = []
+    train_fold(plan, 0, cancelled=lambda: asked.append(None), checkpoints=True)
+    assert len(asked) == 6  # two epochs of three batches
+
+
+def _interrupt(plan, after: int):
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) > after
+
+    train_fold(plan, 0, cancelled=cancelled, checkpoints=True)
 
 
 @pytest.mark.slow

@@ -125,10 +125,11 @@ def test_folds_train_elsewhere_and_outlive_a_worker(folder, quick, tls_cluster, 
     settings = replace(quick, epochs=30)
     run = runs.submit(folder, "elsewhere", settings, cluster=there)
     wait_until(lambda: any(fold.epoch >= 3 for fold in runs.progress(run.id).folds))
+    started = next(fold for fold in runs.progress(run.id).folds if fold.epoch >= 3)
     at_work = {w.name for w in runs.progress(run.id).workers if w.state == "training"}
     assert at_work and at_work <= {"host-1", "host-2"}
-    assert list((tmp_path / "host-1/runs/received").glob("*/inputs.npy"))
-    os.killpg(workers[0].pid, signal.SIGKILL)
+    assert list((tmp_path / started.worker / "runs/received").glob("*/inputs.npy"))
+    os.killpg(workers[int(started.worker[-1]) - 1].pid, signal.SIGKILL)
     for _ in runs.follow(run.id):
         pass
     ended = finished(runs.get(run.id))
@@ -140,7 +141,8 @@ def test_folds_train_elsewhere_and_outlive_a_worker(folder, quick, tls_cluster, 
     at_home = train(folder, "at-home", replace(settings, workers=1))
     # The same numbers, but for how many cores a machine gives a fold.
     assert np.allclose(ended.oof().logits, at_home.oof().logits, atol=1e-3)
-    assert not list((tmp_path / "host-2/runs/received").glob("*"))
+    other = {"host-1": "host-2", "host-2": "host-1"}[started.worker]
+    assert not list((tmp_path / other / "runs/received").glob("*"))
     logs = runs.run_folder(run.id) / "tensorboard"
     assert all(list((logs / f"fold-{fold}").glob("events.*")) for fold in (0, 1))
 

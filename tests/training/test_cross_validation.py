@@ -16,6 +16,7 @@ from spinefrac.records import Preprocessing
 from spinefrac.store import saved
 from spinefrac.training import runs
 from spinefrac.training.cross_validation import finished, train
+from spinefrac.training.runs import database
 from spinefrac.training.settings import TrainingSettings
 from tests.training.watch import fold_processes, wait_until
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_folder_becomes_a_model(folder, quick):
+    before = _submitted_by_one_who_is_killed(folder)
     lines, epochs = [], []
     model = train(folder, "first", quick, log=lines.append, on_epoch=epochs.append)
     card = saved.load("first").card
@@ -42,26 +44,27 @@ def test_a_folder_becomes_a_model(folder, quick):
     with pytest.raises(ModelError, match="in use"):
         train(folder, "first", quick)
     _tensorboard_reads(run)
-    _outlives_who_submitted_it(folder, model)
+    # The run before it outlived who submitted it; one runner did both; the seed gives the same.
+    assert np.array_equal(finished(runs.get(before)).oof().logits, model.oof().logits)
+    with database.reading() as connection:
+        pids = [row["pid"] for row in connection.execute("SELECT pid FROM attempts")]
+    assert len(pids) == 2 and len(set(pids)) == 1
 
 
-def _outlives_who_submitted_it(folder, first):
-    """The same once more, submitted by a process that is killed; the seed gives the same."""
+def _submitted_by_one_who_is_killed(folder):
     code = (
         "import sys\nfrom spinefrac.training import runs\n"
         "from tests.training.conftest import quick_settings\n"
-        f"run = runs.submit({str(folder)!r}, 'second', quick_settings())\n"
+        f"run = runs.submit({str(folder)!r}, 'before', quick_settings())\n"
         "print(run.id, flush=True)\nsys.stdin.read()"
     )
     submitter = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     run = submitter.stdout.readline().strip()
-    wait_until(lambda: runs.get(run).state == "running")
     submitter.kill()
     submitter.wait()
-    wait_until(lambda: not runs.get(run).open)
-    assert np.array_equal(finished(runs.get(run)).oof().logits, first.oof().logits)
+    return run
 
 
 def _tensorboard_reads(run):
@@ -98,6 +101,7 @@ def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
     settings = replace(quick, epochs=400, workers=2)
     run = runs.submit(folder, "first", settings)
     wait_until(lambda: all(fold.epoch >= 2 for fold in runs.progress(run.id).folds))
+    _nobody_else_can_reach(runs.runner_state().pid)
     asked = time.monotonic()
     runs.cancel(run.id)
     wait_until(lambda: not runs.get(run.id).open)
@@ -111,6 +115,13 @@ def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
     epochs = [event for event in runs.events(run.id, kinds=["epoch"]) if event.fold == 0]
     assert [event.epoch for event in epochs] == list(range(1, len(epochs) + 1))
     _folds_end_with_their_runner(run)
+
+
+def _nobody_else_can_reach(runner):
+    """Where folds train on this machine, nothing listens beyond it."""
+    ours = [psutil.Process(runner), *fold_processes(runner)]
+    heard = [c.laddr.ip for p in ours for c in p.net_connections() if c.status == "LISTEN"]
+    assert set(heard) <= {"127.0.0.1"}
 
 
 def _folds_end_with_their_runner(run):

@@ -24,7 +24,7 @@ from spinefrac.store import saved
 from spinefrac.training import runs
 from spinefrac.training.cross_validation import finished, train
 from tests.training.conftest import quick_settings, write_slices
-from tests.training.watch import fold_processes, wait_until
+from tests.training.watch import fill, fold_processes, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -88,6 +88,7 @@ def test_the_runner_is_killed(folder, undisturbed, chance):
     while killed < KILLS:
         number += 1
         run = runs.submit(folder, f"killed-{number}", SETTINGS).id
+        stood = []
         for _ in range(MOST_A_RUN):
             if killed >= KILLS or not after(run, chance.randrange(EVENTS // 3)):
                 break
@@ -96,30 +97,32 @@ def test_the_runner_is_killed(folder, undisturbed, chance):
                 continue
             os.kill(runner.pid, signal.SIGKILL)
             killed += 1
-            _noticed_and_continued(run)
+            stood.append(_noticed_and_continued(run))
         for _ in runs.follow(run):
             pass
         check(run, undisturbed)
+        _no_epoch_is_trained_again(run, stood)
 
 
-def _noticed_and_continued(run: str) -> None:
-    """See that a dead runner is seen in time, and start the next one."""
+def _noticed_and_continued(run: str) -> tuple[int, list[int]]:
+    """See that a dead runner is seen in time, start the next one; return where the run stood."""
     dead = time.monotonic()
     wait_until(lambda: runs.runner_state() is None)
     assert time.monotonic() - dead < 15
-    assert runs.get(run).interrupted or not runs.get(run).open
-    before = [fold.epoch for fold in runs.progress(run).folds]
+    found = runs.get(run)
+    assert found.interrupted or found.state != "running"  # it may not have taken the run yet
+    stood = runs.get(run).attempts, [fold.epoch for fold in runs.progress(run).folds]
     runs.ensure_runner()
     wait_until(lambda: runs.runner_state() is not None or not runs.get(run).open)
-    _at_most_one_epoch_is_lost(run, before)
+    return stood
 
 
-def _at_most_one_epoch_is_lost(run: str, before: list[int]) -> None:
-    """Look where the folds went on: no epoch that was told of is trained again."""
-    attempts = runs.get(run).attempts
+def _no_epoch_is_trained_again(run: str, stood: list[tuple[int, list[int]]]) -> None:
+    """See that no epoch that was told of before a kill was trained after it."""
     for event in runs.events(run, kinds=["epoch"]):
-        if event.attempt == attempts:
-            assert event.epoch > before[event.fold]
+        for attempt, epochs in stood:
+            if event.attempt > attempt:
+                assert event.epoch > epochs[event.fold]
 
 
 def test_a_folds_process_is_killed(folder, undisturbed, chance):
@@ -163,6 +166,24 @@ def _fold_at_work(run: str) -> list[tuple[int, int]]:
         if len(command) > 4:
             found.append((process.pid, int(command[-2])))
     return found
+
+
+def test_the_disk_is_full_while_folds_train(folder, undisturbed, small_disk, monkeypatch):
+    """The run fails and says so; with room again it goes on from what was kept."""
+    monkeypatch.setenv("SPINEFRAC_HOME", str(small_disk / "home"))
+    monkeypatch.setattr("spinefrac.training.runs.submission._ROOM_BYTES", 0)
+    run = runs.submit(folder, "first", SETTINGS).id
+    wait_until(lambda: any(fold.epoch for fold in runs.progress(run).folds))
+    runner = runs.runner_state()
+    fill(small_disk)
+    wait_until(lambda: runner is None or not fold_processes(runner.pid))
+    (small_disk / "fill").unlink()
+    wait_until(lambda: not runs.get(run).open)
+    if runs.get(run).state != "done":  # the folds may have been quicker than the disk
+        assert "make room" in runs.get(run).error
+        runs.resume(run)
+        wait_until(lambda: not runs.get(run).open)
+    check(run, undisturbed)
 
 
 SERVER = """

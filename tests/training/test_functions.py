@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import spinefrac
-from spinefrac.errors import ImageError, ModelError
+from spinefrac.errors import DatasetError, ImageError, ModelError
 from spinefrac.training.settings import TrainingSettings
 
 
@@ -63,6 +63,24 @@ def test_arrays_can_be_evaluated():
     images = np.random.default_rng(0).uniform(0, 255, (20, 32, 32, 1)).astype(np.float32)
     measured = spinefrac.evaluate_model(model, (images, np.arange(20) % 2))
     assert measured["n"] == 20
+
+
+def test_colour_arrays_count_as_grey_and_others_are_refused_in_words():
+    model = spinefrac.build_cnn_model(size=32)
+    labels = np.arange(20) % 2
+    grey = np.random.default_rng(0).uniform(0, 255, (20, 32, 32)).astype(np.float32)
+    colour = np.repeat(grey[..., None], 3, axis=3)
+    want = spinefrac.evaluate_model(model, (grey, labels))
+    got = spinefrac.evaluate_model(model, (colour, labels))
+    assert got["auc"] == pytest.approx(want["auc"], abs=1e-6)
+    for wrong, message in (
+        (grey / 255, "multiply the images by 255"),
+        (grey[:, :16], "resize them"),
+        (grey[:10], "one a label"),
+        (np.full_like(grey, np.nan), "finite numbers"),
+    ):
+        with pytest.raises(DatasetError, match=message):
+            spinefrac.evaluate_model(model, (wrong, labels))
 
 
 def test_a_model_of_another_shape_is_refused(folder):

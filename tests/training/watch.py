@@ -1,6 +1,8 @@
 """Wait for runs and find their processes."""
 
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -20,3 +22,10 @@ def fold_processes(runner: int) -> list[psutil.Process]:
         return [p for p in children if "spinefrac.training.worker" in " ".join(p.cmdline())]
     except psutil.NoSuchProcess:
         return []
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on a small disk; removing its file ``fill`` makes room again."""
+    with suppress(OSError), (disk / "fill").open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))

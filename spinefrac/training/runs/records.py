@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spinefrac.records import EpochRecord
+from spinefrac.store.card import Parent
 from spinefrac.training.settings import TrainingSettings
 
 #: States of a run; `OPEN` ones hold their name and are still to end.
@@ -58,8 +59,10 @@ class Run:
     note, threshold_rule : str
     cluster : Cluster or None
         None for processes of this machine.
-    parent : str or None
+    parent : Parent or None
         The saved model whose weights or settings it started from.
+    trained_by : str
+        Who submitted it, where they were signed in.
     fingerprint : str
     images, groups : int
         Of the data set.
@@ -92,7 +95,8 @@ class Run:
     note: str
     threshold_rule: str
     cluster: Cluster | None
-    parent: str | None
+    parent: Parent | None
+    trained_by: str
     fingerprint: str
     images: int
     groups: int

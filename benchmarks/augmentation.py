@@ -1,0 +1,139 @@
+"""How long the augmentation's preview takes, and its share of a step of training.
+
+python -m benchmarks augmentation
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pages import _augmentation_views as views
+from pages._augmentation_source import Shown
+from spinefrac import imaging
+from spinefrac.records import Preprocessing
+from spinefrac.training import augmentation_judgement as judgement
+from spinefrac.training.augmentation_config import PRESETS, AugmentationConfig
+
+SAMPLE = Path(__file__).resolve().parents[1] / "pages/samples/fracture-1.dcm"
+BATCH, SIDE, STEPS = 32, 160, 12
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Measure; return (what, value, target) of each figure."""
+    return [*_grids(), *_judgement(), *_share()]
+
+
+def _grids() -> list[tuple[str, str, str]]:
+    """Time a grid from the slice to the HTML that is sent, by the page's own function."""
+    from streamlit import logger
+
+    logger.set_log_level("CRITICAL")  # it warns that there is no browser
+    # All in this thread, so that its time is all there is.
+    cv2.setNumThreads(1)
+    ct = imaging.read(SAMPLE)
+    table = []
+    for side, name, target in (
+        (512, "standard", "150 ms"),
+        (512, "strong", "150 ms"),
+        (160, "standard", "reported"),
+    ):
+        preprocessing = Preprocessing(size=side)
+        shown = Shown(ct, imaging.to_input(ct, preprocessing).pixels, preprocessing)
+        for mode in views.MODES if side == 512 and name == "strong" else views.MODES[:1]:
+            cpu, wall = _median(lambda s=shown, n=name, m=mode: views.grid(s, PRESETS[n], 0, m), 9)
+            what = f"augmentation: grid of 24 at {side}×{side}, {name}, {mode.lower()}"
+            table.append((f"{what} (waiting included: {wall:.0f} ms)", f"{cpu:.0f} ms", target))
+    return table
+
+
+def _judgement() -> list[tuple[str, str, str]]:
+    """Time the warnings after one slider moved; the other transforms are kept."""
+    seen = Preprocessing()
+    judgement.judge(AugmentationConfig(), seen)
+    ranges = iter(np.linspace(16, 40, 7).tolist())
+    cpu, wall = _median(lambda: judgement.judge(AugmentationConfig(rotation=next(ranges)), seen), 6)
+    what = f"augmentation: warnings after a slider moved (waiting included: {wall:.0f} ms)"
+    return [(what, f"{cpu:.0f} ms", "reported")]
+
+
+def _median(function: Callable[[], object], repetitions: int) -> tuple[float, float]:
+    """Return the median milliseconds of this thread's work, and of the clock on the wall.
+
+    They are the same where nothing else runs.
+    """
+    function()
+    times = []
+    for _ in range(repetitions):
+        started, worked = time.perf_counter(), time.thread_time()
+        function()
+        times.append((time.thread_time() - worked, time.perf_counter() - started))
+    cpu, wall = 1000 * np.median(times, axis=0)
+    return float(cpu), float(wall)
+
+
+def _share() -> list[tuple[str, str, str]]:
+    """Train in a fresh process with one thread, and say how much of a step is augmentation."""
+    environment = {
+        **os.environ,
+        **dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "1"),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    table = []
+    for name in ("standard", "strong"):
+        done = subprocess.run(
+            [sys.executable, "-c", f"from benchmarks import augmentation as a; a.step({name!r})"],
+            cwd=Path(__file__).resolve().parents[1],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        augmenting, whole = map(float, done.stdout.split()[-2:])
+        table.append(
+            (
+                f"augmentation: share of a step, batch {BATCH}, {SIDE}×{SIDE}, one thread, {name} "
+                f"({augmenting:.0f} of {whole:.0f} ms)",
+                f"{100 * augmenting / whole:.1f} %",
+                "at most 10 %",
+            )
+        )
+    return table
+
+
+def step(name: str) -> None:
+    """Print the median milliseconds of work of a step's augmentation and of the whole step."""
+    from spinefrac.training import quiet
+    from spinefrac.training.augmentation import Augmenter
+
+    quiet.import_tensorflow()
+    import keras
+
+    from spinefrac.training import networks
+
+    cv2.setNumThreads(1)
+    model = networks.build("compact", SIDE, fast_training=True)
+    model.compile(keras.optimizers.AdamW(1e-3), keras.losses.BinaryCrossentropy(True))
+    ct = imaging.read(SAMPLE)
+    pixels = imaging.to_input(ct, Preprocessing(size=SIDE)).pixels
+    labels = (np.arange(BATCH) % 2).astype(np.float32)[:, None]
+    augmenter = Augmenter(PRESETS[name], 0)
+    augmenting, whole = [], []
+    for epoch in range(STEPS + 2):
+        started = time.process_time()
+        batch = np.stack([augmenter(pixels, epoch, index) for index in range(BATCH)])
+        between = time.process_time()
+        images = batch[..., None].astype(np.float32)
+        model.train_on_batch(images, labels, return_dict=True)
+        augmenting.append(1000 * (between - started))
+        whole.append(1000 * (time.process_time() - started))
+    # The first two build the graph.
+    print(np.median(augmenting[2:]), np.median(whole[2:]))

@@ -1,0 +1,197 @@
+"""How long the Upload & Predict page takes: one upload, a series in a ZIP, a thousand pictures.
+
+    python -m benchmarks predict_page
+
+The first two are taken in a real Chromium on the real app, from the moment a file is given to
+the page until the canvas shows its slice with heat map beside the answer, or until the strip
+chart has every slice. The third is the work behind the table of many files, from bytes to
+answers with thumbnails, with the machine's cores.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+UPLOADS = 15
+SERIES = 300
+PICTURES = 1000
+SEED = 41
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Measure, and return (what, value, target) for each."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        slices, pictures = _phantoms(folder)
+        found = [_batch(pictures)]
+        with _app() as address, _browser() as browser:
+            found = [*_page(browser, address, slices, _zip(folder, slices)), *found]
+    return found
+
+
+def _phantoms(folder: Path) -> tuple[list[Path], list[bytes]]:
+    """Render slices as DICOM, and the same as PNG of 512×512."""
+    import cv2
+
+    from spinefrac import imaging
+    from spinefrac.data import phantom
+
+    phantom.write(folder / "dicom", patients=4, slices=24, seed=SEED, format="dicom")
+    slices = sorted((folder / "dicom").rglob("*.dcm"))
+    pictures = []
+    for path in slices:
+        _, content = cv2.imencode(".png", imaging.display(imaging.read(path)))
+        pictures.append(content.tobytes())
+    return slices, pictures
+
+
+def _zip(folder: Path, slices: list[Path]) -> Path:
+    """Pack `SERIES` slices as one series, each with a position of its own."""
+    import pydicom
+
+    path = folder / "series.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(SERIES):
+            header = pydicom.dcmread(slices[number % len(slices)])
+            header.SOPInstanceUID = f"2.25.{SEED}.{number}"
+            header.StudyInstanceUID, header.SeriesInstanceUID = "2.25.41", "2.25.42"
+            header.PixelSpacing = [0.4, 0.4]
+            header.ImagePositionPatient = [-100, -100, 0.6 * number]
+            buffer = io.BytesIO()
+            header.save_as(buffer)
+            archive.writestr(f"IM{(number * 7) % SERIES:04}", buffer.getvalue())
+    return path
+
+
+def _batch(pictures: list[bytes]) -> tuple[str, str, str]:
+    from spinefrac.imaging import files, series
+    from spinefrac.serving import many
+    from spinefrac.serving.predictor import open_model
+
+    predictor = open_model()
+    brought = [
+        files.from_bytes(f"{number:04}.png", pictures[number % len(pictures)])
+        for number in range(PICTURES)
+    ]
+    list(many.answer(predictor, series.arrange(brought[:50]).singles))
+    start = time.perf_counter()
+    parts = series.arrange(files.bring(brought).files).singles
+    answers = list(many.answer(predictor, parts, thumbnails=True))
+    seconds = time.perf_counter() - start
+    assert len(answers) == PICTURES and not any(one.error for one in answers)
+    what = f"batch of {PICTURES:,} PNG 512×512, {os.cpu_count()} cores, answers and thumbnails"
+    return what, f"{PICTURES / seconds:.0f} per second", "100 per second"
+
+
+def _page(browser: Any, address: str, slices: list[Path], series: Path) -> list[tuple[str, ...]]:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(120_000)
+    page.goto(address)
+    page.locator("[class*=st-key-sample-] button").first.wait_for()
+    times = []
+    for path in slices[: UPLOADS + 2]:
+        times.append(_seconds(page, path, _SLICE))
+    strips = []
+    for _ in range(3):
+        strips.append(_seconds(page, series, _STRIP))
+        _seconds(page, slices[0], _SLICE)
+    page.close()
+    return [
+        (
+            "Upload & Predict, warm: 512×512 DICOM to result with heat map, in the browser, median",
+            f"{1000 * statistics.median(times[2:]):.0f} ms",
+            "400 ms",
+        ),
+        (
+            f"{SERIES}-slice series, from ZIP ({series.stat().st_size / 1e6:.0f} MB) to strip "
+            f"chart, in the browser, {os.cpu_count()} cores",
+            f"{statistics.median(strips):.1f} s",
+            "6 s",
+        ),
+    ]
+
+
+_VIEWER = """
+  const find = (node) => { for (const one of node.querySelectorAll('*')) {
+    if (one.matches('.viewer')) return one;
+    const inner = one.shadowRoot && find(one.shadowRoot); if (inner) return inner; } return null; };
+  const viewer = find(document);
+"""
+_PAINTED = f"() => {{ {_VIEWER} return viewer?.dataset.painted ?? '' }}"
+# What is waited for: another slice than before painted beside an answer; a whole strip chart.
+_SLICE = f"""(before) => {{ {_VIEWER}
+  return viewer?.dataset.painted && viewer.dataset.painted !== before
+    && !viewer.classList.contains('plain') && document.querySelector('[aria-label="Answer"]') }}"""
+_STRIP = """() => document.querySelector('[aria-label="Answer for the series"]')"""
+
+
+def _seconds(page: Any, path: Path, condition: str) -> float:
+    """Give a file to the page and return the seconds until `condition` holds."""
+    page.wait_for_function(
+        "() => document.querySelector('[data-test-script-state]')"
+        "?.getAttribute('data-test-script-state') === 'notRunning'"
+    )
+    before = page.evaluate(_PAINTED)
+    start = time.perf_counter()
+    page.set_input_files("input[type=file]", path)
+    page.wait_for_function(condition, arg=before, polling="raf")
+    return time.perf_counter() - start
+
+
+@contextmanager
+def _app() -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    options = ["--server.port", address.rpartition(":")[2], "--server.headless", "true"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "SPINEFRAC_HISTORY": "off"},
+    )
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"http://{address}/_stcore/health", timeout=2).close()
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+        yield f"http://{address}"
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@contextmanager
+def _browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    executable = next((path for name in _CHROMIUM if (path := shutil.which(name))), None)
+    if executable is None:
+        raise RuntimeError("no Chromium is installed")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=executable, args=["--headless=new", "--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()

@@ -1,0 +1,134 @@
+"""An augmented slice against its original, as pictures and curves."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.records import GreyImage
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+#: Grey levels of difference that get the full colour.
+FULL_COLOUR = 64
+#: What became darker, what became brighter, and what stayed, sRGB.
+DARKER, BRIGHTER, EQUAL = (86, 180, 233), (240, 138, 75), (14, 18, 22)
+
+#: Longest side of an animation, in pixels.
+LONGEST_MOVING = 320
+
+_BINS = 64
+
+
+def _change_table() -> npt.NDArray[np.uint8]:
+    """Return the colour of each change from -255 to 255, shape (511, 3)."""
+    change = np.clip(np.arange(-255, 256) / FULL_COLOUR, -1, 1)[:, None]
+    ends = np.where(change < 0, np.array(DARKER), np.array(BRIGHTER))
+    return np.rint(np.array(EQUAL) + (ends - EQUAL) * np.abs(change)).astype(np.uint8)
+
+
+_CHANGE_TABLE = _change_table()
+
+
+def difference(before: GreyImage, after: GreyImage) -> npt.NDArray[np.uint8]:
+    """Return where and how much a slice became darker or brighter.
+
+    Parameters
+    ----------
+    before, after : uint8 array, shape (H, W)
+
+    Returns
+    -------
+    uint8 array, shape (H, W, 3)
+        RGB: `EQUAL` where nothing changed, towards `DARKER` or `BRIGHTER` elsewhere.
+    """
+    return _CHANGE_TABLE[after.astype(np.int16) - before + 255]
+
+
+def animation(pictures: Sequence[GreyImage], milliseconds: int = 80) -> str:
+    """Return pictures as a ``data:`` address that shows them forth and back, without end.
+
+    Parameters
+    ----------
+    pictures : sequence of uint8 arrays, shape (H, W)
+        Larger ones are shrunk to `LONGEST_MOVING`.
+    milliseconds : int
+        That each is shown.
+    """
+    from PIL import Image
+
+    factor = min(1.0, LONGEST_MOVING / max(pictures[0].shape))
+    size = [round(length * factor) for length in pictures[0].shape[::-1]]
+    small = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
+    first, *rest = (Image.fromarray(np.asarray(p)) for p in [*small, *small[-2:0:-1]])
+    stream = io.BytesIO()
+    # GIF holds 256 levels of grey without loss.
+    first.save(stream, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
+    return "data:image/gif;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def histogram(before: GreyImage, after: Sequence[GreyImage]) -> Figure:
+    """Return how often each grey value occurs, before and after.
+
+    Parameters
+    ----------
+    before : uint8 array, shape (H, W)
+    after : sequence of uint8 arrays, shape (H, W)
+        Drawn as their mean and the range from the least to the most.
+
+    Returns
+    -------
+    plotly Figure
+        Shares of the pixels in `_BINS` bins of equal width, from 0 to 255.
+    """
+    from plotly import graph_objects
+
+    centres = (np.arange(_BINS) + 0.5) * 256 / _BINS - 0.5
+    first, shares = _shares(before), np.stack([_shares(picture) for picture in after])
+    figure = graph_objects.Figure()
+    outline = np.concatenate([centres, centres[::-1]])
+    figure.add_scatter(
+        x=outline,
+        y=np.concatenate([shares.max(0), shares.min(0)[::-1]]),
+        fill="toself",
+        mode="lines",
+        line={"width": 0, "color": "#e2703a"},
+        opacity=0.35,
+        name="after: from the least to the most",
+        hoverinfo="skip",
+    )
+    for name, y, colour, dash in (
+        ("before", first, "#4a9db6", "solid"),
+        ("after: mean", shares.mean(0), "#e2703a", "dot"),
+    ):
+        figure.add_scatter(
+            x=centres,
+            y=y,
+            mode="lines",
+            name=name,
+            line={"color": colour, "dash": dash, "width": 2},
+            hovertemplate=f"grey value %{{x:.0f}}: %{{y:.2%}}<extra>{name}</extra>",
+        )
+    # Black beside the patient would dwarf everything else.
+    top = float(np.concatenate([first[1:], shares[:, 1:].ravel()]).max())
+    figure.update_layout(
+        height=340,
+        margin={"l": 0, "r": 0, "t": 24, "b": 0},
+        legend={"orientation": "h", "y": 1.14, "x": 0},
+        xaxis={"title": "grey value", "range": [-3, 258], "dtick": 32},
+        yaxis={"title": "share of the pixels", "tickformat": ".1%", "range": [0, 1.08 * top]},
+    )
+    return figure
+
+
+def _shares(picture: GreyImage) -> npt.NDArray[np.float64]:
+    """Return the share of the pixels in each bin, shape (_BINS,)."""
+    counts = np.bincount(picture.ravel() // (256 // _BINS), minlength=_BINS)
+    return counts / picture.size

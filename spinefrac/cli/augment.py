@@ -1,0 +1,89 @@
+"""`spinefrac augment`: augmented copies of a data set, each bound to its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spinefrac.cli import output
+from spinefrac.errors import TrainingError
+from spinefrac.records import Preprocessing
+from spinefrac.training import augmentation_sets
+from spinefrac.training.augmentation_config import PRESETS
+from spinefrac.training.settings import TrainingSettings
+
+_DEFAULT = TrainingSettings()
+
+
+def augment(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Labelled slices.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="New folder for the copies.", show_default=False)
+    ],
+    augmentation: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help=f"{', '.join(PRESETS)}, a saved set's name, or a YAML file.",
+        ),
+    ] = "standard",
+    copies: Annotated[int, typer.Option(min=1, max=1000, help="Copies of each slice.")] = 4,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, max=2**32 - 1, help="Copy 1 is what a run with this seed sees in epoch 1."
+        ),
+    ] = _DEFAULT.seed,
+    size: Annotated[
+        int, typer.Option(min=32, max=1024, help="Side of the square pictures, in pixels.")
+    ] = _DEFAULT.preprocessing.size,
+    bone_crop: Annotated[
+        bool, typer.Option("--bone-crop/--no-bone-crop", help="Crop to the bone first.")
+    ] = _DEFAULT.preprocessing.bone_crop,
+    group_by: Annotated[
+        str,
+        typer.Option(metavar="auto|file|csv:COLUMN", help="What makes a patient."),
+    ] = _DEFAULT.group_by,
+    as_json: output.Json = False,
+) -> None:
+    """Write the slices of FOLDER as the network sees them, and augmented copies beside them.
+
+    `spinefrac train` augments by itself and needs no copies. They are for looking at, and for
+    other programs. Each is named after its source, which the audit recognises, and has its
+    source's patient in OUT/labels.csv.
+    """
+    try:
+        config = augmentation_sets.resolve(augmentation)
+    except TrainingError as error:
+        raise typer.BadParameter(str(error), param_hint="--augmentation") from error
+    from spinefrac.training.augmentation_export import export
+
+    with output.progress("writing") as report:
+        result = export(
+            folder,
+            out,
+            config,
+            copies=copies,
+            seed=seed,
+            preprocessing=Preprocessing(size=size, bone_crop=bone_crop),
+            group_by=group_by,
+            progress=report,
+        )
+    for unreadable in result.left_out:
+        output.note(f"left out {unreadable.path}: {unreadable.reason}")
+    if as_json:
+        output.emit_json(
+            {
+                "folder": str(out),
+                "slices": result.slices,
+                "copies": result.copies,
+                "seed": seed,
+                "left_out": [{"path": u.path, "reason": u.reason} for u in result.left_out],
+            }
+        )
+    else:
+        output.emit(f"{out}: {result.slices} slices and {result.copies} augmented copies")

@@ -1,0 +1,91 @@
+"""`spinefrac import`: public layouts into a folder of labelled slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spinefrac.cli import output
+
+_AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
+
+
+def import_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="rsna|nifti|flat",
+            help="The layout: RSNA 2022 as downloaded, NIfTI volumes with a table (VerSe), or "
+            "a folder of slices with a table.",
+            show_default=False,
+        ),
+    ],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The download.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="A new folder, or one where this import was interrupted.",
+            show_default=False,
+        ),
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The table, for nifti and flat [default: IN/labels.csv]."
+        ),
+    ] = None,
+    axis: Annotated[
+        str, typer.Option(metavar="axial|sagittal|coronal", help="Slices of NIfTI volumes.")
+    ] = "axial",
+    studies: Annotated[
+        int | None,
+        typer.Option(min=1, help="Draw so many studies, half of them fractured.", metavar="N"),
+    ] = None,
+    per_study: Annotated[
+        int | None,
+        typer.Option(min=1, help="Slices of each class of a study, evenly spaced.", metavar="N"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw of studies.")] = 0,
+    outside: Annotated[
+        bool,
+        typer.Option(
+            "--outside-boxes",
+            help="RSNA: take slices of fractured studies outside every box as normal.",
+        ),
+    ] = False,
+    as_json: output.Json = False,
+) -> None:
+    """Bring a public data set into OUT as labelled slices.
+
+    The same command continues an import that was interrupted.
+    """
+    from spinefrac.data.importers import KINDS, bring
+    from spinefrac.data.importers.plan import Choice
+
+    if kind not in KINDS:
+        raise typer.BadParameter(f"expected {', '.join(KINDS)} to import, got '{kind}'")
+    if axis not in _AXES:
+        raise typer.BadParameter(f"expected --axis {', '.join(_AXES)}, got '{axis}'")
+    with output.progress("importing studies") as report:
+        result = bring(
+            kind,
+            source,
+            out,
+            labels=labels,
+            axis=_AXES[axis],
+            choice=Choice(studies, per_study, seed, outside),
+            progress=report,
+        )
+    if as_json:
+        output.emit_json(result.to_dict())
+        return
+    output.emit(
+        f"{out}: {result.slices:,} slices ({result.fracture:,} fracture, {result.normal:,} "
+        f"normal) of {result.groups:,} patients, {result.boxes:,} boxes; {result.written:,} "
+        "written now"
+    )
+    for reason, count in result.left_out.items():
+        output.emit(f"left out: {count:,} {reason}")

@@ -1,0 +1,10 @@
+"""Public layouts brought into a folder of labelled slices, one slice after the other.
+
+`bring` writes ``OUT/slices/<patient>/…`` and, once all are there, ``OUT/labels.csv`` and, where
+the source marks fractures, ``OUT/boxes.csv``. A file appears by a rename; until the tables do,
+the folder is no data set, and the same call continues it.
+"""
+
+from spinefrac.data.importers.bring import KINDS, Imported, bring
+
+__all__ = ["KINDS", "Imported", "bring"]

@@ -1,0 +1,94 @@
+"""RSNA 2022 Cervical Spine Fracture Detection, as it is downloaded.
+
+``train.csv`` labels studies, ``train_bounding_boxes.csv`` marks fractures slice by slice, and
+``train_images/<StudyInstanceUID>/<n>.dcm`` holds the slices.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from spinefrac.data.importers.plan import Box, Choice, LeftOut, Planned, Source, thinned
+from spinefrac.data.labels import OUTSIDE_BOXES, rsna_label, rsna_tables
+from spinefrac.errors import DatasetError
+
+Boxes = dict[tuple[str, int], list[Box]]
+
+
+def source(folder: Path, choice: Choice) -> Source:
+    """Return the studies of a download, fewer where `choice` says so.
+
+    Raises
+    ------
+    DatasetError
+        If a table or the folder of images is missing, or a table is not what it should be.
+    """
+    images = folder / "train_images"
+    if not images.is_dir():
+        raise DatasetError(
+            f"Expected train_images beside train.csv in {folder.name}, found none: give the "
+            "folder of the RSNA 2022 download."
+        )
+    fractured, rows = rsna_tables(folder)
+    boxes: Boxes = defaultdict(list)
+    for row in rows:
+        boxes[row.study, row.slice].append((row.x, row.y, row.width, row.height))
+    here = sorted(path.name for path in images.iterdir() if path.is_dir())
+    known = [study for study in here if study in fractured]
+    taken = _drawn(known, fractured, choice)
+    return Source(len(taken), _steps(images, taken, fractured, boxes, choice))
+
+
+def _drawn(known: list[str], fractured: dict[str, bool], choice: Choice) -> list[str]:
+    """Draw studies, half of them fractured as far as there are."""
+    if choice.studies is None or choice.studies >= len(known):
+        return known
+    generator = random.Random(choice.seed)
+    broken = [study for study in known if fractured[study]]
+    whole = [study for study in known if not fractured[study]]
+    half = max(choice.studies // 2, choice.studies - len(whole))
+    some = min(half, len(broken))
+    return sorted(generator.sample(broken, some) + generator.sample(whole, choice.studies - some))
+
+
+def _steps(
+    images: Path, studies: list[str], fractured: dict[str, bool], boxes: Boxes, choice: Choice
+) -> Iterator[list[Planned | LeftOut]]:
+    """Yield what each study holds; its folder is read only then."""
+    for study in studies:
+        left: Counter[str] = Counter()
+        by_label: dict[int, list[Planned]] = {0: [], 1: []}
+        files = sorted((images / study).iterdir(), key=lambda p: (len(p.stem), p.stem))
+        for file in files:
+            if not file.is_file() or file.name.startswith("."):
+                continue
+            label = rsna_label(fractured[study], study, file.stem, boxes)
+            if label == OUTSIDE_BOXES and choice.outside:
+                label = 0
+            if isinstance(label, str):
+                left[label] += 1
+                continue
+            number = int(file.stem)
+            by_label[label].append(
+                Planned(
+                    f"{study}/{file.name}",
+                    label,
+                    study,
+                    number,
+                    tuple(boxes.get((study, number), ())),
+                    partial(shutil.copyfile, file),
+                )
+            )
+        taken = [entry for rows in by_label.values() for entry in thinned(rows, choice.per_study)]
+        spared = sum(map(len, by_label.values())) - len(taken)
+        if spared:
+            left["more than were asked for of a study"] += spared
+        yield [
+            *sorted(taken, key=lambda entry: entry.position),
+            *(LeftOut(count, reason) for reason, count in sorted(left.items())),
+        ]

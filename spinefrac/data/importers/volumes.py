@@ -1,0 +1,278 @@
+"""NIfTI volumes with a table, as VerSe has them: each slice becomes a NIfTI file of its own.
+
+The table labels either slices or vertebrae:
+
+* ``file,first,last,label[,patient]`` (or ``slice`` for both): positions from foot, left or back;
+* ``subject,vertebra,grade``: grade 0 is whole, 1 to 3 broken (Genant). Which slice cuts which
+  vertebra comes from the mask ``<subject>…_seg-vert_msk.nii.gz``, numbered as in VerSe
+  (Sekuboyina et al., 2021): 1-7 C1-C7, 8-19 T1-T12, 20-25 L1-L6, 28 T13.
+
+By vertebra, a slice is a fracture where it cuts a broken vertebra at half of its largest
+section or more, and normal where it cuts whole ones so and no broken or ungraded one at all.
+The box of a fracture is that of its vertebra's mask.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+import shutil
+import tempfile
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from spinefrac import imaging
+from spinefrac.data.importers.plan import Box, Choice, LeftOut, Planned, Source, thinned
+from spinefrac.data.labels import class_label, read_table
+from spinefrac.errors import DatasetError, ImageError
+from spinefrac.records import CtSlice
+
+#: Share of a vertebra's largest section from which a slice shows it.
+SHOWN = 0.5
+
+_NUMBERS = (
+    {f"c{n}": n for n in range(1, 8)}
+    | {f"t{n}": n + 7 for n in range(1, 13)}
+    | {f"l{n}": n + 19 for n in range(1, 7)}
+    | {"t13": 28}
+)
+_ABOUT_HALF = "that cut a graded vertebra at less than half of its largest section, or none"
+_UNGRADED = "that cut a vertebra without a grade"
+
+
+@dataclass
+class _Volume:
+    """What the table says of one volume: labels of slices, or grades of vertebrae."""
+
+    patient: str
+    labels: dict[int, int] = field(default_factory=dict)
+    grades: dict[int, int] = field(default_factory=dict)
+    mask: Path | None = None
+
+    @property
+    def broken(self) -> bool:
+        return any(self.labels.values()) or any(self.grades.values())
+
+
+def source(folder: Path, table: Path, choice: Choice, axis: int) -> Source:
+    """Return the volumes that a table names.
+
+    Raises
+    ------
+    DatasetError
+        If the table lacks a column, or names what is not there.
+    """
+    rows = read_table(table, ())
+    names = set(rows[0][1]) if rows else set()
+    if {"file", "label"} <= names and ("slice" in names or {"first", "last"} <= names):
+        volumes = _by_slice(folder, table, rows)
+    elif {"subject", "vertebra", "grade"} <= names:
+        volumes = _by_vertebra(folder, table, rows)
+    else:
+        raise DatasetError(
+            f"{table.name}: expected the columns file,first,last,label or file,slice,label or "
+            f"subject,vertebra,grade, found {','.join(sorted(names)) or 'no row'}."
+        )
+    taken = _drawn(volumes, choice)
+    return Source(len(taken), _steps(taken, volumes, choice, axis))
+
+
+def _by_slice(
+    folder: Path, table: Path, rows: list[tuple[int, dict[str, str]]]
+) -> dict[Path, _Volume]:
+    volumes: dict[Path, _Volume] = {}
+    for line, row in rows:
+        where = f"{table.name} line {line}"
+        file = (folder / row["file"].replace("\\", "/")).resolve()
+        if not file.is_relative_to(folder.resolve()) or not file.is_file():
+            raise DatasetError(f"{where}: there is no volume {row['file']} in the folder.")
+        label = class_label(row["label"])
+        if label is None:
+            raise DatasetError(
+                f"{where}: unknown label {row['label']!r}, expected fracture, normal."
+            )
+        first = _whole(row.get("first") or row.get("slice", ""), where)
+        last = _whole(row.get("last") or str(first), where)
+        volume = volumes.setdefault(file, _Volume(row.get("patient") or _stem(file)))
+        for position in range(first, last + 1):
+            if volume.labels.setdefault(position, label) != label:
+                raise DatasetError(f"{where}: slice {position} has both labels, keep one.")
+    return volumes
+
+
+def _by_vertebra(
+    folder: Path, table: Path, rows: list[tuple[int, dict[str, str]]]
+) -> dict[Path, _Volume]:
+    grades: dict[str, dict[int, int]] = defaultdict(dict)
+    for line, row in rows:
+        where = f"{table.name} line {line}"
+        name = row["vertebra"].casefold()
+        number = _NUMBERS[name] if name in _NUMBERS else _whole(name, where)
+        grades[row["subject"].removeprefix("sub-")][number] = _whole(row["grade"], where)
+    masks = {_stem(path): path for path in sorted(folder.rglob("*_seg-vert_msk.nii*"))}
+    volumes: dict[Path, _Volume] = {}
+    for file in sorted(folder.rglob("*_ct.nii*")):
+        subject = file.name.split("_", 1)[0].removeprefix("sub-")
+        mask = masks.get(_stem(file).removesuffix("_ct") + "_seg-vert_msk")
+        if subject in grades and mask is not None:
+            volumes[file] = _Volume(f"sub-{subject}", grades=grades[subject], mask=mask)
+    if not volumes:
+        raise DatasetError(
+            f"{table.name} names {len(grades)} subjects, and none of them has a volume "
+            "<subject>…_ct.nii.gz with a mask <subject>…_seg-vert_msk.nii.gz in the folder."
+        )
+    return volumes
+
+
+def _drawn(volumes: dict[Path, _Volume], choice: Choice) -> list[Path]:
+    """Draw volumes, half of them with a fracture as far as there are."""
+    everything = sorted(volumes)
+    if choice.studies is None or choice.studies >= len(everything):
+        return everything
+    generator = random.Random(choice.seed)
+    broken = [path for path in everything if volumes[path].broken]
+    whole = [path for path in everything if not volumes[path].broken]
+    some = min(max(choice.studies // 2, choice.studies - len(whole)), len(broken))
+    return sorted(generator.sample(broken, some) + generator.sample(whole, choice.studies - some))
+
+
+def _steps(
+    taken: list[Path], volumes: dict[Path, _Volume], choice: Choice, axis: int
+) -> Iterator[list[Planned | LeftOut]]:
+    """Yield what each volume holds; it is inflated, to a file of its own, only then."""
+    for path in taken:
+        volume = volumes[path]
+        with ExitStack() as stack:
+            try:
+                yield _step(path, volume, choice, axis, stack)
+            except ImageError as error:
+                yield [LeftOut(1, f"volumes that cannot be read ({error})")]
+
+
+def _step(
+    path: Path, volume: _Volume, choice: Choice, axis: int, stack: ExitStack
+) -> list[Planned | LeftOut]:
+    flat = _inflated(path, stack)
+    left: Counter[str] = Counter()
+    found: dict[int, tuple[int, tuple[Box, ...]]] = {}
+    if volume.mask is None:
+        count = imaging.read(flat, axis=axis).count
+        for position, label in volume.labels.items():
+            if position < count:
+                found[position] = (label, ())
+            else:
+                left["beyond the end of their volume"] += 1
+    else:
+        mask = _inflated(volume.mask, stack)
+        volume_ct, mask_ct = imaging.read(flat, axis=axis), imaging.read(mask, axis=axis)
+        if (volume_ct.count, volume_ct.pixels.shape) != (mask_ct.count, mask_ct.pixels.shape):
+            raise ImageError("expected a mask of the volume's own shape, got another; export it")
+        for position, verdict in enumerate(_cut(mask, volume.grades, axis)):
+            if isinstance(verdict, str):
+                left[verdict] += 1
+            else:
+                found[position] = verdict
+    planned: list[Planned | LeftOut] = []
+    for label in (0, 1):
+        own = [position for position in sorted(found) if found[position][0] == label]
+        chosen = list(thinned(own, choice.per_study))
+        planned += [
+            Planned(
+                f"{_stem(path)}/{_stem(path)}_{position:04d}.nii.gz",
+                label,
+                volume.patient,
+                position,
+                found[position][1],
+                partial(_write, flat, position, axis),
+            )
+            for position in chosen
+        ]
+        left["more than were asked for of a study"] += len(own) - len(chosen)
+    return planned + [LeftOut(n, reason) for reason, n in sorted(left.items()) if n]
+
+
+def _cut(mask: Path, grades: dict[int, int], axis: int) -> list[tuple[int, tuple[Box, ...]] | str]:
+    """Return of each slice its label and boxes, or why it has none."""
+    areas: list[dict[int, int]] = []
+    boxes: list[dict[int, Box]] = []
+    count = imaging.read(mask, axis=axis).count
+    for position in range(count):
+        labels = np.rint(imaging.read(mask, position=position, axis=axis).pixels).astype(int)
+        here = [n for n in np.unique(labels).tolist() if n in _NUMBERS.values()]
+        areas.append({n: int((labels == n).sum()) for n in here})
+        boxes.append({n: _box(labels == n) for n in here if grades.get(n, 0) > 0})
+    largest: dict[int, int] = {}
+    for area in areas:
+        for number, size in area.items():
+            largest[number] = max(size, largest.get(number, 0))
+    verdicts: list[tuple[int, tuple[Box, ...]] | str] = []
+    for area, box in zip(areas, boxes, strict=True):
+        shown = [n for n, size in area.items() if size >= SHOWN * largest[n]]
+        broken = [n for n in shown if grades.get(n, 0) > 0]
+        if broken:
+            verdicts.append((1, tuple(box[n] for n in sorted(broken))))
+        elif any(n not in grades for n in area):
+            verdicts.append(_UNGRADED)
+        elif any(grades[n] > 0 for n in area) or not shown:
+            verdicts.append(_ABOUT_HALF)
+        else:
+            verdicts.append((0, ()))
+    return verdicts
+
+
+def _box(inside: np.ndarray) -> Box:
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    return (
+        float(columns[0]),
+        float(rows[0]),
+        float(columns[-1] - columns[0] + 1),
+        float(rows[-1] - rows[0] + 1),
+    )
+
+
+def _inflated(path: Path, stack: ExitStack) -> Path:
+    """Return a volume as a plain file, so that a slice is a seek and memory stays at one plane."""
+    if path.suffix != ".gz":
+        return path
+    imaging.read(path)  # its declared size is checked before anything is inflated
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spinefrac-")))
+    try:
+        with gzip.open(path) as packed, (folder / path.stem).open("wb") as plain:
+            shutil.copyfileobj(packed, plain, 1 << 20)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ImageError(f"{path.name}: expected a whole file, it ends early") from error
+    return folder / path.stem
+
+
+def _write(volume: Path, position: int, axis: int, target: Path) -> None:
+    """Write one slice as a NIfTI file that is read as the same picture."""
+    import nibabel
+
+    ct: CtSlice = imaging.read(volume, position=position, axis=axis)
+    whole = np.array_equal(ct.pixels, np.round(ct.pixels)) and np.abs(ct.pixels).max() < 2**15
+    pixels = ct.pixels.astype(np.int16 if whole else np.float32)
+    rows, columns = ct.spacing_mm or (1.0, 1.0)
+    # Canonical axes run to the right and to the front, rows and columns of a picture back.
+    image = nibabel.Nifti1Image(pixels[::-1, ::-1].T[:, :, None], np.diag([columns, rows, 1, 1]))
+    target.write_bytes(gzip.compress(image.to_bytes(), 6, mtime=0))
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _whole(text: str, where: str) -> int:
+    try:
+        value = int(float(text))
+    except (ValueError, OverflowError):
+        value = -1
+    if not 0 <= value < 100_000:
+        raise DatasetError(f"{where}: expected a whole number from 0, found {text!r}.")
+    return value

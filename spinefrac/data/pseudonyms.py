@@ -1,0 +1,80 @@
+"""Pseudonyms of ids in DICOM headers: nobody without this home's key can tell of whom.
+
+The key, 32 random bytes, is made once and lies in ``HOME/runs/pseudonyms.key``, readable by its
+owner only. PatientIDs are short numbers, so a hash without a key could be undone by trying all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from spinefrac import settings
+
+#: Begins a group that is a pseudonym.
+PREFIX = "dicom-"
+_BYTES = 32
+
+
+def pseudonym(kind: str, identity: str) -> str:
+    """Return what stands for an id: eight hexadecimal digits, the same for the same home.
+
+    Parameters
+    ----------
+    kind : str
+        Of what it is an id; the same id of another kind has another pseudonym.
+    identity : str
+    """
+    text = f"{kind} {identity}".encode("utf-8", "surrogateescape")
+    return hmac.new(_key(settings.runs_dir()), text, hashlib.sha256).hexdigest()[:8]
+
+
+def stable(groups: Iterable[str]) -> tuple[str, ...]:
+    """Return groups with each pseudonym replaced by the place where its group begins.
+
+    Pseudonyms differ from home to home; what is computed from these names is the same in all.
+    """
+    first: dict[str, int] = {}
+    return tuple(
+        f"{PREFIX}{first.setdefault(group, row):09d}" if group.startswith(PREFIX) else group
+        for row, group in enumerate(groups)
+    )
+
+
+@cache
+def _key(folder: Path) -> bytes:
+    """Return this home's key; one for this process only where no file can be written."""
+    place = folder / "pseudonyms.key"
+    fresh = secrets.token_bytes(_BYTES)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(fresh)
+            os.link(beside, place)  # fails where another process was first: then that one counts
+        finally:
+            beside.unlink(missing_ok=True)
+    except FileExistsError:
+        pass
+    except OSError:
+        if not place.is_file():
+            return _replaced(place, fresh)
+    return place.read_bytes()
+
+
+def _replaced(place: Path, fresh: bytes) -> bytes:
+    """Write the key where a file system has no links; keep it in memory where it has no room."""
+    try:
+        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return place.read_bytes() if place.is_file() else fresh
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(fresh)
+    return fresh

@@ -1,0 +1,108 @@
+"""One score for a series of slices, and how often it was right on the training patients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.evaluation import metrics, operating_point
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.records import OutOfFold
+
+#: Neighbouring slices whose mean counts: a fracture runs through several, chance through one.
+NEIGHBOURS = 3
+
+#: How the score is made, in one sentence for everybody.
+HOW_MADE = (
+    f"The highest mean probability of any {NEIGHBOURS} neighbouring slices: a fracture runs "
+    "through several slices, a chance answer rarely does."
+)
+
+#: Groups of each class below which nothing is said about series.
+_LEAST_GROUPS = 10
+
+
+@dataclass(frozen=True)
+class SeriesRecord:
+    """How the score did out-of-fold, each training patient's slices taken as a series.
+
+    Attributes
+    ----------
+    threshold : float
+        At or above it a series is called a fracture; chosen on the same patients.
+    metrics : Metrics
+        One row a patient.
+    slices : float
+        Median number of slices of a patient.
+    """
+
+    threshold: float
+    metrics: Metrics
+    slices: float
+
+
+def pool(probabilities: npt.ArrayLike) -> tuple[float, int]:
+    """Return the score of slices in order, and the slice in the middle of where it is found.
+
+    Parameters
+    ----------
+    probabilities : array-like, shape (N,)
+        In the order of the body; NaN where a slice has no answer. It then does not count, and
+        its neighbours become neighbours of each other.
+
+    Returns
+    -------
+    score : float
+        NaN where no slice has an answer.
+    index : int
+        Into the N slices; -1 where no slice has an answer.
+    """
+    values = np.asarray(probabilities, dtype=np.float64)
+    answered = np.flatnonzero(np.isfinite(values))
+    if not answered.size:
+        return float("nan"), -1
+    width = min(NEIGHBOURS, answered.size)
+    means = np.convolve(values[answered], np.full(width, 1.0 / width), mode="valid")
+    best = int(np.argmax(means))
+    return float(means[best]), int(answered[best + width // 2])
+
+
+def record(oof: OutOfFold, *, resamples: int = 1000) -> SeriesRecord | None:
+    """Score each training group as if it were a series, with its out-of-fold answers.
+
+    Parameters
+    ----------
+    oof : OutOfFold
+        A group's slices are taken in the order of their paths.
+    resamples : int
+        Of the bootstrap over groups.
+
+    Returns
+    -------
+    SeriesRecord or None
+        None where there are fewer than ten groups of either class with `NEIGHBOURS` slices,
+        as then nothing can be said.
+    """
+    order = np.lexsort((np.array(oof.paths), oof.groups))
+    starts = np.unique(oof.groups[order], return_index=True)[1]
+    scores, labels, sizes = [], [], []
+    for members in np.split(order, starts[1:]):
+        if len(members) < NEIGHBOURS:
+            continue
+        # Paths of different classes lie in different folders: names alone keep the order.
+        names = [oof.paths[row].rpartition("/")[2] for row in members]
+        in_order = members[np.argsort(np.array(names), kind="stable")]
+        scores.append(pool(oof.probabilities[in_order])[0])
+        labels.append(int(oof.labels[members].any()))
+        sizes.append(len(members))
+    if min(np.bincount(labels, minlength=2), default=0) < _LEAST_GROUPS:
+        return None
+    each = np.arange(len(labels))
+    point = operating_point.choose(labels, scores, each, resamples=0)
+    return SeriesRecord(
+        threshold=point.threshold,
+        metrics=metrics.summarize(labels, scores, each, point.threshold, resamples=resamples),
+        slices=float(np.median(sizes)),
+    )

@@ -1,0 +1,139 @@
+"""ZIP archives, read in memory and in bounds: nothing is ever unpacked to disk.
+
+A member's name reaches messages only, so no name can point anywhere. What a ZIP declares is
+checked before anything is inflated, and no more is inflated than a member declares.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging.limits import MAX_FILE_BYTES, MAX_FILES, MIB
+
+#: How a ZIP begins; the second is an empty one, the third one in several parts.
+SIGNATURE = b"PK\x03\x04"
+SIGNATURES = (SIGNATURE, b"PK\x05\x06", b"PK\x07\x08")
+
+#: Most bytes that the members may take once inflated.
+MAX_INFLATED_BYTES = 2048 * MIB
+
+#: A ZIP may inflate to so many times its size, beyond `FREE_BYTES`; CT deflates 2 to 10 times.
+MAX_RATIO = 100
+FREE_BYTES = 64 * MIB
+
+#: Most bytes of the table of contents, which `zipfile` reads whole: 10,000 long names fit.
+_MAX_DIRECTORY_BYTES = 8 * MIB
+
+_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of a ZIP: its name as the ZIP gives it, its size, and how to get its bytes.
+
+    `refusal` says why it is not to be read, and is empty where it is.
+    """
+
+    name: str
+    size: int
+    fetch: Callable[[int | None], bytes] = field(repr=False)
+    refusal: str = ""
+
+
+class _Bounded(io.BytesIO):
+    """Bytes of which no more than `most` can be read at once while the directory is parsed."""
+
+    most: int | None = _MAX_DIRECTORY_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is not None and size is not None and size > self.most:
+            raise ImageError(
+                f"expected a ZIP of at most {MAX_FILES:,} files, got one whose table of contents "
+                "is far longer; pack one series"
+            )
+        return super().read(size)
+
+
+def members(content: bytes) -> list[Member]:
+    """List the files of a ZIP in memory.
+
+    Parameters
+    ----------
+    content : bytes
+        The ZIP. It is kept for as long as a member is.
+
+    Returns
+    -------
+    list of Member
+        Folders left out. Members with a password, ZIPs inside the ZIP and members larger
+        than `limits.MAX_FILE_BYTES` carry their refusal.
+
+    Raises
+    ------
+    ImageError
+        If the ZIP is damaged, empty, has more than `limits.MAX_FILES` files, or declares
+        more than `MAX_INFLATED_BYTES` or `MAX_RATIO` times its size.
+    """
+    try:
+        buffer = _Bounded(content)
+        opened = zipfile.ZipFile(buffer)
+        buffer.most = None
+    except ImageError:
+        raise
+    # A damaged table of contents makes `zipfile` raise many kinds.
+    except Exception as error:
+        raise ImageError("expected a whole ZIP, got a damaged one; pack it again") from error
+    entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+    _check(entries, len(content))
+    return [_member(opened, entry) for entry in entries]
+
+
+def _check(entries: list[zipfile.ZipInfo], packed: int) -> None:
+    if not entries:
+        raise ImageError("expected a ZIP with slices, got an empty one; pack a series")
+    if len(entries) > MAX_FILES:
+        raise ImageError(
+            f"expected a ZIP of at most {MAX_FILES:,} files, got {len(entries):,}; pack one series"
+        )
+    inflated = sum(entry.file_size for entry in entries)
+    if inflated > MAX_INFLATED_BYTES:
+        raise ImageError(
+            f"expected at most {MAX_INFLATED_BYTES // MIB:,} MB in a ZIP, it declares "
+            f"{inflated // MIB:,} MB; pack one series"
+        )
+    if inflated > FREE_BYTES + MAX_RATIO * packed:
+        raise ImageError(
+            f"expected a ZIP that unpacks to at most {MAX_RATIO} times its size, it declares "
+            f"{inflated // max(packed, 1):,} times; no CT series packs so tightly"
+        )
+
+
+def _member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
+    refusal = ""
+    if entry.flag_bits & _ENCRYPTED:
+        refusal = "expected a ZIP without a password, this file needs one; pack it without"
+    elif entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        refusal = "expected a ZIP packed the common way (deflate), got another; pack it again"
+    elif entry.filename.lower().endswith(".zip"):
+        refusal = "expected slices in the ZIP, got a ZIP inside it; unpack that one first"
+    elif entry.file_size > MAX_FILE_BYTES:
+        refusal = f"expected at most {MAX_FILE_BYTES // MIB} MB in one file; export single slices"
+    return Member(entry.filename, entry.file_size, partial(_fetch, opened, entry), refusal)
+
+
+def _fetch(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int | None) -> bytes:
+    """Inflate the first `most` bytes of a member, all for None; the checksum is then checked."""
+    try:
+        with opened.open(entry) as stream:
+            # Never an open-ended read: a member that lies about its size would inflate whole.
+            return stream.read(entry.file_size if most is None else min(most, entry.file_size))
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise ImageError(
+            "expected a whole file in the ZIP, got a damaged one; pack it again"
+        ) from error

@@ -1,0 +1,113 @@
+"""Long work that somebody looks at: it runs beside, shows how far it is, and can be stopped.
+
+A page is a script that ends; what takes longer runs in a thread of its own here, and the page
+looks in from time to time. Work at which nobody has looked for `PATIENCE` seconds stops by
+itself, since its page is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from spinefrac.errors import SpinefracError
+
+log = logging.getLogger("spinefrac.jobs")
+
+T = TypeVar("T")
+
+#: Seconds without a look after which work stops. A hidden browser tab looks once a minute.
+PATIENCE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far work is: items done and of all, seconds since it began, and how it ended.
+
+    `state` is ``running``, ``finished``, ``cancelled`` or ``failed``; `error` says why it failed.
+    """
+
+    done: int
+    total: int
+    seconds: float
+    state: str
+    error: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+
+class Job(Generic[T]):
+    """A thread that goes through an iterator and keeps what it gives.
+
+    Parameters
+    ----------
+    items : iterator
+        Closed when the work ends, however it ends.
+    total : int
+        How many items it will give.
+    """
+
+    def __init__(self, items: Iterator[T], total: int) -> None:
+        self._items = items
+        self._total = total
+        self._found: list[T] = []
+        self._began = self._looked = time.monotonic()
+        self._ended: float | None = None
+        self._state = "running"
+        self._error = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="job", daemon=True)
+        self._thread.start()
+
+    def look(self) -> Progress:
+        """Return how far the work is, and keep it going."""
+        self._looked = time.monotonic()
+        return Progress(
+            done=len(self._found),
+            total=self._total,
+            seconds=(self._ended or time.monotonic()) - self._began,
+            state=self._state,
+            error=self._error,
+        )
+
+    def found(self) -> list[T]:
+        """Return what there is so far, in order."""
+        return list(self._found)
+
+    def cancel(self) -> None:
+        """Stop after the item in hand; what was found stays."""
+        self._stop.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the work has ended, at most so long; return whether it has."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        state = "finished"
+        try:
+            for item in self._items:
+                self._found.append(item)
+                if self._stop.is_set() or time.monotonic() - self._looked > PATIENCE:
+                    state = "finished" if len(self._found) == self._total else "cancelled"
+                    break
+        except SpinefracError as error:
+            state, self._error = "failed", str(error)
+        except Exception as error:  # noqa: BLE001 - a thread has nobody else to tell
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("unexpected %s\n%s", type(error).__name__, where)
+            state = "failed"
+            self._error = "something unexpected went wrong; the server's log says where"
+        finally:
+            close = getattr(self._items, "close", None)
+            if close:
+                close()
+            self._ended = time.monotonic()
+            self._state = state

@@ -1,0 +1,350 @@
+"""Keras files from elsewhere, looked at before anything is built of them.
+
+Everything here reads declarations only: names and sizes in the archive, the network's
+description, the shapes that a weights file claims. Only layers on a list are let through, for
+a description may name any code, and no size beyond what a network for single slices needs.
+Keras's own safe mode comes after this and is never switched off.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from spinefrac.errors import ModelError
+
+_MIB = 1 << 20
+
+#: Endings of the legacy format.
+HDF5 = (".h5", ".hdf5")
+
+#: Largest file that is looked at, and most bytes of weights that it may declare.
+MOST_BYTES = 1024 * _MIB
+MOST_WEIGHT_BYTES = 1024 * _MIB
+#: Largest description of a network (its JSON).
+_MOST_CONFIG = 32 * _MIB
+#: Largest plain number in a description: units, filters, a side of a picture.
+_MOST_NUMBER = 1 << 20
+#: Numbers that are no size of anything.
+_FREE_NUMBERS = ("seed", "shared_object_id")
+_DEEPEST, _MOST_ENTRIES = 60, 300_000
+
+
+def words(text: str) -> frozenset[str]:
+    """Split a list of names."""
+    return frozenset(text.split())
+
+
+_LAYERS = words("""
+    InputLayer Dense Flatten Reshape Permute Identity Activation Softmax ReLU LeakyReLU PReLU ELU
+    Dropout SpatialDropout2D GaussianDropout GaussianNoise AlphaDropout ActivityRegularization
+    Conv2D Convolution2D SeparableConv2D SeparableConvolution2D DepthwiseConv2D Conv2DTranspose
+    Convolution2DTranspose MaxPooling2D MaxPool2D AveragePooling2D AvgPool2D GlobalMaxPooling2D
+    GlobalMaxPool2D GlobalAveragePooling2D GlobalAvgPool2D UpSampling2D ZeroPadding2D Cropping2D
+    BatchNormalization BatchNormalizationV1 LayerNormalization GroupNormalization UnitNormalization
+    SyncBatchNormalization SpectralNormalization Normalization Rescaling Resizing CenterCrop
+    RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness
+    RandomCrop
+    Add Subtract Multiply Average Maximum Minimum Concatenate Dot
+    MultiHeadAttention Attention AdditiveAttention
+    Functional Sequential Model
+""")
+_HELPERS = words("""
+    GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal VarianceScaling Zeros
+    Ones Constant RandomNormal RandomUniform TruncatedNormal Orthogonal Identity
+    OrthogonalRegularizer IdentityInitializer OrthogonalInitializer L1 L2 L1L2 L1l2 MaxNorm NonNeg
+    UnitNorm MinMaxNorm
+    DTypePolicy Policy FloatDTypePolicy DTypePolicyMap __tuple__ __keras_tensor__ SeedGenerator
+""")
+_OPERATIONS = words("""
+    Add Subtract Multiply Divide TrueDivide Negative Maximum Minimum Clip Log Log1p Exp Expm1 Sqrt
+    Square Power Abs Absolute Mean Sum Max Min Reshape Transpose Concatenate Stack Squeeze
+    ExpandDims GetItem Cast Relu Relu6 Sigmoid HardSigmoid Tanh Silu Softmax LogSoftmax Softplus
+    Gelu Swish HardSwish HardSilu Flip Matmul Repeat Tile BroadcastTo
+""")
+_FUNCTIONS = words("""
+    relu relu6 sigmoid softmax tanh linear elu selu softplus softsign silu swish gelu hard_sigmoid
+    hard_silu hard_swish exponential leaky_relu mish log_softmax
+""")
+_ALLOWED = _LAYERS | _HELPERS
+
+#: Layers that are code, not weights; named so that the refusal says why.
+_CODE = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"})
+
+#: What a .keras archive holds.
+_KERAS_MEMBERS = frozenset({"metadata.json", "config.json", "model.weights.h5"})
+
+
+def check_size(path: Path) -> None:
+    """Refuse a file that is larger than any network this package serves."""
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise ModelError(
+            f"{path.name} has {size / _MIB:.0f} MiB, expected at most {MOST_BYTES // _MIB}: it is "
+            "not imported"
+        )
+
+
+def members(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> list[zipfile.ZipInfo]:
+    """Return an archive's files, none of which would lie elsewhere, be a link, or be a bomb.
+
+    Raises
+    ------
+    ModelError
+        A name leaves the folder, occurs twice or is a link; or the sizes are not believable.
+    """
+    found = archive.infolist()
+    names = [entry.filename for entry in found]
+    if len(names) > 10_000 or len({entry.casefold() for entry in names}) != len(names):
+        raise ModelError(
+            f"{name} holds a name twice or more than 10000 files, which no model does: it is not "
+            "imported"
+        )
+    for entry in found:
+        parts = entry.filename.replace("\\", "/").split("/")
+        odd = entry.filename.startswith(("/", "\\")) or ":" in entry.filename or ".." in parts
+        if odd or not entry.filename.isprintable():
+            raise ModelError(
+                f"{name} holds {entry.filename[:80]!r}, a name that leads out of its folder: it is "
+                "not imported"
+            )
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise ModelError(
+                f"{name} holds {entry.filename[:80]!r}, a link or device instead of a file: it is "
+                "not imported"
+            )
+        if entry.flag_bits & 1:
+            raise ModelError(
+                f"{name} is encrypted, expected a plain archive: take the password off first"
+            )
+    total = sum(entry.file_size for entry in found)
+    if total > most:
+        raise ModelError(
+            f"{name} would unpack to {total / _MIB:.0f} MiB, expected at most {most // _MIB}: it "
+            "is not imported"
+        )
+    return found
+
+
+def read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
+    """Read one file of an archive, no more than `most` bytes, whatever it declares."""
+    with archive.open(entry) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ModelError(
+            f"{entry.filename[:80]!r} unpacks to more than {most} bytes, which no network "
+            "needs: it is not imported"
+        )
+    return content
+
+
+def check_keras(path: Path) -> int:
+    """Look at a ``.keras`` archive; return the number of weights that it holds.
+
+    Raises
+    ------
+    ModelError
+        It is none, or holds something that is not let through.
+    """
+    check_size(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = {entry.filename: entry for entry in members(archive, path.name)}
+            if "config.json" not in found or "model.weights.h5" not in found:
+                raise ModelError(
+                    f"{path.name} is not a Keras 3 file, expected config.json and "
+                    "model.weights.h5 in it: save it anew with model.save('NAME.keras')"
+                )
+            if extra := sorted(set(found) - _KERAS_MEMBERS):
+                raise ModelError(
+                    f"{path.name} holds {extra[0][:80]!r} beside the network, which may be "
+                    "anything: it is not imported; save the network alone"
+                )
+            config = _json(read_member(archive, found["config.json"], _MOST_CONFIG), path.name)
+            check_config(config)
+            with archive.open(found["model.weights.h5"]) as weights:
+                return count_weights(weights, path.name)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{path.name} is damaged or not a .keras file ({short(error)}): copy it again"
+        ) from error
+
+
+def check_h5(path: Path) -> int:
+    """Look at a legacy ``.h5`` file; return the number of weights that it holds.
+
+    Raises
+    ------
+    ModelError
+        It is none, or holds something that is not let through.
+    """
+    import h5py
+
+    check_size(path)
+    try:
+        with h5py.File(path, "r") as file:
+            attribute = file.attrs.get("model_config")
+            if attribute is None:
+                raise ModelError(
+                    f"{path.name} has weights without a network (no model_config): save the whole "
+                    "model with model.save('NAME.h5')"
+                )
+            content = attribute if isinstance(attribute, bytes) else str(attribute).encode()
+            if len(content) > _MOST_CONFIG:
+                raise ModelError(f"{path.name} describes its network in too many bytes")
+            check_config(_json(content, path.name))
+        return count_weights(path, path.name)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"{path.name} is damaged or not an HDF5 file ({short(error)}): copy it again"
+        ) from error
+
+
+def check_config(config: Any) -> None:
+    """Walk through a network's description; refuse what is not on the lists.
+
+    Raises
+    ------
+    ModelError
+        A layer is code, unknown, or of a size that no network for single slices has.
+    """
+    if isinstance(config, dict):
+        # Optimizer, loss and metrics are never built.
+        config = {k: v for k, v in config.items() if k not in ("compile_config", "build_config")}
+    left = [_MOST_ENTRIES]
+    _walk(config, "", 0, left)
+
+
+def _walk(value: Any, key: str, depth: int, left: list[int]) -> None:
+    left[0] -= 1
+    if depth > _DEEPEST or left[0] < 0:
+        raise ModelError("The network's description is too deep or too long: it is not imported")
+    if isinstance(value, dict):
+        if "class_name" in value:
+            _check_class(value)
+        for inner, entry in value.items():
+            if inner not in ("compile_config", "build_config"):
+                _walk(entry, str(inner), depth + 1, left)
+    elif isinstance(value, list):
+        for entry in value:
+            _walk(entry, key, depth + 1, left)
+    elif (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and key not in _FREE_NUMBERS
+        and not abs(value) <= _MOST_NUMBER
+    ):
+        raise ModelError(
+            f"The network's description asks for {key or 'a size'} = {value:.3g}, more than any "
+            "network for single slices needs: it is not imported"
+        )
+
+
+def _check_class(entry: dict[str, Any]) -> None:
+    """Let a class through that is on the lists and comes from Keras itself."""
+    name, module = str(entry["class_name"]), entry.get("module")
+    registered = entry.get("registered_name")
+    config = entry.get("config")
+    if name in _CODE:
+        raise ModelError(
+            f"The network has a layer of kind {name.strip('_')}, which is program code from the "
+            "file: spinefrac never runs it; replace it with built-in layers and save again"
+        )
+    own = module is None or module == "keras" or str(module).startswith("keras.")
+    if module == "builtins" and name == "function":
+        own = str(config) in _FUNCTIONS and str(entry.get("registered_name")) in (
+            "function",
+            "None",
+        )
+        if own:
+            return
+    known = name in _OPERATIONS if str(module).startswith("keras.src.ops.") else name in _ALLOWED
+    custom = isinstance(registered, str) and ">" in registered
+    if not own or custom or not known:
+        where = f"{module}." if module and not own else ""
+        raise ModelError(
+            f"The network uses {where}{str(registered) if custom else name}, which is not one of "
+            "Keras's built-in parts for pictures: spinefrac does not load other code; rebuild "
+            "the network from built-in layers"
+        )
+
+
+def count_weights(source: Any, name: str) -> int:
+    """Count the weights in an HDF5 file, by declaration; nothing of them is read.
+
+    Raises
+    ------
+    ModelError
+        It points to other files, or declares more than it holds.
+    """
+    import h5py
+
+    total = bytes_total = 0
+    with h5py.File(source, "r") as file:
+        for path, group in _groups(file, name):
+            for key in group:
+                link = group.get(key, getlink=True)
+                if not isinstance(link, h5py.HardLink):
+                    raise ModelError(
+                        f"{name} holds a link ({type(link).__name__}) in its weights instead of "
+                        "numbers, and may read other files that way: it is not imported"
+                    )
+                entry = group[key]
+                if not isinstance(entry, h5py.Dataset):
+                    continue
+                if entry.external or entry.is_virtual:
+                    raise ModelError(
+                        f"{name} takes weights from other files, expected all in its own: it is "
+                        "not imported"
+                    )
+                declared = math.prod(entry.shape) * entry.dtype.itemsize if entry.shape else 0
+                stored = entry.id.get_storage_size()
+                bytes_total += declared
+                if bytes_total > MOST_WEIGHT_BYTES or declared > 1000 * stored + _MIB:
+                    raise ModelError(
+                        f"{name} declares {declared / _MIB:.0f} MiB of weights in {path}/{key} "
+                        f"and holds {stored / _MIB:.3g} MiB of them, expected at most "
+                        f"{MOST_WEIGHT_BYTES // _MIB} MiB in all: it is not imported"
+                    )
+                if entry.dtype.kind == "f":
+                    total += math.prod(entry.shape)
+    return total
+
+
+def _groups(file: Any, name: str) -> list[tuple[str, Any]]:
+    """Return every group of an HDF5 file, following only what lies in it."""
+    import h5py
+
+    found, waiting, seen = [], [("", file["/"])], set()
+    while waiting:
+        path, group = waiting.pop()
+        if group.id in seen:
+            continue
+        seen.add(group.id)
+        found.append((path, group))
+        if len(found) > 100_000:
+            raise ModelError(f"{name} has too many groups for a network: it is not imported")
+        for key in group:
+            if isinstance(group.get(key, getlink=True), h5py.HardLink):
+                entry = group[key]
+                if isinstance(entry, h5py.Group):
+                    waiting.append((f"{path}/{key}"[-80:], entry))
+    return found
+
+
+def _json(content: bytes, name: str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(
+            f"The network's description in {name} is not JSON, so it is damaged: copy it again"
+        ) from error
+
+
+def short(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -1,0 +1,206 @@
+"""A child process for files from elsewhere: little memory, little time, small files.
+
+What the system enforces differs. Linux: memory, processor time, file size. macOS: processor
+time and file size, not memory. Windows: only the time that the parent waits. Everywhere the
+child gets none of the parent's environment but what Python needs, no standard input after its
+task, and a scratch folder as its home.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spinefrac.errors import ModelError
+
+_MIB = 1 << 20
+
+#: What a child hears from its parent's environment: where Python and its libraries are.
+_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+
+#: Longest answer of a child that is read, in bytes.
+_LONGEST_ANSWER = 4 * _MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may use: private memory and file size in MiB, processor and wall seconds."""
+
+    memory_mib: int = 6144
+    file_mib: int = 2048
+    processor_s: int = 300
+    wall_s: int = 900
+
+
+def run(module: str, task: dict[str, Any], scratch: Path, limits: Limits | None = None) -> Any:
+    """Run ``python -m MODULE`` with a task on its standard input and return its answer.
+
+    Parameters
+    ----------
+    module : str
+        Ends with ``limited.serve(function)``.
+    task : dict
+        In JSON's types.
+    scratch : Path
+        A folder that is the child's home and temporary folder.
+    limits : Limits, optional
+
+    Returns
+    -------
+    object
+        What the function returned, through JSON.
+
+    Raises
+    ------
+    ModelError
+        The function raised one, or the child went past a limit or crashed.
+    """
+    limits = limits or Limits()
+    task = {"task": task, "limits": [limits.memory_mib, limits.file_mib, limits.processor_s]}
+    child = subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(scratch),
+    )
+    try:
+        answer, _ = child.communicate(json.dumps(task).encode(), timeout=limits.wall_s)
+    except subprocess.TimeoutExpired:
+        raise ModelError(
+            f"The file was not understood within {limits.wall_s} s and was given up: expected a "
+            "network for single slices; nothing was kept"
+        ) from None
+    finally:
+        child.kill()
+        child.wait()
+    return _understood(answer, child.returncode, limits)
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    home = str(scratch)
+    root = str(Path(__file__).resolve().parents[2])
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))
+    return kept | {
+        "HOME": home,
+        "USERPROFILE": home,
+        "TMPDIR": home,
+        "TEMP": home,
+        "KERAS_HOME": home,
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+        # More threads would each map memory of their own.
+        "OMP_NUM_THREADS": "2",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": "2",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _understood(answer: bytes, status: int, limits: Limits) -> Any:
+    try:
+        if len(answer) > _LONGEST_ANSWER:
+            raise ValueError("too long")
+        message = json.loads(answer)
+        if "error" in message:
+            raise failure(message)
+        return message["result"]
+    except (ValueError, KeyError, TypeError) as error:
+        why = "crashed the program that looked at it"
+        if status in (-getattr(signal, "SIGXCPU", -1), -getattr(signal, "SIGKILL", -1)):
+            why = f"took more than {limits.processor_s} s of processor time or was stopped"
+        if status == _OUT_OF_MEMORY or status == -getattr(signal, "SIGABRT", -1):
+            why = f"asks for more than the {limits.memory_mib} MiB of memory that it may have"
+        raise ModelError(
+            f"The file {why} (status {status}): expected a network for single slices; nothing "
+            "was kept"
+        ) from error
+
+
+#: Raised in the child by their name, so that the parent can tell them apart.
+_KINDS: dict[str, Callable[[dict[str, Any]], ModelError]] = {}
+
+
+def kind(name: str, rebuild: Callable[[dict[str, Any]], ModelError]) -> None:
+    """Let an error with more than a sentence travel from a child: see `failure`."""
+    _KINDS[name] = rebuild
+
+
+def failure(message: dict[str, Any]) -> ModelError:
+    """Return the error that a child's message tells of."""
+    rebuild = _KINDS.get(message.get("kind", ""))
+    return rebuild(message) if rebuild else ModelError(str(message["error"]))
+
+
+_OUT_OF_MEMORY = 77
+
+
+def serve(function: Callable[[dict[str, Any]], Any]) -> None:
+    """Be the child: set the limits, then answer the task on standard input."""
+    message = json.load(sys.stdin)
+    _die_with_parent()
+    _limit(*message["limits"])
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print must not look like the answer
+    try:
+        answer = {"result": function(message["task"])}
+    except ModelError as error:
+        answer = {"error": str(error), "kind": type(error).__name__, **vars(error)}
+    except MemoryError:
+        os._exit(_OUT_OF_MEMORY)
+    except Exception as error:  # noqa: BLE001 - the parent is told, and raises
+        if _out_of_memory(error):
+            os._exit(_OUT_OF_MEMORY)
+        home = os.environ["HOME"] + os.sep
+        first = (str(error).replace(home, "").strip().splitlines() or [""])[0][:300]
+        answer = {
+            "error": f"The file cannot be read as a network ({type(error).__name__}: {first}): "
+            "expected one that Keras or ONNX Runtime opens; nothing was kept"
+        }
+    json.dump(answer, out, allow_nan=False)
+    out.flush()
+    os._exit(0)  # without TensorFlow's slow farewell
+
+
+def _out_of_memory(error: Exception) -> bool:
+    names = {entry.__name__ for entry in type(error).__mro__}
+    text = str(error)
+    return "ResourceExhaustedError" in names or "bad_alloc" in text or "llocat" in text
+
+
+def _limit(memory_mib: int, file_mib: int, processor_s: int) -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    wanted = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": processor_s,
+        "RLIMIT_FSIZE": file_mib * _MIB,
+        # Private writable memory; unlike the address space it does not count what is only
+        # reserved. macOS accepts the limit and does not enforce it.
+        "RLIMIT_DATA": memory_mib * _MIB,
+    }
+    for name, value in wanted.items():
+        which = getattr(resource, name)
+        hard = resource.getrlimit(which)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (value, value))
+
+
+def _die_with_parent() -> None:
+    """Have Linux end this process when its parent ends, however that happens."""
+    if sys.platform == "linux":
+        import ctypes
+
+        set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)

@@ -1,0 +1,57 @@
+"""One lock over the folder of saved models, for whoever adds, renames or removes one.
+
+Readers take no lock: a model appears, changes its name and goes by one rename each.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from spinefrac import settings
+from spinefrac.errors import ModelError
+
+#: The file that is locked; it stays and is empty.
+LOCK_FILE = ".lock"
+
+#: Nothing under the lock takes longer than removing a few files, so who waits longer gives up.
+PATIENCE_S = 60.0
+
+_thread = threading.local()
+
+
+@contextmanager
+def shelf(patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Hold the lock; the system frees it when the process ends, however it ends.
+
+    A thread that holds it already goes on.
+
+    Raises
+    ------
+    ModelError
+        Another process or thread holds it for longer than `patience_s`.
+    OSError
+        The folder cannot be written in.
+    """
+    if getattr(_thread, "holds", False):
+        yield
+        return
+    models = settings.models_dir()
+    models.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(models / LOCK_FILE, timeout=patience_s)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ModelError(
+            f"Another process has been changing the models' folder for {patience_s:.0f} s: end "
+            "it, or try again"
+        ) from error
+    _thread.holds = True
+    try:
+        yield
+    finally:
+        _thread.holds = False
+        lock.release()

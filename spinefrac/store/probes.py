@@ -1,0 +1,54 @@
+"""Sixteen rendered slices on which files of one network are compared: nobody's pictures."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac import imaging
+from spinefrac.data import phantom
+from spinefrac.records import CtSlice, GreyImage, Preprocessing
+
+#: A phantom of its own seed, four patients of four slices.
+_SERIES = {"patients": 4, "slices": 4, "seed": 1616, "size": 256}
+COUNT = 16
+
+_WINDOW = (500.0, 2000.0)  # centre and width, HU
+
+
+@functools.cache
+def slices() -> tuple[CtSlice, ...]:
+    """Return the slices as 8-bit pictures of 256 x 256 pixels, as from a PNG."""
+    return tuple(
+        CtSlice(imaging.window(found.hu, *_WINDOW).astype(np.float32), False, "png")
+        for found in (
+            phantom.render(patient, slice_, **_SERIES)  # type: ignore[arg-type]
+            for patient in range(_SERIES["patients"])
+            for slice_ in range(_SERIES["slices"])
+        )
+    )
+
+
+def inputs(preprocessing: Preprocessing) -> GreyImage:
+    """Return them as a model sees them, uint8 (16, S, S)."""
+    return np.stack([imaging.to_input(ct, preprocessing).pixels for ct in slices()])
+
+
+def labelled(
+    preprocessing: Preprocessing, patients: int, per_patient: int, seed: int
+) -> tuple[GreyImage, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return more of them with their truth: inputs (N, S, S), labels (N,), patients (N,)."""
+    series = {"patients": patients, "slices": per_patient, "seed": seed, "size": 256}
+    places = [(p, s) for p in range(patients) for s in range(per_patient)]
+    found = [phantom.render(p, s, **series) for p, s in places]  # type: ignore[arg-type]
+    pixels = [
+        imaging.to_input(
+            CtSlice(one.hu, True, "dicom", bits=16, spacing_mm=(one.spacing_mm, one.spacing_mm)),
+            preprocessing,
+        ).pixels
+        for one in found
+    ]
+    labels = np.array([one.label for one in found], np.int64)
+    return np.stack(pixels), labels, np.array([p for p, _ in places], np.int64)

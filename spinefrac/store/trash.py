@@ -1,0 +1,95 @@
+"""Deleted models as they lie on disk: set aside under a name that says what, when and by whom.
+
+Deleting renames ``models/first`` to ``models/.trash-first.20260301T091500000000.cafe0123``; no
+file is written, so it works on a full disk too. Whoever frees its space renames it once more, to
+``.freed-…``, before the first file goes: half a model is never brought back. What stays then is
+an empty folder, from which a session that still asks for the model learns what became of it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from spinefrac import settings
+
+#: Of a deleted model that can still be brought back, and of one whose files are gone.
+TRASHED, FREED = ".trash-", ".freed-"
+
+#: A deleted model that no living session holds is removed for good after so long …
+KEPT_FOR = timedelta(hours=24)
+#: … and what says so, after so long.
+REMEMBERED_FOR = timedelta(days=30)
+
+_TIME = "%Y%m%dT%H%M%S%f"
+_NAME = re.compile(r"\.(?P<state>trash|freed)-(?P<id>.+)\.(?P<time>\d{8}T\d{12})\.(?P<session>\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A deleted model.
+
+    Attributes
+    ----------
+    id : str
+    when : datetime
+        UTC.
+    session : str
+        Who deleted it: a session of the app, or ``cli``.
+    path : Path
+        Where its folder lies now.
+    """
+
+    id: str
+    when: datetime
+    session: str
+    path: Path
+
+    @property
+    def freed(self) -> bool:
+        """Whether its files are gone, or going."""
+        return self.path.name.startswith(FREED)
+
+    @property
+    def age(self) -> timedelta:
+        return datetime.now(UTC) - self.when
+
+
+def path_for(folder: Path, session: str) -> Path:
+    """Return where a model's folder goes when `session` deletes it now."""
+    return folder.with_name(f"{TRASHED}{folder.name}.{datetime.now(UTC):{_TIME}}.{session}")
+
+
+def new_session() -> str:
+    """Return a name for a session that deletes."""
+    return secrets.token_hex(4)
+
+
+def entries() -> list[Deleted]:
+    """Return all deleted models, those whose space is freed too, the latest first."""
+    models = settings.models_dir()
+    found = []
+    for path in models.iterdir() if models.is_dir() else ():
+        if match := _NAME.fullmatch(path.name):
+            when = datetime.strptime(match["time"], _TIME).replace(tzinfo=UTC)
+            found.append(Deleted(match["id"], when, match["session"], path))
+    return sorted(found, key=lambda entry: entry.when, reverse=True)
+
+
+def restorable() -> list[Deleted]:
+    """Return what can still be brought back, the latest first."""
+    return [entry for entry in entries() if not entry.freed]
+
+
+def epitaph(model_id: str) -> str | None:
+    """Say when a model was deleted and whether it can be brought back; None if it was not."""
+    for entry in entries():
+        if entry.id == model_id:
+            when = f"The model {model_id} was deleted at {entry.when:%Y-%m-%d %H:%M} UTC"
+            if entry.freed:
+                return f"{when}, for good: choose another one"
+            return f"{when}: choose another one, or bring it back with `spinefrac models restore`"
+    return None

@@ -1,0 +1,93 @@
+"""An audit in a process of its own: how far it is, how it ends, and that a page shows it."""
+
+import shutil
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from spinefrac.audit import background, kept
+from spinefrac.data import phantom
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
+    monkeypatch.syspath_prepend(str(ROOT))
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("background") / "phantom"
+    phantom.write(folder, patients=8, slices=3, seed=5, difficulty="easy", size=256)
+    return folder
+
+
+def wait_for(happened, seconds=120):
+    end = time.monotonic() + seconds
+    while not (found := happened()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+def result_of(folder):
+    return kept.by_listing(kept.listing_key(folder, "auto"))
+
+
+def test_a_result_is_found_and_the_process_ends(slices):
+    assert background.state(slices) is None
+    background.start(slices)
+    assert background.state(slices).running
+    wait_for(lambda: not background.state(slices).running)
+    assert background.state(slices).error == ""
+    assert result_of(slices).images == 24
+
+
+def test_an_error_is_kept_as_a_sentence(tmp_path):
+    (tmp_path / "empty").mkdir()
+    background.start(tmp_path / "empty")
+    wait_for(lambda: not background.state(tmp_path / "empty").running)
+    assert "folder is empty" in background.state(tmp_path / "empty").error
+
+
+def test_a_killed_audit_is_said_and_can_be_started_again(slices, tmp_path):
+    shutil.copytree(slices, tmp_path / "copy")
+    folder = tmp_path / "copy"
+    background.start(folder)
+    victim = next(
+        child
+        for child in psutil.Process().children()
+        if "spinefrac.audit.background" in child.cmdline() and str(folder) in child.cmdline()
+    )
+    victim.kill()
+    wait_for(lambda: not background.state(folder).running)
+    assert "stopped before it was done" in background.state(folder).error
+    assert result_of(folder) is None
+    background.start(folder)
+    wait_for(lambda: result_of(folder))
+
+
+def panel(folder: str) -> None:
+    from pathlib import Path
+
+    from pages import _audit
+
+    _audit.panel(Path(folder))
+
+
+def test_the_panel_asks_waits_and_shows(slices):
+    app = AppTest.from_function(panel, kwargs={"folder": str(slices)}, default_timeout=60).run()
+    app.button(key="audit-start").click().run()
+    wait_for(lambda: result_of(slices))
+    app.run()
+    assert not app.exception
+    shown = "\n".join(element.proto.body for element in app.get("html"))
+    assert result_of(slices).verdict.capitalize() in shown
+    tables = [table.value for table in app.dataframe]
+    assert {"fracture", "normal", "property", "value"} <= set(tables[0].columns)
+    assert len(tables[-1]) == 8

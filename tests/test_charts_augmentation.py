@@ -1,0 +1,43 @@
+"""Differences, animations and histograms say what the pictures say."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from spinefrac import charts_augmentation as charts
+
+GREY = np.random.default_rng(1).integers(0, 256, (40, 40), np.uint8)
+
+
+def test_a_difference_tells_darker_from_brighter_from_equal():
+    before = np.full((1, 5), 100, np.uint8)
+    after = np.array([[100, 36, 0, 164, 132]], np.uint8)
+    equal, darker, much_darker, brighter, half = charts.difference(before, after)[0].tolist()
+    assert equal == list(charts.EQUAL)
+    assert darker == much_darker == list(charts.DARKER) and brighter == list(charts.BRIGHTER)
+    assert half == [127, 78, 48]  # the mean of equal and brighter
+
+
+def test_an_animation_goes_forth_and_back_without_loss():
+    pictures = [GREY, GREY // 2, GREY // 4]
+    content = base64.b64decode(charts.animation(pictures).partition(",")[2])
+    moving = Image.open(io.BytesIO(content))
+    assert moving.n_frames == 4 and moving.info["loop"] == 0
+    for number, expected in enumerate([GREY, GREY // 2, GREY // 4, GREY // 2]):
+        moving.seek(number)
+        assert np.array_equal(np.asarray(moving.convert("L")), expected)
+
+
+def test_a_large_animation_is_shrunk():
+    content = base64.b64decode(charts.animation([np.zeros((800, 800), np.uint8)] * 2)[22:])
+    assert Image.open(io.BytesIO(content)).size == (320, 320)
+
+
+def test_a_histogram_has_the_shares_of_before_and_after():
+    figure = charts.histogram(GREY, [GREY, np.zeros_like(GREY)])
+    band, before, after = figure.data
+    assert np.isclose(sum(before.y), 1) and np.isclose(sum(after.y), 1)
+    assert np.isclose(after.y[0], (before.y[0] + 1) / 2)
+    assert len(band.y) == 2 * len(before.y)
