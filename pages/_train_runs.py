@@ -137,7 +137,7 @@ def _row(run: Run) -> tuple[str, ...]:
         f'<span class="sf-state {tone}"><i class="dot"></i>{escape(words)}</span>',
         began,
         "–" if took is None else _train_live.duration(took),
-        f"{run.images:,}",
+        f"{run.images:,}" if run.images else "–",
         escape(_train_live.result(run)),
     )
 

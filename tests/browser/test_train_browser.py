@@ -38,7 +38,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX"),
 ]
 
-PATIENCE = 240_000  # ms: processes start, TensorFlow loads, folds train, on a busy machine
+PATIENCE = 600_000  # ms: processes start, TensorFlow loads, folds train, on a busy machine
 
 
 class Server:
