@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import output, predict_series
+from spinefrac.cli import output, predict_series, slice_report
 from spinefrac.errors import ImageError, ModelError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
 
 if TYPE_CHECKING:
     from spinefrac.imaging.series import SeriesSlice
+    from spinefrac.report.slices import Reported
     from spinefrac.serving.predictor import Predictor
     from spinefrac.store.card import Card
 
@@ -59,6 +60,22 @@ def predict(
             "odd about it.",
         ),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a report on the slices there: .html, .pdf, .json, or .zip with DICOM "
+            "results that refer to the study.",
+        ),
+    ] = None,
+    identity: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEYWORD",
+            help="Put this of the DICOM header into the report, such as PatientID; may be given "
+            "several times. Nothing of the patient is in it otherwise.",
+        ),
+    ] = None,
     as_json: output.Json = False,
 ) -> None:
     """Answer, for each FILE, how probable a fracture is. Not a medical device.
@@ -77,17 +94,28 @@ def predict(
             "--heatmap-dir draws slices and --series answers on series; give one of them",
             param_hint="--series",
         )
+    if report is not None and (series or any(predict_series.holds_many(file) for file in files)):
+        raise typer.BadParameter(
+            "a report is on single files; give the slices that belong in it, and no folder, ZIP "
+            "or --series",
+            param_hint="--report",
+        )
+    if report is not None:
+        slice_report.check(report, identity or (), len(files))
+    elif identity:
+        raise typer.BadParameter("it belongs to --report; give both", param_hint="--identity")
     from spinefrac.serving.predictor import open_model
 
     predictor = open_model(model)
     _warn(predictor.model.card, heatmap_dir)
     if heatmap_dir:
         heatmap_dir.mkdir(parents=True, exist_ok=True)
-    answers = []
+    answers: list[dict[str, Any]] = []
+    parts: list[Reported] | None = [] if report else None
     given = (
         predict_series.answers(predictor, files)
         if series
-        else _answers(predictor, files, heatmap_dir, look)
+        else _answers(predictor, files, heatmap_dir, look, parts)
     )
     for answer in given:
         answers.append(answer)
@@ -95,6 +123,10 @@ def predict(
             output.emit(predict_series.sentence(answer) if series else _sentence(answer))
         if "error" in answer:
             output.note(f"error: {answer['error']}")
+    if report and parts:
+        slice_report.write(report, parts, predictor, identity or ())
+    elif report:
+        output.note("no slice was answered, so there is no report")
     if as_json:
         output.emit_json(answers)
     else:
@@ -128,8 +160,12 @@ def _answers(
     files: list[Path],
     heatmap_dir: Path | None,
     window: tuple[float, float] | None,
+    parts: list[Reported] | None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one JSON object a slice: one a file, and one a slice of a folder or ZIP."""
+    """Yield one JSON object a slice: one a file, and one a slice of a folder or ZIP.
+
+    Slices of single files are collected in `parts` where a report is wanted.
+    """
     from spinefrac import imaging
 
     for file in files:
@@ -141,7 +177,11 @@ def _answers(
         except ImageError as error:
             yield {"file": str(file), "error": output.one_line(str(error))}
             continue
-        yield _answer(predictor, ct, str(file), heatmap_dir, window)
+        prediction = predictor.predict(ct)
+        yield _answer(predictor, ct, prediction, str(file), heatmap_dir, window)
+        if parts is not None:
+            number = len(parts) + 1
+            parts.append(slice_report.reported(predictor, number, ct, prediction, file))
 
 
 def _inside(
@@ -177,8 +217,8 @@ def _inside(
             except ImageError as error:
                 yield {"file": part.file.name, "error": output.one_line(str(error))}
                 continue
-            name = part.file.name
-            yield _answer(predictor, ct, name, heatmap_dir, window) | _slice_number(part)
+            given, name = predictor.predict(ct), part.file.name
+            yield _answer(predictor, ct, given, name, heatmap_dir, window) | _slice_number(part)
     for entry in found.unreadable:
         yield {"file": entry.path, "error": output.one_line(entry.reason)}
 
@@ -191,12 +231,12 @@ def _slice_number(part: SeriesSlice) -> dict[str, int]:
 def _answer(
     predictor: Predictor,
     ct: CtSlice,
+    prediction: Prediction,
     name: str,
     heatmap_dir: Path | None,
     window: tuple[float, float] | None,
 ) -> dict[str, Any]:
-    """Answer on one slice and write its heat map where one is asked for."""
-    prediction = predictor.predict(ct, heatmap=heatmap_dir is not None)
+    """Return one slice's answer as JSON, and write its heat map where one is asked for."""
     answer: dict[str, Any] = {
         "file": name,
         "model": prediction.model,

@@ -184,7 +184,7 @@ def test_a_format_that_cannot_be_is_refused(small_model, tmp_path):
 def test_a_file_that_answers_differently_is_not_exported(small_model, tmp_path, monkeypatch):
     expected = exporting._expected
     monkeypatch.setattr(exporting, "_expected", lambda *a: expected(*a) + 2e-4)
-    with pytest.raises(ModelError, match="answers differently when it is read back, by 0.0002"):
+    with pytest.raises(ModelError, match=r"answers differently when it is read back, by 0.0002"):
         exporting.export(small_model, tmp_path / "x.zip")
     assert not list(tmp_path.iterdir())
 
@@ -260,7 +260,8 @@ import sys
 from pathlib import Path
 from spinefrac.store import importing
 print("ready", flush=True)
-importing.import_file(Path(sys.argv[1]), "wanted", given=importing.Answers(None, None, "0..1", None, 1))
+answers = importing.Answers(None, None, "0..1", None, 1)
+importing.import_file(Path(sys.argv[1]), "wanted", given=answers)
 """
 
 
@@ -336,7 +337,7 @@ def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewh
         assert not list(full.iterdir())
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SPINEFRAC_HOME", str(full))
-            with pytest.raises(ModelError, match="nothing was kept|damaged|No space"):
+            with pytest.raises(ModelError, match=r"nothing was kept|damaged|No space"):
                 importing.import_file(small_archive)
             assert not list((full / "models").glob("*"))
     finally:
