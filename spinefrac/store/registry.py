@@ -71,7 +71,7 @@ def push(model: saved.SavedModel, address: str, progress: Progress | None = None
     with _reached(address, "push") as (files, root):
         place = f"{root}/{model.id}"
         known = _card_at(files, place)
-        if known == content and _sizes_fit(files, place, model.card):
+        if known == content and _whole(files, place, model.card):
             return Moved(model.id, shown(address), total, model.card_hash, already=True)
         if known not in (None, content):
             raise ModelError(
@@ -185,9 +185,10 @@ def _card_at(files: Any, place: str) -> bytes | None:
     return content if content.endswith(b"}\n") else None
 
 
-def _sizes_fit(files: Any, place: str, card: Card) -> bool:
+def _whole(files: Any, place: str, card: Card) -> bool:
+    """Return whether every file at a place is the one that the card lists."""
     return all(
-        files.exists(f"{place}/{name}") and files.size(f"{place}/{name}") == record.size
+        files.exists(f"{place}/{name}") and _digest_at(files, f"{place}/{name}") == record.sha256
         for name, record in card.files.items()
     )
 

@@ -104,6 +104,9 @@ def test_one_flipped_bit_at_the_address_is_found_and_named(model, address, elsew
         assert not models.exists() or not list(models.iterdir())
         content[len(content) // 2] ^= 4
         files.pipe_file(path, bytes(content))
+    path = f"{root}/{model.id}/serving.onnx"
+    files.pipe_file(path, bytes(len(files.cat_file(path))))
+    assert not registry.push(model, address).already, "a push mends what was damaged there"
     assert registry.pull(f"{address}/{model.id}").model == model.id
 
 
