@@ -77,12 +77,17 @@ def other_windows(rng: Rng) -> Iterator[CtSlice]:
 
 def phantoms(seed: int, patients: int, slices: int) -> Iterator[CtSlice]:
     """Yield phantom slices in Hounsfield units."""
+    return (ct for _, _, ct in phantoms_labelled(seed, patients, slices))
+
+
+def phantoms_labelled(seed: int, patients: int, slices: int) -> Iterator[tuple[int, int, CtSlice]]:
+    """Yield label, patient and slice."""
     from spinefrac.data import phantom
 
     for patient in range(patients):
         for position in range(slices):
             made = phantom.render(patient, position, patients=patients, slices=slices, seed=seed)
-            yield CtSlice(made.hu, calibrated=True, format="dicom")
+            yield made.label, patient, CtSlice(made.hu, calibrated=True, format="dicom")
 
 
 def as_slice(picture: Picture, colour: bool = False) -> CtSlice:

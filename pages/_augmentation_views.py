@@ -13,6 +13,9 @@ from spinefrac.records import GreyImage
 from spinefrac.training import augmentation_preview as preview
 from spinefrac.training.augmentation_config import TRANSFORMS, AugmentationConfig
 
+#: Longest side of a difference, in pixels.
+DIFFERENCE_SIDE = 256
+
 MODES = ("Beside the original", "Copies", "Difference")
 
 
@@ -22,14 +25,22 @@ def grid(shown: Shown, config: AugmentationConfig, seed: int, mode: str) -> None
     original = charts.data_url(shown.pixels)
     cells = [_figure(original, "Original", "The slice as the network sees it", "first")]
     for epoch, copy in enumerate(copies, start=1):
-        picture = charts_augmentation.difference(shown.pixels, copy) if mode == MODES[2] else copy
-        what = f"{'Difference of the copy' if mode == MODES[2] else 'Copy'} in epoch {epoch}"
+        if mode == MODES[2]:
+            source = _difference(shown.pixels, copy)
+            what = f"Difference of the copy in epoch {epoch}"
+        else:
+            source, what = charts.data_url(copy), f"Copy in epoch {epoch}"
         stop = ' tabindex="0"' if mode == MODES[1] else ""  # to see the original under it
-        cells.append(_figure(charts.data_url(picture), f"Epoch {epoch}", what, stop=stop))
+        cells.append(_figure(source, f"Epoch {epoch}", what, stop=stop))
     kind = {MODES[0]: "beside", MODES[1]: "over", MODES[2]: "difference"}[mode]
     st.html(
         f'<div class="sf-copies {kind}" style="--original:url({original})">{"".join(cells)}</div>'
     )
+
+
+def _difference(before: GreyImage, after: GreyImage) -> str:
+    """Return a difference as an address; unlike a copy it need not be whole to the last pixel."""
+    return charts.data_url(charts_augmentation.difference(before, after), longest=DIFFERENCE_SIDE)
 
 
 def _figure(source: str, caption: str, alt: str, kind: str = "", stop: str = "") -> str:
@@ -83,7 +94,7 @@ def _end(name: str, value: float, picture: GreyImage, kind: str) -> str:
 
 
 def _change(name: str, value: float, before: GreyImage, after: GreyImage, kind: str) -> str:
-    source = charts.data_url(charts_augmentation.difference(before, after))
+    source = _difference(before, after)
     said = f"difference of {name} alone, {amount(name, value)}"
     return _figure(source, "difference", said, kind)
 

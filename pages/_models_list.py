@@ -87,7 +87,7 @@ def _auc(model: SavedModel) -> float:
 def _row(model: SavedModel, default: bool) -> bool:
     """Show one model; return whether it is ticked for a comparison."""
     with st.container(
-        border=True, horizontal=True, vertical_alignment="center", key=f"shelf-{model.id}"
+        border=True, horizontal=True, vertical_alignment="center", key=f"model-row-{model.id}"
     ):
         ticked = st.checkbox(
             f"Compare {model.id}", key=f"tick-{model.id}", label_visibility="collapsed"
@@ -166,7 +166,7 @@ def _compare(chosen: list[SavedModel], shown: int, of: int) -> None:
 def _damaged(model: DamagedModel) -> None:
     """Show what is no usable model, why, and how to be rid of it."""
     with st.container(
-        border=True, horizontal=True, vertical_alignment="center", key=f"damaged-{model.id}"
+        border=True, horizontal=True, vertical_alignment="center", key=f"model-row-{model.id}"
     ):
         st.html(
             f'<div class="sf-shelf damaged"><div><div class="name">{escape(model.id)}'

@@ -6,14 +6,14 @@ from html import escape
 
 import streamlit as st
 
-from pages import _models_dialogs, _models_list, _record, _shared
+from pages import _models_dialogs, _models_exchange, _models_list, _record, _shared
 from spinefrac import settings
 from spinefrac.errors import SpinefracError
 from spinefrac.store import lineage, model_card, saved, shelf
 from spinefrac.store.saved import SavedModel
 from spinefrac.training import continuing, runs
 
-VIEWS = ("Card", "Train from it")
+VIEWS = ("Card", "Train from it", "Take it along")
 WAYS = {
     "settings": "Same settings, weights start anew",
     "weights": "Go on from its weights, on slices that it has not seen",
@@ -41,8 +41,10 @@ def show(model_id: str) -> None:
     )
     if view == "Card":
         _card(model)
-    else:
+    elif view == "Train from it":
         _train(model)
+    else:
+        _models_exchange.export(model)
 
 
 def _actions(model: SavedModel, default: bool) -> None:

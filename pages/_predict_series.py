@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages import _answer_series, _predict_slice, _predict_viewer, _predict_work, _shared
 from pages._predict_input import Subject
+from pages._predict_report import Whole
 from spinefrac.evaluation import series_score
 from spinefrac.evaluation.series_score import SeriesRecord
 from spinefrac.serving import many
@@ -35,24 +36,27 @@ def _running(saved: SavedModel, subject: Subject) -> None:
         if not _predict_work.bar(work, "Answering on the series"):
             st.rerun()
         answers = many.series_answer(saved.id, work.found())
-        _strip(saved, subject, answers, whole=True)
+        _strip(saved, subject, answers)
 
 
 @st.fragment
 def _look(saved: SavedModel, subject: Subject) -> None:
     """Show strip, score and the slice that the user is at; only this runs when he moves on."""
     with _shared.errors_shown():
-        work = _predict_work.job(saved, subject)
+        work, whole = _predict_work.job(saved, subject), None
         if not work.look().running:
             _predict_work.bar(work, "Answering on the series")
-            _answered(saved, subject, work.found())
+            too = st.session_state.get("untypical-too", False)
+            answers = many.series_answer(saved.id, work.found(), untypical_too=too)
+            whole = Whole(answers, _record(saved.id, saved.card_hash, saved))
+            _answered(saved, subject, whole)
         index = _slider(subject)
-        _predict_slice.show(saved, subject, index, lambda wanted: _go(subject, wanted))
+        _predict_slice.show(saved, subject, index, lambda wanted: _go(subject, wanted), whole)
 
 
-def _answered(saved: SavedModel, subject: Subject, found: list[many.Answered]) -> None:
-    too = st.session_state.get("untypical-too", False)
-    answers = many.series_answer(saved.id, found, untypical_too=too)
+def _answered(saved: SavedModel, subject: Subject, whole: Whole) -> None:
+    """Show the strip, the most suspicious slices and the one score."""
+    answers = whole.answers
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
         _strip(saved, subject, answers)
@@ -69,7 +73,7 @@ def _answered(saved: SavedModel, subject: Subject, found: list[many.Answered]) -
                         args=(subject, index),
                     )
     with right:
-        st.html(_answer_series.verdict(answers, _record(saved.id, saved.card_hash, saved)))
+        st.html(_answer_series.verdict(answers, whole.record))
         untypical = sum(not one.typical and not one.error for one in answers.answers)
         if untypical:
             st.checkbox(
@@ -80,11 +84,9 @@ def _answered(saved: SavedModel, subject: Subject, found: list[many.Answered]) -
             )
 
 
-def _strip(
-    saved: SavedModel, subject: Subject, answers: SeriesAnswer, *, whole: bool = False
-) -> None:
+def _strip(saved: SavedModel, subject: Subject, answers: SeriesAnswer) -> None:
     data = _answer_series.strip(subject.series, answers, saved.threshold, _position(subject))
-    _predict_viewer.strip(data, lambda index: _go(subject, index, whole=whole))
+    _predict_viewer.strip(data, lambda index: _go(subject, index))
 
 
 def _slider(subject: Subject) -> int:
@@ -107,7 +109,7 @@ def _position(subject: Subject) -> int:
     return st.session_state.get(_key(subject), 1) - 1
 
 
-def _go(subject: Subject, index: int, *, whole: bool = False) -> None:
+def _go(subject: Subject, index: int) -> None:
     st.session_state["slider-of"] = subject.key
     st.session_state[_key(subject)] = index + 1
 

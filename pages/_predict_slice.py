@@ -10,43 +10,45 @@ from pages import (
     _answer,
     _answer_series,
     _doubt,
+    _gradcam,
     _history,
     _predict_models,
+    _predict_report,
     _predict_viewer,
+    _predict_work,
     _record,
     _reliance,
 )
 from pages._predict_input import Subject
+from pages._predict_report import Whole
 from spinefrac import charts
-from spinefrac.imaging.series import SeriesSlice
-from spinefrac.records import CtSlice, Prediction
-from spinefrac.serving import predictor
+from spinefrac.records import Prediction
 from spinefrac.store.saved import SavedModel
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, scope="session")
-def read(subject: str, index: int, _part: SeriesSlice) -> CtSlice:
-    return _part.read()
-
-
-@st.cache_resource(max_entries=16, show_spinner=False, scope="session")
-def answer(subject: str, index: int, model: str, stamp: str, _part: SeriesSlice) -> Prediction:
-    """Return the model's answer; `stamp` tells a model from another of the same name."""
-    return predictor.open_model(model).predict(read(subject, index, _part))
-
-
 def show(
-    saved: SavedModel, subject: Subject, index: int, go: Callable[[int], None] | None = None
+    saved: SavedModel,
+    subject: Subject,
+    index: int,
+    go: Callable[[int], None] | None = None,
+    whole: Whole | None = None,
 ) -> None:
-    """Answer on one slice of a subject and show everything that belongs to the answer."""
+    """Answer on one slice of a subject and show everything that belongs to the answer.
+
+    `go` moves on to another slice of a series, `whole` is what is known of that series.
+    """
     part = subject.slices[index]
-    ct = read(subject.key, index, part)
-    prediction = answer(subject.key, index, saved.id, saved.card_hash, part)
+    ct = _predict_work.read(subject.key, index, part)
+    prediction = _predict_work.answer(subject.key, index, saved.id, saved.card_hash, part)
     series = subject.series
     left, right = st.columns([1.1, 1], gap="medium")
     with right:
         struck = _struck(prediction, f"{subject.key}|{index}")
     with left:
+        place = st.container()
+        if prediction.heatmap is None and not struck:
+            prediction = _gradcam.offer(saved, ct, prediction)
+    with place:
         _predict_viewer.show(
             subject.key if series else f"{subject.key}|{index}",
             part,
@@ -74,6 +76,8 @@ def show(
             st.image(charts.data_url(prediction.input.pixels), width=240, alt="The network's input")
             st.html(_answer.seen(saved, ct, prediction))
     _predict_models.compare(saved, f"{subject.key}|{index}", ct, prediction)
+    if not struck:
+        _predict_report.show(saved, subject, index, whole)
     _history.feedback(saved, ct, prediction)
 
 

@@ -1,4 +1,7 @@
-"""Long work of this page: one job a session, looked at while it runs, dropped for the next."""
+"""What this page asks for: one slice's answer, kept a while, and long work, looked at as it runs.
+
+A session has one job at a time; the next one drops it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,22 @@ import streamlit as st
 
 from pages._predict_input import Subject
 from pages._shared import plain, sentence
+from spinefrac.imaging.series import SeriesSlice
+from spinefrac.records import CtSlice, Prediction
 from spinefrac.serving import many, predictor
 from spinefrac.serving.jobs import Job
 from spinefrac.store.saved import SavedModel
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, scope="session")
+def read(subject: str, index: int, _part: SeriesSlice) -> CtSlice:
+    return _part.read()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, scope="session")
+def answer(subject: str, index: int, model: str, stamp: str, _part: SeriesSlice) -> Prediction:
+    """Return the model's answer; `stamp` tells a model from another of the same name."""
+    return predictor.open_model(model).predict(read(subject, index, _part))
 
 
 def job(saved: SavedModel, subject: Subject, *, thumbnails: bool = False) -> Job[many.Answered]:

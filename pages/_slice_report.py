@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Sequence
 
 import streamlit as st
@@ -61,7 +59,9 @@ def offer(
             files.append(
                 (
                     "DICOM",
-                    lambda: _zipped(dicom_results.results(parts, model, ticked=ticked)),
+                    lambda: dicom_results.zipped(
+                        dicom_results.results(parts, model, ticked=ticked)
+                    ),
                     "zip",
                     "application/zip",
                 )
@@ -84,11 +84,3 @@ def offer(
             else '<p class="sf-note">DICOM results refer to the study of a slice; this one did '
             "not come as DICOM.</p>"
         )
-
-
-def _zipped(files: Sequence[dicom_results.DicomFile]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            archive.writestr(file.name, file.content)
-    return buffer.getvalue()

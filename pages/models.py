@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages import _models_list, _models_one, _models_undo, _shared
+from pages import _models_exchange, _models_list, _models_one, _models_undo, _shared
 from spinefrac.store import saved, shelf
 
 
@@ -32,3 +32,4 @@ with _shared.errors_shown():
         _models_one.show(chosen)
     else:
         show_shelf()
+        _models_exchange.bring_in()

@@ -36,6 +36,16 @@ def data_roots() -> tuple[Path, ...]:
     return tuple(Path(root).expanduser().resolve() for root in roots)
 
 
+def imports_allowed() -> bool:
+    """Return whether the page takes models from a browser: where ``SPINEFRAC_ALLOW_IMPORT=on``."""
+    return os.environ.get("SPINEFRAC_ALLOW_IMPORT", "").strip().lower() in (
+        "on",
+        "1",
+        "yes",
+        "true",
+    )
+
+
 def history_on() -> bool:
     """Return whether answers are kept; ``SPINEFRAC_HISTORY=off`` (or ``0``, ``no``) ends it."""
     return os.environ.get("SPINEFRAC_HISTORY", "on").strip().lower() not in _OFF

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import output
+from spinefrac.cli import output, slice_report
 from spinefrac.errors import ImageError, ModelError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
 
 if TYPE_CHECKING:
+    from spinefrac.report.slices import Reported
     from spinefrac.serving.predictor import Predictor
     from spinefrac.store.card import Card
 
@@ -48,6 +49,22 @@ def predict(
             "The answer does not depend on it: the model has its own preprocessing.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a report on the slices there: .html, .pdf, .json, or .zip with DICOM "
+            "results that refer to the study.",
+        ),
+    ] = None,
+    identity: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEYWORD",
+            help="Put this of the DICOM header into the report, such as PatientID; may be given "
+            "several times. Nothing of the patient is in it otherwise.",
+        ),
+    ] = None,
     as_json: output.Json = False,
 ) -> None:
     """Answer, for each FILE, how probable a fracture is. Not a medical device.
@@ -61,19 +78,28 @@ def predict(
             "it only changes the pictures that --heatmap-dir writes; give both or neither",
             param_hint="--window",
         )
+    if report is not None:
+        slice_report.check(report, identity or (), len(files))
+    elif identity:
+        raise typer.BadParameter("it belongs to --report; give both", param_hint="--identity")
     from spinefrac.serving.predictor import open_model
 
     predictor = open_model(model)
     _warn(predictor.model.card, heatmap_dir)
     if heatmap_dir:
         heatmap_dir.mkdir(parents=True, exist_ok=True)
-    answers = []
-    for answer in _answers(predictor, files, heatmap_dir, look):
+    answers: list[dict[str, Any]] = []
+    parts: list[Reported] | None = [] if report else None
+    for answer in _answers(predictor, files, heatmap_dir, look, parts):
         answers.append(answer)
         if not as_json and "error" not in answer:
             output.emit(_sentence(answer))
         if "error" in answer:
             output.note(f"error: {answer['error']}")
+    if report and parts:
+        slice_report.write(report, parts, predictor, identity or ())
+    elif report:
+        output.note("no slice was answered, so there is no report")
     if as_json:
         output.emit_json(answers)
     else:
@@ -107,8 +133,9 @@ def _answers(
     files: list[Path],
     heatmap_dir: Path | None,
     window: tuple[float, float] | None,
+    parts: list[Reported] | None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one JSON object a file, in their order."""
+    """Yield one JSON object a file, in their order; collect `parts` where a report is wanted."""
     from spinefrac import imaging
 
     for file in files:
@@ -131,6 +158,9 @@ def _answers(
             answer["audit_verdict"] = predictor.model.card.audit_verdict
         if heatmap_dir:
             answer["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, file.stem, window))
+        if parts is not None:
+            number = len(parts) + 1
+            parts.append(slice_report.reported(predictor, number, ct, prediction, file))
         yield answer
 
 

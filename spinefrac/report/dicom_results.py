@@ -7,6 +7,7 @@ TID 1500), belong to the slices' study, and carry of the patient only what was t
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -286,6 +287,15 @@ def _said(code: str, meaning: str, yes: bool) -> Any:
 
     answer = Code("373066001", "SCT", "Yes") if yes else Code("373067005", "SCT", "No")
     return sr.QualitativeEvaluation(Code(code, _SCHEME, meaning), answer)
+
+
+def zipped(files: Sequence[DicomFile]) -> bytes:
+    """Return files as one ZIP."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.writestr(file.name, file.content)
+    return buffer.getvalue()
 
 
 def _bytes(dataset: Dataset) -> bytes:

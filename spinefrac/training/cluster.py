@@ -1,7 +1,7 @@
 """Where folds are trained: in this machine's processes, or on a Dask cluster over TLS.
 
-Either is a Dask client, so there is one way to train. The one of this machine opens no port:
-its scheduler and workers live in the runner's process and only start the folds' processes.
+Either is a Dask client, so there is one way to train. Scheduler and workers of this machine live
+in the runner's process, talk within it, and only start the folds' processes: no port takes work.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _CONNECT_S = 20
+#: Dask always starts its status servers; they get no pages, and only this machine reaches them.
+_NOWHERE = "127.0.0.1:0"
 
 
 @contextmanager
@@ -47,9 +49,14 @@ def connected(cluster: Cluster | None, workers: int) -> Iterator[Client]:
         "distributed.worker.profile.enabled": False,
         "distributed.comm.timeouts.connect": f"{_CONNECT_S}s",
     }
+    no_pages: dict[str, list[str]] = {
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
     with dask.config.set(quiet):
         if cluster is None:
-            yield from _local(workers)
+            with dask.config.set(no_pages):
+                yield from _local(workers)
         else:
             yield from _remote(cluster)
 
@@ -63,7 +70,8 @@ def _local(workers: int) -> Iterator[Client]:
             threads_per_worker=1,
             processes=False,
             protocol="inproc",
-            dashboard_address=None,
+            dashboard_address=_NOWHERE,
+            worker_dashboard_address=_NOWHERE,
             memory_limit=None,
             silence_logs=logging.ERROR,
         ) as local,

@@ -8,7 +8,6 @@ weights are never lost to a full disk.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -34,6 +33,7 @@ from spinefrac.training.checkpoint import no_room, write_whole
 from spinefrac.training.folds import train_folds
 from spinefrac.training.journal import Journal
 from spinefrac.training.plan import Plan
+from spinefrac.training.runs.estimates import folds_at_once
 from spinefrac.training.runs.records import Run
 from spinefrac.training.settings import TrainingSettings
 
@@ -113,11 +113,6 @@ def summary(model: SavedModel, run: str, seconds: float) -> dict[str, Any]:
     }
 
 
-def folds_at_once(settings: TrainingSettings) -> int:
-    """Return how many folds this machine trains at the same time."""
-    return min(settings.workers or os.cpu_count() or 1, settings.folds)
-
-
 # --- preparing ---------------------------------------------------------------------------------
 
 
@@ -143,8 +138,9 @@ def _prepared(
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
     journal.log(describe(dataset))
     continuing.require_new(run.parent, dataset)
-    if dataset.fingerprint != run.fingerprint:
+    if run.fingerprint and dataset.fingerprint != run.fingerprint:
         journal.log("the folder has changed since the run was submitted; it is used as it is now")
+    journal.data(dataset.fingerprint, len(dataset.items), len(set(dataset.groups.tolist())))
     for remark in (*dataset.notes, *(f"left out {u.path}: {u.reason}" for u in dataset.unreadable)):
         journal.log(remark)
     audited = audit.judge(examined)
@@ -211,8 +207,6 @@ def _trained(
         results = train_folds(ready, client, journal, cancelled, local=run.cluster is None)
     if open_folds:
         journal.log(f"trained {open_folds} folds in {time.monotonic() - started:.0f} s")
-    if run.cluster is None:
-        journal.measured(ready.settings, at_once, max(1, (os.cpu_count() or 1) // at_once))
     return results
 
 

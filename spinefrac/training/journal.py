@@ -16,7 +16,6 @@ from typing import Any
 from spinefrac.errors import RunError
 from spinefrac.records import EpochRecord
 from spinefrac.training.runs import database, lease
-from spinefrac.training.settings import TrainingSettings
 
 #: Progress within an epoch is written at most so often.
 _EVERY_S = 1.0
@@ -120,20 +119,14 @@ class Journal:
                 self._lines.append((_WORKER, row))
         self._workers |= states
 
-    def measured(self, settings: TrainingSettings, folds_at_once: int, threads: int) -> None:
-        """Keep the rate of this attempt for the estimates of later runs."""
-        if self._rates:
-            row = (
-                time.time(),
-                lease.host(),
-                settings.network,
-                settings.preprocessing.size,
-                settings.batch_size,
-                threads,
-                folds_at_once,
-                statistics.median(self._rates),
-            )
-            self._lines.append(("INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row))
+    def data(self, fingerprint: str, images: int, groups: int) -> None:
+        """Note which data set the run is really about."""
+        statement = "UPDATE runs SET fingerprint = ?, images = ?, groups_found = ? WHERE id = ?"
+        self._lines.append((statement, (fingerprint, images, groups, self._run)))
+
+    def rate(self) -> float | None:
+        """Return the slices a second of one fold in this attempt; None where none was timed."""
+        return statistics.median(self._rates) if self._rates else None
 
     def flush(self, now: bool = False) -> None:
         """Write what has come together, about once a second or now."""

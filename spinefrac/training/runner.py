@@ -23,7 +23,7 @@ from spinefrac.errors import Cancelled, RunError, SpinefracError, TrainingError
 from spinefrac.store import write
 from spinefrac.training import execution
 from spinefrac.training.journal import Journal, write_rows
-from spinefrac.training.runs import database, lease
+from spinefrac.training.runs import database, estimates, lease
 from spinefrac.training.runs.reading import get
 from spinefrac.training.runs.records import Run
 from spinefrac.training.runs.submission import note_state, run_folder
@@ -200,7 +200,27 @@ def _execute(attempt: _Attempt, heart: _Heart) -> None:
     heart.attempt = None
     if ended["state"] == "done":
         ended["result"] = execution.summary(model, run.id, _seconds(run.id))
-    _persist(lambda connection: _end(connection, run.id, attempt.number, **ended), journal)
+
+    def end(connection: sqlite3.Connection) -> None:
+        if ended["state"] == "done" and run.cluster is None:
+            _note_rate(connection, attempt, journal.rate(), ended["result"])
+        _end(connection, run.id, attempt.number, **ended)
+
+    _persist(end, journal)
+
+
+def _note_rate(
+    connection: sqlite3.Connection, attempt: _Attempt, rate: float | None, result: dict[str, Any]
+) -> None:
+    """Keep what the run measured, for the estimates of later ones."""
+    settings = attempt.run.settings
+    if rate is None:
+        return
+    overhead = None
+    if attempt.number == 1 and not settings.early_stopping:  # all of it was done in one go
+        learned = estimates.slices(result["oof"]["n"], settings)
+        overhead = result["seconds"] - learned / (rate * estimates.folds_at_once(settings))
+    estimates.note_rate(connection, settings, rate, overhead and max(0.0, overhead))
 
 
 def _cancelled(run: str, folder: Path) -> Callable[[], bool]:

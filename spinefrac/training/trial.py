@@ -19,7 +19,7 @@ import numpy as np
 from spinefrac.errors import Cancelled, SpinefracError
 from spinefrac.training import networks, worker
 from spinefrac.training.plan import Plan
-from spinefrac.training.runs import database, lease
+from spinefrac.training.runs import database, estimates
 from spinefrac.training.settings import TrainingSettings
 
 #: Batches that are timed, after those in which TensorFlow compiles.
@@ -29,31 +29,24 @@ _TIMED, _BEFORE = 16, 2
 def main(arguments: list[str]) -> int:
     """Measure a rate and write it down; see the module's docstring."""
     settings = TrainingSettings.from_dict(json.loads(arguments[0]))
-    at_once = min(settings.workers or os.cpu_count() or 1, settings.folds)
+    at_once = estimates.folds_at_once(settings)
     threads = max(1, (os.cpu_count() or 1) // at_once)
     try:
-        rate = _images_per_second(settings, threads)
+        started = time.perf_counter()
+        rate, timed = _images_per_second(settings, threads)
+        beginning = time.perf_counter() - started - timed  # TensorFlow's import and compiling
+        # Every wave of folds begins so, and saving takes about as long once more.
+        waves = -(-settings.folds // at_once)
         with database.writing() as connection:
-            connection.execute(
-                "INSERT INTO rates VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    time.time(),
-                    lease.host(),
-                    settings.network,
-                    settings.preprocessing.size,
-                    settings.batch_size,
-                    threads,
-                    at_once,
-                    rate,
-                ),
-            )
+            estimates.note_rate(connection, settings, rate, (waves + 1) * beginning)
     except SpinefracError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 
 
-def _images_per_second(settings: TrainingSettings, threads: int) -> float:
+def _images_per_second(settings: TrainingSettings, threads: int) -> tuple[float, float]:
+    """Return the slices a second, and how long was timed."""
     worker.limit_threads(threads)
     from spinefrac.training.fold import fit
 
@@ -78,7 +71,8 @@ def _images_per_second(settings: TrainingSettings, threads: int) -> float:
             on_batch=lambda *_: moments.append(time.perf_counter()),
             cancelled=lambda: len(moments) == _TIMED + _BEFORE,
         )
-    return settings.batch_size * _TIMED / (moments[-1] - moments[_BEFORE - 1])
+    timed = moments[-1] - moments[_BEFORE - 1]
+    return settings.batch_size * _TIMED / timed, timed
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.errors import SpinefracError
 from spinefrac.records import InputCheck
 from spinefrac.report import dicom_results, html, pdf, slices
-from spinefrac.serving import reliance
+from spinefrac.serving import doubt, reliance
 from spinefrac.serving.predictor import open_model
 
 SECRETS = ("Doe^Jane", "MRN-4711", "19481231", "ACC-99", "Dr^House", "Ward 7")
@@ -61,7 +61,7 @@ def test_html_and_pdf_say_the_answer_and_ask_for_nothing_outside(parts, predicto
     document = slices.report(parts, predictor.model)
     text = words(document)
     assert "Not a medical device" in text and parts[0].prediction.label in text
-    assert "With 90 % confidence at most 5 %" in text and parts[0].reliance.sentence in text
+    assert doubt.of(predictor.model).guarantee in text and parts[0].reliance.sentence in text
     assert not re.search(r"(src|href)=[\"'](?!data:)", text)
     assert pdf.render(document).startswith(b"%PDF")
 
@@ -185,3 +185,25 @@ def test_a_series_says_its_score_and_what_could_not_be_read(parts, predictor):
     found = slices.to_json(parts, predictor.model, series=series)
     assert found["series"]["probabilities"] == [0.1, None, 0.9]
     json.dumps(found, allow_nan=False)
+
+
+def test_the_command_line_writes_each_kind(parts, tmp_path, capsys):
+    from spinefrac.cli import main
+
+    file = tmp_path / "Doe_Jane.dcm"
+    file.write_bytes(parts[0].content)
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    for ending in ("html", "pdf", "json", "zip"):
+        out = tmp_path / f"out.{ending}"
+        status = main(["predict", str(file), "--report", str(out), "--model", "phantom-demo"])
+        assert status == 0 and out.stat().st_size > 500
+        assert b"Doe_Jane" not in out.read_bytes() and b"Doe^Jane" not in out.read_bytes()
+    out.unlink()
+    both = ["predict", str(file), str(tmp_path / "broken.png"), "--model", "phantom-demo"]
+    assert main([*both, "--report", str(tmp_path / "two.html"), "--identity", "PatientID"]) == 1
+    assert "MRN-4711" in (tmp_path / "two.html").read_text()
+    for wrong in (["--report", "a.doc"], ["--identity", "PatientID"], ["--report", "no/a.pdf"]):
+        assert main([*both, *wrong]) == 2
+    assert main([*both, "--report", str(out), "--identity", "PatientAddress"]) == 2
+    assert not list(tmp_path.glob(".*")) and not out.exists()
+    assert "Traceback" not in capsys.readouterr().err

@@ -101,6 +101,7 @@ def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
     settings = replace(quick, epochs=400, workers=2)
     run = runs.submit(folder, "first", settings)
     wait_until(lambda: all(fold.epoch >= 2 for fold in runs.progress(run.id).folds))
+    _nobody_else_can_reach(runs.runner_state().pid)
     asked = time.monotonic()
     runs.cancel(run.id)
     wait_until(lambda: not runs.get(run.id).open)
@@ -114,6 +115,13 @@ def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
     epochs = [event for event in runs.events(run.id, kinds=["epoch"]) if event.fold == 0]
     assert [event.epoch for event in epochs] == list(range(1, len(epochs) + 1))
     _folds_end_with_their_runner(run)
+
+
+def _nobody_else_can_reach(runner):
+    """Where folds train on this machine, nothing listens beyond it."""
+    ours = [psutil.Process(runner), *fold_processes(runner)]
+    heard = [c.laddr.ip for p in ours for c in p.net_connections() if c.status == "LISTEN"]
+    assert set(heard) <= {"127.0.0.1"}
 
 
 def _folds_end_with_their_runner(run):

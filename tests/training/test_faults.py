@@ -109,7 +109,8 @@ def _noticed_and_continued(run: str) -> tuple[int, list[int]]:
     dead = time.monotonic()
     wait_until(lambda: runs.runner_state() is None)
     assert time.monotonic() - dead < 15
-    assert runs.get(run).interrupted or not runs.get(run).open
+    found = runs.get(run)
+    assert found.interrupted or found.state != "running"  # it may not have taken the run yet
     stood = runs.get(run).attempts, [fold.epoch for fold in runs.progress(run).folds]
     runs.ensure_runner()
     wait_until(lambda: runs.runner_state() is not None or not runs.get(run).open)

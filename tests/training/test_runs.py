@@ -17,9 +17,10 @@ import pytest
 from spinefrac import settings as places
 from spinefrac.errors import DatasetError, ModelError, RunError, TrainingError
 from spinefrac.records import EpochRecord
+from spinefrac.store.card import Parent
 from spinefrac.training import runs
 from spinefrac.training.journal import Journal
-from spinefrac.training.runs import database, lease
+from spinefrac.training.runs import database, estimates, lease
 from tests.training.watch import fill, wait_until
 
 OLD_CONFIG = {"threshold_rule": "youden", "cluster": None}
@@ -33,10 +34,11 @@ def submit(folder, quick, name="first", **options):
 
 
 def test_a_submitted_run_says_everything_of_itself(folder, quick):
-    run = submit(folder, quick, note="for a test", parent="phantom-demo")
+    parent = Parent("phantom-demo", "0" * 64, "settings")
+    run = submit(folder, quick, note="for a test", parent=parent)
     assert run == runs.get(run.id) == runs.get("first")
     assert (run.state, run.images, run.groups, run.note) == ("queued", 48, 12, "for a test")
-    assert run.settings == quick and run.parent == "phantom-demo" and run.open
+    assert run.settings == quick and run.parent == parent and run.open
     assert {"spinefrac", "tensorflow", "keras"} <= set(run.versions)
     assert len(run.fingerprint) == 64 and run.id.startswith("first-")
 
@@ -102,6 +104,18 @@ def test_folders_outside_the_roots_are_refused_links_included(folder, quick, tmp
             submit(path, quick, roots=roots)
     inside = shutil.copytree(folder, roots[0] / "slices")
     assert submit(inside, quick, roots=roots).state == "queued"
+
+
+def test_a_server_submits_without_opening_a_slice(folder, quick):
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"never looked at")
+    run = runs.submit(folder, "first", quick, quick=True, start=False)
+    assert (run.images, run.groups, run.fingerprint) == (48, 0, "")
+    journal = Journal(run.id, 1)
+    journal.data("f" * 64, 47, 12)  # as the runner does, once it knows
+    journal.flush(now=True)
+    run = runs.get(run.id)
+    assert (run.images, run.groups, run.fingerprint) == (47, 12, "f" * 64)
 
 
 def test_more_folds_than_patients_are_refused(folder, quick):
@@ -271,19 +285,17 @@ def test_progress_counts_an_epoch_once_and_the_newest_time(folder, quick):
 
 
 def test_an_estimate_comes_from_what_was_measured_here(folder, quick):
-    run = submit(folder, quick)
+    submit(folder, quick)
+    quick = replace(quick, workers=2)
     assert runs.estimate(100, quick) is None
-    journal = Journal(run.id, 1)
-    for number in (1, 2, 3):
-        journal.epoch(EpochRecord(0, number, 0.5, 0.5, 0.5, 1e-3, 1.0), 50.0)
-    journal.measured(quick, folds_at_once=2, threads=1)
-    journal.flush(now=True)
-    quick = replace(quick, line_steps=0)
+    with database.writing() as connection:
+        estimates.note_rate(connection, quick, 50.0, 6.0)
     estimate = runs.estimate(100, quick)
-    assert estimate.seconds == pytest.approx(100 * 2 * 1 / 100.0)  # images, epochs, k-1 folds
+    # Images, epochs, k-1 folds, two of which train side by side; and what every run takes.
+    assert estimate.seconds == pytest.approx(100 * 2 * 1 / 100.0 + 6)
     assert estimate.low < estimate.seconds < estimate.high and "100 images" in estimate.basis
     larger = replace(quick, preprocessing=replace(quick.preprocessing, size=64))
-    assert runs.estimate(100, larger).seconds == pytest.approx(4 * estimate.seconds)
+    assert runs.estimate(100, larger).seconds == pytest.approx(4 * 2 + 6)
 
 
 @pytest.mark.slow

@@ -9,10 +9,10 @@ Nothing here trains: `spinefrac.training.runner` does, in a process of its own. 
 of runs lies in ``HOME/runs/spinefrac.db``.
 """
 
+from spinefrac.training.runs.estimates import estimate
 from spinefrac.training.runs.following import follow
 from spinefrac.training.runs.lease import ensure_runner
 from spinefrac.training.runs.reading import (
-    estimate,
     events,
     get,
     listing,

@@ -124,6 +124,9 @@ MIGRATIONS = (
     """
     ALTER TABLE runs ADD COLUMN error_kind TEXT;
     """,
+    """
+    ALTER TABLE rates ADD COLUMN overhead REAL;
+    """,
 )
 
 

@@ -15,7 +15,6 @@ from spinefrac.store.card import Parent
 from spinefrac.training.runs import database, lease
 from spinefrac.training.runs.records import (
     Cluster,
-    Estimate,
     Event,
     FoldProgress,
     Progress,
@@ -26,10 +25,6 @@ from spinefrac.training.runs.records import (
 from spinefrac.training.settings import TrainingSettings
 
 _LOG_LINES = 12
-#: Of the measured rates, so many of the newest are looked at.
-_RATES = 20
-#: Between the first and the last run, times vary by about so much either way.
-_SPREAD = 0.25
 
 _RUN_COLUMNS = (
     "SELECT runs.*, (SELECT count(*) FROM attempts WHERE run = runs.id) AS attempts FROM runs"
@@ -161,56 +156,6 @@ def runner_state() -> RunnerState | None:
         return None
     with database.reading() as connection:
         return lease.holder(connection)
-
-
-def estimate(images: int, settings: TrainingSettings) -> Estimate | None:
-    """Return how long training will take here, from the rates that earlier runs measured.
-
-    Parameters
-    ----------
-    images : int
-        Of the data set.
-    settings : TrainingSettings
-
-    Returns
-    -------
-    Estimate or None
-        None where nothing like it was trained here yet; `start_trial` measures.
-    """
-    if not database.path().exists():
-        return None
-    with database.reading() as connection:
-        rows = connection.execute(
-            "SELECT * FROM rates WHERE host = ? AND network = ? AND batch_size = ?"
-            " ORDER BY size = ? DESC, time DESC LIMIT ?",
-            (
-                lease.host(),
-                settings.network,
-                settings.batch_size,
-                settings.preprocessing.size,
-                _RATES,
-            ),
-        ).fetchall()
-    size = settings.preprocessing.size
-    alike = [row for row in rows if row["size"] == (rows[0]["size"] if rows else size)]
-    if not alike:
-        return None
-    # Slices a second of all folds together; a larger picture takes longer by its area.
-    together = statistics.median(
-        row["images_per_second"] * row["folds_at_once"] * (row["size"] / size) ** 2 for row in alike
-    )
-    slices = images * (settings.folds - 1) * settings.epochs  # each fold trains on the others
-    if settings.network == "compact" and not settings.weights:  # drawn lines come first
-        most = settings.line_steps * settings.batch_size * settings.folds
-        slices += min(most, slices)
-    seconds = slices / together
-    return Estimate(
-        seconds=seconds,
-        low=seconds * (1 - _SPREAD),
-        high=seconds * (1 + _SPREAD),
-        basis=f"{together:.0f} images a second, measured here"
-        + ("" if alike[0]["size"] == size else f" at {alike[0]['size']} pixels"),
-    )
 
 
 # --- from rows to records ----------------------------------------------------------------------

@@ -51,23 +51,12 @@ def inspect_folder(
     DatasetError
         The folder is missing or empty, holds one class only, or cannot be grouped so.
     """
-    from spinefrac.audit import kept
     from spinefrac.data import labels, scan
 
     labels.list_files(folder)  # what is wrong with the folder itself is said first
-    audit = kept.by_listing(kept.listing_key(folder, group_by))
-    if audit is not None:
-        return FolderSummary(
-            images=audit.images,
-            fracture=audit.classes["fracture"],
-            normal=audit.classes["normal"],
-            groups=audit.groups,
-            group_rule=audit.group_rule,
-            fingerprint=audit.fingerprint,
-            unreadable=tuple((entry["path"], entry["reason"]) for entry in audit.unreadable),
-            notes=tuple(audit.notes),
-            rows=tuple((row.group, row.fracture, row.normal) for row in audit.group_table),
-        )
+    known = _audited(folder, group_by)
+    if known is not None:
+        return known
     dataset = scan.scan(folder, group_by=group_by, progress=progress)
     counts: dict[str, list[int]] = {}
     for item in dataset.items:
@@ -86,6 +75,47 @@ def inspect_folder(
     )
 
 
+def _audited(folder: str | os.PathLike[str], group_by: str) -> FolderSummary | None:
+    """Return what a kept audit of the unchanged folder says; None where none is kept."""
+    from spinefrac.audit import kept
+
+    audit = kept.by_listing(kept.listing_key(folder, group_by))
+    if audit is None:
+        return None
+    return FolderSummary(
+        images=audit.images,
+        fracture=audit.classes["fracture"],
+        normal=audit.classes["normal"],
+        groups=audit.groups,
+        group_rule=audit.group_rule,
+        fingerprint=audit.fingerprint,
+        unreadable=tuple((entry["path"], entry["reason"]) for entry in audit.unreadable),
+        notes=tuple(audit.notes),
+        rows=tuple((row.group, row.fracture, row.normal) for row in audit.group_table),
+    )
+
+
+def _listed(folder: Path, group_by: str) -> FolderSummary | None:
+    """Return what is known without opening a slice; None where an audit knows more."""
+    from spinefrac.data import labels
+
+    listing = labels.list_files(folder)
+    if _audited(folder, group_by) is not None:
+        return None
+    fracture = sum(file.label for file in listing.files)
+    return FolderSummary(
+        images=len(listing.files),
+        fracture=fracture,
+        normal=len(listing.files) - fracture,
+        groups=0,
+        group_rule="",
+        fingerprint="",
+        unreadable=(),
+        notes=listing.notes,
+        rows=(),
+    )
+
+
 def submit(
     folder: str | os.PathLike[str],
     name: str,
@@ -98,6 +128,7 @@ def submit(
     trained_by: str = "",
     roots: Iterable[Path] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    quick: bool = False,
     start: bool = True,
 ) -> Run:
     """Check everything, queue a run, and see that a runner is at work.
@@ -123,13 +154,17 @@ def submit(
         Folders that the data must lie in; anything may be read where it is None.
     progress : callable, optional
         While the folder is read.
+    quick : bool
+        Open no slice: where no audit of the unchanged folder is kept, groups, and whether there
+        are enough for the folds, are found out by the runner. For a server, which must not read
+        a large folder.
     start : bool
         Whether to start a runner.
 
     Returns
     -------
     Run
-        Queued.
+        Queued. Without groups and fingerprint where `quick` left them to the runner.
 
     Raises
     ------
@@ -155,9 +190,11 @@ def submit(
     check_cluster(cluster)
     settings = _with_absolute_weights(settings)
     place = _inside(folder, roots)
-    summary = inspect_folder(place, settings.group_by, progress)
+    summary = _listed(place, settings.group_by) if quick else None
+    summary = summary or inspect_folder(place, settings.group_by, progress)
     continuing.require_new_data(parent, summary.fingerprint)
-    assign_folds(*_slices(summary), settings.folds, settings.seed)
+    if summary.rows:
+        assign_folds(*_slices(summary), settings.folds, settings.seed)
     _require_room(summary.images, settings)
     now = time.time()
     config = {

@@ -1,0 +1,108 @@
+"""How long training will take here, from what was measured here.
+
+A rate is kept for each run and trial: slices a second of one fold, how many folds trained side by
+side, and the seconds that a run takes apart from its slices: reading, starting, compiling, saving.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import statistics
+import time
+
+from spinefrac.training.runs import database, lease
+from spinefrac.training.runs.records import Estimate
+from spinefrac.training.settings import TrainingSettings
+
+#: Of the measured rates, so many of the newest are looked at.
+_NEWEST = 20
+#: Between the first and the last run, times vary by about so much either way.
+_SPREAD = 0.25
+
+
+def estimate(images: int, settings: TrainingSettings) -> Estimate | None:
+    """Return how long training will take here, from the rates that earlier runs measured.
+
+    Parameters
+    ----------
+    images : int
+        Of the data set.
+    settings : TrainingSettings
+
+    Returns
+    -------
+    Estimate or None
+        None where nothing like it was trained here yet; `start_trial` measures.
+    """
+    if not database.path().exists():
+        return None
+    size = settings.preprocessing.size
+    with database.reading() as connection:
+        rows = connection.execute(
+            "SELECT * FROM rates WHERE host = ? AND network = ? AND batch_size = ?"
+            " ORDER BY size = ? DESC, time DESC LIMIT ?",
+            (lease.host(), settings.network, settings.batch_size, size, _NEWEST),
+        ).fetchall()
+    alike = [row for row in rows if row["size"] == rows[0]["size"]]
+    if not alike:
+        return None
+    # Slices a second of all folds together; a larger picture takes longer by its area.
+    together = statistics.median(
+        row["images_per_second"] * row["folds_at_once"] * (row["size"] / size) ** 2 for row in alike
+    )
+    apart = [row["overhead"] for row in alike if row["overhead"] is not None]
+    seconds = slices(images, settings) / together + (statistics.median(apart) if apart else 0.0)
+    return Estimate(
+        seconds=seconds,
+        low=seconds * (1 - _SPREAD),
+        high=seconds * (1 + _SPREAD),
+        basis=f"{together:.0f} images a second, measured here"
+        + ("" if alike[0]["size"] == size else f" at {alike[0]['size']} pixels"),
+    )
+
+
+def slices(images: int, settings: TrainingSettings) -> int:
+    """Return how many times a slice is learned from in a whole run."""
+    count = images * (settings.folds - 1) * settings.epochs  # each fold trains on the others
+    if settings.network == "compact" and not settings.weights:  # drawn lines come first
+        count += min(settings.line_steps * settings.batch_size * settings.folds, count)
+    return count
+
+
+def folds_at_once(settings: TrainingSettings) -> int:
+    """Return how many folds this machine trains at the same time."""
+    return min(settings.workers or os.cpu_count() or 1, settings.folds)
+
+
+def note_rate(
+    connection: sqlite3.Connection, settings: TrainingSettings, rate: float, overhead: float | None
+) -> None:
+    """Keep a measured rate.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Open for writing.
+    settings : TrainingSettings
+    rate : float
+        Slices a second of one fold beside the others.
+    overhead : float or None
+        Seconds of a run apart from its slices.
+    """
+    at_once = folds_at_once(settings)
+    connection.execute(
+        "INSERT INTO rates (time, host, network, size, batch_size, threads, folds_at_once,"
+        " images_per_second, overhead) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            time.time(),
+            lease.host(),
+            settings.network,
+            settings.preprocessing.size,
+            settings.batch_size,
+            max(1, (os.cpu_count() or 1) // at_once),
+            at_once,
+            rate,
+            overhead,
+        ),
+    )
