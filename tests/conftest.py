@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 import pytest
 
 SHARED_DATA = Path(__file__).resolve().parents[1] / "../shared/data"
+
+# What tests answer is no history of this checkout, nor is what the servers answer that they
+# start; the tests of the history turn it on again, in homes of their own.
+os.environ["SPINEFRAC_HISTORY"] = "off"
 
 
 @pytest.fixture(scope="session")
