@@ -25,7 +25,7 @@ from spinefrac.evaluation import calibration, operating_point
 from spinefrac.evaluation.metrics import summarize
 from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFold, Unreadable
 from spinefrac.serving import input_check
-from spinefrac.store import saved, write
+from spinefrac.store import saved, tracking, write
 from spinefrac.store.card import DataSummary
 from spinefrac.store.saved import SavedModel
 from spinefrac.training import cluster, continuing, networks, plan, quiet
@@ -89,6 +89,7 @@ def execute(
         model = write.save(
             replace(new, audit_verdict=verdict, parent=run.parent, trained_by=run.trained_by)
         )
+        tracking.log_if_asked(model, journal.log)
     plan.remove_work(folder)
     (folder / _DATASET).unlink(missing_ok=True)
     return model
