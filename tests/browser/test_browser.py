@@ -187,6 +187,7 @@ def pixels(page: playwright.Page) -> str:
 def answer(page: playwright.Page) -> str:
     """Return the text of the answer, which must hold a probability and the threshold."""
     card = page.get_by_label("Answer", exact=True)
+    expect(card).to_have_count(1)  # an old one may stand until the page is whole
     expect(card).to_be_visible()
     text = card.inner_text()
     assert re.search(r"\b\d{1,2}\s%", text)
