@@ -90,7 +90,10 @@ def _row(model: SavedModel, default: bool) -> bool:
         border=True, horizontal=True, vertical_alignment="center", key=f"model-row-{model.id}"
     ):
         ticked = st.checkbox(
-            f"Compare {model.id}", key=f"tick-{model.id}", label_visibility="collapsed"
+            f"Compare {model.id}",
+            key=f"tick-{model.id}",
+            label_visibility="collapsed",
+            disabled=model.archived,
         )
         st.html(line(model, default), width="stretch")
         if st.button("Open", key=f"open-{model.id}", help=f"Card and actions of {model.id}"):

@@ -141,8 +141,13 @@ def _prepared(
     if run.fingerprint and dataset.fingerprint != run.fingerprint:
         journal.log("the folder has changed since the run was submitted; it is used as it is now")
     journal.data(dataset.fingerprint, len(dataset.items), len(set(dataset.groups.tolist())))
-    for remark in (*dataset.notes, *(f"left out {u.path}: {u.reason}" for u in dataset.unreadable)):
+    for remark in dataset.notes:
         journal.log(remark)
+    if dataset.unreadable:  # by number: their names may be patients', and the record stays
+        journal.log(
+            f"{len(dataset.unreadable)} files cannot be read and are left out; `spinefrac audit` "
+            "names them and says why"
+        )
     audited = audit.judge(examined)
     kept_audits.remember_listing(listing, audited)  # the next submission need not read it all
     del examined  # its thumbnails are not needed while training
