@@ -34,6 +34,7 @@ def offer(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Prediction:
         if not st.button("Compute Grad-CAM", key="gradcam-ask", icon=":material/target:"):
             return prediction
         asked.add(place)
+        st.rerun()  # the question goes, the answer comes
     try:
         found = _explained(_Asked(model, prediction.input), model.card_hash, key, shape)
     except ModelError as error:

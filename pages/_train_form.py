@@ -60,6 +60,7 @@ def fill(chosen: TrainingSettings, origin: str = "") -> None:
         "grouping": chosen.group_by,
         "early-stopping": chosen.early_stopping,
         "patience": chosen.patience,
+        "line-steps": chosen.line_steps,
         "class-weights": chosen.class_weights,
     }
     for name, value in values.items():
@@ -103,6 +104,7 @@ def ask(contents: Contents) -> TrainingSettings:
         "Augmentation shows it and saves sets of your own, which can then be chosen here.",
         **keep,
     )
+    first, second, third = st.columns(3, gap="medium")  # row by row, also one below the other
     folds = first.number_input(
         "Folds (k)",
         2,
@@ -131,6 +133,7 @@ def ask(contents: Contents) -> TrainingSettings:
         "longer: twice the side, four times the time.",
         **keep,
     )
+    first, second, third = st.columns(3, gap="medium")
     bone_crop = first.toggle(
         "Crop to the bone",
         key=_key("bone-crop"),
@@ -225,6 +228,7 @@ def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dic
         help="Decides folds, start and augmentation. The same seed gives the same folds again.",
         **keep,
     )
+    first, second, third = st.columns(3, gap="medium")
     groupings = GROUPINGS | {
         f"csv:{name}": f"Column {name} of labels.csv" for name in contents.columns
     }
@@ -248,12 +252,23 @@ def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dic
         help="How many epochs without improvement end a fold, if it may stop early.",
         **keep,
     )
+    line_steps = third.number_input(
+        "Practice on drawn lines, batches",
+        0,
+        100_000,
+        step=50,
+        key=_key("line-steps"),
+        help="Before it is shown a label, the network `compact` practises on its own training "
+        "slices to find thin dark lines that are drawn on them. 0 leaves that out.",
+        **keep,
+    )
     return {
         "batch_size": int(batch_size),
         "learning_rate": float(learning_rate),
         "seed": int(seed),
         "group_by": group_by,
         "patience": int(patience),
+        "line_steps": int(line_steps),
     }
 
 

@@ -133,6 +133,8 @@ def _folds(folds: Sequence[FoldProgress]) -> str:
 
 def _fold(fold: FoldProgress, top: float) -> str:
     words = FOLD_STATES.get(fold.state, fold.state)
+    if fold.state == "training" and not fold.share:
+        words = "gets ready"  # loads, and practises on drawn lines
     if fold.state == "training" and fold.images_per_second:
         words += f", {fold.images_per_second:.0f} slices/s"
     auc = fold.auc

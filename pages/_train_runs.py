@@ -14,6 +14,7 @@ from spinefrac import settings as places
 from spinefrac.data import locate
 from spinefrac.training import runs
 from spinefrac.training.runs import Run
+from spinefrac.training.runs.records import OPEN
 
 HEAD = ("Run", "State", "Began", "Duration", "Slices", "AUC (95 %)")
 #: Runs in the table; older ones are on the command line.
@@ -33,23 +34,24 @@ def watch(run_id: str) -> None:
 def _live(run_id: str, state: str) -> None:
     """Draw a run, and the whole page once it has changed its state."""
     with _shared.errors_shown():
-        picture = st.container()
-        if state in runs.records.OPEN and _cancel_asked(run_id):
-            runs.cancel(run_id)
-        runs.ensure_runner()  # goes on with a run whose runner was killed
+        picture = st.empty()
         progress = runs.progress(run_id)
+        if progress.run.open and progress.runner is None:
+            runs.ensure_runner()  # goes on with a run whose runner was killed
         picture.html(_train_live.show(progress))
-    if progress.run.state != state:
-        st.rerun()
+        if state in OPEN and _cancel_asked(progress.run):
+            runs.cancel(run_id)
+            st.rerun()
+        if progress.run.state != state:
+            st.rerun()
 
 
-def _cancel_asked(run_id: str) -> bool:
-    cancelling = runs.get(run_id).cancelling
+def _cancel_asked(run: Run) -> bool:
     return st.button(
-        "Stops…" if cancelling else "Cancel",
+        "Stops…" if run.cancelling else "Cancel",
         icon=":material/stop_circle:",
         key="train-cancel",
-        disabled=cancelling,
+        disabled=run.cancelling,
         help="Stops within one batch. Nothing is lost: a cancelled run can be resumed.",
     )
 
@@ -135,7 +137,7 @@ def _row(run: Run) -> tuple[str, ...]:
         f'<span class="sf-state {tone}"><i class="dot"></i>{escape(words)}</span>',
         began,
         "–" if took is None else _train_live.duration(took),
-        f"{run.images:,}",
+        f"{run.images:,}" if run.images else "–",
         escape(_train_live.result(run)),
     )
 

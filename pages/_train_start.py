@@ -43,7 +43,7 @@ def show(folder: Path, contents: Contents, audit: Audit | None) -> None:
         _check(name, chosen, audit)
     except SpinefracError as error:
         problem = str(error)
-    _start(folder, name, chosen, problem, audit)
+    _start(folder, name, chosen, problem, audit, audit.images if audit else contents.images)
 
 
 def _check(name: str, chosen: TrainingSettings, audit: Audit | None) -> None:
@@ -68,11 +68,16 @@ def _folds_problem(
 
 
 def _start(
-    folder: Path, name: str, chosen: TrainingSettings | None, problem: str, audit: Audit | None
+    folder: Path,
+    name: str,
+    chosen: TrainingSettings | None,
+    problem: str,
+    audit: Audit | None,
+    images: int,
 ) -> None:
     """Say how long it will take, and start it when that is asked for."""
     button, words = st.columns([1, 4], gap="medium", vertical_alignment="center")
-    ready = chosen is not None and not problem and audit is not None
+    ready = chosen is not None and not problem
     wanted = button.button(
         "Train",
         type="primary",
@@ -83,11 +88,14 @@ def _start(
     )
     if problem:
         words.error(_shared.plain(_shared.sentence(problem)), icon=":material/error:")
-    elif audit is None:
-        words.info("Training can start once the audit has read every slice.")
     elif chosen is not None:
         with words:
-            _expected(chosen, audit.images)
+            _expected(chosen, images)
+            if audit is None:
+                st.caption(
+                    "The audit is not done. A run that starts now reads every slice itself, and "
+                    "says so where the folds cannot be made."
+                )
     if wanted and chosen is not None and ready:
         with _shared.errors_shown():
             _submit(folder, name, chosen)
@@ -99,7 +107,14 @@ def _submit(folder: Path, name: str, chosen: TrainingSettings) -> None:
     last, when, run = state.get("train-last", (None, 0.0, None))
     if last != asked or time.monotonic() - when > DOUBLE_CLICK_S:
         with st.spinner("Putting it into the queue…"):
-            run = naming.submit(folder, name, chosen, roots=places.data_roots())
+            run = naming.submit(
+                folder,
+                name,
+                chosen,
+                roots=places.data_roots(),
+                trained_by=_shared.signed_in(),
+                quick=True,
+            )
     state["train-last"] = (asked, time.monotonic(), run)
     state["train-submitted"] = run
     st.rerun()
@@ -134,7 +149,7 @@ def _expected_line(chosen: TrainingSettings, images: int, waiting: bool) -> None
     )
     found = runs.estimate(images, chosen)
     if found is not None:
-        text += f"About {_span(found)} to train ({found.basis}), plus the start and the saving."
+        text += f"About {_span(found)} from start to end ({found.basis})."
     elif waiting:
         text += "A few batches are being tried, to tell how long it takes."
     else:

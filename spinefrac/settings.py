@@ -58,3 +58,8 @@ def history_keeps_pictures() -> bool:
 
 
 _OFF = ("off", "0", "no", "false")
+
+
+def mlflow_uri() -> str:
+    """Return the address of the MLflow server that is told of every saved model, or nothing."""
+    return os.environ.get("SPINEFRAC_MLFLOW_URI", "").strip()

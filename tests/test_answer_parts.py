@@ -53,7 +53,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(sample: str = "fracture-1.dcm") -> AppTest:
-    app = AppTest.from_string(PAGE.format(sample=sample), default_timeout=60).run()
+    app = AppTest.from_string(PAGE.format(sample=sample), default_timeout=180).run()
     assert not app.exception and not app.error
     return app
 

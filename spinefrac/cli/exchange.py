@@ -260,3 +260,21 @@ def pull(
         output.emit_json(asdict(done))
     else:
         output.emit(f"{done.model}: pulled from {done.address}, {done.bytes / 1e6:.2f} MB")
+
+
+def log_model(name: Name, as_json: output.Json = False) -> None:
+    """Tell the MLflow server in SPINEFRAC_MLFLOW_URI of the saved model NAME.
+
+    Training does so by itself where that variable is set. Settings, history, metrics with their
+    intervals, the card and the networks are logged; the out-of-fold answers, whose file names
+    may name patients, are not.
+    """
+    from dataclasses import asdict
+
+    from spinefrac.store import saved, tracking
+
+    done = tracking.log(saved.load(name))
+    if as_json:
+        output.emit_json(asdict(done))
+    else:
+        output.emit(f"{name}: run {done.run}, version {done.version} at {done.address}")

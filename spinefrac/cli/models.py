@@ -22,6 +22,7 @@ app.command("export")(exchange.export_model)
 app.command("import")(exchange.import_model)
 app.command("push")(exchange.push)
 app.command("pull")(exchange.pull)
+app.command("log")(exchange.log_model)
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import output, slice_report
+from spinefrac.cli import output, predict_series, slice_report
 from spinefrac.errors import ImageError, ModelError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
 
 if TYPE_CHECKING:
+    from spinefrac.imaging.series import SeriesSlice
     from spinefrac.report.slices import Reported
     from spinefrac.serving.predictor import Predictor
     from spinefrac.store.card import Card
@@ -25,7 +26,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="PNG, JPEG, TIFF, BMP, DICOM or NIfTI (its middle slice).",
+            help="PNG, JPEG, TIFF, BMP, DICOM or NIfTI (its middle slice); a folder or a ZIP of "
+            "them, every slice of which is answered, series in the order of the body.",
             show_default=False,
         ),
     ],
@@ -49,6 +51,15 @@ def predict(
             "The answer does not depend on it: the model has its own preprocessing.",
         ),
     ] = None,
+    series: Annotated[
+        bool,
+        typer.Option(
+            "--series",
+            help="Take each FILE, folder or ZIP for one or more series, a NIfTI with all its "
+            "slices, and answer once for each: a score, its most suspicious slices, and what is "
+            "odd about it.",
+        ),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -78,6 +89,17 @@ def predict(
             "it only changes the pictures that --heatmap-dir writes; give both or neither",
             param_hint="--window",
         )
+    if series and heatmap_dir:
+        raise typer.BadParameter(
+            "--heatmap-dir draws slices and --series answers on series; give one of them",
+            param_hint="--series",
+        )
+    if report is not None and (series or any(predict_series.holds_many(file) for file in files)):
+        raise typer.BadParameter(
+            "a report is on single files; give the slices that belong in it, and no folder, ZIP "
+            "or --series",
+            param_hint="--report",
+        )
     if report is not None:
         slice_report.check(report, identity or (), len(files))
     elif identity:
@@ -90,10 +112,15 @@ def predict(
         heatmap_dir.mkdir(parents=True, exist_ok=True)
     answers: list[dict[str, Any]] = []
     parts: list[Reported] | None = [] if report else None
-    for answer in _answers(predictor, files, heatmap_dir, look, parts):
+    given = (
+        predict_series.answers(predictor, files)
+        if series
+        else _answers(predictor, files, heatmap_dir, look, parts)
+    )
+    for answer in given:
         answers.append(answer)
         if not as_json and "error" not in answer:
-            output.emit(_sentence(answer))
+            output.emit(predict_series.sentence(answer) if series else _sentence(answer))
         if "error" in answer:
             output.note(f"error: {answer['error']}")
     if report and parts:
@@ -135,33 +162,96 @@ def _answers(
     window: tuple[float, float] | None,
     parts: list[Reported] | None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one JSON object a file, in their order; collect `parts` where a report is wanted."""
+    """Yield one JSON object a slice: one a file, and one a slice of a folder or ZIP.
+
+    Slices of single files are collected in `parts` where a report is wanted.
+    """
     from spinefrac import imaging
 
     for file in files:
+        if predict_series.holds_many(file):
+            yield from _inside(predictor, file, heatmap_dir, window)
+            continue
         try:
             ct = imaging.read(file, name=str(file))
         except ImageError as error:
             yield {"file": str(file), "error": output.one_line(str(error))}
             continue
         prediction = predictor.predict(ct)
-        answer: dict[str, Any] = {
-            "file": str(file),
-            "model": prediction.model,
-            "probability": prediction.probability,
-            "label": prediction.label,
-            "threshold": prediction.threshold,
-            "input_check": asdict(prediction.input_check) if prediction.input_check else None,
-            "milliseconds": round(prediction.milliseconds, 2),
-        }
-        if predictor.model.card.audit_verdict in ("caution", "unusable"):
-            answer["audit_verdict"] = predictor.model.card.audit_verdict
-        if heatmap_dir:
-            answer["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, file.stem, window))
+        yield _answer(predictor, ct, prediction, str(file), heatmap_dir, window)
         if parts is not None:
             number = len(parts) + 1
             parts.append(slice_report.reported(predictor, number, ct, prediction, file))
-        yield answer
+
+
+def _inside(
+    predictor: Predictor,
+    path: Path,
+    heatmap_dir: Path | None,
+    window: tuple[float, float] | None,
+) -> Iterator[dict[str, Any]]:
+    """Yield one JSON object a slice of a folder or ZIP, and one a file that cannot be read."""
+    from spinefrac.serving import many
+
+    try:
+        found = predict_series.arranged(path)
+    except ImageError as error:
+        yield {"file": str(path), "error": output.one_line(str(error))}
+        return
+    parts = [part for one in found.series for part in one.slices] + list(found.singles)
+    verdict = predictor.model.card.audit_verdict
+    if heatmap_dir is None:
+        with output.progress("answering") as tell:
+            for done, (part, one) in enumerate(
+                zip(parts, many.answer(predictor, parts), strict=True)
+            ):
+                tell(done, len(parts))
+                answer = many.as_record(predictor.model.id, replace(one, name=part.file.name))
+                if verdict in ("caution", "unusable") and not one.error:
+                    answer["audit_verdict"] = verdict
+                yield answer | _slice_number(part)
+    else:
+        for part in parts:
+            try:
+                ct = part.read()
+            except ImageError as error:
+                yield {"file": part.file.name, "error": output.one_line(str(error))}
+                continue
+            given, name = predictor.predict(ct), part.file.name
+            yield _answer(predictor, ct, given, name, heatmap_dir, window) | _slice_number(part)
+    for entry in found.unreadable:
+        yield {"file": entry.path, "error": output.one_line(entry.reason)}
+
+
+def _slice_number(part: SeriesSlice) -> dict[str, int]:
+    """Say which slice of its file it is, from 1, where the file holds several."""
+    return {} if part.frame is None else {"slice": part.frame + 1}
+
+
+def _answer(
+    predictor: Predictor,
+    ct: CtSlice,
+    prediction: Prediction,
+    name: str,
+    heatmap_dir: Path | None,
+    window: tuple[float, float] | None,
+) -> dict[str, Any]:
+    """Return one slice's answer as JSON, and write its heat map where one is asked for."""
+    answer: dict[str, Any] = {
+        "file": name,
+        "model": prediction.model,
+        "probability": prediction.probability,
+        "label": prediction.label,
+        "threshold": prediction.threshold,
+        "input_check": asdict(prediction.input_check) if prediction.input_check else None,
+        "milliseconds": round(prediction.milliseconds, 2),
+    }
+    if predictor.model.card.audit_verdict in ("caution", "unusable"):
+        answer["audit_verdict"] = predictor.model.card.audit_verdict
+    if heatmap_dir:
+        stem = Path(name).stem
+        answer["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, stem, window))
+    return answer
 
 
 def _write_heatmap(
@@ -213,8 +303,9 @@ def _sentence(answer: dict[str, Any]) -> str:
         if check is None or check["typical"]
         else f"; unlike the training slices: {check['reason']}"
     )
+    place = f", slice {answer['slice']}" if "slice" in answer else ""
     picture = f"; {answer['heatmap']}" if "heatmap" in answer else ""
     return (
-        f"{answer['file']}: {answer['label']}, probability {answer['probability']:.3f} "
+        f"{answer['file']}{place}: {answer['label']}, probability {answer['probability']:.3f} "
         f"(threshold {answer['threshold']:.3f}, model {answer['model']}){doubt}{picture}"
     )

@@ -66,7 +66,7 @@ def from_bytes(name: str, content: bytes) -> SourceFile:
 
 
 def from_path(path: Path, name: str = "") -> SourceFile:
-    """Return a file that lies on disk, called `name` in messages."""
+    """Return a file that lies on disk, called `name` in messages, whole and as it is."""
     name = name or path.name
 
     def fetch(most: int | None) -> bytes:
@@ -80,7 +80,7 @@ def from_path(path: Path, name: str = "") -> SourceFile:
                 f"{name}: expected a readable file, got {reason}; check its permissions"
             ) from error
 
-    return SourceFile(shown_name(name), path.stat().st_size, fetch)
+    return SourceFile(name, path.stat().st_size, fetch)
 
 
 def from_folder(folder: Path, prefix: str = "") -> list[SourceFile]:
@@ -92,6 +92,11 @@ def from_folder(folder: Path, prefix: str = "") -> list[SourceFile]:
             if len(found) > MAX_FILES:
                 break
     return sorted(found, key=lambda file: natural(file.name))
+
+
+def is_zip(file: SourceFile) -> bool:
+    """Whether a file begins as a ZIP does."""
+    return file.fetch(len(archive.SIGNATURE)) in archive.SIGNATURES
 
 
 def bring(files: Iterable[SourceFile]) -> Brought:
@@ -112,7 +117,7 @@ def bring(files: Iterable[SourceFile]) -> Brought:
     for file in files:
         if _LITTER.search(file.name):
             continue
-        if file.fetch(len(archive.SIGNATURE)) not in archive.SIGNATURES:
+        if not is_zip(file):
             kept.append(file)
             continue
         try:

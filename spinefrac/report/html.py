@@ -21,7 +21,7 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0;
 thead th { border-top: 0; }
 .figures, .pictures { display: grid; gap: 1.5rem; }
 .figures { grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
-figure { margin: 0; } figure svg { width: 100%; height: auto; }
+figure { margin: 0; } figure svg { width: 100%; max-width: 34rem; height: auto; }
 figcaption { font-size: .875rem; color: #4c5a66; }
 .pictures { grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); }
 .pictures img { width: 100%; display: block; background: #0b0e11; }

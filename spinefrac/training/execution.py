@@ -25,7 +25,7 @@ from spinefrac.evaluation import calibration, operating_point
 from spinefrac.evaluation.metrics import summarize
 from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFold, Unreadable
 from spinefrac.serving import input_check
-from spinefrac.store import saved, write
+from spinefrac.store import saved, tracking, write
 from spinefrac.store.card import DataSummary
 from spinefrac.store.saved import SavedModel
 from spinefrac.training import cluster, continuing, networks, plan, quiet
@@ -89,6 +89,7 @@ def execute(
         model = write.save(
             replace(new, audit_verdict=verdict, parent=run.parent, trained_by=run.trained_by)
         )
+        tracking.log_if_asked(model, journal.log)
     plan.remove_work(folder)
     (folder / _DATASET).unlink(missing_ok=True)
     return model
@@ -141,8 +142,13 @@ def _prepared(
     if run.fingerprint and dataset.fingerprint != run.fingerprint:
         journal.log("the folder has changed since the run was submitted; it is used as it is now")
     journal.data(dataset.fingerprint, len(dataset.items), len(set(dataset.groups.tolist())))
-    for remark in (*dataset.notes, *(f"left out {u.path}: {u.reason}" for u in dataset.unreadable)):
+    for remark in dataset.notes:
         journal.log(remark)
+    if dataset.unreadable:  # by number: their names may be patients', and the record stays
+        journal.log(
+            f"{len(dataset.unreadable)} files cannot be read and are left out; `spinefrac audit` "
+            "names them and says why"
+        )
     audited = audit.judge(examined)
     kept_audits.remember_listing(listing, audited)  # the next submission need not read it all
     del examined  # its thumbnails are not needed while training

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _DRAWN = 0.75
 #: Lines start among the brightest pixels of a slice, which are bone.
 _BRIGHT = 0.7
+#: Slices on which the logit is brought to mean 0 and deviation 1 at the end.
+_LOOKED_AT = 128
 #: Sub-pixel positions of OpenCV's lines, in bits.
 _SHIFT = 3
 
@@ -90,7 +92,8 @@ def learn_lines(
     Parameters
     ----------
     model : keras.Model
-        With a layer ``features`` of shape (N, h, w, C), as `networks.build` makes it.
+        With the layers ``features`` (N, h, w, C), ``pooled`` (N, 2C) and ``logit`` (N, 1), as
+        `networks.build` makes it.
     plan : Plan
         Its `settings.line_steps` says for how many batches at most.
     rows : int64 array, shape (n,)
@@ -118,8 +121,8 @@ def learn_lines(
     # Lines are rare: the head starts by saying so, or the first steps would only teach that.
     rare = keras.initializers.Constant(-4.0)
     features = model.get_layer("features").output
-    where = keras.layers.Conv2D(1, 1, bias_initializer=rare, name="line")(features)
-    finder = keras.Model(model.input, where)
+    line = keras.layers.Conv2D(1, 1, bias_initializer=rare, name="line")
+    finder = keras.Model(model.input, line(features))
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=settings.learning_rate / 25,
         warmup_target=settings.learning_rate,
@@ -138,7 +141,27 @@ def learn_lines(
         images, masks = _batch(plan, rows, step, rng, features.shape[1:3])
         answer = finder.train_on_batch(as_images(model, images), masks, return_dict=True)
         losses.append(float(answer["loss"]))
+    if steps:
+        some = rng.choice(rows, min(_LOOKED_AT, len(rows)), replace=False)
+        _hand_over(model, line.get_weights()[0].reshape(-1), plan.inputs[np.sort(some)])
     return losses
+
+
+def _hand_over(model: keras.Model, line: npt.NDArray[np.float32], pixels: GreyImage) -> None:
+    """Let the logit begin as "how much like a line is the place most like one".
+
+    From a random head the first steps with labels would undo what was learned. The logit gets
+    mean 0 and deviation 1 over `pixels` (n, S, S); `line` (C,) weighs the features.
+    """
+    import keras
+
+    pooled_layer = keras.Model(model.input, model.get_layer("pooled").output)
+    pooled = np.asarray(pooled_layer.predict_on_batch(as_images(model, pixels)))
+    kernel = np.concatenate([np.zeros_like(line), line])  # averages first, then maxima
+    evidence = pooled @ kernel
+    spread = max(float(evidence.std()), 1e-3)
+    bias = np.array([-evidence.mean() / spread], np.float32)
+    model.get_layer("logit").set_weights([kernel[:, None] / spread, bias])
 
 
 def _batch(

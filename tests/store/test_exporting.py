@@ -184,7 +184,7 @@ def test_a_format_that_cannot_be_is_refused(small_model, tmp_path):
 def test_a_file_that_answers_differently_is_not_exported(small_model, tmp_path, monkeypatch):
     expected = exporting._expected
     monkeypatch.setattr(exporting, "_expected", lambda *a: expected(*a) + 2e-4)
-    with pytest.raises(ModelError, match=r"answers differently when it is read back, by 0.0002"):
+    with pytest.raises(ModelError, match=r"read back, by 0\.0002"):
         exporting.export(small_model, tmp_path / "x.zip")
     assert not list(tmp_path.iterdir())
 
@@ -233,7 +233,7 @@ def test_one_flipped_bit_of_an_archive_is_found_or_harmless(small_archive, tmp_p
 
 
 @pytest.mark.parametrize("name", ["model/card.json", "model/serving.onnx"])
-def test_a_changed_file_in_an_archive_is_named(small_archive, tmp_path, elsewhere, name):
+def test_a_changed_file_in_an_archive_is_named(small_archive, tmp_path, elsewhere, left_in, name):
     with zipfile.ZipFile(small_archive) as file:
         file.extractall(tmp_path / "changed")
     path = tmp_path / "changed" / name
@@ -244,7 +244,7 @@ def test_a_changed_file_in_an_archive_is_named(small_archive, tmp_path, elsewher
     models = elsewhere()
     with pytest.raises(ModelError, match=Path(name).name):
         importing.import_file(tmp_path / "changed.zip")
-    assert not list(models.iterdir())
+    assert left_in(models) == []
 
 
 EXPORT = """
@@ -260,8 +260,8 @@ import sys
 from pathlib import Path
 from spinefrac.store import importing
 print("ready", flush=True)
-answers = importing.Answers(None, None, "0..1", None, 1)
-importing.import_file(Path(sys.argv[1]), "wanted", given=answers)
+given = importing.Answers(scale="0..1", positive_class=1)
+importing.import_file(Path(sys.argv[1]), "wanted", given=given)
 """
 
 
@@ -324,11 +324,11 @@ def test_killed_while_importing_leaves_a_whole_model_or_none(small, tmp_path, el
 
 
 @posix_only
-def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewhere):
+def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewhere, left_in):
     """A small file system that the archive, and then the model, does not fit into."""
     full = tmp_path / "full"
     full.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", str(full)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(full)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounting a small file system is not permitted here")
     try:
@@ -339,7 +339,7 @@ def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewh
             patch.setenv("SPINEFRAC_HOME", str(full))
             with pytest.raises(ModelError, match=r"nothing was kept|damaged|No space"):
                 importing.import_file(small_archive)
-            assert not list((full / "models").glob("*"))
+            assert left_in(full / "models") == []
     finally:
         subprocess.run(["umount", str(full)], check=True)
 

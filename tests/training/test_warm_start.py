@@ -7,6 +7,7 @@ import pytest
 
 from spinefrac.errors import Cancelled
 from spinefrac.training import networks, warm_start
+from spinefrac.training.answers import logits
 from spinefrac.training.plan import Plan
 
 STEPS = 12
@@ -63,7 +64,19 @@ def test_the_network_learns_where_lines_are(plan):
     assert np.mean(losses[-20:]) < 0.75 * knowing_nothing
 
 
+def test_the_logit_begins_as_the_evidence_of_lines(plan):
+    settings = replace(plan.settings, line_steps=STEPS, epochs=99)
+    model = networks.build("compact", plan.settings.preprocessing.size, seed=3)
+    before = model.get_layer("logit").get_weights()[0]
+    warm_start.learn_lines(model, replace(plan, settings=settings), np.arange(48), seed=3)
+    answers = logits(model, plan.inputs)
+    assert abs(answers.mean()) < 1e-3 and abs(answers.std() - 1) < 1e-3
+    averages, maxima = np.split(model.get_layer("logit").get_weights()[0], 2)
+    assert not averages.any() and maxima.any() and not np.array_equal(before[32:], maxima)
+
+
 def test_there_is_no_more_of_it_than_of_the_training(plan):
+    plan = replace(plan, settings=replace(plan.settings, line_steps=700))
     model = networks.build("compact", plan.settings.preprocessing.size)
     losses = warm_start.learn_lines(model, plan, np.arange(24), seed=0)
     assert len(losses) == plan.settings.epochs * 3 < plan.settings.line_steps
@@ -76,6 +89,7 @@ def test_cancel_is_felt_at_the_next_batch(plan):
         asked.append(None)
         return len(asked) == 3
 
+    plan = replace(plan, settings=replace(plan.settings, line_steps=STEPS))
     model = networks.build("compact", plan.settings.preprocessing.size)
     with pytest.raises(Cancelled):
         warm_start.learn_lines(model, plan, np.arange(24), 0, cancelled)

@@ -1,0 +1,144 @@
+"""`spinefrac predict --series`: one answer a series, from a folder, a ZIP or a volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spinefrac.cli import output
+from spinefrac.errors import ImageError
+from spinefrac.records import CLASS_NAMES, Unreadable
+
+if TYPE_CHECKING:
+    from spinefrac.imaging.series import Arranged, Series
+    from spinefrac.serving.predictor import Predictor
+
+
+def holds_many(path: Path) -> bool:
+    """Whether a path is a folder or a ZIP."""
+    from spinefrac.imaging import files
+
+    if path.is_dir():
+        return True
+    try:
+        return path.is_file() and files.is_zip(files.from_path(path))
+    except (ImageError, OSError):
+        return False  # reading it says why
+
+
+def arranged(path: Path) -> Arranged:
+    """Return what a folder, a ZIP or one file holds; names are paths as the user would write them.
+
+    Raises
+    ------
+    ImageError
+        There is nothing at the path, or nothing in it.
+    """
+    from spinefrac.imaging import files
+    from spinefrac.imaging.series import arrange
+
+    if path.is_dir():
+        brought = files.bring(files.from_folder(path, prefix=f"{path}/"))
+    elif path.is_file():
+        brought = files.bring([files.from_path(path, str(path))])
+        if holds_many(path):
+            inside = tuple(replace(one, name=f"{path}/{one.name}") for one in brought.files)
+            refused = tuple(
+                entry if entry.path == str(path) else replace(entry, path=f"{path}/{entry.path}")
+                for entry in brought.unreadable
+            )
+            brought = files.Brought(inside, refused)
+    else:
+        raise ImageError(f"{path}: expected a file or a folder, found nothing there; check it")
+    if not brought.files and not brought.unreadable:
+        raise ImageError(f"{path}: expected slices, found an empty folder; check the path")
+    with output.progress("looking") as tell:
+        found = arrange(brought.files, progress=tell)
+    return replace(found, unreadable=(*brought.unreadable, *found.unreadable))
+
+
+def answers(predictor: Predictor, paths: list[Path]) -> Iterator[dict[str, Any]]:
+    """Yield one JSON object a series, and one a file that belongs to none or cannot be read."""
+    from spinefrac.evaluation import series_score
+
+    model = predictor.model
+    record = series_score.record(model.oof(), resamples=0) if model.measured else None
+    for path in paths:
+        try:
+            found = arranged(path)
+        except ImageError as error:
+            yield {"file": str(path), "error": output.one_line(str(error))}
+            continue
+        for one in found.series:
+            yield _answer(predictor, path, one, record.threshold if record else None)
+        refused = list(found.unreadable)
+        if found.singles:
+            count = len(found.singles)
+            refused.append(
+                Unreadable(
+                    str(path),
+                    f"{path}: expected slices of a series, got {count} that belong to none; "
+                    "leave --series out to answer on each",
+                )
+            )
+        for entry in refused:
+            yield {"file": entry.path, "error": output.one_line(entry.reason)}
+
+
+def _answer(
+    predictor: Predictor, path: Path, series: Series, threshold: float | None
+) -> dict[str, Any]:
+    from spinefrac.serving import many
+
+    given = []
+    with output.progress("answering") as tell:
+        for one in many.answer(predictor, series.slices):
+            given.append(one)
+            tell(len(given), len(series))
+    found = many.series_answer(predictor.model.id, given)
+    scored = found.peak >= 0
+    label = None
+    if scored and threshold is not None:
+        label = CLASS_NAMES[int(found.score >= threshold)]
+    return {
+        "file": str(path),
+        "series": series.name,
+        "model": predictor.model.id,
+        "slices": len(series),
+        "counted": int(found.counted.sum()),
+        "score": found.score if scored else None,
+        "label": label,
+        "threshold": threshold,
+        "most_suspicious": [
+            {"slice": index + 1, "file": series.slices[index].file.name}
+            | ({"position_mm": series.positions_mm[index]} if series.positions_mm else {})
+            | {"probability": given[index].probability}
+            for index in found.most_suspicious()
+        ],
+        "probabilities": [None if one.error else one.probability for one in given],
+        "findings": [{"code": one.code, "message": one.message} for one in series.findings],
+        "unreadable": [
+            {"slice": index + 1, "reason": output.one_line(reason)}
+            for index, reason in found.errors.items()
+        ],
+    }
+
+
+def sentence(answer: dict[str, Any]) -> str:
+    """Return one line for people."""
+    if answer["score"] is None:
+        said = "no slice has an answer"
+    elif answer["label"] is None:
+        said = f"score {answer['score']:.3f} (threshold not known)"
+    else:
+        said = (
+            f"{answer['label']}, score {answer['score']:.3f} (threshold {answer['threshold']:.3f})"
+        )
+    most = ", ".join(str(one["slice"]) for one in answer["most_suspicious"])
+    odd = "".join(f"; {one['message']}" for one in answer["findings"])
+    return (
+        f"{answer['file']}: {answer['series']}, {answer['slices']} slices: {said}"
+        f"{f'; most suspicious slices: {most}' if most else ''}{odd}"
+    )

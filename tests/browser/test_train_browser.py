@@ -1,0 +1,208 @@
+"""Train from the page in a real Chromium, with real processes: nothing but the run decides.
+
+The page is reloaded and looked at by a second browser while a run trains, a second run is
+cancelled and resumed, the server is killed with SIGKILL and started anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spinefrac.data import phantom
+from spinefrac.store import saved
+from spinefrac.training import runs
+from tests.browser.test_browser import (
+    FLAGS,
+    ROOT,
+    _wait_for,
+    find_chromium,
+    no_wider_than_its_screen,
+    settle,
+)
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = playwright.expect
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX"),
+]
+
+PATIENCE = 600_000  # ms: processes start, TensorFlow loads, folds train, on a busy machine
+
+
+class Server:
+    """The app as a user starts it, on a port of its own, that can be killed and started anew."""
+
+    def __init__(self, log: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url, self.log = f"http://127.0.0.1:{self.port}", log
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("a") as file:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "streamlit", "run", "app.py"),
+                    *("--server.port", str(self.port), "--server.headless", "true"),
+                ],
+                cwd=ROOT,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        _wait_for(f"{self.url}/_stcore/health", self.process, self.log)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose home is empty and whose data root holds a phantom of six patients."""
+    place = tmp_path_factory.mktemp("train")
+    phantom.write(
+        place / "data" / "tiny", patients=6, slices=4, seed=3, difficulty="easy", size=256
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINEFRAC_HOME", str(place / "home"))
+        patch.setenv("SPINEFRAC_DATA_ROOTS", str(place / "data"))
+        server = Server(place / "log.txt")
+        try:
+            yield server
+        finally:
+            server.kill()
+            for run in runs.listing():
+                if run.open:
+                    runs.cancel(run.id)
+            runner = runs.runner_state()
+            if runner is not None:
+                os.kill(runner.pid, signal.SIGTERM)
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no browser is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+def opened(browser: playwright.Browser, address: str) -> playwright.Page:
+    """Open an address in a browser of its own, as another person does."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page = context.new_page()
+    page.goto(address)
+    return page
+
+
+def button(page: playwright.Page, key: str) -> playwright.Locator:
+    """Return a button by its key; one with help stands there twice, for mouse and for finger."""
+    return page.locator(f".st-key-{key} button").first
+
+
+def train(page: playwright.Page, epochs: int) -> str:
+    """Fill the form, press Train, and return the run's id from the address."""
+    page.get_by_role("radio", name="New run", exact=True).click()
+    page.get_by_role("combobox", name=re.compile("Folder")).click()
+    page.get_by_role("option", name=re.compile("tiny")).first.click()
+    expect(page.get_by_text("24: ")).to_be_visible()
+    start = button(page, "train-start")
+    page.get_by_text("More settings", exact=True).click()
+    for label, value in (
+        ("Folds (k)", 2),
+        ("Epochs", epochs),
+        ("Image size, pixels", 48),
+        ("Practice on drawn lines, batches", 0),
+    ):
+        field = page.get_by_label(label, exact=True)
+        field.fill(str(value))
+        field.press("Enter")
+        settle(page)
+    expect(start).to_be_enabled()
+    assert page.locator(".sf-examples img").count() == 10
+    start.click()
+    page.wait_for_url(re.compile("run="))
+    return re.search(r"run=([\w-]+)", page.url)[1]
+
+
+def epoch(page: playwright.Page, fold: int = 0) -> int:
+    return int(re.search(r"epoch (\d+)/", page.locator(".fold .epoch").nth(fold).inner_text())[1])
+
+
+def at_work(page: playwright.Page) -> None:
+    """Wait until an epoch is done and the run still goes on."""
+    expect(page.locator(".fold .epoch").first).to_have_text(re.compile(r"epoch [1-9]"))
+    expect(page.locator(".sf-run .spark[src]").first).to_be_visible()
+
+
+def test_a_run_lives_outside_browser_and_server(
+    server: Server, browser: playwright.Browser
+) -> None:
+    page = opened(browser, f"{server.url}/train")
+    expect(page.get_by_text("One folder a class")).to_be_visible()
+    first = train(page, epochs=400)
+    at_work(page)
+
+    # reloaded, and on a colleague's machine, it shows the same
+    page.reload()
+    at_work(page)
+    colleague = opened(browser, f"{server.url}/train")
+    at_work(colleague)
+    assert no_wider_than_its_screen(colleague)
+    seen = epoch(page)
+
+    # a second run waits; the first is cancelled and the second takes its place
+    second = train(colleague, epochs=3)
+    assert second != first
+    expect(colleague.locator(".sf-run .head")).to_contain_text("in the queue, is next")
+    button(page, "train-cancel").click()
+    expect(page.locator(".sf-run .head")).to_contain_text("cancelled")
+    assert runs.get(first).state == "cancelled"
+
+    # the server is killed while the second run trains: the run goes on, and is shown again
+    expect(colleague.locator(".sf-run .head")).to_contain_text(re.compile("reads|trains|done"))
+    runner = runs.runner_state()
+    server.kill()
+    assert runner is not None and runs.runner_state() is not None
+    assert runs.runner_state().pid == runner.pid
+    server.start()
+    again = opened(browser, f"{server.url}/train?train=Runs&run={second}")
+    expect(again.locator(".sf-run .head")).to_contain_text("done")
+    assert runs.get(second).attempts == 1
+
+    # the first goes on where it was stopped; a cancelled run can be cancelled again
+    again.get_by_role("link", name=runs.get(first).name, exact=True).click()
+    again.wait_for_url(re.compile(first))
+    button(again, "train-resume").click()
+    expect(button(again, "train-cancel")).to_be_visible()
+    expect(again.locator(".sf-run .head")).to_contain_text("trains")
+    assert epoch(again) >= seen
+    button(again, "train-cancel").click()
+    expect(again.locator(".sf-run .head")).to_contain_text("cancelled")
+
+    # from the finished run to its model's metrics
+    again.get_by_role("link", name=runs.get(second).name, exact=True).click()
+    again.get_by_role("link", name=re.compile("Metrics of")).click()
+    expect(again.get_by_role("heading", name="Metrics", exact=True, level=1)).to_be_visible()
+    expect(again.get_by_text(runs.get(second).model, exact=True).first).to_be_visible()
+    assert [model.id for model in saved.list_models()] == [runs.get(second).model]
+    saved.load(runs.get(second).model)  # it verifies every hash
