@@ -124,7 +124,7 @@ def _train(model: SavedModel) -> None:
         wanted = st.form_submit_button("Start training", type="primary")
     if not wanted:
         return
-    with _shared.errors_shown(), st.spinner("Reading the folder…"):
+    with _shared.errors_shown(), st.spinner("Putting it into the queue…"):
         taken, parent = continuing.start_from(model.id, how or "settings")
         run = runs.submit(
             locate.allowed_folder(folder, settings.data_roots()),
@@ -133,5 +133,6 @@ def _train(model: SavedModel) -> None:
             parent=parent,
             trained_by=_shared.signed_in(),
             roots=settings.data_roots(),
+            quick=True,
         )
         st.success(f"The run {run.id} is in the queue; the page Train shows how it goes.")
