@@ -19,7 +19,6 @@ from pathlib import Path
 import psutil
 
 from spinefrac.data.phantom import write
-from spinefrac.records import EpochRecord
 from spinefrac.training import checkpoint, runs
 from spinefrac.training.plan import Plan
 from spinefrac.training.runs import Run
@@ -79,9 +78,8 @@ def _watching(run: _Watched) -> list[tuple[str, str, str]]:
 
 def _keeping(run: _Watched, folder: Path) -> list[tuple[str, str, str]]:
     """Time what one epoch's checkpoint takes, and what the runner computes meanwhile."""
-    epochs = run.epochs()
-    training = sum(record.seconds for record in epochs)
-    kept = _checkpoint_seconds(run.checkpoint, folder) * len(epochs)
+    training = run.training_seconds * min(run.run.settings.workers, FOLDS)  # of all folds
+    kept = _checkpoint_seconds(run.checkpoint, folder) * FOLDS * EPOCHS
     share = (kept + run.runner_cpu) / training
     return [
         (
@@ -117,12 +115,12 @@ class _Watched:
         self.run = run
         self.looks: list[float] = []
         self.delays: list[float] = []
-        self.runner_cpu = 0.0
+        self.runner_cpu = self.training_seconds = 0.0
         self.checkpoint_bytes = 0
         seen = [0] * FOLDS
         ended: dict[tuple[int, int], float] = {}
         plan = Plan(runs.run_folder(run.id), run.settings, *[None] * 4)  # type: ignore[list-item]
-        begun: float | None = None
+        begun: tuple[float, float] | None = None
         while runs.get(run.id).open:
             runs.ensure_runner()
             for fold in range(FOLDS):
@@ -137,8 +135,9 @@ class _Watched:
                 seen[fold.fold] = fold.epoch
             if progress.runner and progress.run.stage == "training":
                 used = _cpu(progress.runner.pid)
-                begun = used if begun is None else begun
-                self.runner_cpu = max(self.runner_cpu, used - begun)
+                begun = begun or (used, now)
+                self.runner_cpu = max(self.runner_cpu, used - begun[0])
+                self.training_seconds = now - begun[1]
             time.sleep(0.02)
         assert runs.get(run.id).state == "done", runs.get(run.id).error
 
@@ -153,10 +152,6 @@ class _Watched:
         if kept is not None:
             ended[fold, kept.epoch] = written
             self.checkpoint, self.checkpoint_bytes = kept, size
-
-    def epochs(self) -> list[EpochRecord]:
-        folds = runs.progress(self.run.id).folds
-        return [record for fold in folds for record in fold.history]
 
     def images_per_second(self) -> float:
         """Of all folds together, without each one's first epoch, in which TensorFlow compiles."""

@@ -306,4 +306,4 @@ def _table(measured: dict[str, Metrics], title: str) -> None:
                     subset=pd.IndexSlice[[row], [words]],
                     na_rep="–",
                 )
-    st.dataframe(styler, hide_index=True)
+    st.dataframe(styler, hide_index=True, placeholder="–")

@@ -24,9 +24,9 @@ def open_model(model_id: str | None) -> None:
 @st.dialog("Rename")
 def rename(model: SavedModel) -> None:
     """Ask for the other name."""
-    new = st.text_input("New name", model.id, help=NAMES).strip()
+    new = st.text_input("New name", model.id, help=NAMES, key="new-name").strip()
     st.caption("Note, tags, measurements and lineage go along; links to the old name end.")
-    if st.button("Rename", type="primary", disabled=new in ("", model.id)):
+    if st.button("Rename", type="primary", key="confirm-rename"):
         with _shared.errors_shown():
             open_model(shelf.rename(model.id, new).id)
 
@@ -43,7 +43,7 @@ def annotate(model: SavedModel) -> None:
         max_selections=MAX_TAGS,
         placeholder="Type a word and press Enter",
     )
-    if st.button("Keep", type="primary"):
+    if st.button("Keep", type="primary", key="confirm-note"):
         with _shared.errors_shown():
             shelf.annotate(model.id, note=note, tags=tags)
             st.rerun()
@@ -52,9 +52,11 @@ def annotate(model: SavedModel) -> None:
 @st.dialog("Duplicate")
 def duplicate(model: SavedModel) -> None:
     """Ask for the copy's name."""
-    new = st.text_input("Name of the copy", f"{model.id}-copy", help=NAMES).strip()
+    new = st.text_input(
+        "Name of the copy", f"{model.id}-copy", help=NAMES, key="name-of-copy"
+    ).strip()
     st.caption(f"The copy takes {model.size / 1e6:.1f} MB.")
-    if st.button("Duplicate", type="primary", disabled=not new):
+    if st.button("Duplicate", type="primary", key="confirm-duplicate"):
         with _shared.errors_shown():
             open_model(shelf.duplicate(model.id, new).id)
 
@@ -68,7 +70,7 @@ def delete(model: SavedModel | DamagedModel, default: bool = False) -> None:
     )
     if default:
         st.markdown("It is the default model; another one takes its place.")
-    if st.button("Delete", type="primary", icon=":material/delete:"):
+    if st.button("Delete", type="primary", icon=":material/delete:", key="confirm-delete"):
         with _shared.errors_shown():
             shelf.delete(model.id, _models_undo.session())
             open_model(None)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages import _models_dialogs, _models_exchange, _models_list, _record, _shared
 from spinefrac import settings
+from spinefrac.data import locate
 from spinefrac.errors import SpinefracError
 from spinefrac.store import lineage, model_card, saved, shelf
 from spinefrac.store.saved import SavedModel
@@ -113,22 +114,25 @@ def _lineage(model: SavedModel) -> str:
 
 def _train(model: SavedModel) -> None:
     """Start a run from the model's settings or weights."""
-    roots = ", ".join(str(root) for root in settings.data_roots())
+    roots = ", ".join(root.name for root in settings.data_roots())
     with st.form("train-from", enter_to_submit=False):
         how = st.radio("What to take over", list(WAYS), format_func=WAYS.__getitem__)
-        folder = st.text_input("Folder of labelled slices", help=f"Within {roots}.")
+        folder = st.text_input(
+            "Folder of labelled slices", help=f"In one of the server's data folders: {roots}."
+        )
         name = st.text_input("Name of the new model", f"{model.id}-2", help=_models_dialogs.NAMES)
         wanted = st.form_submit_button("Start training", type="primary")
     if not wanted:
         return
-    with _shared.errors_shown(), st.spinner("Reading the folder…"):
+    with _shared.errors_shown(), st.spinner("Putting it into the queue…"):
         taken, parent = continuing.start_from(model.id, how or "settings")
         run = runs.submit(
-            folder,
+            locate.allowed_folder(folder, settings.data_roots()),
             name.strip(),
             taken,
             parent=parent,
             trained_by=_shared.signed_in(),
             roots=settings.data_roots(),
+            quick=True,
         )
         st.success(f"The run {run.id} is in the queue; the page Train shows how it goes.")

@@ -26,7 +26,7 @@ def show(saved: SavedModel, subject: Subject) -> None:
     _table(saved, subject)
 
 
-@st.fragment(run_every=0.4)
+@st.fragment(run_every=0.25)
 def _running(saved: SavedModel, subject: Subject) -> None:
     with _shared.errors_shown():
         work = _predict_work.job(saved, subject, thumbnails=True)

@@ -119,7 +119,8 @@ def pick(chosen: Chosen) -> Subject | None:
         names.append(f"Single slices · {len(found.singles)}")
     if not names:
         if len(found.unreadable) == 1:
-            raise ImageError(found.unreadable[0].reason)
+            only = found.unreadable[0]
+            raise ImageError(only.reason.removeprefix(f"{only.path}: "))
         _left_out(found.unreadable, "None of the files can be read")
         return None
     name = names[0]

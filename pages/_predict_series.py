@@ -23,12 +23,13 @@ def show(saved: SavedModel, subject: Subject) -> None:
     st.html(_answer_series.line(series))
     for finding in series.findings:
         st.html(f'<div class="sf-audit bad"><i class="dot"></i>{escape(finding.message)}</div>')
-    if _predict_work.job(saved, subject).look().running:
+    running = _predict_work.job(saved, subject).look().running
+    if running:
         _running(saved, subject)
-    _look(saved, subject)
+    _look(saved, subject, running)
 
 
-@st.fragment(run_every=0.4)
+@st.fragment(run_every=0.25)
 def _running(saved: SavedModel, subject: Subject) -> None:
     """Show the strip as it grows; once it is whole, the page is drawn anew without this."""
     with _shared.errors_shown():
@@ -40,11 +41,14 @@ def _running(saved: SavedModel, subject: Subject) -> None:
 
 
 @st.fragment
-def _look(saved: SavedModel, subject: Subject) -> None:
-    """Show strip, score and the slice that the user is at; only this runs when he moves on."""
+def _look(saved: SavedModel, subject: Subject, running: bool) -> None:
+    """Show strip, score and the slice that the user is at; only this runs when he moves on.
+
+    While the answers are `running`, their strip is above and there is no score yet.
+    """
     with _shared.errors_shown():
         work, whole = _predict_work.job(saved, subject), None
-        if not work.look().running:
+        if not running:
             _predict_work.bar(work, "Answering on the series")
             too = st.session_state.get("untypical-too", False)
             answers = many.series_answer(saved.id, work.found(), untypical_too=too)

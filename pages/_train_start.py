@@ -149,7 +149,7 @@ def _expected_line(chosen: TrainingSettings, images: int, waiting: bool) -> None
     )
     found = runs.estimate(images, chosen)
     if found is not None:
-        text += f"About {_span(found)} to train ({found.basis}), plus the start and the saving."
+        text += f"About {_span(found)} from start to end ({found.basis})."
     elif waiting:
         text += "A few batches are being tried, to tell how long it takes."
     else:

@@ -7,16 +7,18 @@ that ``import spinefrac`` stays light. What is behind them:
 ``records``          frozen dataclasses that travel between rooms
 ``errors``           `SpinefracError` and its kinds
 ``settings``         where things live, from ``SPINEFRAC_*`` variables
+``processes``        whether a process still lives
 ``imaging``          bytes -> slice -> model input: the only preprocessing there is
-``data``             folder -> data set -> groups -> folds; phantom; pixel cache
-``training``         networks, augmentation, one fold, cross-validation
+``data``             folder -> data set -> groups -> folds; importers, phantom, pixel cache
+``training``         networks, augmentation, one fold; runs, runner, Dask cluster
 ``audit``            what a folder can show: leaks, copies, shortcuts, verdict
 ``evaluation``       metrics with intervals, calibration, operating point, comparison
-``serving``          predictor on ONNX Runtime, heat map, input check
-``store``            saved models: card, write, list, load
-``report``           a model's report as one HTML or PDF file
+``serving``          predictor on ONNX Runtime, heat map, input check, jobs, history
+``store``            saved models: card, write, list, load, shelf, export, import, addresses
+``report``           on a model or on slices, as HTML, PDF, JSON and DICOM
+``viewer``           a slice, its windows and its heat map for the browser
 ``charts``           slices under their heat maps; numbers -> figures
-``charts_metrics``   metrics -> figures
+``charts_metrics``   metrics -> figures; ``charts_augmentation`` augmented slices -> pictures
 ``cli``              the command ``spinefrac``
 ===================  ================================================================
 """

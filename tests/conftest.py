@@ -1,6 +1,8 @@
 """Fixtures that every room's tests share."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("real CT files are not here: ../shared/data is absent")
     return SHARED_DATA.resolve()
+
+
+@pytest.fixture(autouse=True)
+def main_module_stays() -> Iterator[None]:
+    """Put the main module back: AppTest makes its page the main one, which spawned processes of
+    later tests would then run."""
+    kept = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = kept

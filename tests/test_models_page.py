@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from spinefrac import settings
 from spinefrac.store import saved, shelf, trash
@@ -99,7 +100,8 @@ def test_what_cannot_be_used_never_breaks_the_page_and_can_be_deleted(home: Path
     told = html(app)
     assert "slip.json does not match" in told and "choose another name" in told
     checked(app.button(key="delete-Neuer Ordner").click().run())
-    checked(next(b for b in app.button if b.label == "Delete" and not b.key).click().run())
+    app.button(key="delete-Neuer Ordner").click()
+    checked(app.button(key="confirm-delete").click().run())
     assert not (models / "Neuer Ordner").exists()
     page("second"), page("nothing"), page("../..")
 
@@ -111,34 +113,43 @@ def test_a_card_is_a_page(home: Path) -> None:
     assert "Record of the model" in html(app)
 
 
-def dialog(app: AppTest, opener: str, label: str) -> AppTest:
-    """Open a dialog and return its confirming button."""
-    checked(next(b for b in app.button if b.label == opener).click().run())
-    return next(b for b in reversed(app.button) if b.label == label)
+def dialog(app: AppTest, opener: str) -> None:
+    """Open a dialog."""
+    checked(button(app, opener).click().run())
+
+
+def button(app: AppTest, label: str) -> Button:
+    return next(b for b in app.button if b.label == label)
+
+
+def confirm(app: AppTest, opener: str, key: str) -> AppTest:
+    """Confirm in an open dialog. A test reruns the page, not the dialog alone: it opens again."""
+    button(app, opener).click()
+    return checked(app.button(key=key).click().run())
 
 
 def test_rename_and_duplicate(home: Path) -> None:
     app = page("second")
-    dialog(app, "Rename", "Rename")
-    app.text_input[-1].set_value("third").run()
-    checked(next(b for b in reversed(app.button) if b.label == "Rename").click().run())
+    dialog(app, "Rename")
+    app.text_input(key="new-name").set_value("third")
+    confirm(app, "Rename", "confirm-rename")
     assert saved.load("third").note == "A <b>note</b>"
-    assert app.query_params["model"] == ["third"]
+    assert app.query_params["model"] == "third"
 
 
 def test_a_name_in_use_is_said_in_the_dialog(home: Path) -> None:
     app = page("second")
-    dialog(app, "Duplicate", "Duplicate")
-    app.text_input[-1].set_value("phantom-demo").run()
-    next(b for b in reversed(app.button) if b.label == "Duplicate").click().run()
+    dialog(app, "Duplicate")
+    app.text_input(key="name-of-copy").set_value("phantom-demo")
+    confirm(app, "Duplicate", "confirm-duplicate")
     assert "in use" in app.error[0].value
 
 
 def test_deleting_asks_once_and_can_be_undone(home: Path) -> None:
     app = page("second")
-    confirm = dialog(app, "Delete", "Delete")
+    dialog(app, "Delete")
     assert saved.load("second")
-    checked(confirm.click().run())
+    confirm(app, "Delete", "confirm-delete")
     assert "second" not in [model.id for model in saved.list_models()]
     assert "model" not in app.query_params
     checked(next(b for b in app.button if b.label == "Undo").click().run())
@@ -149,11 +160,13 @@ def test_space_is_freed_on_demand_and_when_the_session_has_ended(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = page("second")
-    checked(dialog(app, "Delete", "Delete").click().run())
+    dialog(app, "Delete")
+    confirm(app, "Delete", "confirm-delete")
     checked(next(b for b in app.button if b.label == "Free the space now").click().run())
     assert trash.restorable() == []
     app = page("old")
-    checked(dialog(app, "Delete", "Delete").click().run())
+    dialog(app, "Delete")
+    confirm(app, "Delete", "confirm-delete")
     assert len(trash.restorable()) == 1
     from pages import _models_undo
 

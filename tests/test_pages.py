@@ -156,6 +156,31 @@ def test_a_rerun_predicts_nothing_anew(
     assert len(asked) == 2
 
 
+def test_several_models_answer_on_the_same_slice(empty_home: Path, demonstration: Path) -> None:
+    for name in ("phantom-demo", "another"):
+        shutil.copytree(demonstration, empty_home / "models" / name)
+    app = click_sample(run("predict"))
+    app.multiselect(key="other-models").set_value(["another"]).run()
+    assert not app.exception and not app.error
+    told = html(app)
+    assert "All 2 models say fracture." in told
+    assert '<div class="sf-eyebrow">another</div>' in told
+
+
+def test_an_untypical_answer_is_struck_through_until_it_is_asked_for(demonstration: Path) -> None:
+    import cv2
+
+    colours = np.random.default_rng(0).integers(0, 255, (200, 260, 3)).astype(np.uint8)
+    app = run("predict")
+    app.file_uploader[0].upload("holiday.png", cv2.imencode(".png", colours)[1].tobytes(), "").run()
+    assert not app.exception and not app.error
+    assert "Struck through" in html(app) and "Refer to a human" not in html(app)
+    assert "farther out than all of the training slices" in html(app)
+    app.button(key="show-anyway").click().run()
+    assert "Struck through" not in html(app)
+    assert "Do not rely on this answer" in html(app)
+
+
 def test_the_other_saved_model_can_be_chosen(empty_home: Path, demonstration: Path) -> None:
     for name in ("phantom-demo", "another"):
         shutil.copytree(demonstration, empty_home / "models" / name)

@@ -18,6 +18,7 @@ import numpy as np
 from spinefrac.errors import ImageError
 from spinefrac.imaging import nifti, sniff
 from spinefrac.imaging.files import SourceFile, natural
+from spinefrac.imaging.limits import check_file
 from spinefrac.imaging.place import Place, read_places
 from spinefrac.imaging.read import damage_named, read
 from spinefrac.records import CtSlice, Unreadable
@@ -263,6 +264,7 @@ def _look(file: SourceFile) -> list[SeriesSlice] | Series | ImageError:
     """Look at one file's header. Returns the error instead of raising it: others go on."""
     try:
         try:
+            check_file(file.size)
             head = file.fetch(_HEAD_BYTES)
             kind = sniff.detect(io.BytesIO(head))
             if kind == "nifti":

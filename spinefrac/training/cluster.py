@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spinefrac.errors import TrainingError
 from spinefrac.training.runs.records import Cluster
@@ -49,13 +49,15 @@ def connected(cluster: Cluster | None, workers: int) -> Iterator[Client]:
         "distributed.worker.profile.enabled": False,
         "distributed.comm.timeouts.connect": f"{_CONNECT_S}s",
     }
-    no_pages: dict[str, list[str]] = {
+    within: dict[str, Any] = {
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
+        # A machine that was asleep must not take its own workers for dead when it wakes.
+        "distributed.scheduler.worker-ttl": None,
     }
     with dask.config.set(quiet):
         if cluster is None:
-            with dask.config.set(no_pages):
+            with dask.config.set(within):
                 yield from _local(workers)
         else:
             yield from _remote(cluster)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MOST_DEATHS = 3
 #: How long to wait for a cluster that has no worker.
 _NO_WORKER_S = 300.0
-_TICK_S = 0.1
+_TICK_S = 0.2
 _LOOK_S = 1.0
 _PIECE = 16 * 2**20
 #: What Dask raises for a task whose worker or scheduler went away.
@@ -166,9 +166,11 @@ def _run(work: _Work, topic: str, cancelled: Callable[[], bool]) -> None:
 
 def _look_at_workers(work: _Work, topic: str) -> None:
     """Note which workers there are, take folds from those that are gone, give folds to the free."""
+    client = work.client
     try:
-        present = work.client.scheduler_info()["workers"]
-    except (OSError, ValueError) as error:
+        # Not `scheduler_info`: it hands out a cache that its own clock empties meanwhile.
+        present = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
+    except (OSError, ValueError, AttributeError) as error:  # the last where it has closed
         raise TrainingError(
             f"the scheduler of the cluster no longer answers ({error}): start it again, then "
             "resume the run"

@@ -34,6 +34,8 @@ from spinefrac.training import checkpoint, plan
 from spinefrac.training.runs import lease
 
 _LAST_LINES = 5
+#: How the lines begin that TensorFlow prints whenever it is loaded; they tell nothing.
+_GREETINGS = ("I0000 ", "WARNING: All log messages before absl", "To enable the following")
 #: What was sent for runs of so long ago is removed.
 _OLD_S = 14 * 24 * 3600.0
 
@@ -226,7 +228,8 @@ def _wanted(worker: Any, key: str) -> bool:
 
 def _died(fold: int, code: int, stderr: IO[str]) -> str:
     stderr.seek(0)
-    last = " | ".join(line.strip() for line in stderr.readlines()[-_LAST_LINES:])
+    said = [line.strip() for line in stderr if not line.startswith(_GREETINGS)]
+    last = " | ".join(said[-_LAST_LINES:])
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     return f"the process of fold {fold + 1} {how}; its last words: {last or 'none'}"
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from spinefrac.errors import SpinefracError
 from spinefrac.records import EpochRecord
-from spinefrac.training import checkpoint, quiet
+from spinefrac.training import checkpoint
 from spinefrac.training.plan import Plan
 
 #: A line about the batches at most so often.
@@ -104,7 +104,6 @@ def _end_with_parent() -> None:
 
 def limit_threads(threads: int) -> None:
     """Keep to `threads` cores, so that folds side by side do not disturb each other."""
-    quiet.import_tensorflow()
     import cv2
     import tensorflow as tf
 

@@ -171,19 +171,23 @@ def settle(page: playwright.Page) -> None:
 
 
 def picture(page: playwright.Page) -> str:
-    """Return the address of the slice with its heat map, once it is drawn."""
-    image = page.locator(".st-key-viewer img")
-    expect(image).to_be_visible()
-    page.wait_for_function(
-        "() => { const i = document.querySelector('.st-key-viewer img');"
-        " return i && i.complete && i.naturalWidth > 0 }"
-    )
-    return image.get_attribute("src") or ""
+    """Return what the viewer has painted, once it has: which subject, and which slice of it."""
+    viewer = page.locator(".st-key-viewer .viewer")
+    expect(viewer).to_have_attribute("data-painted", re.compile("."))
+    assert page.locator(".st-key-viewer canvas").bounding_box()["height"] > 100
+    return viewer.get_attribute("data-painted") or ""
+
+
+def pixels(page: playwright.Page) -> str:
+    """Return the canvas as it is drawn now."""
+    canvas = page.locator(".st-key-viewer canvas")
+    return canvas.evaluate("canvas => canvas.toDataURL()")
 
 
 def answer(page: playwright.Page) -> str:
     """Return the text of the answer, which must hold a probability and the threshold."""
     card = page.get_by_label("Answer", exact=True)
+    expect(card).to_have_count(1)  # an old one may stand until the page is whole
     expect(card).to_be_visible()
     text = card.inner_text()
     assert re.search(r"\b\d{1,2}\s%", text)
@@ -205,6 +209,7 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     sample_answer = answer(page)
     assert "Known truth of this synthetic sample: fracture" in sample_answer
     sample_picture = picture(page)
+    page.get_by_text("Record of the model", exact=True).click()
     record = page.get_by_label("Record of the model")
     for word in ("Sensitivity", "Specificity", "Out-of-fold", "Groups:"):
         expect(record).to_contain_text(word)
@@ -217,20 +222,27 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
         page.wait_for_timeout(1000)  # for the slider's and the buttons' transitions
         page.screenshot(path=SCREENSHOT)
 
-    # the slider redraws the picture and leaves the answer
-    handle = page.get_by_role("slider")
+    # the slider redraws the picture, asks the server nothing, and leaves the answer
+    settle(page)
+    before = pixels(page)
+    handle = page.get_by_role("slider", name="Strength of the heat map")
     handle.focus()
-    for _ in range(10):
+    for _ in range(40):
         page.keyboard.press("ArrowLeft")
-    expect(page.locator(".st-key-viewer img")).not_to_have_attribute("src", sample_picture)
+    page.wait_for_function(
+        "([canvas, before]) => canvas.toDataURL() !== before",
+        arg=[page.locator(".st-key-viewer canvas").element_handle(), before],
+    )
     assert answer(page) == sample_answer
+    assert picture(page) == sample_picture
 
     # a DICOM of one's own, without an extension, under a name that is no name
     page.set_input_files("input[type=file]", dicom)
     expect(page.get_by_label("Answer", exact=True)).not_to_contain_text("Known truth")
     assert "Known truth" not in answer(page)
-    picture(page)
-    expect(page.get_by_label("Record of the model")).to_be_visible()
+    expect(page.locator(".st-key-viewer .viewer")).not_to_have_attribute(
+        "data-painted", sample_picture
+    )
     page.get_by_text("What the model sees").click()
     expect(page.get_by_text("From 256 × 256 pixels of DICOM")).to_be_visible()
     assert no_wider_than_its_screen(page)

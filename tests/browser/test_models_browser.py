@@ -96,12 +96,11 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
         user.get_by_role("button", name="Fracture DICOM", exact=True).first.click()
         expect(user.get_by_label("Answer", exact=True)).to_be_visible()
 
-        manager.locator(".st-key-open-second button").click()
+        manager.locator(".st-key-open-second button:visible").click()
         expect(manager.locator(".st-key-model-card")).to_be_visible()
         manager.get_by_role("button", name="Rename").click()
         dialog = manager.get_by_role("dialog")
         dialog.get_by_label("New name").fill("third")
-        dialog.get_by_label("New name").press("Enter")
         dialog.get_by_role("button", name="Rename").click()
         manager.wait_for_url(re.compile("model=third"))
         assert no_wider_than_its_screen(manager)
@@ -117,7 +116,7 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
             assert [entry.id for entry in trash.restorable()] == ["third"]
             if not last:
                 manager.get_by_role("button", name="Undo").click()
-                manager.locator(".st-key-open-third button").click()
+                manager.locator(".st-key-open-third button:visible").click()
                 expect(manager.locator(".st-key-model-card")).to_be_visible()
                 settle(manager)
                 assert saved.load("third")

@@ -53,3 +53,14 @@ def small(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(folder / "home"))
         return importing.import_file(folder / "small.onnx", given=given)
+
+
+def _left_in(models: Path) -> list[str]:
+    """Return the names in a models folder, hidden ones too, but not that of the shelf's lock."""
+    return sorted(path.name for path in models.iterdir() if path.name != ".lock")
+
+
+@pytest.fixture(scope="session")
+def left_in():
+    """Look into a models folder for what should not be left there."""
+    return _left_in

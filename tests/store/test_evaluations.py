@@ -68,7 +68,7 @@ def test_boxes_score_the_heat_maps_and_columns_of_the_files_are_kept(
     assert evaluations.Evaluation.from_dict(evaluation.to_dict()) == evaluation
     evaluations.keep(evaluation, answers)
     assert evaluations.answers(evaluation).subgroups == answers.subgroups
-    (home := evaluations._folder(saved_model.id) / f"{evaluation.key}.json").unlink()
+    (home := evaluations._folder(saved_model.card_hash) / f"{evaluation.key}.json").unlink()
     home.with_suffix(".csv").unlink()
 
 

@@ -233,7 +233,7 @@ def test_one_flipped_bit_of_an_archive_is_found_or_harmless(small_archive, tmp_p
 
 
 @pytest.mark.parametrize("name", ["model/card.json", "model/serving.onnx"])
-def test_a_changed_file_in_an_archive_is_named(small_archive, tmp_path, elsewhere, name):
+def test_a_changed_file_in_an_archive_is_named(small_archive, tmp_path, elsewhere, left_in, name):
     with zipfile.ZipFile(small_archive) as file:
         file.extractall(tmp_path / "changed")
     path = tmp_path / "changed" / name
@@ -244,7 +244,7 @@ def test_a_changed_file_in_an_archive_is_named(small_archive, tmp_path, elsewher
     models = elsewhere()
     with pytest.raises(ModelError, match=Path(name).name):
         importing.import_file(tmp_path / "changed.zip")
-    assert not list(models.iterdir())
+    assert left_in(models) == []
 
 
 EXPORT = """
@@ -324,7 +324,7 @@ def test_killed_while_importing_leaves_a_whole_model_or_none(small, tmp_path, el
 
 
 @posix_only
-def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewhere):
+def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewhere, left_in):
     """A small file system that the archive, and then the model, does not fit into."""
     full = tmp_path / "full"
     full.mkdir()
@@ -339,7 +339,7 @@ def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewh
             patch.setenv("SPINEFRAC_HOME", str(full))
             with pytest.raises(ModelError, match=r"nothing was kept|damaged|No space"):
                 importing.import_file(small_archive)
-            assert not list((full / "models").glob("*"))
+            assert left_in(full / "models") == []
     finally:
         subprocess.run(["umount", str(full)], check=True)
 

@@ -90,7 +90,7 @@ def test_another_model_of_the_name_is_not_overwritten(model, address):
         registry.push(model, address)
 
 
-def test_one_flipped_bit_at_the_address_is_found_and_named(model, address, elsewhere):
+def test_one_flipped_bit_at_the_address_is_found_and_named(model, address, elsewhere, left_in):
     registry.push(model, address)
     files, root = registry._reached(address, "pull").__enter__()
     for name in (*model.card.files, "card.json"):
@@ -101,7 +101,7 @@ def test_one_flipped_bit_at_the_address_is_found_and_named(model, address, elsew
         models = elsewhere()
         with pytest.raises(ModelError, match=name):
             registry.pull(f"{address}/{model.id}")
-        assert not models.exists() or not list(models.iterdir())
+        assert not models.exists() or left_in(models) == []
         content[len(content) // 2] ^= 4
         files.pipe_file(path, bytes(content))
     path = f"{root}/{model.id}/serving.onnx"
@@ -139,7 +139,9 @@ def test_a_card_that_lists_other_files_is_refused(model, tmp_path, elsewhere, na
         registry.pull(str(place))
 
 
-def test_what_is_pulled_is_looked_at_like_any_file_from_elsewhere(model, tmp_path, elsewhere):
+def test_what_is_pulled_is_looked_at_like_any_file_from_elsewhere(
+    model, tmp_path, elsewhere, left_in
+):
     """Hashes only say that it is what somebody pushed."""
     from hashlib import sha256
 
@@ -153,7 +155,7 @@ def test_what_is_pulled_is_looked_at_like_any_file_from_elsewhere(model, tmp_pat
     models = elsewhere()
     with pytest.raises(ModelError):
         registry.pull(str(place))
-    assert not list(models.iterdir())
+    assert left_in(models) == []
 
 
 @pytest.mark.parametrize(

@@ -310,14 +310,14 @@ def test_a_prediction_ends_well_and_the_next_says_what_happened(shelved, change,
 
 
 def test_a_model_renamed_while_it_is_listed_is_no_damage(shelved, monkeypatch):
-    verify = saved._verify
+    verify = saved.verify
 
     def verify_while_renamed(folder, name, record):
         if name == "oof.csv" and folder.name == "tiny":
             folder.rename(folder.with_name("moved"))
         verify(folder, name, record)
 
-    monkeypatch.setattr(saved, "_verify", verify_while_renamed)
+    monkeypatch.setattr(saved, "verify", verify_while_renamed)
     assert saved.list_models() == []
     assert ids() == ["moved"]
     assert not [m for m in saved.list_models() if isinstance(m, DamagedModel)]

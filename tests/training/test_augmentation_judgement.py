@@ -103,11 +103,12 @@ def test_presets_destroy_nothing_and_wide_ranges_are_warned_of():
 
 
 @pytest.fixture
-def demonstration() -> Predictor:
-    # The home of these tests is another one.
+def demonstration(monkeypatch) -> Predictor:
     if not DEMONSTRATION.is_dir():
         pytest.skip("models/phantom-demo is absent: make it with `make demo`")
-    return Predictor(saved._open(DEMONSTRATION))
+    # The home of these tests is another one.
+    monkeypatch.setenv("SPINEFRAC_HOME", str(DEMONSTRATION.parents[1]))
+    return Predictor(saved.load(DEMONSTRATION.name))
 
 
 def test_the_spread_of_a_model_is_that_of_its_answers(demonstration, shared_slice):

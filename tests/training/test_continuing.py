@@ -47,7 +47,7 @@ def test_a_line_of_descent_from_settings_to_weights(folder, quick, tmp_path):
         digest, _ = ensemble.weights_digest(taken)
         assert digest == model.card.folds[fold % 2].weights_sha256
     with pytest.raises(TrainingError, match="do not fit"):
-        networks.build("mobilenetv3small", 32, str(model.keras_path))
+        networks.build("mobilenet_v3_small", 32, str(model.keras_path))
 
     # from its settings on any data
     same, parent = continuing.start_from("first")
