@@ -159,7 +159,13 @@ def page_with_model(title: str, lead: str) -> SavedModel | None:
     if not models:
         no_model()
         return None
-    chosen = right.selectbox("Model", models, format_func=_model_line, key="model")
+    chosen = right.selectbox(
+        "Model",
+        models,
+        format_func=_model_line,
+        key="model",
+        on_change=lambda: st.session_state.pop("model-lost", None),
+    )
     st.session_state["model-before"] = chosen.id
     if isinstance(chosen, DamagedModel):
         st.error(plain(sentence(chosen.reason)), icon=":material/error:")
@@ -170,15 +176,16 @@ def page_with_model(title: str, lead: str) -> SavedModel | None:
 def _say_what_became_of(models: Sequence[SavedModel | DamagedModel]) -> None:
     """Say it where the model that this session used is not to be had any more.
 
-    The choice then falls back to another model, and nobody should take that for the old one.
+    The choice then falls back to another model, and nobody should take that for the old one: it
+    is said until a model is chosen.
     """
     before = st.session_state.get("model-before")
     if before is not None and before not in [model.id for model in models]:
         archived = (saved.settings.models_dir() / before).is_dir()
         said = f"The model {before} was archived" if archived else saved.what_became_of(before)
-        st.warning(
-            plain(f"{sentence(said)} Another model is chosen now."), icon=":material/warning:"
-        )
+        st.session_state["model-lost"] = f"{sentence(said)} Another model is chosen now."
+    if "model-lost" in st.session_state:
+        st.warning(plain(st.session_state["model-lost"]), icon=":material/warning:")
 
 
 def signed_in() -> str:

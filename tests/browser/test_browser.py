@@ -320,7 +320,9 @@ _WATCH_OUTSIDE = """() => {
     + '[class*=st-key-transform-], [data-testid=stStatusWidget], header';
   new MutationObserver(records => records.forEach(record => {
     const element = record.target.closest ? record.target : record.target.parentElement;
-    if (element && element.closest('.stMain') && !element.closest(inside))
+    // On a phone Streamlit remounts its toggles by itself; what the server sends is looked at too.
+    const toggle = element && element.querySelector('[data-testid=stCheckbox], .stCheckbox');
+    if (element && element.closest('.stMain') && !element.closest(inside) && !toggle)
       window.outside.push([record.type, element.className, element.textContent.slice(0, 80),
         ...[...record.addedNodes, ...record.removedNodes].map(node => node.nodeName)].join(' | '));
   })).observe(document.body, {childList: true, characterData: true, subtree: true});

@@ -100,7 +100,7 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
         expect(manager.locator(".st-key-model-card")).to_be_visible()
         manager.get_by_role("button", name="Rename").click()
         dialog = manager.get_by_role("dialog")
-        dialog.get_by_label("New name").fill("third")
+        dialog.get_by_role("textbox", name="New name").fill("third")
         dialog.get_by_role("button", name="Rename").click()
         manager.wait_for_url(re.compile("model=third"))
         assert no_wider_than_its_screen(manager)
