@@ -129,10 +129,7 @@ def _read_onnx(path: Path) -> Ask:
 
 def _read_litert(path: Path) -> Ask:
     with contextlib.redirect_stdout(None):
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError:  # the package that TensorFlow hands LiteRT over to
-            from tensorflow.lite import Interpreter
+        from ai_edge_litert.interpreter import Interpreter
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
     taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
