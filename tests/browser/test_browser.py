@@ -219,6 +219,7 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
         settle(page)
         page.mouse.move(0, 0)
         page.set_viewport_size({"width": 1360, "height": 1000})
+        page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
         page.wait_for_timeout(1000)  # for the slider's and the buttons' transitions
         page.screenshot(path=SCREENSHOT)
 
