@@ -40,7 +40,7 @@ def grid(shown: Shown, config: AugmentationConfig, seed: int, mode: str) -> None
 
 def _difference(before: GreyImage, after: GreyImage) -> str:
     """Return a difference as an address; unlike a copy it need not be whole to the last pixel."""
-    return charts.data_url(charts_augmentation.difference(before, after), longest=DIFFERENCE_SIDE)
+    return charts.data_url(charts_augmentation.difference(before, after, DIFFERENCE_SIDE))
 
 
 def _figure(source: str, caption: str, alt: str, kind: str = "", stop: str = "") -> str:

@@ -37,19 +37,28 @@ def _change_table() -> npt.NDArray[np.uint8]:
 _CHANGE_TABLE = _change_table()
 
 
-def difference(before: GreyImage, after: GreyImage) -> npt.NDArray[np.uint8]:
+def difference(
+    before: GreyImage, after: GreyImage, longest: int | None = None
+) -> npt.NDArray[np.uint8]:
     """Return where and how much a slice became darker or brighter.
 
     Parameters
     ----------
     before, after : uint8 array, shape (H, W)
+    longest : int, optional
+        The change is averaged down so that no side is longer, before it is coloured.
 
     Returns
     -------
-    uint8 array, shape (H, W, 3)
+    uint8 array, shape (H, W, 3) or smaller
         RGB: `EQUAL` where nothing changed, towards `DARKER` or `BRIGHTER` elsewhere.
     """
-    return _CHANGE_TABLE[after.astype(np.int16) - before + 255]
+    change = cv2.subtract(after, before, dtype=cv2.CV_16S)
+    factor = min(1.0, (longest or max(change.shape)) / max(change.shape))
+    if factor < 1:
+        size = [max(1, round(side * factor)) for side in change.shape[::-1]]
+        change = cv2.resize(change, size, interpolation=cv2.INTER_AREA)
+    return _CHANGE_TABLE[change + 255]
 
 
 def animation(pictures: Sequence[GreyImage], milliseconds: int = 80) -> str:

@@ -41,3 +41,13 @@ def test_a_histogram_has_the_shares_of_before_and_after():
     assert np.isclose(sum(before.y), 1) and np.isclose(sum(after.y), 1)
     assert np.isclose(after.y[0], (before.y[0] + 1) / 2)
     assert len(band.y) == 2 * len(before.y)
+
+
+def test_a_difference_may_be_made_smaller_and_says_the_same() -> None:
+    before = np.full((40, 80), 100, np.uint8)
+    after = before.copy()
+    after[:, 40:] = 160
+    whole = charts.difference(before, after)
+    small = charts.difference(before, after, 20)
+    assert whole.shape == (40, 80, 3) and small.shape == (10, 20, 3)
+    assert np.array_equal(small, whole[::4, ::4])
