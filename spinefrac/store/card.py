@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,9 @@ from spinefrac.records import Dataset, Preprocessing
 
 #: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
 SCHEMA_VERSION = 2
+
+#: The file that a group rule is explained by, see `spinefrac.data.groups`.
+_EXAMPLE = re.compile(r" \(.* belongs to .*\)(?=;|$)")
 
 #: Stands for the card's own hash while that hash is computed.
 _UNSIGNED = "0" * 64
@@ -70,7 +74,8 @@ class DataSummary:
             fingerprint=dataset.fingerprint,
             images=len(dataset.items),
             groups=len(set(dataset.groups.tolist())),
-            group_rule=dataset.group_rule,
+            # Its example quotes a file's name, which may be a patient's; cards leave the house.
+            group_rule=_EXAMPLE.sub("", dataset.group_rule),
             fracture=fracture,
             normal=len(dataset.items) - fracture,
             unreadable=len(dataset.unreadable),
