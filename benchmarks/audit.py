@@ -95,7 +95,7 @@ def _public(folder: Path) -> list[Row]:
 def _bound_by_picture(folder: Path) -> tuple[float, int]:
     """Scramble the names; return the share of copies in one set with their slice, and how many
     positions of one series two bound slices are apart at most (999: of different series)."""
-    from spinefrac.audit.evidence import Evidence
+    from spinefrac.audit.features import Evidence
     from spinefrac.data.scan import examine
 
     generator, truth = random.Random(1), {}

@@ -15,14 +15,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pages import _augmentation_views as views
-from pages._augmentation_source import Shown
 from spinefrac import imaging
 from spinefrac.records import Preprocessing
-from spinefrac.training import augmentation_judgement as judgement
-from spinefrac.training.augmentation_config import PRESETS, AugmentationConfig
+from spinefrac.training.augmentation import diagnostics as judgement
+from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
+from spinefrac.ui.augmentation import views
+from spinefrac.ui.augmentation.source import Shown
 
-SAMPLE = Path(__file__).resolve().parents[1] / "pages/samples/fracture-1.dcm"
+SAMPLE = Path(__file__).resolve().parents[1] / "spinefrac/ui/samples/fracture-1.dcm"
 BATCH, SIDE, STEPS = 32, 160, 12
 
 
@@ -111,10 +111,10 @@ def _share() -> list[tuple[str, str, str]]:
 
 def step(name: str) -> None:
     """Print the median milliseconds of work of a step's augmentation and of the whole step."""
-    from spinefrac.training import quiet
-    from spinefrac.training.augmentation import Augmenter
+    from spinefrac.training import tf_import
+    from spinefrac.training.augmentation.transforms import Augmenter
 
-    quiet.import_tensorflow()
+    tf_import.import_tensorflow()
     import keras
 
     from spinefrac.training import networks

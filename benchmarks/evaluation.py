@@ -16,7 +16,7 @@ import numpy as np
 
 from spinefrac.evaluation import metrics
 from spinefrac.evaluation.calibration import probabilities
-from spinefrac.evaluation.weighted import METRIC_NAMES
+from spinefrac.evaluation.metric_kernels import METRIC_NAMES
 
 THRESHOLD = 0.3
 TARGET = "92-98 %"

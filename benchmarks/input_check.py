@@ -311,7 +311,7 @@ def rows() -> list[tuple[str, str, str]]:
 
 def measure(part: int) -> dict[str, list[bool]]:
     """Return, by kind, whether each picture was called untypical."""
-    from spinefrac.serving.predictor import open_model
+    from spinefrac.inference.predictor import open_model
 
     predictor = open_model("phantom-demo")
 

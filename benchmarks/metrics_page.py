@@ -24,7 +24,7 @@ import numpy as np
 
 from spinefrac import settings
 from spinefrac.evaluation import calibration, metrics, operating_point
-from spinefrac.store import card, saved
+from spinefrac.store import card, repository
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = 5
@@ -59,7 +59,7 @@ def imitate(
     fingerprint : str
         Of the data set; models of the same one have the same slices and labels.
     """
-    old = card.parse((source / saved.CARD_FILE).read_bytes())
+    old = card.parse((source / repository.CARD_FILE).read_bytes())
     truth = np.random.default_rng(0)
     groups = np.array([f"P{row // SLICES:04}" for row in range(rows)])
     labels = np.zeros(rows, np.int64) if one_class else truth.integers(0, 2, rows)
@@ -72,9 +72,9 @@ def imitate(
         point = operating_point.choose(labels, scores, groups, resamples=0)
     folder = models / name
     folder.mkdir(parents=True)
-    for part in (saved.KERAS_FILE, saved.ONNX_FILE, saved.HISTORY_FILE):
+    for part in (repository.KERAS_FILE, repository.ONNX_FILE, repository.HISTORY_FILE):
         shutil.copyfile(source / part, folder / part)
-    with (folder / saved.OOF_FILE).open("w", newline="") as file:
+    with (folder / repository.OOF_FILE).open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("path", "group", "label", "fold", "logit", "probability", "pixel_hash"))
         for row in range(rows):
@@ -83,7 +83,7 @@ def imitate(
             writer.writerow(
                 (path, groups[row], *numbers, hashlib.sha256(path.encode()).hexdigest())
             )
-    table = card.FileRecord(*saved.file_digest(folder / saved.OOF_FILE))
+    table = card.FileRecord(*repository.file_digest(folder / repository.OOF_FILE))
     measured = metrics.summarize(labels, scores, groups, point.threshold, resamples=500)
     data = replace(
         old.data,
@@ -100,9 +100,9 @@ def imitate(
         metrics=measured,
         operating_point=point,
         calibration=card.Calibration(1.0, "simulated"),
-        files={**old.files, saved.OOF_FILE: table},
+        files={**old.files, repository.OOF_FILE: table},
     )
-    (folder / saved.CARD_FILE).write_bytes(card.dump(new))
+    (folder / repository.CARD_FILE).write_bytes(card.dump(new))
 
 
 def rows() -> list[tuple[str, str, str]]:
@@ -111,7 +111,7 @@ def rows() -> list[tuple[str, str, str]]:
     from streamlit.testing.v1 import AppTest
 
     logging.getLogger("streamlit").setLevel(logging.ERROR)
-    source = settings.models_dir() / saved.default_id()
+    source = settings.models_dir() / repository.default_id()
     names = [f"model-{number}" for number in range(MODELS)]
     kept, folder = dict(os.environ), Path.cwd()
     with tempfile.TemporaryDirectory() as home:
@@ -153,7 +153,9 @@ def rows() -> list[tuple[str, str, str]]:
 
 def _run(app_test: type, names: list[str]) -> tuple:
     """Run the page for these models; return it and the seconds it took."""
-    app = app_test.from_file(str(ROOT / "pages" / "metrics.py"), default_timeout=120)
+    app = app_test.from_string(
+        "from spinefrac.ui.app import run\nrun('metrics')", default_timeout=120
+    )
     if names:
         app.query_params["models"] = names
     start = time.perf_counter()

@@ -82,19 +82,20 @@ def _zip(folder: Path, slices: list[Path]) -> Path:
 
 
 def _batch(pictures: list[bytes]) -> tuple[str, str, str]:
-    from spinefrac.imaging import files, series
-    from spinefrac.serving import many
-    from spinefrac.serving.predictor import open_model
+    from spinefrac.imaging import collect
+    from spinefrac.imaging import series_grouping as series
+    from spinefrac.inference import batch
+    from spinefrac.inference.predictor import open_model
 
     predictor = open_model()
     brought = [
-        files.from_bytes(f"{number:04}.png", pictures[number % len(pictures)])
+        collect.from_bytes(f"{number:04}.png", pictures[number % len(pictures)])
         for number in range(PICTURES)
     ]
-    list(many.answer(predictor, series.arrange(brought[:50]).singles))
+    list(batch.answer(predictor, series.arrange(brought[:50]).singles))
     start = time.perf_counter()
-    parts = series.arrange(files.bring(brought).files).singles
-    answers = list(many.answer(predictor, parts, thumbnails=True))
+    parts = series.arrange(collect.bring(brought).files).singles
+    answers = list(batch.answer(predictor, parts, thumbnails=True))
     seconds = time.perf_counter() - start
     assert len(answers) == PICTURES and not any(one.error for one in answers)
     what = f"batch of {PICTURES:,} PNG 512×512, {os.cpu_count()} cores, answers and thumbnails"

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.input_check import phantoms_labelled
-from spinefrac.evaluation import refer
+from spinefrac.evaluation import deferral
 from spinefrac.evaluation.calibration import fit_temperature, probabilities
-from spinefrac.evaluation.sample import make_sample
+from spinefrac.evaluation.inputs import make_sample
 
 #: Fresh phantoms: seeds, and patients and slices of each.
 SEEDS, PATIENTS, SLICES = (5101, 5102), 30, 12
@@ -31,11 +31,11 @@ def rows() -> list[tuple[str, str, str] | tuple[str, str, str, bool]]:
 def _held_out() -> list[tuple[str, str, str] | tuple[str, str, str, bool]]:
     from scipy.stats import binomtest
 
-    from spinefrac.serving import doubt
-    from spinefrac.serving.predictor import open_model
+    from spinefrac.inference import uncertainty
+    from spinefrac.inference.predictor import open_model
 
     predictor = open_model("phantom-demo")
-    band = doubt.of(predictor.model).band
+    band = uncertainty.of(predictor.model).band
     if band is None:
         return [("refer band of phantom-demo", "none", "one", False)]
     labels, groups, answers = [], [], []
@@ -46,11 +46,11 @@ def _held_out() -> list[tuple[str, str, str] | tuple[str, str, str, bool]]:
             groups.append(f"{seed}-{patient}")
             answers.append(found)
     sample = make_sample(labels, answers, groups)
-    outside = refer.answered(sample.probabilities, band.threshold, band.bar)
+    outside = deferral.answered(sample.probabilities, band.threshold, band.bar)
     wrong = (sample.probabilities >= band.threshold) != (sample.labels == 1)
     count, of = int((wrong & outside).sum()), int(outside.sum())
     exact = binomtest(count, of).proportion_ci()
-    share = refer.error_among(sample, outside, wrong)
+    share = deferral.error_among(sample, outside, wrong)
     over = share.interval or (float("nan"), float("nan"))
     return [
         (
@@ -87,11 +87,11 @@ def _simulated() -> list[tuple[str, str, str]]:
         broken = none = 0
         for seed in range(REPETITIONS):
             of, said, groups = _population(120, 12, np.random.default_rng(100 + seed), spread)
-            band = refer.choose(of, probabilities(said, temperature), groups, 0.5)
+            band = deferral.choose(of, probabilities(said, temperature), groups, 0.5)
             if band is None:
                 none += 1
                 continue
-            outside = refer.answered(everyone, 0.5, band.bar)
+            outside = deferral.answered(everyone, 0.5, band.bar)
             broken += bool((~right[outside]).mean() > band.rate)
         lines.append(
             (

@@ -20,7 +20,7 @@ import psutil
 
 from spinefrac.data.phantom import write
 from spinefrac.training import checkpoint, runs
-from spinefrac.training.plan import Plan
+from spinefrac.training.runner.workspace import Plan
 from spinefrac.training.runs import Run
 from spinefrac.training.settings import TrainingSettings
 

@@ -49,7 +49,7 @@ def measure(*command: str) -> tuple[float, float, str]:
 def warm(path: Path) -> dict[str, float]:
     """Answer the same bytes again and again; return milliseconds and answers a second."""
     from spinefrac import imaging
-    from spinefrac.serving.predictor import open_model
+    from spinefrac.inference.predictor import open_model
 
     data = path.read_bytes()
 

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from spinefrac import processes
 from spinefrac.records import Preprocessing
+from spinefrac.system import processes
 from spinefrac.training import runs
 from spinefrac.training.runs import database, lease
 from spinefrac.training.settings import TrainingSettings

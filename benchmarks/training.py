@@ -23,9 +23,9 @@ from spinefrac import imaging
 from spinefrac.data.phantom import write
 from spinefrac.data.scan import scan
 from spinefrac.evaluation.metrics import summarize
-from spinefrac.serving.predictor import Predictor
-from spinefrac.store.saved import SavedModel
-from spinefrac.training.cross_validation import train
+from spinefrac.inference.predictor import Predictor
+from spinefrac.store.repository import SavedModel
+from spinefrac.training.runner.cross_validation import train
 
 #: Least out-of-fold AUC at each difficulty; the hard one is reported.
 TARGETS = {"easy": "at least 0.97", "standard": "at least 0.90", "hard": "reported"}

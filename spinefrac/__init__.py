@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spinefrac.training.functions import (
+    from spinefrac.training.keras_api import (
         build_cnn_model,
         evaluate_model,
         load_and_preprocess_image,
@@ -53,9 +53,9 @@ def __getattr__(name: str) -> Any:
     """Load one of the seven functions when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from spinefrac.training import functions
+    from spinefrac.training import keras_api
 
-    return getattr(functions, name)
+    return getattr(keras_api, name)
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -29,3 +30,36 @@ def main_module_stays() -> Iterator[None]:
     kept = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = kept
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """The module that makes a small real model; it imports TensorFlow when it is first used."""
+    from tests.support import tiny_model
+
+    return tiny_model
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory):
+    """A saved model of a few kilobytes that needs no TensorFlow, imported from ONNX."""
+    from spinefrac.exchange import import_model
+    from tests.support.onnx_network import onnx_network
+
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "small.onnx").write_bytes(onnx_network().SerializeToString())
+    given = import_model.Answers(scale="0..1", positive_class=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINEFRAC_HOME", str(folder / "home"))
+        return import_model.import_file(folder / "small.onnx", given=given)
+
+
+def _left_in(models: Path) -> list[str]:
+    """Return the names in a models folder, hidden ones too, but not that of the shelf's lock."""
+    return sorted(path.name for path in models.iterdir() if path.name != ".lock")
+
+
+@pytest.fixture(scope="session")
+def left_in():
+    """Look into a models folder for what should not be left there."""
+    return _left_in

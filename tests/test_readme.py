@@ -17,8 +17,8 @@ from typer.main import get_command
 
 import spinefrac
 from spinefrac.cli import app
-from spinefrac.data import labels
-from spinefrac.training.augmentation_yaml import from_yaml
+from spinefrac.data import folder_layouts
+from spinefrac.training.augmentation.yaml_io import from_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
@@ -143,14 +143,14 @@ def test_the_augmentation_s_file_is_read() -> None:
 
 def test_class_names_are_those_that_are_read() -> None:
     words = TEXT["README.md"].replace("_", " ")
-    for name in (*labels.POSITIVE_NAMES, *labels.NEGATIVE_NAMES):
+    for name in (*folder_layouts.POSITIVE_NAMES, *folder_layouts.NEGATIVE_NAMES):
         assert re.search(rf"\b{name}\b", words), name
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_and_paths_lead_somewhere(document: str) -> None:
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT[document])
-    sampled = re.findall(r"\b(pages/samples/\S+\.(?:dcm|png))", TEXT[document])
+    sampled = re.findall(r"\b(spinefrac/ui/samples/\S+\.(?:dcm|png))", TEXT[document])
     missing = [path for path in (*linked, *sampled) if not (ROOT / path).is_file()]
     assert not missing
 

@@ -2,7 +2,7 @@
 
     python -m spinefrac.audit.background FOLDER
 
-The process leaves its result where every audit does (`spinefrac.audit.kept`), and meanwhile
+The process leaves its result where every audit does (`spinefrac.audit.cache`), and meanwhile
 writes how far it is to a file of its own, so that any server of this HOME can tell.
 """
 
@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import spinefrac
-from spinefrac import processes
-from spinefrac.audit import kept
+from spinefrac.audit import cache
 from spinefrac.audit.run import audit
 from spinefrac.errors import SpinefracError
+from spinefrac.system import processes
 
 #: Seconds between two writes of the progress.
 _EVERY = 0.5
@@ -131,7 +131,7 @@ def main(folder: Path, *, fresh: bool = False) -> int:
 
 def _place(folder: Path) -> Path:
     name = hashlib.sha256(str(folder.expanduser().resolve()).encode("utf-8", "surrogateescape"))
-    return kept.folder() / f"run-{name.hexdigest()[:32]}.json"
+    return cache.folder() / f"run-{name.hexdigest()[:32]}.json"
 
 
 def _write(place: Path, told: dict[str, Any]) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.audit.evidence import Evidence, rows_by
+from spinefrac.audit.features import Evidence, rows_by
 from spinefrac.audit.report import MOST_EXAMPLES, SEVERITIES, Audit, Baseline, Finding
-from spinefrac.data.facts import PRIVACY
+from spinefrac.data.file_metadata import PRIVACY
 from spinefrac.records import Dataset
 
 #: Groups of a class under which nothing can be shown, and under which intervals are wide.

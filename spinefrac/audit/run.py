@@ -6,11 +6,11 @@ import os
 
 import numpy as np
 
-from spinefrac.audit import findings, kept, labelling
-from spinefrac.audit.evidence import Evidence, counted, rows_by
+from spinefrac.audit import cache, findings, label_errors
+from spinefrac.audit.features import Evidence, counted, rows_by
 from spinefrac.audit.report import Audit, Baseline, GroupRow
-from spinefrac.data import corrections
-from spinefrac.data.facts import PRIVACY
+from spinefrac.data import group_overrides
+from spinefrac.data.file_metadata import PRIVACY
 from spinefrac.data.scan import Examination, Progress, examine
 
 
@@ -29,7 +29,7 @@ def audit(
     Parameters
     ----------
     folder : path
-        Labelled slices, in one of the layouts of `spinefrac.data.labels`.
+        Labelled slices, in one of the layouts of `spinefrac.data.folder_layouts`.
     group_by : str
         See `spinefrac.data.groups.assign`.
     progress : callable, optional
@@ -46,21 +46,21 @@ def audit(
     DatasetError
         If the folder cannot be read as a data set.
     """
-    key = kept.listing_key(folder, group_by)
-    result = None if fresh else kept.by_listing(key)
+    key = cache.listing_key(folder, group_by)
+    result = None if fresh else cache.by_listing(key)
     if result is None:
         result = judge(examine(folder, group_by=group_by, progress=progress), fresh=fresh)
-        kept.remember_listing(key, result)
+        cache.remember_listing(key, result)
     return result
 
 
 def judge(examined: Examination, *, fresh: bool = False) -> Audit:
     """Audit a folder that has been examined, or return what is kept of the same examination."""
-    stamp = kept.stamp(examined)
-    result = None if fresh else kept.by_stamp(examined.dataset.fingerprint, stamp)
+    stamp = cache.stamp(examined)
+    result = None if fresh else cache.by_stamp(examined.dataset.fingerprint, stamp)
     if result is None:
         result = _measure(Evidence(examined))
-        kept.store(result, stamp, corrections.as_table(examined.dataset))
+        cache.store(result, stamp, group_overrides.as_table(examined.dataset))
     return result
 
 
@@ -120,7 +120,7 @@ def _measure(evidence: Evidence) -> Audit:
         },
         copies=evidence.shown_copies(),
         properties=evidence.properties,
-        suspects=labelling.from_trivial_model(evidence, grouped),
+        suspects=label_errors.from_trivial_model(evidence, grouped),
         notes=dataset.notes,
     )
     return findings.judged(report, evidence)

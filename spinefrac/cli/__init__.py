@@ -24,13 +24,13 @@ from spinefrac.cli import (
     deidentify,
     evaluate,
     history,
-    import_,
+    import_data,
     models,
+    models_manage,
     phantom,
     predict,
     report,
     runs,
-    shelf,
     train,
 )
 from spinefrac.cli.output import fail, note
@@ -44,7 +44,7 @@ app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
 app.command("phantom")(phantom.phantom)
 app.command("audit")(audit.audit)
 app.command("deidentify")(deidentify.deidentify)
-app.command("import")(import_.import_)
+app.command("import")(import_data.import_)
 app.command("augment")(augment.augment)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
@@ -52,7 +52,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("history")(history.history)
-models.app.add_typer(shelf.app)
+models.app.add_typer(models_manage.app)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 

@@ -63,29 +63,29 @@ def audit(
 ) -> None:
     """Say what is in FOLDER, what leaks, and what a trivial model already gets on it."""
     from spinefrac.audit import audit as look
-    from spinefrac.audit.kept import groups_table
-    from spinefrac.data import corrections
+    from spinefrac.audit.cache import groups_table
+    from spinefrac.data import group_overrides
     from spinefrac.data.scan import scan
 
     if (groups or forget_groups) and group_by != "auto":
         raise typer.BadParameter("expected --group-by auto with corrected groups; leave it out")
     if forget_groups:
-        corrections.forget(folder)
+        group_overrides.forget(folder)
     if groups:
-        named = corrections.keep(folder, groups.read_bytes())
+        named = group_overrides.keep(folder, groups.read_bytes())
         output.note(f"took the groups of {named:,} slices from {groups}")
     with output.progress("reading") as report:
         result = look(folder, group_by=group_by, progress=report, fresh=fresh)
     if write_groups:
-        content = groups_table(result) or corrections.as_table(scan(folder, group_by=group_by))
+        content = groups_table(result) or group_overrides.as_table(scan(folder, group_by=group_by))
         with write_groups.open("xb") as stream:
             stream.write(content)
         output.note(f"wrote {write_groups}")
     if model:
-        from spinefrac.audit import labelling
-        from spinefrac.store import saved
+        from spinefrac.audit import label_errors
+        from spinefrac.store import repository
 
-        doubted = labelling.from_model(saved.load(model), result.fingerprint)
+        doubted = label_errors.from_model(repository.load(model), result.fingerprint)
         result = replace(result, suspects=doubted)
     if as_json:
         output.emit_json(result.to_dict())

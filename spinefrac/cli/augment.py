@@ -10,8 +10,8 @@ import typer
 from spinefrac.cli import output
 from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
-from spinefrac.training import augmentation_sets
-from spinefrac.training.augmentation_config import PRESETS
+from spinefrac.training.augmentation import presets
+from spinefrac.training.augmentation.config import PRESETS
 from spinefrac.training.settings import TrainingSettings
 
 _DEFAULT = TrainingSettings()
@@ -57,10 +57,10 @@ def augment(
     source's patient in OUT/labels.csv.
     """
     try:
-        config = augmentation_sets.resolve(augmentation)
+        config = presets.resolve(augmentation)
     except TrainingError as error:
         raise typer.BadParameter(str(error), param_hint="--augmentation") from error
-    from spinefrac.training.augmentation_export import export
+    from spinefrac.training.augmentation.export import export
 
     with output.progress("writing") as report:
         result = export(

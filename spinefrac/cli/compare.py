@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import numbers, output
+from spinefrac.cli import output, tables
 
 if TYPE_CHECKING:
     from spinefrac.evaluation.compare import PairComparison
     from spinefrac.evaluation.metrics import Metrics
-    from spinefrac.store.saved import SavedModel
-    from spinefrac.store.side_by_side import SideBySide
+    from spinefrac.store.paired import SideBySide
+    from spinefrac.store.repository import SavedModel
 
 
 def compare(
@@ -46,11 +46,11 @@ def compare(
         raise typer.BadParameter("expected two or more different models", param_hint="NAME")
     from spinefrac.evaluation.compare import compare as compare_answers
     from spinefrac.evaluation.metrics import summarize
-    from spinefrac.store import saved, side_by_side
+    from spinefrac.store import paired, repository
 
-    models = [saved.load(name) for name in dict.fromkeys(names)]
+    models = [repository.load(name) for name in dict.fromkeys(names)]
     if data is None:
-        shared = side_by_side.out_of_fold(models)
+        shared = paired.out_of_fold(models)
     else:
         shared = _answers_on(models, data, group_by)
     pairs = compare_answers(shared.labels, shared.probabilities, shared.groups, shared.thresholds)
@@ -77,26 +77,26 @@ def compare(
 def _answers_on(models: list[SavedModel], folder: Path, group_by: str) -> SideBySide:
     """Have every model answer on a folder."""
     from spinefrac.data.scan import scan
-    from spinefrac.serving import external
-    from spinefrac.serving.predictor import open_model
-    from spinefrac.store import side_by_side
+    from spinefrac.inference import external_evaluation
+    from spinefrac.inference.predictor import open_model
+    from spinefrac.store import paired
 
     dataset = scan(folder, group_by=group_by)
     for left_out in dataset.unreadable:
         output.note(f"left out: {left_out.path}: {left_out.reason}")
     answers = {}
     for model in models:
-        evaluation, found = external.evaluate(open_model(model.id), dataset)
+        evaluation, found = external_evaluation.evaluate(open_model(model.id), dataset)
         answers[model.id] = found
         if evaluation.seen.leaky:
             output.note(f"warning: {model.id}: {evaluation.seen.sentence(evaluation.metrics.n)}")
-    return side_by_side.align(models, answers)
+    return paired.align(models, answers)
 
 
 def _table(metrics: dict[str, Metrics]) -> str:
     """Return one column a model."""
     rows: list[tuple[Any, ...]] = [("metric", *metrics)]
-    for name, title in numbers.TITLES.items():
+    for name, title in tables.TITLES.items():
         rows.append((title, *(_value(entry, name) for entry in metrics.values())))
     return output.table(rows)
 
@@ -111,8 +111,8 @@ def _value(metrics: Metrics, name: str) -> str:
 def _pair_table(pair: PairComparison) -> str:
     """Return the differences of one pair, and the tests beside the bootstrap."""
     rows = [(f"{pair.first} minus {pair.second}", "difference", "95 % interval", "p", "")]
-    for name, title in numbers.TITLES.items():
-        rows.append((title, *numbers.difference(pair.differences[name])))
+    for name, title in tables.TITLES.items():
+        rows.append((title, *tables.difference(pair.differences[name])))
     lines = [output.table(rows)]
     if pair.delong:
         lines.append(f"DeLong's test of the AUC over groups: p {pair.delong.p:.3g}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import numbers, output
+from spinefrac.cli import output, tables
 
 if TYPE_CHECKING:
     from spinefrac.store.evaluations import Evaluation
@@ -39,8 +39,8 @@ def evaluate(
     that is more than chance. Slices that the model was trained on are found by their pixels.
     """
     from spinefrac.data.scan import scan
-    from spinefrac.serving import external
-    from spinefrac.serving.predictor import open_model
+    from spinefrac.inference import external_evaluation
+    from spinefrac.inference.predictor import open_model
 
     predictor = open_model(name)
     with output.progress("reading") as report:
@@ -50,13 +50,13 @@ def evaluate(
     for remark in dataset.notes:
         output.note(remark)
     with output.progress("answering") as report:
-        evaluation, _ = external.evaluate(predictor, dataset, keep=keep, progress=report)
+        evaluation, _ = external_evaluation.evaluate(predictor, dataset, keep=keep, progress=report)
     if said := evaluation.seen.sentence(evaluation.metrics.n):
         output.note(f"{'warning' if evaluation.seen.leaky else 'note'}: {said}")
     if as_json:
         output.emit_json(_result(evaluation, keep))
         return
-    output.emit(numbers.metrics_table(evaluation.metrics.to_dict()))
+    output.emit(tables.metrics_table(evaluation.metrics.to_dict()))
     if found := evaluation.pointing:
         interval = f" (95 % interval {found.ci[0]:.2f} to {found.ci[1]:.2f})" if found.ci else ""
         output.emit(
@@ -64,7 +64,7 @@ def evaluate(
             f"{found.slices} slices, {found.share:.2f}{interval}; by chance {found.chance:.2f}"
         )
     if evaluation.shift:
-        output.emit("\n" + numbers.shift_table(evaluation.shift))
+        output.emit("\n" + tables.shift_table(evaluation.shift))
     else:
         output.note(
             "the probability of an imported model is not calibrated, and its threshold of "

@@ -29,7 +29,7 @@ def history(
         raise typer.BadParameter(
             f"expected a file ending in .csv or .json, got {out}", param_hint="--out"
         )
-    from spinefrac.serving import history as kept
+    from spinefrac.inference import history as kept
 
     if clear:
         count = kept.clear()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import exchange, numbers, output
+from spinefrac.cli import models_transfer, output, tables
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.operating_point import CHOSEN_HERE
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The shelf of saved models: list, name, tag, move and delete them.")
 
 
-app.command("export")(exchange.export_model)
-app.command("import")(exchange.import_model)
-app.command("push")(exchange.push)
-app.command("pull")(exchange.pull)
-app.command("log")(exchange.log_model)
+app.command("export")(models_transfer.export_model)
+app.command("import")(models_transfer.import_model)
+app.command("push")(models_transfer.push)
+app.command("pull")(models_transfer.pull)
+app.command("log")(models_transfer.log_model)
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)]
@@ -47,19 +47,19 @@ def list_models(
     as_json: output.Json = False,
 ) -> None:
     """List saved models, and why one cannot be used."""
-    from spinefrac.store import saved
+    from spinefrac.store import repository
 
     found = [
         model
-        for model in saved.list_models()
-        if isinstance(model, saved.DamagedModel)
+        for model in repository.list_models()
+        if isinstance(model, repository.DamagedModel)
         or ((everything or not model.archived) and _has(model, tag))
     ]
     if tag is not None:
-        found = [model for model in found if isinstance(model, saved.SavedModel)]
+        found = [model for model in found if isinstance(model, repository.SavedModel)]
     entries = [
         {"id": model.id, "error": model.reason}
-        if isinstance(model, saved.DamagedModel)
+        if isinstance(model, repository.DamagedModel)
         else entry(model)
         for model in found
     ]
@@ -80,15 +80,15 @@ def show(
     as_json: output.Json = False,
 ) -> None:
     """Show a saved model's card: data, settings, folds, metrics with intervals, threshold."""
-    from spinefrac.store import lineage, model_card, saved
+    from spinefrac.store import card_markdown, lineage, repository
 
-    model = saved.load(name)
+    model = repository.load(name)
     card = model.card
     if as_json:
         output.emit_json({**card.to_dict(), **_in_force(model)})
         return
     if markdown:
-        output.emit(model_card.markdown(model).rstrip("\n"))
+        output.emit(card_markdown.markdown(model).rstrip("\n"))
         return
     point = card.operating_point
     lines = [
@@ -110,7 +110,7 @@ def show(
         lines += [
             "",
             f"out-of-fold, {len(card.folds)} folds:",
-            numbers.metrics_table(card.metrics.to_dict()),
+            tables.metrics_table(card.metrics.to_dict()),
             CHOSEN_HERE,
         ]
     else:
@@ -184,10 +184,10 @@ def entry(model: Any) -> dict[str, Any]:
 
 
 def _default() -> str:
-    from spinefrac.store import saved
+    from spinefrac.store import repository
 
     try:
-        return saved.default_id()
+        return repository.default_id()
     except ModelError as error:
         output.note(str(error))
         return ""

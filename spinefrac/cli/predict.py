@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spinefrac.cli import output, predict_series, slice_report
+from spinefrac.cli import output, predict_series, prediction_report
 from spinefrac.errors import ImageError, ModelError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
 
 if TYPE_CHECKING:
-    from spinefrac.imaging.series import SeriesSlice
-    from spinefrac.report.slices import Reported
-    from spinefrac.serving.predictor import Predictor
+    from spinefrac.imaging.series_grouping import SeriesSlice
+    from spinefrac.inference.predictor import Predictor
+    from spinefrac.report.prediction_report import Reported
     from spinefrac.store.card import Card
 
 
@@ -101,10 +101,10 @@ def predict(
             param_hint="--report",
         )
     if report is not None:
-        slice_report.check(report, identity or (), len(files))
+        prediction_report.check(report, identity or (), len(files))
     elif identity:
         raise typer.BadParameter("it belongs to --report; give both", param_hint="--identity")
-    from spinefrac.serving.predictor import open_model
+    from spinefrac.inference.predictor import open_model
 
     predictor = open_model(model)
     _warn(predictor.model.card, heatmap_dir)
@@ -124,7 +124,7 @@ def predict(
         if "error" in answer:
             output.note(f"error: {answer['error']}")
     if report and parts:
-        slice_report.write(report, parts, predictor, identity or ())
+        prediction_report.write(report, parts, predictor, identity or ())
     elif report:
         output.note("no slice was answered, so there is no report")
     if as_json:
@@ -181,7 +181,7 @@ def _answers(
         yield _answer(predictor, ct, prediction, str(file), heatmap_dir, window)
         if parts is not None:
             number = len(parts) + 1
-            parts.append(slice_report.reported(predictor, number, ct, prediction, file))
+            parts.append(prediction_report.reported(predictor, number, ct, prediction, file))
 
 
 def _inside(
@@ -191,7 +191,7 @@ def _inside(
     window: tuple[float, float] | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one JSON object a slice of a folder or ZIP, and one a file that cannot be read."""
-    from spinefrac.serving import many
+    from spinefrac.inference import batch
 
     try:
         found = predict_series.arranged(path)
@@ -203,10 +203,10 @@ def _inside(
     if heatmap_dir is None:
         with output.progress("answering") as tell:
             for done, (part, one) in enumerate(
-                zip(parts, many.answer(predictor, parts), strict=True)
+                zip(parts, batch.answer(predictor, parts), strict=True)
             ):
                 tell(done, len(parts))
-                answer = many.as_record(predictor.model.id, replace(one, name=part.file.name))
+                answer = batch.as_record(predictor.model.id, replace(one, name=part.file.name))
                 if verdict in ("caution", "unusable") and not one.error:
                     answer["audit_verdict"] = verdict
                 yield answer | _slice_number(part)
@@ -264,10 +264,11 @@ def _write_heatmap(
     """Write the slice with its heat map as a new PNG file and return its path."""
     import cv2
 
-    from spinefrac import charts, imaging
+    from spinefrac import imaging
+    from spinefrac.viz import heatmap
 
     assert prediction.heatmap is not None  # _warn has refused
-    picture = charts.overlay(imaging.display(ct, window), prediction.heatmap)
+    picture = heatmap.overlay(imaging.display(ct, window), prediction.heatmap)
     _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     for number in count(1):
         path = folder / (f"{stem}-heatmap.png" if number == 1 else f"{stem}-heatmap-{number}.png")

@@ -12,18 +12,18 @@ from spinefrac.errors import ImageError
 from spinefrac.records import CLASS_NAMES, Unreadable
 
 if TYPE_CHECKING:
-    from spinefrac.imaging.series import Arranged, Series
-    from spinefrac.serving.predictor import Predictor
+    from spinefrac.imaging.series_grouping import Arranged, Series
+    from spinefrac.inference.predictor import Predictor
 
 
 def holds_many(path: Path) -> bool:
     """Whether a path is a folder or a ZIP."""
-    from spinefrac.imaging import files
+    from spinefrac.imaging import collect
 
     if path.is_dir():
         return True
     try:
-        return path.is_file() and files.is_zip(files.from_path(path))
+        return path.is_file() and collect.is_zip(collect.from_path(path))
     except (ImageError, OSError):
         return False  # reading it says why
 
@@ -36,20 +36,20 @@ def arranged(path: Path) -> Arranged:
     ImageError
         There is nothing at the path, or nothing in it.
     """
-    from spinefrac.imaging import files
-    from spinefrac.imaging.series import arrange
+    from spinefrac.imaging import collect
+    from spinefrac.imaging.series_grouping import arrange
 
     if path.is_dir():
-        brought = files.bring(files.from_folder(path, prefix=f"{path}/"))
+        brought = collect.bring(collect.from_folder(path, prefix=f"{path}/"))
     elif path.is_file():
-        brought = files.bring([files.from_path(path, str(path))])
+        brought = collect.bring([collect.from_path(path, str(path))])
         if holds_many(path):
             inside = tuple(replace(one, name=f"{path}/{one.name}") for one in brought.files)
             refused = tuple(
                 entry if entry.path == str(path) else replace(entry, path=f"{path}/{entry.path}")
                 for entry in brought.unreadable
             )
-            brought = files.Brought(inside, refused)
+            brought = collect.Brought(inside, refused)
     else:
         raise ImageError(f"{path}: expected a file or a folder, found nothing there; check it")
     if not brought.files and not brought.unreadable:
@@ -61,10 +61,10 @@ def arranged(path: Path) -> Arranged:
 
 def answers(predictor: Predictor, paths: list[Path]) -> Iterator[dict[str, Any]]:
     """Yield one JSON object a series, and one a file that belongs to none or cannot be read."""
-    from spinefrac.evaluation import series_score
+    from spinefrac.evaluation import series_pooling
 
     model = predictor.model
-    record = series_score.record(model.oof(), resamples=0) if model.measured else None
+    record = series_pooling.record(model.oof(), resamples=0) if model.measured else None
     for path in paths:
         try:
             found = arranged(path)
@@ -90,14 +90,14 @@ def answers(predictor: Predictor, paths: list[Path]) -> Iterator[dict[str, Any]]
 def _answer(
     predictor: Predictor, path: Path, series: Series, threshold: float | None
 ) -> dict[str, Any]:
-    from spinefrac.serving import many
+    from spinefrac.inference import batch
 
     given = []
     with output.progress("answering") as tell:
-        for one in many.answer(predictor, series.slices):
+        for one in batch.answer(predictor, series.slices):
             given.append(one)
             tell(len(given), len(series))
-    found = many.series_answer(predictor.model.id, given)
+    found = batch.series_answer(predictor.model.id, given)
     scored = found.peak >= 0
     label = None
     if scored and threshold is not None:

@@ -48,9 +48,9 @@ def report(
     _check_writable(path)
     from spinefrac import report as reports
     from spinefrac.report import html, pdf
-    from spinefrac.store import saved
+    from spinefrac.store import repository
 
-    document = reports.report(saved.load(name), data)
+    document = reports.report(repository.load(name), data)
     content = (pdf if kind is Format.PDF else html).render(document)
     beside = path.with_name(f".{path.name}.part")
     try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from spinefrac.cli import numbers, output, watching
+from spinefrac.cli import output, progress_view, tables
 from spinefrac.training import runs
 from spinefrac.training.runs import Progress, Run
 
@@ -57,7 +57,7 @@ def follow(run: _Run, as_json: output.Json = False) -> None:
     Ctrl-C asks whether to stop watching or to cancel the run; where nobody can be asked it only
     stops watching.
     """
-    watching.to_the_end(runs.get(run), as_json=as_json, unattended="leave")
+    progress_view.to_the_end(runs.get(run), as_json=as_json, unattended="leave")
 
 
 @app.command("cancel")
@@ -153,7 +153,7 @@ def _report(progress: Progress) -> str:
     if progress.log:
         lines += ["", *(f"{_clock(time)}  {output.one_line(line)}" for time, line in progress.log)]
     if run.result:
-        lines += ["", numbers.metrics_table(run.result["oof"])]
+        lines += ["", tables.metrics_table(run.result["oof"])]
     return "\n".join(lines)
 
 

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from spinefrac.cli import output, watching
+from spinefrac.cli import output, progress_view
 from spinefrac.errors import TrainingError
-from spinefrac.training import augmentation_sets, continuing, runs
-from spinefrac.training.augmentation_config import PRESETS
+from spinefrac.training import finetuning, runs
+from spinefrac.training.augmentation import presets
+from spinefrac.training.augmentation.config import PRESETS
 from spinefrac.training.settings import NETWORKS, TrainingSettings
 
 _DEFAULT = TrainingSettings()
@@ -154,7 +155,7 @@ def train(
         base, parent = _DEFAULT, None
         if like is not None or going_on is not None:
             how = "weights" if going_on is not None else "settings"
-            base, parent = continuing.start_from(str(going_on or like), how)
+            base, parent = finetuning.start_from(str(going_on or like), how)
         offered: dict[str, Any] = {
             "network": network,
             "weights": weights,
@@ -178,7 +179,7 @@ def train(
                 ),
             )
             if "augmentation" in given:
-                settings = replace(settings, augmentation=augmentation_sets.resolve(augmentation))
+                settings = replace(settings, augmentation=presets.resolve(augmentation))
         except TrainingError as error:
             raise typer.BadParameter(str(error)) from error
         with output.progress("reading") as report:
@@ -192,7 +193,7 @@ def train(
                 progress=report,
             )
     output.note(f"run {run.id} is {run.state}")
-    watching.to_the_end(run, as_json=as_json, unattended="cancel")
+    progress_view.to_the_end(run, as_json=as_json, unattended="cancel")
 
 
 def _given(context: typer.Context) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spinefrac.data.labels import read_table, rsna_tables
+from spinefrac.data.folder_layouts import read_table, rsna_tables
 from spinefrac.errors import DatasetError
 
 BOXES_FILE = "boxes.csv"

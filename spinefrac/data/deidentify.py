@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spinefrac.data.labels import SPLIT_NAMES, class_label, normalise
+from spinefrac.data.folder_layouts import SPLIT_NAMES, class_label, normalise
 from spinefrac.errors import DatasetError
 
 if TYPE_CHECKING:

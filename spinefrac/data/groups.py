@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from spinefrac.data.disjoint import DisjointSets
-from spinefrac.data.labels import LabelledFile, class_label
+from spinefrac.data.folder_layouts import LabelledFile, class_label
 from spinefrac.data.pseudonyms import PREFIX, pseudonym
 from spinefrac.errors import DatasetError
 from spinefrac.records import SliceTags

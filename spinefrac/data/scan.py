@@ -14,10 +14,11 @@ from typing import TypeVar
 import numpy as np
 
 from spinefrac import imaging
-from spinefrac.data import corrections, duplicates, groups, pixels
-from spinefrac.data.duplicates import Duplicates
-from spinefrac.data.facts import Facts, gather
-from spinefrac.data.labels import LabelledFile, list_files
+from spinefrac.data import group_overrides, groups, input_cache
+from spinefrac.data.duplicates import search as duplicates
+from spinefrac.data.duplicates.search import Duplicates
+from spinefrac.data.file_metadata import Facts, gather
+from spinefrac.data.folder_layouts import LabelledFile, list_files
 from spinefrac.data.pseudonyms import stable
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import (
@@ -88,10 +89,10 @@ def scan(
     Parameters
     ----------
     folder : path
-        In one of the layouts of `spinefrac.data.labels`.
+        In one of the layouts of `spinefrac.data.folder_layouts`.
     group_by : str
         ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign`; ``auto`` takes
-        over what `spinefrac.data.corrections` keeps for the folder.
+        over what `spinefrac.data.group_overrides` keeps for the folder.
     progress : callable, optional
         Called with the number of files done and of all files.
 
@@ -135,7 +136,7 @@ def examine(
 
     named, rule = groups.assign(files, [reading.tags for reading in readings], group_by)
     if group_by == "auto":
-        named, rule = corrections.apply(listing.root, files, named, rule)
+        named, rule = group_overrides.apply(listing.root, files, named, rule)
     thumbnails = thumbnails[: len(files)]
     copies = duplicates.find([reading.pixel_hash for reading in readings], thumbnails)
     merged = duplicates.merge(named, copies)
@@ -202,12 +203,12 @@ def load_inputs(
         If a file is gone or has changed since the scan.
     """
     shape = (len(dataset.items), preprocessing.size, preprocessing.size)
-    path = pixels.entry(dataset, preprocessing)
-    cached = pixels.load(path, shape)
+    path = input_cache.entry(dataset, preprocessing)
+    cached = input_cache.load(path, shape)
     if cached is None:
         try:
-            pixels.store(path, _inputs(dataset, preprocessing, progress), shape)
-            cached = pixels.load(path, shape)
+            input_cache.store(path, _inputs(dataset, preprocessing, progress), shape)
+            cached = input_cache.load(path, shape)
         except OSError:  # no room or no right to write: memory will do
             cached = None
     elif progress:

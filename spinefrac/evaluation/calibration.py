@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.sample import FloatArray, check_column, check_labels
+from spinefrac.evaluation.inputs import FloatArray, check_column, check_labels
 
 #: Outside of this a temperature says that the logits carry nothing, or separate everything.
 TEMPERATURE_RANGE = (0.01, 100.0)

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
+from spinefrac.evaluation.inputs import FloatArray, Sample, make_sample
 from spinefrac.evaluation.intervals import Interval, bootstrap, difference_interval
+from spinefrac.evaluation.metric_kernels import METRIC_NAMES, WeightedMetrics, sum_by_group
 from spinefrac.evaluation.metrics import bearing_groups
-from spinefrac.evaluation.sample import FloatArray, Sample, make_sample
-from spinefrac.evaluation.weighted import METRIC_NAMES, WeightedMetrics, sum_by_group
 
 #: Below this p a difference is called one.
 ALPHA = 0.05

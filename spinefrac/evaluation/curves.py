@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
+from spinefrac.evaluation.inputs import FloatArray, IntArray, Sample, make_sample
 from spinefrac.evaluation.intervals import Interval, bootstrap, rate_interval
-from spinefrac.evaluation.sample import FloatArray, IntArray, Sample, make_sample
-from spinefrac.evaluation.weighted import ratio, sum_by_group
+from spinefrac.evaluation.metric_kernels import ratio, sum_by_group
 
 
 @dataclass(frozen=True)

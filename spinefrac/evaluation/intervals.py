@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from spinefrac.evaluation.sample import FloatArray
+from spinefrac.evaluation.inputs import FloatArray
 
 Interval = tuple[float, float]
 

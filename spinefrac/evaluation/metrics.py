@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
+from spinefrac.evaluation.inputs import FloatArray, Sample, make_sample
 from spinefrac.evaluation.intervals import (
     Interval,
     bootstrap,
@@ -16,8 +17,7 @@ from spinefrac.evaluation.intervals import (
     positive_interval,
     rate_interval,
 )
-from spinefrac.evaluation.sample import FloatArray, Sample, make_sample
-from spinefrac.evaluation.weighted import METRIC_NAMES, CallMetrics, ProbabilityMetrics
+from spinefrac.evaluation.metric_kernels import METRIC_NAMES, CallMetrics, ProbabilityMetrics
 from spinefrac.records import CLASS_NAMES
 
 

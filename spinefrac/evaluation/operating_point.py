@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
+from spinefrac.evaluation.inputs import FloatArray, Sample, make_sample
 from spinefrac.evaluation.intervals import Interval, bootstrap, percentile_interval, rate_interval
+from spinefrac.evaluation.metric_kernels import ratio
 from spinefrac.evaluation.metrics import bearing_groups
-from spinefrac.evaluation.sample import FloatArray, Sample, make_sample
-from spinefrac.evaluation.weighted import ratio
 
 RULES = "youden, sensitivity:0.9, specificity:0.9 or cost:5"
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.sample import FloatArray, IntArray, make_sample
+from spinefrac.evaluation.inputs import FloatArray, IntArray, make_sample
 
 #: How a patient's slices become one score.
 POOLINGS = ("max", "mean")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.imaging.bone import bone_square, whole_square
+from spinefrac.imaging.bone_crop import bone_square, whole_square
 from spinefrac.records import CtSlice, FloatImage, GreyImage, ModelInput, Preprocessing, Square
 
 #: The bone window for people where neither they nor the file name one: centre, width in HU.

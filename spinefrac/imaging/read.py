@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spinefrac.errors import ImageError
-from spinefrac.imaging import sniff
+from spinefrac.imaging.formats import detection
 from spinefrac.imaging.limits import check_file
 from spinefrac.records import CtSlice, SliceTags
 
@@ -46,17 +46,17 @@ def read(source: Source, *, name: str = "", position: int | None = None, axis: i
         large, or without that position.
     """
     with _opened(source, name) as file:
-        kind = sniff.detect(file)
+        kind = detection.detect(file)
         with damage_named(kind):
             if kind == "dicom":
-                from spinefrac.imaging.dicom import read_dicom
+                from spinefrac.imaging.formats.dicom import read_dicom
 
                 return read_dicom(file, position)
             if kind == "nifti":
-                from spinefrac.imaging.nifti import read_nifti
+                from spinefrac.imaging.formats.nifti import read_nifti
 
                 return read_nifti(file, position, axis)
-            from spinefrac.imaging.raster import read_raster
+            from spinefrac.imaging.formats.raster import read_raster
 
             if position not in (None, 0):
                 raise ImageError(f"expected slice 0 of a {kind} picture, got {position}; use 0")
@@ -83,11 +83,11 @@ def read_tags(source: Source, *, name: str = "") -> SliceTags:
         If the file is missing, empty, not an image, or its DICOM header is damaged.
     """
     with _opened(source, name) as file:
-        kind = sniff.detect(file)
+        kind = detection.detect(file)
         if kind != "dicom":
             return SliceTags()
         with damage_named(kind):
-            from spinefrac.imaging.dicom import read_dicom_tags
+            from spinefrac.imaging.formats.dicom import read_dicom_tags
 
             return read_dicom_tags(file)
 

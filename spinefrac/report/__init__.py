@@ -7,6 +7,6 @@ and the evaluations kept with it, so that the same model gives the same report.
 
 from __future__ import annotations
 
-from spinefrac.report.contents import report
+from spinefrac.report.model_report import report
 
 __all__ = ["report"]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from spinefrac.evaluation.operating_point import CHOSEN_HERE
 from spinefrac.store.evaluations import Evaluation
-from spinefrac.store.saved import SavedModel
+from spinefrac.store.repository import SavedModel
 
 #: Stands where the run cannot know.
 AUTHORS = "For the authors."

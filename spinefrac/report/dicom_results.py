@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spinefrac import charts, imaging
+from spinefrac import imaging
 from spinefrac.errors import SpinefracError
+from spinefrac.inference import uncertainty
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
-from spinefrac.report.slices import IDENTITY, Reported, require_dicom
-from spinefrac.serving import doubt
-from spinefrac.store.saved import SavedModel
+from spinefrac.report.prediction_report import IDENTITY, Reported, require_dicom
+from spinefrac.store.repository import SavedModel
+from spinefrac.viz import heatmap
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -141,7 +142,7 @@ def _capture(one: Reported, header: Dataset, series: str, number: int) -> Datase
     picture = (
         np.repeat(grey[..., None], 3, axis=2)
         if heat is None
-        else charts.overlay(grey, heat, _STRENGTH)
+        else heatmap.overlay(grey, heat, _STRENGTH)
     )
     orientation = _orientation(header)
     spacing: Any = one.ct.spacing_mm  # highdicom's hint says whole numbers, the standard does not
@@ -250,7 +251,7 @@ def _group(one: Reported, header: Dataset, model: SavedModel) -> Any:
     said = [_said("call", "Model calls it a fracture", prediction.label == "fracture")]
     if model.measured:
         said.append(
-            _said("refer", "Refer to a human", doubt.of(model).refers(prediction.probability))
+            _said("refer", "Refer to a human", uncertainty.of(model).refers(prediction.probability))
         )
     if prediction.input_check is not None:
         typical = prediction.input_check.typical

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.charts_metrics import MARK_COLOUR, MODEL_COLOURS, REFERENCE_COLOUR
 from spinefrac.evaluation.curves import Band, CalibrationBin, DecisionCurve
 from spinefrac.records import CLASS_NAMES, EpochRecord
+from spinefrac.viz.metrics import MARK_COLOUR, MODEL_COLOURS, REFERENCE_COLOUR
 
 if TYPE_CHECKING:
     from reportlab.graphics.shapes import Drawing

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from html import escape
 
-from spinefrac import charts
-from spinefrac.report.blocks import Block, Document, Figure, Heading, Paragraph, Pictures, Table
+from spinefrac.report.elements import Block, Document, Figure, Heading, Paragraph, Pictures, Table
+from spinefrac.viz import heatmap
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -96,7 +96,7 @@ def _svg(block: Figure) -> str:
 
 def _pictures(block: Pictures) -> str:
     shown = "".join(
-        f'<figure><img src="{charts.data_url(picture, longest=384)}" alt="{escape(caption)}">'
+        f'<figure><img src="{heatmap.data_url(picture, longest=384)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for picture, caption in block.pictures
     )

@@ -10,8 +10,8 @@ from xml.sax.saxutils import escape
 
 import cv2
 
-from spinefrac.report import blocks
-from spinefrac.report.blocks import Block, Document, Figure, Heading, Paragraph, Table
+from spinefrac.report import elements
+from spinefrac.report.elements import Block, Document, Figure, Heading, Paragraph, Table
 
 _MARGIN = 48.0
 #: Pictures of a report side by side.
@@ -112,7 +112,7 @@ def _flowables(block: Block, width: float) -> list[Any]:
         return [Line(_text(block.text), _style(9, 12.5, after=8, **more))]
     if isinstance(block, Table):
         return [_table(block, width)]
-    if isinstance(block, blocks.Pictures):
+    if isinstance(block, elements.Pictures):
         return _pictures(block, width)
     return []
 
@@ -157,7 +157,7 @@ def _figures(pair: Sequence[Figure], width: float) -> list[Any]:
     return [grid]
 
 
-def _pictures(block: blocks.Pictures, width: float) -> list[Any]:
+def _pictures(block: elements.Pictures, width: float) -> list[Any]:
     from reportlab.platypus import Image
     from reportlab.platypus import Paragraph as Line
     from reportlab.platypus import Table as Grid

@@ -23,13 +23,13 @@ import numpy.typing as npt
 from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.compare import Difference
+from spinefrac.evaluation.inputs import Sample, make_sample
 from spinefrac.evaluation.metrics import Metrics
-from spinefrac.evaluation.pointing import Pointing
-from spinefrac.evaluation.sample import Sample, make_sample
+from spinefrac.evaluation.pointing_game import Pointing
 from spinefrac.records import OutOfFold
-from spinefrac.store import files
 from spinefrac.store.card import DataSummary
-from spinefrac.store.saved import SavedModel
+from spinefrac.store.repository import SavedModel
+from spinefrac.system import filesystem
 
 _COLUMNS = ("path", "group", "label", "probability", "pixel_hash")
 
@@ -196,8 +196,8 @@ def keep(evaluation: Evaluation, answers: Answers) -> None:
     folder = _folder(evaluation.card_hash)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files.replace(folder / f"{evaluation.key}.csv", table)
-        files.replace(folder / f"{evaluation.key}.json", content.encode() + b"\n")
+        filesystem.replace(folder / f"{evaluation.key}.csv", table)
+        filesystem.replace(folder / f"{evaluation.key}.json", content.encode() + b"\n")
     except OSError as error:
         raise ModelError(
             f"The evaluation of {evaluation.model} cannot be kept ({error.strerror}): make room "

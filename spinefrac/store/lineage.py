@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spinefrac.store.card import Parent
-from spinefrac.store.saved import DamagedModel, SavedModel, list_models
+from spinefrac.store.repository import DamagedModel, SavedModel, list_models
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
-from spinefrac.training.augmentation_config import AugmentationConfig
+from spinefrac.training.augmentation.config import AugmentationConfig
 
 __all__ = ["NETWORKS", "AugmentationConfig", "TrainingSettings"]
 
@@ -41,7 +41,7 @@ class TrainingSettings:
         Whether the rarer class counts more, so that both weigh the same in the loss.
     line_steps : int
         Batches in which the network `compact`, started from random weights, first learns to find
-        drawn lines, see `spinefrac.training.warm_start`; never more than the training itself
+        drawn lines, see `spinefrac.training.pretraining`; never more than the training itself
         has, and 0 leaves that out. On one fold of the standard phantom that had reached an AUC of
         0.74 without it, 300 batches led to 0.99; one that stood at 0.68 after 15 epochs with 300
         reached 0.98 with 700.

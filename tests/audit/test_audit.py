@@ -163,7 +163,7 @@ def test_augmented_copies_are_bound_by_name(shared_data):
 
 
 def test_augmented_copies_are_bound_by_picture(shared_data, tmp_path):
-    from spinefrac.audit.evidence import Evidence
+    from spinefrac.audit.features import Evidence
     from spinefrac.data.scan import examine
 
     generator = random.Random(1)

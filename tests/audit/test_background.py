@@ -8,7 +8,7 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from spinefrac.audit import background, kept
+from spinefrac.audit import background, cache
 from spinefrac.data import phantom
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def wait_for(happened, seconds=120):
 
 
 def result_of(folder):
-    return kept.by_listing(kept.listing_key(folder, "auto"))
+    return cache.by_listing(cache.listing_key(folder, "auto"))
 
 
 def test_a_result_is_found_and_the_process_ends(slices):
@@ -75,9 +75,9 @@ def test_a_killed_audit_is_said_and_can_be_started_again(slices, tmp_path):
 def panel(folder: str) -> None:
     from pathlib import Path
 
-    from pages import _audit
+    from spinefrac.ui.train import audit
 
-    _audit.panel(Path(folder))
+    audit.panel(Path(folder))
 
 
 def test_the_panel_asks_waits_and_shows(slices):

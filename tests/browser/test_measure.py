@@ -16,7 +16,7 @@ import pytest
 
 from spinefrac import settings
 from spinefrac.data import phantom
-from tests.browser.test_browser import FLAGS, PATIENCE, ROOT, _wait_for, find_chromium
+from tests.browser.test_app_browser import FLAGS, PATIENCE, ROOT, _wait_for, find_chromium
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from spinefrac import settings
-from spinefrac.store import saved, shelf, trash
-from tests.browser.test_browser import (
+from spinefrac.store import manage, repository, trash
+from tests.browser.test_app_browser import (
     FLAGS,
     PATIENCE,
     ROOT,
@@ -46,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.skip("models/phantom-demo is absent: make it with `make demo`")
     shutil.copytree(source, tmp_path / "models/phantom-demo")
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
-    shelf.duplicate("phantom-demo", "second")
+    manage.duplicate("phantom-demo", "second")
     return tmp_path
 
 
@@ -119,7 +119,7 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
                 manager.locator(".st-key-open-third button:visible").click()
                 expect(manager.locator(".st-key-model-card")).to_be_visible()
                 settle(manager)
-                assert saved.load("third")
+                assert repository.load("third")
         contexts[0].close()
         deadline = time.monotonic() + PATIENCE / 1000
         while trash.restorable() and time.monotonic() < deadline:

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from spinefrac.data import phantom
-from spinefrac.store import saved
+from spinefrac.store import repository
 from spinefrac.training import runs
-from tests.browser.test_browser import (
+from tests.browser.test_app_browser import (
     FLAGS,
     ROOT,
     _wait_for,
@@ -204,5 +204,5 @@ def test_a_run_lives_outside_browser_and_server(
     again.get_by_role("link", name=re.compile("Metrics of")).click()
     expect(again.get_by_role("heading", name="Metrics", exact=True, level=1)).to_be_visible()
     expect(again.get_by_text(runs.get(second).model, exact=True).first).to_be_visible()
-    assert [model.id for model in saved.list_models()] == [runs.get(second).model]
-    saved.load(runs.get(second).model)  # it verifies every hash
+    assert [model.id for model in repository.list_models()] == [runs.get(second).model]
+    repository.load(runs.get(second).model)  # it verifies every hash

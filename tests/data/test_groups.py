@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinefrac.data.folder_layouts import LabelledFile
 from spinefrac.data.groups import assign, bare_stem, name_key
-from spinefrac.data.labels import LabelledFile
 from spinefrac.errors import DatasetError
 from spinefrac.records import SliceTags
 

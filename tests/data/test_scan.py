@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spinefrac import imaging, settings
-from spinefrac.data import pixels
+from spinefrac.data import input_cache
 from spinefrac.data.scan import examine, fingerprint, load_inputs, scan
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import DatasetError
@@ -147,7 +147,7 @@ def test_other_preprocessing_is_another_entry_and_damage_is_repaired(small):
     wanted = Preprocessing(size=64)
     first = np.array(load_inputs(dataset, wanted))
     assert load_inputs(dataset, Preprocessing(size=32)).shape == (8, 32, 32)
-    path = pixels.entry(dataset, wanted)
+    path = input_cache.entry(dataset, wanted)
     assert path.is_relative_to(settings.runs_dir())
     data = bytearray(path.read_bytes())
     data[5000] ^= 255

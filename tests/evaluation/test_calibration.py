@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import calibration, metrics
-from spinefrac.evaluation.weighted import log_losses
+from spinefrac.evaluation.metric_kernels import log_losses
 
 
 def overconfident(n, temperature, seed=0):

@@ -9,7 +9,7 @@ from scipy.stats import t
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import compare
 from spinefrac.evaluation.calibration import probabilities
-from spinefrac.evaluation.weighted import METRIC_NAMES
+from spinefrac.evaluation.metric_kernels import METRIC_NAMES
 
 #: Albumin, total protein, Krebs-Goplerud score and outcome of 43 patients, from DeLong et al.
 #: (1988) as published with the SAS documentation of PROC LOGISTIC.

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import metrics
-from spinefrac.evaluation.sample import make_sample
-from spinefrac.evaluation.weighted import METRIC_NAMES, WeightedMetrics, bin_of
+from spinefrac.evaluation.inputs import make_sample
+from spinefrac.evaluation.metric_kernels import METRIC_NAMES, WeightedMetrics, bin_of
 
 
 @st.composite

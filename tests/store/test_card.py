@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spinefrac.data import groups
-from spinefrac.data.labels import LabelledFile
+from spinefrac.data.folder_layouts import LabelledFile
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.metric_kernels import METRIC_NAMES
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
-from spinefrac.evaluation.weighted import METRIC_NAMES
 from spinefrac.records import Dataset, Item, Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord

@@ -9,9 +9,9 @@ import pytest
 
 from spinefrac.data.scan import scan
 from spinefrac.errors import DatasetError, ModelError
-from spinefrac.serving import external
-from spinefrac.serving.predictor import Predictor
-from spinefrac.store import evaluations, saved, side_by_side
+from spinefrac.inference import external_evaluation
+from spinefrac.inference.predictor import Predictor
+from spinefrac.store import evaluations, paired, repository
 from spinefrac.store.evaluations import Answers, Seen
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def evaluated(saved_model, folder):
-    return external.evaluate(Predictor(saved_model), scan(folder))
+    return external_evaluation.evaluate(Predictor(saved_model), scan(folder))
 
 
 def test_what_is_kept_comes_back(saved_model, evaluated) -> None:
@@ -58,7 +58,7 @@ def test_boxes_score_the_heat_maps_and_columns_of_the_files_are_kept(
             writer.writerow((f"fracture/{mask.name}", *box))
     small = next((tmp_path / "boxed/normal").iterdir())
     cv2.imwrite(str(small), cv2.resize(cv2.imread(str(small), 0), (128, 128)))
-    evaluation, answers = external.evaluate(
+    evaluation, answers = external_evaluation.evaluate(
         Predictor(saved_model), scan(tmp_path / "boxed"), keep=False
     )
     found = evaluation.pointing
@@ -73,10 +73,10 @@ def test_boxes_score_the_heat_maps_and_columns_of_the_files_are_kept(
 
 
 def test_the_model_itself_stays_as_it_was(saved_model, evaluated) -> None:
-    assert saved.load(saved_model.id).card_hash == saved_model.card_hash
+    assert repository.load(saved_model.id).card_hash == saved_model.card_hash
     assert {path.name for path in saved_model.path.iterdir()} == {
-        *saved.PARTS,
-        saved.CARD_FILE,
+        *repository.PARTS,
+        repository.CARD_FILE,
     }
 
 
@@ -131,12 +131,16 @@ def test_trained_slices_are_found_by_their_pixels(saved_model, evaluated) -> Non
         Answers.out_of_fold(saved_model.oof()),
         pixel_hashes=("f" * 64, *answers.pixel_hashes[:3]),
     )
-    seen = external.overlap(saved_model, trained, answers, "another")
+    seen = external_evaluation.overlap(saved_model, trained, answers, "another")
     assert seen.slices == 3 and seen.leaky and not seen.same_data
     assert "trained on 3 of these 12" in seen.sentence(12)
-    nothing = external.overlap(saved_model, replace(trained, pixel_hashes=()), answers, "another")
+    nothing = external_evaluation.overlap(
+        saved_model, replace(trained, pixel_hashes=()), answers, "another"
+    )
     assert nothing.slices is None and not nothing.leaky
-    same = external.overlap(saved_model, trained, answers, saved_model.card.data.fingerprint)
+    same = external_evaluation.overlap(
+        saved_model, trained, answers, saved_model.card.data.fingerprint
+    )
     assert same.leaky and "these very slices" in same.sentence(12)
     assert Seen(False, 0, 0).sentence(12) == ""
 
@@ -154,7 +158,7 @@ def test_models_are_brought_into_one_order(saved_model, evaluated) -> None:
         probabilities=answers.probabilities[order],
     )
     other = replace(saved_model, path=saved_model.path.with_name("other"))
-    both = side_by_side.align([saved_model, other], {"tiny": answers, "other": shuffled})
+    both = paired.align([saved_model, other], {"tiny": answers, "other": shuffled})
     np.testing.assert_array_equal(both.probabilities["tiny"], both.probabilities["other"])
     np.testing.assert_array_equal(both.disagreement(), np.zeros((2, 2)))
 
@@ -168,11 +172,11 @@ def test_other_slices_or_labels_are_refused(saved_model, evaluated) -> None:
         replace(answers, paths=answers.paths[:-1]),
     ):
         with pytest.raises(DatasetError, match="evaluate both on"):
-            side_by_side.align([saved_model, other], {"tiny": answers, "other": changed})
+            paired.align([saved_model, other], {"tiny": answers, "other": changed})
     data = replace(saved_model.card.data, fingerprint="0" * 64)
     stranger = replace(other, card=replace(saved_model.card, data=data))
     with pytest.raises(DatasetError, match="none of them has seen"):
-        side_by_side.out_of_fold([saved_model, stranger])
+        paired.out_of_fold([saved_model, stranger])
 
 
 def test_kept_json_is_json(home, evaluated) -> None:

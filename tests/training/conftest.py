@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spinefrac.records import Preprocessing
-from spinefrac.training.plan import Plan
+from spinefrac.training.runner.workspace import Plan
 from spinefrac.training.settings import AugmentationConfig, TrainingSettings
 
 SIZE = 32

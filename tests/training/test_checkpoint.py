@@ -9,9 +9,9 @@ import pytest
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.records import EpochRecord
 from spinefrac.training import checkpoint
-from spinefrac.training.answers import logits
 from spinefrac.training.checkpoint import Checkpoint
-from spinefrac.training.fold import fit, train_fold
+from spinefrac.training.keras_logits import logits
+from spinefrac.training.train_fold import fit, train_fold
 
 
 def made(epoch: int) -> Checkpoint:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from spinefrac.data.folder_layouts import class_label, read_table
 from spinefrac.data.importers.plan import Choice, LeftOut, Planned, Source, thinned
-from spinefrac.data.labels import class_label, read_table
 from spinefrac.errors import DatasetError
 
 #: What a column may be called.

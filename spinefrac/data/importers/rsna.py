@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from spinefrac.data.folder_layouts import OUTSIDE_BOXES, rsna_label, rsna_tables
 from spinefrac.data.importers.plan import Box, Choice, LeftOut, Planned, Source, thinned
-from spinefrac.data.labels import OUTSIDE_BOXES, rsna_label, rsna_tables
 from spinefrac.errors import DatasetError
 
 Boxes = dict[tuple[str, int], list[Box]]

@@ -29,8 +29,8 @@ from pathlib import Path
 import numpy as np
 
 from spinefrac import imaging
+from spinefrac.data.folder_layouts import class_label, read_table
 from spinefrac.data.importers.plan import Box, Choice, LeftOut, Planned, Source, thinned
-from spinefrac.data.labels import class_label, read_table
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import CtSlice
 

@@ -9,10 +9,17 @@ Nothing here trains: `spinefrac.training.runner` does, in a process of its own. 
 of runs lies in ``HOME/runs/spinefrac.db``.
 """
 
+from spinefrac.training.runs.commands import (
+    cancel,
+    check_cluster,
+    inspect_folder,
+    resume,
+    run_folder,
+    submit,
+)
 from spinefrac.training.runs.estimates import estimate
-from spinefrac.training.runs.following import follow
 from spinefrac.training.runs.lease import ensure_runner
-from spinefrac.training.runs.reading import (
+from spinefrac.training.runs.queries import (
     events,
     get,
     listing,
@@ -30,15 +37,8 @@ from spinefrac.training.runs.records import (
     RunnerState,
     WorkerState,
 )
-from spinefrac.training.runs.submission import (
-    cancel,
-    check_cluster,
-    inspect_folder,
-    resume,
-    run_folder,
-    submit,
-)
-from spinefrac.training.runs.trials import start_trial, trying
+from spinefrac.training.runs.stream import follow
+from spinefrac.training.runs.throughput import start_trial, trying
 
 __all__ = [
     "Cluster",

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spinefrac import processes, settings
+from spinefrac import settings
+from spinefrac.system import processes
 from spinefrac.training.runs import database
 from spinefrac.training.runs.records import RunnerState
 

@@ -1,0 +1,142 @@
+"""Results of audits on disk: ``HOME/runs/audits/<fingerprint>.json``.
+
+A folder that has not changed is known by its listing (path, size and time of every file), so
+that its result is found without opening a file. Both depend on the code that audits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from spinefrac import audit as audit_package
+from spinefrac import data, imaging, settings
+from spinefrac.audit.report import Audit
+from spinefrac.data import group_overrides
+from spinefrac.data.scan import Examination
+
+
+def folder() -> Path:
+    """Return where results are kept."""
+    return settings.runs_dir() / "audits"
+
+
+def listing_key(root: str | os.PathLike[str], group_by: str) -> str:
+    """Return the SHA-256 over path, size and time of every file below a folder.
+
+    Corrected groups that are kept for the folder count as well.
+    """
+    top = Path(root).expanduser().resolve()
+    rule = f"{group_by} {group_overrides.digest(top)}" if group_by == "auto" else group_by
+    digest = hashlib.sha256(f"{_code()}\0{rule}\0{top}\n".encode("utf-8", "surrogateescape"))
+    for line in sorted(_stats(str(top))):
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _stats(parent: str) -> Iterator[str]:
+    """Yield one line a file below `parent`; folders that cannot be read are left out."""
+    try:
+        with os.scandir(parent) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _stats(entry.path)
+                else:
+                    stat = entry.stat(follow_symlinks=False)
+                    yield f"{entry.path}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return  # what is wrong is said by the scan
+
+
+def stamp(examined: Examination) -> str:
+    """Return the SHA-256 over what the fingerprint leaves out: storage, splits, what failed."""
+    digest = hashlib.sha256(_code().encode())
+    for item, fact in zip(examined.dataset.items, examined.facts, strict=True):
+        digest.update(f"{item.split}{fact.mode}{fact.format}{fact.scanner}".encode())
+        digest.update(f"{fact.privacy}{fact.position}".encode() + fact.numbers.tobytes())
+    digest.update(repr((examined.dataset.unreadable, examined.dataset.notes)).encode())
+    return digest.hexdigest()
+
+
+def by_stamp(fingerprint: str, wanted: str) -> Audit | None:
+    """Return the result of a data set, or None where none of this stamp is kept."""
+    content = _read(folder() / f"{fingerprint}.json")
+    if content is None or content.get("stamp") != wanted:
+        return None
+    try:
+        return Audit.from_dict(content["audit"])
+    except (KeyError, TypeError, ValueError):  # not written by this code: audit again
+        return None
+
+
+def by_listing(key: str) -> Audit | None:
+    """Return the result of an unchanged folder, or None."""
+    known = _read(folder() / f"listing-{key[:32]}.json")
+    return by_stamp(known.get("fingerprint", ""), known.get("stamp", "")) if known else None
+
+
+def store(result: Audit, stamp: str, groups: bytes) -> None:
+    """Keep a result and its table of groups; where the disk refuses, the next looks again."""
+    content = {"stamp": stamp, "audit": result.to_dict()}
+    _write(folder() / f"{result.fingerprint}.csv", groups)
+    _write(folder() / f"{result.fingerprint}.json", _json(content))
+
+
+def groups_table(result: Audit) -> bytes | None:
+    """Return the table of groups of a result, or None where it is not kept."""
+    try:
+        return (folder() / f"{result.fingerprint}.csv").read_bytes()
+    except OSError:
+        return None
+
+
+def remember_listing(key: str, result: Audit) -> None:
+    """Keep which result belongs to a folder's listing."""
+    known = _read(folder() / f"{result.fingerprint}.json")
+    if known:
+        entry = {"fingerprint": result.fingerprint, "stamp": known["stamp"]}
+        _write(folder() / f"listing-{key[:32]}.json", _json(entry))
+
+
+def forget(key: str) -> None:
+    """Look at a folder again next time, although it is unchanged."""
+    (folder() / f"listing-{key[:32]}.json").unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write by rename, so that a reader sees all or nothing."""
+    temporary = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:  # no room or no right to write
+        temporary.unlink(missing_ok=True)
+
+
+@cache
+def _code() -> str:
+    """Return the SHA-256 of the source that an audit's result depends on."""
+    digest = hashlib.sha256()
+    for package in (audit_package, data, imaging):
+        for path in sorted(Path(package.__file__ or "").parent.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

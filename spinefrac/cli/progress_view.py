@@ -1,0 +1,179 @@
+"""Watch a run from a terminal until it ends, or until somebody has seen enough."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from spinefrac.cli import output, tables
+from spinefrac.evaluation.operating_point import CHOSEN_HERE
+from spinefrac.training import runs
+from spinefrac.training.runs import Event, Progress, Run
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+#: Exit status of a command that was stopped from the keyboard.
+INTERRUPTED = 130
+#: Times a second that the bars are drawn anew.
+_FRAMES = 2
+
+
+def to_the_end(run: Run, *, as_json: bool, unattended: Literal["cancel", "leave"]) -> None:
+    """Show what a run does until it is done, then its result.
+
+    Parameters
+    ----------
+    run : Run
+    as_json : bool
+        Print the result as JSON.
+    unattended : str
+        What an interrupt does to the run where nobody can be asked.
+
+    Raises
+    ------
+    SpinefracError
+        What the run failed with.
+    """
+    try:
+        with _screen(run) as show:
+            for event in runs.follow(run.id):
+                show(event)
+    except KeyboardInterrupt:
+        _interrupted(run, unattended)
+        raise typer.Exit(INTERRUPTED) from None
+    _result(runs.get(run.id), as_json)
+
+
+def _interrupted(run: Run, unattended: Literal["cancel", "leave"]) -> None:
+    """Ask once what is meant, and do it."""
+    meant = unattended
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        meant = _asked()
+    if meant == "cancel" and runs.get(run.id).open:
+        runs.cancel(run.id)
+        output.note(f"cancelled; `spinefrac runs resume {run.id}` goes on after the last epoch")
+    else:
+        output.note(f"the run goes on; `spinefrac runs follow {run.id}` watches it again")
+
+
+def _asked() -> Literal["cancel", "leave"]:
+    print("\nStop watching and let the run go on, or cancel it? [s/c] ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    try:
+        answer = input().strip().lower()
+    except (EOFError, KeyboardInterrupt):
+        answer = ""
+    return "cancel" if answer.startswith("c") else "leave"
+
+
+def _result(run: Run, as_json: bool) -> None:
+    from spinefrac.training.runner.cross_validation import finished
+
+    model = finished(run)
+    assert run.result is not None
+    if as_json:
+        output.emit_json(run.result)
+        return
+    output.emit(
+        "\n".join(
+            [
+                f"saved {model.id} after {run.result['seconds']:.0f} s",
+                f"groups: {model.data.group_rule}",
+                "",
+                f"out-of-fold, {len(run.result['folds'])} folds:",
+                tables.metrics_table(run.result["oof"]),
+                CHOSEN_HERE,
+            ]
+        )
+    )
+
+
+# --- what is shown meanwhile -------------------------------------------------------------------
+
+
+@contextmanager
+def _screen(run: Run) -> Iterator[Any]:
+    """Yield what is told every event: lines, and where stderr is a terminal bars below them."""
+    if not sys.stderr.isatty():
+        yield lambda event: _say(event, run)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def show(event: Event | None) -> None:
+            if event is None:
+                live.update(_bars(runs.progress(run.id)), refresh=True)
+            elif event.kind != "epoch":  # the bars show those
+                console.print(output.one_line(event.message), markup=False, highlight=False)
+
+        yield show
+
+
+def _say(event: Event | None, run: Run) -> None:
+    if event is None:
+        return
+    if event.kind == "epoch":
+        output.note(_epoch_line(event, run))
+    elif event.kind in ("log", "fold") or event.message in ("continued", "cancelling"):
+        output.note(event.message)
+
+
+def _epoch_line(event: Event, run: Run) -> str:
+    settings = run.settings
+    auc = "-" if event.val_auc is None else f"{event.val_auc:.3f}"
+    return (
+        f"fold {(event.fold or 0) + 1}/{settings.folds} epoch {event.epoch}/{settings.epochs}: "
+        f"loss {event.loss or 0:.4f}, held out {event.val_loss or 0:.4f}, AUC {auc}, "
+        f"{event.seconds or 0:.1f} s"
+    )
+
+
+def _bars(progress: Progress) -> RenderableType:
+    """Draw one row a fold and one for all."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for fold in progress.folds:
+        auc = f"AUC {fold.auc:.3f}" if fold.auc is not None and fold.auc == fold.auc else ""
+        rate = f"{fold.images_per_second:.0f} images/s" if fold.images_per_second else ""
+        table.add_row(
+            f"fold {fold.fold + 1}",
+            ProgressBar(total=1.0, completed=fold.share, width=30),
+            f"epoch {fold.epoch}/{fold.epochs}",
+            auc,
+            rate if fold.state == "training" else fold.state,
+        )
+    table.add_row(
+        "all",
+        ProgressBar(total=1.0, completed=progress.share, width=30),
+        f"{100 * progress.share:.0f} %",
+        _left(progress.seconds_left),
+        _state(progress),
+    )
+    return table
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds / 60:.0f} min left" if seconds > 90 else f"{seconds:.0f} s left"
+
+
+def _state(progress: Progress) -> str:
+    run = progress.run
+    if run.state == "queued":
+        return f"number {progress.position} in the queue"
+    if run.cancelling:
+        return "cancelling"
+    if run.interrupted:
+        return "interrupted, starting again"
+    return run.stage or run.state

@@ -1,0 +1,197 @@
+"""Folders that pages and REST may read: which there are, whether one is allowed, slices in it.
+
+Everything that somebody types or sends goes through `allowed_folder` or `allowed_file`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from spinefrac import imaging
+from spinefrac.data.folder_layouts import SPLIT_NAMES, class_label, normalise
+from spinefrac.data.scan import pixel_hash
+from spinefrac.errors import DatasetError
+from spinefrac.records import CtSlice
+
+#: Folders directly within a root that `guess` looks into.
+_MOST_FOLDERS = 200
+#: Levels below a root that `folders_below` descends, and the most folders that it returns.
+_DEPTH, _MOST_LISTED = 3, 500
+
+
+def allowed_folder(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
+    """Return the folder that somebody typed or chose, if it lies within one of the roots.
+
+    Links are followed before the comparison, so one that leads out of the roots is refused.
+
+    Parameters
+    ----------
+    text : str or path
+        An absolute path, one relative to a root, or what `shown` returns.
+    roots : sequence of Path
+        Such as `settings.data_roots`.
+
+    Raises
+    ------
+    DatasetError
+        There is no such folder within the roots.
+    """
+    for path in _within(text, roots, stat.S_ISDIR):
+        return path
+    raise DatasetError(f"Expected a folder within {_named(roots)}, got '{_cut(text)}'{_NEXT}")
+
+
+def allowed_file(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
+    """Return the file that somebody typed, if it lies within one of the roots.
+
+    See `allowed_folder`.
+
+    Raises
+    ------
+    DatasetError
+        There is no such file within the roots.
+    """
+    for path in _within(text, roots, stat.S_ISREG):
+        return path
+    raise DatasetError(f"Expected a file within {_named(roots)}, got '{_cut(text)}'{_NEXT}")
+
+
+_NEXT = ": choose one there, or have its parent folder added to SPINEFRAC_DATA_ROOTS"
+
+
+def _within(
+    text: str | os.PathLike[str], roots: Sequence[Path], kind: Callable[[int], bool]
+) -> Iterator[Path]:
+    """Yield what a text may mean below the roots, links followed; nothing outside them."""
+    written = os.fspath(text).strip()
+    if not written:
+        return
+    for root in roots:
+        for base in (root, root.parent):  # the root's own name may stand first, see `shown`
+            try:
+                path = (base / written).resolve()
+                if path.is_relative_to(root.resolve()) and kind(path.stat().st_mode):
+                    yield path
+            except (OSError, ValueError, RuntimeError):  # not there, or no path at all
+                continue
+
+
+def _cut(text: str | os.PathLike[str]) -> str:
+    """Return what was typed, short enough for a message."""
+    written = os.fspath(text)
+    return written if len(written) <= 200 else f"{written[:200]}…"
+
+
+def _named(roots: Sequence[Path]) -> str:
+    return ", ".join(str(root) for root in roots)
+
+
+def folders_below(roots: Sequence[Path]) -> list[Path]:
+    """Return the folders that may be data sets: the roots and what lies below them.
+
+    What is inside a data set (class folders, patients) is left out, and so are hidden folders
+    and links. At most a few hundred are returned, from three levels.
+
+    Parameters
+    ----------
+    roots : sequence of Path
+        Such as `settings.data_roots`; those that do not exist are left out.
+
+    Returns
+    -------
+    list of Path
+        Of each root in turn: itself first where it holds slices, then those below by name.
+    """
+    found: list[Path] = []
+    for root in roots:
+        if root.is_dir():
+            found += _data_sets(root, _DEPTH)
+    return list(dict.fromkeys(found))[:_MOST_LISTED]
+
+
+def _data_sets(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield `folder` if it is a data set or has no folder inside; otherwise what is below."""
+    try:
+        with os.scandir(folder) as entries:
+            inside = list(entries)
+        folders = sorted(
+            entry.name
+            for entry in inside
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+        )
+    except OSError:  # no right to look into it
+        return
+    names = {entry.name.casefold() for entry in inside}
+    if names & {"labels.csv", "train.csv"} or _hold_classes(folder, folders):
+        yield folder
+    elif folders and depth:
+        for name in folders:
+            yield from _data_sets(folder / name, depth - 1)
+    elif depth < _DEPTH:  # an empty root is no choice
+        yield folder
+
+
+def _hold_classes(folder: Path, folders: Sequence[str]) -> bool:
+    """Whether these are class folders, or splits with class folders inside."""
+    if any(class_label(name) is not None for name in folders):
+        return True
+    splits = [folder / name for name in folders if normalise(name) in SPLIT_NAMES]
+    try:
+        return any(class_label(path.name) is not None for s in splits for path in s.iterdir())
+    except OSError:
+        return False
+
+
+def shown(folder: Path, roots: Sequence[Path]) -> str:
+    """Return a folder as people choose it, ``root/below``; `allowed_folder` takes it back."""
+    names = [root.name for root in roots]
+    for root in roots:
+        if folder.is_relative_to(root) and names.count(root.name) == 1:
+            return (PurePosixPath(root.name) / folder.relative_to(root).as_posix()).as_posix()
+    return str(folder)
+
+
+def guess(path: str, roots: Sequence[Path]) -> Path | None:
+    """Return the root, or the folder directly within one, that holds a data set's slice."""
+    for root in roots:
+        if not root.is_dir():
+            continue
+        inside = [entry for entry in sorted(root.iterdir())[:_MOST_FOLDERS] if entry.is_dir()]
+        for folder in (root, *inside):
+            if (folder / path).is_file():
+                return folder
+    return None
+
+
+def read_slice(folder: Path, path: str, digest: str = "") -> CtSlice:
+    """Read a slice of a data set, and make sure that it is the one that is meant.
+
+    Parameters
+    ----------
+    folder : Path
+    path : str
+        Within it, with forward slashes.
+    digest : str
+        Its `Item.pixel_hash`, empty where that was not kept.
+
+    Raises
+    ------
+    DatasetError
+        It is not there, or it is another slice now.
+    ImageError
+        It cannot be read.
+    """
+    parts = PurePosixPath(path)
+    file = folder / parts
+    if parts.is_absolute() or ".." in parts.parts or not file.is_file():
+        raise DatasetError(f"Expected {path} in this folder, got none: choose the data set's own")
+    ct = imaging.read(file, name=parts.name)
+    if digest and pixel_hash(ct) != digest:
+        raise DatasetError(
+            f"Expected {path} as it was when the model answered on it, got other pixels: choose "
+            "the data set that the answers are of"
+        )
+    return ct

@@ -1,0 +1,129 @@
+"""A cache on disk of what the network sees of a data set, so that folds decode nothing twice.
+
+One file an entry, under ``HOME/runs/cache``: a plain ``.npy`` array followed by the SHA-256 of
+its bytes, so that a damaged entry is noticed and built again. Entries appear by rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import math
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from spinefrac import imaging, settings
+from spinefrac.records import Dataset, GreyImage, Preprocessing
+
+#: Bytes that all entries together may take; the longest unused go first.
+MOST_BYTES = 4 * 2**30
+_DIGEST = 32
+_STALE_SECONDS = 24 * 3600.0
+
+
+def entry(dataset: Dataset, preprocessing: Preprocessing) -> Path:
+    """Return where the inputs of a data set are kept.
+
+    The name depends on the data set, the preprocessing and the code of `spinefrac.imaging`:
+    after a change of any of them nothing old is read.
+    """
+    key = json.dumps([dataset.fingerprint, preprocessing.to_dict(), _code()], sort_keys=True)
+    return settings.runs_dir() / "cache" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+
+
+@cache
+def _code() -> str:
+    """Return the SHA-256 of the source of `spinefrac.imaging`."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(imaging.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def load(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
+    """Map an entry into memory, read-only, or return None where it is missing or damaged.
+
+    Parameters
+    ----------
+    path : Path
+    shape : tuple of int
+        The shape that the entry must have.
+    """
+    header = _header(shape)
+    try:
+        with path.open("rb") as stream:
+            if stream.read(len(header)) != header:
+                return None
+            stream.seek(-_DIGEST, os.SEEK_END)
+            end, written = stream.tell(), stream.read()
+        if end != len(header) + math.prod(shape):
+            return None
+        array = np.memmap(path, np.uint8, "r", offset=len(header), shape=shape)
+        if hashlib.sha256(array.data).digest() != written:
+            return None
+        os.utime(path)  # the entry used last is dropped last
+    except OSError:
+        return None
+    return array
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return the start of a ``.npy`` file of bytes of that shape."""
+    stream = io.BytesIO()
+    description = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, description)
+    return stream.getvalue()
+
+
+def store(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -> None:
+    """Write an entry row by row, so that memory holds one row, and drop what is too much.
+
+    Parameters
+    ----------
+    path : Path
+    rows : iterable of uint8 arrays, shape ``shape[1:]``
+        As many as ``shape[0]``.
+    shape : tuple of int
+
+    Raises
+    ------
+    OSError
+        If the disk is full or not writable. Nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.tmp")
+    digest = hashlib.sha256()
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(_header(shape))
+            for row in rows:
+                data = row.tobytes()
+                digest.update(data)
+                stream.write(data)
+            stream.write(digest.digest())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _drop_oldest(path)
+
+
+def _drop_oldest(keep: Path) -> None:
+    """Remove abandoned temporary files and, over `MOST_BYTES`, the entries unused longest."""
+    with contextlib.suppress(OSError):  # another process may be tidying up as well
+        for left in keep.parent.glob("*.tmp"):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                left.unlink(missing_ok=True)
+        entries = [(path.stat(), path) for path in keep.parent.glob("*.npy")]
+        total = sum(stat.st_size for stat, _ in entries)
+        for stat, path in sorted(entries, key=lambda item: item[0].st_mtime):
+            if total > MOST_BYTES and path != keep:
+                path.unlink(missing_ok=True)
+                total -= stat.st_size

@@ -1,0 +1,106 @@
+"""Whether heat maps point at the fracture: the pointing game (Zhang et al., 2018).
+
+A slice is a hit where the hottest pixel of its heat map lies inside a box around a fracture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.evaluation.inputs import FloatArray
+from spinefrac.evaluation.intervals import bootstrap, rate_interval
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Pointing:
+    """How often heat maps point into a box.
+
+    Attributes
+    ----------
+    slices, hits : int
+        Slices with a box, and those whose hottest point is inside one.
+    share : float
+    ci : (low, high) or None
+        95 % interval, groups resampled; None for fewer than two groups.
+    chance : float
+        Share that a point anywhere in what the network saw would hit, mean over the slices.
+    """
+
+    slices: int
+    hits: int
+    share: float
+    ci: tuple[float, float] | None
+    chance: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Pointing:
+        return cls(**{**data, "ci": tuple(data["ci"]) if data["ci"] else None})
+
+
+def hit(heatmap: npt.NDArray[np.float32], boxes: Sequence[Box]) -> bool:
+    """Whether the hottest pixel of a heat map (H, W) lies inside one of the boxes.
+
+    Of several equally hot pixels their middle counts, so that a flat map points nowhere in
+    particular.
+
+    Parameters
+    ----------
+    heatmap : float32 array, shape (H, W)
+    boxes : sequence of (x, y, width, height)
+        In pixels of the map.
+    """
+    rows, columns = np.nonzero(heatmap == heatmap.max())
+    y, x = float(rows.mean()), float(columns.mean())
+    return any(
+        left <= x + 0.5 < left + width and top <= y + 0.5 < top + height
+        for left, top, width, height in boxes
+    )
+
+
+def inside(shape: tuple[int, int], boxes: Sequence[Box]) -> npt.NDArray[np.bool_]:
+    """Return which pixels of a picture (H, W) the boxes cover, shape (H, W)."""
+    mask = np.zeros(shape, dtype=bool)
+    for left, top, width, height in boxes:
+        rows = slice(max(0, round(top)), max(0, round(top + height)))
+        mask[rows, max(0, round(left)) : max(0, round(left + width))] = True
+    return mask
+
+
+def summarize(
+    hits: Sequence[bool], chances: Sequence[float], groups: Sequence[str]
+) -> Pointing | None:
+    """Return the share of hits with its interval, or None without a slice.
+
+    Parameters
+    ----------
+    hits, chances, groups : sequences, length N
+        Of the slices that have a box.
+    """
+    if not hits:
+        return None
+    names, codes = np.unique(np.asarray(groups, np.str_), return_inverse=True)
+    won = np.bincount(codes, np.asarray(hits, np.float64))
+    of = np.bincount(codes).astype(np.float64)
+
+    def share(weights: FloatArray) -> dict[str, FloatArray]:
+        return {"share": won @ weights / (of @ weights)}
+
+    point = float(won.sum() / of.sum())
+    drawn = bootstrap(share, len(names), rows=len(hits))["share"]
+    return Pointing(
+        slices=len(hits),
+        hits=int(won.sum()),
+        share=point,
+        ci=rate_interval(point, drawn, len(names)),
+        chance=float(np.mean(chances)),
+    )

@@ -1,0 +1,89 @@
+"""The ZIP that a model travels in: its own files under ``model/``, everything else beside."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from spinefrac.errors import ModelError
+from spinefrac.exchange import validation
+from spinefrac.store import repository
+
+#: Folder in the ZIP that holds the saved model's own files, as on the shelf.
+FOLDER = "model"
+
+#: What may be under it. The shelf's note and tags need not be there.
+OWN_FILES = (repository.CARD_FILE, *repository.PARTS, repository.SLIP_FILE)
+
+
+def pack(folder: Path, target: Path) -> None:
+    """Write every file of a folder into a ZIP, by name, with equal times.
+
+    Parameters
+    ----------
+    folder : Path
+    target : Path
+        A new file.
+    """
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as file:
+                while block := source.read(1 << 20):
+                    file.write(block)
+
+
+def unpack(source: Path, folder: Path) -> None:
+    """Take a saved model's own files out of a ZIP, and nothing else.
+
+    Raises
+    ------
+    ModelError
+        It is not a ZIP that this package wrote, is damaged, or has names or sizes that are
+        not let through.
+    """
+    validation.check_size(source)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            found = {e.filename: e for e in validation.members(archive, source.name)}
+            if f"{FOLDER}/{repository.CARD_FILE}" not in found:
+                raise ModelError(
+                    f"{source.name} has no {FOLDER}/{repository.CARD_FILE}, so it is not a ZIP of "
+                    "`spinefrac models export`: import the .keras, .h5 or .onnx file itself"
+                )
+            for name in OWN_FILES:
+                if entry := found.get(f"{FOLDER}/{name}"):
+                    _take(archive, entry, folder / name)
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        EOFError,
+        ValueError,
+        OSError,
+        RuntimeError,
+    ) as error:
+        raise ModelError(
+            f"{source.name} is damaged or not a ZIP ({validation.short(error)}): copy it again"
+        ) from error
+
+
+def _take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+    """Write one file of the archive; zipfile checks its CRC at the end."""
+    try:
+        with archive.open(entry) as file, target.open("xb") as out:
+            while block := file.read(1 << 20):
+                out.write(block)
+    except zipfile.BadZipFile as error:
+        raise ModelError(
+            f"{Path(entry.filename).name} is damaged in the ZIP ({validation.short(error)}): copy it "
+            "again"
+        ) from error
+    except Exception as error:
+        if type(error).__name__ != "error":  # zlib.error
+            raise
+        raise ModelError(
+            f"{Path(entry.filename).name} is damaged in the ZIP ({validation.short(error)}): copy it "
+            "again"
+        ) from error

@@ -1,0 +1,290 @@
+"""Keras networks from elsewhere: built after they were looked at, and given this package's
+input and output."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spinefrac.errors import ModelError
+from spinefrac.exchange import validation
+from spinefrac.exchange.io_spec import Answers, Asked
+
+if TYPE_CHECKING:
+    import keras
+
+#: Most values that one layer may give for one slice: 1 GiB of 32-bit floats.
+_MOST_VALUES = 1 << 28
+
+_EDGE = 1e-7
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Keras network and what its file says of it; `units` values a slice."""
+
+    model: keras.Model
+    units: int
+    found: Answers
+
+
+def read(path: Path) -> Network:
+    """Look at a ``.keras`` or ``.h5`` file, then build it.
+
+    Raises
+    ------
+    ModelError
+        It is none, holds something that is not let through, or takes or gives something else
+        than a network for slices.
+    """
+    held = (
+        validation.check_h5(path)
+        if path.suffix in validation.HDF5
+        else validation.check_keras(path)
+    )
+    _check_declared(path, held)
+    model = _load(path)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            f"The network has {len(model.inputs)} inputs and {len(model.outputs)} outputs, "
+            "expected one of each: save the classifier alone"
+        )
+    shape, output = tuple(model.inputs[0].shape), tuple(model.outputs[0].shape)
+    if len(shape) != 4 or shape[3] not in (1, 3) or shape[1] != shape[2]:
+        raise ModelError(
+            f"The network takes inputs of {shape}, expected (slices, S, S, 1 or 3), a square with "
+            "channels last: save it for such inputs"
+        )
+    if len(output) != 2 or output[1] is None:
+        raise ModelError(
+            f"The network gives {output}, expected (slices, 1) or (slices, 2): end it with a "
+            "dense layer"
+        )
+    found = Answers(
+        size=shape[1],
+        channels=shape[3],
+        scale=_first_scale(model),
+        output=_last_output(model, int(output[1])),
+    )
+    return Network(model, int(output[1]), found)
+
+
+def _load(path: Path) -> keras.Model:
+    import keras
+
+    return keras.models.load_model(path, compile=False, safe_mode=True)
+
+
+def _check_declared(path: Path, held: int) -> None:
+    """Build the network without its weights, and compare what it asks for with the file.
+
+    In a stateless scope Keras notes each weight's shape and makes none of them.
+    """
+    import keras
+
+    config = _config(path)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            model = _from_config(config)
+            declared = sum(
+                math.prod(weight.shape) for weight in model.weights if "float" in weight.dtype
+            )
+            largest = max((_values(layer) for layer in _layers(model)), default=0)
+    finally:
+        _forget_uninitialized()
+    if declared > held:
+        raise ModelError(
+            f"The network asks for {declared} weights and its file holds {held}: the file is "
+            "damaged or not what it says; it is not imported"
+        )
+    if largest > _MOST_VALUES:
+        raise ModelError(
+            f"A layer of the network makes {largest} values of one slice, expected at most "
+            f"{_MOST_VALUES}: it is not imported"
+        )
+
+
+def _forget_uninitialized() -> None:
+    """Drop Keras's list of weights without values, or it would make them later."""
+    from keras.src.backend.common import global_state
+
+    global_state.set_global_attribute("uninitialized_variables", [])
+
+
+def _config(path: Path) -> dict[str, Any]:
+    import json
+    import zipfile
+
+    if path.suffix in validation.HDF5:
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            return dict(json.loads(file.attrs["model_config"]))
+    with zipfile.ZipFile(path) as archive:
+        return dict(json.loads(archive.read("config.json")))
+
+
+def _from_config(config: dict[str, Any]) -> keras.Model:
+    """Rebuild a network from either kind of description, as Keras itself does."""
+    import keras
+
+    config = {key: value for key, value in config.items() if key != "compile_config"}
+    if "module" in config:
+        return keras.saving.deserialize_keras_object(config, safe_mode=True)
+    from keras.src.legacy.saving import saving_utils
+
+    return saving_utils.model_from_config(config)
+
+
+def _layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Return every layer, also of networks within the network."""
+    found = []
+    for layer in getattr(model, "layers", []):
+        found.append(layer)
+        found += _layers(layer)
+    return found
+
+
+def _values(layer: keras.layers.Layer) -> int:
+    """Return how many values a layer gives for one slice, 0 where it is not known."""
+    try:
+        shapes = layer.output
+    except (AttributeError, ValueError):
+        return 0
+    tensors = shapes if isinstance(shapes, list | tuple) else [shapes]
+    return max((math.prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors), default=0)
+
+
+def _first_scale(model: keras.Model) -> str | None:
+    """Return the grey values the network takes where its own first layer says so."""
+    import keras
+
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    source = model.inputs[0]
+    takers = [layer for layer in layers if _takes(layer, source)] or layers[:1]
+    if len(takers) != 1:
+        return None
+    first = takers[0]
+    if isinstance(first, keras.Model) and len(first.inputs) == 1:
+        return _first_scale(first)
+    if isinstance(first, keras.layers.Rescaling):
+        factor = np.asarray(first.scale, np.float64)
+        # Only 0…255 is ever brought down a hundredfold.
+        return "0..255" if (factor < 0.01).all() and (factor > 0).all() else None
+    return None
+
+
+def _takes(layer: keras.layers.Layer, source: Any) -> bool:
+    try:
+        taken = layer.input
+    except (AttributeError, ValueError):
+        return False
+    return any(entry is source for entry in (taken if isinstance(taken, list) else [taken]))
+
+
+def _last_output(model: keras.Model, units: int) -> str | None:
+    """Return the form of the output where the last layer says so."""
+    import keras
+
+    last = model.layers[-1]
+    if isinstance(last, keras.Model):
+        return _last_output(last, units)
+    if isinstance(last, keras.layers.Softmax):
+        return "softmax" if units == 2 else None
+    activation = getattr(getattr(last, "activation", None), "__name__", None)
+    if activation == "sigmoid" and units == 1:
+        return "sigmoid"
+    if activation == "softmax" and units == 2:
+        return "softmax"
+    if activation == "linear" and isinstance(last, keras.layers.Dense):
+        return "logits"
+    return None
+
+
+def logits_of(values: np.ndarray, asked: Asked) -> np.ndarray:
+    """Turn what a network gave, (N, units), into logits of fracture, float64 (N,)."""
+    values = np.asarray(values, np.float64).reshape(-1, asked.units)
+    if asked.output != "logits":
+        clipped = np.clip(values, _EDGE, 1 - _EDGE)
+        values = np.log(clipped)
+        if asked.units == 1:
+            values = values - np.log1p(-clipped)
+    sign = 1.0 if asked.positive_class else -1.0
+    return sign * (values[:, 0] if asked.units == 1 else values[:, 1] - values[:, 0])
+
+
+def greys_of(images: np.ndarray, asked: Asked) -> np.ndarray:
+    """Bring images (N, S, S, 1) in 0…255 into what the network takes, float32 (N, S, S, C)."""
+    factors, offsets = np.array(asked.factors, np.float32), np.array(asked.offsets, np.float32)
+    scaled = images.astype(np.float32) * factors + offsets
+    return np.broadcast_to(scaled, (*images.shape[:3], asked.channels)).copy()
+
+
+def wrap(network: Network, asked: Asked) -> tuple[keras.Model, keras.Model]:
+    """Put this package's input and output around a network.
+
+    Returns
+    -------
+    people : keras.Model
+        Input ``image`` (N, S, S, 1) in 0…255; output ``probability`` (N, 1); its layer
+        ``logit`` gives the value before the sigmoid.
+    serving : keras.Model
+        The same input; output ``logits`` (N, 1).
+    """
+    import keras
+    from keras import layers
+
+    image = keras.Input((asked.size, asked.size, 1), name="image")
+    x = (
+        layers.Concatenate(name="channels")([image] * asked.channels)
+        if asked.channels > 1
+        else image
+    )
+    if asked.scale != "0..255":
+        x = layers.Rescaling(_plain(asked.factors), _plain(asked.offsets), name="greys")(x)
+    linear = asked.output == "logits" or _take_off(network.model)
+    values = network.model(x)
+    if not linear:
+        values = _logarithms(values, asked.units)
+    # An exact sum or difference, which exports as any dense layer does.
+    sign = 1.0 if asked.positive_class else -1.0
+    weights = [[sign]] if asked.units == 1 else [[-sign], [sign]]
+    towards = layers.Dense(1, use_bias=False, name="logit", trainable=False, dtype="float32")
+    logit = towards(values)
+    towards.set_weights([np.array(weights, np.float32)])
+    people = keras.Model(
+        image, layers.Activation("sigmoid", name="probability")(logit), name="imported"
+    )
+    serving = keras.Model(image, {"logits": layers.Identity(name="logits")(logit)}, name="serving")
+    return people, serving
+
+
+def _plain(values: list[float]) -> float | list[float]:
+    return values[0] if len(set(values)) == 1 else values
+
+
+def _take_off(model: keras.Model) -> bool:
+    """Take the final sigmoid or softmax off, so that no digit is lost in it; say whether."""
+    import keras
+
+    last = model.layers[-1]
+    if isinstance(last, keras.Model):
+        return False
+    name = getattr(getattr(last, "activation", None), "__name__", None)
+    if name not in ("sigmoid", "softmax"):
+        return False
+    last.activation = keras.activations.linear
+    return True
+
+
+def _logarithms(values: Any, units: int) -> Any:
+    """Turn probabilities into logarithms whose sum or difference is the logit."""
+    from keras import ops
+
+    p = ops.clip(values, _EDGE, 1 - _EDGE)
+    logs = ops.log(p)
+    return logs if units == 2 else ops.subtract(logs, ops.log(ops.subtract(1.0, p)))

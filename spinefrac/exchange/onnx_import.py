@@ -1,0 +1,291 @@
+"""ONNX files from elsewhere: looked at, and given this package's input and output."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import ModelError
+from spinefrac.exchange import validation
+from spinefrac.exchange.io_spec import Answers, Asked
+
+if TYPE_CHECKING:
+    import onnx
+
+#: Not let through: control flow that may never end, chance, and sequences.
+_REFUSED = validation.words(
+    """
+    If Loop Scan RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial
+    Bernoulli SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceMap
+    SplitToSequence ConcatFromSequence StringConcat StringNormalizer StringSplit RegexFullMatch
+    ImageDecoder Optional OptionalGetElement TfIdfVectorizer
+    """
+)
+#: Between the last nonlinearity and the output these change nothing of the values.
+_PASSING = frozenset({"Identity", "Flatten", "Squeeze", "Reshape", "Cast", "Dropout"})
+
+#: Operators of older sets take other arguments.
+_OLDEST_OPSET = 13
+
+#: A probability this near to 0 or 1 cannot be told from it in 32 bits.
+_EDGE = 1e-7
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network in ONNX and what its file says of it.
+
+    Attributes
+    ----------
+    model : onnx.ModelProto
+    input, output : str
+        Names of its only input and output.
+    channels_last : bool
+        Whether its input is (N, S, S, C), else (N, C, S, S).
+    units : int
+    found : Answers
+    logits : str or None
+        Name of the tensor before a final sigmoid or softmax; None where there is no such.
+    """
+
+    model: onnx.ModelProto
+    input: str
+    output: str
+    channels_last: bool
+    units: int
+    found: Answers
+    logits: str | None
+
+
+def read(path: Path) -> Network:
+    """Look at an ONNX file by its declarations.
+
+    Raises
+    ------
+    ModelError
+        It is none, takes or gives something else than a network for slices, or holds parts
+        that are not let through.
+    """
+    import onnx
+
+    validation.check_size(path)
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+        check_parts(model)
+        onnx.checker.check_model(model)
+        model = onnx.shape_inference.infer_shapes(model)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{path.name} is damaged or not an ONNX file ({validation.short(error)}): export it again"
+        ) from error
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [entry for entry in model.graph.input if entry.name not in constants]
+    names = [entry.name for entry in model.graph.output]
+    if len(inputs) != 1 or len(names) != 1:
+        hint = (
+            "it looks like the file that serves one of spinefrac's own models: import that "
+            "model's ZIP instead, which says how it is asked"
+            if names == ["logits", "heatmaps"]
+            else "export the classifier alone"
+        )
+        raise ModelError(
+            f"The network has {len(inputs)} inputs and {len(names)} outputs, expected one of "
+            f"each: {hint}"
+        )
+    shape = _shape(inputs[0])
+    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(shape) != 4:
+        raise ModelError(
+            f"The network's input has {len(shape)} dimensions of type "
+            f"{inputs[0].type.tensor_type.elem_type}, expected 4 of 32-bit floats (slices, "
+            "channels, rows, columns, or channels last): export it for single pictures"
+        )
+    channels_last, channels, size = _layout(shape)
+    output = _shape(model.graph.output[0])
+    units = 1 if len(output) == 1 else int(output[-1] or 0)
+    if not units:
+        raise ModelError(
+            "The file does not say how many values the network gives: export it with a fixed "
+            "number of outputs"
+        )
+    kind, logits = _ending(model, units)
+    return Network(
+        model,
+        inputs[0].name,
+        names[0],
+        channels_last,
+        units,
+        Answers(size=size, channels=channels, output=kind),
+        logits,
+    )
+
+
+def check_parts(model: Any) -> None:
+    """Refuse what reads other files, runs other code, may never end or draws at random."""
+    domains = {entry.domain for entry in model.opset_import} - {"", "ai.onnx"}
+    used = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
+    if used or len(model.functions):
+        raise ModelError(
+            f"The network uses operators of {', '.join(used or sorted(domains)) or 'its own'}, "
+            "expected those of ONNX alone: export it without custom operators"
+        )
+    if max((entry.version for entry in model.opset_import), default=0) < _OLDEST_OPSET:
+        raise ModelError(
+            f"The network is in an ONNX operator set before {_OLDEST_OPSET}: export it again "
+            "with a newer one"
+        )
+    for node in model.graph.node:
+        if node.op_type in _REFUSED or any(a.HasField("g") or a.graphs for a in node.attribute):
+            raise ModelError(
+                f"The network has the operator {node.op_type}, which no classifier of single "
+                "slices needs and which may run for ever or differ each time: it is not imported"
+            )
+    tensors = list(model.graph.initializer) + [
+        attribute.t
+        for node in model.graph.node
+        for attribute in node.attribute
+        if attribute.HasField("t")
+    ]
+    total = 0
+    for tensor in tensors:
+        if tensor.data_location or tensor.external_data:
+            raise ModelError(
+                "The network takes weights from other files (external data), expected all in one "
+                "file: save it as one file first"
+            )
+        total += 4 * math.prod(tensor.dims)
+    if total > validation.MOST_WEIGHT_BYTES or len(model.graph.sparse_initializer):
+        raise ModelError(
+            f"The network declares {total / 2**20:.0f} MiB of weights, expected at most "
+            f"{validation.MOST_WEIGHT_BYTES // 2**20} and none of them sparse: it is not imported"
+        )
+
+
+def _shape(value: Any) -> list[int | None]:
+    """Return a tensor's declared dimensions; None where one is open."""
+    dims = value.type.tensor_type.shape.dim
+    return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dims]
+
+
+def _layout(shape: list[int | None]) -> tuple[bool, int, int | None]:
+    """Return whether channels are last, how many there are, and the side of the input."""
+    _, second, third, last = shape
+    first_like, last_like = second in (1, 3), last in (1, 3)
+    if first_like == last_like:
+        raise ModelError(
+            f"The network's input is declared as {shape}, which does not say where its 1 or 3 "
+            "channels are: export it with a fixed number of channels"
+        )
+    rows, columns = (second, third) if last_like else (third, last)
+    channels = last if last_like else second
+    assert channels is not None
+    if rows != columns:
+        raise ModelError(
+            f"The network's input has {rows} x {columns} pixels, expected a square: spinefrac "
+            "serves square inputs"
+        )
+    return last_like, channels, rows
+
+
+def _ending(model: Any, units: int) -> tuple[str | None, str | None]:
+    """Return the form of the output, and the tensor before its sigmoid or softmax."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    name = model.graph.output[0].name
+    while name in makers and makers[name].op_type in _PASSING:
+        name = makers[name].input[0]
+    node = makers.get(name)
+    if node is None:
+        return None, None
+    if node.op_type == "Sigmoid" and units == 1:
+        return "sigmoid", node.input[0]
+    if node.op_type == "Softmax" and units == 2:
+        return "softmax", node.input[0]
+    if node.op_type in ("Gemm", "MatMul", "Add", "Conv"):
+        return "logits", None
+    return None, None
+
+
+def wrap(network: Network, asked: Asked, path: Path) -> None:
+    """Write the network with this package's input and output around it.
+
+    Input ``image`` float32 (N, S, S, 1) in 0…255, output ``logits`` (N, 1): positive speaks
+    for a fracture.
+    """
+    import onnx
+    from onnx import TensorProto, compose, helper, numpy_helper
+
+    inner = compose.add_prefix(network.model, "network/")
+    graph, made = inner.graph, _Nodes()
+    source = made.greys(asked, network.channels_last)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name == f"network/{network.input}":
+                node.input[place] = source
+    known = f"network/{network.logits}" if network.logits and asked.output != "logits" else ""
+    before = list(made.nodes)
+    made.nodes.clear()
+    made.logit(known or f"network/{network.output}", asked, logits=bool(known))
+    whole = helper.make_graph(
+        [*before, *graph.node, *made.nodes],
+        "serving",
+        [
+            helper.make_tensor_value_info(
+                "image", TensorProto.FLOAT, ["N", asked.size, asked.size, 1]
+            )
+        ],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 1])],
+        [*graph.initializer, *(numpy_helper.from_array(v, k) for k, v in made.constants.items())],
+    )
+    opsets = [helper.make_opsetid("", max(entry.version for entry in inner.opset_import))]
+    result = helper.make_model(whole, opset_imports=opsets, ir_version=inner.ir_version)
+    onnx.checker.check_model(result)
+    path.write_bytes(result.SerializeToString())
+
+
+class _Nodes:
+    """ONNX nodes and constants that are put around a network."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: dict[str, np.ndarray] = {}
+
+    def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        from onnx import helper
+
+        output = output or f"spinefrac/{len(self.nodes)}/{kind}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def constant(self, value: npt.ArrayLike, dtype: Any = np.float32) -> str:
+        name = f"spinefrac/constant/{len(self.constants)}"
+        self.constants[name] = np.asarray(value, dtype)
+        return name
+
+    def greys(self, asked: Asked, channels_last: bool) -> str:
+        """Bring ``image`` (N, S, S, 1) into the network's channels, scale and layout."""
+        x = "image"
+        if asked.channels > 1:
+            x = self.add("Concat", *[x] * asked.channels, axis=3)
+        x = self.add("Mul", x, self.constant(asked.factors))
+        x = self.add("Add", x, self.constant(asked.offsets))
+        return x if channels_last else self.add("Transpose", x, perm=[0, 3, 1, 2])
+
+    def logit(self, x: str, asked: Asked, *, logits: bool) -> None:
+        """Make ``logits`` (N, 1) of what the network gives."""
+        x = self.add("Reshape", x, self.constant([-1, asked.units], np.int64), output="values")
+        if not logits and asked.output != "logits":
+            low, high = self.constant(_EDGE), self.constant(1 - _EDGE)
+            p = self.add("Clip", x, low, high, output="clipped")
+            x = self.add("Log", p, output="logs")
+            if asked.units == 1:
+                rest = self.add("Sub", self.constant(1.0), p, output="rest")
+                x = self.add("Sub", x, self.add("Log", rest, output="rest-logs"), output="odds")
+        sign = 1.0 if asked.positive_class else -1.0
+        weights = [[sign]] if asked.units == 1 else [[-sign], [sign]]
+        self.add("MatMul", x, self.constant(weights), output="logits")

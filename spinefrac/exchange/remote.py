@@ -1,0 +1,274 @@
+"""Saved models at an address: a shared folder, an object store, whatever fsspec reaches.
+
+``ADDRESS/NAME/`` holds the files of the model's folder. The card, which carries the hash of each
+file and its own, is written last: what has no whole card was never pushed, and what is there is
+only taken as what the card says. Nothing at the address is ever overwritten by another model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from spinefrac import settings
+from spinefrac.errors import ModelError
+from spinefrac.exchange import validation
+from spinefrac.store import card as cards
+from spinefrac.store import identifiers, repository, saving
+from spinefrac.store.card import Card
+from spinefrac.system import sandbox
+
+#: What may be at the address beside the card. Notes and tags stay with their shelf.
+_PARTS = frozenset(repository.PARTS)
+_LONGEST_CARD = 16 << 20
+_BLOCK = 1 << 20
+_WORKER = "spinefrac.exchange.import_worker"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A model that was pushed or pulled: its name here, where it is there, and its bytes.
+
+    `already` says that the very same model was there, so nothing was moved.
+    """
+
+    model: str
+    address: str
+    bytes: int
+    card_sha256: str
+    already: bool = False
+
+
+def push(model: repository.SavedModel, address: str, progress: Progress | None = None) -> Moved:
+    """Copy a saved model to an address.
+
+    Parameters
+    ----------
+    model : SavedModel
+    address : str
+        A folder or any address of fsspec (``s3://bucket/models``); the model becomes a folder
+        of its name in it.
+    progress : callable, optional
+        Called with the bytes moved and of all.
+
+    Returns
+    -------
+    Moved
+
+    Raises
+    ------
+    ModelError
+        The address is not reachable or not writable, or another model has that name there.
+    """
+    content = (model.path / repository.CARD_FILE).read_bytes()
+    total = sum(record.size for record in model.card.files.values()) + len(content)
+    with _reached(address, "push") as (files, root):
+        place = f"{root}/{model.id}"
+        known = _card_at(files, place)
+        if known == content and _whole(files, place, model.card):
+            return Moved(model.id, shown(address), total, model.card_hash, already=True)
+        if known not in (None, content):
+            raise ModelError(
+                f"{shown(address)} has another model named {model.id}, and it is not overwritten: "
+                "rename yours, or push to another address"
+            )
+        files.makedirs(place, exist_ok=True)
+        done = 0
+        for name in model.card.files:
+            done = _send(files, model.path / name, f"{place}/{name}", done, total, progress)
+        for name, record in model.card.files.items():
+            if _digest_at(files, f"{place}/{name}") != record.sha256:
+                raise ModelError(
+                    f"{name} arrived damaged at {shown(address)}, so the model is not pushed: "
+                    "push it again"
+                )
+        files.pipe_file(f"{place}/{repository.CARD_FILE}", content)
+        if progress:
+            progress(total, total)
+    return Moved(model.id, shown(address), total, model.card_hash)
+
+
+def pull(address: str, name: str | None = None, progress: Progress | None = None) -> Moved:
+    """Copy a model from an address onto the shelf.
+
+    Parameters
+    ----------
+    address : str
+        Of the model itself: what `push` was given, and the model's name.
+    name : str, optional
+        Name on this shelf; the last part of the address if not given.
+    progress : callable, optional
+        As of `push`.
+
+    Returns
+    -------
+    Moved
+
+    Raises
+    ------
+    ModelError
+        There is no whole model, a file does not match its hash, the name is in use here, or a
+        file is not let through; see `importing`.
+    """
+    wanted = identifiers.validate(
+        name or address.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    )
+    saving.require_free(wanted)
+    with _reached(address, "pull") as (files, root):
+        content = _card_at(files, root)
+        if content is None:
+            raise ModelError(_nothing_there(files, root, address))
+        card = cards.parse(content)
+        _check_listed(card)
+        models = settings.models_dir()
+        models.mkdir(parents=True, exist_ok=True)
+        with saving.unfinished_folder(models, wanted) as folder:
+            done, total = 0, sum(record.size for record in card.files.values())
+            for file in card.files:
+                done = _fetch(files, root, file, folder, card, (done, total, progress))
+            (folder / repository.CARD_FILE).write_bytes(content)
+            saving.sync(folder / repository.CARD_FILE)
+            scratch = folder / "scratch"
+            scratch.mkdir()
+            sandbox.run(_WORKER, {"file": "", "folder": str(folder), "format": "folder"}, scratch)
+            shutil.rmtree(scratch)
+            saving.appear(folder, wanted)
+    model = repository.load(wanted)
+    return Moved(wanted, shown(address), total + len(content), model.card_hash)
+
+
+def shown(address: str) -> str:
+    """Return an address without user name, password and query, for messages."""
+    parts = urlsplit(address)
+    if not parts.scheme or len(parts.scheme) == 1:
+        return address
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+@contextmanager
+def _reached(address: str, what: str) -> Iterator[tuple[Any, str]]:
+    """Yield the file system of an address and the path in it; errors become sentences."""
+    import fsspec
+
+    try:
+        files, root = fsspec.core.url_to_fs(address)
+        yield files, root.rstrip("/")
+    except ModelError:
+        raise
+    except ImportError as error:
+        raise ModelError(
+            f"{shown(address)} needs a package that is not here ({error.name or 'see fsspec'}): "
+            "for s3:// addresses install spinefrac[s3]"
+        ) from error
+    except Exception as error:
+        reason = validation.short(error).replace(address, shown(address))
+        raise ModelError(
+            f"{shown(address)} cannot be reached or used ({type(error).__name__}: {reason}): "
+            f"check the address and the rights to it, and {what} again"
+        ) from error
+
+
+def _card_at(files: Any, place: str) -> bytes | None:
+    """Return the card at a place, None where there is none or only the start of one."""
+    path = f"{place}/{repository.CARD_FILE}"
+    if not files.exists(path):
+        return None
+    if files.size(path) > _LONGEST_CARD:
+        raise ModelError("card.json is larger than any card: it is not a spinefrac model")
+    content = bytes(files.cat_file(path))
+    # A push that was killed while it wrote the card, where that is not one step.
+    return content if content.endswith(b"}\n") else None
+
+
+def _whole(files: Any, place: str, card: Card) -> bool:
+    """Return whether every file at a place is the one that the card lists."""
+    return all(
+        files.exists(f"{place}/{name}") and _digest_at(files, f"{place}/{name}") == record.sha256
+        for name, record in card.files.items()
+    )
+
+
+def _send(
+    files: Any, source: Path, target: str, done: int, total: int, progress: Progress | None
+) -> int:
+    with source.open("rb") as file, files.open(target, "wb") as out:
+        while block := file.read(_BLOCK):
+            out.write(block)
+            done += len(block)
+            if progress:
+                progress(done, total)
+    return done
+
+
+def _digest_at(files: Any, path: str) -> str:
+    digest = hashlib.sha256()
+    with files.open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check_listed(card: Card) -> None:
+    """Refuse a card that lists other files than a model has, or too much of them."""
+    extra = sorted(set(card.files) - _PARTS)
+    size = sum(record.size for record in card.files.values())
+    if extra or size > validation.MOST_BYTES:
+        raise ModelError(
+            f"card.json lists {extra[0][:80] if extra else f'{size} bytes'!r}, which is not of a "
+            "spinefrac model: it is not pulled"
+        )
+
+
+def _fetch(
+    files: Any,
+    root: str,
+    name: str,
+    folder: Path,
+    card: Card,
+    moved: tuple[int, int, Progress | None],
+) -> int:
+    """Copy one file, no longer than its card says, and compare its hash."""
+    record, (done, total, progress) = card.files[name], moved
+    if not files.exists(f"{root}/{name}"):
+        raise ModelError(
+            f"{name} is missing at the address, so the model is not whole: push it again"
+        )
+    digest, size = hashlib.sha256(), 0
+    with files.open(f"{root}/{name}", "rb") as file, (folder / name).open("xb") as out:
+        while size <= record.size and (block := file.read(_BLOCK)):
+            out.write(block)
+            digest.update(block)
+            size += len(block)
+            if progress:
+                progress(done + size, total)
+    if (digest.hexdigest(), size) != (record.sha256, record.size):
+        raise ModelError(
+            f"{name} at the address does not match its SHA-256 in the card, so it was changed or "
+            "damaged: push the model again"
+        )
+    saving.sync(folder / name)
+    return done + size
+
+
+def _nothing_there(files: Any, root: str, address: str) -> str:
+    """Say that there is no whole model, and which ones lie below."""
+    found = []
+    if files.exists(root):
+        for entry in files.ls(root, detail=False):
+            name = str(entry).rstrip("/").rpartition("/")[2]
+            if files.exists(f"{root}/{name}/{repository.CARD_FILE}"):
+                found.append(name)
+    below = f"; below it there are {', '.join(sorted(found)[:20])}" if found else ""
+    return (
+        f"There is no whole model at {shown(address)}, expected a card.json that `spinefrac models "
+        f"push` writes last{below}: give the address of a model, or push it again"
+    )

@@ -1,0 +1,159 @@
+"""Files that were brought, wherever their bytes lie: in memory, on disk or inside a ZIP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging.formats import zip_archive
+from spinefrac.imaging.limits import MAX_FILES, check_file
+from spinefrac.records import Unreadable
+
+#: What operating systems and burning software leave beside slices; never slices themselves.
+_LITTER = re.compile(
+    r"(^|/)(__MACOSX(/|$)|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$|DICOMDIR$)", re.IGNORECASE
+)
+
+#: Longest name that is kept, in characters; of a longer one the end, which tells files apart.
+_LONGEST_NAME = 120
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file that was brought; its bytes are fetched when they are asked for.
+
+    Attributes
+    ----------
+    name : str
+        As the user knows it, for messages and tables only: nothing is ever opened or written
+        under it.
+    size : int
+        Bytes.
+    fetch : callable
+        Returns the first so many bytes of the content, all of them for None. Safe to call
+        from any thread.
+    """
+
+    name: str
+    size: int
+    fetch: Callable[[int | None], bytes] = field(repr=False, compare=False)
+
+    def content(self) -> bytes:
+        """Return all bytes.
+
+        Raises
+        ------
+        ImageError
+            If they cannot be had: gone from disk, or damaged in their ZIP.
+        """
+        return self.fetch(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """Everything that was brought, ZIPs opened: the files, and what had to be left out."""
+
+    files: tuple[SourceFile, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+def from_bytes(name: str, content: bytes) -> SourceFile:
+    """Return a file that lies in memory."""
+    return SourceFile(shown_name(name), len(content), lambda most: content[:most])
+
+
+def from_path(path: Path, name: str = "") -> SourceFile:
+    """Return a file that lies on disk, called `name` in messages, whole and as it is."""
+    name = name or path.name
+
+    def fetch(most: int | None) -> bytes:
+        try:
+            with path.open("rb") as file:
+                check_file(path.stat().st_size)
+                return file.read() if most is None else file.read(most)
+        except OSError as error:
+            reason = error.strerror or "an input error"
+            raise ImageError(
+                f"{name}: expected a readable file, got {reason}; check its permissions"
+            ) from error
+
+    return SourceFile(name, path.stat().st_size, fetch)
+
+
+def from_folder(folder: Path, prefix: str = "") -> list[SourceFile]:
+    """Return every file under a folder, in natural order, named from the folder down."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            found.append(from_path(path, prefix + path.relative_to(folder).as_posix()))
+            if len(found) > MAX_FILES:
+                break
+    return sorted(found, key=lambda file: natural(file.name))
+
+
+def is_zip(file: SourceFile) -> bool:
+    """Whether a file begins as a ZIP does."""
+    return file.fetch(len(zip_archive.SIGNATURE)) in zip_archive.SIGNATURES
+
+
+def bring(files: Iterable[SourceFile]) -> Brought:
+    """Open the ZIPs among `files`, one level deep, and leave out what is no file of the user's.
+
+    Parameters
+    ----------
+    files : iterable of SourceFile
+
+    Returns
+    -------
+    Brought
+        In natural order of the names; a ZIP that cannot be opened, and a member that cannot
+        be read, is named with the reason.
+    """
+    kept: list[SourceFile] = []
+    refused: list[Unreadable] = []
+    for file in files:
+        if _LITTER.search(file.name):
+            continue
+        if not is_zip(file):
+            kept.append(file)
+            continue
+        try:
+            for member in zip_archive.members(file.content()):
+                name = shown_name(member.name)
+                if _LITTER.search(name):
+                    continue
+                if member.refusal:
+                    refused.append(Unreadable(name, f"{name}: {member.refusal}"))
+                else:
+                    kept.append(SourceFile(name, member.size, member.fetch))
+        except ImageError as error:
+            refused.append(Unreadable(file.name, f"{file.name}: {error}"))
+    if len(kept) > MAX_FILES:
+        refused.append(
+            Unreadable(
+                f"{len(kept) - MAX_FILES:,} more files",
+                f"expected at most {MAX_FILES:,} files at once, got {len(kept):,}; the rest was "
+                "left out: bring it in a second go",
+            )
+        )
+    kept.sort(key=lambda file: natural(file.name))
+    return Brought(tuple(kept[:MAX_FILES]), tuple(refused))
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """Return a key that sorts ``2.dcm`` before ``10.dcm``."""
+    return [
+        (0, int(part)) if part.isdecimal() and len(part) < 40 else (1, part.lower())
+        for part in re.split(r"(\d+)", name)
+        if part
+    ]
+
+
+def shown_name(name: str) -> str:
+    """Return a name fit to be shown: no control characters, no bidirectional tricks, not long."""
+    name = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
+    name = name.replace("\\", "/").strip()
+    return name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME:]

@@ -1,0 +1,459 @@
+"""DICOM: one frame in Hounsfield units where it is CT, as a picture otherwise.
+
+Section numbers are those of the DICOM standard, PS3.3 and PS3.5.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging.formats.jpeg_validation import Expected, check_lossless, check_picture
+from spinefrac.imaging.formats.raster import luma, spread
+from spinefrac.imaging.limits import check_size
+from spinefrac.records import CtSlice, FloatImage, SliceTags
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+#: Hounsfield units of air, for padding outside the reconstructed circle.
+AIR_HU = -1024.0
+
+# CT Image Storage, Enhanced CT and Legacy Converted Enhanced CT.
+_CT_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.2",
+        "1.2.840.10008.5.1.4.1.1.2.1",
+        "1.2.840.10008.5.1.4.1.1.2.2",
+    }
+)
+
+_IMPLICIT = "1.2.840.10008.1.2"
+_EXPLICIT = "1.2.840.10008.1.2.1"
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_NATIVE = frozenset({_IMPLICIT, _EXPLICIT, _BIG_ENDIAN})
+
+_RLE = "1.2.840.10008.1.2.5"
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+
+# JPEG Lossless (both) and JPEG-LS (both): GDCM is the only decoder at hand, and can crash.
+_LOSSLESS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70, 80, 81))
+
+# Which decoder takes a compressed syntax. Pillow where it can: damaged files do not crash it.
+_DECODERS = {
+    _RLE: "pydicom",
+    "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
+    _JPEG_EXTENDED: "pillow",
+    "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000
+    "1.2.840.10008.1.2.4.91": "pillow",
+} | dict.fromkeys(_LOSSLESS, "gdcm")
+_PIXEL_DATA = 0x7FE00010
+_ANY_PIXEL_DATA = (0x7FE00008, 0x7FE00009, _PIXEL_DATA)
+
+# The only elements that are read. The patient's name is not among them, so it can reach no
+# message, no warning and no log.
+_PIXEL_TAGS = (
+    0x00080016,  # SOPClassUID
+    0x00080060,  # Modality
+    0x00280002,  # SamplesPerPixel
+    0x00280004,  # PhotometricInterpretation
+    0x00280006,  # PlanarConfiguration
+    0x00280008,  # NumberOfFrames
+    0x00280010,  # Rows
+    0x00280011,  # Columns
+    0x00280030,  # PixelSpacing
+    0x00280100,  # BitsAllocated
+    0x00280101,  # BitsStored
+    0x00280102,  # HighBit
+    0x00280103,  # PixelRepresentation
+    0x00280120,  # PixelPaddingValue
+    0x00280121,  # PixelPaddingRangeLimit
+    0x00281050,  # WindowCenter
+    0x00281051,  # WindowWidth
+    0x00281052,  # RescaleIntercept
+    0x00281053,  # RescaleSlope
+    0x00281054,  # RescaleType
+    0x00281101,  # Red, green and blue palette descriptors and data
+    0x00281102,
+    0x00281103,
+    0x00281201,
+    0x00281202,
+    0x00281203,
+    0x52009229,  # SharedFunctionalGroupsSequence
+    0x52009230,  # PerFrameFunctionalGroupsSequence
+    0x7FE00001,  # ExtendedOffsetTable
+    0x7FE00002,  # ExtendedOffsetTableLengths
+)
+
+_GROUP_TAGS = (
+    0x00100020,  # PatientID
+    0x0020000D,  # StudyInstanceUID
+    0x0020000E,  # SeriesInstanceUID
+    0x00200013,  # InstanceNumber
+    0x00200032,  # ImagePositionPatient
+)
+
+
+def read_dicom(file: BinaryIO, position: int | None = None) -> CtSlice:
+    """Read one frame.
+
+    A CT image with a rescale slope and intercept is calibrated: stored value × slope +
+    intercept gives Hounsfield units (C.11.1.1.2). Everything else, a secondary capture or
+    another modality for example, is taken as a picture: rescaled, put through its own first
+    window (or spread over its own range where it has none and more than 8 bits), inverted
+    where MONOCHROME1 says that low values are white (C.7.6.3.1.2). In a calibrated slice
+    MONOCHROME1 changes nothing, as it speaks of display and not of Hounsfield units.
+
+    Pixel padding (C.7.5.1.1.2) becomes air: -1024 HU, or the picture's minimum.
+
+    Parameters
+    ----------
+    file : binary file
+        Seekable, at its start.
+    position : int or None
+        Frame, from 0; None for the middle one.
+
+    Returns
+    -------
+    CtSlice
+        Pixels float32 (H, W), in Hounsfield units where calibrated, else in 0…255.
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported, the declared size is over the limits, or
+        the frame is missing. Damage raises whatever pydicom raises.
+    """
+    header, syntax = _read_header(file, _PIXEL_TAGS)
+    frames = int(header.get("NumberOfFrames") or 1)
+    _check_declared(header, frames)
+    position = frames // 2 if position is None else position
+    if not 0 <= position < frames:
+        raise ImageError(f"expected a frame from 0 to {frames - 1}, got {position}; choose another")
+
+    stored = _decode_frame(file, header, syntax, frames, position)
+    functional = _functional_groups(header, position)
+    slope, intercept = _rescale(header, functional)
+    calibrated = slope is not None and stored.ndim == 2 and _is_ct(header)
+    window = _window(header, functional)
+    pixels, colour = luma(stored)
+    padding = _padding(header, stored)
+    if slope is not None:
+        pixels *= np.float32(slope)
+        pixels += np.float32(intercept)
+    if calibrated:
+        if padding is not None:
+            pixels[padding] = AIR_HU
+    else:
+        if padding is not None and not padding.all():
+            pixels[padding] = pixels[~padding].min()
+        pixels = _as_picture(pixels, header, window, eight_bit=stored.dtype.itemsize == 1)
+    return CtSlice(
+        pixels=np.nan_to_num(pixels, nan=AIR_HU if calibrated else 0.0),
+        calibrated=calibrated,
+        format="dicom",
+        bits=int(header.get("BitsStored") or header.BitsAllocated),
+        colour=colour,
+        spacing_mm=_spacing(header, functional),
+        window=window if calibrated else None,
+        position=position,
+        count=frames,
+        modality=str(header.get("Modality") or "").strip().upper()[:16],
+    )
+
+
+def read_dicom_tags(file: BinaryIO) -> SliceTags:
+    """Read what the header says of patient, study and place; pixels are never touched.
+
+    Values are taken as raw bytes, so that nothing of them can show up in a warning.
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported.
+    """
+    header, _ = _read_header(file, _GROUP_TAGS)
+
+    def text(tag: int) -> str:
+        if tag not in header:
+            return ""
+        value = header.get_item(tag).value
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        return str(value if value is not None else "").strip(" \x00")
+
+    number = text(0x00200013)
+    place = text(0x00200032).split("\\")
+    return SliceTags(
+        patient=text(0x00100020),
+        study=text(0x0020000D),
+        series=text(0x0020000E),
+        instance=int(number) if number.lstrip("+-").isdecimal() else None,
+        z_mm=_number(place[2]) if len(place) == 3 else None,
+    )
+
+
+# --- header ----------------------------------------------------------------------------
+
+
+def open_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, bool]:
+    """Read the elements `tags` of a header, and whether it was followed by pixels.
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported.
+    """
+    header, _ = _read_header(file, tags)
+    return header, bool(file.read(1))
+
+
+def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
+    """Read the elements `tags` and leave `file` at the pixel data element.
+
+    The transfer syntax is looked at before the data set, because pydicom would inflate a
+    deflated one whole: 0.8 MB can become 1.6 GB.
+    """
+    from pydicom import config
+    from pydicom.filereader import read_dataset, read_preamble
+
+    # Of a damaged file pydicom would quote whole stretches in a warning, a name included.
+    config.settings.reading_validation_mode = config.IGNORE
+    read_preamble(file, force=True)
+    meta = read_dataset(
+        file, is_implicit_VR=False, is_little_endian=True, stop_when=_beyond_file_meta
+    )
+    syntax = str(meta.get("TransferSyntaxUID") or "") or _guess_syntax(file)
+    if syntax == _DEFLATED:
+        raise ImageError(
+            "expected a DICOM file that is not deflated, got the deflated transfer syntax; "
+            "convert it to Explicit VR Little Endian"
+        )
+    if syntax not in _NATIVE and syntax not in _DECODERS:
+        raise ImageError(
+            "expected a DICOM transfer syntax for single images (uncompressed, RLE, JPEG, "
+            "JPEG-LS or JPEG 2000), got another; convert it to Explicit VR Little Endian"
+        )
+    header = read_dataset(
+        file,
+        is_implicit_VR=syntax == _IMPLICIT,
+        is_little_endian=syntax != _BIG_ENDIAN,
+        stop_when=_at_pixel_data,
+        specific_tags=list(tags),
+    )
+    if not header.get("SOPClassUID"):  # anonymised files keep it in the file meta only
+        header.SOPClassUID = meta.get("MediaStorageSOPClassUID", "")
+    return header, syntax
+
+
+def _beyond_file_meta(tag: Any, vr: str | None, length: int) -> bool:
+    return tag.group != 2
+
+
+def _at_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
+    return tag in _ANY_PIXEL_DATA
+
+
+def _guess_syntax(file: BinaryIO) -> str:
+    """Tell implicit from explicit VR where no file meta says it: by the first element."""
+    start = file.tell()
+    head = file.read(8)
+    file.seek(start)
+    if len(head) < 8:
+        raise ImageError("expected a DICOM data set, the file ends early; export it again")
+    if head[4:6].isalpha() and head[4:6].isupper():
+        little = struct.unpack("<H", head[:2])[0] < 0x0100
+        return _EXPLICIT if little else _BIG_ENDIAN
+    return _IMPLICIT
+
+
+def _check_declared(header: Dataset, frames: int) -> None:
+    """Refuse what the header declares too large or no image at all, before any decoding."""
+    if "Rows" not in header or "Columns" not in header or "BitsAllocated" not in header:
+        raise ImageError(
+            "expected a DICOM image, got a DICOM object without pixels (a report, a plan or a "
+            "directory); choose an image"
+        )
+    if header.BitsAllocated not in (1, 8, 16, 32, 64):
+        raise ImageError("expected 8, 16 or 32 bits a pixel, got another; export it again")
+    channels = int(header.get("SamplesPerPixel") or 1)
+    if channels not in (1, 3):
+        raise ImageError(f"expected 1 or 3 samples a pixel, got {channels}; export it as grey")
+    check_size(
+        int(header.Rows),
+        int(header.Columns),
+        channels,
+        frames,
+        sample_bytes=max(1, int(header.BitsAllocated) // 8),
+    )
+
+
+def _is_ct(header: Dataset) -> bool:
+    """Whether rescaled values are Hounsfield units (C.8.2.1, C.11.1.1.2)."""
+    if str(header.get("RescaleType") or "HU").strip().upper() != "HU":
+        return False
+    if str(header.get("SOPClassUID", "")) in _CT_CLASSES:
+        return True
+    # Anonymised files may have lost the class but keep the modality. A secondary capture of
+    # a CT also says modality CT, but has another class.
+    return not header.get("SOPClassUID") and str(header.get("Modality", "")).strip() == "CT"
+
+
+def _functional_groups(header: Dataset, position: int) -> list[Dataset]:
+    """Return the frame's own and the shared functional groups (C.7.6.16), nearest first."""
+    per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
+    shared = header.get("SharedFunctionalGroupsSequence") or []
+    return [*per_frame[position : position + 1], *shared[:1]]
+
+
+def _values(header: Dataset, functional: list[Dataset], sequence: str, keyword: str) -> list[float]:
+    """Return the numbers of an element, from the functional groups or the data set itself."""
+    places = [item for group in functional for item in (group.get(sequence) or [])]
+    for place in [*places, header]:
+        value = place.get(keyword)
+        if value is not None and value != "":
+            many = value if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+            numbers = [_number(one) for one in many]
+            return [number for number in numbers if number is not None]
+    return []
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _rescale(header: Dataset, functional: list[Dataset]) -> tuple[float | None, float]:
+    sequence = "PixelValueTransformationSequence"
+    slope = _values(header, functional, sequence, "RescaleSlope")
+    intercept = _values(header, functional, sequence, "RescaleIntercept")
+    if not slope or not intercept or slope[0] == 0:
+        return None, 0.0
+    return slope[0], intercept[0]
+
+
+def _window(header: Dataset, functional: list[Dataset]) -> tuple[float, float] | None:
+    """Return the first window; the others are alternative views (C.11.2.1.2)."""
+    centers = _values(header, functional, "FrameVOILUTSequence", "WindowCenter")
+    widths = _values(header, functional, "FrameVOILUTSequence", "WindowWidth")
+    if not centers or not widths or widths[0] < 1:
+        return None
+    return centers[0], widths[0]
+
+
+def _spacing(header: Dataset, functional: list[Dataset]) -> tuple[float, float] | None:
+    spacing = _values(header, functional, "PixelMeasuresSequence", "PixelSpacing")
+    if len(spacing) != 2 or min(spacing) <= 0:
+        return None
+    return spacing[0], spacing[1]
+
+
+# --- pixels ----------------------------------------------------------------------------
+
+
+def _decode_frame(
+    file: BinaryIO, header: Dataset, syntax: str, frames: int, position: int
+) -> npt.NDArray[Any]:
+    """Return the stored values of one frame: (H, W), or (H, W, 3) RGB."""
+    from pydicom.encaps import get_frame
+    from pydicom.pixels import get_decoder
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import as_pixel_options
+    from pydicom.uid import UID
+
+    tag, vr = _enter_pixel_data(file, syntax)
+    start = file.tell()
+    if tag != _PIXEL_DATA:
+        raise ImageError("expected integer pixels, got a floating-point DICOM; export it again")
+    options: dict[str, Any] = as_pixel_options(header)
+    options["number_of_frames"] = frames
+    options["pixel_keyword"] = "PixelData"
+    options["transfer_syntax_uid"] = UID(syntax)
+    options["pixel_vr"] = vr
+    if syntax in _NATIVE:
+        _check_native_length(file, header, frames)
+    elif syntax == _JPEG_EXTENDED and int(header.BitsAllocated) != 8:
+        raise ImageError(
+            "expected 8-bit lossy JPEG in DICOM, got 12-bit, which no free decoder reads; "
+            "export it uncompressed"
+        )
+    elif syntax != _RLE:
+        frame = get_frame(file, position, number_of_frames=frames)
+        (check_lossless if syntax in _LOSSLESS else check_picture)(frame, _expected(header))
+        file.seek(start)
+    stored, _ = get_decoder(UID(syntax)).as_array(
+        file, index=position, decoding_plugin=_DECODERS.get(syntax, ""), **options
+    )
+    if str(header.get("PhotometricInterpretation", "")).startswith("PALETTE"):
+        stored = apply_color_lut(stored, header)
+    return stored
+
+
+def _expected(header: Dataset) -> Expected:
+    return Expected(
+        rows=int(header.Rows),
+        columns=int(header.Columns),
+        samples=int(header.get("SamplesPerPixel") or 1),
+        bits_allocated=int(header.BitsAllocated),
+    )
+
+
+def _enter_pixel_data(file: BinaryIO, syntax: str) -> tuple[int, str]:
+    """Step over the pixel data element's tag, VR and length (PS3.5, 7.1)."""
+    endian = ">" if syntax == _BIG_ENDIAN else "<"
+    head = file.read(8 if syntax == _IMPLICIT else 12)
+    if len(head) < 8:
+        raise ImageError("expected DICOM pixels, the file ends before them; export it again")
+    group, element = struct.unpack(f"{endian}HH", head[:4])
+    vr = "OW" if syntax == _IMPLICIT else head[4:6].decode("ascii", "replace")
+    return group << 16 | element, vr
+
+
+def _check_native_length(file: BinaryIO, header: Dataset, frames: int) -> None:
+    """Compare what the header declares with what the file still holds."""
+    start = file.tell()
+    left = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
+    samples = int(header.Rows) * int(header.Columns) * int(header.get("SamplesPerPixel") or 1)
+    expected = frames * samples * int(header.BitsAllocated) // 8
+    if left < expected:
+        raise ImageError(
+            f"expected {expected} bytes of DICOM pixels, got {left}: the file ends early; "
+            "copy or export it again"
+        )
+
+
+def _padding(header: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+    """Return where stored values are padding (C.7.5.1.1.2), or None where nowhere."""
+    value = _number(header.get("PixelPaddingValue"))
+    if value is None or stored.ndim != 2:
+        return None
+    limit = _number(header.get("PixelPaddingRangeLimit"))
+    low, high = sorted((value, value if limit is None else limit))
+    padding = (stored >= low) & (stored <= high)
+    return padding if padding.any() else None
+
+
+def _as_picture(
+    pixels: FloatImage, header: Dataset, window: tuple[float, float] | None, *, eight_bit: bool
+) -> FloatImage:
+    """Bring uncalibrated values to grey in 0…255."""
+    if window is not None:
+        center, width = window
+        pixels = np.clip((pixels - (center - width / 2)) * (255.0 / width), 0, 255)
+    elif not eight_bit:
+        pixels = spread(pixels)
+    pixels = np.clip(pixels, 0, 255).astype(np.float32, copy=False)
+    if header.get("PhotometricInterpretation") == "MONOCHROME1":
+        pixels = np.float32(255) - pixels
+    return pixels

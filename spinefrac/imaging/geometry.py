@@ -1,0 +1,235 @@
+"""Where a slice lies in the patient: read from its header, said in letters and millimetres.
+
+Coordinates are DICOM's (PS3.3, C.7.6.2.1.1): millimetres, x towards the patient's left, y
+towards the back, z towards the head.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from spinefrac.imaging.formats.dicom import open_header
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+Vector = tuple[float, float, float]
+
+#: Letters of the patient's sides, towards - and + of x, y and z (PS3.3, C.7.6.1.1.1).
+_SIDES = (("R", "L"), ("A", "P"), ("F", "H"))
+
+#: Elements that say where a slice lies; nothing that names the patient is among them.
+_TAGS = (
+    0x00080008,  # ImageType
+    0x00080016,  # SOPClassUID
+    0x00080018,  # SOPInstanceUID
+    0x00180050,  # SliceThickness
+    0x00181120,  # GantryDetectorTilt
+    0x0020000D,  # StudyInstanceUID
+    0x0020000E,  # SeriesInstanceUID
+    0x00200011,  # SeriesNumber
+    0x00200013,  # InstanceNumber
+    0x00200032,  # ImagePositionPatient
+    0x00200037,  # ImageOrientationPatient
+    0x00200052,  # FrameOfReferenceUID
+    0x00280008,  # NumberOfFrames
+    0x00280010,  # Rows
+    0x00280011,  # Columns
+    0x00280030,  # PixelSpacing
+    0x52009229,  # SharedFunctionalGroupsSequence
+    0x52009230,  # PerFrameFunctionalGroupsSequence
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one slice lies, and the identifiers that refer to it; what is unknown is empty.
+
+    Attributes
+    ----------
+    position_mm : (x, y, z) or None
+        Centre of the first pixel, top left.
+    across, down : (x, y, z) or None
+        Unit vectors along a row to the right, and along a column downwards.
+    spacing_mm : (row, column) or None
+    thickness_mm, tilt_degrees : float or None
+        Slice thickness, and the tilt of the gantry as the header states it.
+    rows, columns : int
+    study, series, instance, sop_class, frame_of_reference : str
+        UIDs; `instance` is the SOPInstanceUID.
+    number, series_number : int or None
+        InstanceNumber and SeriesNumber.
+    localizer : bool
+        Whether the image is a scout view to plan on.
+    """
+
+    position_mm: Vector | None = None
+    across: Vector | None = None
+    down: Vector | None = None
+    spacing_mm: tuple[float, float] | None = None
+    thickness_mm: float | None = None
+    tilt_degrees: float | None = None
+    rows: int = 0
+    columns: int = 0
+    study: str = ""
+    series: str = ""
+    instance: str = ""
+    sop_class: str = ""
+    frame_of_reference: str = ""
+    number: int | None = None
+    series_number: int | None = None
+    localizer: bool = False
+
+    @property
+    def normal(self) -> Vector | None:
+        """Unit vector across the slice: head-wards for a common axial slice."""
+        if self.across is None or self.down is None:
+            return None
+        x, y, z = np.cross(self.across, self.down).tolist()
+        return x, y, z
+
+    @property
+    def along_mm(self) -> float | None:
+        """Position along the normal, in millimetres."""
+        if self.normal is None or self.position_mm is None:
+            return None
+        return float(np.dot(self.normal, self.position_mm))
+
+    @property
+    def letters(self) -> tuple[str, str, str, str]:
+        """Which side of the patient lies left, right, at the top and at the bottom.
+
+        R, L, A, P, F and H, as in DICOM; two letters where a slice is oblique; empty where
+        the orientation is unknown.
+        """
+        if self.across is None or self.down is None:
+            return "", "", "", ""
+        return (
+            side(tuple(-part for part in self.across)),
+            side(self.across),
+            side(tuple(-part for part in self.down)),
+            side(self.down),
+        )
+
+    @property
+    def plane(self) -> str:
+        """``axial``, ``coronal`` or ``sagittal``, by the nearest axis; empty where unknown."""
+        if self.normal is None:
+            return ""
+        return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(self.normal)))]
+
+
+def side(direction: tuple[float, ...]) -> str:
+    """Name the patient's side that a unit vector points to, the strongest part first.
+
+    A part below 0.26, the sine of 15°, is left out.
+    """
+    order = sorted(range(3), key=lambda axis: -abs(direction[axis]))
+    return "".join(
+        _SIDES[axis][int(direction[axis] > 0)]
+        for number, axis in enumerate(order)
+        if number == 0 or (number == 1 and abs(direction[axis]) > 0.26)
+    )
+
+
+def read_places(file: BinaryIO) -> tuple[list[Place], bool]:
+    """Read where each frame of a DICOM file lies; pixels are never touched.
+
+    Parameters
+    ----------
+    file : binary file
+        Seekable, at its start; may be cut off after the header.
+
+    Returns
+    -------
+    places : list of Place
+        One a frame; one for a common file.
+    complete : bool
+        Whether the header was read up to the pixels; False where the file ended before.
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported. Damage raises whatever pydicom raises.
+    """
+    header, complete = open_header(file, _TAGS)
+    frames = min(max(int(_number(header.get("NumberOfFrames")) or 1), 1), 100_000)
+    shared = (header.get("SharedFunctionalGroupsSequence") or [])[:1]
+    per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
+    if frames > 1 and not (shared or per_frame):
+        # Frames without functional groups have no places of their own.
+        return [_place(header, [], placed=False)] * frames, complete
+    return [
+        _place(header, [*per_frame[frame : frame + 1], *shared]) for frame in range(frames)
+    ], complete
+
+
+def _place(header: Dataset, groups: list[Dataset], *, placed: bool = True) -> Place:
+    def numbers(sequence: str, keyword: str, length: int) -> list[float] | None:
+        holders = [item for group in groups for item in (group.get(sequence) or [])[:1]]
+        for holder in [*holders, header]:
+            found = [_number(part) for part in _many(holder.get(keyword))]
+            if len(found) == length and None not in found:
+                return [part for part in found if part is not None]
+        return None
+
+    position = numbers("PlanePositionSequence", "ImagePositionPatient", 3) if placed else None
+    across, down = _axes(numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6))
+    spacing = numbers("PixelMeasuresSequence", "PixelSpacing", 2)
+    thickness = numbers("PixelMeasuresSequence", "SliceThickness", 1)
+    kinds = [str(kind).upper() for kind in _many(header.get("ImageType"))]
+    number, series_number = (
+        _number(header.get(keyword)) for keyword in ("InstanceNumber", "SeriesNumber")
+    )
+    return Place(
+        position_mm=(position[0], position[1], position[2]) if position else None,
+        across=across,
+        down=down,
+        spacing_mm=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
+        thickness_mm=thickness[0] if thickness else None,
+        tilt_degrees=_number(header.get("GantryDetectorTilt")),
+        rows=int(_number(header.get("Rows")) or 0),
+        columns=int(_number(header.get("Columns")) or 0),
+        study=_text(header, "StudyInstanceUID"),
+        series=_text(header, "SeriesInstanceUID"),
+        instance=_text(header, "SOPInstanceUID"),
+        sop_class=_text(header, "SOPClassUID"),
+        frame_of_reference=_text(header, "FrameOfReferenceUID"),
+        number=None if number is None else int(number),
+        series_number=None if series_number is None else int(series_number),
+        localizer="LOCALIZER" in kinds,
+    )
+
+
+def _axes(cosines: list[float] | None) -> tuple[Vector | None, Vector | None]:
+    """Return the unit vectors of an ImageOrientationPatient; None where they are no such."""
+    if cosines is None:
+        return None, None
+    across, down = np.array(cosines[:3]), np.array(cosines[3:])
+    lengths = float(np.linalg.norm(across)), float(np.linalg.norm(down))
+    if not all(0.9 < length < 1.1 for length in lengths) or abs(float(across @ down)) > 0.1:
+        return None, None
+    (a, b, c), (d, e, f) = (across / lengths[0]).tolist(), (down / lengths[1]).tolist()
+    return (a, b, c), (d, e, f)
+
+
+def _many(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(header: Dataset, keyword: str) -> str:
+    return str(header.get(keyword) or "").strip(" \x00")[:64]

@@ -1,0 +1,500 @@
+"""Files into series: slices in the order of the patient's body, and what is wrong with them.
+
+A series is one DICOM series, the frames of a multi-frame DICOM, or a NIfTI volume. Order comes
+from the position along the slice normal, never from a file's name.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging.collect import SourceFile, natural
+from spinefrac.imaging.formats import detection, nifti
+from spinefrac.imaging.geometry import Place, read_places
+from spinefrac.imaging.limits import check_file
+from spinefrac.imaging.read import damage_named, read
+from spinefrac.records import CtSlice, Unreadable
+
+#: A DICOM header rarely is longer; more of the file is fetched only where it is, in bytes.
+_HEAD_BYTES = 32 * 1024
+
+#: Positions nearer than this are the same place, in millimetres.
+_SAME_PLACE_MM = 0.01
+
+#: A step so many times the usual one means that slices are missing between.
+_GAP = 1.5
+
+#: Steps may differ from the usual one by this share before they count as uneven.
+_EVEN = 0.1
+
+#: Angle between the way from slice to slice and the slice normal that counts as a tilt, degrees.
+_TILT = 0.5
+
+_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSlice:
+    """One slice of a series: the file that holds it, and where in file and patient it lies.
+
+    Attributes
+    ----------
+    file : SourceFile
+    place : Place
+    frame : int or None
+        Frame of a multi-frame DICOM or slice of a volume; None where the file is one slice.
+    axis : int
+        For NIfTI: 0 sagittal, 1 coronal, 2 axial.
+    """
+
+    file: SourceFile
+    place: Place
+    frame: int | None = None
+    axis: int = 2
+
+    def read(self) -> CtSlice:
+        """Read and decode this slice; a volume's position and count stay those of its file.
+
+        Raises
+        ------
+        ImageError
+        """
+        return read(self.file.content(), name=self.file.name, position=self.frame, axis=self.axis)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFinding:
+    """Something about a series that its reader should know, in one plain sentence.
+
+    `code` is one of ``missing``, ``uneven``, ``repeated``, ``tilt``, ``split``, ``unplaced``,
+    ``unnamed``, ``localizer``; `slices` are the numbers (from 1) it is about.
+    """
+
+    code: str
+    message: str
+    slices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Slices of one scan in order along their normal: for axial ones from foot to head.
+
+    Attributes
+    ----------
+    name : str
+        What to call it in a list: the series number where there is one.
+    format : str
+        ``dicom`` or ``nifti``.
+    slices : tuple of SeriesSlice
+        At least two; each is read only when it is asked for.
+    positions_mm : tuple of float, as many as slices
+        Rising: along the normal (DICOM) or the RAS+ axis (NIfTI). Empty where the files do not
+        say.
+    step_mm : float or None
+        The usual distance of neighbours, the median.
+    findings : tuple of SeriesFinding
+    """
+
+    name: str
+    format: str
+    slices: tuple[SeriesSlice, ...] = field(repr=False)
+    positions_mm: tuple[float, ...] = field(default=(), repr=False)
+    step_mm: float | None = None
+    findings: tuple[SeriesFinding, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+    @property
+    def plane(self) -> str:
+        """``axial``, ``coronal`` or ``sagittal``; empty where unknown."""
+        return self.slices[0].place.plane
+
+    @property
+    def volume(self) -> SourceFile | None:
+        """The file of a NIfTI volume, which can be cut along another axis too."""
+        return self.slices[0].file if self.format == "nifti" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """What files turned out to be: series, single slices, and what could not be read.
+
+    `singles` are pictures and DICOM files that belong to no series of two or more.
+    """
+
+    series: tuple[Series, ...]
+    singles: tuple[SeriesSlice, ...]
+    unreadable: tuple[Unreadable, ...]
+
+
+def arrange(
+    files: Sequence[SourceFile],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Arranged:
+    """Find the series among files, looking at headers only.
+
+    Parameters
+    ----------
+    files : sequence of SourceFile
+        In natural order of their names; `files.bring` opens ZIPs first.
+    progress : callable, optional
+        Called with the number of files looked at and of all. May raise to stop.
+
+    Returns
+    -------
+    Arranged
+        Series with the most slices first.
+    """
+    volumes: list[Series] = []
+    placed: dict[tuple[object, ...], list[SeriesSlice]] = defaultdict(list)
+    singles: list[SeriesSlice] = []
+    unreadable: list[Unreadable] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for done, (file, looked) in enumerate(zip(files, pool.map(_look, files), strict=True)):
+            if progress:
+                progress(done, len(files))
+            if isinstance(looked, ImageError):
+                unreadable.append(Unreadable(file.name, str(looked)))
+            elif isinstance(looked, Series):
+                volumes.append(looked)
+            else:
+                for part in looked:
+                    key = _key(part)
+                    (placed[key] if key else singles).append(part)
+    found, left = _assemble(placed)
+    singles += left
+    order = {file.name: number for number, file in enumerate(files)}
+    singles.sort(key=lambda part: order[part.file.name])
+    found = sorted([*volumes, *found], key=lambda series: -len(series))
+    return Arranged(_named_apart(found), tuple(singles), tuple(unreadable))
+
+
+def _named_apart(found: list[Series]) -> tuple[Series, ...]:
+    """Number series of the same name."""
+    seen: Counter[str] = Counter()
+    apart = []
+    for series in found:
+        seen[series.name] += 1
+        number = seen[series.name]
+        apart.append(replace(series, name=f"{series.name} ({number})") if number > 1 else series)
+    return tuple(apart)
+
+
+def volume(file: SourceFile, axis: int = 2) -> Series:
+    """Return a NIfTI volume as a series along one axis.
+
+    Parameters
+    ----------
+    file : SourceFile
+        Plain or gzip. It is inflated once, when the first slice is read, and then kept.
+    axis : int
+        0 sagittal, 1 coronal, 2 axial; slices run towards the patient's right to left, back
+        to front, or foot to head, by the affine.
+
+    Returns
+    -------
+    Series
+
+    Raises
+    ------
+    ImageError
+        If it is no NIfTI volume or larger than the limits allow.
+    """
+    with damage_named("nifti"):
+        shape = nifti.volume_shape(io.BytesIO(file.fetch(_HEAD_BYTES)))
+    count, (rows, columns) = shape.counts[axis], shape.plane(axis)
+    step = shape.steps_mm[axis]
+    place = Place(
+        across=_NIFTI_AXES[axis][0],
+        down=_NIFTI_AXES[axis][1],
+        spacing_mm=shape.spacing_mm(axis),
+        rows=rows,
+        columns=columns,
+    )
+    content = _InflatedOnce(file)
+    inflated = replace(file, fetch=content)
+    slices = tuple(SeriesSlice(inflated, place, frame=number, axis=axis) for number in range(count))
+    origin = shape.origin_mm[axis]
+    return Series(
+        name=file.name,
+        format="nifti",
+        slices=slices,
+        positions_mm=tuple(origin + step * number for number in range(count)),
+        step_mm=step,
+    )
+
+
+#: How slices of a volume are shown: towards +x of DICOM (left), +y (back) and +z (head).
+_NIFTI_AXES: tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ...] = (
+    ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0)),  # sagittal: front on the left, head at the top
+    ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0)),  # coronal: right on the left, head at the top
+    ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),  # axial: right on the left, front at the top
+)
+
+
+class _InflatedOnce:
+    """The bytes of a volume, unpacked at the first call and kept."""
+
+    def __init__(self, file: SourceFile) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._content: bytes | None = None
+
+    def __call__(self, most: int | None) -> bytes:
+        if most is not None:
+            return self._file.fetch(most)
+        with self._lock:
+            if self._content is None:
+                with damage_named("nifti"):
+                    self._content = nifti.inflated(self._file.content())
+            return self._content
+
+
+def _look(file: SourceFile) -> list[SeriesSlice] | Series | ImageError:
+    """Look at one file's header. Returns the error instead of raising it: others go on."""
+    try:
+        try:
+            check_file(file.size)
+            head = file.fetch(_HEAD_BYTES)
+            kind = detection.detect(io.BytesIO(head))
+            if kind == "nifti":
+                series = volume(file)
+                return series if len(series) > 1 else list(series.slices)
+            if kind != "dicom":
+                return [SeriesSlice(file, Place())]
+            places = _places(file, head)
+        except ImageError as error:
+            text = str(error)
+            return error if text.startswith(file.name) else ImageError(f"{file.name}: {text}")
+    except OSError:
+        return ImageError(f"{file.name}: expected a readable file; check it and bring it again")
+    if len(places) == 1:
+        return [SeriesSlice(file, places[0])]
+    return [SeriesSlice(file, place, frame=frame) for frame, place in enumerate(places)]
+
+
+def _places(file: SourceFile, head: bytes) -> list[Place]:
+    """Read the places from the first bytes, from all where those end inside the header."""
+    if len(head) < file.size:
+        try:
+            places, complete = read_places(io.BytesIO(head))
+            if complete:
+                return places
+        except Exception:  # noqa: BLE001 - cut off inside an element; the whole file decides
+            head = b""
+        head = file.content()
+    with damage_named("dicom"):
+        return read_places(io.BytesIO(head))[0]
+
+
+def _key(part: SeriesSlice) -> tuple[object, ...] | None:
+    """Return what slices of one series have in common; None for a slice of its own."""
+    place = part.place
+    if place.series:
+        return place.study, place.series
+    if part.frame is not None:
+        return "frames", part.file.name
+    if place.along_mm is not None:  # anonymised files may have lost their UIDs
+        return "folder", _folder(part.file)
+    return None
+
+
+def _folder(file: SourceFile) -> str:
+    return file.name.rpartition("/")[0]
+
+
+def _assemble(
+    placed: dict[tuple[object, ...], list[SeriesSlice]],
+) -> tuple[list[Series], list[SeriesSlice]]:
+    """Turn the slices of each series UID into series of one geometry each."""
+    found: list[Series] = []
+    singles: list[SeriesSlice] = []
+    for members in placed.values():
+        unique, copies = _without_copies(members)
+        by_geometry: dict[tuple[object, ...], list[SeriesSlice]] = defaultdict(list)
+        for part in unique:
+            by_geometry[_geometry(part.place)].append(part)
+        groups = sorted(by_geometry.values(), key=len, reverse=True)
+        for group in groups:
+            if len(group) < 2:
+                singles += group
+                continue
+            findings = _split_findings(group, groups)
+            if copies:
+                findings.append(
+                    SeriesFinding("repeated", f"{_slices(copies)} came twice and count once.")
+                )
+            found.append(_in_order(group, findings))
+    return found, singles
+
+
+def _without_copies(members: Iterable[SeriesSlice]) -> tuple[list[SeriesSlice], int]:
+    """Leave out files that are the same instance again; return how many there were."""
+    seen: dict[tuple[str, int | None], SeriesSlice] = {}
+    unnamed = []
+    count = 0
+    for part in members:
+        count += 1
+        if part.place.instance:
+            seen.setdefault((part.place.instance, part.frame), part)
+        else:
+            unnamed.append(part)
+    unique = [*seen.values(), *unnamed]
+    return unique, count - len(unique)
+
+
+def _geometry(place: Place) -> tuple[object, ...]:
+    """Return what must be alike for slices to be stacked, rounded to what scanners keep."""
+    axes = (place.across or ()) + (place.down or ())
+    spacing = place.spacing_mm or ()
+    return (
+        tuple(round(part, 2) + 0.0 for part in axes),
+        tuple(round(part, 3) for part in spacing),
+        place.rows,
+        place.columns,
+        place.localizer,
+    )
+
+
+def _split_findings(
+    group: list[SeriesSlice], groups: list[list[SeriesSlice]]
+) -> list[SeriesFinding]:
+    """Say where one series UID holds slices that do not belong together."""
+    if group[0].place.localizer:
+        return [SeriesFinding("localizer", "These are scout views, no slices to read.")]
+    others = [len(other) for other in groups if other is not group]
+    if not others:
+        return []
+    return [
+        SeriesFinding(
+            "split",
+            f"The same series also holds {_slices(sum(others))} of another orientation, size or "
+            "spacing; they are kept apart.",
+        )
+    ]
+
+
+def _in_order(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series:
+    """Sort slices of one geometry along their normal and look at the steps between them."""
+    along = [part.place.along_mm for part in group]
+    first = group[0].place
+    name = _folder(group[0].file).rpartition("/")[2] or "Series"
+    if first.series_number is not None:
+        name = f"Series {first.series_number}"
+    if not first.series and group[0].frame is None:
+        findings.append(
+            SeriesFinding(
+                "unnamed",
+                "The files do not say which series they belong to; those of one folder are taken "
+                "for one.",
+            )
+        )
+    if any(position is None for position in along):
+        group = sorted(group, key=_by_number)
+        finding = SeriesFinding(
+            "unplaced",
+            "The files do not say where their slices lie; they are in the order of their "
+            "instance numbers, else of their names.",
+        )
+        return Series(name, "dicom", tuple(group), findings=(*findings, finding))
+    order = sorted(
+        range(len(group)), key=lambda row: (round(along[row] or 0.0, 3), _by_number(group[row]))
+    )
+    slices = tuple(group[row] for row in order)
+    positions = tuple(float(along[row] or 0.0) for row in order)
+    steps = np.diff(positions)
+    forward = steps[steps > _SAME_PLACE_MM]
+    step = float(np.median(forward)) if forward.size else None
+    findings += _step_findings(positions, steps, step)
+    findings += _tilt_findings(slices)
+    return Series(name, "dicom", slices, positions, step, tuple(findings))
+
+
+def _by_number(part: SeriesSlice) -> tuple[object, ...]:
+    number = part.place.number
+    return (number is None, number or 0, part.frame or 0, natural(part.file.name))
+
+
+def _step_findings(
+    positions: tuple[float, ...], steps: np.ndarray, step: float | None
+) -> list[SeriesFinding]:
+    findings = []
+    same = np.flatnonzero(steps <= _SAME_PLACE_MM)
+    if same.size:
+        findings.append(
+            SeriesFinding(
+                "repeated",
+                f"{_slices(same.size)} {'lies' if same.size == 1 else 'lie'} where another one "
+                "does: two scans or two phases may be mixed.",
+                tuple((same + 2).tolist()),
+            )
+        )
+    if step is None:
+        return findings
+    gaps = np.flatnonzero(steps > _GAP * step)
+    if gaps.size:
+        missing = sum(max(round(steps[gap] / step) - 1, 1) for gap in gaps.tolist())
+        where = ", ".join(
+            f"{gap + 1} and {gap + 2} ({steps[gap]:.1f} mm apart)" for gap in gaps[:3].tolist()
+        )
+        more = f" and in {gaps.size - 3} more places" if gaps.size > 3 else ""
+        findings.append(
+            SeriesFinding(
+                "missing",
+                f"About {_slices(missing)} {'is' if missing == 1 else 'are'} missing between "
+                f"{where}{more}; a fracture there would not be seen.",
+                tuple((gaps + 1).tolist()),
+            )
+        )
+    usual = steps[(steps > _SAME_PLACE_MM) & (steps <= _GAP * step)]
+    if usual.size and float(np.abs(usual - step).max()) > _EVEN * step + _SAME_PLACE_MM:
+        findings.append(
+            SeriesFinding(
+                "uneven",
+                f"Steps between slices vary from {usual.min():.2f} to {usual.max():.2f} mm.",
+            )
+        )
+    return findings
+
+
+def _tilt_findings(slices: tuple[SeriesSlice, ...]) -> list[SeriesFinding]:
+    """Compare the way from the first slice to the last with the normal; believe the header too."""
+    first, last = slices[0].place, slices[-1].place
+    way = np.subtract(last.position_mm or (0, 0, 0), first.position_mm or (0, 0, 0))
+    length = float(np.linalg.norm(way))
+    shear = 0.0
+    if length > _SAME_PLACE_MM and first.normal:
+        cosine = abs(float(way @ np.array(first.normal))) / length
+        shear = float(np.degrees(np.arccos(min(cosine, 1.0))))
+    if shear > _TILT:
+        return [
+            SeriesFinding(
+                "tilt",
+                f"The gantry was tilted by {shear:.1f}°: each slice is right in itself, but they "
+                "are shifted against each other.",
+            )
+        ]
+    stated = abs(first.tilt_degrees or 0.0)
+    if stated > _TILT:
+        return [
+            SeriesFinding(
+                "tilt",
+                f"The files state a gantry tilt of {stated:.1f}°, though the slices are not "
+                "shifted against each other: they may have been straightened.",
+            )
+        ]
+    return []
+
+
+def _slices(count: int) -> str:
+    return "1 slice" if count == 1 else f"{count:,} slices"

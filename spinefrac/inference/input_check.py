@@ -1,0 +1,106 @@
+"""Is a slice like those the model was trained on? Simple picture statistics, said in words.
+
+A network answers on anything: a holiday photo gets a probability too. Sixteen statistics of
+the model input (greys, edges, texture, symmetry) are compared with the training inputs' by a
+robust Mahalanobis distance. This notices pictures of another kind. It does not notice a CT
+slice of another body region or scanner that happens to look alike, nor a wrong answer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spinefrac.records import CtSlice, InputCheck, ModelInput
+from spinefrac.store.input_statistics import FEATURES, FloatArray, InputCheckStatistics, measure
+
+#: What it means for each statistic to be too low and too high.
+_WORDS = {
+    "mean": ("darker", "brighter"),
+    "spread": ("of less contrast", "of more contrast"),
+    "black": ("with less black around the body", "with more black around the body"),
+    "white": ("with less bone-white", "with more white"),
+    "p25": ("darker", "brighter"),
+    "p50": ("darker", "brighter"),
+    "p75": ("darker", "brighter"),
+    "p95": ("darker", "brighter"),
+    "flat": ("with fewer equal pixels", "with larger flat areas"),
+    "entropy": ("with fewer shades of grey", "with more shades of grey"),
+    "edges": ("smoother", "with more edges"),
+    "sharp": ("with fewer sharp edges", "with more sharp edges"),
+    "coarse": ("with less of its structure in large shapes", "with little but large shapes"),
+    "fine": ("with less fine structure", "with more fine structure or noise"),
+    "symmetry": ("less alike left and right", "more alike left and right"),
+    "centre": ("darker in the centre than at the border", "with all its brightness in the centre"),
+}
+
+#: DICOM modalities that a CT slice may come under, as a capture or without a header.
+_MAYBE_CT = ("", "CT", "OT", "SC")
+
+
+def check(statistics: InputCheckStatistics, ct: CtSlice, model_input: ModelInput) -> InputCheck:
+    """Compare a slice with the training inputs.
+
+    Parameters
+    ----------
+    statistics : InputCheckStatistics
+        Of the model that is asked.
+    ct : CtSlice
+        The slice as it came; its colours and its modality are used.
+    model_input : ModelInput
+        The same slice as the model sees it.
+
+    Returns
+    -------
+    InputCheck
+    """
+    features = measure(model_input.pixels)
+    distance = float(statistics.distance(features))
+    score = round(statistics.percentile(distance), 1)
+    if ct.colour:
+        return InputCheck(100.0, False, "a colour photograph or picture, as no CT slice is")
+    if not ct.calibrated and ct.modality not in _MAYBE_CT:
+        return InputCheck(100.0, False, f"{_modality(ct.modality)}, and no CT slice")
+    if distance <= statistics.limit:
+        return InputCheck(score, True)
+    return InputCheck(score, False, _reason(ct, features, statistics.standardize(features)))
+
+
+def _reason(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
+    """Name what an untypical slice looks like, and what is most unusual about it."""
+    worst = [index for index in np.argsort(-np.abs(z)) if abs(z[index]) > 3]
+    words = list(dict.fromkeys(_WORDS[FEATURES[index]][int(z[index] > 0)] for index in worst))
+    if {"darker", "brighter"} <= set(words[:2]):  # its dark parts darker, its bright ones brighter
+        words = ["of more contrast", *words[2:]]
+    what = " and ".join(words[:2]) or "in an unusual combination of grey levels and structure"
+    return f"{_kind(ct, features, z)} ({what})"
+
+
+def _modality(code: str) -> str:
+    """Say in words what a DICOM modality (PS3.3, C.7.3.1.1.1) is."""
+    if code in ("CR", "DX", "DR", "RG", "RF", "XA", "MG", "PX", "IO"):
+        return "an X-ray picture"
+    words = {"MR": "a magnetic resonance (MR)", "US": "an ultrasound", "NM": "a nuclear medicine"}
+    if code in words:
+        return f"{words[code]} picture"
+    return f"a DICOM picture of another modality ({code})" if code.isalnum() else "another picture"
+
+
+def _kind(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
+    """Say what a picture looks like, by rules read off pictures of each kind.
+
+    It is a guess for people, right nine times in ten on the kinds it knows, and has no say in
+    whether a slice is typical; `benchmarks/input_check.py` measures both.
+    """
+    of = dict(zip(FEATURES, features.tolist(), strict=True))
+    far = dict(zip(FEATURES, np.abs(z).tolist(), strict=True))
+    if ct.calibrated:  # Hounsfield units: the window is the model's own
+        return "another region of the body or another scanner"
+    if max(far["mean"], far["p50"]) <= 3:
+        return "far from all training slices"
+    if of["flat"] > 0.3 or (of["black"] > 0.15 and of["sharp"] > 0.06 and of["p95"] <= 0.98):
+        return "like a document, chart or drawing"
+    if of["p95"] > 0.98 and of["white"] <= 0.24:
+        return "in another window (brightness and contrast), or another region of the body"
+    if of["black"] <= 0.15 and of["fine"] > 0.03:
+        return "like a photograph"
+    return "like an X-ray or ultrasound picture"

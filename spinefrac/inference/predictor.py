@@ -1,0 +1,194 @@
+"""One forward pass of a saved model through ONNX Runtime: probability and heat map."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac import imaging
+from spinefrac.errors import ModelError
+from spinefrac.evaluation import calibration
+from spinefrac.inference import input_check
+from spinefrac.records import CtSlice, ModelInput, Prediction
+from spinefrac.store import repository
+from spinefrac.store.input_statistics import InputCheckStatistics
+from spinefrac.store.repository import SavedModel
+
+#: Slices that go through the network at once in `Predictor.predict_many`.
+BATCH = 16
+
+#: Predictors that `open_model` keeps, the least recently used leaves first.
+KEPT_OPEN = 4
+
+
+# More passes at once than cores are no faster, and each takes memory of its own.
+_passes = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
+class Predictor:
+    """Answers of one saved model. Any number of threads may share it.
+
+    Parameters
+    ----------
+    model : SavedModel
+
+    Raises
+    ------
+    ModelError
+        ONNX Runtime refuses the model's file.
+    """
+
+    def __init__(self, model: SavedModel) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # One thread a pass: the network is small, and a server's threads share the cores.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        # One arena for all threads; without it each thread's own heap keeps a pass's memory.
+        options.enable_cpu_mem_arena = True
+        options.log_severity_level = 3
+        self.model = model
+        # As bytes: what is run is what the card vouches for, whatever lies there a moment later.
+        content = model.content(repository.ONNX_FILE)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"]
+            )
+            self._outputs = ["logits", "heatmaps"] if model.card.heatmap == "exact" else ["logits"]
+            known = model.card.input_check
+            self._statistics = InputCheckStatistics.from_dict(known) if known else None
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [""])[0][:200]
+            raise ModelError(
+                f"Model {model.id} cannot be opened for serving ({reason}): update spinefrac or "
+                "train the model again"
+            ) from error
+
+    def predict(self, ct: CtSlice, *, heatmap: bool = True) -> Prediction:
+        """Answer on one slice.
+
+        Parameters
+        ----------
+        ct : CtSlice
+        heatmap : bool
+            False leaves out bringing the heat map onto the slice, which takes time of its own.
+
+        Returns
+        -------
+        Prediction
+        """
+        return self._predict_batch([ct], heatmap=heatmap)[0]
+
+    def predict_many(self, slices: Iterable[CtSlice]) -> Iterator[Prediction]:
+        """Answer on any number of slices, in their order, `BATCH` at a time.
+
+        Parameters
+        ----------
+        slices : iterable of CtSlice
+            Read as the answers are asked for.
+
+        Yields
+        ------
+        Prediction
+            Its `milliseconds` are an even share of its batch's.
+        """
+        remaining = iter(slices)
+        while batch := list(islice(remaining, BATCH)):
+            yield from self._predict_batch(batch)
+
+    def run(self, inputs: npt.NDArray[np.uint8]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pass inputs through the network.
+
+        Parameters
+        ----------
+        inputs : uint8 array, shape (N, S, S)
+
+        Returns
+        -------
+        logits : float32 array, shape (N, folds)
+        heatmaps : float32 array, shape (N, h, w), or None
+            Mean over the folds; None where the network gives none.
+        """
+        images = inputs[..., None].astype(np.float32)
+        with _passes:
+            logits, *heatmaps = self._session.run(self._outputs, {"image": images})
+        return logits, heatmaps[0] if heatmaps else None
+
+    def _predict_batch(self, batch: list[CtSlice], *, heatmap: bool = True) -> list[Prediction]:
+        start = time.perf_counter()
+        inputs = [imaging.to_input(ct, self.model.preprocessing) for ct in batch]
+        logits, heatmaps = self.run(np.stack([model_input.pixels for model_input in inputs]))
+        maps = [None] * len(batch) if heatmaps is None or not heatmap else heatmaps
+        answers = [self._answer(*entry) for entry in zip(batch, inputs, logits, maps, strict=True)]
+        milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
+        return [replace(answer, milliseconds=milliseconds) for answer in answers]
+
+    def _answer(
+        self,
+        ct: CtSlice,
+        model_input: ModelInput,
+        logits: np.ndarray,
+        heatmap: np.ndarray | None,
+    ) -> Prediction:
+        """Put together one slice's answer from its fold logits (folds,) and heat map (h, w)."""
+        temperature = self.model.temperature
+        # In double precision: the answer must not depend on how the mean is summed up.
+        logits = logits.astype(np.float64)
+        shape = (ct.pixels.shape[0], ct.pixels.shape[1])
+        return Prediction(
+            model=self.model.id,
+            probability=float(calibration.probabilities(logits.mean(), temperature)),
+            threshold=self.model.threshold,
+            fold_probabilities=tuple(calibration.probabilities(logits, temperature).tolist()),
+            heatmap=(
+                None if heatmap is None else imaging.to_slice(heatmap, model_input.square, shape)
+            ),
+            input=model_input,
+            input_check=(
+                input_check.check(self._statistics, ct, model_input) if self._statistics else None
+            ),
+            milliseconds=0.0,
+        )
+
+
+_open: OrderedDict[tuple[Path, str], Predictor] = OrderedDict()
+_open_lock = threading.Lock()
+
+
+def open_model(model_id: str | None = None) -> Predictor:
+    """Return the predictor of a saved model; the same one while the model stays the same.
+
+    Parameters
+    ----------
+    model_id : str or None
+        None for the default model.
+
+    Returns
+    -------
+    Predictor
+        Opened anew where the model was replaced under its id.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it is damaged.
+    """
+    model = repository.load(model_id or repository.default_id())
+    key = (model.path, model.card_hash)
+    with _open_lock:
+        if key not in _open:
+            _open[key] = Predictor(model)
+        _open.move_to_end(key)
+        while len(_open) > KEPT_OPEN:
+            _open.popitem(last=False)
+        return _open[key]

@@ -1,0 +1,394 @@
+"""What a report says, as blocks: data, audit, method, metrics, curves, failures, checklists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from spinefrac.errors import DatasetError, SpinefracError
+from spinefrac.evaluation import curves, subgroups
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
+from spinefrac.report import checklists
+from spinefrac.report.checklists import rate
+from spinefrac.report.elements import Block, Document, Figure, Heading, Paragraph, Pictures, Table
+from spinefrac.store import evaluations
+from spinefrac.store.evaluations import Evaluation
+from spinefrac.store.repository import SavedModel
+
+#: Worst errors that are listed, and how many of them are shown as pictures.
+MOST_FAILURES = 24
+MOST_PICTURES = 12
+#: Values of a property up to which its subgroups are measured.
+MOST_PARTS = 20
+
+TITLES = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "recall": "Sensitivity (recall)",
+    "specificity": "Specificity",
+    "precision": "Precision",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "f1": "F1",
+    "mcc": "Matthews correlation",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "ece": "Expected calibration error",
+}
+
+
+def report(model: SavedModel, data: Path | None = None) -> Document:
+    """Gather everything that is known of a saved model.
+
+    Parameters
+    ----------
+    model : SavedModel
+    data : Path, optional
+        The folder it was trained on; then its failures are shown as pictures.
+
+    Returns
+    -------
+    Document
+
+    Notes
+    -----
+    An imported model has no data, method and out-of-fold numbers of its own; its report says so
+    and holds what it got right on the folders it was measured on.
+    """
+    kept = evaluations.list_evaluations(model)
+    known = checklists.facts(model, kept)
+    own: list[Block] = _origin(model)
+    if model.measured:
+        own = [*_data(model), *_method(known), *_metrics(model), *_subgroups(model)]
+        own += _curves(model)
+    blocks: list[Block] = [
+        Paragraph(NOT_A_MEDICAL_DEVICE, warning=True),
+        *_summary(model),
+        *own,
+        *_external(model, kept),
+        *(_failures(model, data) if model.measured else []),
+        *_checklist("CLAIM 2024", checklists.CLAIM, known),
+        *_checklist("TRIPOD+AI", checklists.TRIPOD, known),
+    ]
+    return Document(f"Report on the model {model.id}", tuple(blocks))
+
+
+def _summary(model: SavedModel) -> list[Block]:
+    card = model.card
+    lines: list[Block] = [Paragraph(card.note)] if card.note else []
+    if not model.measured:
+        return lines
+    metrics = model.metrics
+    lines.append(
+        Paragraph(
+            f"Saved {card.created}. Out-of-fold on {metrics.n} slices of {metrics.groups} groups: "
+            f"AUC {rate(metrics, 'auc')}; at the threshold {model.threshold:.3f} sensitivity "
+            f"{rate(metrics, 'recall')} and specificity {rate(metrics, 'specificity')}. Values in "
+            "brackets are 95 % intervals; whole groups were resampled."
+        )
+    )
+    return lines + [Paragraph(note, warning=True) for note in metrics.notes]
+
+
+def _origin(model: SavedModel) -> list[Block]:
+    """Say of an imported model what is known of it, and what is not."""
+    card = model.card
+    rows = [
+        ("Saved", card.created),
+        ("Input", f"{card.preprocessing.size} by {card.preprocessing.size} pixels"),
+        ("Threshold", f"{model.threshold:.4f}: {card.operating_point.rule}"),
+        ("Calibration", card.calibration.method),
+    ]
+    if card.origin:
+        rows += [("File", card.origin.file), ("SHA-256 of the file", card.origin.sha256)]
+    return [
+        Paragraph(
+            "This model was imported. What it was trained on, how, and how it did on slices that "
+            "it had not seen is not known here. The only numbers below are of folders that it was "
+            "measured on; whether it was trained on these slices is for the authors to say.",
+            warning=True,
+        ),
+        Heading("Origin"),
+        Table(("", ""), tuple(rows), (0.28, 0.72)),
+    ]
+
+
+def _data(model: SavedModel) -> list[Block]:
+    data, verdict = model.data, model.card.audit_verdict
+    rows = (
+        ("Slices", f"{data.images}"),
+        ("With a fracture", f"{data.fracture}"),
+        ("Without", f"{data.normal}"),
+        ("Groups", f"{data.groups}, found by this rule: {data.group_rule}"),
+        ("Files that could not be read", f"{data.unreadable}"),
+        ("Fingerprint", data.fingerprint),
+        *(("Note", note) for note in data.notes),
+    )
+    said = {
+        "ok": "The data set was audited; nothing was found that would flatter the numbers.",
+        "caution": "The audit of the data set advises caution: the numbers may be flattered.",
+        "unusable": "The audit found the data set unusable: do not believe the numbers.",
+    }.get(verdict or "", "The data set was not audited.")
+    return [
+        Heading("Data"),
+        Table(("", ""), rows, (0.28, 0.72)),
+        Heading("Audit"),
+        Paragraph(said, warning=verdict != "ok"),
+    ]
+
+
+def _method(known: dict[str, str]) -> list[Block]:
+    keys = {
+        "model": "Network",
+        "preprocessing": "Preprocessing",
+        "partitions": "Cross-validation",
+        "disjoint": "Groups",
+        "start": "Start",
+        "training": "Training",
+        "selection": "Selection",
+        "ensemble": "Ensemble",
+        "output": "Output",
+        "uncertainty": "Intervals",
+        "software": "Software",
+    }
+    rows = tuple((title, known[key]) for key, title in keys.items())
+    return [Heading("Method"), Table(("", ""), rows, (0.2, 0.8))]
+
+
+def _metrics(model: SavedModel) -> list[Block]:
+    metrics = model.metrics
+    (tn, fp), (fn, tp) = metrics.confusion_matrix
+    folds = tuple(
+        (f"{f.fold + 1}", f"{f.images}", f"{f.groups}", _number(f.auc), f"{f.epochs}")
+        for f in model.card.folds
+    )
+    return [
+        Heading("Metrics, out-of-fold"),
+        Table(("Metric", "Value", "95 % interval"), _metric_rows(metrics), (0.4, 0.2, 0.4)),
+        Table(
+            (f"At the threshold {model.threshold:.3f}", "Called no fracture", "Called fracture"),
+            (
+                (f"Truth: {CLASS_NAMES[0]}", f"{tn}", f"{fp}"),
+                (f"Truth: {CLASS_NAMES[1]}", f"{fn}", f"{tp}"),
+            ),
+            (0.4, 0.3, 0.3),
+        ),
+        Table(("Fold", "Slices", "Groups", "AUC", "Epochs"), folds, (0.2,) * 5),
+    ]
+
+
+def _subgroups(model: SavedModel) -> list[Block]:
+    """Return metrics by scanner, size and series, where the slices differ in them."""
+    oof = model.oof()
+    blocks: list[Block] = []
+    for column, values in oof.subgroups.items():
+        if not 2 <= len(set(values)) <= MOST_PARTS:
+            continue
+        measured = subgroups.by_part(
+            oof.labels, oof.probabilities, oof.groups, np.array(values), model.threshold
+        )
+        rows = tuple(
+            (
+                name,
+                f"{part.n}",
+                f"{sum(part.confusion_matrix[1])}",
+                *(rate(part, metric) for metric in ("auc", "recall", "specificity")),
+            )
+            for name, part in measured.items()
+        )
+        head = (column.capitalize(), "Slices", "Fractures", "AUC", "Sensitivity", "Specificity")
+        blocks.append(Table(head, rows, (0.25, 0.1, 0.11, 0.18, 0.18, 0.18)))
+    return [Heading("Subgroups, out-of-fold"), *blocks] if blocks else []
+
+
+def _metric_rows(metrics: Metrics) -> tuple[tuple[str, str, str], ...]:
+    rows = []
+    for name, title in TITLES.items():
+        interval = metrics.ci.get(name)
+        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "none"
+        rows.append((title, _number(getattr(metrics, name)), span))
+    return tuple(rows)
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
+
+
+def _curves(model: SavedModel) -> list[Block]:
+    """Return the figures that the answers define; what they do not is said."""
+    from spinefrac.report import figures
+
+    oof, history, metrics = model.oof(), model.history(), model.metrics
+    y, p, g = oof.labels, oof.probabilities, oof.groups
+    blocks: list[Block] = [Heading("Curves, out-of-fold")]
+    try:
+        roc, band = curves.roc(y, p), curves.roc_band(y, p, oof.folds)
+        here = metrics.recall, metrics.specificity, metrics.precision
+        point = None if None in here[:2] else (1 - (here[1] or 0.0), here[0] or 0.0)
+        drawing = figures.rates(
+            roc.false_positive_rate,
+            roc.sensitivity,
+            ("share of normal slices called a fracture", "sensitivity"),
+            (0.0, 1.0),
+            band,
+            point,
+        )
+        blocks.append(Figure(drawing, "ROC curve; band: folds, mean ± 1 SD; dot: the threshold."))
+        pr, band = curves.precision_recall(y, p), curves.precision_recall_band(y, p, oof.folds)
+        share = float(y.mean())
+        point = None if None in here else (here[0] or 0.0, here[2] or 0.0)
+        titles = ("sensitivity (recall)", "precision")
+        drawing = figures.rates(pr.recall, pr.precision, titles, (share, share), band, point)
+        blocks.append(Figure(drawing, "Precision and recall; dotted: precision of chance."))
+    except DatasetError as error:
+        blocks.append(Paragraph(str(error), warning=True))
+    try:
+        test = curves.spiegelhalter(y, p, g)
+        said = (
+            f" Spiegelhalter's test over groups: z = {test.z_groups:.2f}, p = {test.p_groups:.3f}."
+        )
+    except DatasetError:
+        said = ""
+    blocks += [
+        Figure(
+            figures.calibration(curves.calibration(y, p, g)),
+            f"Calibration, with 95 % intervals over groups.{said}",
+        ),
+        Figure(
+            figures.decision(curves.decision_curve(y, p, g)),
+            "Decision curve: net benefit in found fractures a slice, with 95 % interval.",
+        ),
+        Figure(figures.histogram(y, p, model.threshold), "Probabilities by class."),
+    ]
+    if history:
+        blocks.append(Figure(figures.training(history), "Loss of each fold over its training."))
+    return blocks
+
+
+def _external(model: SavedModel, kept: Sequence[Evaluation]) -> list[Block]:
+    blocks: list[Block] = [Heading("On other data")]
+    if not kept:
+        return [*blocks, Paragraph("The model was not measured on other data.", warning=True)]
+    for entry in kept:
+        said = entry.seen.sentence(entry.metrics.n)
+        blocks.append(
+            Paragraph(
+                f"{entry.folder}: {entry.metrics.n} slices of {entry.metrics.groups} groups, "
+                f"measured {entry.created}. Groups: {entry.data.group_rule}."
+            )
+        )
+        if said:
+            blocks.append(Paragraph(said[:1].upper() + said[1:] + ".", entry.seen.leaky))
+        if found := entry.pointing:
+            span = f", 95 % interval {found.ci[0]:.2f} to {found.ci[1]:.2f}" if found.ci else ""
+            blocks.append(
+                Paragraph(
+                    "The hottest point of the heat map is inside a fracture's box on "
+                    f"{found.hits} of {found.slices} slices ({found.share:.2f}{span}); by chance "
+                    f"{found.chance:.2f}."
+                )
+            )
+        if not entry.shift:
+            head = ("Metric", "Here", "95 % interval")
+            blocks.append(Table(head, _metric_rows(entry.metrics), (0.4, 0.2, 0.4)))
+            continue
+        blocks.append(_shift_table(model, entry))
+    return blocks
+
+
+def _shift_table(model: SavedModel, entry: Evaluation) -> Table:
+    """Return metrics out-of-fold, on other data, and the shift between them."""
+    rows = []
+    for name, title in TITLES.items():
+        found = entry.shift[name]
+        if found.value is None or found.interval is None or found.p_holm is None:
+            shift, verdict = "–", ""
+        else:
+            low, high = found.interval
+            shift = f"{found.value:+.3f} ({low:+.3f} to {high:+.3f})"
+            verdict = "more than chance" if found.p_holm < 0.05 else "may be chance"
+        rows.append((title, rate(model.metrics, name), rate(entry.metrics, name), shift, verdict))
+    head = ("Metric", "Out-of-fold", "Here", "Shift", "")
+    return Table(head, tuple(rows), (0.2, 0.22, 0.22, 0.22, 0.14))
+
+
+def _failures(model: SavedModel, data: Path | None) -> list[Block]:
+    """Return the worst errors as a table, and as pictures where the slices are at hand."""
+    oof = model.oof()
+    wrong = np.where(oof.labels == 1, 1 - oof.probabilities, oof.probabilities)
+    failed = (oof.probabilities >= model.threshold) != (oof.labels == 1)
+    rows = np.flatnonzero(failed)
+    rows = rows[np.argsort(-wrong[rows], kind="stable")][:MOST_FAILURES]
+    blocks: list[Block] = [
+        Heading("Failure cases"),
+        Paragraph(
+            f"{int(failed.sum())} of {len(failed)} slices are on the wrong side of the threshold; "
+            f"the {len(rows)} furthest from their label:"
+        ),
+        Table(
+            ("Slice", "Group", "Label", "Probability", "Fold"),
+            tuple(
+                (
+                    oof.paths[row].encode("utf-8", "replace").decode(),
+                    str(oof.groups[row]),
+                    CLASS_NAMES[oof.labels[row]],
+                    f"{oof.probabilities[row]:.3f}",
+                    f"{oof.folds[row] + 1}",
+                )
+                for row in rows.tolist()
+            ),
+            (0.42, 0.18, 0.15, 0.15, 0.1),
+        ),
+    ]
+    if data is None:
+        return [*blocks, Paragraph("Pictures: give the folder of the slices with --data.")]
+    return [*blocks, *_pictures(model, data, rows[:MOST_PICTURES].tolist())]
+
+
+def _pictures(model: SavedModel, folder: Path, rows: list[int]) -> list[Block]:
+    from spinefrac import imaging
+    from spinefrac.data import data_roots
+    from spinefrac.inference.predictor import open_model
+    from spinefrac.viz import heatmap
+
+    oof, shown, missing = model.oof(), [], 0
+    for row in rows:
+        digest = oof.pixel_hashes[row] if oof.pixel_hashes else ""
+        try:
+            ct = data_roots.read_slice(folder, oof.paths[row], digest)
+        except SpinefracError:
+            missing += 1
+            continue
+        prediction = open_model(model.id).predict(ct)
+        picture = heatmap.picture(imaging.display(ct), prediction.heatmap)
+        words = f"{CLASS_NAMES[oof.labels[row]]}, answered {oof.probabilities[row]:.3f}"
+        shown.append((picture, words))
+    blocks: list[Block] = [Pictures(tuple(shown))] if shown else []
+    if shown:
+        blocks.append(
+            Paragraph(
+                "Heat maps are the whole ensemble's evidence for a fracture, most of whose "
+                "networks were trained on these slices; the probability is out-of-fold."
+            )
+        )
+    if missing:
+        blocks.append(
+            Paragraph(f"{missing} of {len(rows)} slices are not in this folder as they were.", True)
+        )
+    return blocks
+
+
+def _checklist(
+    name: str, items: Sequence[tuple[str, str, str | None]], known: dict[str, str]
+) -> list[Block]:
+    return [
+        Heading(name),
+        Paragraph(
+            "Filled in from the run where the run knows. Items are paraphrased; see the checklist "
+            "itself for their full wording."
+        ),
+        Table(("Item", "Asks for", "Answer"), checklists.fill(items, known), (0.08, 0.32, 0.6)),
+    ]

@@ -1,0 +1,328 @@
+"""A saved model's card as Markdown, under the headings of Hugging Face's model cards.
+
+The block on top is metadata in YAML, which model hubs read; the text is for people. Everything
+comes from ``card.json`` and what is kept of evaluations, with the interval beside each number.
+
+References
+----------
+Mitchell et al. (2019), "Model Cards for Model Reporting", FAT* '19, doi 10.1145/3287560.3287596.
+Hugging Face, "Annotated Model Card Template", huggingface.co/docs/hub/model-card-annotated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.operating_point import CHOSEN_HERE
+from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
+from spinefrac.store import evaluations
+from spinefrac.store.evaluations import Evaluation
+from spinefrac.store.repository import SavedModel
+
+#: Name of the file in an exported model.
+FILE_NAME = "MODEL_CARD.md"
+
+#: Metrics in the order of the table: their words, and their names in a hub's metadata.
+_METRICS = {
+    "auc": ("AUC", "roc_auc"),
+    "average_precision": ("Average precision", "average_precision"),
+    "recall": ("Sensitivity (recall)", "recall"),
+    "specificity": ("Specificity", "specificity"),
+    "precision": ("Precision", "precision"),
+    "accuracy": ("Accuracy", "accuracy"),
+    "balanced_accuracy": ("Balanced accuracy", "balanced_accuracy"),
+    "f1": ("F1", "f1"),
+    "mcc": ("Matthews correlation", "matthews_correlation"),
+    "brier": ("Brier score", "brier_score"),
+    "ece": ("Calibration error", "expected_calibration_error"),
+}
+
+_AUDIT = {
+    "ok": "The data set was audited; nothing was found that would flatter the numbers.",
+    "caution": "The audit of the data set advises caution: the numbers may be flattered.",
+    "unusable": "The audit found the data set unusable: do not believe the numbers.",
+}
+
+#: Stands where the run cannot know.
+_OWNER = "Not known to the program; to be added by whoever passes the model on."
+
+
+def markdown(model: SavedModel) -> str:
+    """Write down what a saved model is, for people and for model hubs.
+
+    Parameters
+    ----------
+    model : SavedModel
+
+    Returns
+    -------
+    str
+        Markdown with a block of YAML on top. It holds no path and nothing of a patient; group
+        names and file names stay in ``oof.csv``.
+    """
+    kept = evaluations.list_evaluations(model)
+    parts = [
+        _metadata(model, kept),
+        f"# Model card for {model.id}",
+        f"> **{NOT_A_MEDICAL_DEVICE}**",
+        _text(model.note) or "A classifier of spinal CT slices, fracture or no fracture.",
+        *_details(model),
+        *_uses(model),
+        *_limits(model, kept),
+        *_start(model),
+        *_training(model),
+        *_evaluation(model, kept),
+        *_technical(model),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _metadata(model: SavedModel, kept: Iterable[Evaluation]) -> str:
+    """Return the block of YAML that a hub reads."""
+    import yaml
+
+    results = []
+    if model.card.metrics is not None:
+        results.append(_result("out-of-fold", "own slices, whole groups held out", model.metrics))
+    results += [_result(entry.key, entry.folder, entry.metrics) for entry in kept]
+    data: dict[str, Any] = {
+        "library_name": "keras",
+        "pipeline_tag": "image-classification",
+        "tags": ["medical-imaging", "computed-tomography", "spine", "fracture", *model.tags],
+        "metrics": ["roc_auc", "recall", "specificity"],
+        "model-index": [{"name": model.id, "results": results}],
+    }
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=96)
+    return f"---\n{text}---"
+
+
+def _result(kind: str, name: str, metrics: Metrics) -> dict[str, Any]:
+    found = [(_METRICS[key], getattr(metrics, key), metrics.ci.get(key)) for key in _METRICS]
+    return {
+        "task": {"type": "image-classification", "name": "fracture in a spinal CT slice"},
+        "dataset": {"type": kind, "name": name},
+        "metrics": [
+            {
+                "type": hub,
+                "name": words
+                + (f", 95 % interval {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""),
+                "value": round(value, 6),
+            }
+            for (words, hub), value, interval in found
+            if value is not None
+        ],
+    }
+
+
+def _details(model: SavedModel) -> list[str]:
+    card = model.card
+    lines = {
+        "Developed by": _text(card.trained_by) or _OWNER,
+        "Model type": f"convolutional network `{card.network}`, an ensemble of "
+        f"{_count(len(card.folds), 'fold network')}"
+        if card.folds
+        else f"convolutional network `{card.network}`",
+        "Saved": card.created,
+        "Licence": _OWNER,
+    }
+    if card.parent is not None:
+        how = "settings" if card.parent.how == "settings" else "weights"
+        lines["Trained from"] = (
+            f"the {how} of {card.parent.model} (card SHA-256 `{card.parent.card_sha256}`)"
+        )
+    if model.id != card.id:
+        lines["First saved as"] = card.id
+    if model.tags:
+        lines["Tags"] = _text(", ".join(model.tags))
+    return ["## Model Details", "### Model Description", _list(lines)]
+
+
+def _uses(model: SavedModel) -> list[str]:
+    return [
+        "## Uses",
+        "### Direct Use",
+        "Research and teaching: to see what a network of this kind makes of single axial CT "
+        "slices of the spine, and how its doubt is measured.",
+        "### Downstream Use",
+        "As a start for training on other data, or beside other models on slices that none of "
+        "them has seen.",
+        "### Out-of-Scope Use",
+        "Any decision about a patient. Pictures other than CT slices of the spine; slices of "
+        "scanners, patients or protocols unlike those it was trained on; whole volumes or "
+        "neighbouring slices read together.",
+    ]
+
+
+def _limits(model: SavedModel, kept: list[Evaluation]) -> list[str]:
+    card = model.card
+    said = [
+        "It looks at one slice at a time and knows nothing of the slices beside it.",
+        _AUDIT.get(card.audit_verdict or "", "The data set was not audited."),
+    ]
+    if not kept:
+        said.append("It was not measured on data of another origin than its own.")
+    if card.metrics is not None:
+        said += [CHOSEN_HERE, *(_sentence(note) for note in card.metrics.notes)]
+    said += [_sentence(note) for note in card.data.notes] if card.data else []
+    return [
+        "## Bias, Risks, and Limitations",
+        "\n".join(f"- {_text(line)}" for line in said),
+        "### Recommendations",
+        "Measure it on labelled slices of your own, of patients that it has not seen, before you "
+        "believe any answer: `spinefrac evaluate NAME FOLDER`.",
+    ]
+
+
+def _start(model: SavedModel) -> list[str]:
+    pre = model.preprocessing
+    crop = "cropped to the bone" if pre.bone_crop else "the whole field of view"
+    return [
+        "## How to Get Started with the Model",
+        f"```sh\nspinefrac predict SLICE --model {model.id}\n```",
+        "Without spinefrac: `serving.onnx` takes `image`, float32 (N, "
+        f"{pre.size}, {pre.size}, 1) in 0…255, and gives `logits` (N, folds) and `heatmaps` "
+        "(N, h, w). The probability of a fracture is sigmoid(mean of the logits / "
+        f"{model.temperature:.6g}); from {model.threshold:.6g} on a slice is called a fracture.",
+        f"The input is made so: window centre {pre.window_center:g} HU, width "
+        f"{pre.window_width:g} HU, mapped to 0…255; {crop}; resized to {pre.size} × {pre.size}.",
+    ]
+
+
+def _training(model: SavedModel) -> list[str]:
+    card, data = model.card, model.card.data
+    parts = ["## Training Details", "### Training Data"]
+    if data:
+        parts.append(
+            f"{data.images:,} slices of {data.groups:,} groups, {data.fracture:,} with a fracture "
+            f"and {data.normal:,} without; {_count(data.unreadable, 'unreadable file')} left out. "
+            f"A group is what no fold splits, a patient as a rule. "
+            f"Groups: {_text(data.group_rule)}. Fingerprint `{data.fingerprint}`."
+        )
+        parts += ["#### Audit", _AUDIT.get(card.audit_verdict or "", "It was not audited.")]
+    else:
+        parts.append("Not known: the model was trained elsewhere.")
+    rows = [(name.replace("_", " "), _plain(value)) for name, value in card.settings.items()]
+    if rows:
+        parts += ["### Training Procedure", "#### Training Hyperparameters"]
+        parts.append(_table(("Setting", "Value"), rows))
+    if card.folds:
+        seconds = sum(fold.seconds for fold in card.folds)
+        parts += [
+            "#### Speeds, Sizes, Times",
+            f"{card.parameters:,} parameters a fold network; {model.size / 1e6:.1f} MB in files; "
+            f"{seconds / 60:.1f} minutes of training, all folds added up.",
+        ]
+    return parts
+
+
+def _evaluation(model: SavedModel, kept: list[Evaluation]) -> list[str]:
+    card = model.card
+    parts = ["## Evaluation"]
+    if card.metrics is None:
+        parts.append(
+            "There are no out-of-fold numbers: the model was not trained here. What is known of "
+            "it is what it did on the folders below."
+        )
+    else:
+        parts += [
+            "### Testing Data, Factors & Metrics",
+            f"Each of the {card.metrics.n:,} slices was answered by the one fold network that had "
+            f"not seen its group ({card.metrics.groups:,} groups). The 95 % intervals resample "
+            "whole groups.",
+            "### Results",
+            _metrics(card.metrics),
+        ]
+        folds = [
+            (str(f.fold + 1), f"{f.images:,}", f"{f.groups:,}", _number(f.auc), str(f.epochs))
+            for f in card.folds
+        ]
+        parts += ["#### Folds", _table(("Fold", "Slices", "Groups", "AUC", "Epochs"), folds)]
+    if kept:
+        parts.append("### Results on other data")
+    elif card.metrics is None:
+        parts.append("It was not measured on any folder yet.")
+    for entry in kept:
+        seen = entry.seen.sentence(entry.metrics.n)
+        parts += [
+            f"#### {_text(entry.folder)}",
+            f"{entry.metrics.n:,} slices of {entry.metrics.groups:,} groups, measured "
+            f"{entry.created}." + (f" {_text(_sentence(seen))}" if seen else ""),
+            _metrics(entry.metrics),
+        ]
+    return parts
+
+
+def _metrics(metrics: Metrics) -> str:
+    """Return the metrics with intervals, and the confusion matrix, at one threshold."""
+    rows = []
+    for name, (words, _) in _METRICS.items():
+        interval = metrics.ci.get(name)
+        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "none"
+        rows.append((words, _number(getattr(metrics, name)), span))
+    counts = [
+        (f"truth: {name}", *(f"{count:,}" for count in row))
+        for name, row in zip(CLASS_NAMES, metrics.confusion_matrix, strict=True)
+    ]
+    head = (f"At the threshold {metrics.threshold:.3f}", *(f"answer: {n}" for n in CLASS_NAMES))
+    return f"{_table(('Metric', 'Value', '95 % interval'), rows)}\n\n{_table(head, counts)}"
+
+
+def _technical(model: SavedModel) -> list[str]:
+    card, pre = model.card, model.preprocessing
+    files = [(f"`{name}`", f"{f.size:,}", f"`{f.sha256}`") for name, f in card.files.items()]
+    versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
+    compared = card.keras_onnx_max_difference
+    return [
+        "## Technical Specifications",
+        "### Model Architecture and Objective",
+        f"Input {pre.size} × {pre.size} × 1, one logit; binary cross-entropy. "
+        f"Heat maps are the last feature map's exact contributions to the logit. "
+        f"Calibration: temperature {model.temperature:.4g} ({_text(card.calibration.method)}). "
+        f"Threshold {model.threshold:.4g}, rule {_text(card.operating_point.rule)}.",
+        "### Software",
+        f"{_text(versions)}."
+        + (f" Keras and ONNX Runtime differ by at most {compared:.2g}." if compared else ""),
+        "### Files",
+        _table(("File", "Bytes", "SHA-256"), files),
+        f"SHA-256 of `card.json`, which vouches for all of them: `{model.card_hash}`.",
+    ]
+
+
+def _list(lines: dict[str, str]) -> str:
+    return "\n".join(f"- **{name}:** {value}" for name, value in lines.items())
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _number(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _plain(value: Any) -> str:
+    """Return a setting in one cell."""
+    if isinstance(value, dict):
+        return ", ".join(f"{_text(str(k))} {_plain(v)}" for k, v in value.items())
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else _text(str(value))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _text(text: str) -> str:
+    """Return what somebody wrote, so that Markdown shows it letter by letter on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#~$])", r"\\\1", " ".join(text.split()))

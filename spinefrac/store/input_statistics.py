@@ -1,0 +1,237 @@
+"""What the training inputs of a model look like, as sixteen statistics of the input picture.
+
+Greys, edges, texture and symmetry are described by their centre, scale and shrunk correlation,
+so that a robust Mahalanobis distance tells how far a slice lies from the training slices. The
+card keeps them; `spinefrac.inference.input_check` compares a slice with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.records import GreyImage
+
+FloatArray = npt.NDArray[np.float64]
+
+#: A slice is typical up to this percentile of the training slices' distances …
+TYPICAL_UP_TO = 99.5
+
+#: … or where its distance is at most so many times the distance at that percentile, as the
+#: slices of a new patient lie a little farther out than those the statistics were fitted to.
+ALLOWANCE = 1.25
+
+#: The statistics, in their order.
+FEATURES = (
+    "mean",
+    "spread",
+    "black",
+    "white",
+    "p25",
+    "p50",
+    "p75",
+    "p95",
+    "flat",
+    "entropy",
+    "edges",
+    "sharp",
+    "coarse",
+    "fine",
+    "symmetry",
+    "centre",
+)
+
+#: Weight of the identity in the shrunk correlation: features correlate, and a small data set
+#: would otherwise claim directions without any variation.
+_SHRINKAGE = 0.1
+
+#: Least scale of each feature (all are of the order 0…1), against a data set of equal slices.
+_LEAST_SCALE = 0.01
+
+_PARTS = 5
+
+
+@dataclass(frozen=True)
+class InputCheckStatistics:
+    """What the training inputs look like, F statistics of N inputs.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Names of the F statistics.
+    center, scale : tuple of float, length F
+        Median, and median absolute deviation times 1.4826, of each.
+    precision : tuple of tuples of float, (F, F)
+        Inverse of the shrunk correlation of the standardized statistics.
+    quantiles : tuple of float, length 201
+        Distance at each half per cent of the training inputs, 0 to 100, each input measured
+        against the others.
+    images : int
+        N.
+    """
+
+    features: tuple[str, ...]
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+    precision: tuple[tuple[float, ...], ...]
+    quantiles: tuple[float, ...]
+    images: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> InputCheckStatistics:
+        """Rebuild from what `to_dict` gave, also after a way through JSON."""
+        return cls(
+            features=tuple(data["features"]),
+            center=tuple(data["center"]),
+            scale=tuple(data["scale"]),
+            precision=tuple(tuple(row) for row in data["precision"]),
+            quantiles=tuple(data["quantiles"]),
+            images=data["images"],
+        )
+
+    @cached_property
+    def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return np.array(self.center), np.array(self.scale), np.array(self.precision)
+
+    @property
+    def limit(self) -> float:
+        """Distance up to which a slice is typical."""
+        return ALLOWANCE * float(np.interp(TYPICAL_UP_TO, _PERCENTS, self.quantiles))
+
+    def standardize(self, features: FloatArray) -> FloatArray:
+        """Return (…, F) statistics in units of the training inputs' spread."""
+        center, scale, _ = self._arrays
+        return (features - center) / scale
+
+    def distance(self, features: FloatArray) -> FloatArray:
+        """Return the Mahalanobis distance, shape (…), of statistics (…, F)."""
+        z = self.standardize(features)
+        return np.sqrt(np.einsum("...i,ij,...j->...", z, self._arrays[2], z))
+
+    def percentile(self, distance: float) -> float:
+        """Return the share of training inputs, 0…100, that lie nearer than `distance`."""
+        return float(np.interp(distance, self.quantiles, _PERCENTS))
+
+
+_PERCENTS = np.linspace(0.0, 100.0, 201)
+
+
+def fit(inputs: GreyImage, groups: npt.ArrayLike | None = None) -> InputCheckStatistics:
+    """Describe the training inputs.
+
+    Each input's distance is measured against statistics of other groups' inputs, in five
+    parts drawn with a fixed seed, so that the distances are those of slices not seen.
+
+    Parameters
+    ----------
+    inputs : uint8 array, shape (N, S, S)
+        All training inputs, N at least 1.
+    groups : array-like, shape (N,), optional
+        Patient of each. Without it, or with fewer than ten patients, whose spread says
+        nothing of other patients, each input counts as one.
+
+    Returns
+    -------
+    InputCheckStatistics
+    """
+    features = np.stack([measure(pixels) for pixels in inputs])  # (N, F)
+    unique, members = np.unique(
+        np.arange(len(inputs)) if groups is None else np.asarray(groups), return_inverse=True
+    )
+    if len(unique) < 2 * _PARTS:
+        unique = members = np.arange(len(inputs))
+    parts = (np.random.default_rng(0).permutation(len(unique)) % _PARTS)[members]
+    distances = np.empty(len(features))
+    for part in np.unique(parts):
+        held_out = parts == part
+        others = features[~held_out] if not held_out.all() else features
+        distances[held_out] = _describe(others).distance(features[held_out])
+    quantiles = np.percentile(distances, _PERCENTS)
+    return _describe(features, tuple(_short(quantiles)))
+
+
+def measure(pixels: GreyImage) -> FloatArray:
+    """Measure one input, uint8 of shape (S, S): the statistics `FEATURES`, float64 (F,).
+
+    All are of the order 0…1, so that one least scale fits them.
+    """
+    import cv2
+
+    grey = pixels.astype(np.float32) / 255.0
+    tissue = grey[pixels >= 8]  # without air and padding
+    if not tissue.size:
+        tissue = grey.ravel()
+    histogram = np.bincount(pixels.ravel() >> 3, minlength=32) / pixels.size
+    filled = histogram[histogram > 0]
+    gradient = np.hypot(
+        cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.25), cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.25)
+    )
+    coarse = cv2.resize(grey, (8, 8), interpolation=cv2.INTER_AREA)
+    middle = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
+    variance = float(grey.var()) + 1e-6
+    quarter = len(grey) // 4
+    # A picture's own most frequent grey, black apart: the paper of a page, a chart's ground.
+    counts = np.bincount(pixels.ravel(), minlength=256)[8:]
+    p25, p50, p75, p95 = np.percentile(tissue, (25, 50, 75, 95))
+    return np.array(
+        [
+            tissue.mean(),
+            tissue.std(),
+            (pixels < 8).mean(),
+            (pixels > 247).mean(),
+            p25,
+            p50,
+            p75,
+            p95,
+            counts.max() / pixels.size,
+            -(filled * np.log2(filled)).sum() / 5.0,
+            4.0 * gradient.mean(),
+            (gradient > 0.15).mean(),
+            coarse.var() / variance,
+            1.0 - middle.var() / variance,
+            _correlation(middle, middle[:, ::-1]),
+            grey[quarter:-quarter, quarter:-quarter].mean() - grey.mean(),
+        ],
+        dtype=np.float64,
+    )
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the correlation of two pictures, 0 where one is flat."""
+    spread = float(a.std() * b.std())
+    return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 1e-6 else 0.0
+
+
+def _describe(features: FloatArray, quantiles: tuple[float, ...] = ()) -> InputCheckStatistics:
+    """Fit centre, scale and shrunk precision to statistics (N, F)."""
+    center = np.median(features, axis=0)
+    deviation = 1.4826 * np.median(np.abs(features - center), axis=0)
+    # A statistic that is mostly 0 has no median deviation; its plain one then.
+    scale = np.maximum(np.maximum(deviation, 0.5 * features.std(axis=0)), _LEAST_SCALE)
+    z = (features - center) / scale
+    # Slices far out must not widen the very ellipsoid that is to find them.
+    z = np.clip(z, -5.0, 5.0)
+    covariance = z.T @ z / len(z)
+    shrunk = (1.0 - _SHRINKAGE) * covariance + _SHRINKAGE * np.eye(len(center))
+    precision = np.linalg.inv(shrunk)
+    return InputCheckStatistics(
+        features=FEATURES,
+        center=_short(center),
+        scale=_short(scale),
+        precision=tuple(_short(row) for row in (precision + precision.T) / 2),
+        quantiles=quantiles,
+        images=len(features),
+    )
+
+
+def _short(values: FloatArray) -> tuple[float, ...]:
+    """Round to six digits, which is plenty for statistics and keeps the card readable."""
+    return tuple(float(f"{value:.6g}") for value in values)

@@ -1,0 +1,328 @@
+"""The shelf of saved models: rename, annotate, duplicate, archive, delete, bring back, free.
+
+Each of these is one rename, of a folder or of a file, under the shelf's lock. So a process that
+is killed in the middle leaves the shelf as it was or as it was to become, and sessions that use a
+model meanwhile find it whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from spinefrac import settings
+from spinefrac.errors import ModelError
+from spinefrac.store import annotations as slip
+from spinefrac.store import evaluations, identifiers, repository, saving, trash
+from spinefrac.store.annotations import Slip
+from spinefrac.store.repository import SavedModel
+from spinefrac.store.trash import Deleted
+from spinefrac.system import filesystem, lock
+
+
+def rename(model_id: str, new_id: str) -> SavedModel:
+    """Give a saved model another name. Notes, evaluations and the default go along.
+
+    Parameters
+    ----------
+    model_id, new_id : str
+
+    Returns
+    -------
+    SavedModel
+        Under its new name. Its card and the card's hash stay what they were.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it is damaged, the new name is in use or not a name, or the disk
+        does not take it; the model then keeps its name.
+    """
+    with _changing(f"{model_id} keeps its name"):
+        model = repository.load(model_id)
+        if identifiers.validate(new_id) == model_id:
+            return model
+        saving.require_free(new_id)
+        former = [name for name in model.slip.former_names if name not in (model_id, new_id)]
+        _write_slip(model.path, replace(model.slip, former_names=(*former, model_id)))
+        moved = model.path.with_name(new_id)
+        if repository.marked_default() == model_id:
+            filesystem.clear_beside(_marker())
+            # Written before and renamed after: on a full disk neither happens.
+            with filesystem.beside(_marker(), f"{new_id}\n".encode()) as marker:
+                model.path.rename(moved)
+                marker.replace(_marker())
+        else:
+            model.path.rename(moved)
+        filesystem.sync(moved.parent)
+    return repository.load(new_id)
+
+
+def annotate(
+    model_id: str,
+    *,
+    note: str | None = None,
+    tags: Iterable[str] | None = None,
+    archived: bool | None = None,
+) -> SavedModel:
+    """Change what people wrote on a saved model; what is None stays as it is.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it is damaged, the text is too long, the disk does not take it,
+        or the model to be archived is the default.
+    """
+    with _changing(f"nothing was changed on {model_id}"):
+        model = repository.load(model_id)
+        if archived and repository.marked_default() == model_id:
+            raise ModelError(
+                f"{model_id} is the default model: make another one the default before it is "
+                "archived"
+            )
+        written = model.slip
+        if note is not None:
+            written = replace(written, note=slip.clean_note(note))
+        if tags is not None:
+            written = replace(written, tags=slip.clean_tags(tags))
+        if archived is not None:
+            written = replace(written, archived=archived)
+        _write_slip(model.path, written)
+    return repository.load(model_id)
+
+
+def duplicate(model_id: str, new_id: str) -> SavedModel:
+    """Copy a saved model, with note and tags, under another name.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it is damaged, the new name is in use or not a name, or there is
+        no room for a copy; nothing is left then.
+    """
+    model = repository.load(model_id)
+    with saving.folder_for(new_id) as folder:
+        try:
+            for name in (*model.card.files, repository.CARD_FILE):
+                shutil.copyfile(model.path / name, folder / name)
+        except FileNotFoundError as error:
+            raise ModelError(repository.what_became_of(model_id)) from error
+        _write_slip(folder, replace(model.slip, archived=False, former_names=()))
+        if repository.open_folder(folder).card_hash != model.card_hash:
+            raise ModelError(f"The model {model_id} was replaced while it was copied: try again")
+    return repository.load(new_id)
+
+
+def set_default(model_id: str) -> SavedModel:
+    """Make a saved model the one that is used where none is named.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it is damaged or archived, or the disk does not take it.
+    """
+    with _changing("the default stays what it was"):
+        model = repository.load(model_id)
+        if model.archived:
+            raise ModelError(
+                f"{model_id} is archived: take it back before it becomes the default model"
+            )
+        filesystem.clear_beside(_marker())
+        filesystem.replace(_marker(), f"{model_id}\n".encode())
+    return model
+
+
+def delete(folder_name: str, session: str = "cli") -> Deleted:
+    """Take a model, whole or damaged, off the shelf; its space is freed later, see `free`.
+
+    Parameters
+    ----------
+    folder_name : str
+        Of any folder among the saved models, also of one that is no model.
+    session : str
+        Who deletes; what a session of the app deleted is freed when that session ends.
+
+    Returns
+    -------
+    Deleted
+        What `restore` takes.
+
+    Raises
+    ------
+    ModelError
+        There is no such folder, or it cannot be moved.
+    """
+    with _changing(f"{folder_name} stays where it is"):
+        _free(entry for entry in trash.entries() if _is_over(entry))
+        known = {folder.name: folder for folder in repository.folders()}
+        if folder_name not in known:
+            raise ModelError(repository.what_became_of(folder_name))
+        path = trash.path_for(known[folder_name], session)
+        is_default = _is_default(folder_name)
+        known[folder_name].rename(path)
+        if is_default:
+            _marker().unlink(missing_ok=True)
+        filesystem.sync(path.parent)
+    return next(entry for entry in trash.entries() if entry.path == path)
+
+
+def restore(model_id: str, new_id: str | None = None) -> str:
+    """Bring back the model of that name that was deleted last.
+
+    Parameters
+    ----------
+    model_id : str
+    new_id : str, optional
+        Another name for it, where its own is in use by now.
+
+    Returns
+    -------
+    str
+        The name that it has.
+
+    Raises
+    ------
+    ModelError
+        None of that name can be brought back, or the name is in use.
+    """
+    with _changing(f"{model_id} stays deleted"):
+        deleted = [entry for entry in trash.restorable() if entry.id == model_id]
+        if not deleted:
+            others = ", ".join(dict.fromkeys(e.id for e in trash.restorable())) or "none"
+            raise ModelError(
+                f"No deleted model named {model_id} can be brought back (deleted: {others}): "
+                "choose one of these; what was freed is gone"
+            )
+        name = model_id if new_id is None else identifiers.validate(new_id)
+        folder = settings.models_dir() / name
+        if folder.exists():
+            raise ModelError(
+                f"The name {name} is in use by another model: bring the deleted one back under "
+                "another name"
+            )
+        deleted[0].path.rename(folder)
+        filesystem.sync(folder.parent)
+    return name
+
+
+def free(deleted: Iterable[Deleted] | None = None) -> int:
+    """Remove deleted models for good, with what is kept of their evaluations.
+
+    Parameters
+    ----------
+    deleted : iterable of Deleted, optional
+        All that can still be brought back, if not given.
+
+    Returns
+    -------
+    int
+        Bytes that were freed.
+
+    Raises
+    ------
+    ModelError
+        A file cannot be removed.
+    """
+    with _changing("some files are still there"):
+        return _free(trash.restorable() if deleted is None else deleted)
+
+
+def free_session(session: str) -> int:
+    """Remove for good what a session of the app deleted; see `free`."""
+    return free(entry for entry in trash.restorable() if entry.session == session)
+
+
+def sweep() -> int:
+    """Remove what was deleted a day ago and what freeing left half done; return the bytes.
+
+    A server that was killed cannot free what its sessions deleted. This is called where models
+    are managed, and changes nothing where there is nothing to do.
+    """
+    if not trash.entries():
+        return 0
+    return free(entry for entry in trash.entries() if _is_over(entry))
+
+
+def _is_over(entry: Deleted) -> bool:
+    if not entry.freed:
+        return entry.age > trash.KEPT_FOR
+    half_done = not entry.path.is_dir() or any(entry.path.iterdir())
+    return half_done or entry.age > trash.REMEMBERED_FOR
+
+
+def _free(deleted: Iterable[Deleted]) -> int:
+    """Remove files under the lock; a reader of the shelf sees none of it."""
+    freed = 0
+    for entry in deleted:
+        path = entry.path
+        if not path.exists() and not path.is_symlink():
+            continue  # brought back or freed by another session
+        if not entry.freed:
+            path = path.rename(path.with_name(path.name.replace(trash.TRASHED, trash.FREED, 1)))
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()  # a link to a folder elsewhere, which is not ours
+            continue
+        _forget_evaluations(path)
+        freed += _clear(path)
+        if entry.age > trash.REMEMBERED_FOR:
+            path.rmdir()
+    return freed
+
+
+def _clear(folder: Path) -> int:
+    """Empty a folder, the card last, by which an interrupted removal is gone on with."""
+    freed = 0
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == repository.CARD_FILE):
+        inside = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
+        freed += sum(p.lstat().st_size for p in (path, *inside) if not p.is_dir())
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return freed
+
+
+def _forget_evaluations(folder: Path) -> None:
+    """Remove what is kept of a model's evaluations unless a duplicate still has its card."""
+    digest = _card_hash(folder)
+    others = [*repository.folders(), *(entry.path for entry in trash.restorable())]
+    if digest and digest not in map(_card_hash, others):
+        evaluations.forget(digest)
+
+
+def _card_hash(folder: Path) -> str | None:
+    card = folder / repository.CARD_FILE
+    return hashlib.sha256(card.read_bytes()).hexdigest() if card.is_file() else None
+
+
+def _write_slip(folder: Path, written: Slip) -> None:
+    filesystem.clear_beside(folder / repository.SLIP_FILE)
+    filesystem.replace(folder / repository.SLIP_FILE, slip.dump(written))
+
+
+def _marker() -> Path:
+    return settings.models_dir() / repository.DEFAULT_MARKER
+
+
+def _is_default(name: str) -> bool:
+    try:
+        return repository.marked_default() == name
+    except ModelError:
+        return False
+
+
+@contextmanager
+def _changing(otherwise: str) -> Iterator[None]:
+    """Hold the shelf's lock; say in one line what the disk refused and how things stand."""
+    try:
+        with lock.shelf():
+            yield
+    except OSError as error:
+        raise ModelError(
+            f"The models' folder does not take the change ({error.strerror or error}), "
+            f"{otherwise}: make room there, or permit writing, and try again"
+        ) from error

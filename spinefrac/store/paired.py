@@ -1,0 +1,114 @@
+"""Answers of several saved models on the same slices, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import DatasetError
+from spinefrac.store.evaluations import Answers
+from spinefrac.store.repository import SavedModel
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """What several models answered on the same N slices.
+
+    Attributes
+    ----------
+    paths : tuple of str, length N
+    groups, labels : arrays, shape (N,)
+    probabilities : dict of float64 arrays, shape (N,)
+        By the model's id.
+    thresholds : dict of float
+        Each model's own.
+    """
+
+    paths: tuple[str, ...]
+    groups: npt.NDArray[np.str_]
+    labels: npt.NDArray[np.int64]
+    probabilities: dict[str, FloatArray]
+    thresholds: dict[str, float]
+
+    def calls(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Return which slices each model calls a fracture, (N,) each."""
+        return {
+            name: scores >= self.thresholds[name] for name, scores in self.probabilities.items()
+        }
+
+    def disagreement(self) -> FloatArray:
+        """Return the share of slices that two models call differently, shape (M, M)."""
+        calls = np.array(list(self.calls().values()))
+        return (calls[:, None, :] != calls[None, :, :]).mean(axis=2)
+
+
+def same_training_data(models: Sequence[SavedModel]) -> bool:
+    """Return whether out-of-fold answers of all models are on the same slices."""
+    known = all(model.measured for model in models)
+    return known and len({model.data.fingerprint for model in models}) == 1
+
+
+def out_of_fold(models: Sequence[SavedModel]) -> SideBySide:
+    """Bring out-of-fold answers of several models together.
+
+    Raises
+    ------
+    DatasetError
+        The models were trained on different slices, labels or groups.
+    ModelError
+        One of them was imported and has no out-of-fold answers.
+    """
+    for model in models:
+        _ = model.data
+    if not same_training_data(models):
+        names = ", ".join(model.id for model in models)
+        raise DatasetError(
+            f"Expected models trained on the same data, got {names} with different slices, labels "
+            "or groups: compare them on a folder that none of them has seen"
+        )
+    return align(models, {model.id: Answers.out_of_fold(model.oof()) for model in models})
+
+
+def align(models: Sequence[SavedModel], answers: Mapping[str, Answers]) -> SideBySide:
+    """Bring each model's answers into the order of the first one's paths.
+
+    Parameters
+    ----------
+    models : sequence of SavedModel
+    answers : mapping of Answers
+        By the model's id.
+
+    Raises
+    ------
+    DatasetError
+        The answers are not on the same slices with the same labels.
+    """
+    one = answers[models[0].id]
+    probabilities = {}
+    for model in models:
+        mine = answers[model.id]
+        row_of = {path: row for row, path in enumerate(mine.paths)}
+        order = np.array([row_of.get(path, -1) for path in one.paths], np.int64)
+        if len(row_of) != len(one.paths) or (order < 0).any():
+            raise DatasetError(
+                f"Expected answers of {models[0].id} and {model.id} on the same slices, got "
+                f"{len(one.paths)} and {len(row_of)} that differ: evaluate both on one folder"
+            )
+        if not np.array_equal(mine.labels[order], one.labels):
+            raise DatasetError(
+                f"Expected the same labels for {models[0].id} and {model.id}, got different ones: "
+                "evaluate both on the folder as it is now"
+            )
+        probabilities[model.id] = mine.probabilities[order]
+    return SideBySide(
+        paths=one.paths,
+        groups=one.groups,
+        labels=one.labels,
+        probabilities=probabilities,
+        thresholds={model.id: model.threshold for model in models},
+    )

@@ -1,0 +1,411 @@
+"""Saved models as they lie on disk: found, verified, read. Nothing here needs TensorFlow."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spinefrac import settings
+from spinefrac.errors import ModelError
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
+from spinefrac.store import annotations as slip
+from spinefrac.store import card as cards
+from spinefrac.store import identifiers, trash
+from spinefrac.store.annotations import Slip
+from spinefrac.store.card import Card, DataSummary, FileRecord
+from spinefrac.system import lock
+
+#: The parts of a saved model beside its card.
+KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
+    "model.keras",
+    "serving.onnx",
+    "oof.csv",
+    "history.csv",
+)
+CARD_FILE = "card.json"
+#: Columns of the out-of-fold table; whatever follows them is a subgroup of the slices.
+OOF_COLUMNS = ("path", "group", "label", "fold", "logit", "probability", "pixel_hash")
+
+#: What people wrote on the model, see `store.slip`; not there where nobody did.
+SLIP_FILE = "slip.json"
+
+#: A text file in the models' folder that names the default model.
+DEFAULT_MARKER = "default.txt"
+
+#: The model that ships with the repository.
+DEMONSTRATION = "phantom-demo"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedModel:
+    """A complete saved model whose files have been verified.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder; the folder's name is the model's id.
+    card : Card
+    card_hash : str
+        SHA-256 of ``card.json``; another one means another model under the same id.
+    slip : Slip
+        What people wrote on it since.
+    """
+
+    path: Path
+    card: Card
+    card_hash: str
+    slip: Slip = field(default_factory=Slip)
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def note(self) -> str:
+        return self.card.note if self.slip.note is None else self.slip.note
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.slip.tags
+
+    @property
+    def archived(self) -> bool:
+        return self.slip.archived
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, the card's own and the slip's apart."""
+        return sum(record.size for record in self.card.files.values())
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self.card.preprocessing
+
+    @property
+    def temperature(self) -> float:
+        return self.card.calibration.temperature
+
+    @property
+    def threshold(self) -> float:
+        return self.card.operating_point.threshold
+
+    @property
+    def measured(self) -> bool:
+        """Whether it has out-of-fold answers and metrics; an imported network has none."""
+        return self.card.metrics is not None
+
+    @property
+    def metrics(self) -> Metrics:
+        """Out-of-fold metrics; ModelError where there are none, see `measured`."""
+        if self.card.metrics is None:
+            raise ModelError(self._not_measured)
+        return self.card.metrics
+
+    @property
+    def data(self) -> DataSummary:
+        """What it was trained on; ModelError where that is not known, see `measured`."""
+        if self.card.data is None:
+            raise ModelError(self._not_measured)
+        return self.card.data
+
+    @property
+    def _not_measured(self) -> str:
+        return (
+            f"The model {self.id} was imported, so its training data and out-of-fold numbers are "
+            f"not known: measure it on labelled slices with `spinefrac evaluate {self.id} FOLDER`"
+        )
+
+    @property
+    def keras_path(self) -> Path:
+        """``model.keras``; ModelError where the model was imported from ONNX and has none."""
+        if KERAS_FILE not in self.card.files:
+            raise ModelError(
+                f"The model {self.id} was imported from ONNX and has no Keras file: import it "
+                "from a .keras or .h5 file for what needs one"
+            )
+        return self.path / KERAS_FILE
+
+    @property
+    def onnx_path(self) -> Path:
+        return self.path / ONNX_FILE
+
+    def content(self, name: str) -> bytes:
+        """Read one file and verify the very bytes that are returned.
+
+        Raises
+        ------
+        ModelError
+            The model was renamed, deleted, replaced or damaged since it was loaded.
+        """
+        try:
+            content = (self.path / name).read_bytes()
+        except FileNotFoundError as error:
+            raise ModelError(_gone(self.path)) from error
+        if hashlib.sha256(content).hexdigest() != self.card.files[name].sha256:
+            raise ModelError(f"Model {self.id}: {name} was replaced while it was read: try again")
+        return content
+
+    def oof(self) -> OutOfFold:
+        """Read every training slice's answer by the fold model that never saw its patient.
+
+        Raises
+        ------
+        ModelError
+            There are none, see `measured`.
+        """
+        if not self.measured:
+            raise ModelError(self._not_measured)
+        rows = list(_rows(self.path / OOF_FILE))
+        hashes = tuple(row.get("pixel_hash") or "" for row in rows)
+        return OutOfFold(
+            paths=tuple(row["path"] for row in rows),
+            groups=np.array([row["group"] for row in rows], dtype=np.str_),
+            labels=np.array([row["label"] for row in rows], dtype=np.int64),
+            folds=np.array([row["fold"] for row in rows], dtype=np.int64),
+            logits=np.array([row["logit"] for row in rows], dtype=np.float64),
+            probabilities=np.array([row["probability"] for row in rows], dtype=np.float64),
+            pixel_hashes=hashes if all(hashes) else (),
+            subgroups={
+                name: tuple(row[name] for row in rows)
+                for name in (rows[0] if rows else ())
+                if name not in OOF_COLUMNS
+            },
+        )
+
+    def history(self) -> tuple[EpochRecord, ...]:
+        """Read the training history, fold by fold, epoch by epoch; empty where none is known."""
+        if not self.measured:
+            return ()
+        return tuple(
+            EpochRecord(
+                fold=int(row["fold"]),
+                epoch=int(row["epoch"]),
+                loss=float(row["loss"]),
+                val_loss=float(row["val_loss"]),
+                val_auc=float(row["val_auc"]),
+                learning_rate=float(row["learning_rate"]),
+                seconds=float(row["seconds"]),
+            )
+            for row in _rows(self.path / HISTORY_FILE)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedModel:
+    """A folder among the saved models that cannot be used, and why."""
+
+    id: str
+    path: Path
+    reason: str
+
+
+def load(model_id: str) -> SavedModel:
+    """Find a saved model and verify each of its files.
+
+    Parameters
+    ----------
+    model_id : str
+
+    Returns
+    -------
+    SavedModel
+
+    Raises
+    ------
+    ModelError
+        There is none of that name, or a file of it is missing, damaged or of a newer version.
+    """
+    folder = settings.models_dir() / identifiers.validate(model_id)
+    try:
+        return open_folder(folder)
+    except ModelError:
+        # Renamed or replaced while it was read? Under the lock nobody does that.
+        return _read_undisturbed(folder)
+
+
+def what_became_of(model_id: str) -> str:
+    """Say why there is no saved model of that name: renamed, deleted, or never there."""
+    for folder in folders():
+        if model_id in _slip_or_none(folder).former_names:
+            return f"The model {model_id} is now named {folder.name}: use that name"
+    known = ", ".join(path.name for path in folders()) or "none yet"
+    return trash.epitaph(model_id) or (
+        f"There is no saved model named {model_id} (saved: {known}): choose one of these or "
+        "train it with `spinefrac train`"
+    )
+
+
+def list_models() -> list[SavedModel | DamagedModel]:
+    """Return every saved model, by name; one that cannot be used comes with the reason."""
+    found: list[SavedModel | DamagedModel] = []
+    for folder in folders():
+        try:
+            found.append(load(folder.name))
+        except ModelError as error:
+            if folder.is_dir():  # else it was renamed or deleted meanwhile
+                found.append(DamagedModel(folder.name, folder, str(error)))
+    return found
+
+
+def default_id() -> str:
+    """Return the id of the model to use where none is named.
+
+    The one that ``models/default.txt`` names; else ``phantom-demo``; else the newest. Archived
+    ones are passed over.
+
+    Raises
+    ------
+    ModelError
+        The named one does not exist, or there is no usable model at all.
+    """
+    chosen = marked_default()
+    if chosen is not None:
+        if (settings.models_dir() / chosen).is_dir():
+            return chosen
+        for folder in folders():
+            if chosen in _slip_or_none(folder).former_names:
+                return folder.name
+        raise ModelError(
+            f"The default model {chosen} does not exist any more: name a model, or make another "
+            "one the default with `spinefrac models default`"
+        )
+    demonstration = settings.models_dir() / DEMONSTRATION
+    if demonstration.is_dir() and not _slip_or_none(demonstration).archived:
+        return DEMONSTRATION
+    models = [model for model in list_models() if isinstance(model, SavedModel)]
+    usable = [model for model in models if not model.archived]
+    if not usable and models:
+        raise ModelError(
+            "Every saved model is archived: take one back with `spinefrac models archive --undo`, "
+            "or name one"
+        )
+    if not usable:
+        raise ModelError("There is no saved model yet: train one with `spinefrac train`")
+    return max(usable, key=lambda model: (model.card.created, model.id)).id
+
+
+def marked_default() -> str | None:
+    """Return the id that somebody made the default; None where nobody did."""
+    try:
+        content = (settings.models_dir() / DEFAULT_MARKER).read_text("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    return identifiers.validate(content.strip())
+
+
+def folders() -> list[Path]:
+    """Return the folders of saved models, sorted; unfinished ones begin with a dot."""
+    models = settings.models_dir()
+    if not models.is_dir():
+        return []
+    return sorted(
+        path for path in models.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def _read_undisturbed(folder: Path) -> SavedModel:
+    """Read a model while no other process changes the shelf, so that what fails is damage."""
+    with ExitStack() as held:
+        with suppress(OSError):  # where this process may not write, it has to do without
+            held.enter_context(lock.shelf(patience_s=5.0))
+        if not folder.is_dir():
+            raise ModelError(what_became_of(folder.name))
+        return open_folder(folder)
+
+
+def _slip_or_none(folder: Path) -> Slip:
+    """Read a slip; an empty one where it cannot be read, which `load` says."""
+    try:
+        return read_slip(folder)
+    except (ModelError, OSError):
+        return Slip()
+
+
+def open_folder(folder: Path) -> SavedModel:
+    """Read a folder's card and verify every file against it; ModelError otherwise."""
+    try:
+        content = (folder / CARD_FILE).read_bytes()
+        card = cards.parse(content)
+        missing = [name for name in required_parts(card) if name not in card.files]
+        if missing:
+            raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
+        for name, record in card.files.items():
+            verify(folder, name, record)
+        written = read_slip(folder)
+    except FileNotFoundError as error:
+        name = Path(error.filename).name
+        raise ModelError(
+            f"Model {folder.name}: {name} is missing, so this is not a complete saved model: "
+            "restore it from a copy or delete the folder"
+        ) from error
+    except OSError as error:
+        name = Path(error.filename or folder).name
+        raise ModelError(
+            f"Model {folder.name}: {name} cannot be read ({error.strerror}): check its permissions"
+        ) from error
+    except ModelError as error:
+        raise ModelError(f"Model {folder.name}: {error}") from error
+    return SavedModel(folder, card, hashlib.sha256(content).hexdigest(), written)
+
+
+def read_slip(folder: Path) -> Slip:
+    """Read what people wrote on the model in `folder`; ModelError where it is damaged."""
+    try:
+        content = (folder / SLIP_FILE).read_bytes()
+    except FileNotFoundError:
+        return Slip()
+    return slip.parse(content)
+
+
+def required_parts(card: Card) -> tuple[str, ...]:
+    """Return the files that a model of this card cannot be without."""
+    return PARTS if card.metrics else (ONNX_FILE,)
+
+
+def verify(folder: Path, name: str, record: FileRecord) -> None:
+    """Compare one file with the card; ModelError where they differ."""
+    if Path(name).name != name or name == "..":
+        raise ModelError(f"card.json lists {name!r}, expected plain file names: do not use it")
+    digest, size = file_digest(folder / name)
+    if (digest, size) != (record.sha256, record.size):
+        raise ModelError(
+            f"{name} does not match its SHA-256 in the card, so it was changed or damaged after "
+            "it was written: restore the model from a copy"
+        )
+
+
+#: Hash of a file by what changes whenever it is written to, so that a process hashes once.
+_digests: dict[tuple[Any, ...], str] = {}
+
+
+def file_digest(path: Path) -> tuple[str, int]:
+    """Return a file's SHA-256 (hexadecimal) and its size in bytes."""
+    status = path.stat()
+    key = (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if key not in _digests:
+        with path.open("rb") as file:
+            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _digests[key], status.st_size
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            yield from csv.DictReader(file)
+    except FileNotFoundError as error:
+        raise ModelError(_gone(path.parent)) from error
+
+
+def _gone(folder: Path) -> str:
+    """Say what became of a model whose files were not where they had been."""
+    if folder.is_dir():
+        return f"The model {folder.name} was replaced while it was read: try again"
+    return what_became_of(folder.name)

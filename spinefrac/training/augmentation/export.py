@@ -1,0 +1,207 @@
+"""Augmented copies as files, each bound to its source by its name and in a table.
+
+A copy is the very picture that training sees in an epoch: preprocessed, then augmented. Its name
+is the source's with ``-augmented`` and the epoch, which the audit takes for a copy; in
+``labels.csv`` it has the source's label and group, so that no fold can part the two.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import secrets
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import cv2
+
+from spinefrac.data.groups import bare_stem, copy_name
+from spinefrac.data.scan import load_inputs, scan
+from spinefrac.errors import DatasetError
+from spinefrac.records import Dataset, GreyImage, Preprocessing, Unreadable
+from spinefrac.training.augmentation.config import AugmentationConfig
+from spinefrac.training.augmentation.transforms import Augmenter
+from spinefrac.training.augmentation.yaml_io import to_yaml
+
+#: Most copies of one slice.
+MOST_COPIES = 1000
+
+_CLASS = ("normal", "fracture")
+_COLUMNS = ("path", "label", "patient", "source", "epoch")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes
+    ----------
+    folder : Path
+    slices, copies : int
+        Sources, each written as the network sees it, and augmented copies beside them.
+    left_out : tuple of Unreadable
+        Sources that cannot be read.
+    """
+
+    folder: Path
+    slices: int
+    copies: int
+    left_out: tuple[Unreadable, ...]
+
+
+def export(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    config: AugmentationConfig,
+    *,
+    copies: int = 4,
+    seed: int = 0,
+    preprocessing: Preprocessing | None = None,
+    group_by: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> Exported:
+    """Write a data set of the slices as the network sees them and their augmented copies.
+
+    Parameters
+    ----------
+    folder : path
+        Labelled slices, in one of the layouts of `spinefrac.data.scan`.
+    out : path
+        New folder, outside `folder`; it appears when it is complete. It keeps the layout of
+        `folder`, with ``labels.csv`` and ``augmentation.yaml`` beside.
+    config : AugmentationConfig
+    copies : int
+        Of each slice; copy *n* is what a run with this seed sees in epoch *n*.
+    seed : int
+    preprocessing : Preprocessing, optional
+        The default of training if not given.
+    group_by : str
+        See `spinefrac.data.scan.scan`.
+    progress : callable, optional
+        Called with the number of slices done and of all.
+
+    Returns
+    -------
+    Exported
+
+    Raises
+    ------
+    DatasetError
+        The folder cannot be used, two files would get one name, or `out` is in use or cannot
+        be written.
+    """
+    target = Path(out).expanduser().absolute()
+    _check_target(Path(folder).expanduser(), target)
+    if not 1 <= copies <= MOST_COPIES:
+        raise DatasetError(f"expected 1 to {MOST_COPIES} copies of each slice, got {copies}")
+    dataset = scan(folder, group_by=group_by)
+    _check_names(dataset)
+    inputs = load_inputs(dataset, preprocessing or Preprocessing())
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        beside.mkdir(parents=True)
+        augmenter = Augmenter(config, seed)
+        rows: list[tuple[str, str, str, str, str]] = []
+        for index, (item, pixels) in enumerate(zip(dataset.items, inputs, strict=True)):
+            for epoch, (path, picture) in enumerate(
+                _pictures(item.path, pixels, augmenter, index, copies)
+            ):
+                file = beside / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(_png(picture))
+                rows.append((path, _CLASS[item.label], item.group, item.path, str(epoch or "")))
+            if progress:
+                progress(index + 1, len(dataset.items))
+        _write_table(beside / "labels.csv", rows)
+        head = f"# {copies} copies of each slice, as a run with seed {seed} sees them.\n"
+        (beside / "augmentation.yaml").write_text(head + to_yaml(config), encoding="utf-8")
+        beside.rename(target)
+    except OSError as error:
+        raise DatasetError(
+            f"the copies cannot be written ({error.strerror}): make room, or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    count = len(dataset.items)
+    return Exported(target, count, count * copies, tuple(dataset.unreadable))
+
+
+def zipped(
+    pixels: GreyImage, config: AugmentationConfig, seed: int, index: int, copies: int, name: str
+) -> bytes:
+    """Return one slice, its copies and the configuration as the bytes of a ZIP file.
+
+    Parameters
+    ----------
+    pixels : uint8 array, shape (S, S)
+    config, seed, index, copies
+        As in `export`.
+    name : str
+        Of the source, for the names in the file.
+    """
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
+        augmenter = Augmenter(config, seed)
+        for path, picture in _pictures(name, pixels, augmenter, index, copies):
+            archive.writestr(path, _png(picture))
+        archive.writestr("augmentation.yaml", f"# seed {seed}, slice {index}\n{to_yaml(config)}")
+    return stream.getvalue()
+
+
+def _pictures(
+    source: str, pixels: GreyImage, augmenter: Augmenter, index: int, copies: int
+) -> Iterator[tuple[str, GreyImage]]:
+    """Yield the path and the pixels of a slice, then of its copies in the epochs from 1."""
+    parent = PurePosixPath(source).parent
+    first = copy_name(source, 0).replace("-augmented0.png", ".png")
+    yield (parent / first).as_posix(), pixels
+    for epoch in range(1, copies + 1):
+        path = (parent / copy_name(source, epoch)).as_posix()
+        yield path, augmenter(pixels, epoch, index)
+
+
+def _check_target(folder: Path, target: Path) -> None:
+    """Raise where the copies would land among the sources, or on top of something."""
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise DatasetError(
+            "expected a folder outside the data set for the copies, got one inside it: they would "
+            "be taken for slices of their own"
+        )
+    if os.path.lexists(target):
+        raise DatasetError(f"{target.name} exists already: name a new folder for the copies")
+
+
+def _check_names(dataset: Dataset) -> None:
+    """Raise where a copy's name would not lead to its source, or to two of them."""
+    unbound = [path for path in dataset.paths if bare_stem(copy_name(path, 1)) != bare_stem(path)]
+    if unbound:
+        raise DatasetError(
+            f"the copies of {unbound[0]} could not be told from other slices by their names: "
+            "rename it so that it ends with a letter or a digit"
+        )
+    places = [
+        (PurePosixPath(path).parent / copy_name(path, 1)).as_posix().casefold()
+        for path in dataset.paths
+    ]
+    count = Counter(places)
+    twice = [path for path, place in zip(dataset.paths, places, strict=True) if count[place] > 1]
+    if twice:
+        raise DatasetError(
+            f"the copies of {twice[0]} and {twice[1]} would get the same names: rename one of them"
+        )
+
+
+def _write_table(path: Path, rows: list[tuple[str, str, str, str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_COLUMNS)
+        writer.writerows(rows)
+
+
+def _png(picture: GreyImage) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()

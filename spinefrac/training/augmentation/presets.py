@@ -1,0 +1,208 @@
+"""Augmentations by name: the presets, the user's own, and files.
+
+A saved one is ``HOME/augmentations/NAME.yaml``. It is written beside and renamed, so that a name
+always leads to a whole file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from spinefrac import settings
+from spinefrac.errors import ModelError, TrainingError
+from spinefrac.store import identifiers
+from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
+from spinefrac.training.augmentation.yaml_io import MOST_BYTES, from_yaml, to_yaml
+
+_ENDING = ".yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAugmentation:
+    """One that can be chosen.
+
+    Attributes
+    ----------
+    name : str
+    config : AugmentationConfig or None
+        None where its file cannot be used.
+    preset : bool
+        Whether it comes with spinefrac.
+    problem : str
+        Why it cannot be used, else empty.
+    """
+
+    name: str
+    config: AugmentationConfig | None
+    preset: bool = False
+    problem: str = ""
+
+
+def folder() -> Path:
+    """Return where saved augmentations lie."""
+    return settings.home() / "augmentations"
+
+
+def listed() -> list[NamedAugmentation]:
+    """Return the presets, then the user's own by name; damaged ones say what is wrong."""
+    found = [NamedAugmentation(name, config, preset=True) for name, config in PRESETS.items()]
+    for path in sorted(folder().glob(f"*{_ENDING}")) if folder().is_dir() else ():
+        if path.name.startswith("."):
+            continue
+        try:
+            found.append(NamedAugmentation(path.stem, load(path.stem)))
+        except TrainingError as error:
+            found.append(NamedAugmentation(path.stem, None, problem=str(error)))
+    return found
+
+
+def load(name: str) -> AugmentationConfig:
+    """Return a preset or a saved augmentation.
+
+    Raises
+    ------
+    TrainingError
+        There is none of this name, or its file is damaged.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    path = _path(name)
+    if not path.is_file():
+        own = sorted(entry.stem for entry in folder().glob(f"*{_ENDING}"))
+        raise TrainingError(
+            f"there is no augmentation {name}; there are {', '.join([*PRESETS, *own])}"
+        )
+    return _read(path, f"the saved augmentation {name}")
+
+
+def save(name: str, config: AugmentationConfig, *, replace: bool = False) -> Path:
+    """Keep an augmentation under a name.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and hyphens, no preset's.
+    config : AugmentationConfig
+    replace : bool
+        Whether an earlier one of this name may be replaced.
+
+    Returns
+    -------
+    Path
+        Its file.
+
+    Raises
+    ------
+    TrainingError
+        The name is none or in use, or the file cannot be written.
+    """
+    path = _path(name)
+    if name in PRESETS:
+        raise TrainingError(f"{name} is a preset and stays as it is: choose another name")
+    beside = path.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(to_yaml(config))
+            stream.flush()
+            os.fsync(stream.fileno())
+        if replace or _is_new(beside, path):
+            beside.replace(path)
+            return path
+    except OSError as error:
+        raise TrainingError(
+            f"the augmentation {name} cannot be saved ({error.strerror}): make room in "
+            "SPINEFRAC_HOME, or make it writable"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # it has its name by now, or never came to be
+            beside.unlink()
+    raise TrainingError(
+        f"there is an augmentation {name} already: choose another name, or replace it"
+    )
+
+
+def _is_new(beside: Path, path: Path) -> bool:
+    """Whether a finished file may take its name; it then has it, where there are links.
+
+    Unlike a rename, a link never takes the place of what somebody else just saved.
+    """
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        return not path.exists()
+    return True
+
+
+def delete(name: str) -> None:
+    """Remove a saved augmentation, also a damaged one.
+
+    Raises
+    ------
+    TrainingError
+        It is a preset, or there is none.
+    """
+    if name in PRESETS:
+        raise TrainingError(f"{name} is a preset and stays")
+    try:
+        _path(name).unlink()
+    except FileNotFoundError:
+        raise TrainingError(f"there is no augmentation {name}") from None
+    except OSError as error:
+        raise TrainingError(f"{name} cannot be deleted ({error.strerror})") from error
+
+
+def resolve(text: str) -> AugmentationConfig:
+    """Return what somebody named: a preset, a saved augmentation, or a YAML file.
+
+    Parameters
+    ----------
+    text : str
+        A name, or the path of a file. A name goes before a file of the same name; ``./NAME``
+        is always the file.
+
+    Raises
+    ------
+    TrainingError
+        It is neither, or the file is no augmentation.
+    """
+    path = Path(text)
+    try:
+        if text in PRESETS or (identifiers.is_valid(text) and _path(text).is_file()):
+            return load(text)
+        if path.is_file():
+            return _read(path, text)
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TrainingError(f"{text[:100]!r} cannot be read ({reason})") from error
+    if identifiers.is_valid(text):
+        return load(text)  # says which there are
+    raise TrainingError(
+        f"expected {', '.join(PRESETS)}, the name of a saved augmentation or a YAML file, got "
+        f"{text[:100]!r}, and there is no such file"
+    )
+
+
+def _path(name: str) -> Path:
+    try:
+        return (
+            folder() / f"{identifiers.validate(name, 'An augmentation', 'gentle-turns')}{_ENDING}"
+        )
+    except ModelError as error:
+        raise TrainingError(str(error)) from None
+
+
+def _read(path: Path, what: str) -> AugmentationConfig:
+    try:
+        with path.open("rb") as stream:
+            return from_yaml(stream.read(MOST_BYTES + 1))
+    except OSError as error:
+        raise TrainingError(f"{what} cannot be read ({error.strerror})") from error
+    except TrainingError as error:
+        raise TrainingError(f"{what}: {error}") from None

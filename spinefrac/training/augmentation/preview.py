@@ -1,0 +1,98 @@
+"""What training sees of one slice, for people to look at, by the object that training calls."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from spinefrac.audit import cache
+from spinefrac.data.folder_layouts import list_files
+from spinefrac.records import GreyImage
+from spinefrac.training.augmentation.config import AugmentationConfig
+from spinefrac.training.augmentation.transforms import Augmenter, Draw, apply
+
+#: Pictures of a grid, one an epoch.
+SHOWN = 24
+#: Steps of an animation from one end of a range to the other.
+FRAMES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOrder:
+    """The slices of a data set as training numbers them.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        Relative to the data set; the position is the index that the draws depend on.
+    certain : bool
+        Whether an audit of the folder as it is has told which files cannot be read. Otherwise
+        one that cannot, and comes before a slice, lowers the index of that slice by one.
+    """
+
+    paths: tuple[str, ...]
+    certain: bool
+
+
+def training_order(folder: str | os.PathLike[str]) -> TrainingOrder:
+    """List a data set in the order of training, without opening a slice.
+
+    Raises
+    ------
+    DatasetError
+        The folder is none of the layouts of `spinefrac.data.folder_layouts`.
+    """
+    paths = tuple(file.path for file in list_files(folder).files)
+    audited = cache.by_listing(cache.listing_key(folder, "auto"))
+    lost = {unreadable["path"] for unreadable in audited.unreadable} if audited else set()
+    return TrainingOrder(tuple(path for path in paths if path not in lost), audited is not None)
+
+
+def grid(
+    pixels: GreyImage, config: AugmentationConfig, seed: int, index: int, count: int = SHOWN
+) -> list[GreyImage]:
+    """Return what training sees of a slice in the epochs 1 to `count`.
+
+    Parameters
+    ----------
+    pixels : uint8 array, shape (S, S)
+        The slice as a model's input.
+    config : AugmentationConfig
+    seed : int
+        Of the run.
+    index : int
+        Of the slice in its data set, from 0.
+    count : int
+
+    Returns
+    -------
+    list of uint8 arrays, shape (S, S)
+    """
+    augmenter = Augmenter(config, seed)
+    return [augmenter(pixels, epoch, index) for epoch in range(1, count + 1)]
+
+
+def ends(
+    pixels: GreyImage, config: AugmentationConfig, name: str
+) -> tuple[tuple[float, GreyImage], tuple[float, GreyImage]]:
+    """Return one transform alone at both ends of its range: (value, picture) of each.
+
+    A flip's ends are the slice itself, 0, and its mirror image, 1.
+    """
+    low, high = (0.0, 1.0) if name == "flip" else config.range_of(name)
+    return (low, single(pixels, name, low)), (high, single(pixels, name, high))
+
+
+def frames(
+    pixels: GreyImage, config: AugmentationConfig, name: str, count: int = FRAMES
+) -> list[tuple[float, GreyImage]]:
+    """Return one transform alone in even steps through its range: (value, picture) of each."""
+    low, high = config.range_of(name)
+    return [(v, single(pixels, name, v)) for v in np.linspace(low, high, count).tolist()]
+
+
+def single(pixels: GreyImage, name: str, value: float) -> GreyImage:
+    """Return a slice after one transform alone, its value in the units of the configuration."""
+    return apply(pixels, Draw.single(name, value, len(pixels)))

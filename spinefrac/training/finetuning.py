@@ -1,0 +1,116 @@
+"""Start a run from a saved model: from its settings, or from its weights on new data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spinefrac.errors import DatasetError, ModelError, SpinefracError, TrainingError
+from spinefrac.records import Dataset
+from spinefrac.store import repository
+from spinefrac.store.card import Parent
+from spinefrac.training.settings import TrainingSettings
+
+#: What a run may take over from a saved model.
+WAYS = ("settings", "weights")
+
+
+def start_from(model_id: str, how: str = "settings") -> tuple[TrainingSettings, Parent]:
+    """Return the settings of a saved model, for a run that starts from it.
+
+    Parameters
+    ----------
+    model_id : str
+    how : str
+        ``settings``: the same settings on any data, weights start anew. ``weights``: each fold
+        goes on from a fold network of the model; only for data that it has not seen.
+
+    Returns
+    -------
+    settings : TrainingSettings
+        With as many folds at a time as the machine has cores for.
+    parent : Parent
+        What `runs.submit` takes and the new model's card keeps.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it was not trained here.
+    """
+    model = repository.load(model_id)
+    if how not in WAYS:
+        raise ModelError(f"A run starts from settings or weights, got {how!r}: choose one of them")
+    if model.card.origin is not None:
+        raise ModelError(
+            f"{model_id} was imported as a network, without settings to train by: train another "
+            "network, or choose a model that was trained here"
+        )
+    kept = model.card.settings
+    weights = "imagenet" if kept.get("weights") == "imagenet" else None
+    try:
+        settings = TrainingSettings.from_dict({**kept, "weights": weights, "workers": 0})
+    except (TrainingError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"{model_id} was trained with settings that this spinefrac does not know ({error}): "
+            "choose the settings anew"
+        ) from error
+    if how == "weights":
+        settings = replace(settings, weights=str(model.keras_path))
+    return settings, Parent(model.id, model.card_hash, how)
+
+
+def require_new(parent: Parent | None, dataset: Dataset) -> None:
+    """Refuse slices that the weights to start from have seen.
+
+    A fold is scored on slices that it holds out; if these trained the weights it starts from,
+    the score says nothing.
+
+    Raises
+    ------
+    DatasetError
+        The model was trained on some of these very slices.
+    """
+    if parent is None or parent.how != "weights":
+        return
+    model = _found(parent)
+    known = set(model.oof().pixel_hashes)
+    seen = sum(item.pixel_hash in known for item in dataset.items)
+    if seen or dataset.fingerprint == model.data.fingerprint:
+        raise DatasetError(
+            f"The model {model.id} was trained on {seen or len(dataset.items)} of these "
+            f"{len(dataset.items)} slices, so scores of a network that goes on from its weights "
+            "would be flattered: leave those slices out, or start from its settings only"
+        )
+
+
+def require_new_data(parent: Parent | None, fingerprint: str) -> None:
+    """Refuse a model's own training data at once, by its fingerprint; see `require_new`."""
+    if parent is not None and parent.how == "weights":
+        model = _found(parent)
+        if fingerprint == model.data.fingerprint:
+            raise DatasetError(
+                f"The model {model.id} was trained on this very data set, so scores of a network "
+                "that goes on from its weights would be flattered: choose new data, or start from "
+                "its settings only"
+            )
+
+
+def current_weights(settings: TrainingSettings, parent: Parent | None) -> TrainingSettings:
+    """Return the settings with the weights where they lie now: a model may be renamed meanwhile."""
+    if parent is None or parent.how != "weights":
+        return settings
+    return replace(settings, weights=str(_found(parent).keras_path))
+
+
+def _found(parent: Parent) -> repository.SavedModel:
+    """Find a parent by its card under whatever name it has by now."""
+    try:
+        model = repository.load(parent.model)
+        if model.card_hash == parent.card_sha256:
+            return model
+        reason = "there is another model of that name now"
+    except SpinefracError as error:
+        reason = str(error)
+    for other in repository.list_models():
+        if isinstance(other, repository.SavedModel) and other.card_hash == parent.card_sha256:
+            return other
+    raise ModelError(f"The weights of {parent.model} to start from are not there: {reason}")

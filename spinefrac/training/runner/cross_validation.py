@@ -1,0 +1,112 @@
+"""From a folder of slices to a saved model: grouped folds, honest numbers, one ensemble."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+
+from spinefrac import errors
+from spinefrac.errors import Cancelled, SpinefracError, TrainingError
+from spinefrac.records import EpochRecord
+from spinefrac.store import repository
+from spinefrac.store.repository import SavedModel
+from spinefrac.training import runs
+from spinefrac.training.runs import Cluster, Event, Run
+from spinefrac.training.settings import TrainingSettings
+
+
+def train(
+    folder: str | os.PathLike[str],
+    name: str,
+    settings: TrainingSettings | None = None,
+    *,
+    note: str = "",
+    threshold_rule: str = "youden",
+    cluster: Cluster | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    log: Callable[[str], None] | None = None,
+) -> SavedModel:
+    """Train by grouped k-fold cross-validation and save the fold ensemble.
+
+    It is a run like any other: a runner executes it, after those that were queued before, and
+    pages and command line show it. Whatever interrupts this call stops the run as well; only
+    when this process is killed does the run go on.
+
+    Parameters
+    ----------
+    folder : path
+        Labelled slices, in one of the layouts of `spinefrac.data.scan`.
+    name : str
+        Of the saved model: lower-case letters, digits and hyphens.
+    settings : TrainingSettings, optional
+    note : str
+        Kept in the model's card.
+    threshold_rule : str
+        See `spinefrac.evaluation.operating_point.choose`.
+    cluster : Cluster, optional
+        Train the folds there.
+    on_epoch : callable, optional
+        Called with every finished epoch of every fold.
+    log : callable, optional
+        Called with lines for people.
+
+    Returns
+    -------
+    SavedModel
+
+    Raises
+    ------
+    DatasetError
+        The folder cannot be used, or not in so many folds.
+    TrainingError
+        A fold failed.
+    ModelError
+        The name is in use or not a name, or the model cannot be written.
+    RunError
+        A run that has not ended has the name, there is no room, or the runs' database fails.
+    """
+    run = runs.submit(
+        folder, name, settings, note=note, threshold_rule=threshold_rule, cluster=cluster
+    )
+    try:
+        for event in runs.follow(run.id):
+            if event is not None:
+                _pass_on(event, on_epoch, log)
+    except BaseException:
+        if runs.get(run.id).open:
+            runs.cancel(run.id)
+        raise
+    return finished(runs.get(run.id))
+
+
+def finished(run: Run) -> SavedModel:
+    """Return the model of a run that has ended, or raise what it failed with."""
+    if run.state == "done" and run.model:
+        return repository.load(run.model)
+    if run.state == "cancelled":
+        raise Cancelled(f"the run {run.id} was cancelled; `spinefrac runs resume` takes it up")
+    kind = getattr(errors, run.error_kind or "", TrainingError)
+    error: SpinefracError = kind(run.error or "the run has not ended")
+    raise error
+
+
+def epoch_of(event: Event) -> EpochRecord:
+    """Return the epoch that an event of the kind ``epoch`` tells of."""
+    numbers = (event.loss, event.val_loss, event.val_auc, event.learning_rate, event.seconds)
+    loss, val_loss, val_auc, learning_rate, seconds = (
+        math.nan if number is None else number for number in numbers
+    )
+    assert event.fold is not None and event.epoch is not None
+    return EpochRecord(event.fold, event.epoch, loss, val_loss, val_auc, learning_rate, seconds)
+
+
+def _pass_on(
+    event: Event,
+    on_epoch: Callable[[EpochRecord], None] | None,
+    log: Callable[[str], None] | None,
+) -> None:
+    if event.kind == "epoch" and on_epoch:
+        on_epoch(epoch_of(event))
+    elif event.kind in ("log", "fold") and log:
+        log(event.message)

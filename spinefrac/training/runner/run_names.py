@@ -1,0 +1,49 @@
+"""A name for a run that nobody has chosen one for, also when two are submitted at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from spinefrac import settings as places
+from spinefrac.errors import ModelError, RunError
+from spinefrac.store import identifiers
+from spinefrac.training import runs
+from spinefrac.training.settings import TrainingSettings
+
+#: How many others may take the proposed name at the same moment.
+_TRIES = 20
+
+
+def propose(wish: str) -> str:
+    """Return a name like `wish` that neither a saved model nor an open run has."""
+    models = places.models_dir()
+    taken = {path.name for path in models.iterdir()} if models.is_dir() else set()
+    return identifiers.first_free(wish, taken | {run.name for run in runs.listing() if run.open})
+
+
+def submit(
+    folder: str | os.PathLike[str], name: str, settings: TrainingSettings, **options: Any
+) -> runs.Run:
+    """Submit a run; without a name it gets the first free one that is like its folder's.
+
+    Parameters
+    ----------
+    folder : path
+    name : str
+        Empty for a proposed one.
+    settings : TrainingSettings
+    options
+        See `runs.submit`, whose errors these are.
+    """
+    if name.strip():
+        return runs.submit(folder, name.strip(), settings, **options)
+    for _ in range(_TRIES):
+        proposed = propose(Path(folder).name)
+        try:
+            return runs.submit(folder, proposed, settings, **options)
+        except (RunError, ModelError):
+            if propose(Path(folder).name) == proposed:  # nobody was faster: something else is wrong
+                raise
+    raise RunError("Every proposed name was taken by somebody else: choose one yourself")

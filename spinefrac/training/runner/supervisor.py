@@ -1,0 +1,330 @@
+"""The process that executes runs, one after the other: ``python -m spinefrac.training.runner``.
+
+It is started by whoever submits or looks and finds none at work (`runs.ensure_runner`), and ends
+when no run is left. Runs that a killed runner left behind come first and go on from their last
+epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spinefrac.errors import Cancelled, RunError, SpinefracError, TrainingError
+from spinefrac.store import saving
+from spinefrac.training.runner import pipeline
+from spinefrac.training.runner.journal import Journal, write_rows
+from spinefrac.training.runs import database, estimates, lease
+from spinefrac.training.runs.commands import note_state, run_folder
+from spinefrac.training.runs.queries import get
+from spinefrac.training.runs.records import Run
+
+#: So many attempts in a row may die without one epoch more.
+MOST_DEATHS = 8
+#: A cancel that did not reach the run's folder is looked up in the database so often.
+_LOOK_S = 1.0
+#: How long to try to write down how a run ended.
+_PATIENCE_S = 600.0
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    run: Run
+    number: int
+
+
+def main(arguments: list[str]) -> int:
+    """Execute runs until none is left; see the module's docstring."""
+    token = lease.confirm(arguments[0] if arguments else None)
+    if token is None:
+        print("another runner is at work", flush=True)
+        return 0
+    heart = _Heart(token)
+    heart.start()
+    try:
+        saving.remove_unfinished()
+        while (attempt := _next(token)) is not None:
+            _execute(attempt, heart)
+    finally:
+        heart.stop()
+    return 0
+
+
+class _Heart(threading.Thread):
+    """Says every two seconds that this runner lives, and ends it when it was replaced."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(daemon=True)
+        self._token = token
+        self._over = threading.Event()
+        self.attempt: _Attempt | None = None
+
+    def run(self) -> None:
+        while not self._over.wait(lease.HEARTBEAT_S):
+            try:
+                self._beat()
+            except RunError as error:  # a locked database or a full disk may pass
+                print(f"no sign of life could be given: {error}", file=sys.stderr, flush=True)
+
+    def _beat(self) -> None:
+        now, attempt = time.time(), self.attempt
+        with database.writing() as connection:
+            mine = connection.execute(
+                "UPDATE lease SET heartbeat = ? WHERE token = ?", (now, self._token)
+            )
+            if mine.rowcount == 0 and not self._over.is_set():
+                print("another runner took over", flush=True)
+                os._exit(1)  # it must touch nothing any more; its folds' processes end with it
+            if attempt:
+                connection.execute(
+                    "UPDATE attempts SET heartbeat = ? WHERE run = ? AND number = ?",
+                    (now, attempt.run.id, attempt.number),
+                )
+
+    def stop(self) -> None:
+        self._over.set()
+
+
+# --- which run ---------------------------------------------------------------------------------
+
+
+def _next(token: str) -> _Attempt | None:
+    """Begin an attempt of the run whose turn it is; without one, give the lease back."""
+    while True:
+        with database.writing(busy_s=60) as connection:
+            row = connection.execute(
+                "SELECT * FROM runs WHERE state IN ('running', 'queued')"
+                " ORDER BY state = 'running' DESC, queued, rowid LIMIT 1"
+            ).fetchone()
+            if row is None:
+                lease.release(connection, token)
+                return None
+            _close_dead(connection, row["id"])
+            number = None if _ended_here(connection, row) else _begin(connection, row["id"])
+        if number is not None:
+            return _Attempt(get(row["id"]), number)
+
+
+def _close_dead(connection: sqlite3.Connection, run: str) -> None:
+    """Note that attempts which never ended have died."""
+    connection.execute(
+        "UPDATE attempts SET ended = heartbeat, outcome = 'died' WHERE run = ? AND ended IS NULL",
+        (run,),
+    )
+
+
+def _ended_here(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
+    """End a run that was to be stopped, or whose runners always die."""
+    if row["cancel"]:
+        _end(connection, row["id"], None, "cancelled")
+        return True
+    if _deaths(connection, row["id"]) < MOST_DEATHS:
+        return False
+    error = TrainingError(
+        f"its runner died {MOST_DEATHS} times without finishing an epoch; runner.log in HOME/runs "
+        "may say why; free some memory or train with fewer workers, then resume the run"
+    )
+    _end(connection, row["id"], None, "failed", error=error)
+    return True
+
+
+def _deaths(connection: sqlite3.Connection, run: str) -> int:
+    """Count the last attempts that died without an epoch or anything else to show."""
+    rows = connection.execute(
+        "SELECT outcome, (SELECT count(*) FROM events WHERE run = attempts.run AND attempt ="
+        " attempts.number AND kind = 'epoch') AS epochs FROM attempts WHERE run = ?"
+        " ORDER BY number DESC",
+        (run,),
+    )
+    count = 0
+    for row in rows:
+        if row["outcome"] != "died" or row["epochs"]:
+            break
+        count += 1
+    return count
+
+
+def _begin(connection: sqlite3.Connection, run: str) -> int:
+    now = time.time()
+    last = connection.execute("SELECT max(number) FROM attempts WHERE run = ?", (run,)).fetchone()
+    number = (last[0] or 0) + 1
+    mine = connection.execute("SELECT pid, process_started, host FROM lease").fetchone()
+    connection.execute(
+        "INSERT INTO attempts (run, number, pid, process_started, host, started, heartbeat)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (run, number, *mine, now, now),
+    )
+    connection.execute(
+        "UPDATE runs SET state = 'running', started = coalesce(started, ?) WHERE id = ?",
+        (now, run),
+    )
+    connection.execute(
+        "UPDATE folds SET state = 'waiting', batch = 0 WHERE run = ? AND state != 'done'", (run,)
+    )
+    connection.execute("DELETE FROM workers WHERE run = ?", (run,))
+    note_state(connection, run, "running" if number == 1 else "continued", number)
+    (run_folder(run) / "cancel").unlink(missing_ok=True)
+    return number
+
+
+# --- one attempt ---------------------------------------------------------------------------------
+
+
+def _execute(attempt: _Attempt, heart: _Heart) -> None:
+    """Execute a run and write down how it ended."""
+    run, folder = attempt.run, run_folder(attempt.run.id)
+    journal = Journal(run.id, attempt.number)
+    heart.attempt = attempt
+    ended: dict[str, Any]
+    try:
+        model = pipeline.execute(run, folder, journal, _cancelled(run.id, folder), _stage(run.id))
+        ended = {"state": "done", "model": model.id}
+    except Cancelled:
+        ended = {"state": "cancelled"}
+    except SpinefracError as error:
+        ended = {"state": "failed", "error": error}
+    except OSError as error:
+        ended = {"state": "failed", "error": _of_system(error)}
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run's record says it
+        traceback.print_exc()
+        ended = {"state": "failed", "error": _unexpected(error)}
+    heart.attempt = None
+    if ended["state"] == "done":
+        ended["result"] = pipeline.summary(model, run.id, _seconds(run.id))
+
+    def end(connection: sqlite3.Connection) -> None:
+        if ended["state"] == "done" and run.cluster is None:
+            _note_rate(connection, attempt, journal.rate(), ended["result"])
+        _end(connection, run.id, attempt.number, **ended)
+
+    _persist(end, journal)
+
+
+def _note_rate(
+    connection: sqlite3.Connection, attempt: _Attempt, rate: float | None, result: dict[str, Any]
+) -> None:
+    """Keep what the run measured, for the estimates of later ones."""
+    settings = attempt.run.settings
+    if rate is None:
+        return
+    overhead = None
+    if attempt.number == 1 and not settings.early_stopping:  # all of it was done in one go
+        learned = estimates.slices(result["oof"]["n"], settings)
+        overhead = result["seconds"] - learned / (rate * estimates.folds_at_once(settings))
+    estimates.note_rate(connection, settings, rate, overhead and max(0.0, overhead))
+
+
+def _cancelled(run: str, folder: Path) -> Callable[[], bool]:
+    """Return a function that says whether the run is to stop; it may be asked all the time."""
+    looked = time.monotonic()
+    answer = False
+
+    def cancelled() -> bool:
+        nonlocal looked, answer
+        if (folder / "cancel").exists():
+            answer = True
+        elif time.monotonic() - looked > _LOOK_S:
+            looked = time.monotonic()
+            try:
+                answer = get(run).cancelling
+            except RunError as error:  # kept by another program: ask again
+                print(f"cancel could not be looked up: {error}", file=sys.stderr, flush=True)
+        return answer
+
+    return cancelled
+
+
+def _stage(run: str) -> Callable[[str], None]:
+    def on_stage(stage: str) -> None:
+        _persist(
+            lambda connection: connection.execute(
+                "UPDATE runs SET stage = ? WHERE id = ?", (stage, run)
+            )
+        )
+
+    return on_stage
+
+
+def _persist(work: Callable[[sqlite3.Connection], object], journal: Journal | None = None) -> None:
+    """Write something that must not be lost, however long the database is kept by others."""
+    rows = journal.rows() if journal else []
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with database.writing() as connection:
+                write_rows(connection, rows)
+                work(connection)
+            return
+        except RunError as error:
+            print(f"not noted yet: {error}", file=sys.stderr, flush=True)
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(2)
+
+
+def _end(
+    connection: sqlite3.Connection,
+    run: str,
+    attempt: int | None,
+    state: str,
+    *,
+    model: str | None = None,
+    result: dict[str, Any] | None = None,
+    error: SpinefracError | None = None,
+) -> None:
+    now = time.time()
+    connection.execute(
+        "UPDATE runs SET state = ?, ended = ?, cancel = 0, model = ?, result = ?, error = ?,"
+        " error_kind = ? WHERE id = ?",
+        (
+            state,
+            now,
+            model,
+            json.dumps(result) if result else None,
+            str(error) if error else None,
+            type(error).__name__ if error else None,
+            run,
+        ),
+    )
+    connection.execute(
+        "UPDATE attempts SET ended = ?, heartbeat = ?, outcome = ? WHERE run = ? AND number = ?",
+        (now, now, state, run, attempt),
+    )
+    connection.execute(
+        "UPDATE folds SET state = 'waiting', batch = 0 WHERE run = ? AND state != 'done'", (run,)
+    )
+    connection.execute("UPDATE workers SET state = 'idle', fold = NULL WHERE run = ?", (run,))
+    note_state(connection, run, f"{state}: {error}" if error else state, attempt)
+
+
+def _seconds(run: str) -> float:
+    """Return how long all attempts took together."""
+    with database.reading() as connection:
+        row = connection.execute(
+            "SELECT sum(coalesce(ended, ?) - started) FROM attempts WHERE run = ?",
+            (time.time(), run),
+        ).fetchone()
+    return float(row[0])
+
+
+def _of_system(error: OSError) -> TrainingError:
+    return TrainingError(
+        f"{error.strerror or type(error).__name__} while reading or writing the run's files: make "
+        "room or permit it, then resume the run"
+    )
+
+
+def _unexpected(error: Exception) -> TrainingError:
+    return TrainingError(
+        f"{type(error).__name__}: {error} (spinefrac did not expect this; runner.log in HOME/runs "
+        "shows where it happened)"
+    )

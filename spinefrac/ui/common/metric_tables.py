@@ -1,0 +1,130 @@
+"""The pieces of HTML that say what a saved model is and how often it has been right."""
+
+from __future__ import annotations
+
+from html import escape
+
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.operating_point import CHOSEN_HERE
+from spinefrac.records import CLASS_NAMES
+from spinefrac.store.repository import SavedModel
+from spinefrac.ui.common.layout import THIN, number, number_range, percent, percent_range
+
+#: Metrics that are drawn on a line from 0 to 1: their names for people, and what they mean.
+RATES = {
+    "auc": ("AUC", "Chance that a slice with a fracture scores higher than one without"),
+    "recall": ("Sensitivity", "Of the slices with a fracture, the share that is found"),
+    "specificity": ("Specificity", "Of the slices without a fracture, the share that is cleared"),
+    "precision": ("Precision", "Of the slices called a fracture, the share that has one"),
+    "accuracy": ("Accuracy", "Of all slices, the share that is answered rightly"),
+    "balanced_accuracy": ("Balanced accuracy", "Mean of sensitivity and specificity"),
+    "f1": ("F1", "Harmonic mean of sensitivity and precision"),
+    "average_precision": ("Average precision", "Precision averaged over all thresholds"),
+}
+#: Those that are not the share of anything, and so not shown as a percentage.
+INDICES = ("auc", "f1", "average_precision")
+
+
+def record(saved: SavedModel) -> str:
+    """Return the card with what the model got right out-of-fold, and on what that was measured."""
+    if not saved.measured:
+        return (
+            '<section class="sf-card" aria-label="Record of the model">'
+            '<div class="sf-eyebrow">How often it is right</div>'
+            '<p class="sf-note">Not known: the model was imported, so there are no answers on '
+            "slices kept from it. Its probability is not calibrated and its threshold of "
+            f"{percent(saved.threshold)} was not chosen on any data.</p></section>"
+        )
+    metrics = saved.metrics
+    return (
+        '<section class="sf-card" aria-label="Record of the model">'
+        f"{audit_line(saved)}"
+        '<div class="sf-eyebrow">How often it is right at the threshold of '
+        f"{percent(saved.threshold)}</div>"
+        f'<div class="sf-rates">{rate("recall", metrics)}{rate("specificity", metrics)}</div>'
+        f'<p class="sf-note">{escape(measured_on(saved))} '
+        f"Intervals: 95{THIN}%, whole groups resampled.</p></section>"
+    )
+
+
+#: What a verdict of the audit means for whoever reads a number or an answer of the model.
+AUDIT = {
+    "caution": "The audit of the training data advises caution: numbers and answers of this model "
+    "may owe something to other things than the fracture.",
+    "unusable": "The audit found the training data unusable: neither the numbers nor the answers "
+    "of this model show that it sees fractures.",
+}
+
+
+def audit_line(saved: SavedModel) -> str:
+    """Return the warning of the data's audit, empty where there is none to give."""
+    text = AUDIT.get(saved.card.audit_verdict or "")
+    return f'<div class="sf-audit bad"><i class="dot"></i>{text}</div>' if text else ""
+
+
+def measured_on(saved: SavedModel) -> str:
+    """Return the sentence that says which slices a model's metrics come from."""
+    data, metrics = saved.data, saved.metrics
+    return (
+        f"Out-of-fold on {metrics.n:,} slices of {metrics.groups:,} groups, none of which the "
+        f"answering network had seen. Groups: {data.group_rule}. {CHOSEN_HERE}"
+    )
+
+
+def about(saved: SavedModel) -> str:
+    """Return the card that says what a model is."""
+    card = saved.card
+    head = (
+        '<section class="sf-card" aria-label="About the model">'
+        f'<div class="sf-eyebrow">About {escape(saved.id)}</div>'
+        f'<p class="sf-note">{escape(card.note)}</p>'
+    )
+    if card.data is None or card.origin:
+        origin = f" from {escape(card.origin.file)}" if card.origin else ""
+        return (
+            f'{head}<p class="sf-note">Imported{origin} on <span class="sf-nowrap">'
+            f"{escape(card.created[:10])}</span>; what it was trained on is not known."
+            "</p></section>"
+        )
+    return (
+        f'{head}<p class="sf-note">{len(card.folds)} networks of kind {escape(card.network)}, '
+        "one a fold, answer together. Trained "
+        f'<span class="sf-nowrap">{escape(card.created[:10])}</span> on {card.data.fracture:,} '
+        f"slices with a fracture and {card.data.normal:,} without.</p></section>"
+    )
+
+
+def rate(name: str, metrics: Metrics) -> str:
+    """Return one rate with its value, its interval, and both drawn on a line from 0 to 1."""
+    title, meaning = RATES[name]
+    value, interval = getattr(metrics, name), metrics.ci.get(name)
+    titled = f'<span title="{escape(meaning)}">{title}</span>'
+    if value is None:
+        return f'<div class="sf-rate">{titled}<span>not defined</span></div>'
+    low, high = interval or (value, value)
+    share = name not in INDICES
+    shown = percent(value) if share else number(value, 2)
+    span = percent_range(low, high) if share else number_range((low, high), 2)
+    return (
+        f'<div class="sf-rate">{titled}<span class="value">{shown}</span>'
+        f'<span class="sf-range"><i class="span" style="left:{100 * low:.1f}%;'
+        f'width:{100 * (high - low):.1f}%"></i>'
+        f'<i class="point" style="left:{100 * value:.1f}%"></i></span>'
+        f'<span class="interval">{span if interval else "no interval"}</span>'
+        "</div>"
+    )
+
+
+def confusion(matrix: tuple[tuple[int, int], tuple[int, int]]) -> str:
+    """Return the confusion matrix ((tn, fp), (fn, tp)): rows are the truth, columns the answer."""
+    lines = []
+    for truth, counts in zip(CLASS_NAMES, matrix, strict=True):
+        total = sum(counts) or 1
+        cells = "".join(
+            f'<td style="--share:{100 * count / total:.0f}%"><b>{count:,}</b>'
+            f"<small>{percent(count / total)}</small></td>"
+            for count in counts
+        )
+        lines.append(f"<tr><th>{truth}</th>{cells}</tr>")
+    head = "".join(f"<th>answer: {name}</th>" for name in CLASS_NAMES)
+    return f'<table class="sf-confusion"><tr><th>truth</th>{head}</tr>{"".join(lines)}</table>'

@@ -1,0 +1,53 @@
+"""What the charts of the Metrics page share: how one is shown, and that it can be taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import streamlit as st
+
+from spinefrac.errors import DatasetError
+from spinefrac.ui.common import layout
+from spinefrac.viz import metrics
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+T = TypeVar("T")
+
+
+def chart(figure: Figure, name: str, alt: str) -> None:
+    """Show a figure with its buttons: PNG in its corner, CSV below.
+
+    Parameters
+    ----------
+    figure : plotly Figure
+    name : str
+        Of the downloaded files, without extension; also the element's key.
+    alt : str
+        What the figure shows, for those who do not see it.
+    """
+    options = {**metrics.CONFIG["toImageButtonOptions"], "filename": name}
+    config = {**metrics.CONFIG, "toImageButtonOptions": options}
+    st.plotly_chart(figure, key=f"chart-{name}", config=config, alt=alt)
+    st.download_button(
+        "CSV",
+        data=lambda: metrics.to_csv(figure),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        key=f"csv-{name}",
+        on_click="ignore",
+        help="The numbers behind this chart",
+    )
+
+
+def or_reason(make: Callable[[], T]) -> T | None:
+    """Return what `make` gives; where the slices do not define it, say why and return None."""
+    try:
+        return make()
+    except DatasetError as error:
+        st.info(layout.plain(layout.sentence(str(error))), icon=":material/info:")
+        return None

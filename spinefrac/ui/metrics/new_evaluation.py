@@ -1,0 +1,142 @@
+"""A model on slices it was not trained on: what is kept, and one more folder."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from spinefrac import settings
+from spinefrac.data import data_roots
+from spinefrac.data.scan import scan
+from spinefrac.evaluation.metrics import Metrics
+from spinefrac.inference import external_evaluation
+from spinefrac.inference.predictor import open_model
+from spinefrac.store import evaluations
+from spinefrac.store.evaluations import Evaluation
+from spinefrac.store.repository import SavedModel
+from spinefrac.ui.common import layout, metric_tables
+from spinefrac.ui.metrics.single import ERRORS
+
+METRICS = {name: words for name, (words, _) in metric_tables.RATES.items()} | ERRORS
+HEAD = ("Metric", "Out-of-fold", "New slices", "Shift", "Corrected p", "")
+
+
+def first(model: SavedModel) -> None:
+    """Say that nothing is known of a model yet, and offer to measure it."""
+    st.info(
+        "This model was imported without answers on slices that it had not seen, so nothing says "
+        "how often it is right. Measure it on a folder of labelled slices; then this page shows "
+        "its metrics, curves and errors there. Only you can know that it was not trained on them.",
+        icon=":material/info:",
+    )
+    _ask(model)
+    layout.commands(f"spinefrac evaluate {model.id} FOLDER")
+
+
+def show(model: SavedModel) -> None:
+    """Show every kept evaluation of the model, and offer another."""
+    _ask(model)
+    kept = evaluations.list_evaluations(model)
+    if not kept and model.measured:
+        st.info(
+            "This model was not measured on new slices yet. Out-of-fold numbers say how it does "
+            "on patients like those it was trained on; other scanners and hospitals differ.",
+            icon=":material/info:",
+        )
+    for entry in kept:
+        st.subheader(layout.plain(entry.folder), anchor=False)
+        _said(entry)
+        if entry.shift:
+            layout.table(HEAD, [_row(name, model, entry) for name in METRICS])
+        else:
+            rows = [(escape(METRICS[name]), _cell(entry.metrics, name)) for name in METRICS]
+            layout.table(("Metric", "New slices"), rows)
+        if found := entry.pointing:
+            st.markdown(
+                f"The hottest point of the heat map lies inside a fracture's box on {found.hits:,} "
+                f"of {found.slices:,} slices, {layout.number(found.share, 2)} "
+                f"({layout.number_range(found.ci, 2)}); a point at random would on "
+                f"{layout.number(found.chance, 2)}."
+            )
+        st.caption(
+            f"{entry.metrics.n:,} slices ({entry.data.fracture:,} with a fracture) of "
+            f"{entry.metrics.groups:,} groups, measured {entry.created[:10]} at the model's "
+            f"threshold of {model.threshold:.3f}. Groups: {layout.plain(entry.data.group_rule)}. "
+            "In brackets 95 % intervals, whole groups resampled."
+            + (
+                " The shift's is from the groups of both data sets; p is corrected for the number "
+                "of metrics."
+                if entry.shift
+                else ""
+            )
+        )
+
+
+def _said(entry: Evaluation) -> None:
+    """Say whether the model knew these slices."""
+    sentence = entry.seen.sentence(entry.metrics.n)
+    if entry.seen.leaky:
+        st.error(layout.plain(layout.sentence(sentence)), icon=":material/warning:")
+    elif sentence:
+        st.info(layout.plain(layout.sentence(sentence)), icon=":material/info:")
+    if entry.seen.known and entry.seen.slices is None and not entry.seen.same_data:
+        st.info(
+            "This model kept no pixel hashes of its training slices, so single slices that it "
+            "was trained on cannot be found.",
+            icon=":material/info:",
+        )
+    for note in entry.metrics.notes:
+        st.info(layout.plain(note), icon=":material/info:")
+
+
+def _cell(metrics: Metrics, name: str) -> str:
+    value, interval = getattr(metrics, name), metrics.ci.get(name)
+    if value is None:
+        return "not defined"
+    return layout.number(value) + (f" ({layout.number_range(interval, 2)})" if interval else "")
+
+
+def _row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
+    old, new = _cell(model.metrics, name), _cell(entry.metrics, name)
+    found = entry.shift[name]
+    if found.value is None or found.interval is None or found.p_holm is None:
+        return escape(METRICS[name]), old, new, "–", "–", ""
+    low, high = found.interval
+    p = "< 0.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}"
+    return (
+        escape(METRICS[name]),
+        old,
+        new,
+        f"{found.value:+.3f} ({low:+.2f} to {high:+.2f})",
+        escape(p),
+        "<strong>more than chance</strong>" if found.p_holm < 0.05 else "may be chance",
+    )
+
+
+def _ask(model: SavedModel) -> None:
+    """Offer to measure the model on a folder within the data roots."""
+    roots = settings.data_roots()
+    with st.form("evaluate", border=True):
+        typed = st.text_input(
+            "Folder of labelled slices that the model has not seen",
+            placeholder="new-slices",
+            help="Within " + ", ".join(str(root) for root in roots) + "; classes as for training.",
+        )
+        wanted = st.form_submit_button("Measure", type="primary")
+    if not wanted:
+        return
+    bar = st.progress(0.0, "Reading the slices")
+    dataset = scan(
+        data_roots.allowed_folder(typed or ".", roots),
+        progress=lambda done, of: bar.progress(done / max(of, 1), "Reading the slices"),
+    )
+    entry, _ = external_evaluation.evaluate(
+        open_model(model.id),
+        dataset,
+        progress=lambda done, of: bar.progress(done / max(of, 1), "The model answers"),
+    )
+    bar.empty()
+    if dataset.unreadable:
+        st.info(f"{len(dataset.unreadable)} files could not be read and were left out.")
+    st.toast(f"Measured on {entry.metrics.n:,} slices")

@@ -1,0 +1,239 @@
+"""Slices behind the numbers: those of a cell of the confusion matrix, the worst errors."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from spinefrac import imaging, settings
+from spinefrac.audit import label_errors
+from spinefrac.data import data_roots
+from spinefrac.errors import SpinefracError
+from spinefrac.inference import predictor
+from spinefrac.records import CLASS_NAMES
+from spinefrac.store.evaluations import Answers
+from spinefrac.store.repository import SavedModel
+from spinefrac.ui.common import layout
+from spinefrac.viz import heatmap
+
+#: Which slices to show: key to words.
+CHOICES = {
+    "worst": "Worst errors",
+    "missed": "Missed fractures",
+    "alarms": "False alarms",
+    "found": "Found fractures",
+    "passed": "Rightly cleared",
+    "unsure": "Nearest to the threshold",
+    "doubted": "Labels to check",
+}
+PAGE = 12
+
+
+@dataclass(frozen=True)
+class Card:
+    """One slice of the gallery: who says what about it."""
+
+    path: str
+    group: str
+    label: int
+    digest: str
+    lines: tuple[str, ...]
+
+
+def order(answers: Answers, threshold: float, show: str) -> np.ndarray:
+    """Return the rows of the slices to show, the most telling first, shape (n,)."""
+    if show == "doubted":
+        row_of = {path: row for row, path in enumerate(answers.paths)}
+        found = label_errors.suspects(answers.paths, answers.labels, answers.probabilities)
+        return np.array([row_of[entry.path] for entry in found], dtype=int)
+    wrongness = np.where(answers.labels == 1, 1 - answers.probabilities, answers.probabilities)
+    called = answers.probabilities >= threshold
+    truth = answers.labels == 1
+    chosen = {
+        "worst": called != truth,
+        "missed": truth & ~called,
+        "alarms": ~truth & called,
+        "found": truth & called,
+        "passed": ~truth & ~called,
+        "unsure": np.ones(len(truth), bool),
+    }[show]
+    key = np.abs(answers.probabilities - threshold) if show == "unsure" else -wrongness
+    rows = np.flatnonzero(chosen)
+    return rows[np.argsort(key[rows], kind="stable")]
+
+
+def show(model: SavedModel, answers: Answers, threshold: float) -> None:
+    """Show the chosen slices of one model."""
+    chosen = st.pills(
+        "Slices",
+        list(CHOICES),
+        default="worst",
+        required=True,
+        format_func=CHOICES.__getitem__,
+        key="show",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    rows = order(answers, threshold, chosen or "worst")
+    if chosen == "doubted":
+        st.caption(
+            "Slices whose label the answers contradict so strongly that it may be wrong (confident "
+            "learning), the surest first. Others are right and hard: look at each."
+        )
+    cards = []
+    for row in rows.tolist():
+        fold = "" if answers.folds is None else f" · fold {answers.folds[row] + 1}"
+        score = layout.number(float(answers.probabilities[row]), 3)
+        cards.append(card(answers, row, (f"probability {score}{fold}",)))
+    gallery(cards, [model], f"{CHOICES[chosen or 'worst'].lower()}")
+
+
+def card(answers: Answers, row: int, lines: tuple[str, ...]) -> Card:
+    digest = answers.pixel_hashes[row] if answers.pixel_hashes else ""
+    return Card(
+        answers.paths[row], str(answers.groups[row]), int(answers.labels[row]), digest, lines
+    )
+
+
+def gallery(cards: Sequence[Card], models: Sequence[SavedModel], what: str) -> None:
+    """Show slices page by page, each under the heat map of each model where it can be found."""
+    if not cards:
+        st.info(f"No slices here: {what}.", icon=":material/info:")
+        return
+    folder = _folder(cards[0])
+    pages = -(-len(cards) // PAGE)
+    number = 1
+    if pages > 1:
+        number = st.number_input(f"Page, of {pages}", 1, pages, 1, key=f"page-{what}", width=140)
+    shown = cards[PAGE * (number - 1) : PAGE * number]
+    st.caption(f"{len(cards):,} slices: {what}.")
+    with st.container(key="slices-wide" if len(models) > 1 else "slices"):
+        for entry in shown:
+            with st.container(key=f"slice-{_key(entry)}"):
+                st.html(_slice(entry, models, folder))
+                st.checkbox(
+                    "Label looks wrong",
+                    value=entry.path in _doubts(),
+                    key=f"doubt-{_key(entry)}",
+                    on_change=_mark,
+                    args=(entry,),
+                )
+    _export()
+    if folder is not None:
+        st.caption(
+            "The heat maps are the whole ensemble's, most networks of which were trained on "
+            "these slices where the answers are out-of-fold; the probability is that of the one "
+            "network that had not seen the patient. Colours are relative to the most in each "
+            "slice: they say where, not how much, and cannot be compared between slices."
+        )
+
+
+def _key(entry: Card) -> str:
+    return str(abs(hash(entry.path)))
+
+
+# --- doubts about labels -----------------------------------------------------------------
+
+
+def _doubts() -> dict[str, Card]:
+    return st.session_state.setdefault("doubts", {})
+
+
+def _mark(entry: Card) -> None:
+    if st.session_state[f"doubt-{_key(entry)}"]:
+        _doubts()[entry.path] = entry
+    else:
+        _doubts().pop(entry.path, None)
+
+
+def _export() -> None:
+    """Offer the marked slices as CSV."""
+    doubts = _doubts()
+    if not doubts:
+        return
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("path", "group", "label", "answers"))
+    writer.writerows(
+        (entry.path, entry.group, CLASS_NAMES[entry.label], "; ".join(entry.lines))
+        for entry in doubts.values()
+    )
+    st.download_button(
+        f"Labels that look wrong ({len(doubts)})",
+        text.getvalue().encode("utf-8", "replace"),
+        "labels-that-look-wrong.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.caption(
+        "The marks last until this page is closed. They are not in its address, because names of "
+        "files may tell who a patient is: download them to keep them."
+    )
+
+
+# --- pictures ----------------------------------------------------------------------------
+
+
+def _folder(first: Card) -> Path | None:
+    """Return where the data set lies: found in the data roots, or asked for; None if unknown."""
+    roots = settings.data_roots()
+    state = st.session_state
+    found = data_roots.guess(first.path, roots) if not state.get("data-folder") else None
+    if found is not None:
+        return found
+    typed = st.text_input(
+        "Folder of these slices",
+        key="data-folder",
+        help="The model's card holds no path of the machine that trained it, so the slices have "
+        "to be found again. Folders: " + ", ".join(str(root) for root in roots),
+    )
+    if not typed:
+        st.info(
+            "The data set is not in the folders that this app may read, so the slices are listed "
+            "without their pictures. Type its folder to see them.",
+            icon=":material/folder_off:",
+        )
+        return None
+    try:
+        return data_roots.allowed_folder(typed, roots)
+    except SpinefracError as error:
+        st.error(layout.plain(layout.sentence(str(error))), icon=":material/error:")
+        return None
+
+
+@st.cache_data(max_entries=256, show_spinner=False, scope="session")
+def _picture(folder: Path, path: str, digest: str, model_id: str, stamp: str) -> str:
+    """Return a slice under a model's heat map as a ``data:`` address."""
+    ct = data_roots.read_slice(folder, path, digest)
+    prediction = predictor.open_model(model_id).predict(ct)
+    picture = heatmap.picture(imaging.display(ct), prediction.heatmap)
+    return heatmap.data_url(picture, ct.spacing_mm, longest=288)
+
+
+def _slice(entry: Card, models: Sequence[SavedModel], folder: Path | None) -> str:
+    """Return one slice as HTML: its pictures where they are, and what is known of it."""
+    pictures = ""
+    for model in models if folder is not None else ():
+        try:
+            source = _picture(folder, entry.path, entry.digest, model.id, model.card_hash)
+            name = f"<figcaption>{escape(model.id)}</figcaption>" if len(models) > 1 else ""
+            pictures += (
+                f'<figure><img src="{source}" alt="CT slice under its heat map">{name}</figure>'
+            )
+        except SpinefracError as error:
+            pictures += f'<p class="sf-note">{escape(layout.sentence(str(error)))}</p>'
+    lines = "".join(f"<div>{escape(line)}</div>" for line in entry.lines)
+    path = entry.path.encode("utf-8", "replace").decode()
+    return (
+        f'<div class="sf-slice"><div class="pictures">{pictures}</div>'
+        f"<strong>{CLASS_NAMES[entry.label]}</strong> by its label{lines}"
+        f'<div class="path" title="{escape(path)}">{escape(path)}</div></div>'
+    )

@@ -1,0 +1,139 @@
+"""One saved model: its card, what can be done with it, and runs that start from it."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from spinefrac import settings
+from spinefrac.data import data_roots
+from spinefrac.errors import SpinefracError
+from spinefrac.store import card_markdown, lineage, manage, repository
+from spinefrac.store.repository import SavedModel
+from spinefrac.training import finetuning, runs
+from spinefrac.ui.common import layout, metric_tables
+from spinefrac.ui.models import dialogs, model_list, transfer
+
+VIEWS = ("Card", "Train from it", "Take it along")
+WAYS = {
+    "settings": "Same settings, weights start anew",
+    "weights": "Go on from its weights, on slices that it has not seen",
+}
+
+
+def show(model_id: str) -> None:
+    """Show a model, or why there is none to show."""
+    if st.button("All models", icon=":material/arrow_back:", key="back"):
+        dialogs.open_model(None)
+    try:
+        model = repository.load(model_id)
+    except SpinefracError as error:
+        st.error(layout.plain(layout.sentence(str(error))), icon=":material/error:")
+        return
+    default = repository.default_id() == model.id
+    st.html(
+        f'<div class="sf-shelf"><div><div class="name large">{escape(model.id)}'
+        f"{model_list.badges(model, default)}</div>"
+        f'<p class="sf-note">{escape(model.note)}</p></div>{model_list.auc(model)}</div>'
+    )
+    _actions(model, default)
+    view = st.segmented_control(
+        "View", VIEWS, default=VIEWS[0], required=True, label_visibility="collapsed"
+    )
+    if view == "Card":
+        _card(model)
+    elif view == "Train from it":
+        _train(model)
+    else:
+        transfer.export(model)
+
+
+def _actions(model: SavedModel, default: bool) -> None:
+    """Show a button for each thing that can be done."""
+    with st.container(horizontal=True, key="actions"):
+        if st.button("Rename", icon=":material/edit:"):
+            dialogs.rename(model)
+        if st.button("Note and tags", icon=":material/sell:"):
+            dialogs.annotate(model)
+        if st.button("Duplicate", icon=":material/content_copy:"):
+            dialogs.duplicate(model)
+        if st.button(
+            "Make default",
+            icon=":material/star:",
+            disabled=default or model.archived,
+            help="Used where no model is named.",
+        ):
+            manage.set_default(model.id)
+            st.rerun()
+        if st.button(
+            "Take back" if model.archived else "Archive",
+            icon=":material/archive:",
+            help="Archived models are left out of lists and choices; nothing is removed.",
+        ):
+            manage.annotate(model.id, archived=not model.archived)
+            st.rerun()
+        if st.button("Delete", icon=":material/delete:"):
+            dialogs.delete(model, default)
+
+
+def _card(model: SavedModel) -> None:
+    """Show the model card, its record and lineage beside it."""
+    text = card_markdown.markdown(model)
+    left, right = st.columns([1.7, 1], gap="medium")
+    with right:
+        st.html(metric_tables.record(model) + _lineage(model))
+        st.download_button(
+            "Model card as Markdown",
+            text,
+            card_markdown.FILE_NAME,
+            "text/markdown",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    with left, st.container(key="model-card"):
+        st.markdown(text[text.index("## Model Details") :])
+
+
+def _lineage(model: SavedModel) -> str:
+    """Return what the model came from and what came from it; empty where that is nothing."""
+    shelf_now = repository.list_models()
+    before = [step.sentence for step in lineage.ancestors(model, shelf_now)[1:]]
+    after = [f"{other.id} ({p.how})" for other, p in lineage.children(model, shelf_now)]
+    if not before and not after:
+        return ""
+    lines = [f"Trained from the {text}." for text in before[:1]]
+    lines += [f"Before that: the {text}." for text in before[1:]]
+    if after:
+        lines.append(f"Trained from it: {', '.join(after)}.")
+    body = "".join(f'<p class="sf-note">{escape(text)}</p>' for text in lines)
+    return (
+        '<section class="sf-card" aria-label="Lineage"><div class="sf-eyebrow">Lineage</div>'
+        f"{body}</section>"
+    )
+
+
+def _train(model: SavedModel) -> None:
+    """Start a run from the model's settings or weights."""
+    roots = ", ".join(root.name for root in settings.data_roots())
+    with st.form("train-from", enter_to_submit=False):
+        how = st.radio("What to take over", list(WAYS), format_func=WAYS.__getitem__)
+        folder = st.text_input(
+            "Folder of labelled slices", help=f"In one of the server's data folders: {roots}."
+        )
+        name = st.text_input("Name of the new model", f"{model.id}-2", help=dialogs.NAMES)
+        wanted = st.form_submit_button("Start training", type="primary")
+    if not wanted:
+        return
+    with layout.errors_shown(), st.spinner("Putting it into the queue…"):
+        taken, parent = finetuning.start_from(model.id, how or "settings")
+        run = runs.submit(
+            data_roots.allowed_folder(folder, settings.data_roots()),
+            name.strip(),
+            taken,
+            parent=parent,
+            trained_by=layout.signed_in(),
+            roots=settings.data_roots(),
+            quick=True,
+        )
+        st.success(f"The run {run.id} is in the queue; the page Train shows how it goes.")

@@ -1,0 +1,183 @@
+"""The shelf: every saved model in a line, filtered and sorted, and what is no model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from spinefrac.store.repository import DamagedModel, SavedModel
+from spinefrac.ui import app
+from spinefrac.ui.common import layout
+from spinefrac.ui.models import dialogs
+
+SORTS = ("Name", "Newest", "Highest AUC", "Largest")
+
+#: Models that are shown at once.
+AT_ONCE = 20
+#: Models that the Metrics page sets side by side.
+MOST_COMPARED = 6
+
+VERDICTS = {"ok": "audit: ok", "caution": "audit: caution", "unusable": "audit: unusable"}
+
+
+def show(models: Sequence[SavedModel | DamagedModel], default: str) -> None:
+    """Show the shelf."""
+    usable = [model for model in models if isinstance(model, SavedModel)]
+    shown = _sorted(*_filtered(usable))
+    top = st.container()
+    count = st.session_state.setdefault("shelf-count", AT_ONCE)
+    chosen = [model for model in shown[:count] if _row(model, model.id == default)]
+    if usable and not shown:
+        st.info("No model fits this search.", icon=":material/search_off:")
+    if len(shown) > count and st.button(f"Show {min(AT_ONCE, len(shown) - count)} more"):
+        st.session_state["shelf-count"] = count + AT_ONCE
+        st.rerun()
+    with top:
+        _compare(chosen, len(shown), len(usable))
+    for model in models:
+        if isinstance(model, DamagedModel):
+            _damaged(model)
+
+
+def _filtered(models: list[SavedModel]) -> tuple[list[SavedModel], str]:
+    """Let the user narrow the shelf down; return what is left and what to sort it by."""
+    tags = sorted({tag for model in models for tag in model.tags}, key=str.casefold)
+    archived = sum(model.archived for model in models)
+    search, tag_column, sort_column = st.columns([2, 1.5, 1], vertical_alignment="bottom")
+    words = search.text_input(
+        "Search",
+        key="shelf-search",
+        placeholder="name, note, tag, network",
+        icon=":material/search:",
+    )
+    wanted = tag_column.multiselect("Tags", tags, key="shelf-tags", disabled=not tags)
+    order = sort_column.selectbox("Sort by", SORTS, key="shelf-sort")
+    everything = archived and st.toggle(f"Show archived models ({archived})", key="shelf-archived")
+    left = [
+        model
+        for model in models
+        if (everything or not model.archived)
+        and set(wanted) <= set(model.tags)
+        and all(word in _text(model) for word in words.casefold().split())
+    ]
+    return left, order
+
+
+def _text(model: SavedModel) -> str:
+    """Return what a search looks through."""
+    card = model.card
+    return " ".join((model.id, model.note, *model.tags, card.network, card.trained_by)).casefold()
+
+
+def _sorted(models: list[SavedModel], by: str) -> list[SavedModel]:
+    if by == "Newest":
+        return sorted(models, key=lambda model: model.card.created, reverse=True)
+    if by == "Highest AUC":
+        return sorted(models, key=_auc, reverse=True)
+    if by == "Largest":
+        return sorted(models, key=lambda model: model.size, reverse=True)
+    return sorted(models, key=lambda model: model.id)
+
+
+def _auc(model: SavedModel) -> float:
+    metrics = model.card.metrics
+    return -1.0 if metrics is None or metrics.auc is None else metrics.auc
+
+
+def _row(model: SavedModel, default: bool) -> bool:
+    """Show one model; return whether it is ticked for a comparison."""
+    with st.container(
+        border=True, horizontal=True, vertical_alignment="center", key=f"model-row-{model.id}"
+    ):
+        ticked = st.checkbox(
+            f"Compare {model.id}",
+            key=f"tick-{model.id}",
+            label_visibility="collapsed",
+            disabled=model.archived,
+        )
+        st.html(line(model, default), width="stretch")
+        if st.button("Open", key=f"open-{model.id}", help=f"Card and actions of {model.id}"):
+            dialogs.open_model(model.id)
+    return ticked
+
+
+def line(model: SavedModel, default: bool) -> str:
+    """Return a model's line: name, note and facts on the left, the AUC on the right."""
+    card, data = model.card, model.card.data
+    facts = [
+        card.created[:10],
+        f"{data.images:,} slices of {data.groups:,} groups" if data else "imported",
+        VERDICTS.get(card.audit_verdict or "", "not audited"),
+        f"{model.size / 1e6:.1f} MB",
+    ]
+    if card.trained_by:
+        facts.append(f"by {card.trained_by}")
+    rule = f'<p class="sf-note">Groups: {escape(data.group_rule)}</p>' if data else ""
+    note = f'<p class="sf-note">{escape(model.note[:200])}</p>' if model.note else ""
+    return (
+        '<div class="sf-shelf"><div>'
+        f'<div class="name">{escape(model.id)}{badges(model, default)}</div>{note}'
+        f'<p class="facts">{" · ".join(map(escape, facts))}</p>{rule}</div>{auc(model)}</div>'
+    )
+
+
+def badges(model: SavedModel, default: bool) -> str:
+    """Return what marks a model: default, archived, its tags."""
+    marks = [("default", "marked")] * default + [("archived", "")] * model.archived
+    marks += [(tag, "tag") for tag in model.tags]
+    return "".join(f'<span class="sf-badge {kind}">{escape(text)}</span>' for text, kind in marks)
+
+
+def auc(model: SavedModel) -> str:
+    """Return the AUC with its interval, as numbers and on a line from 0.5 to 1."""
+    metrics = model.card.metrics
+    if metrics is None:
+        return '<div class="auc"><span class="sf-note">not measured</span></div>'
+    interval = metrics.ci.get("auc")
+    value = layout.number(metrics.auc, 2)
+    drawn = ""
+    if metrics.auc is not None and interval:
+        low, high, point = (200 * max(0.0, x - 0.5) for x in (*interval, metrics.auc))
+        drawn = (
+            f'<span class="sf-range"><i class="span" style="left:{low:.1f}%;'
+            f'width:{high - low:.1f}%"></i><i class="point" style="left:{point:.1f}%"></i></span>'
+        )
+    return (
+        f'<div class="auc" title="AUC from 0.5 (chance) to 1, with its 95 % interval">'
+        f"<span>AUC <b>{value}</b> ({layout.number_range(interval, 2)})</span>{drawn}</div>"
+    )
+
+
+def _compare(chosen: list[SavedModel], shown: int, of: int) -> None:
+    """Say how many there are; lead to the Metrics page with those that are ticked."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        count = f"{of:,} models" if shown == of else f"{shown:,} of {of:,} models"
+        st.markdown(count if of != 1 else "1 model", width="stretch")
+        few = 2 <= len(chosen) <= MOST_COMPARED
+        if st.button(
+            f"Compare {len(chosen)}" if chosen else "Compare",
+            icon=":material/compare_arrows:",
+            disabled=not few,
+            help=f"Tick two to {MOST_COMPARED} models to set them side by side.",
+            key="compare",
+        ):
+            st.switch_page(
+                app.page("metrics"), query_params={"models": [model.id for model in chosen]}
+            )
+
+
+def _damaged(model: DamagedModel) -> None:
+    """Show what is no usable model, why, and how to be rid of it."""
+    with st.container(
+        border=True, horizontal=True, vertical_alignment="center", key=f"model-row-{model.id}"
+    ):
+        st.html(
+            f'<div class="sf-shelf damaged"><div><div class="name">{escape(model.id)}'
+            '<span class="sf-badge bad">cannot be used</span></div>'
+            f'<p class="sf-note">{escape(layout.sentence(model.reason))}</p></div></div>',
+            width="stretch",
+        )
+        if st.button("Delete", key=f"delete-{model.id}", icon=":material/delete:"):
+            dialogs.delete(model)

@@ -1,0 +1,38 @@
+"""Models: the shelf of saved models, and each model's card; the address holds which one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from spinefrac.store import manage, repository
+from spinefrac.ui.common import layout
+from spinefrac.ui.models import detail, model_list, transfer, undo
+
+
+def show_shelf() -> None:
+    """Show all models, those that cannot be used too."""
+    models = repository.list_models()
+    if not models:
+        layout.no_model()
+        return
+    _, default = layout.listed()
+    model_list.show(models, default)
+    st.caption(
+        "AUC: the chance that a slice with a fracture scores higher than one without, out-of-fold, "
+        "with its 95 % interval. A group is what no fold splits, a patient as a rule. Every file "
+        "is checked against the card's SHA-256 before it is used."
+    )
+
+
+def render() -> None:
+    """Draw the page."""
+    layout.heading("Models", "What is saved on this machine, each with the numbers of its card.")
+    with layout.errors_shown():
+        manage.sweep()
+        undo.offer()
+    with layout.errors_shown():
+        if chosen := st.query_params.get("model"):
+            detail.show(chosen)
+        else:
+            show_shelf()
+            transfer.bring_in()

@@ -1,0 +1,118 @@
+"""The pieces of HTML that an answer is made of: verdict with its gauge, input check."""
+
+from __future__ import annotations
+
+from html import escape
+
+from spinefrac.records import CtSlice, InputCheck, Prediction
+from spinefrac.store.repository import SavedModel
+from spinefrac.ui.common.layout import percent, sentence
+
+
+def verdict(
+    prediction: Prediction, truth: str = "", note: str = "", *, struck: bool = False
+) -> str:
+    """Return the card with the label, the probability and the threshold it was held against.
+
+    `note` is HTML to end it with; `struck` strikes the answer through, which should not be
+    relied on.
+    """
+    networks = len(prediction.fold_probabilities)
+    side = "At or above" if prediction.probability >= prediction.threshold else "Below"
+    lines = [
+        f"{side} the threshold of {percent(prediction.threshold)}, hence "
+        f"<strong>{escape(prediction.label)}</strong>. "
+        + (f"The dots are the {networks} networks of the ensemble." if networks > 1 else "")
+    ]
+    if truth:
+        wrong = "" if truth == prediction.label else " Here the model is wrong."
+        lines.append(
+            f"Known truth of this synthetic sample: <strong>{escape(truth)}</strong>.{wrong}"
+        )
+    tone = ["sf-card", "sf-verdict"]
+    if prediction.label == "fracture":
+        tone.append("fracture")
+    if prediction.input_check and not prediction.input_check.typical:
+        tone.append("subdued")
+    if struck:
+        tone.append("struck")
+        lines = ["Struck through, since the slice is not like those that the model learned from."]
+    return (
+        f'<section class="{" ".join(tone)}" aria-label="Answer">'
+        '<div class="sf-eyebrow">Probability of fracture</div>'
+        f'<div class="sf-answer"><span class="label">{escape(prediction.label.capitalize())}</span>'
+        f'<span class="probability">{percent(prediction.probability)}</span></div>'
+        f"{_gauge(prediction)}"
+        + "".join(f'<p class="sf-note">{line}</p>' for line in lines)
+        + f"{note}</section>"
+    )
+
+
+def _gauge(prediction: Prediction) -> str:
+    """Return a bar from 0 to 100 % with the probability, each network's and the threshold."""
+    threshold = 100 * prediction.threshold
+    edge = " first" if threshold < 12 else " last" if threshold > 88 else ""
+    folds = "".join(
+        f'<i class="fold" style="left:{100 * share:.1f}%"></i>'
+        for share in prediction.fold_probabilities
+    )
+    return (
+        '<div class="sf-gauge"><div class="track">'
+        f'<div class="fill" style="width:{100 * prediction.probability:.1f}%"></div></div>{folds}'
+        f'<div class="threshold" style="left:{threshold:.1f}%"></div>'
+        f'<span class="mark{edge}" style="left:{threshold:.1f}%">'
+        f"threshold {percent(prediction.threshold)}</span></div>"
+    )
+
+
+def input_check(check: InputCheck | None) -> str:
+    """Return the line that says whether the slice is like those the model learned from."""
+    if check is None:
+        return (
+            '<section class="sf-card sf-check untypical" aria-label="Input check">'
+            '<i class="dot"></i><div><strong>Not compared with training slices</strong>'
+            '<p class="sf-note">The model was imported, so nothing is known of the slices it '
+            "learned from: a picture of another kind gets an answer too.</p></div></section>"
+        )
+    if check.typical:
+        return (
+            '<section class="sf-card sf-check" aria-label="Input check"><i class="dot"></i>'
+            "<div><strong>Like the training slices</strong>"
+            f'<p class="sf-note">{percent(check.score / 100)} of them are more ordinary than '
+            "this one.</p></div></section>"
+        )
+    share = "all" if check.score >= 100 else percent(check.score / 100)
+    return (
+        '<section class="sf-card sf-check untypical" aria-label="Input check"><i class="dot"></i>'
+        "<div><strong>Do not rely on this answer</strong>"
+        f'<p class="sf-note">{escape(sentence(check.reason))} It lies farther out than {share} '
+        "of the training slices.</p></div></section>"
+    )
+
+
+def seen(saved: SavedModel, ct: CtSlice, prediction: Prediction) -> str:
+    """Return the sentence on what was done to the slice before the network saw it."""
+    preprocessing = saved.preprocessing
+    side = prediction.input.pixels.shape[0]
+    grey = (
+        f"Hounsfield units windowed at {preprocessing.window_center:.0f}, "
+        f"{preprocessing.window_width:.0f} wide"
+        if ct.calibrated
+        else "grey values as they came, taken as windowed for bone"
+    )
+    height, width = ct.pixels.shape
+    cut = (
+        f"{prediction.input.square.side} pixels square around the bone"
+        if preprocessing.bone_crop
+        else "the whole field of view, padded to a square"
+    )
+    return (
+        f'<p class="sf-note">From {width} × {height} pixels of {ct.format.upper()}: {grey}; '
+        f"{cut}; brought to {side} × {side}. Answered in {prediction.milliseconds:.0f} ms.</p>"
+        + (
+            '<p class="sf-note">The heat map marks what raised the score, measured against the '
+            "most in this slice; a slice without a fracture has such places too.</p>"
+            if prediction.heatmap is not None
+            else '<p class="sf-note">This network gives no heat map of its own.</p>'
+        )
+    )

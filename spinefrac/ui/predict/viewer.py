@@ -1,0 +1,83 @@
+"""The slice with its heat map: a canvas in the browser, and the strip of a series above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from spinefrac.imaging.series_grouping import SeriesSlice
+from spinefrac.records import CtSlice, FloatImage
+from spinefrac.viz import viewer_payload
+
+_FOLDER = Path(__file__).with_name("viewer_component")
+
+
+def _component(name: str) -> Callable[..., Any]:
+    html, css, js = (
+        (_FOLDER / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
+    )
+    return st.components.v2.component(f"spinefrac-{name}", html=html, css=css, js=js)
+
+
+_viewer, _strip = _component("viewer"), _component("strip")
+
+
+def show(
+    key: str,
+    part: SeriesSlice,
+    ct: CtSlice,
+    heatmap: FloatImage | None,
+    *,
+    index: int = 0,
+    count: int = 1,
+    where: str = "",
+    go: Callable[[int], None] | None = None,
+) -> None:
+    """Show one slice, under its heat map where there is one to show.
+
+    Parameters
+    ----------
+    key : str
+        Tells one subject from another: the view starts anew with each.
+    heatmap : float32 array, shape (H, W), or None
+        None shows the slice alone.
+    index, count : int
+        Which slice of how many.
+    where : str
+        What stands in the corner: number, position, spacing.
+    go : callable, optional
+        Called with an index when an arrow key asks for another slice.
+    """
+
+    def asked() -> None:
+        wanted = st.session_state["viewer-canvas"].get("slice")
+        if go and isinstance(wanted, int) and 0 <= wanted < count:
+            go(wanted)
+
+    label = "CT slice" + (
+        " with the heat map of the model's evidence for a fracture"
+        if heatmap is not None
+        else ", without a heat map"
+    )
+    more = {"subject": key, "index": index, "count": count, "where": where, "label": label}
+    with st.container(key="viewer"):
+        _viewer(
+            key="viewer-canvas",
+            data=viewer_payload.payload(ct, heatmap, part.place, more),
+            on_slice_change=asked,
+        )
+
+
+def strip(data: dict[str, Any], go: Callable[[int], None]) -> None:
+    """Show the probability along a series; `go` is called with the index of a clicked slice."""
+
+    def asked() -> None:
+        wanted = st.session_state["strip-chart"].get("slice")
+        if isinstance(wanted, int) and 0 <= wanted < data["count"]:
+            go(wanted)
+
+    with st.container(key="strip"):
+        _strip(key="strip-chart", data=data, on_slice_change=asked)

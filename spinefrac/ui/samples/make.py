@@ -1,0 +1,84 @@
+"""Render the six samples of the page Upload & Predict: ``python -m spinefrac.ui.samples.make``.
+
+They come from a phantom of their own seed, so no model trained on the phantom with another
+seed has seen their patients. Which slices are taken follows from the labels alone, never from
+what a model says of them: the middle fractured slice of each of the first three fractured
+patients, the middle slice of each of the first three others.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import cv2
+import gdcm
+import numpy as np
+
+from spinefrac import imaging
+from spinefrac.data.phantom.dicom import to_dicom
+from spinefrac.data.phantom.rendering import Series, render
+
+FOLDER = Path(__file__).parent
+
+#: Not 7, the seed of the demonstration model's training phantom.
+SERIES = Series(patients=12, slices=12, seed=2026, difficulty="standard", size=512)
+
+
+def main() -> None:
+    """Write ``fracture-1.dcm`` … ``normal-3.png`` beside this file."""
+    labels = SERIES.labels  # (patients, slices)
+    fractured = np.flatnonzero(labels.any(axis=1))[:3]
+    others = np.flatnonzero(~labels.any(axis=1))[:3]
+    for number, patient in enumerate(fractured, start=1):
+        positive = np.flatnonzero(labels[patient])
+        write(f"fracture-{number}", int(patient), int(positive[len(positive) // 2]), number)
+    for number, patient in enumerate(others, start=1):
+        write(f"normal-{number}", int(patient), SERIES.slices // 2, number)
+
+
+def write(name: str, patient: int, slice_: int, number: int) -> None:
+    """Write one slice, by turns as losslessly compressed DICOM and as an 8-bit PNG."""
+    image = render(
+        patient,
+        slice_,
+        patients=SERIES.patients,
+        slices=SERIES.slices,
+        seed=SERIES.seed,
+        difficulty=SERIES.difficulty,
+        size=SERIES.size,
+    )
+    content = to_dicom(image, SERIES, patient, slice_)
+    if number % 2 == (image.label == 1):
+        (FOLDER / f"{name}.dcm").write_bytes(_compressed(content))
+    else:
+        ct = imaging.read(content)
+        grey = imaging.window(ct.pixels, 500.0, 2000.0)
+        cv2.imwrite(str(FOLDER / f"{name}.png"), grey, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _compressed(content: bytes) -> bytes:
+    """Return a DICOM file as JPEG 2000, lossless: about a third of its size."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "source.dcm", Path(folder) / "target.dcm"
+        source.write_bytes(content)
+        reader = gdcm.ImageReader()
+        reader.SetFileName(str(source))
+        change = gdcm.ImageChangeTransferSyntax()
+        change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEG2000Lossless))
+        writer = gdcm.ImageWriter()
+        writer.SetFileName(str(target))
+        if not reader.Read():
+            raise RuntimeError("gdcm cannot read the phantom's DICOM")
+        change.SetInput(reader.GetImage())
+        if not change.Change():
+            raise RuntimeError("gdcm cannot compress to JPEG 2000")
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        if not writer.Write():
+            raise RuntimeError("gdcm cannot write the compressed DICOM")
+        return target.read_bytes()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""A slice and its heat map as the pages' viewer takes them: grey values, not a finished picture.
+
+The browser then windows, zooms, colours and reads single values by itself, so that moving a
+slider asks the server nothing and the value under the pointer is the one in the file.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from spinefrac.imaging.geometry import Place
+from spinefrac.imaging.preprocess import BONE_WINDOW
+from spinefrac.records import CtSlice, FloatImage
+from spinefrac.viz import heatmap as heatmaps
+
+#: Grey windows to look through: centre and width in Hounsfield units.
+WINDOWS = {
+    "Bone": BONE_WINDOW,
+    "Soft tissue": (40.0, 400.0),
+    "Lung": (-600.0, 1500.0),
+    "Brain": (40.0, 80.0),
+}
+
+#: How the file's own window is called among them.
+OWN_WINDOW = "The file's own"
+
+#: Points that are listed at most, and how far apart they lie, as a share of the longer side.
+MOST_POINTS = 3
+_APART = 0.06
+
+#: Points with a smaller share of the evidence are not worth a mark.
+_LEAST_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class StrongPoint:
+    """A place where a heat map is strong, in the slice's own pixels.
+
+    `share` is the part of all evidence for a fracture that lies around it, 0…1.
+    """
+
+    row: int
+    column: int
+    share: float
+
+
+def strongest(heatmap: FloatImage, most: int = MOST_POINTS) -> tuple[StrongPoint, ...]:
+    """Return the strongest places of a heat map, the one with the most evidence around it first.
+
+    Parameters
+    ----------
+    heatmap : float32 array, shape (H, W)
+        Contribution to the logit; only what speaks for a fracture counts.
+    most : int
+
+    Returns
+    -------
+    tuple of StrongPoint
+        Apart from each other by a sixteenth of the slice; each share counts what lies within
+        half of that and to no stronger point. Empty where nothing speaks for a fracture.
+    """
+    evidence = np.clip(np.nan_to_num(heatmap), 0.0, None)
+    total = float(evidence.sum(dtype=np.float64))
+    if total <= 0.0:
+        return ()
+    spots = heatmaps.as_spots(evidence)
+    radius = max(1.0, _APART * max(heatmap.shape))
+    rows, columns = np.ogrid[: heatmap.shape[0], : heatmap.shape[1]]
+    found: list[StrongPoint] = []
+    for _ in range(most):
+        row, column = (int(at) for at in np.unravel_index(int(np.argmax(spots)), spots.shape))
+        away = (rows - row) ** 2 + (columns - column) ** 2
+        near = away <= radius**2
+        share = float(evidence[near].sum(dtype=np.float64)) / total
+        if spots[row, column] <= 0.0 or share < _LEAST_SHARE:
+            break
+        found.append(StrongPoint(row, column, share))
+        evidence[near] = 0.0
+        spots[away <= (2 * radius) ** 2] = 0.0
+    return tuple(sorted(found, key=lambda point: -point.share))
+
+
+def payload(
+    ct: CtSlice,
+    heatmap: FloatImage | None,
+    place: Place | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Pack a slice for the viewer.
+
+    Parameters
+    ----------
+    ct : CtSlice
+    heatmap : float32 array, shape (H, W), or None
+        Contribution to the logit.
+    place : Place, optional
+        Of the slice, for the letters at its edges and its position.
+    more : mapping, optional
+        Further JSON values for the header.
+
+    Returns
+    -------
+    bytes
+        Length of the header (uint32, little endian), the header as JSON in UTF-8, and then,
+        deflated by zlib, h × w int16 values (little endian) and, with a heat map, h × w uint8
+        levels. The values are Hounsfield units or grey values; a slice longer than
+        `heatmaps.LONGEST_SHOWN` is shrunk by area means, which `shown` in the header tells.
+    """
+    values, levels = ct.pixels, None
+    points: tuple[StrongPoint, ...] = ()
+    if heatmap is not None:
+        levels = heatmaps.heat_levels(heatmaps.as_spots(heatmap))
+        points = strongest(heatmap)
+    rows, columns = ct.pixels.shape
+    factor = min(1.0, heatmaps.LONGEST_SHOWN / max(rows, columns))
+    if factor < 1.0:
+        size = [max(1, round(columns * factor)), max(1, round(rows * factor))]
+        values = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+        if levels is not None:
+            levels = np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    whole = np.clip(np.rint(values), -32768, 32767).astype("<i2")
+    header = {
+        "size": [rows, columns],
+        "shown": list(values.shape),
+        "spacing": list(ct.spacing_mm) if ct.spacing_mm else None,
+        "unit": "HU" if ct.calibrated else "grey",
+        "windows": _windows(ct),
+        "range": [int(whole.min()), int(whole.max())],
+        "letters": list(place.letters) if place else ["", "", "", ""],
+        "heat": levels is not None,
+        "maps": heatmaps.heat_maps(),
+        "points": [asdict(point) for point in points],
+        **(more or {}),
+    }
+    head = json.dumps(header, allow_nan=False).encode()
+    body = whole.tobytes() + (b"" if levels is None else levels.tobytes())
+    return struct.pack("<I", len(head)) + head + zlib.compress(body, 1)
+
+
+def _windows(ct: CtSlice) -> list[tuple[str, float, float]]:
+    """Return name, centre and width of each window, the first one to begin with."""
+    if not ct.calibrated:
+        return [("As it is", 127.5, 255.0)]
+    own = [(OWN_WINDOW, *ct.window)] if ct.window else []
+    return own + [(name, center, width) for name, (center, width) in WINDOWS.items()]

@@ -1,0 +1,147 @@
+"""What pages may read: folders below the roots and nothing that a link or a path leads out to."""
+
+from pathlib import Path
+
+import pytest
+
+from spinefrac.data import data_roots, preview
+from spinefrac.data.folder_layouts import list_files
+from spinefrac.errors import DatasetError
+
+
+@pytest.fixture
+def roots(tmp_path) -> tuple[Path, ...]:
+    """Two roots with data sets, and one that does not exist; what lies outside is a secret."""
+    for name in ("one/spines/fracture", "one/spines/normal", "one/hospital/2024/train/yes"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "one/hospital/empty").mkdir()
+    (tmp_path / "one/.hidden/fracture").mkdir(parents=True)
+    (tmp_path / "two/fracture/P001").mkdir(parents=True)
+    (tmp_path / "two/normal").mkdir()
+    (tmp_path / "secret/fracture").mkdir(parents=True)
+    (tmp_path / "one/leads-out").symlink_to(tmp_path / "secret")
+    return tuple((tmp_path / name).resolve() for name in ("one", "two", "absent"))
+
+
+def test_data_sets_are_found_and_their_insides_are_not(roots):
+    found = [data_roots.shown(folder, roots) for folder in data_roots.folders_below(roots)]
+    assert found == ["one/hospital/2024", "one/hospital/empty", "one/spines", "two"]
+
+
+def test_what_is_shown_can_be_given_back(roots):
+    for folder in data_roots.folders_below(roots):
+        assert data_roots.allowed_folder(data_roots.shown(folder, roots), roots) == folder
+        assert data_roots.allowed_folder(str(folder), roots) == folder
+    assert data_roots.allowed_folder("spines", roots) == roots[0] / "spines"
+    assert data_roots.allowed_folder(" spines/../hospital ", roots) == roots[0] / "hospital"
+
+
+def test_roots_of_the_same_name_stay_apart(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name / "data/x/fracture").mkdir(parents=True)
+    roots = tuple((tmp_path / name / "data").resolve() for name in ("a", "b"))
+    folders = data_roots.folders_below(roots)
+    assert folders == [root / "x" for root in roots]
+    assert [
+        data_roots.allowed_folder(data_roots.shown(f, roots), roots) for f in folders
+    ] == folders
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("leads-out", "one/leads-out", "leads-out/fracture", "../secret", "spines/../../secret"),
+        *("/", "~", "", " ", "\0", "x" * 5000, "absent", "/etc", "one/../secret"),
+    ],
+)
+def test_nothing_outside_is_allowed(roots, tmp_path, text):
+    for check in (data_roots.allowed_folder, data_roots.allowed_file):
+        with pytest.raises(DatasetError, match="Expected a"):
+            check(text, roots)
+    with pytest.raises(DatasetError, match="within"):
+        data_roots.allowed_folder(tmp_path / "secret", roots)
+
+
+def test_files_are_held_to_the_same_roots(roots, tmp_path):
+    (tmp_path / "secret/weights.h5").write_bytes(b"x")
+    (roots[0] / "weights.h5").write_bytes(b"x")
+    (roots[0] / "link.h5").symlink_to(tmp_path / "secret/weights.h5")
+    assert data_roots.allowed_file("one/weights.h5", roots) == roots[0] / "weights.h5"
+    for text in ("link.h5", str(tmp_path / "secret/weights.h5"), "spines"):
+        with pytest.raises(DatasetError, match="Expected a file within"):
+            data_roots.allowed_file(text, roots)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "train.csv"])
+def test_a_table_that_leads_out_is_not_quoted(tmp_path, name):
+    secret = tmp_path / "passwd"
+    secret.write_text("root:secret-word:0:0\n")
+    folder = tmp_path / "data"
+    (folder / "train_images").mkdir(parents=True)
+    (folder / name).symlink_to(secret)
+    with pytest.raises(DatasetError) as error:
+        list_files(folder)
+    assert "secret-word" not in str(error.value)
+
+
+def test_a_link_is_no_folder_of_studies(tmp_path):
+    (tmp_path / "elsewhere/1.2.3").mkdir(parents=True)
+    (tmp_path / "elsewhere/1.2.3/1.dcm").write_bytes(b"x")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "train.csv").write_text("StudyInstanceUID,patient_overall\n1.2.3,1\n")
+    (folder / "train_bounding_boxes.csv").write_text("StudyInstanceUID,slice_number\n1.2.3,1\n")
+    (folder / "train_images").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DatasetError, match="No class folder"):
+        list_files(folder)
+
+
+# --- at first sight --------------------------------------------------------------------------
+
+
+def test_contents_of_a_folder(pictures, tmp_path):
+    (pictures / "fracture/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
+    found = preview.look(pictures)
+    assert found.files == (7, 8)  # the broken file is one at first sight
+    assert found.images == 15
+    assert [example.label for example in found.examples] == [1] * 5 + [0] * 5
+    assert all(max(example.picture.shape) == preview.SIDE for example in found.examples)
+    assert len({example.path for example in found.examples}) == 10
+
+
+def test_few_files_are_each_shown_once(pictures):
+    for path in sorted(pictures.glob("*/*.png"))[2:-1]:
+        path.unlink()
+    found = preview.look(pictures)
+    assert [example.label for example in found.examples] == [1, 1, 0]
+
+
+def test_columns_that_can_group(pictures):
+    rows = [
+        f"{path.relative_to(pictures)},{path.parent.name},{n % 3},x"
+        for n, path in enumerate(sorted(pictures.glob("*/*.png")))
+    ]
+    (pictures / "labels.csv").write_text("\n".join(["path,label,patient,site", *rows]))
+    assert preview.look(pictures).columns == ("patient", "site")
+
+
+@pytest.mark.parametrize("missing", ["fracture", "normal"])
+def test_one_class_is_refused(pictures, missing):
+    for path in (pictures / missing).iterdir():
+        path.unlink()
+    with pytest.raises(DatasetError, match="Expected two classes"):
+        preview.look(pictures)
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """Seven pictures of each class."""
+    import cv2
+    import numpy as np
+
+    for label in ("fracture", "normal"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for number in range(7):
+            picture = np.full((40, 60), 30 * number + 10, np.uint8)
+            cv2.imwrite(str(tmp_path / "set" / label / f"P{number}_1.png"), picture)
+    return tmp_path / "set"

@@ -1,0 +1,351 @@
+"""The shelf of saved models: what changes, what goes along, and what can be undone."""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spinefrac.errors import ModelError
+from spinefrac.inference import predictor
+from spinefrac.records import CtSlice
+from spinefrac.store import evaluations, manage, repository, trash
+from spinefrac.store.repository import DamagedModel, SavedModel
+
+
+@pytest.fixture
+def shelved(saved_model, tmp_path, monkeypatch) -> Path:
+    """A home with one model, tiny, that a test may change; returns the models' folder."""
+    shutil.copytree(saved_model.path, tmp_path / "models" / "tiny")
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    return tmp_path / "models"
+
+
+def ids() -> list[str]:
+    found = repository.list_models()
+    assert all(isinstance(model, SavedModel) for model in found), found
+    return [model.id for model in found]
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+# --- names -----------------------------------------------------------------------------
+
+
+def test_a_rename_takes_everything_along(shelved):
+    manage.annotate("tiny", note="mine", tags=["a"])
+    manage.set_default("tiny")
+    before = repository.load("tiny")
+    kept = shelved.parent / "evaluations" / before.card_hash[:16]
+    kept.mkdir(parents=True)
+    model = manage.rename("tiny", "other")
+    assert ids() == ["other"] and repository.default_id() == "other"
+    assert (model.note, model.tags, model.card_hash) == ("mine", ("a",), before.card_hash)
+    assert evaluations._folder(model.card_hash) == kept
+    with pytest.raises(ModelError, match="tiny is now named other"):
+        repository.load("tiny")
+    manage.rename("other", "tiny")
+    assert repository.load("tiny").slip.former_names == ("other",)
+
+
+def test_a_default_of_a_former_name_is_still_found(shelved):
+    """As after a kill between the two renames."""
+    manage.rename("tiny", "other")
+    (shelved / "default.txt").write_text("tiny\n")
+    assert repository.default_id() == "other"
+
+
+@pytest.mark.parametrize(
+    ("new", "message"), [("second", "in use"), ("A b", "choose another name"), ("..", "another")]
+)
+def test_a_name_that_is_none_or_taken_is_refused(shelved, new, message):
+    manage.duplicate("tiny", "second")
+    with pytest.raises(ModelError, match=message):
+        manage.rename("tiny", new)
+    with pytest.raises(ModelError, match=message):
+        manage.duplicate("tiny", new)
+    assert ids() == ["second", "tiny"]
+    assert repository.load("tiny").slip.former_names == ()
+
+
+def test_a_duplicate_is_whole_and_its_own(shelved):
+    manage.annotate("tiny", note="mine", tags=["a"])
+    copy = manage.duplicate("tiny", "copy")
+    assert (copy.note, copy.tags) == ("mine", ("a",))
+    manage.annotate("copy", note="another")
+    manage.free([manage.delete("tiny")])
+    assert repository.load("copy").note == "another"
+
+
+# --- what people write -----------------------------------------------------------------
+
+
+def test_notes_change_no_hash_and_leave_each_other_alone(shelved):
+    before = repository.load("tiny")
+    manage.annotate("tiny", tags=["b", "a"])
+    after = manage.annotate("tiny", note="new")
+    assert (after.note, after.tags) == ("new", ("a", "b"))
+    assert after.card_hash == before.card_hash and before.note == "made by a test"
+    assert manage.annotate("tiny", note="").note == ""
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
+def test_a_flipped_bit_of_the_slip_is_found_and_named(shelved, share):
+    manage.annotate("tiny", note="x" * 50)
+    path = shelved / "tiny" / "slip.json"
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 2
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"Model tiny: slip\.json"):
+        repository.load("tiny")
+    path.unlink()
+    assert repository.load("tiny").note == "made by a test"
+
+
+def test_archived_ones_are_no_default(shelved):
+    manage.duplicate("tiny", "second")
+    manage.annotate("tiny", archived=True)
+    assert repository.default_id() == "second"
+    with pytest.raises(ModelError, match="is archived"):
+        manage.set_default("tiny")
+    manage.set_default("second")
+    with pytest.raises(ModelError, match="is the default"):
+        manage.annotate("second", archived=True)
+    (shelved / "default.txt").unlink()
+    manage.annotate("second", archived=True)
+    with pytest.raises(ModelError, match="Every saved model is archived"):
+        repository.default_id()
+
+
+# --- deleting and undoing --------------------------------------------------------------
+
+
+def test_what_is_deleted_comes_back_as_it_was(shelved):
+    manage.annotate("tiny", note="mine")
+    before = repository.load("tiny")
+    manage.delete("tiny", "cafe0123")
+    assert ids() == []
+    with pytest.raises(ModelError, match=r"tiny was deleted at .* models restore"):
+        repository.load("tiny")
+    assert manage.restore("tiny") == "tiny"
+    assert repository.load("tiny") == before and trash.entries() == []
+
+
+def test_freeing_really_frees_the_space(shelved):
+    whole = size_of(shelved.parent)
+    model = repository.load("tiny")
+    kept = shelved.parent / "evaluations" / model.card_hash[:16]
+    kept.mkdir(parents=True)
+    (kept / "a.csv").write_bytes(b"x" * 1000)
+    manage.delete("tiny")
+    assert size_of(shelved) == whole and (kept / "a.csv").exists()
+    assert manage.free() >= model.size
+    assert size_of(shelved.parent) == 0 and not kept.exists()
+    with pytest.raises(ModelError, match="for good"):
+        repository.load("tiny")
+    with pytest.raises(ModelError, match="No deleted model"):
+        manage.restore("tiny")
+
+
+def test_evaluations_stay_while_a_duplicate_has_them(shelved):
+    kept = evaluations._folder(manage.duplicate("tiny", "copy").card_hash)
+    kept.mkdir(parents=True)
+    manage.free([manage.delete("tiny")])
+    assert kept.is_dir()
+    deleted = manage.delete("copy")
+    assert kept.is_dir()
+    manage.free([deleted])
+    assert not kept.exists()
+
+
+def test_a_session_frees_only_what_it_deleted(shelved):
+    manage.duplicate("tiny", "second")
+    manage.delete("tiny", "aaaa")
+    manage.delete("second", "bbbb")
+    manage.free_session("aaaa")
+    assert [entry.id for entry in trash.restorable()] == ["second"]
+
+
+def test_the_latest_of_a_name_comes_back_and_never_over_another(shelved):
+    manage.duplicate("tiny", "kept")
+    for note in ("first", "second"):
+        manage.annotate("tiny", note=note)
+        manage.delete("tiny")
+        manage.duplicate("kept", "tiny")
+    with pytest.raises(ModelError, match="in use"):
+        manage.restore("tiny")
+    assert manage.restore("tiny", "back") == "back"
+    assert repository.load("back").note == "second"
+
+
+def aged(entry: trash.Deleted, age: timedelta) -> Path:
+    """Make a deletion older than it is."""
+    old = datetime.now(UTC) - age
+    name = f"{entry.path.name.split('.2')[0]}.{old:{trash._TIME}}.{entry.session}"
+    return entry.path.rename(entry.path.with_name(name))
+
+
+def test_what_a_killed_server_left_is_freed_after_a_day(shelved):
+    manage.duplicate("tiny", "second")
+    recent = manage.delete("second", "aaaa")
+    aged(manage.delete("tiny", "aaaa"), timedelta(hours=25))
+    assert manage.sweep() > 0
+    assert trash.restorable() == [recent]
+    with pytest.raises(ModelError, match="for good"):
+        repository.load("tiny")
+    aged(next(entry for entry in trash.entries() if entry.freed), timedelta(days=31))
+    manage.sweep()
+    assert [entry.id for entry in trash.entries()] == ["second"]
+    assert manage.sweep() == 0
+
+
+def test_a_half_freed_model_is_freed_to_the_end_and_never_comes_back(shelved):
+    entry = manage.delete("tiny")
+    half = entry.path.rename(entry.path.with_name(entry.path.name.replace(".trash", ".freed")))
+    (half / "model.keras").unlink()
+    assert trash.restorable() == [] and ids() == []
+    assert manage.sweep() > 0
+    assert size_of(shelved) == 0
+
+
+def test_what_is_no_model_can_be_deleted_too(shelved, tmp_path):
+    (shelved / "Not A.Name").mkdir()
+    (shelved / "Not A.Name" / "x").write_text("x")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x").write_text("x")
+    (shelved / "link").symlink_to(outside)
+    for name in ("Not A.Name", "link"):
+        manage.delete(name)
+        assert manage.restore(name) == name
+        manage.free([manage.delete(name)])
+    assert (outside / "x").read_text() == "x"
+    assert ids() == ["tiny"]
+
+
+@pytest.mark.parametrize("name", ["../models", ".", "..", "", ".lock", "nothing", "/"])
+def test_nothing_else_can_be_deleted(shelved, name):
+    with pytest.raises(ModelError, match="no saved model"):
+        manage.delete(name)
+    assert ids() == ["tiny"]
+
+
+# --- a full disk -----------------------------------------------------------------------
+
+
+def test_a_full_disk_changes_nothing_and_can_be_freed(saved_model, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    size = 3 * saved_model.size
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(home)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        monkeypatch.setenv("SPINEFRAC_HOME", str(home))
+        shutil.copytree(saved_model.path, home / "models" / "tiny")
+        manage.annotate("tiny", note="before")
+        manage.set_default("tiny")
+        before = repository.load("tiny")
+        with (home / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError):
+            while True:
+                filler.write(b"x" * 4096)
+        for change in (
+            lambda: manage.rename("tiny", "other"),
+            lambda: manage.annotate("tiny", note="x" * 1000),
+            lambda: manage.duplicate("tiny", "copy"),
+            lambda: manage.set_default("tiny"),
+        ):
+            with pytest.raises(ModelError, match="make room"):
+                change()
+            assert repository.load("tiny") == before and repository.default_id() == "tiny"
+            assert sorted(path.name for path in (home / "models").iterdir()) == [
+                ".lock",
+                "default.txt",
+                "tiny",
+            ]
+        manage.free([manage.delete("tiny")])
+        assert shutil.disk_usage(home).free > before.size / 2
+    finally:
+        subprocess.run(["umount", str(home)], check=True)
+
+
+# --- while others use the model --------------------------------------------------------
+
+
+def slices(count: int, change):
+    """Slices to answer on; `change` happens when half of them are asked for."""
+    grey = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.float32)
+    for index in range(count):
+        if index == count // 2:
+            change()
+        yield CtSlice(grey, calibrated=False, format="png")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda: manage.delete("tiny"), "was deleted at .* restore"),
+        (lambda: manage.free([manage.delete("tiny")]), "was deleted at .* for good"),
+        (lambda: manage.rename("tiny", "other"), "is now named other"),
+    ],
+)
+def test_a_prediction_ends_well_and_the_next_says_what_happened(shelved, change, said):
+    opened = predictor.open_model("tiny")
+    expected = [answer.probability for answer in opened.predict_many(slices(40, lambda: None))]
+    during = [answer.probability for answer in opened.predict_many(slices(40, change))]
+    assert during == expected and len(during) == 40
+    for again in (
+        lambda: predictor.open_model("tiny"),
+        lambda: predictor.Predictor(opened.model),
+        lambda: opened.model.oof(),
+    ):
+        with pytest.raises(ModelError, match=said):
+            again()
+
+
+def test_a_model_renamed_while_it_is_listed_is_no_damage(shelved, monkeypatch):
+    verify = repository.verify
+
+    def verify_while_renamed(folder, name, record):
+        if name == "oof.csv" and folder.name == "tiny":
+            folder.rename(folder.with_name("moved"))
+        verify(folder, name, record)
+
+    monkeypatch.setattr(repository, "verify", verify_while_renamed)
+    assert repository.list_models() == []
+    assert ids() == ["moved"]
+    assert not [m for m in repository.list_models() if isinstance(m, DamagedModel)]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_no_right_to_write_is_said(shelved):
+    shelved.chmod(0o500)
+    try:
+        with pytest.raises(ModelError, match="permit writing"):
+            manage.delete("tiny")
+    finally:
+        shelved.chmod(0o700)
+
+
+def test_the_lock_is_waited_for_and_then_given_up(shelved, monkeypatch):
+    patient = manage.lock.shelf
+    monkeypatch.setattr(manage.lock, "shelf", lambda: patient(patience_s=0.2))
+    hold = (
+        "import sys\nfrom spinefrac.system import lock\n"
+        "with lock.shelf():\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ModelError, match="Another process"):
+            manage.annotate("tiny", note="x")
+        assert repository.load("tiny").note == "made by a test"  # readers do not wait
+        holder.kill()
+    assert manage.annotate("tiny", note="x").note == "x"

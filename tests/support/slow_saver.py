@@ -1,0 +1,39 @@
+"""Save a model slowly, for a test that kills it: ``slow_saver.py SOURCE NAME SECONDS``.
+
+Everything is the real thing but the export, whose files are copied from a saved model in
+small pieces, so that a save lasts as long as wished and does not need TensorFlow.
+"""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+from spinefrac.store import card as cards
+from spinefrac.store import repository, saving
+
+PIECES = 20
+
+
+def copy_parts(new: SimpleNamespace, folder: Path) -> None:
+    pause = new.seconds / (PIECES * (len(repository.PARTS) + 1))
+    own_card = cards.dump(
+        replace(cards.parse((new.source / repository.CARD_FILE).read_bytes()), id=new.id)
+    )
+    for name in (*repository.PARTS, repository.CARD_FILE):
+        content = own_card if name == repository.CARD_FILE else (new.source / name).read_bytes()
+        length = -(-len(content) // PIECES)
+        with (folder / name).open("wb") as file:
+            for start in range(0, len(content), length):
+                file.write(content[start : start + length])
+                file.flush()
+                time.sleep(pause)
+
+
+if __name__ == "__main__":
+    source, name, seconds = sys.argv[1:]
+    saving._check = lambda new: None
+    saving._write_parts = copy_parts
+    print("ready", flush=True)
+    saving.save(SimpleNamespace(id=name, source=Path(source), seconds=float(seconds)))

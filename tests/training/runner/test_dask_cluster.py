@@ -1,0 +1,162 @@
+"""Folds on a Dask cluster over TLS: two worker processes that see nothing of this machine's run."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spinefrac.errors import TrainingError
+from spinefrac.training import runs
+from spinefrac.training.runner import dask_cluster
+from spinefrac.training.runner.cross_validation import finished, train
+from spinefrac.training.runs import Cluster
+from tests.support.watch import wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+
+#: As on a machine of its own: the run's folder is not there, though its path exists.
+ELSEWHERE = """
+from spinefrac.training import tasks
+tasks.Place.shared = lambda self: False
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("tcp://cluster.example:8786", "any code that anyone sends"),
+        ("tcp://10.0.0.5:8786", "any code that anyone sends"),
+        ("tcp://127.evil.example:8786", "any code that anyone sends"),
+        ("http://localhost:8786", "tls://host:8786"),
+        ("localhost", "tls://host:8786"),
+        ("tls://cluster.example:8786", "--tls-ca names none"),
+    ],
+)
+def test_what_is_not_safe_is_refused_at_submission(folder, quick, address, said):
+    with pytest.raises(TrainingError, match=said):
+        runs.submit(folder, "first", quick, cluster=Cluster(address), start=False)
+    assert runs.listing() == ()
+
+
+def test_this_machine_may_speak_plainly():
+    for address in ("tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1"):
+        runs.check_cluster(Cluster(address))
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """An authority with a node's certificate, and another authority with its own."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not here")
+    return [_authority(openssl, tmp_path_factory.mktemp(name)) for name in ("ours", "theirs")]
+
+
+def _authority(openssl: str, place: Path) -> Path:
+    """Make the files as docs/cluster.md says."""
+    document = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    commands = next(b for b in document.split("```sh\n")[1:] if b.startswith("openssl"))
+    script = commands.split("```")[0]
+    done = subprocess.run(["bash", "-ec", script], cwd=place, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def _files(place: Path) -> dict[str, str]:
+    names = {"ca": "ca.pem", "cert": "node.pem", "key": "node.key"}
+    return {option: str(place / name) for option, name in names.items()}
+
+
+def _dask(what: str, *arguments: object, place: Path, home: Path, log: Path) -> subprocess.Popen:
+    files = _files(place)
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "dask", what, *map(str, arguments), "--no-dashboard"),
+            *("--tls-ca-file", files["ca"], "--tls-cert", files["cert"], "--tls-key", files["key"]),
+        ],
+        env={**os.environ, "SPINEFRAC_HOME": str(home), "PYTHONPATH": str(ROOT)},
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture
+def tls_cluster(certificates, tmp_path):
+    """A scheduler and two workers, each with a home of its own; yields address and workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tls://127.0.0.1:{port}"
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    common = {"place": certificates[0], "home": tmp_path / "unused"}
+    scheduler = _dask(
+        *("scheduler", "--protocol", "tls", "--host", "127.0.0.1", "--port", port),
+        **common,
+        log=tmp_path / "scheduler.log",
+    )
+    workers = [
+        _dask(
+            *("worker", address, "--nthreads", 1, "--memory-limit", 0, "--name", f"host-{n}"),
+            *("--host", "127.0.0.1", "--no-nanny", "--preload", tmp_path / "elsewhere.py"),
+            place=certificates[0],
+            home=tmp_path / f"host-{n}",
+            log=tmp_path / f"worker-{n}.log",
+        )
+        for n in (1, 2)
+    ]
+    yield Cluster(address, **_files(certificates[0])), workers
+    for process in (*workers, scheduler):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
+def test_folds_train_elsewhere_and_outlive_a_worker(folder, quick, tls_cluster, tmp_path):
+    there, workers = tls_cluster
+    settings = replace(quick, epochs=30)
+    run = runs.submit(folder, "elsewhere", settings, cluster=there)
+    wait_until(lambda: any(fold.epoch >= 3 for fold in runs.progress(run.id).folds))
+    started = next(fold for fold in runs.progress(run.id).folds if fold.epoch >= 3)
+    at_work = {w.name for w in runs.progress(run.id).workers if w.state == "training"}
+    assert at_work and at_work <= {"host-1", "host-2"}
+    assert list((tmp_path / started.worker / "runs/received").glob("*/inputs.npy"))
+    os.killpg(workers[int(started.worker[-1]) - 1].pid, signal.SIGKILL)
+    for _ in runs.follow(run.id):
+        pass
+    ended = finished(runs.get(run.id))
+    said = [event.message for event in runs.events(run.id, kinds=["fold", "log"])]
+    assert any("is gone" in line or "was lost" in line for line in said), said
+    assert any("goes on after epoch" in line for line in said), said
+    histories = [fold.history for fold in runs.progress(run.id).folds]
+    assert all([r.epoch for r in history] == list(range(1, 31)) for history in histories)
+    at_home = train(folder, "at-home", replace(settings, workers=1))
+    # The same numbers, but for how many cores a machine gives a fold.
+    assert np.allclose(ended.oof().logits, at_home.oof().logits, atol=1e-3)
+    other = {"host-1": "host-2", "host-2": "host-1"}[started.worker]
+    assert not list((tmp_path / other / "runs/received").glob("*"))
+    logs = runs.run_folder(run.id) / "tensorboard"
+    assert all(list((logs / f"fold-{fold}").glob("events.*")) for fold in (0, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
+def test_nobody_is_let_in_without_a_certificate_of_the_authority(certificates, tls_cluster):
+    ours, _ = tls_cluster
+    theirs = Cluster(ours.address, **_files(certificates[1]))
+    with (
+        pytest.raises(TrainingError, match="no scheduler answers"),
+        dask_cluster.connected(theirs, 1),
+    ):
+        pass
+    with dask_cluster.connected(ours, 1) as client:
+        wait_until(lambda: len(client.scheduler_info()["workers"]) == 2)

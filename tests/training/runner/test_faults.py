@@ -1,0 +1,275 @@
+"""kill -9 at random moments: of the runner, of a fold's process, of the server.
+
+Afterwards every model loads and verifies, the run ends with the out-of-fold answers of an
+undisturbed one, and nothing half-written is left. ``SPINEFRAC_FAULTS=20`` kills each so often;
+``SPINEFRAC_FAULTS_SEED`` repeats the moments of an earlier time.
+"""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spinefrac import settings as places
+from spinefrac.store import repository
+from spinefrac.training import runs
+from spinefrac.training.runner.cross_validation import finished, train
+from tests.support.watch import fill, fold_processes, wait_until
+from tests.training.conftest import quick_settings, write_slices
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX"),
+]
+
+KILLS = int(os.environ.get("SPINEFRAC_FAULTS", "2"))
+SEED = int(os.environ.get("SPINEFRAC_FAULTS_SEED", str(random.SystemRandom().randrange(10**6))))
+#: Events of a whole run, in which the moments lie.
+EVENTS = 22
+MOST_A_RUN = 7
+
+SETTINGS = replace(quick_settings(), epochs=4, workers=2)
+
+
+@pytest.fixture
+def chance():
+    print(f"SPINEFRAC_FAULTS_SEED={SEED}")  # pytest shows it where the test fails
+    return random.Random(SEED)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The out-of-fold answers that every run must end with, and their AUC."""
+    place = tmp_path_factory.mktemp("undisturbed")
+    write_slices(place / "slices")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINEFRAC_HOME", str(place / "home"))
+        model = train(place / "slices", "undisturbed", SETTINGS)
+        return model.oof().logits, model.card.metrics.auc
+
+
+def check(run: str, undisturbed) -> None:
+    """See that a run ended as an undisturbed one and left nothing half-written."""
+    logits, auc = undisturbed
+    model = finished(runs.get(run))
+    assert abs(model.card.metrics.auc - auc) <= 0.02
+    assert np.array_equal(model.oof().logits, logits)  # more than what is asked: to the bit
+    for entry in repository.list_models():
+        assert isinstance(entry, repository.SavedModel), entry
+        repository.load(entry.id)
+    wait_until(lambda: runs.runner_state() is None)
+    home = places.home()
+    assert not [path for path in home.rglob("*") if ".tmp" in path.name]
+    left = {path.name for path in runs.run_folder(run).iterdir()}
+    assert left == {"plan.json", "tensorboard"}
+    for fold in runs.progress(run).folds:
+        assert [record.epoch for record in fold.history] == list(range(1, SETTINGS.epochs + 1))
+        assert fold.state == "done"
+
+
+def after(run: str, events: int) -> bool:
+    """Wait until a run has so many events more, or has ended; return whether it goes on."""
+    seen = runs.progress(run).last_event
+    wait_until(lambda: runs.progress(run).last_event >= seen + events or not runs.get(run).open)
+    return runs.get(run).open
+
+
+def test_the_runner_is_killed(folder, undisturbed, chance):
+    killed = number = 0
+    while killed < KILLS:
+        number += 1
+        run = runs.submit(folder, f"killed-{number}", SETTINGS).id
+        stood = []
+        for _ in range(MOST_A_RUN):
+            if killed >= KILLS or not after(run, chance.randrange(EVENTS // 3)):
+                break
+            time.sleep(chance.random())
+            if (runner := runs.runner_state()) is None:
+                continue
+            os.kill(runner.pid, signal.SIGKILL)
+            killed += 1
+            stood.append(_noticed_and_continued(run))
+        for _ in runs.follow(run):
+            pass
+        check(run, undisturbed)
+        _no_epoch_is_trained_again(run, stood)
+
+
+def _noticed_and_continued(run: str) -> tuple[int, list[int]]:
+    """See that a dead runner is seen in time, start the next one; return where the run stood."""
+    dead = time.monotonic()
+    wait_until(lambda: runs.runner_state() is None)
+    assert time.monotonic() - dead < 15
+    found = runs.get(run)
+    assert found.interrupted or found.state != "running"  # it may not have taken the run yet
+    stood = runs.get(run).attempts, [fold.epoch for fold in runs.progress(run).folds]
+    runs.ensure_runner()
+    wait_until(lambda: runs.runner_state() is not None or not runs.get(run).open)
+    return stood
+
+
+def _no_epoch_is_trained_again(run: str, stood: list[tuple[int, list[int]]]) -> None:
+    """See that no epoch that was told of before a kill was trained after it."""
+    for event in runs.events(run, kinds=["epoch"]):
+        for attempt, epochs in stood:
+            if event.attempt > attempt:
+                assert event.epoch > epochs[event.fold]
+
+
+def test_a_folds_process_is_killed(folder, undisturbed, chance):
+    killed = number = 0
+    while killed < KILLS:
+        number += 1
+        run = runs.submit(folder, f"killed-{number}", SETTINGS).id
+        spared: dict[int, int] = {}
+        while killed < KILLS and runs.get(run).open:
+            _some_fold_at_work(run)
+            time.sleep(8 * chance.random() ** 2)
+            processes = _fold_at_work(run)
+            if not processes:
+                continue
+            process = chance.choice(processes)
+            fold = int(process[1])
+            epoch = runs.progress(run).folds[fold].epoch
+            if spared.get(fold) == epoch:  # three in one epoch would rightly end the run
+                time.sleep(0.2)
+                continue
+            spared[fold] = epoch
+            os.kill(process[0], signal.SIGKILL)
+            killed += 1
+        for _ in runs.follow(run):
+            pass
+        check(run, undisturbed)
+
+
+def _some_fold_at_work(run: str) -> None:
+    wait_until(lambda: _fold_at_work(run) or not runs.get(run).open)
+
+
+def _fold_at_work(run: str) -> list[tuple[int, int]]:
+    """Return process and fold of those that train now."""
+    runner = runs.runner_state()
+    if runner is None or not runs.get(run).open:
+        return []
+    found = []
+    for process in fold_processes(runner.pid):
+        command = process.cmdline()
+        if len(command) > 4:
+            found.append((process.pid, int(command[-2])))
+    return found
+
+
+def test_the_disk_is_full_while_folds_train(folder, undisturbed, small_disk, monkeypatch):
+    """The run fails and says so; with room again it goes on from what was kept."""
+    monkeypatch.setenv("SPINEFRAC_HOME", str(small_disk / "home"))
+    monkeypatch.setattr("spinefrac.training.runs.commands._ROOM_BYTES", 0)
+    run = runs.submit(folder, "first", SETTINGS).id
+    wait_until(lambda: any(fold.epoch for fold in runs.progress(run).folds))
+    runner = runs.runner_state()
+    fill(small_disk)
+    wait_until(lambda: runner is None or not fold_processes(runner.pid))
+    (small_disk / "fill").unlink()
+    wait_until(lambda: not runs.get(run).open)
+    if runs.get(run).state != "done":  # the folds may have been quicker than the disk
+        assert "make room" in runs.get(run).error
+        runs.resume(run)
+        wait_until(lambda: not runs.get(run).open)
+    check(run, undisturbed)
+
+
+SERVER = """
+import json, os
+import streamlit as st
+from spinefrac.training import runs
+from spinefrac.training.settings import TrainingSettings
+
+if not runs.listing() or not any(run.name == os.environ["RUN_NAME"] for run in runs.listing()):
+    settings = TrainingSettings.from_dict(json.loads(os.environ["RUN_SETTINGS"]))
+    runs.submit(os.environ["RUN_FOLDER"], os.environ["RUN_NAME"], settings)
+runs.ensure_runner()
+st.write(runs.progress(os.environ["RUN_NAME"]).share)
+"""
+
+
+def test_the_server_is_killed(folder, undisturbed, chance, tmp_path):
+    """A Streamlit server submits the run and shows it; killed, it takes nothing along."""
+    script = tmp_path / "page.py"
+    script.write_text(SERVER)
+    killed = number = 0
+    while killed < KILLS:
+        number += 1
+        name = f"killed-{number}"
+        for _ in range(MOST_A_RUN):
+            server = _serve(script, folder, name)
+            run = _submitted(name)
+            going_on = after(run, chance.randrange(EVENTS // 3))
+            runner = runs.runner_state()
+            server.kill()
+            server.wait()
+            killed += 1
+            if going_on and runner is not None and runs.get(run).open:
+                now = runs.runner_state()
+                assert now is None or now.pid == runner.pid
+            if killed >= KILLS or not going_on:
+                break
+        for _ in runs.follow(run):
+            pass
+        check(run, undisturbed)
+        assert runs.get(run).attempts == 1  # nobody had to begin again
+
+
+def _submitted(name: str) -> str:
+    wait_until(lambda: any(run.name == name for run in runs.listing()))
+    return runs.get(name).id
+
+
+def _serve(script: Path, folder: Path, name: str) -> subprocess.Popen:
+    """Start a server and open its page once, as a browser does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "streamlit", "run", str(script), "--server.headless", "true"),
+            *("--server.address", "127.0.0.1", "--server.port", str(port)),
+            *("--browser.gatherUsageStats", "false"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(runs.__file__).parents[3]),
+            "RUN_FOLDER": str(folder),
+            "RUN_NAME": name,
+            "RUN_SETTINGS": json.dumps(SETTINGS.to_dict()),
+        },
+    )
+    wait_until(lambda: _opened(port))
+    return server
+
+
+def _opened(port: int) -> bool:
+    """Ask the server for the page over its web socket; return whether it answered."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+    from websockets.exceptions import WebSocketException
+    from websockets.sync.client import connect
+
+    message = BackMsg()
+    message.rerun_script.query_string = ""
+    try:
+        with connect(f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=["streamlit"]) as page:
+            page.send(message.SerializeToString())
+            for _ in range(5):
+                page.recv(timeout=20)
+            return True
+    except (OSError, TimeoutError, WebSocketException):
+        return False

@@ -1,0 +1,96 @@
+"""Drawn lines: what is drawn, and that learning them looks at nothing but training slices."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spinefrac.errors import Cancelled
+from spinefrac.training import networks, pretraining
+from spinefrac.training.keras_logits import logits
+from spinefrac.training.runner.workspace import Plan
+
+STEPS = 12
+
+
+def taught(plan: Plan, rows: np.ndarray, steps: int = STEPS) -> tuple[list[np.ndarray], list]:
+    plan = replace(plan, settings=replace(plan.settings, line_steps=steps, epochs=99))
+    model = networks.build("compact", plan.settings.preprocessing.size, seed=3)
+    losses = pretraining.learn_lines(model, plan, rows, seed=3)
+    return model.get_weights(), losses
+
+
+def test_lines_darken_where_the_mask_says_and_nowhere_else():
+    pixels = np.full((96, 96), 60, np.uint8)
+    pixels[20:80, 20:80] = 200
+    for seed in range(20):
+        drawn, mask = pretraining.draw_lines(pixels, np.random.default_rng(seed))
+        change = pixels.astype(int) - drawn
+        assert change.min() >= 0 and mask.any() and mask.mean() < 0.2
+        assert (change[mask == 1] >= 6).all()  # 0.4 of the faintest line
+        assert mask[18:82, 18:82].any()  # starts on the bright square
+        again = pretraining.draw_lines(pixels, np.random.default_rng(seed))
+        assert np.array_equal(again[0], drawn) and np.array_equal(again[1], mask)
+
+
+@pytest.mark.parametrize(("side", "cells"), [(32, 16), (33, 17), (65, 33), (96, 48)])
+def test_a_cell_of_the_grid_is_set_where_it_holds_any_of_the_line(side, cells):
+    mask = np.zeros((side, side), np.uint8)
+    mask[0, 0] = mask[side - 1, side - 1] = mask[7, 20] = 1
+    grid = pretraining._on_grid(mask, (cells, cells))
+    assert grid.shape == (cells, cells) and grid.sum() == 3
+    assert grid[0, 0] == grid[-1, -1] == grid[3, 10] == 1
+
+
+def test_only_the_pictures_of_training_rows_are_looked_at(plan):
+    rows = np.flatnonzero(plan.folds != 0)
+    weights, _ = taught(plan, rows)
+    inputs = plan.inputs.copy()
+    inputs[plan.folds == 0] = 255 - inputs[plan.folds == 0]
+    blind, _ = taught(replace(plan, inputs=inputs, labels=1 - plan.labels), rows)
+    assert all(np.array_equal(a, b) for a, b in zip(weights, blind, strict=True))
+    other, _ = taught(plan, np.flatnonzero(plan.folds == 0))
+    assert not all(np.array_equal(a, b) for a, b in zip(weights, other, strict=True))
+
+
+@pytest.mark.slow
+def test_the_network_learns_where_lines_are(plan):
+    rows = np.arange(len(plan.labels))
+    rng = np.random.default_rng(0)
+    masks = [pretraining._batch(plan, rows, step, rng, (16, 16))[1] for step in range(40)]
+    share = np.mean(masks)
+    knowing_nothing = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    _, losses = taught(plan, rows, steps=160)
+    assert np.mean(losses[-20:]) < 0.75 * knowing_nothing
+
+
+def test_the_logit_begins_as_the_evidence_of_lines(plan):
+    settings = replace(plan.settings, line_steps=STEPS, epochs=99)
+    model = networks.build("compact", plan.settings.preprocessing.size, seed=3)
+    before = model.get_layer("logit").get_weights()[0]
+    pretraining.learn_lines(model, replace(plan, settings=settings), np.arange(48), seed=3)
+    answers = logits(model, plan.inputs)
+    assert abs(answers.mean()) < 1e-3 and abs(answers.std() - 1) < 1e-3
+    averages, maxima = np.split(model.get_layer("logit").get_weights()[0], 2)
+    assert not averages.any() and maxima.any() and not np.array_equal(before[32:], maxima)
+
+
+def test_there_is_no_more_of_it_than_of_the_training(plan):
+    plan = replace(plan, settings=replace(plan.settings, line_steps=700))
+    model = networks.build("compact", plan.settings.preprocessing.size)
+    losses = pretraining.learn_lines(model, plan, np.arange(24), seed=0)
+    assert len(losses) == plan.settings.epochs * 3 < plan.settings.line_steps
+
+
+def test_cancel_is_felt_at_the_next_batch(plan):
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) == 3
+
+    plan = replace(plan, settings=replace(plan.settings, line_steps=STEPS))
+    model = networks.build("compact", plan.settings.preprocessing.size)
+    with pytest.raises(Cancelled):
+        pretraining.learn_lines(model, plan, np.arange(24), 0, cancelled)
+    assert len(asked) == 3

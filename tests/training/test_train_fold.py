@@ -1,0 +1,94 @@
+"""One fold: reproducible, and blind to the slices that it is scored on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spinefrac.errors import Cancelled, TrainingError
+from spinefrac.training import networks
+from spinefrac.training.keras_logits import logits
+from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.train_fold import train_fold
+
+
+@pytest.fixture(scope="module")
+def trained(module_plan):
+    """Fold 0 of the plan, trained once for this module; and the epochs it reported."""
+    seen = []
+    return train_fold(module_plan, 0, on_epoch=seen.append), seen
+
+
+def test_a_fold_scores_what_it_held_out_and_leaves_its_weights(module_plan, trained):
+    result, seen = trained
+    assert result.rows.tolist() == np.flatnonzero(module_plan.folds == 0).tolist()
+    assert np.isfinite(result.logits).all() and result.logits.shape == (24,)
+    assert [record.epoch for record in seen] == [1, 2] and tuple(seen) == result.history
+    module_plan.write_result(result)
+    again = module_plan.read_result(0)
+    assert again.history == result.history and np.array_equal(again.logits, result.logits)
+    portable = networks.build("compact", 32)
+    portable.load_weights(result.weights)
+    assert np.allclose(logits(portable, module_plan.inputs[result.rows]), result.logits, atol=1e-5)
+
+
+def test_the_labels_that_are_scored_decide_nothing(plan, trained):
+    """Trained again with the held-out labels turned round: equal answers, to the last bit."""
+    turned = replace(plan, labels=np.where(plan.folds == 0, 1 - plan.labels, plan.labels))
+    assert np.array_equal(train_fold(turned, 0).logits, trained[0].logits)
+
+
+def test_another_seed_gives_other_answers(plan, trained):
+    other = replace(plan, settings=replace(plan.settings, seed=1))
+    assert not np.allclose(train_fold(other, 0).logits, trained[0].logits)
+
+
+@pytest.mark.slow
+def test_early_stopping_looks_at_the_inner_holdout_only(plan):
+    plan = replace(plan, settings=replace(plan.settings, early_stopping=True, patience=1))
+    turned = replace(plan, labels=np.where(plan.folds == 0, 1 - plan.labels, plan.labels))
+    assert np.array_equal(train_fold(plan, 0).logits, train_fold(turned, 0).logits)
+
+
+@pytest.mark.slow
+def test_early_stopping_goes_back_to_the_best_epoch(plan):
+    settings = replace(plan.settings, early_stopping=True, patience=1, epochs=12, learning_rate=0.9)
+    result = train_fold(replace(plan, settings=settings), 0)
+    assert len(result.history) < 12
+
+
+@pytest.mark.slow
+def test_it_learns(plan):
+    settings = replace(plan.settings, epochs=12)
+    result = train_fold(replace(plan, settings=settings), 0)
+    assert result.history[-1].loss < 0.5 * result.history[0].loss
+    assert result.history[-1].val_auc > 0.9
+
+
+def test_a_plan_survives_its_folder(plan):
+    plan.write()
+    again = Plan.read(plan.folder)
+    assert again.settings == plan.settings
+    for name in ("inputs", "labels", "groups", "folds"):
+        assert np.array_equal(getattr(again, name), getattr(plan, name))
+
+
+def test_cancel_is_felt_at_the_next_batch(plan):
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(None)
+        return len(asked) == 2
+
+    with pytest.raises(Cancelled):
+        train_fold(plan, 0, cancelled=cancelled)
+    assert len(asked) == 2 and not plan.weights_path(0).exists()
+
+
+def test_a_loss_that_is_no_number_is_said(plan, monkeypatch):
+    nothing = np.full(2, np.nan, np.float32)
+    monkeypatch.setattr(
+        "spinefrac.training.train_fold._class_weights", lambda labels, wanted: nothing
+    )
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        train_fold(plan, 0)

@@ -1,0 +1,289 @@
+"""The Augmentation page as Streamlit runs it: it shows what training sees, to the last bit."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from spinefrac.data.scan import load_inputs, scan
+from spinefrac.records import Preprocessing
+from spinefrac.training.augmentation import presets as sets
+from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
+from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.train_fold import _Batches
+from tests.support import app as pages
+
+ROOT = Path(__file__).resolve().parents[3]
+SIZE = 96
+
+
+@pytest.fixture(autouse=True)
+def from_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Run the page in a home of its own."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    monkeypatch.delenv("SPINEFRAC_DATA_ROOTS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def data(from_the_checkout: Path) -> Path:
+    """Six slices of three patients below the home's data folder; one file that is no picture."""
+    folder = from_the_checkout / "data" / "slices"
+    rng = np.random.default_rng(3)
+    for patient in range(3):
+        for kind in ("fracture", "normal"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            picture = rng.integers(0, 256, (64, 64), np.uint8)
+            large = cv2.resize(picture, (128, 128), interpolation=cv2.INTER_CUBIC)
+            assert cv2.imwrite(str(folder / kind / f"P{patient}_1.png"), large)
+    return folder
+
+
+def run() -> AppTest:
+    app = pages.page("augmentation").run()
+    return fine(app)
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception
+    assert not app.error, [error.value for error in app.error]
+    return app
+
+
+def control(app: AppTest, option: str):
+    return next(group for group in app.button_group if option in group.options)
+
+
+def view(app: AppTest, option: str) -> AppTest:
+    control(app, option).set_value(option).run()
+    return fine(app)
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def copies(app: AppTest) -> dict[int, np.ndarray]:
+    """Return the copies of the grid by their epoch, decoded from what the browser gets."""
+    found = re.findall(
+        r'<img src="data:image/png;base64,([^"]+)" alt="Copy in epoch (\d+)"', html(app)
+    )
+    return {
+        int(epoch): cv2.imdecode(
+            np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_UNCHANGED
+        )
+        for content, epoch in found
+    }
+
+
+def moved(app: AppTest, name: str, value: object) -> AppTest:
+    slider = next(s for s in app.slider if s.key.startswith(f"augmentation-{name}-"))
+    slider.set_value(value).run()
+    return fine(app)
+
+
+class AnyModel:
+    """What `_Batches` asks of a network: how many channels it takes."""
+
+    input_shape = (None, SIZE, SIZE, 1)
+
+
+# --- the page and the trainer are one ----------------------------------------------------
+
+
+def test_the_page_shows_what_training_sees_to_the_last_byte(data: Path, tmp_path: Path) -> None:
+    """For a data set, a seed, an epoch and an index: the batch of training and the page's PNG."""
+    app = run()
+    control(app, "Data set").set_value("Data set").run()
+    fine(app)
+    next(box for box in app.selectbox if box.label == "Input of the network").set_value(SIZE)
+    next(box for box in app.selectbox if box.label == "Start from").set_value("strong")
+    next(n for n in app.number_input if n.label.startswith("Slice, 1 to 6")).set_value(5)
+    next(n for n in app.number_input if n.label == "Seed").set_value(7)
+    app.run()
+    moved(app, "rotation", (-10.0, 40.0))
+    shown = copies(app)
+    assert sorted(shown) == list(range(1, 25))
+
+    config = AugmentationConfig(**{**PRESETS["strong"].to_dict(), "rotation": (-10.0, 40.0)})
+    settings = TrainingSettings(
+        seed=7, batch_size=2, preprocessing=Preprocessing(size=SIZE), augmentation=config
+    )
+    dataset = scan(data)
+    plan = Plan(
+        folder=tmp_path,
+        settings=settings,
+        inputs=load_inputs(dataset, settings.preprocessing),
+        labels=dataset.labels,
+        groups=dataset.groups,
+        folds=np.zeros(6, np.int64),
+    )
+    batches = _Batches(AnyModel(), plan, np.arange(6), seed=123)
+    index = 4
+    for epoch in (1, 2, 17):
+        order = np.random.default_rng((123, epoch)).permutation(np.arange(6)).tolist()
+        seen = np.concatenate([images for images, *_ in batches.epoch(epoch)])
+        trained_on = seen[order.index(index), ..., 0]
+        assert trained_on.astype(np.uint8).tobytes() == shown[epoch].tobytes()
+    assert len({picture.tobytes() for picture in shown.values()}) == 24
+
+
+def test_next_advances_the_seed_and_every_picture() -> None:
+    app = run()
+    before = copies(app)
+    next(button for button in app.button if button.label == "Next").click().run()
+    fine(app)
+    assert app.session_state["augmentation-seed"] == 1
+    after = copies(app)
+    assert not any(np.array_equal(before[epoch], after[epoch]) for epoch in before)
+    assert any("Seed 1, slice 1" in caption.value for caption in app.caption)
+
+
+def test_switching_all_off_shows_the_slice_itself() -> None:
+    app = run()
+    next(box for box in app.selectbox if box.label == "Start from").set_value("off").run()
+    pictures = {picture.tobytes() for picture in copies(fine(app)).values()}
+    assert len(pictures) == 1
+    assert "Every transform is off" in view(app, "One by one").info[0].value
+    assert "Every transform is off" in view(app, "Judgement").info[0].value
+
+
+def test_a_slider_changes_its_transform_only() -> None:
+    app = run()
+    view(app, "Use it")
+    moved(app, "zoom", (-20.0, 30.0))
+    moved(app, "noise-probability", 40)
+    call = next(block.value for block in app.code if "AugmentationConfig(" in block.value)
+    config = eval(call.split("\n\n")[1], {"AugmentationConfig": AugmentationConfig})
+    assert config == AugmentationConfig(zoom=(-0.2, 0.3), noise_probability=0.4)
+
+
+def test_values_finer_than_a_slider_stay_as_they_are() -> None:
+    config = AugmentationConfig(rotation=(0.123, 7.77), flip=False, noise_probability=0.333)
+    sets.save("fine", config)
+    app = run()
+    next(box for box in app.selectbox if box.label == "Start from").set_value("fine").run()
+    view(app, "Use it")
+    assert config.python_call() in "".join(block.value for block in app.code)
+    assert any("--augmentation fine" in block.value for block in app.code)
+
+
+def test_a_range_that_destroys_the_fracture_is_warned_of() -> None:
+    app = run()
+    assert "No range destroys the fracture" in html(app)
+    moved(app, "shift", (-30.0, 30.0))
+    assert "Shift −30" in html(app) and "fracture's pixels leave" in html(app).replace(
+        "&#x27;", "'"
+    )
+    moved(app, "shift", (-6.0, 6.0))
+    moved(app, "contrast", (-90.0, 0.0))
+    assert "Contrast −90" in html(app) and "of its contrast" in html(app)
+
+
+def test_every_view_and_mode_can_be_shown() -> None:
+    app = run()
+    for mode in ("Copies", "Difference"):
+        view(app, mode)
+        assert html(app).count("<figure") == 25
+    for name, part in (("One by one", "sharpness"), ("Animation", "image/gif"), ("Histogram", "")):
+        if name == "One by one":
+            next(b for b in app.selectbox if b.label == "Start from").set_value("strong").run()
+        view(app, name)
+        assert part in html(app)
+    view(app, "Animation")
+    view(app, "By hand")
+    assert "image/gif" not in html(app)
+
+
+def test_without_a_model_the_judgement_says_so() -> None:
+    app = view(run(), "Judgement")
+    assert any("no saved model" in caption.value for caption in app.caption)
+    assert "All together" in html(app)
+
+
+def test_the_judgement_says_whether_a_model_is_invariant(from_the_checkout: Path) -> None:
+    if not (ROOT / "models/phantom-demo").is_dir():
+        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
+    shutil.copytree(ROOT / "models/phantom-demo", from_the_checkout / "models/phantom-demo")
+    app = view(run(), "Judgement")
+    (said,) = [caption.value for caption in app.caption if "invariant" in caption.value]
+    assert re.search(r"of 64 \\\(\d+ %\\, 95 % interval \d+ to \d+ %\\\)", said.replace("\\%", "%"))
+    assert html(app).count('class="fold"') == 64
+
+
+# --- use it ------------------------------------------------------------------------------
+
+
+def test_saving_offering_replacing_deleting() -> None:
+    app = view(run(), "Use it")
+    moved(app, "rotation", (-3.0, 3.0))
+    app.text_input(key="augmentation-name").set_value("Three Degrees")
+    save = next(button for button in app.button if button.label == "Save")
+    save.click().run()
+    assert "lower\\-case letters" in app.error[0].value
+    app.text_input(key="augmentation-name").set_value("three-degrees")
+    next(button for button in app.button if button.label == "Save").click().run()
+    fine(app)
+    assert sets.load("three-degrees") == AugmentationConfig(rotation=3)
+    start = next(box for box in app.selectbox if box.label == "Start from")
+    assert start.value == "three-degrees" == app.session_state["augmentation"]
+    next(b for b in app.button if b.label == "Delete three-degrees").click().run()
+    fine(app)
+    assert [entry.name for entry in sets.listed()] == list(PRESETS)
+
+
+def test_a_damaged_set_is_said_and_the_page_goes_on(from_the_checkout: Path) -> None:
+    sets.save("spoilt", AugmentationConfig()).write_text("rotation: fast")
+    app = pages.page("augmentation").run()
+    assert not app.exception
+    assert "saved augmentation spoilt" in app.error[0].value
+    assert len(copies(app)) == 24
+
+
+def test_copies_of_a_data_set_are_written_from_the_page(
+    data: Path, from_the_checkout: Path
+) -> None:
+    app = run()
+    control(app, "Data set").set_value("Data set").run()
+    view(app, "Use it")
+    next(box for box in app.text_input if box.label == "New folder").set_value("my-copies")
+    next(b for b in app.button if b.label.startswith("Write copies of all 6")).click().run()
+    fine(app)
+    assert "24 copies" in app.success[0].value
+    assert len(list((from_the_checkout / "augmented/my-copies").rglob("*-augmented?.png"))) == 24
+
+
+def test_copies_of_one_slice_as_a_zip(data: Path) -> None:
+    from spinefrac.training.augmentation.export import zipped
+
+    pixels = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
+    content = zipped(pixels, AugmentationConfig(), 3, 0, 4, "P012_03.dcm")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == [
+            *(f"P012_03-augmented{n}.png" for n in (1, 2, 3, 4)),
+            "P012_03.png",
+            "augmentation.yaml",
+        ]
+
+
+def test_no_data_set_and_rubbish_are_said_in_one_line() -> None:
+    app = run()
+    control(app, "Data set").set_value("Data set").run()
+    assert not app.exception and "no data set" in app.info[0].value
+    control(app, "Upload").set_value("Upload").run()
+    app.file_uploader[0].upload("x.png", b"not a picture", "image/png").run()
+    assert not app.exception
+    assert len(app.error) == 1 and "\n" not in app.error[0].value

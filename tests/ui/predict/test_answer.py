@@ -1,0 +1,122 @@
+"""The parts of the answer on the page, run as Streamlit runs them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from spinefrac import settings
+from spinefrac.inference import history
+
+ROOT = Path(__file__).resolve().parents[3]
+
+#: A page of these parts only; `{sample}` is answered by the demonstration.
+PAGE = """
+from pathlib import Path
+from dataclasses import replace
+import streamlit as st
+from spinefrac.ui.predict import feedback, gradcam, occlusion, prediction_report, uncertainty
+from spinefrac import imaging
+from spinefrac.report.prediction_report import Reported
+from spinefrac.inference.predictor import open_model
+
+predictor = open_model()
+model = predictor.model
+content = Path("spinefrac/ui/samples/{sample}").read_bytes()
+ct = imaging.read(content)
+prediction = predictor.predict(ct)
+uncertainty.prepare(model)
+st.html("<section>" + uncertainty.refer_note(model, prediction) + "</section>")
+uncertainty.show(model, prediction)
+occlusion.show(model, ct, prediction)
+gradcam.offer(model, ct, replace(prediction, heatmap=None))
+feedback.feedback(model, ct, prediction)
+feedback.show()
+prediction_report.offer(model, [Reported("Slice", ct, prediction, content)])
+"""
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    models = settings.models_dir()
+    if not (models / "phantom-demo").is_dir():
+        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
+    (tmp_path / "models").symlink_to(models, target_is_directory=True)
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    monkeypatch.delenv("SPINEFRAC_HISTORY", raising=False)
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.chdir(ROOT)
+    return tmp_path
+
+
+def run(sample: str = "fracture-1.dcm") -> AppTest:
+    app = AppTest.from_string(PAGE.format(sample=sample), default_timeout=180).run()
+    assert not app.exception and not app.error
+    return app
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def test_every_part_says_its_piece(own_home: Path) -> None:
+    told = html(run())
+    for words in ("What this answer is worth", "PPV", "patients", "networks"):
+        assert words in told
+    assert "promises nothing for a single one" in told or "No band." in told
+    assert "The model depends on this region" in told or "does not depend on this region" in told
+    assert "Grad-CAM can be computed" in told
+
+
+def test_a_rarer_fracture_changes_what_a_call_is_worth(own_home: Path) -> None:
+    app = run()
+    (field,) = (entry for entry in app.number_input if entry.label.startswith("Slices with"))
+    before = html(app)
+    after = html(field.set_value(1.0).run())
+    assert "as you set it" in after and "as you set it" not in before
+
+
+def test_what_people_say_is_kept(own_home: Path) -> None:
+    app = run()
+    (entry,) = history.entries()
+    app.button_group(key=f"verdict-{entry.id}").set_value("disagree").run()
+    app.text_input(key=f"note-{entry.id}").set_value("a rib").run()
+    assert not app.exception
+    (entry,) = history.entries()
+    assert (entry.verdict, entry.note, entry.times) == ("disagree", "a rib", 1)
+
+
+def test_a_damaged_history_leaves_the_answer_standing(own_home: Path) -> None:
+    (own_home / history.FILE).write_bytes(b"no database" * 500)
+    app = run()
+    assert any("damaged" in warning.value for warning in app.warning)
+    assert "What this answer is worth" in html(app)
+
+
+def test_a_locked_history_leaves_the_answer_standing(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_PATIENCE_S", 0.1)
+    assert history.entries() == ()
+    holder = sqlite3.connect(own_home / history.FILE, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    app = run()
+    assert any("in use by another program" in warning.value for warning in app.warning)
+    assert "What this answer is worth" in html(app)
+    holder.close()
+
+
+def test_without_a_history_nobody_is_asked(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPINEFRAC_HISTORY", "off")
+    app = run()
+    assert not (own_home / history.FILE).exists()
+    assert "SPINEFRAC_HISTORY is off" in html(app)
+
+
+def test_dicom_results_are_offered_for_dicom_only(own_home: Path) -> None:
+    assert "refer to the original study" in html(run("fracture-1.dcm"))
+    told = html(run("fracture-2.png"))
+    assert "not come as DICOM" in told

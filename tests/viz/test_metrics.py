@@ -1,0 +1,117 @@
+"""Metrics as figures: right numbers, readable on light and dark, told apart by everyone."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from spinefrac.evaluation import curves
+from spinefrac.evaluation.compare import Difference
+from spinefrac.records import EpochRecord
+from spinefrac.viz import metrics as figures
+
+BACKGROUNDS = ("#eef1f4", "#f8fafb", "#14181c", "#1a2026")
+
+
+@pytest.fixture(scope="module")
+def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 4000)
+    scores = 1 / (1 + np.exp(-(2.0 * labels - 1 + rng.normal(0, 1, 4000))))
+    return labels, scores, np.arange(4000) // 10
+
+
+def luminance(colour: str) -> float:
+    parts = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+@pytest.mark.parametrize("colour", [*figures.MODEL_COLOURS, figures.REFERENCE_COLOUR])
+def test_colours_stand_out_from_both_themes(colour: str) -> None:
+    """A contrast of 3 is what WCAG 2 asks of graphics."""
+    for background in BACKGROUNDS:
+        bright, dark = sorted((luminance(colour), luminance(background)), reverse=True)
+        assert (bright + 0.05) / (dark + 0.05) >= 3
+
+
+def test_no_two_models_share_colour_or_dash() -> None:
+    styles = [figures.model_style(index) for index in range(6)]
+    assert len({colour for colour, _ in styles}) == len({dash for _, dash in styles}) == 6
+
+
+def test_roc_is_thinned_and_keeps_its_area(answers) -> None:
+    labels, scores, _ = answers
+    curve = curves.roc(labels, scores)
+    figure = figures.roc({"a": curve}, point=(0.2, 0.8))
+    drawn = next(trace for trace in figure.data if trace.name == "a")
+    assert len(drawn.x) < len(curve.thresholds) / 2
+    assert np.trapezoid(drawn.y, drawn.x) == pytest.approx(curve.area, abs=2e-3)
+    point = next(trace for trace in figure.data if trace.name == "threshold")
+    assert (point.x[0], point.y[0]) == (0.2, 0.8)
+
+
+def test_calibration_shows_every_bin_with_its_interval(answers) -> None:
+    bins = curves.calibration(*answers, resamples=100)
+    trace = figures.calibration({"a": bins}).data[-1]
+    assert list(trace.x) == [entry.predicted for entry in bins]
+    for entry, up, down in zip(bins, trace.error_y.array, trace.error_y.arrayminus, strict=True):
+        assert (entry.observed - down, entry.observed + up) == pytest.approx(entry.interval)
+
+
+def test_decision_curve_stays_within_view(answers) -> None:
+    curve = curves.decision_curve(*answers, resamples=50)
+    figure = figures.decision({"a": curve})
+    low, high = figure.layout.yaxis.range
+    assert low < 0 < curve.model.max() < high
+    assert {trace.name for trace in figure.data} == {
+        "95 % interval",
+        "act on all",
+        "act on none",
+        "a",
+    }
+
+
+def test_training_is_mean_and_range_of_the_folds() -> None:
+    history = [
+        EpochRecord(fold, epoch, loss, 2 * loss, 0.5, 1e-3, 1.0)
+        for fold, start in enumerate((1.0, 3.0))
+        for epoch, loss in ((1, start), (2, start / 2))
+    ]
+    history.append(EpochRecord(0, 3, float("nan"), 1.0, 0.6, 1e-3, 1.0))
+    loss, auc = figures.training(history)
+    trained = next(trace for trace in loss.data if trace.name == "trained on")
+    assert list(trained.x) == [1, 2] and list(trained.y) == [2.0, 1.0]
+    assert list(loss.data[0].y) == [3.0, 1.5, 0.5, 1.0]  # highest, then lowest backwards
+    assert list(auc.data[-1].x) == [1, 2, 3]
+
+
+def test_forest_separates_what_may_be_chance() -> None:
+    figure = figures.forest(
+        {
+            "AUC": Difference(0.1, (0.05, 0.15), 0.01, 0.02),
+            "F1": Difference(0.02, (-0.05, 0.09), 0.5, 0.5),
+            "Brier": Difference(-0.1, (-0.2, -0.05), 0.01, 0.02),
+            "Precision": Difference(None, None, None, None),
+        },
+        "new",
+        "old",
+    )
+    shown = {trace.name: list(trace.y) for trace in figure.data}
+    assert shown == {"interval excludes zero": ["AUC", "Brier"], "may be chance": ["F1"]}
+    assert "higher for new →" in figure.layout.xaxis.title.text
+
+
+def test_csv_holds_the_numbers_of_a_figure(answers) -> None:
+    labels, scores, _ = answers
+    rows = list(
+        csv.reader(io.StringIO(figures.to_csv(figures.roc({"a": curves.roc(labels, scores)}))))
+    )
+    assert rows[0] == ["curve", "share of normal slices called a fracture", "sensitivity"]
+    drawn = [row for row in rows if row[0] == "a"]
+    assert drawn[0][1:] == ["0.0", "0.0"] and drawn[-1][1:] == ["1.0", "1.0"]
+    matrix = figures.disagreement(["a", "b"], np.array([[0.0, 0.25], [0.25, 0.0]]))
+    assert figures.to_csv(matrix) == ",a,b\na,0.0,0.25\nb,0.25,0.0\n"
