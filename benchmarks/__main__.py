@@ -36,21 +36,21 @@ def main(arguments: Sequence[str]) -> int:
         start = time.perf_counter()
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         try:
-            table += [_line(*row) for row in import_module(f"benchmarks.{name}").rows()]
+            table += [_format_row(*row) for row in import_module(f"benchmarks.{name}").rows()]
         except Exception as error:  # noqa: BLE001 - reported, and the others go on
             failed = True
             table.append((name, f"failed: {type(error).__name__}: {error}", "", ""))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-    _print(table)
+    _print_table(table)
     return int(failed)
 
 
-def _line(what: str, value: str, target: str, good: bool | None = None) -> tuple[str, ...]:
-    good = reaches(value, target) if good is None else good
+def _format_row(what: str, value: str, target: str, good: bool | None = None) -> tuple[str, ...]:
+    good = meets_target(value, target) if good is None else good
     return what, value, target, "" if good is None else "ok" if good else "short"
 
 
-def reaches(value: str, target: str) -> bool | None:
+def meets_target(value: str, target: str) -> bool | None:
     """Return whether a measured value is as good as its target; None where that is unclear.
 
     The target is a range, ``at least`` or ``at most`` something, or one quantity: an upper
@@ -77,7 +77,7 @@ def _float(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-def _print(table: Sequence[Sequence[Any]]) -> None:
+def _print_table(table: Sequence[Sequence[Any]]) -> None:
     rows = [("figure", "measured", "target", ""), *table]
     widths = [max(len(str(row[column])) for row in rows) for column in range(4)]
     for row in rows:

@@ -42,14 +42,19 @@ print(json.dumps([seconds, time.perf_counter() - start, peak, result.to_dict()])
 Row = tuple[Any, ...]
 
 
-def rows() -> list[Row]:
+def run_benchmark() -> list[Row]:
     """Measure; return (what, value, target[, good]) of each figure."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        return [*_public(folder), *_phantoms(folder), *_shortcuts(folder), *_speed(folder)]
+        return [
+            *_measure_public_dataset(folder),
+            *_measure_phantoms(folder),
+            *_measure_shortcuts(folder),
+            *_measure_speed(folder),
+        ]
 
 
-def measure(folder: Path, home: Path) -> tuple[float, float, float, dict[str, Any]]:
+def measure_audit(folder: Path, home: Path) -> tuple[float, float, float, dict[str, Any]]:
     """Audit a folder; return seconds, seconds the second time, MB of memory, and the result."""
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, str(folder)],
@@ -66,14 +71,14 @@ def measure(folder: Path, home: Path) -> tuple[float, float, float, dict[str, An
 # --- the public set ------------------------------------------------------------------------
 
 
-def _public(folder: Path) -> list[Row]:
+def _measure_public_dataset(folder: Path) -> list[Row]:
     """Measure what is said of the public set, where it is there."""
     if not PUBLIC.is_dir():
         return [("audit: public set", "skipped: ../shared/data is absent", "")]
-    *_, originals = measure(PUBLIC / "originals", folder / "home")
+    *_, originals = measure_audit(PUBLIC / "originals", folder / "home")
     codes = {finding["code"] for finding in originals["findings"]}
-    *_, named = measure(PUBLIC / "with-augmented-copies", folder / "home")
-    bound, furthest = _bound_by_picture(folder / "scrambled")
+    *_, named = measure_audit(PUBLIC / "with-augmented-copies", folder / "home")
+    bound, furthest = _measure_copy_matching(folder / "scrambled")
     return [
         (
             "audit: public set, verdict",
@@ -92,10 +97,10 @@ def _public(folder: Path) -> list[Row]:
     ]
 
 
-def _bound_by_picture(folder: Path) -> tuple[float, int]:
+def _measure_copy_matching(folder: Path) -> tuple[float, int]:
     """Scramble the names; return the share of copies in one set with their slice, and how many
     positions of one series two bound slices are apart at most (999: of different series)."""
-    from spinefrac.audit.features import Evidence
+    from spinefrac.audit.features import DatasetFeatures
     from spinefrac.data.scan import examine
 
     generator, truth = random.Random(1), {}
@@ -109,7 +114,7 @@ def _bound_by_picture(folder: Path) -> tuple[float, int]:
         truth[f"{file.parent.name}/{new.name}"] = (match[1], int(match[2]), match[3] == "-")
     examined = examine(folder)
     of = [truth[path] for path in examined.dataset.paths]
-    sets = Evidence(examined).copy_sets
+    sets = DatasetFeatures(examined).copy_sets
     original = {entry[:2]: sets[row] for row, entry in enumerate(of) if not entry[2]}
     copies = [row for row, entry in enumerate(of) if entry[2]]
     bound = float(np.mean([sets[row] == original[of[row][:2]] for row in copies]))
@@ -123,27 +128,27 @@ def _bound_by_picture(folder: Path) -> tuple[float, int]:
 # --- phantoms ------------------------------------------------------------------------------
 
 
-def _phantoms(folder: Path) -> list[Row]:
+def _measure_phantoms(folder: Path) -> list[Row]:
     """Measure what is said of each difficulty."""
     table: list[Row] = []
     for difficulty in ("easy", "standard", "hard"):
         out = folder / difficulty
-        phantom.write(out, patients=120, slices=12, seed=7, difficulty=difficulty)
-        *_, result = measure(out, folder / "home")
+        phantom.write_phantom(out, patients=120, slices=12, seed=7, difficulty=difficulty)
+        *_, result = measure_audit(out, folder / "home")
         verdict = result["verdict"]
         table.append((f"audit: phantom {difficulty}, verdict", verdict, "ok", verdict == "ok"))
     return table
 
 
-def _shortcuts(folder: Path) -> list[Row]:
+def _measure_shortcuts(folder: Path) -> list[Row]:
     """Plant a shortcut in the standard phantom, one at a time; measure whether it is found."""
     table: list[Row] = []
-    for name, (plant, wanted) in _PLANTS.items():
+    for name, (plant, wanted) in _SHORTCUTS.items():
         out = folder / name.replace(" ", "-")
         for label in ("fracture", "normal"):
             shutil.copytree(folder / "standard" / label, out / label)
         plant(out)
-        *_, result = measure(out, folder / "home")
+        *_, result = measure_audit(out, folder / "home")
         found = result["verdict"] != "ok" and any(
             wanted in finding["code"] + finding["message"]
             for finding in result["findings"]
@@ -155,52 +160,52 @@ def _shortcuts(folder: Path) -> list[Row]:
     return table
 
 
-def _as_jpeg(folder: Path) -> None:
+def _convert_to_jpeg(folder: Path) -> None:
     for file in sorted((folder / "fracture").iterdir()):
         cv2.imwrite(str(file.with_suffix(".jpg")), cv2.imread(str(file), cv2.IMREAD_GRAYSCALE))
         file.unlink()
 
 
-def _marker(folder: Path) -> None:
+def _add_marker(folder: Path) -> None:
     for file in (folder / "fracture").iterdir():
         picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
         cv2.putText(picture, "R", (480, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
         cv2.imwrite(str(file), picture)
 
 
-def _brighter(folder: Path) -> None:
+def _brighten(folder: Path) -> None:
     for file in (folder / "normal").iterdir():
         picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
         cv2.imwrite(str(file), cv2.convertScaleAbs(picture, alpha=1.15, beta=10))
 
 
-def _own_patients(folder: Path) -> None:
+def _separate_patients(folder: Path) -> None:
     fractured = {file.name[:4] for file in (folder / "fracture").iterdir()}
     for file in sorted((folder / "normal").iterdir()):
         if file.name[:4] in fractured:
             file.unlink()
 
 
-_PLANTS = {
-    "fractures stored as JPEG": (_as_jpeg, "format"),
-    "a marker in a corner of fractures": (_marker, "corner"),
-    "one class brighter": (_brighter, "brightness"),
-    "one class from other patients": (_own_patients, "classes_from_own_groups"),
+_SHORTCUTS = {
+    "fractures stored as JPEG": (_convert_to_jpeg, "format"),
+    "a marker in a corner of fractures": (_add_marker, "corner"),
+    "one class brighter": (_brighten, "brightness"),
+    "one class from other patients": (_separate_patients, "classes_from_own_groups"),
 }
 
 
 # --- time and memory -----------------------------------------------------------------------
 
 
-def _speed(folder: Path) -> list[Row]:
+def _measure_speed(folder: Path) -> list[Row]:
     """Measure 4,000 pictures of 224 pixels, and 100,000 small ones against 4,000."""
-    make(folder / "middle", 4000, 224)
-    middle, again, _, _ = measure(folder / "middle", folder / "home")
+    make_dataset(folder / "middle", 4000, 224)
+    middle, again, _, _ = measure_audit(folder / "middle", folder / "home")
     shutil.rmtree(folder / "middle")
-    make(folder / "few", 4000, 64)
-    few, *_ = measure(folder / "few", folder / "home")
-    make(folder / "many", 100_000, 64)
-    many, _, peak, _ = measure(folder / "many", folder / "home")
+    make_dataset(folder / "few", 4000, 64)
+    few, *_ = measure_audit(folder / "few", folder / "home")
+    make_dataset(folder / "many", 100_000, 64)
+    many, _, peak, _ = measure_audit(folder / "many", folder / "home")
     ratio = (many / 100_000) / (few / 4000)
     cores = len(os.sched_getaffinity(0))
     return [
@@ -216,7 +221,7 @@ def _speed(folder: Path) -> list[Row]:
     ]
 
 
-def make(folder: Path, count: int, side: int) -> None:
+def make_dataset(folder: Path, count: int, side: int) -> None:
     """Write `count` pictures of smooth random fields, ten a patient, half of the patients with
     five fractures."""
     generator = np.random.default_rng(0)
@@ -232,5 +237,5 @@ def make(folder: Path, count: int, side: int) -> None:
 
 
 if __name__ == "__main__":
-    for line in rows():
+    for line in run_benchmark():
         print(*line, sep="   ")

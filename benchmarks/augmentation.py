@@ -20,18 +20,18 @@ from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation import diagnostics as judgement
 from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
 from spinefrac.ui.augmentation import views
-from spinefrac.ui.augmentation.source import Shown
+from spinefrac.ui.augmentation.source import PreviewSlice
 
 SAMPLE = Path(__file__).resolve().parents[1] / "spinefrac/ui/samples/fracture-1.dcm"
 BATCH, SIDE, STEPS = 32, 160, 12
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
-    return [*_grids(), *_judgement(), *_share()]
+    return [*_time_grids(), *_time_diagnostics(), *_measure_step_share()]
 
 
-def _grids() -> list[tuple[str, str, str]]:
+def _time_grids() -> list[tuple[str, str, str]]:
     """Time a grid from the slice to the HTML that is sent, by the page's own function."""
     from streamlit import logger
 
@@ -46,25 +46,31 @@ def _grids() -> list[tuple[str, str, str]]:
         (160, "standard", "reported"),
     ):
         preprocessing = Preprocessing(size=side)
-        shown = Shown(ct, imaging.to_input(ct, preprocessing).pixels, preprocessing)
-        for mode in views.MODES if side == 512 and name == "strong" else views.MODES[:1]:
-            cpu, wall = _median(lambda s=shown, n=name, m=mode: views.grid(s, PRESETS[n], 0, m), 9)
+        shown = PreviewSlice(ct, imaging.to_input(ct, preprocessing).pixels, preprocessing)
+        for mode in (
+            views.DISPLAY_MODES if side == 512 and name == "strong" else views.DISPLAY_MODES[:1]
+        ):
+            cpu, wall = _time_median(
+                lambda s=shown, n=name, m=mode: views.show_grid(s, PRESETS[n], 0, m), 9
+            )
             what = f"augmentation: grid of 24 at {side}×{side}, {name}, {mode.lower()}"
             table.append((f"{what} (waiting included: {wall:.0f} ms)", f"{cpu:.0f} ms", target))
     return table
 
 
-def _judgement() -> list[tuple[str, str, str]]:
+def _time_diagnostics() -> list[tuple[str, str, str]]:
     """Time the warnings after one slider moved; the other transforms are kept."""
     seen = Preprocessing()
-    judgement.judge(AugmentationConfig(), seen)
+    judgement.measure_effects(AugmentationConfig(), seen)
     ranges = iter(np.linspace(16, 40, 7).tolist())
-    cpu, wall = _median(lambda: judgement.judge(AugmentationConfig(rotation=next(ranges)), seen), 6)
+    cpu, wall = _time_median(
+        lambda: judgement.measure_effects(AugmentationConfig(rotation=next(ranges)), seen), 6
+    )
     what = f"augmentation: warnings after a slider moved (waiting included: {wall:.0f} ms)"
     return [(what, f"{cpu:.0f} ms", "reported")]
 
 
-def _median(function: Callable[[], object], repetitions: int) -> tuple[float, float]:
+def _time_median(function: Callable[[], object], repetitions: int) -> tuple[float, float]:
     """Return the median milliseconds of this thread's work, and of the clock on the wall.
 
     They are the same where nothing else runs.
@@ -79,7 +85,7 @@ def _median(function: Callable[[], object], repetitions: int) -> tuple[float, fl
     return float(cpu), float(wall)
 
 
-def _share() -> list[tuple[str, str, str]]:
+def _measure_step_share() -> list[tuple[str, str, str]]:
     """Train in a fresh process with one thread, and say how much of a step is augmentation."""
     environment = {
         **os.environ,
@@ -109,7 +115,7 @@ def _share() -> list[tuple[str, str, str]]:
     return table
 
 
-def step(name: str) -> None:
+def time_step(name: str) -> None:
     """Print the median milliseconds of work of a step's augmentation and of the whole step."""
     from spinefrac.training import tf_import
     from spinefrac.training.augmentation.transforms import Augmenter
@@ -120,7 +126,7 @@ def step(name: str) -> None:
     from spinefrac.training import networks
 
     cv2.setNumThreads(1)
-    model = networks.build("compact", SIDE, fast_training=True)
+    model = networks.build_network("compact", SIDE, fused_batch_norm=True)
     model.compile(keras.optimizers.AdamW(1e-3), keras.losses.BinaryCrossentropy(True))
     ct = imaging.read(SAMPLE)
     pixels = imaging.to_input(ct, Preprocessing(size=SIDE)).pixels

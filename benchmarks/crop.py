@@ -14,34 +14,34 @@ from pathlib import Path
 
 from sklearn.metrics import roc_auc_score
 
-from spinefrac.data.phantom import write
+from spinefrac.data.phantom import write_phantom
 from spinefrac.data.scan import load_inputs, scan
 from spinefrac.data.splits import assign_folds
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.train_fold import train_fold
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "slices"
-        write(data, patients=120, slices=12, seed=7)
+        write_phantom(data, patients=120, slices=12, seed=7)
         return [
             (
                 f"standard phantom, one fold held out, {name} bone crop: AUC",
-                f"{_auc(data, Path(folder), bone_crop):.3f}",
+                f"{_measure_auc(data, Path(folder), bone_crop):.3f}",
                 "reported",
             )
             for name, bone_crop in (("with", True), ("without", False))
         ]
 
 
-def _auc(data: Path, folder: Path, bone_crop: bool) -> float:
+def _measure_auc(data: Path, folder: Path, bone_crop: bool) -> float:
     settings = TrainingSettings()
     settings = replace(settings, preprocessing=replace(settings.preprocessing, bone_crop=bone_crop))
     dataset = scan(data)
-    plan = Plan(
+    plan = RunWorkspace(
         folder=folder,
         settings=settings,
         inputs=load_inputs(dataset, settings.preprocessing),

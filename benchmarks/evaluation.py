@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spinefrac.evaluation import metrics
-from spinefrac.evaluation.calibration import probabilities
+from spinefrac.evaluation.calibration import apply_temperature
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES
 
 THRESHOLD = 0.3
@@ -36,7 +36,7 @@ class Population:
     slices_fractured: float = 0.4
     confidence: float = 1.5
 
-    def draw(
+    def sample(
         self, generator: np.random.Generator, patients: int, slices: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return labels, probabilities and groups, each (patients * slices,)."""
@@ -49,7 +49,7 @@ class Population:
         )
         logits = self.confidence * self.separation / 2 * (evidence - self.separation / 2) - 1
         groups = np.repeat(np.arange(patients), slices)
-        return labels.astype(int).ravel(), probabilities(logits, 1.0).ravel(), groups
+        return labels.astype(int).ravel(), apply_temperature(logits, 1.0).ravel(), groups
 
 
 POPULATIONS = (
@@ -59,42 +59,44 @@ POPULATIONS = (
 )
 
 
-def coverage(
+def measure_coverage(
     population: Population, repetitions: int = 500, resamples: int = 1000, seed: int = 1
 ) -> dict[str, float]:
     """Return the share of repetitions whose interval holds the truth, by metric."""
     generator = np.random.default_rng(seed)
-    truth = metrics.summarize(*population.draw(generator, 40_000, 10), THRESHOLD, resamples=0)
+    truth = metrics.compute_metrics(
+        *population.sample(generator, 40_000, 10), THRESHOLD, n_resamples=0
+    )
     held = dict.fromkeys(METRIC_NAMES, 0)
     for repetition in range(repetitions):
-        drawn = population.draw(generator, 100, 10)
-        found = metrics.summarize(*drawn, THRESHOLD, resamples=resamples, seed=repetition)
+        drawn = population.sample(generator, 100, 10)
+        found = metrics.compute_metrics(*drawn, THRESHOLD, n_resamples=resamples, seed=repetition)
         for name, (low, high) in found.ci.items():
             held[name] += low <= getattr(truth, name) <= high
     return {name: count / repetitions for name, count in held.items()}
 
 
-def seconds_of_summary(rows: int = 4000, groups: int = 400) -> tuple[float, float]:
+def time_summary(rows: int = 4000, groups: int = 400) -> tuple[float, float]:
     """Return the seconds of a full summary, and of moving its threshold."""
-    drawn = POPULATIONS[0].draw(np.random.default_rng(0), groups, rows // groups)
-    metrics.summarize(*drawn, THRESHOLD, resamples=10)  # imports
+    drawn = POPULATIONS[0].sample(np.random.default_rng(0), groups, rows // groups)
+    metrics.compute_metrics(*drawn, THRESHOLD, n_resamples=10)  # imports
     start = time.perf_counter()
-    measurement = metrics.Measurement(*drawn)
-    measurement.at(THRESHOLD)
+    measurement = metrics.MetricsCalculator(*drawn)
+    measurement.at_threshold(THRESHOLD)
     middle = time.perf_counter()
-    measurement.at(0.5)
+    measurement.at_threshold(0.5)
     return middle - start, time.perf_counter() - middle
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
-    full, moved = seconds_of_summary()
+    full, moved = time_summary()
     result = [
         ("all metrics, 2,000 resamples of 4,000 slices of 400 patients", f"{full:.2f} s", "2 s"),
         ("the same, threshold moved", f"{1000 * moved:.0f} ms", "20 ms a model (100 ms for 5)"),
     ]
     for population in POPULATIONS:
-        shares = coverage(population)
+        shares = measure_coverage(population)
         for name, share in shares.items():
             what = f"95 % interval of {name} holds the truth, {population.name}"
             result.append((what, f"{100 * share:.1f} %", TARGET))
@@ -102,5 +104,5 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 if __name__ == "__main__":
-    for what, value, target in rows():
+    for what, value, target in run_benchmark():
         print(f"{what:75} {value:>8}   target {target}")

@@ -28,10 +28,10 @@ Rng = np.random.Generator
 Picture = npt.NDArray[np.uint8]
 
 #: 0 for choosing the rules, 1 for the report.
-PART = 1
+SPLIT = 1
 
 #: Pictures of each kind that is made.
-EACH = 60
+IMAGES_PER_KIND = 60
 
 #: Phantoms: patients and slices of each.
 PATIENTS, SLICES = 40, 6
@@ -44,43 +44,45 @@ _WORDS = (
 )
 
 
-def kinds(part: int) -> dict[str, Callable[[Rng], Iterator[CtSlice]]]:
+def make_generators(split: int) -> dict[str, Callable[[Rng], Iterator[CtSlice]]]:
     """Return what yields the pictures of each kind, by name."""
     made = {
-        "photograph, grey": lambda rng: as_grey(photograph(rng, part)),
-        "document": document,
-        "chart": chart,
-        "X-ray": lambda rng: x_ray(rng, part),
-        "ultrasound-like": ultrasound,
-        "texture or drawing": texture,
+        "photograph, grey": lambda rng: to_grey(make_photograph(rng, split)),
+        "document": make_document,
+        "chart": make_chart,
+        "X-ray": lambda rng: make_x_ray(rng, split),
+        "ultrasound-like": make_ultrasound,
+        "texture or drawing": make_texture,
     }
 
     def many(make: Callable[[Rng], Picture]) -> Callable[[Rng], Iterator[CtSlice]]:
-        return lambda rng: (as_slice(make(rng)) for _ in range(EACH))
+        return lambda rng: (to_slice(make(rng)) for _ in range(IMAGES_PER_KIND))
 
     found = {name: many(make) for name, make in made.items()}
     found["photograph, colour"] = lambda rng: (
-        as_slice(photograph(rng, part), colour=True) for _ in range(EACH)
+        to_slice(make_photograph(rng, split), colour=True) for _ in range(IMAGES_PER_KIND)
     )
-    found["DICOM of another modality"] = lambda rng: other_modalities(part)
+    found["DICOM of another modality"] = lambda rng: load_other_modalities(split)
     return found
 
 
-def other_windows(rng: Rng) -> Iterator[CtSlice]:
+def generate_other_windows(rng: Rng) -> Iterator[CtSlice]:
     """Yield phantoms as pictures in another window than the model's, or inverted."""
     for center, width in ((-600, 1500), (40, 400), (40, 80), (60, 150), (1500, 500)):
-        for ct in phantoms(int(rng.integers(1 << 30)), 4, 3):
-            yield as_slice(imaging.window(ct.pixels, center, width))
-    for ct in phantoms(int(rng.integers(1 << 30)), 4, 3):
-        yield as_slice(255 - imaging.window(ct.pixels, 500, 2000))
+        for ct in generate_phantoms(int(rng.integers(1 << 30)), 4, 3):
+            yield to_slice(imaging.apply_window(ct.pixels, center, width))
+    for ct in generate_phantoms(int(rng.integers(1 << 30)), 4, 3):
+        yield to_slice(255 - imaging.apply_window(ct.pixels, 500, 2000))
 
 
-def phantoms(seed: int, patients: int, slices: int) -> Iterator[CtSlice]:
+def generate_phantoms(seed: int, patients: int, slices: int) -> Iterator[CtSlice]:
     """Yield phantom slices in Hounsfield units."""
-    return (ct for _, _, ct in phantoms_labelled(seed, patients, slices))
+    return (ct for _, _, ct in generate_labelled_phantoms(seed, patients, slices))
 
 
-def phantoms_labelled(seed: int, patients: int, slices: int) -> Iterator[tuple[int, int, CtSlice]]:
+def generate_labelled_phantoms(
+    seed: int, patients: int, slices: int
+) -> Iterator[tuple[int, int, CtSlice]]:
     """Yield label, patient and slice."""
     from spinefrac.data import phantom
 
@@ -90,30 +92,30 @@ def phantoms_labelled(seed: int, patients: int, slices: int) -> Iterator[tuple[i
             yield made.label, patient, CtSlice(made.hu, calibrated=True, format="dicom")
 
 
-def as_slice(picture: Picture, colour: bool = False) -> CtSlice:
+def to_slice(picture: Picture, colour: bool = False) -> CtSlice:
     """Return a picture as it is read from a PNG file."""
-    bgr = picture if picture.ndim == 2 or colour else as_grey(picture)
+    bgr = picture if picture.ndim == 2 or colour else to_grey(picture)
     _, content = cv2.imencode(".png", bgr)
     return imaging.read(content.tobytes())
 
 
-def as_grey(picture: Picture) -> Picture:
+def to_grey(picture: Picture) -> Picture:
     """Return a colour picture (H, W, 3) as grey (H, W)."""
     return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
 
 
 @cache
-def _photographs(part: int) -> tuple[Picture, ...]:
+def _load_photographs(split: int) -> tuple[Picture, ...]:
     """Return the photographs that come with installed packages, one half a part."""
     from sklearn.datasets import load_sample_images
 
     china, flower = (image[..., ::-1].copy() for image in load_sample_images().images)
-    return ((china,), (flower,))[part]
+    return ((china,), (flower,))[split]
 
 
-def photograph(rng: Rng, part: int) -> Picture:
+def make_photograph(rng: Rng, split: int) -> Picture:
     """Cut, turn, flip and expose a photograph anew; uint8 (H, W, 3)."""
-    sources = _photographs(part)
+    sources = _load_photographs(split)
     source = sources[rng.integers(len(sources))]
     height, width = source.shape[:2]
     side = int(rng.uniform(0.3, 1.0) * min(height, width))
@@ -126,7 +128,7 @@ def photograph(rng: Rng, part: int) -> Picture:
     return np.clip(exposed, 0, 255).astype(np.uint8)
 
 
-def document(rng: Rng) -> Picture:
+def make_document(rng: Rng) -> Picture:
     """Print a page: text in several sizes, perhaps a table, photographed or on dark ground."""
     height, width = int(rng.integers(400, 1100)), int(rng.integers(300, 900))
     page = np.full((height, width), int(rng.integers(225, 256)), np.uint8)
@@ -147,7 +149,7 @@ def document(rng: Rng) -> Picture:
     return page
 
 
-def chart(rng: Rng) -> Picture:
+def make_chart(rng: Rng) -> Picture:
     """Draw axes with lines, bars, points or a pie, on light or dark ground."""
     height, width = int(rng.integers(300, 800)), int(rng.integers(400, 1000))
     ink = 255 - (paper := int(rng.choice([255, 245, 20])))
@@ -182,20 +184,20 @@ def chart(rng: Rng) -> Picture:
 
 
 @cache
-def _projections(part: int) -> tuple[npt.NDArray[np.float64], ...]:
+def _project_phantoms(split: int) -> tuple[npt.NDArray[np.float64], ...]:
     """Return attenuation summed through phantoms, front to back and side to side, (Z, X)."""
     found = []
     for seed in range(3):
-        volume = [ct.pixels for ct in phantoms(7000 + 10 * part + seed, 1, 16)]
+        volume = [ct.pixels for ct in generate_phantoms(7000 + 10 * split + seed, 1, 16)]
         absorbed = np.clip(np.stack(volume) + 1000, 0, None) / 1000  # (Z, Y, X), water is 1
         found += [absorbed.sum(axis=1), absorbed.sum(axis=2)]
     return tuple(found)
 
 
-def x_ray(rng: Rng, part: int) -> Picture:
+def make_x_ray(rng: Rng, split: int) -> Picture:
     """Draw a radiograph: a phantom's projection, or a chest, with noise, marks and borders."""
     if rng.random() < 0.7:
-        sums = _projections(part)
+        sums = _project_phantoms(split)
         absorbed = sums[rng.integers(len(sums))]
         absorbed = absorbed[np.sort(rng.choice(len(absorbed), 10, replace=False))]
         absorbed = cv2.resize(absorbed, (420, int(rng.integers(350, 700))))
@@ -220,7 +222,7 @@ def x_ray(rng: Rng, part: int) -> Picture:
     return 255 - grey if rng.random() < 0.3 else grey
 
 
-def ultrasound(rng: Rng) -> Picture:
+def make_ultrasound(rng: Rng) -> Picture:
     """Draw a sector of speckle on black."""
     side = 420
     y, x = np.mgrid[:side, :side]
@@ -232,7 +234,7 @@ def ultrasound(rng: Rng) -> Picture:
     return np.clip(inside * speckle * bands, 0, 255).astype(np.uint8)
 
 
-def texture(rng: Rng) -> Picture:
+def make_texture(rng: Rng) -> Picture:
     """Draw what nobody photographed: noise, clouds, gradients, boards, shapes, flat grey."""
     side = int(rng.integers(64, 600))
     y, x = np.mgrid[:side, :side] / side
@@ -266,13 +268,13 @@ def texture(rng: Rng) -> Picture:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def other_modalities(part: int) -> Iterator[CtSlice]:
+def load_other_modalities(split: int) -> Iterator[CtSlice]:
     """Yield pydicom's own test files that are neither CT nor refused, every second a part."""
     import pydicom
 
     folder = Path(pydicom.__file__).parent / "data" / "test_files"
     for number, path in enumerate(sorted(folder.glob("*.dcm"))):
-        if number % 2 != part:
+        if number % 2 != split:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -284,50 +286,52 @@ def other_modalities(part: int) -> Iterator[CtSlice]:
                 continue
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
-    found = measure(PART)
+    found = measure_rejections(SPLIT)
     stopped = [kept for name, kept in found.items() if name not in ("phantom", "other window")]
     all_, good = sum(len(kept) for kept in stopped), sum(sum(kept) for kept in stopped)
     mine = found["phantom"]
     lines = [
         (
             f"input check: {len(mine)} slices of new phantoms called untypical",
-            f"{_percent(sum(mine), len(mine))}",
+            f"{_format_share(sum(mine), len(mine))}",
             "at most 5 %",
         ),
         (
             f"input check: {all_} photographs, documents, charts, X-rays and other non-CT called "
             "untypical",
-            f"{_percent(good, all_)}",
+            f"{_format_share(good, all_)}",
             "at least 99 %",
         ),
     ]
     for name, kept in found.items():
         if name != "phantom":
-            lines.append((f"  {name}, {len(kept)}", _percent(sum(kept), len(kept)), "reported"))
+            lines.append(
+                (f"  {name}, {len(kept)}", _format_share(sum(kept), len(kept)), "reported")
+            )
     return lines
 
 
-def measure(part: int) -> dict[str, list[bool]]:
+def measure_rejections(split: int) -> dict[str, list[bool]]:
     """Return, by kind, whether each picture was called untypical."""
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
 
-    predictor = open_model("phantom-demo")
+    predictor = get_predictor("phantom-demo")
 
     def stopped(slices: Iterator[CtSlice]) -> list[bool]:
         return [not answer.input_check.typical for answer in predictor.predict_many(slices)]
 
-    found = {"phantom": stopped(phantoms(4100 + part, PATIENTS, SLICES))}
-    for number, (name, make) in enumerate(kinds(part).items()):
-        found[name] = stopped(make(np.random.default_rng([part, number])))
-    found["other window"] = stopped(other_windows(np.random.default_rng([part, 99])))
+    found = {"phantom": stopped(generate_phantoms(4100 + split, PATIENTS, SLICES))}
+    for number, (name, make) in enumerate(make_generators(split).items()):
+        found[name] = stopped(make(np.random.default_rng([split, number])))
+    found["other window"] = stopped(generate_other_windows(np.random.default_rng([split, 99])))
     return found
 
 
-def _percent(count: int, of: int) -> str:
+def _format_share(count: int, total: int) -> str:
     """Return a share with its 95 % interval (Clopper and Pearson, 1934)."""
     from scipy.stats import binomtest
 
-    interval = binomtest(count, of).proportion_ci()
-    return f"{100 * count / of:.1f} % ({100 * interval.low:.1f}-{100 * interval.high:.1f})"
+    interval = binomtest(count, total).proportion_ci()
+    return f"{100 * count / total:.1f} % ({100 * interval.low:.1f}-{100 * interval.high:.1f})"

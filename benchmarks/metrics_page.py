@@ -30,16 +30,16 @@ ROOT = Path(__file__).resolve().parents[1]
 MODELS = 5
 ROWS = 4000
 SLICES = 12
-MOVES = 9
+SLIDER_MOVES = 9
 
 
-def imitate(
+def simulate_model(
     source: Path,
     models: Path,
     name: str,
     *,
     rows: int,
-    skill: float,
+    separation: float,
     one_class: bool = False,
     fingerprint: str = "f" * 64,
 ) -> None:
@@ -52,7 +52,7 @@ def imitate(
     name : str
     rows : int
         Slices, `SLICES` of a patient.
-    skill : float
+    separation : float
         Half the distance of the classes' mean logits, in standard deviations of a slice.
     one_class : bool
         Whether every slice is without a fracture.
@@ -65,11 +65,11 @@ def imitate(
     labels = np.zeros(rows, np.int64) if one_class else truth.integers(0, 2, rows)
     rng = np.random.default_rng(sum(name.encode()))
     patient = np.repeat(rng.normal(0, 0.5, rows // SLICES + 1), SLICES)[:rows]
-    logits = skill * (2 * labels - 1) + patient + rng.normal(0, 1, rows)
-    scores = calibration.probabilities(logits, 1.0)
+    logits = separation * (2 * labels - 1) + patient + rng.normal(0, 1, rows)
+    scores = calibration.apply_temperature(logits, 1.0)
     point = replace(old.operating_point, threshold=0.5)
     if not one_class:
-        point = operating_point.choose(labels, scores, groups, resamples=0)
+        point = operating_point.choose_threshold(labels, scores, groups, n_resamples=0)
     folder = models / name
     folder.mkdir(parents=True)
     for part in (repository.KERAS_FILE, repository.ONNX_FILE, repository.HISTORY_FILE):
@@ -83,8 +83,8 @@ def imitate(
             writer.writerow(
                 (path, groups[row], *numbers, hashlib.sha256(path.encode()).hexdigest())
             )
-    table = card.FileRecord(*repository.file_digest(folder / repository.OOF_FILE))
-    measured = metrics.summarize(labels, scores, groups, point.threshold, resamples=500)
+    table = card.FileRecord(*repository.hash_file(folder / repository.OOF_FILE))
+    measured = metrics.compute_metrics(labels, scores, groups, point.threshold, n_resamples=500)
     data = replace(
         old.data,
         fingerprint=fingerprint,
@@ -105,28 +105,30 @@ def imitate(
     (folder / repository.CARD_FILE).write_bytes(card.dump(new))
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
     logging.getLogger("streamlit").setLevel(logging.ERROR)
-    source = settings.models_dir() / repository.default_id()
+    source = settings.models_dir() / repository.get_default_id()
     names = [f"model-{number}" for number in range(MODELS)]
     kept, folder = dict(os.environ), Path.cwd()
     with tempfile.TemporaryDirectory() as home:
         for number, name in enumerate(names):
-            imitate(source, Path(home) / "models", name, rows=ROWS, skill=1 + number / 10)
+            simulate_model(
+                source, Path(home) / "models", name, rows=ROWS, separation=1 + number / 10
+            )
         os.environ["SPINEFRAC_HOME"] = home
         os.chdir(ROOT)
         try:
-            _run(AppTest, names)  # imports: a server makes them once, not once a page
+            _time_page(AppTest, names)  # imports: a server makes them once, not once a page
             st.cache_resource.clear()
-            several, first = _run(AppTest, names)
+            several, first = _time_page(AppTest, names)
             assert not several.exception
-            one, _ = _run(AppTest, names[:1])
+            one, _ = _time_page(AppTest, names[:1])
             moves = []
-            for number in range(MOVES):
+            for number in range(SLIDER_MOVES):
                 one.slider(key="t").set_value(round(0.3 + number / 20, 3))
                 start = time.perf_counter()
                 one.run()
@@ -151,7 +153,7 @@ def rows() -> list[tuple[str, str, str]]:
     ]
 
 
-def _run(app_test: type, names: list[str]) -> tuple:
+def _time_page(app_test: type, names: list[str]) -> tuple:
     """Run the page for these models; return it and the seconds it took."""
     app = app_test.from_string(
         "from spinefrac.ui.app import run\nrun('metrics')", default_timeout=120

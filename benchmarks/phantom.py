@@ -24,30 +24,30 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spinefrac.data.phantom import write
+from spinefrac.data.phantom import write_phantom
 
 DIFFICULTIES = ("easy", "standard", "hard")
 THUMBNAIL = 16
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     table = []
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        write(Path(folder) / "speed", patients=100, slices=10, seed=7)
+        write_phantom(Path(folder) / "speed", patients=100, slices=10, seed=7)
         seconds = time.perf_counter() - start
         what = f"phantom: 1,000 slices of 512×512 as PNG, {os.cpu_count()} cores"
         table.append((what, f"{seconds:.0f} s", "60 s"))
         for difficulty in DIFFICULTIES:
             out = Path(folder) / difficulty
-            write(out, patients=120, slices=12, seed=7, difficulty=difficulty)
-            for name, auc in shortcuts(out).items():
+            write_phantom(out, patients=120, slices=12, seed=7, difficulty=difficulty)
+            for name, auc in measure_shortcuts(out).items():
                 table.append((f"phantom {difficulty}: {name}, AUC", f"{auc:.2f}", "under 0.65"))
     return table
 
 
-def shortcuts(folder: Path) -> dict[str, float]:
+def measure_shortcuts(folder: Path) -> dict[str, float]:
     """Return the grouped out-of-fold AUC of each thing that should not solve a phantom."""
     truth = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))["slices_truth"]
     labels = np.array([row["label"] for row in truth])
@@ -60,12 +60,12 @@ def shortcuts(folder: Path) -> dict[str, float]:
         thumbnails.append(small.ravel())
         sums.append((picture.mean(), picture.std(), path.stat().st_size))
     return {
-        "16×16 thumbnail": grouped_auc(np.array(thumbnails), labels, patients),
-        "mean, spread, file size": grouped_auc(np.array(sums), labels, patients),
+        "16×16 thumbnail": compute_grouped_auc(np.array(thumbnails), labels, patients),
+        "mean, spread, file size": compute_grouped_auc(np.array(sums), labels, patients),
     }
 
 
-def grouped_auc(
+def compute_grouped_auc(
     features: npt.NDArray[np.generic],
     labels: npt.NDArray[np.int64],
     groups: npt.NDArray[np.str_],
@@ -80,5 +80,5 @@ def grouped_auc(
 
 
 if __name__ == "__main__":
-    for line in rows():
+    for line in run_benchmark():
         print(*line, sep="   ")

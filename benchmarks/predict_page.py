@@ -36,34 +36,34 @@ SEED = 41
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        slices, pictures = _phantoms(folder)
-        found = [_batch(pictures)]
-        with _app() as address, _browser() as browser:
-            found = [*_page(browser, address, slices, _zip(folder, slices)), *found]
+        slices, pictures = _render_phantoms(folder)
+        found = [_measure_batch(pictures)]
+        with _serve_app() as address, _launch_browser() as browser:
+            found = [*_measure_page(browser, address, slices, _zip_series(folder, slices)), *found]
     return found
 
 
-def _phantoms(folder: Path) -> tuple[list[Path], list[bytes]]:
+def _render_phantoms(folder: Path) -> tuple[list[Path], list[bytes]]:
     """Render slices as DICOM, and the same as PNG of 512×512."""
     import cv2
 
     from spinefrac import imaging
     from spinefrac.data import phantom
 
-    phantom.write(folder / "dicom", patients=4, slices=24, seed=SEED, format="dicom")
+    phantom.write_phantom(folder / "dicom", patients=4, slices=24, seed=SEED, format="dicom")
     slices = sorted((folder / "dicom").rglob("*.dcm"))
     pictures = []
     for path in slices:
-        _, content = cv2.imencode(".png", imaging.display(imaging.read(path)))
+        _, content = cv2.imencode(".png", imaging.to_display(imaging.read(path)))
         pictures.append(content.tobytes())
     return slices, pictures
 
 
-def _zip(folder: Path, slices: list[Path]) -> Path:
+def _zip_series(folder: Path, slices: list[Path]) -> Path:
     """Pack `SERIES` slices as one series, each with a position of its own."""
     import pydicom
 
@@ -81,39 +81,41 @@ def _zip(folder: Path, slices: list[Path]) -> Path:
     return path
 
 
-def _batch(pictures: list[bytes]) -> tuple[str, str, str]:
+def _measure_batch(pictures: list[bytes]) -> tuple[str, str, str]:
     from spinefrac.imaging import collect
     from spinefrac.imaging import series_grouping as series
     from spinefrac.inference import batch
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
 
-    predictor = open_model()
+    predictor = get_predictor()
     brought = [
-        collect.from_bytes(f"{number:04}.png", pictures[number % len(pictures)])
+        collect.file_from_bytes(f"{number:04}.png", pictures[number % len(pictures)])
         for number in range(PICTURES)
     ]
-    list(batch.answer(predictor, series.arrange(brought[:50]).singles))
+    list(batch.predict_slices(predictor, series.group_into_series(brought[:50]).single_slices))
     start = time.perf_counter()
-    parts = series.arrange(collect.bring(brought).files).singles
-    answers = list(batch.answer(predictor, parts, thumbnails=True))
+    parts = series.group_into_series(collect.collect_files(brought).files).single_slices
+    answers = list(batch.predict_slices(predictor, parts, with_thumbnails=True))
     seconds = time.perf_counter() - start
     assert len(answers) == PICTURES and not any(one.error for one in answers)
     what = f"batch of {PICTURES:,} PNG 512×512, {os.cpu_count()} cores, answers and thumbnails"
     return what, f"{PICTURES / seconds:.0f} per second", "100 per second"
 
 
-def _page(browser: Any, address: str, slices: list[Path], series: Path) -> list[tuple[str, ...]]:
+def _measure_page(
+    browser: Any, address: str, slices: list[Path], series: Path
+) -> list[tuple[str, ...]]:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(120_000)
     page.goto(address)
     page.locator("[class*=st-key-sample-] button").first.wait_for()
     times = []
     for path in slices[: UPLOADS + 2]:
-        times.append(_seconds(page, path, _SLICE))
+        times.append(_time_upload(page, path, _SLICE_READY_JS))
     strips = []
     for _ in range(3):
-        strips.append(_seconds(page, series, _STRIP))
-        _seconds(page, slices[0], _SLICE)
+        strips.append(_time_upload(page, series, _STRIP_READY_JS))
+        _time_upload(page, slices[0], _SLICE_READY_JS)
     page.close()
     return [
         (
@@ -138,13 +140,13 @@ _VIEWER = """
 """
 _PAINTED = f"() => {{ {_VIEWER} return viewer?.dataset.painted ?? '' }}"
 # What is waited for: another slice than before painted beside an answer; a whole strip chart.
-_SLICE = f"""(before) => {{ {_VIEWER}
+_SLICE_READY_JS = f"""(before) => {{ {_VIEWER}
   return viewer?.dataset.painted && viewer.dataset.painted !== before
     && !viewer.classList.contains('plain') && document.querySelector('[aria-label="Answer"]') }}"""
-_STRIP = """() => document.querySelector('[aria-label="Answer for the series"]')"""
+_STRIP_READY_JS = """() => document.querySelector('[aria-label="Answer for the series"]')"""
 
 
-def _seconds(page: Any, path: Path, condition: str) -> float:
+def _time_upload(page: Any, path: Path, condition: str) -> float:
     """Give a file to the page and return the seconds until `condition` holds."""
     page.wait_for_function(
         "() => document.querySelector('[data-test-script-state]')"
@@ -158,7 +160,7 @@ def _seconds(page: Any, path: Path, condition: str) -> float:
 
 
 @contextmanager
-def _app() -> Iterator[str]:
+def _serve_app() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -184,7 +186,7 @@ def _app() -> Iterator[str]:
 
 
 @contextmanager
-def _browser() -> Iterator[Any]:
+def _launch_browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     executable = next((path for name in _CHROMIUM if (path := shutil.which(name))), None)

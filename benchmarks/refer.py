@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.input_check import phantoms_labelled
+from benchmarks.input_check import generate_labelled_phantoms
 from spinefrac.evaluation import deferral
-from spinefrac.evaluation.calibration import fit_temperature, probabilities
-from spinefrac.evaluation.inputs import make_sample
+from spinefrac.evaluation.calibration import apply_temperature, fit_temperature
+from spinefrac.evaluation.inputs import make_inputs
 
 #: Fresh phantoms: seeds, and patients and slices of each.
 SEEDS, PATIENTS, SLICES = (5101, 5102), 30, 12
@@ -23,38 +23,38 @@ SEEDS, PATIENTS, SLICES = (5101, 5102), 30, 12
 REPETITIONS = 200
 
 
-def rows() -> list[tuple[str, str, str] | tuple[str, str, str, bool]]:
+def run_benchmark() -> list[tuple[str, str, str] | tuple[str, str, str, bool]]:
     """Measure, and return (what, value, target) for each."""
-    return [*_held_out(), *_simulated()]
+    return [*_measure_held_out(), *_simulate_training_sets()]
 
 
-def _held_out() -> list[tuple[str, str, str] | tuple[str, str, str, bool]]:
+def _measure_held_out() -> list[tuple[str, str, str] | tuple[str, str, str, bool]]:
     from scipy.stats import binomtest
 
     from spinefrac.inference import uncertainty
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
 
-    predictor = open_model("phantom-demo")
-    band = uncertainty.of(predictor.model).band
+    predictor = get_predictor("phantom-demo")
+    band = uncertainty.uncertainty_profile(predictor.model).abstention_band
     if band is None:
         return [("refer band of phantom-demo", "none", "one", False)]
     labels, groups, answers = [], [], []
     for seed in SEEDS:
-        slices = phantoms_labelled(seed, PATIENTS, SLICES)
-        for (label, patient, _), found in _answered(predictor, slices):
+        slices = generate_labelled_phantoms(seed, PATIENTS, SLICES)
+        for (label, patient, _), found in _predict_labelled(predictor, slices):
             labels.append(label)
             groups.append(f"{seed}-{patient}")
             answers.append(found)
-    sample = make_sample(labels, answers, groups)
-    outside = deferral.answered(sample.probabilities, band.threshold, band.bar)
-    wrong = (sample.probabilities >= band.threshold) != (sample.labels == 1)
+    sample = make_inputs(labels, answers, groups)
+    outside = deferral.outside_band_mask(sample.y_score, band.threshold, band.confidence_threshold)
+    wrong = (sample.y_score >= band.threshold) != (sample.y_true == 1)
     count, of = int((wrong & outside).sum()), int(outside.sum())
     exact = binomtest(count, of).proportion_ci()
-    share = deferral.error_among(sample, outside, wrong)
+    share = deferral.error_rate_among(sample, outside, wrong)
     over = share.interval or (float("nan"), float("nan"))
     return [
         (
-            f"wrong outside the refer band (stated 5 %), {sample.n} slices of {sample.groups} new "
+            f"wrong outside the refer band (stated 5 %), {sample.n_slices} slices of {sample.n_groups} new "
             "phantoms",
             f"{100 * share.value:.1f} % (binomial {100 * exact.low:.1f}-{100 * exact.high:.1f}, "
             f"over patients {100 * over[0]:.1f}-{100 * over[1]:.1f})",
@@ -64,35 +64,39 @@ def _held_out() -> list[tuple[str, str, str] | tuple[str, str, str, bool]]:
         ("  wrong if nothing were referred", f"{100 * wrong.mean():.1f} %", "reported"),
         (
             "  out-of-fold: wrong outside / referred",
-            f"{100 * band.error.value:.1f} % / {100 * band.referred.value:.0f} %",
+            f"{100 * band.error_rate.value:.1f} % / {100 * band.abstention_rate.value:.0f} %",
             "reported",
         ),
     ]
 
 
-def _answered(predictor, slices):
+def _predict_labelled(predictor, slices):
     made = list(slices)
     found = predictor.predict_many(ct for _, _, ct in made)
     return [(one, answer.probability) for one, answer in zip(made, found, strict=True)]
 
 
-def _simulated() -> list[tuple[str, str, str]]:
+def _simulate_training_sets() -> list[tuple[str, str, str]]:
     """Draw training sets from populations in which slices of a patient err together."""
     lines = []
     for spread in (0.0, 0.5, 0.9):
-        labels, logits, _ = _population(20_000, 12, np.random.default_rng(1), spread)
+        labels, logits, _ = _sample_population(20_000, 12, np.random.default_rng(1), spread)
         temperature = fit_temperature(logits, labels)
-        everyone = probabilities(logits, temperature)
+        everyone = apply_temperature(logits, temperature)
         right = (everyone >= 0.5) == labels
         broken = none = 0
         for seed in range(REPETITIONS):
-            of, said, groups = _population(120, 12, np.random.default_rng(100 + seed), spread)
-            band = deferral.choose(of, probabilities(said, temperature), groups, 0.5)
+            of, said, groups = _sample_population(
+                120, 12, np.random.default_rng(100 + seed), spread
+            )
+            band = deferral.choose_abstention_band(
+                of, apply_temperature(said, temperature), groups, 0.5
+            )
             if band is None:
                 none += 1
                 continue
-            outside = deferral.answered(everyone, 0.5, band.bar)
-            broken += bool((~right[outside]).mean() > band.rate)
+            outside = deferral.outside_band_mask(everyone, 0.5, band.confidence_threshold)
+            broken += bool((~right[outside]).mean() > band.acceptable_error_rate)
         lines.append(
             (
                 f"promise broken, {REPETITIONS} training sets of 120 patients, accuracy "
@@ -104,7 +108,7 @@ def _simulated() -> list[tuple[str, str, str]]:
     return lines
 
 
-def _population(patients: int, slices: int, rng: np.random.Generator, spread: float):
+def _sample_population(patients: int, slices: int, rng: np.random.Generator, spread: float):
     """Return labels, logits and groups; `spread` is how far a patient's slices move together."""
     groups = np.repeat(np.arange(patients), slices)
     share = np.where(rng.random(patients) < 0.6, 0.75, 0.05)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from spinefrac.data.phantom import write
+from spinefrac.data.phantom import write_phantom
 from spinefrac.training import checkpoint, runs
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.runs import Run
 from spinefrac.training.settings import TrainingSettings
 
@@ -28,40 +28,44 @@ PATIENTS, SLICES = 48, 8
 FOLDS, EPOCHS = 4, 5
 SETTINGS = TrainingSettings(folds=FOLDS, epochs=EPOCHS)
 #: A page asks about so often.
-_PAGE_S = 1.0
+_POLL_INTERVAL_S = 1.0
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
-    with tempfile.TemporaryDirectory() as folder, _home(Path(folder) / "home"):
+    with tempfile.TemporaryDirectory() as folder, _use_temporary_home(Path(folder) / "home"):
         data = Path(folder) / "slices"
-        write(data, patients=PATIENTS, slices=SLICES, seed=7, difficulty="standard")
-        runs.inspect_folder(data)
-        one = _Watched(runs.submit(data, "one", replace(SETTINGS, workers=1)))
-        two = _Watched(runs.submit(data, "two", replace(SETTINGS, workers=2)))
-        return [*_speed(one, two), *_watching(two), *_keeping(two, Path(folder))]
+        write_phantom(data, patients=PATIENTS, slices=SLICES, seed=7, difficulty="standard")
+        runs.summarize_folder(data)
+        one = _RunObserver(runs.submit(data, "one", replace(SETTINGS, workers=1)))
+        two = _RunObserver(runs.submit(data, "two", replace(SETTINGS, workers=2)))
+        return [
+            *_report_throughput(one, two),
+            *_report_latency(two),
+            *_report_overhead(two, Path(folder)),
+        ]
 
 
-def _speed(one: _Watched, two: _Watched) -> list[tuple[str, str, str]]:
-    ratio = two.images_per_second() / one.images_per_second()
+def _report_throughput(one: _RunObserver, two: _RunObserver) -> list[tuple[str, str, str]]:
+    ratio = two.compute_throughput() / one.compute_throughput()
     return [
         (
             f"{FOLDS} folds on 2 workers against 1 worker, images per second",
             f"{ratio:.2f} times",
             "at least 1.5 times",
         ),
-        ("images per second, 1 worker with all cores", f"{one.images_per_second():.0f}", ""),
-        ("images per second, 2 workers", f"{two.images_per_second():.0f}", ""),
+        ("images per second, 1 worker with all cores", f"{one.compute_throughput():.0f}", ""),
+        ("images per second, 2 workers", f"{two.compute_throughput():.0f}", ""),
         (
             "the whole run, from submission to saved model, 1 and 2 workers",
-            f"{one.seconds():.0f} s, {two.seconds():.0f} s",
+            f"{one.get_duration():.0f} s, {two.get_duration():.0f} s",
             "",
         ),
     ]
 
 
-def _watching(run: _Watched) -> list[tuple[str, str, str]]:
-    looks, delays = run.looks, run.delays
+def _report_latency(run: _RunObserver) -> list[tuple[str, str, str]]:
+    looks, delays = run.query_seconds, run.delays
     return [
         (
             "a page's look at a run in training, median and slowest",
@@ -69,17 +73,17 @@ def _watching(run: _Watched) -> list[tuple[str, str, str]]:
             "30 ms",
         ),
         (
-            f"end of an epoch to a page that asks every {_PAGE_S:g} s, slowest",
-            f"{max(delays) + _PAGE_S:.2f} s (noted after {max(delays):.2f} s)",
+            f"end of an epoch to a page that asks every {_POLL_INTERVAL_S:g} s, slowest",
+            f"{max(delays) + _POLL_INTERVAL_S:.2f} s (noted after {max(delays):.2f} s)",
             "2 s",
         ),
     ]
 
 
-def _keeping(run: _Watched, folder: Path) -> list[tuple[str, str, str]]:
+def _report_overhead(run: _RunObserver, folder: Path) -> list[tuple[str, str, str]]:
     """Time what one epoch's checkpoint takes, and what the runner computes meanwhile."""
     training = run.training_seconds * min(run.run.settings.workers, FOLDS)  # of all folds
-    kept = _checkpoint_seconds(run.checkpoint, folder) * FOLDS * EPOCHS
+    kept = _time_checkpoint(run.checkpoint, folder) * FOLDS * EPOCHS
     share = (kept + run.runner_cpu) / training
     return [
         (
@@ -95,7 +99,7 @@ def _keeping(run: _Watched, folder: Path) -> list[tuple[str, str, str]]:
     ]
 
 
-def _checkpoint_seconds(kept: checkpoint.Checkpoint, folder: Path) -> float:
+def _time_checkpoint(kept: checkpoint.Checkpoint, folder: Path) -> float:
     path, times = folder / "bench.checkpoint", []
     for _ in range(10):
         start = time.perf_counter()
@@ -104,7 +108,7 @@ def _checkpoint_seconds(kept: checkpoint.Checkpoint, folder: Path) -> float:
     return statistics.median(times)
 
 
-class _Watched:
+class _RunObserver:
     """Watch a run as a page does, only more often, until it ends.
 
     A fold's checkpoint is written when its epoch ends; the delay is from there to the first look
@@ -113,35 +117,37 @@ class _Watched:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.looks: list[float] = []
+        self.query_seconds: list[float] = []
         self.delays: list[float] = []
         self.runner_cpu = self.training_seconds = 0.0
         self.checkpoint_bytes = 0
         seen = [0] * FOLDS
         ended: dict[tuple[int, int], float] = {}
-        plan = Plan(runs.run_folder(run.id), run.settings, *[None] * 4)  # type: ignore[list-item]
+        plan = RunWorkspace(runs.run_folder(run.id), run.settings, *[None] * 4)  # type: ignore[list-item]
         begun: tuple[float, float] | None = None
-        while runs.get(run.id).open:
+        while runs.get_run(run.id).is_open:
             runs.ensure_runner()
             for fold in range(FOLDS):
-                self._note_checkpoint(plan.checkpoint_path(fold), fold, ended)
+                self._record_checkpoint(plan.checkpoint_path(fold), fold, ended)
             start = time.perf_counter()
-            progress = runs.progress(run.id)
-            self.looks.append(time.perf_counter() - start)
+            progress = runs.get_progress(run.id)
+            self.query_seconds.append(time.perf_counter() - start)
             now = time.time()
             for fold in progress.folds:
                 if fold.epoch > seen[fold.fold] and (fold.fold, fold.epoch) in ended:
                     self.delays.append(max(0.0, now - ended[fold.fold, fold.epoch]))
                 seen[fold.fold] = fold.epoch
             if progress.runner and progress.run.stage == "training":
-                used = _cpu(progress.runner.pid)
+                used = _get_cpu_seconds(progress.runner.pid)
                 begun = begun or (used, now)
                 self.runner_cpu = max(self.runner_cpu, used - begun[0])
                 self.training_seconds = now - begun[1]
             time.sleep(0.02)
-        assert runs.get(run.id).state == "done", runs.get(run.id).error
+        assert runs.get_run(run.id).state == "done", runs.get_run(run.id).error
 
-    def _note_checkpoint(self, path: Path, fold: int, ended: dict[tuple[int, int], float]) -> None:
+    def _record_checkpoint(
+        self, path: Path, fold: int, ended: dict[tuple[int, int], float]
+    ) -> None:
         try:
             written, size = path.stat().st_mtime, path.stat().st_size
         except FileNotFoundError:
@@ -153,17 +159,17 @@ class _Watched:
             ended[fold, kept.epoch] = written
             self.checkpoint, self.checkpoint_bytes = kept, size
 
-    def images_per_second(self) -> float:
+    def compute_throughput(self) -> float:
         """Of all folds together, without each one's first epoch, in which TensorFlow compiles."""
-        events = runs.events(self.run.id, kinds=["epoch"])
+        events = runs.list_events(self.run.id, kinds=["epoch"])
         rates = [event.batch_rate for event in events if event.epoch != 1 and event.batch_rate]
         return statistics.mean(rates) * min(self.run.settings.workers, FOLDS)
 
-    def seconds(self) -> float:
-        return float(runs.get(self.run.id).seconds or 0)
+    def get_duration(self) -> float:
+        return float(runs.get_run(self.run.id).seconds or 0)
 
 
-def _cpu(pid: int) -> float:
+def _get_cpu_seconds(pid: int) -> float:
     """Return the processor seconds of a runner without its folds' processes."""
     try:
         times = psutil.Process(pid).cpu_times()
@@ -173,13 +179,13 @@ def _cpu(pid: int) -> float:
 
 
 @contextmanager
-def _home(folder: Path):  # type: ignore[no-untyped-def]
+def _use_temporary_home(folder: Path):  # type: ignore[no-untyped-def]
     before = os.environ.get("SPINEFRAC_HOME")
     os.environ["SPINEFRAC_HOME"] = str(folder)
     try:
         yield
     finally:
-        while runs.runner_state() is not None:
+        while runs.get_runner_state() is not None:
             time.sleep(0.1)
         if before is None:
             del os.environ["SPINEFRAC_HOME"]

@@ -37,7 +37,7 @@ print(json.dumps([seconds, peak / 1e6, done.stdout.decode()]))
 """
 
 
-def measure(*command: str) -> tuple[float, float, str]:
+def measure_command(*command: str) -> tuple[float, float, str]:
     """Run a command; return its seconds, its peak memory in MB, and what it printed."""
     done = subprocess.run(
         [sys.executable, "-S", "-c", _PARENT, *command], stdout=subprocess.PIPE, check=True
@@ -46,16 +46,16 @@ def measure(*command: str) -> tuple[float, float, str]:
     return seconds, peak, printed
 
 
-def warm(path: Path) -> dict[str, float]:
+def measure_warm_predictions(path: Path) -> dict[str, float]:
     """Answer the same bytes again and again; return milliseconds and answers a second."""
     from spinefrac import imaging
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
 
     data = path.read_bytes()
 
     def answer(_: int = 0) -> float:
         start = time.perf_counter()
-        open_model().predict(imaging.read(data, name=path.name))
+        get_predictor().predict(imaging.read(data, name=path.name))
         return 1000 * (time.perf_counter() - start)
 
     for _ in range(10):
@@ -70,16 +70,16 @@ def warm(path: Path) -> dict[str, float]:
     return {"median": statistics.median(times), "rate": rate}
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     from spinefrac.data import phantom
 
     with tempfile.TemporaryDirectory() as folder:
-        phantom.write(folder, patients=2, slices=2, seed=7, format="dicom")
+        phantom.write_phantom(folder, patients=2, slices=2, seed=7, format="dicom")
         path = sorted(Path(folder).rglob("*.dcm"))[0]
         command = (sys.executable, "-m", "spinefrac", "predict", str(path), "--json")
-        cold = [measure(*command) for _ in range(COLD_RUNS)]
-        _, warm_peak, printed = measure(sys.executable, __file__, str(path))
+        cold = [measure_command(*command) for _ in range(COLD_RUNS)]
+        _, warm_peak, printed = measure_command(sys.executable, __file__, str(path))
     warmed = json.loads(printed)
     seconds = statistics.median(run[0] for run in cold)
     return [
@@ -96,4 +96,4 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(warm(Path(sys.argv[1]))))
+    print(json.dumps(measure_warm_predictions(Path(sys.argv[1]))))

@@ -35,10 +35,10 @@ from spinefrac.training.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = TrainingSettings(folds=4, epochs=25, preprocessing=Preprocessing(size=96))
-REFRESHES, PATIENCE_S = 40, 400.0
+REFRESHES, TIMEOUT_S = 40, 400.0
 
 #: Notes when each fold's row first shows each epoch, in seconds since 1970.
-_WATCH = """
+_OBSERVER_JS = """
 window.seen = {};
 new MutationObserver(() => {
   document.querySelectorAll('.sf-run .fold').forEach((row, fold) => {
@@ -49,7 +49,7 @@ new MutationObserver(() => {
 """
 
 
-def imitate(
+def simulate_run(
     folder: Path,
     name: str,
     state: str,
@@ -70,9 +70,9 @@ def imitate(
     columns
         Of the table ``runs``, such as ``error``; dicts become JSON.
     """
-    run = runs.submit(folder, name, settings, start=False)
+    run = runs.submit(folder, name, settings, start_runner=False)
     now, rng = time.time(), np.random.default_rng(0)
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         for fold, done in enumerate(epochs):
             for epoch in range(1, done + 1):
                 loss, val_loss = 0.7 * np.exp(-epoch / np.array([15, 20])) + rng.normal(0, 0.02, 2)
@@ -103,10 +103,10 @@ def imitate(
             _insert(
                 connection,
                 "lease",
-                **{"one": 1, "token": "x", "pid": os.getpid(), "host": lease.host()},
+                **{"one": 1, "token": "x", "pid": os.getpid(), "host": lease.get_hostname()},
                 **{"process_started": processes.start_time(os.getpid()), "heartbeat": now},
             )
-    return runs.get(run.id)
+    return runs.get_run(run.id)
 
 
 def _insert(connection: Any, table: str, **values: Any) -> None:
@@ -117,9 +117,9 @@ def _insert(connection: Any, table: str, **values: Any) -> None:
     )
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
-    from spinefrac.audit import audit
+    from spinefrac.audit import audit_folder
     from spinefrac.data import phantom
 
     logging.getLogger("streamlit").setLevel(logging.ERROR)
@@ -129,29 +129,31 @@ def rows() -> list[tuple[str, str, str]]:
         os.chdir(ROOT)
         folder = Path(name) / "data" / "slices"
         try:
-            phantom.write(folder, patients=16, slices=12, seed=7, difficulty="easy", size=256)
-            audit(folder)
-            return [*_while_training(folder), *_full_history(folder)]
+            phantom.write_phantom(
+                folder, patients=16, slices=12, seed=7, difficulty="easy", size=256
+            )
+            audit_folder(folder)
+            return [*_measure_during_training(folder), *_measure_full_history(folder)]
         finally:
             os.chdir(here)
             os.environ.clear()
             os.environ.update(kept)
 
 
-def _while_training(folder: Path) -> Iterator[tuple[str, str, str]]:
+def _measure_during_training(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Measure refreshes and delay beside a run that trains."""
     run = runs.submit(folder, "measured", SETTINGS)
     try:
-        with _browser_on(run) as seen:
-            _wait_until(lambda: len(runs.events(run.id, kinds=["epoch"])) >= 4)
-            refresh = _refreshes(run.id)
-            _wait_until(lambda: len(runs.events(run.id, kinds=["epoch"])) >= 40)
+        with _open_browser(run) as seen:
+            _wait_until(lambda: len(runs.list_events(run.id, kinds=["epoch"])) >= 4)
+            refresh = _time_refreshes(run.id)
+            _wait_until(lambda: len(runs.list_events(run.id, kinds=["epoch"])) >= 40)
             time.sleep(3)
             shown = seen()
-            noted = {(e.fold, e.epoch): e.time for e in runs.events(run.id, kinds=["epoch"])}
+            noted = {(e.fold, e.epoch): e.time for e in runs.list_events(run.id, kinds=["epoch"])}
     finally:
         runs.cancel(run.id)
-        _wait_until(lambda: not runs.get(run.id).open)
+        _wait_until(lambda: not runs.get_run(run.id).is_open)
     yield (
         f"Train page, refresh while {SETTINGS.folds} folds train on all cores, server time, "
         f"median of {REFRESHES} (10th to 90th percentile)",
@@ -170,21 +172,21 @@ def _while_training(folder: Path) -> Iterator[tuple[str, str, str]]:
         yield ("Train page, end of an epoch to the page", "skipped: no Chromium", "")
 
 
-def _full_history(folder: Path) -> Iterator[tuple[str, str, str]]:
+def _measure_full_history(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Measure refreshes of a run with 10 folds of 100 epochs, nothing training beside it."""
     from dataclasses import replace
 
     many = replace(SETTINGS, folds=8, epochs=100)
-    run = imitate(folder, "long", "running", [99] * 8, many)
+    run = simulate_run(folder, "long", "running", [99] * 8, many)
     yield (
         f"Train page, refresh of {many.folds} folds of {many.epochs} epochs, machine idle, median "
         f"of {REFRESHES} (10th to 90th percentile)",
-        _refreshes(run.id),
+        _time_refreshes(run.id),
         "30 ms",
     )
 
 
-def _refreshes(run: str) -> str:
+def _time_refreshes(run: str) -> str:
     """Time the element that is drawn every second."""
     from streamlit.testing.v1 import AppTest
 
@@ -205,14 +207,13 @@ def _refreshes(run: str) -> str:
 
 
 @contextmanager
-def _browser_on(run: runs.Run) -> Iterator[Any]:
+def _open_browser(run: runs.Run) -> Iterator[Any]:
     """Serve the app and watch a run in Chromium; yields what has been seen, (fold, epoch) to time.
 
     Where there is no Chromium nothing is seen.
     """
     try:
         from playwright.sync_api import sync_playwright
-
         from tests.browser.test_browser import FLAGS, find_chromium
 
         executable = find_chromium()
@@ -234,11 +235,11 @@ def _browser_on(run: runs.Run) -> Iterator[Any]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until(lambda: _answers(f"http://127.0.0.1:{port}/_stcore/health"))
+        _wait_until(lambda: _is_reachable(f"http://127.0.0.1:{port}/_stcore/health"))
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=executable, args=list(FLAGS))
             page = browser.new_page()
-            page.add_init_script(_WATCH)
+            page.add_init_script(_OBSERVER_JS)
             page.goto(f"http://127.0.0.1:{port}/train?train=Runs&run={run.id}")
             page.wait_for_selector(".sf-run", timeout=60_000)
             yield lambda: {
@@ -251,7 +252,7 @@ def _browser_on(run: runs.Run) -> Iterator[Any]:
         server.wait(timeout=20)
 
 
-def _answers(address: str) -> bool:
+def _is_reachable(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=2):
             return True
@@ -259,9 +260,9 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _wait_until(done: Any) -> None:
-    give_up = time.monotonic() + PATIENCE_S
-    while not done():
+def _wait_until(condition: Any) -> None:
+    give_up = time.monotonic() + TIMEOUT_S
+    while not condition():
         if time.monotonic() > give_up:
             raise TimeoutError("the run did not go on")
         time.sleep(0.2)

@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 
 from spinefrac import imaging
-from spinefrac.data.phantom import write
+from spinefrac.data.phantom import write_phantom
 from spinefrac.data.scan import scan
-from spinefrac.evaluation.metrics import summarize
+from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.inference.predictor import Predictor
 from spinefrac.store.repository import SavedModel
 from spinefrac.training.runner.cross_validation import train
@@ -33,20 +33,20 @@ TARGETS = {"easy": "at least 0.97", "standard": "at least 0.90", "hard": "report
 DILATION = 5
 
 
-def rows() -> list[tuple[str, str, str]]:
+def run_benchmark() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     wanted = os.environ.get("SPINEFRAC_BENCH_DIFFICULTIES", "easy,standard,hard").split(",")
     table: list[tuple[str, str, str]] = []
-    with tempfile.TemporaryDirectory() as folder, _home(Path(folder)):
+    with tempfile.TemporaryDirectory() as folder, _use_temporary_home(Path(folder)):
         for difficulty in wanted:
-            table += _one(Path(folder), difficulty)
+            table += _measure_difficulty(Path(folder), difficulty)
     return table
 
 
-def _one(folder: Path, difficulty: str) -> list[tuple[str, str, str]]:
+def _measure_difficulty(folder: Path, difficulty: str) -> list[tuple[str, str, str]]:
     data, fresh = folder / difficulty, folder / f"{difficulty}-fresh"
-    write(data, patients=120, slices=12, seed=7, difficulty=difficulty)
-    write(fresh, patients=30, slices=12, seed=8, difficulty=difficulty)
+    write_phantom(data, patients=120, slices=12, seed=7, difficulty=difficulty)
+    write_phantom(fresh, patients=30, slices=12, seed=8, difficulty=difficulty)
     started = time.perf_counter()
     model = train(data, difficulty)
     minutes = (time.perf_counter() - started) / 60
@@ -56,7 +56,7 @@ def _one(folder: Path, difficulty: str) -> list[tuple[str, str, str]]:
     table = [
         (
             f"{what}: out-of-fold AUC",
-            _with_interval(metrics.auc, metrics.ci["auc"]),
+            _format_interval(metrics.auc, metrics.ci["auc"]),
             TARGETS[difficulty],
         ),
         (
@@ -65,10 +65,10 @@ def _one(folder: Path, difficulty: str) -> list[tuple[str, str, str]]:
             "15 min" if difficulty == "standard" else "reported",
         ),
     ]
-    return table + _on_fresh(model, fresh, what, difficulty)
+    return table + _evaluate_on_unseen(model, fresh, what, difficulty)
 
 
-def _on_fresh(
+def _evaluate_on_unseen(
     model: SavedModel, folder: Path, what: str, difficulty: str
 ) -> list[tuple[str, str, str]]:
     """Score the saved ensemble, and its heat maps, on phantoms it was not trained on."""
@@ -78,12 +78,12 @@ def _on_fresh(
         prediction = predictor.predict(imaging.read(folder / item.path))
         probabilities.append(prediction.probability)
         if item.label and prediction.label == "fracture":
-            hits.append(_hits(prediction.heatmap, folder / "masks" / Path(item.path).name))
-    metrics = summarize(dataset.labels, probabilities, dataset.groups, model.threshold)
+            hits.append(_is_hit(prediction.heatmap, folder / "masks" / Path(item.path).name))
+    metrics = compute_metrics(dataset.labels, probabilities, dataset.groups, model.threshold)
     return [
         (
             f"{what}: AUC of the ensemble on 30 unseen patients",
-            _with_interval(metrics.auc, metrics.ci["auc"]),
+            _format_interval(metrics.auc, metrics.ci["auc"]),
             "reported",
         ),
         (
@@ -94,7 +94,7 @@ def _on_fresh(
     ]
 
 
-def _hits(heatmap: np.ndarray, mask_file: Path) -> bool:
+def _is_hit(heatmap: np.ndarray, mask_file: Path) -> bool:
     mask = (cv2.imread(str(mask_file), cv2.IMREAD_GRAYSCALE) > 0).astype(np.uint8)
     side = 2 * DILATION + 1
     wide = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
@@ -102,12 +102,12 @@ def _hits(heatmap: np.ndarray, mask_file: Path) -> bool:
     return bool(wide[row, column])
 
 
-def _with_interval(value: float | None, interval: tuple[float, float]) -> str:
+def _format_interval(value: float | None, interval: tuple[float, float]) -> str:
     return f"{value:.3f} ({interval[0]:.3f}-{interval[1]:.3f})"
 
 
 @contextmanager
-def _home(folder: Path):  # type: ignore[no-untyped-def]
+def _use_temporary_home(folder: Path):  # type: ignore[no-untyped-def]
     before = os.environ.get("SPINEFRAC_HOME")
     os.environ["SPINEFRAC_HOME"] = str(folder)
     try:

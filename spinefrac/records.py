@@ -47,7 +47,7 @@ class CtSlice:
         Distance of pixel centres in millimetres.
     window : (centre, width) or None
         The file's own first window, in Hounsfield units.
-    position, count : int
+    slice_index, slice_count : int
         Which slice of how many the file holds (0 of 1 for everything but NIfTI and
         multi-frame DICOM).
     modality : str
@@ -61,8 +61,8 @@ class CtSlice:
     colour: bool = False
     spacing_mm: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
-    position: int = 0
-    count: int = 1
+    slice_index: int = 0
+    slice_count: int = 1
     modality: str = ""
 
 
@@ -70,10 +70,10 @@ class CtSlice:
 class SliceTags:
     """What a DICOM header says of where a slice belongs; all empty for other formats."""
 
-    patient: str = ""
-    study: str = ""
-    series: str = ""
-    instance: int | None = None
+    patient_id: str = ""
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    instance_number: int | None = None
     z_mm: float | None = None
 
 
@@ -241,7 +241,7 @@ class FoldResult:
 
 
 @dataclass(frozen=True, slots=True)
-class OutOfFold:
+class OutOfFoldPredictions:
     """Every slice's answer by the fold model that never saw its patient. All shapes (N,).
 
     `pixel_hashes` (`Item.pixel_hash`) tell later whether a slice was trained on; empty where

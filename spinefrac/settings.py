@@ -46,18 +46,18 @@ def imports_allowed() -> bool:
     )
 
 
-def history_on() -> bool:
+def history_enabled() -> bool:
     """Return whether answers are kept; ``SPINEFRAC_HISTORY=off`` (or ``0``, ``no``) ends it."""
-    return os.environ.get("SPINEFRAC_HISTORY", "on").strip().lower() not in _OFF
+    return os.environ.get("SPINEFRAC_HISTORY", "on").strip().lower() not in _FALSE_VALUES
 
 
-def history_keeps_pictures() -> bool:
+def history_pictures_enabled() -> bool:
     """Return whether pictures are kept with the answers: only where the server says ``on``."""
     value = os.environ.get("SPINEFRAC_HISTORY_PICTURES", "").strip().lower()
-    return bool(value) and value not in _OFF
+    return bool(value) and value not in _FALSE_VALUES
 
 
-_OFF = ("off", "0", "no", "false")
+_FALSE_VALUES = ("off", "0", "no", "false")
 
 
 def mlflow_uri() -> str:

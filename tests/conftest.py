@@ -48,10 +48,10 @@ def small(tmp_path_factory: pytest.TempPathFactory):
 
     folder = tmp_path_factory.mktemp("small")
     (folder / "small.onnx").write_bytes(onnx_network().SerializeToString())
-    given = import_model.Answers(scale="0..1", positive_class=1)
+    given = import_model.DeclaredIO(scale="0..1", positive_class=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(folder / "home"))
-        return import_model.import_file(folder / "small.onnx", given=given)
+        return import_model.import_file(folder / "small.onnx", user_io=given)
 
 
 def _left_in(models: Path) -> list[str]:

@@ -138,7 +138,7 @@ def test_opening_is_how_to_start() -> None:
 def test_the_augmentation_s_file_is_read() -> None:
     (example,) = blocks("yaml")
     config = from_yaml(example)
-    assert config.range_of("rotation") == (-10, 10) and config.noise_probability == 0.3
+    assert config.get_range("rotation") == (-10, 10) and config.noise_probability == 0.3
 
 
 def test_class_names_are_those_that_are_read() -> None:

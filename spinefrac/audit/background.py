@@ -22,16 +22,16 @@ from typing import Any
 
 import spinefrac
 from spinefrac.audit import cache
-from spinefrac.audit.run import audit
+from spinefrac.audit.run import audit_folder
 from spinefrac.errors import SpinefracError
 from spinefrac.system import processes
 
 #: Seconds between two writes of the progress.
-_EVERY = 0.5
+_WRITE_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class AuditProgress:
     """How far the audit of a folder is.
 
     Attributes
@@ -49,7 +49,7 @@ class State:
     error: str = ""
 
 
-def start(folder: Path, *, fresh: bool = False) -> None:
+def start_audit(folder: Path, *, fresh: bool = False) -> None:
     """Start the audit of a folder as a process of its own, unless one is at it.
 
     Parameters
@@ -63,9 +63,9 @@ def start(folder: Path, *, fresh: bool = False) -> None:
     OSError
         If HOME cannot be written.
     """
-    if (found := state(folder)) and found.running:
+    if (found := read_progress(folder)) and found.running:
         return
-    place = _place(folder)
+    place = _progress_path(folder)
     place.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "spinefrac.audit.background", str(folder.resolve())]
@@ -81,44 +81,46 @@ def start(folder: Path, *, fresh: bool = False) -> None:
     _write(place, {"process": process.pid, "started": started})
 
 
-def state(folder: Path) -> State | None:
+def read_progress(folder: Path) -> AuditProgress | None:
     """Return how far the audit of a folder is, or None where none was started."""
     try:
-        told = json.loads(_place(folder).read_text(encoding="utf-8"))
+        told = json.loads(_progress_path(folder).read_text(encoding="utf-8"))
         process, started = int(told["process"]), float(told["started"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     done, total = int(told.get("done", 0)), int(told.get("total", 0))
     if error := str(told.get("error", "")):
-        return State(False, done, total, error)
-    if processes.alive(process, started):
-        return State(True, done, total)
+        return AuditProgress(False, done, total, error)
+    if processes.is_alive(process, started):
+        return AuditProgress(True, done, total)
     if told.get("finished"):
-        return State(False, done, total)
-    return State(False, done, total, "The audit was stopped before it was done: start it again.")
+        return AuditProgress(False, done, total)
+    return AuditProgress(
+        False, done, total, "The audit was stopped before it was done: start it again."
+    )
 
 
-def clear(folder: Path) -> None:
+def clear_progress(folder: Path) -> None:
     """Forget how the last audit of a folder ended."""
-    _place(folder).unlink(missing_ok=True)
+    _progress_path(folder).unlink(missing_ok=True)
 
 
 def main(folder: Path, *, fresh: bool = False) -> int:
     """Audit a folder and write how far it is; 0 where there is a result."""
-    place = _place(folder)
+    place = _progress_path(folder)
     started = processes.start_time(os.getpid()) or time.time()
     told: dict[str, Any] = {"process": os.getpid(), "started": started}
     written = 0.0
 
     def progress(done: int, total: int) -> None:
         nonlocal written
-        if done == total or time.monotonic() - written > _EVERY:
+        if done == total or time.monotonic() - written > _WRITE_INTERVAL_S:
             written = time.monotonic()
             told.update(done=done, total=total)
             _write(place, told)
 
     try:
-        audit(folder, progress=progress, fresh=fresh)
+        audit_folder(folder, progress=progress, fresh=fresh)
     except SpinefracError as error:
         _write(place, {**told, "error": str(error)})
         return 1
@@ -129,9 +131,9 @@ def main(folder: Path, *, fresh: bool = False) -> int:
     return 0
 
 
-def _place(folder: Path) -> Path:
+def _progress_path(folder: Path) -> Path:
     name = hashlib.sha256(str(folder.expanduser().resolve()).encode("utf-8", "surrogateescape"))
-    return cache.folder() / f"run-{name.hexdigest()[:32]}.json"
+    return cache.cache_dir() / f"run-{name.hexdigest()[:32]}.json"
 
 
 def _write(place: Path, told: dict[str, Any]) -> None:

@@ -15,27 +15,27 @@ import numpy.typing as npt
 from spinefrac.audit.report import Baseline
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.intervals import rate_interval, resamples_of
+from spinefrac.evaluation.intervals import draw_group_resamples, rate_interval
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-FOLDS = 5
+N_FOLDS = 5
 #: With so many groups at most, each is left out by itself.
-FEW_GROUPS = 10
+MAX_LEAVE_ONE_OUT_GROUPS = 10
 #: Ridge penalty, in units of the features' variance.
-PENALTY = 0.1
+RIDGE_ALPHA = 0.1
 #: Resamples of the groups for an interval.
-RESAMPLES = 400
+N_RESAMPLES = 400
 
 
-def plain_folds(labels: IntArray, seed: int = 0) -> IntArray:
+def naive_folds(labels: IntArray, seed: int = 0) -> IntArray:
     """Assign slices to stratified folds as most people do, without a look at groups, (N,)."""
     generator = np.random.default_rng(seed)
     folds = np.empty(len(labels), dtype=np.int64)
     for label in (0, 1):
         rows = np.flatnonzero(labels == label)
-        folds[generator.permutation(rows)] = np.arange(len(rows)) % FOLDS
+        folds[generator.permutation(rows)] = np.arange(len(rows)) % N_FOLDS
     return folds
 
 
@@ -45,20 +45,22 @@ def grouped_folds(labels: IntArray, groups: npt.NDArray[np.str_], seed: int = 0)
     Where no folds of whole groups hold both classes, groups are dealt out by size.
     """
     names, codes = np.unique(groups, return_inverse=True)
-    if len(names) <= FEW_GROUPS:
+    if len(names) <= MAX_LEAVE_ONE_OUT_GROUPS:
         return codes.astype(np.int64)
-    for folds in range(FOLDS, 1, -1):
+    for folds in range(N_FOLDS, 1, -1):
         try:
             return assign_folds(labels, groups, folds, seed)
         except DatasetError:  # too few groups of a class for so many
             continue
     by_size = np.argsort(-np.bincount(codes), kind="stable")
     fold_of = np.empty(len(names), dtype=np.int64)
-    fold_of[by_size] = np.arange(len(names)) % FOLDS
+    fold_of[by_size] = np.arange(len(names)) % N_FOLDS
     return fold_of[codes]
 
 
-def out_of_fold(features: npt.NDArray[Any], targets: FloatArray, folds: IntArray) -> FloatArray:
+def predict_out_of_fold(
+    features: npt.NDArray[Any], targets: FloatArray, folds: IntArray
+) -> FloatArray:
     """Return each slice's score by a model that was fitted on the other folds.
 
     Parameters
@@ -73,7 +75,7 @@ def out_of_fold(features: npt.NDArray[Any], targets: FloatArray, folds: IntArray
     float64 array, shape (N, T)
     """
     numbers = np.unique(folds)
-    sums = [_sums(features, targets, folds == number) for number in numbers]
+    sums = [_sufficient_statistics(features, targets, folds == number) for number in numbers]
     totals = [np.sum([part[i] for part in sums], axis=0) for i in range(5)]
     scores = np.empty(targets.shape)
     for number, part in zip(numbers, sums, strict=True):
@@ -83,7 +85,7 @@ def out_of_fold(features: npt.NDArray[Any], targets: FloatArray, folds: IntArray
         scale = np.where(spread > 1e-6, spread, np.inf)  # a constant feature counts nothing
         covariance = (gram / n - np.outer(mean, mean)) / np.outer(scale, scale)
         slope = (crossed / n - np.outer(mean, answer / n)) / scale[:, None]
-        weights = np.linalg.solve(covariance + PENALTY * np.eye(len(mean)), slope)
+        weights = np.linalg.solve(covariance + RIDGE_ALPHA * np.eye(len(mean)), slope)
         held_out = folds == number
         # In the order of the features themselves: no standardised copy is made.
         slopes = weights / scale[:, None]
@@ -91,7 +93,7 @@ def out_of_fold(features: npt.NDArray[Any], targets: FloatArray, folds: IntArray
     return scores
 
 
-def _sums(
+def _sufficient_statistics(
     features: npt.NDArray[Any], targets: FloatArray, rows: npt.NDArray[np.bool_]
 ) -> tuple[Any, ...]:
     """Return count, sum, Gram matrix, targets' sum and cross products of some rows."""
@@ -99,13 +101,13 @@ def _sums(
     return np.float64(len(x)), x.sum(axis=0), x.T @ x, y.sum(axis=0), x.T @ y
 
 
-def baseline(
-    labels: IntArray,
-    scores: FloatArray,
+def score_baseline(
+    y_true: IntArray,
+    y_score: FloatArray,
     folds: IntArray,
     groups: npt.NDArray[np.str_],
     *,
-    resamples: int = RESAMPLES,
+    resamples: int = N_RESAMPLES,
 ) -> Baseline:
     """Return the AUC of out-of-fold scores, with its interval over groups.
 
@@ -116,55 +118,58 @@ def baseline(
 
     Parameters
     ----------
-    labels, folds, groups : arrays, shape (N,)
-    scores : float64 array, shape (N,)
+    y_true, folds, groups : arrays, shape (N,)
+    y_score : float64 array, shape (N,)
     resamples : int
         0 for no interval.
     """
     _, codes = np.unique(groups, return_inverse=True)
     count = int(codes.max()) + 1
     parts = [folds == number for number in np.unique(folds)]
-    mixed = [part for part in parts if 0 < labels[part].sum() < part.sum()]
+    mixed = [part for part in parts if 0 < y_true[part].sum() < part.sum()]
     ranks = [
-        _Ranks(labels[part], scores[part], codes[part])
-        for part in (mixed or [np.ones(len(labels), dtype=bool)])
+        _PairRanking(y_true[part], y_score[part], codes[part])
+        for part in (mixed or [np.ones(len(y_true), dtype=bool)])
     ]
     auc = float(_auc(ranks, np.ones((count, 1)))[0])
-    within = _within(labels, scores, codes)
+    within = _within_group_auc(y_true, y_score, codes)
     if not np.isfinite(auc):
         return Baseline(None, None, within)
-    bearing = min(len(np.unique(codes[labels == label])) for label in (0, 1))
+    bearing = min(len(np.unique(codes[y_true == label])) for label in (0, 1))
     if not resamples or bearing < 2:
         return Baseline(auc, None, within)
     drawn = [
-        _auc(ranks, weights) for weights in resamples_of(count, resamples, seed=0, rows=len(labels))
+        _auc(ranks, weights)
+        for weights in draw_group_resamples(count, resamples, seed=0, n_slices=len(y_true))
     ]
     return Baseline(auc, rate_interval(auc, np.concatenate(drawn), bearing), within)
 
 
-def _within(labels: IntArray, scores: FloatArray, codes: IntArray) -> float | None:
+def _within_group_auc(y_true: IntArray, y_score: FloatArray, codes: IntArray) -> float | None:
     """Return the AUC over pairs of slices of one group; None where no group has both classes."""
     order = np.argsort(codes, kind="stable")
     borders = np.flatnonzero(np.diff(codes[order])) + 1
     won = pairs = 0.0
     for rows in np.split(order, borders):
-        if 0 < labels[rows].sum() < len(rows):
+        if 0 < y_true[rows].sum() < len(rows):
             alone = np.ones((1, 1))
-            part = _Ranks(labels[rows], scores[rows], np.zeros(len(rows), dtype=np.int64))(alone)
+            part = _PairRanking(y_true[rows], y_score[rows], np.zeros(len(rows), dtype=np.int64))(
+                alone
+            )
             won, pairs = won + float(part[0][0]), pairs + float(part[1][0])
     return won / pairs if pairs else None
 
 
-class _Ranks:
+class _PairRanking:
     """The pairs of a fold that are in the right order, for any weights of the groups."""
 
-    def __init__(self, labels: IntArray, scores: FloatArray, codes: IntArray) -> None:
-        positive = labels == 1
-        order = np.argsort(scores[~positive], kind="stable")
-        normal = scores[~positive][order]
+    def __init__(self, y_true: IntArray, y_score: FloatArray, codes: IntArray) -> None:
+        positive = y_true == 1
+        order = np.argsort(y_score[~positive], kind="stable")
+        normal = y_score[~positive][order]
         self._positive, self._negative = codes[positive], codes[~positive][order]
-        self._below = np.searchsorted(normal, scores[positive], side="left")
-        self._level = np.searchsorted(normal, scores[positive], side="right")
+        self._below = np.searchsorted(normal, y_score[positive], side="left")
+        self._level = np.searchsorted(normal, y_score[positive], side="right")
 
     def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return pairs won (ties count half) and all pairs for weights (G, R), each (R,)."""
@@ -175,7 +180,7 @@ class _Ranks:
         return won, own.sum(axis=0) * below[-1]
 
 
-def _auc(ranks: list[_Ranks], weights: FloatArray) -> FloatArray:
+def _auc(ranks: list[_PairRanking], weights: FloatArray) -> FloatArray:
     """Return the AUC over folds for weights (G, R), shape (R,), NaN where not defined."""
     won, pairs = np.sum([part(weights) for part in ranks], axis=0)
     return np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)

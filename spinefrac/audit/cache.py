@@ -22,31 +22,31 @@ from spinefrac.data import group_overrides
 from spinefrac.data.scan import Examination
 
 
-def folder() -> Path:
+def cache_dir() -> Path:
     """Return where results are kept."""
     return settings.runs_dir() / "audits"
 
 
-def listing_key(root: str | os.PathLike[str], group_by: str) -> str:
+def hash_listing(root: str | os.PathLike[str], group_by: str) -> str:
     """Return the SHA-256 over path, size and time of every file below a folder.
 
     Corrected groups that are kept for the folder count as well.
     """
     top = Path(root).expanduser().resolve()
-    rule = f"{group_by} {group_overrides.digest(top)}" if group_by == "auto" else group_by
-    digest = hashlib.sha256(f"{_code()}\0{rule}\0{top}\n".encode("utf-8", "surrogateescape"))
-    for line in sorted(_stats(str(top))):
+    rule = f"{group_by} {group_overrides.hash_overrides(top)}" if group_by == "auto" else group_by
+    digest = hashlib.sha256(f"{_hash_source()}\0{rule}\0{top}\n".encode("utf-8", "surrogateescape"))
+    for line in sorted(_iterate_file_stats(str(top))):
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
-def _stats(parent: str) -> Iterator[str]:
+def _iterate_file_stats(parent: str) -> Iterator[str]:
     """Yield one line a file below `parent`; folders that cannot be read are left out."""
     try:
         with os.scandir(parent) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    yield from _stats(entry.path)
+                    yield from _iterate_file_stats(entry.path)
                 else:
                     stat = entry.stat(follow_symlinks=False)
                     yield f"{entry.path}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
@@ -54,20 +54,22 @@ def _stats(parent: str) -> Iterator[str]:
         return  # what is wrong is said by the scan
 
 
-def stamp(examined: Examination) -> str:
+def hash_examination(examination: Examination) -> str:
     """Return the SHA-256 over what the fingerprint leaves out: storage, splits, what failed."""
-    digest = hashlib.sha256(_code().encode())
-    for item, fact in zip(examined.dataset.items, examined.facts, strict=True):
+    digest = hashlib.sha256(_hash_source().encode())
+    for item, fact in zip(examination.dataset.items, examination.metadata, strict=True):
         digest.update(f"{item.split}{fact.mode}{fact.format}{fact.scanner}".encode())
-        digest.update(f"{fact.privacy}{fact.position}".encode() + fact.numbers.tobytes())
-    digest.update(repr((examined.dataset.unreadable, examined.dataset.notes)).encode())
+        digest.update(
+            f"{fact.privacy_issues}{fact.position}".encode() + fact.numeric_features.tobytes()
+        )
+    digest.update(repr((examination.dataset.unreadable, examination.dataset.notes)).encode())
     return digest.hexdigest()
 
 
-def by_stamp(fingerprint: str, wanted: str) -> Audit | None:
+def find_by_stamp(fingerprint: str, stamp: str) -> Audit | None:
     """Return the result of a data set, or None where none of this stamp is kept."""
-    content = _read(folder() / f"{fingerprint}.json")
-    if content is None or content.get("stamp") != wanted:
+    content = _read(cache_dir() / f"{fingerprint}.json")
+    if content is None or content.get("stamp") != stamp:
         return None
     try:
         return Audit.from_dict(content["audit"])
@@ -75,38 +77,38 @@ def by_stamp(fingerprint: str, wanted: str) -> Audit | None:
         return None
 
 
-def by_listing(key: str) -> Audit | None:
+def find_by_listing(key: str) -> Audit | None:
     """Return the result of an unchanged folder, or None."""
-    known = _read(folder() / f"listing-{key[:32]}.json")
-    return by_stamp(known.get("fingerprint", ""), known.get("stamp", "")) if known else None
+    known = _read(cache_dir() / f"listing-{key[:32]}.json")
+    return find_by_stamp(known.get("fingerprint", ""), known.get("stamp", "")) if known else None
 
 
-def store(result: Audit, stamp: str, groups: bytes) -> None:
+def save_result(result: Audit, stamp: str, groups: bytes) -> None:
     """Keep a result and its table of groups; where the disk refuses, the next looks again."""
     content = {"stamp": stamp, "audit": result.to_dict()}
-    _write(folder() / f"{result.fingerprint}.csv", groups)
-    _write(folder() / f"{result.fingerprint}.json", _json(content))
+    _write(cache_dir() / f"{result.fingerprint}.csv", groups)
+    _write(cache_dir() / f"{result.fingerprint}.json", _encode_json(content))
 
 
-def groups_table(result: Audit) -> bytes | None:
+def read_groups_csv(result: Audit) -> bytes | None:
     """Return the table of groups of a result, or None where it is not kept."""
     try:
-        return (folder() / f"{result.fingerprint}.csv").read_bytes()
+        return (cache_dir() / f"{result.fingerprint}.csv").read_bytes()
     except OSError:
         return None
 
 
-def remember_listing(key: str, result: Audit) -> None:
+def save_listing(key: str, result: Audit) -> None:
     """Keep which result belongs to a folder's listing."""
-    known = _read(folder() / f"{result.fingerprint}.json")
+    known = _read(cache_dir() / f"{result.fingerprint}.json")
     if known:
         entry = {"fingerprint": result.fingerprint, "stamp": known["stamp"]}
-        _write(folder() / f"listing-{key[:32]}.json", _json(entry))
+        _write(cache_dir() / f"listing-{key[:32]}.json", _encode_json(entry))
 
 
-def forget(key: str) -> None:
+def delete_listing(key: str) -> None:
     """Look at a folder again next time, although it is unchanged."""
-    (folder() / f"listing-{key[:32]}.json").unlink(missing_ok=True)
+    (cache_dir() / f"listing-{key[:32]}.json").unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -117,7 +119,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _json(content: object) -> bytes:
+def _encode_json(content: object) -> bytes:
     return json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
@@ -133,7 +135,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 @cache
-def _code() -> str:
+def _hash_source() -> str:
     """Return the SHA-256 of the source that an audit's result depends on."""
     digest = hashlib.sha256()
     for package in (audit_package, data, imaging):

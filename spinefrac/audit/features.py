@@ -13,41 +13,41 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.audit import baselines
-from spinefrac.audit.report import Baseline, CopySet, Property
+from spinefrac.audit.report import Baseline, CopySet, FileProperty
 from spinefrac.data.disjoint import DisjointSets
-from spinefrac.data.file_metadata import NUMBERS
-from spinefrac.data.groups import bare_stem
+from spinefrac.data.file_metadata import NUMERIC_FEATURES
+from spinefrac.data.groups import original_stem
 from spinefrac.data.scan import Examination
 
 #: Side of the thumbnails that the trivial model sees, in pixels.
-THUMBNAIL = 16
+FEATURE_SIDE = 16
 #: Shuffles of the labels whose AUC is averaged.
-SHUFFLES = 20
+N_SHUFFLES = 20
 #: Values of a category that become a feature each; the rest is one.
-MOST_VALUES = 6
+MAX_CATEGORIES = 6
 #: Properties that are measured with an interval: the best, and all from this AUC.
-MOST_PROPERTIES, TELLING = 8, 0.75
+MAX_PROPERTIES, MIN_PROPERTY_AUC = 8, 0.75
 #: Sets of copies of a kind that are kept, and paths of a set.
-MOST_SETS, MOST_IN_SET = 12, 4
+MAX_COPY_SETS, MAX_PATHS_PER_SET = 12, 4
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DatasetFeatures:
     """An examined folder, and what is computed from it when asked for."""
 
-    examined: Examination
+    examination: Examination
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        return self.examined.dataset.labels
+        return self.examination.dataset.labels
 
     @cached_property
     def groups(self) -> npt.NDArray[np.str_]:
-        return self.examined.dataset.groups
+        return self.examination.dataset.groups
 
     @cached_property
-    def plain_folds(self) -> npt.NDArray[np.int64]:
-        return baselines.plain_folds(self.labels)
+    def naive_folds(self) -> npt.NDArray[np.int64]:
+        return baselines.naive_folds(self.labels)
 
     @cached_property
     def grouped_folds(self) -> npt.NDArray[np.int64]:
@@ -55,21 +55,25 @@ class Evidence:
 
     @cached_property
     def thumbnails(self) -> npt.NDArray[np.uint8]:
-        """Thumbnails of `THUMBNAIL` pixels a side, shape (N, THUMBNAIL²)."""
-        shape = (THUMBNAIL, THUMBNAIL)
-        rows = np.empty((len(self.labels), THUMBNAIL**2), dtype=np.uint8)
-        for row, picture in zip(rows, self.examined.thumbnails, strict=True):
+        """Thumbnails of `FEATURE_SIDE` pixels a side, shape (N, THUMBNAIL²)."""
+        shape = (FEATURE_SIDE, FEATURE_SIDE)
+        rows = np.empty((len(self.labels), FEATURE_SIDE**2), dtype=np.uint8)
+        for row, picture in zip(rows, self.examination.thumbnails, strict=True):
             row[:] = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA).ravel()
         return rows
 
     @cached_property
     def features(self) -> dict[str, npt.NDArray[np.float32]]:
         """Storage, brightness and position by name, each of shape (N,); constant ones left out."""
-        facts = self.examined.facts
-        columns = dict(zip(NUMBERS, np.stack([fact.numbers for fact in facts]).T, strict=True))
+        facts = self.examination.metadata
+        columns = dict(
+            zip(
+                NUMERIC_FEATURES, np.stack([fact.numeric_features for fact in facts]).T, strict=True
+            )
+        )
         for kind in ("format", "mode", "size", "scanner"):
             values = [getattr(fact, kind) for fact in facts]
-            for value, _ in Counter(values).most_common(MOST_VALUES):
+            for value, _ in Counter(values).most_common(MAX_CATEGORIES):
                 columns[f"{kind} {value or 'unknown'}"] = np.array(
                     [other == value for other in values], dtype=np.float32
                 )
@@ -77,53 +81,57 @@ class Evidence:
         return {name: column for name, column in columns.items() if np.ptp(column) > 0}
 
     @cached_property
-    def properties(self) -> tuple[Property, ...]:
+    def properties(self) -> tuple[FileProperty, ...]:
         """What tells the classes apart best by itself, the best first."""
         labels, groups = self.labels, self.groups
         together = np.zeros(len(labels), dtype=np.int64)
         quick: list[tuple[float, str, npt.NDArray[np.float64]]] = []
         for name, column in self.features.items():
             values = column.astype(np.float64)
-            auc = baselines.baseline(labels, values, together, groups, resamples=0).auc
+            auc = baselines.score_baseline(labels, values, together, groups, resamples=0).auc
             if auc is not None:
                 quick.append((max(auc, 1 - auc), name, values if auc >= 0.5 else -values))
         quick.sort(key=lambda entry: (-entry[0], entry[1]))
-        shown = [q for n, q in enumerate(quick) if n < MOST_PROPERTIES or q[0] >= TELLING]
+        shown = [q for n, q in enumerate(quick) if n < MAX_PROPERTIES or q[0] >= MIN_PROPERTY_AUC]
         return tuple(
-            Property(name, auc, baselines.baseline(labels, values, together, groups).ci)
+            FileProperty(name, auc, baselines.score_baseline(labels, values, together, groups).ci)
             for auc, name, values in shown
         )
 
     @property
     def _position(self) -> npt.NDArray[np.float32]:
         """Return where each slice lies in its group, 0…1; the middle where nothing says, (N,)."""
-        position = np.array([fact.position for fact in self.examined.facts])
+        position = np.array([fact.position for fact in self.examination.metadata])
         share = np.full(len(position), 0.5, dtype=np.float32)
-        for rows in rows_by(self.groups):
+        for rows in rows_by_value(self.groups):
             values = position[rows]
             reach = np.ptp(values) if np.isfinite(values).all() else 0.0
             if reach > 0:
                 share[rows] = (values - values.min()) / reach
         return share
 
-    def score(self, features: npt.NDArray[np.generic], *, grouped: bool) -> Baseline:
+    def score_linear_model(self, features: npt.NDArray[np.generic], *, grouped: bool) -> Baseline:
         """Return the AUC of the linear model on `features`, shape (N, D)."""
-        folds = self.grouped_folds if grouped else self.plain_folds
-        scores = baselines.out_of_fold(features, self.labels[:, None].astype(float), folds)
-        return baselines.baseline(self.labels, scores[:, 0], folds, self.groups)
+        folds = self.grouped_folds if grouped else self.naive_folds
+        scores = baselines.predict_out_of_fold(features, self.labels[:, None].astype(float), folds)
+        return baselines.score_baseline(self.labels, scores[:, 0], folds, self.groups)
 
-    def shuffled_auc(self) -> float | None:
+    def shuffled_label_auc(self) -> float | None:
         """Return the mean grouped AUC of thumbnails with shuffled labels; copies keep one label."""
         _, of_set = np.unique(self.copy_sets, return_inverse=True)
         label_of = np.zeros(int(of_set.max()) + 1, dtype=np.int64)
         label_of[of_set] = self.labels
         generator = np.random.default_rng(0)
         shuffles = np.stack(
-            [generator.permutation(label_of)[of_set] for _ in range(SHUFFLES)], axis=1
+            [generator.permutation(label_of)[of_set] for _ in range(N_SHUFFLES)], axis=1
         )
-        scores = baselines.out_of_fold(self.thumbnails, shuffles.astype(float), self.grouped_folds)
+        scores = baselines.predict_out_of_fold(
+            self.thumbnails, shuffles.astype(float), self.grouped_folds
+        )
         aucs = [
-            baselines.baseline(labels, column, self.grouped_folds, self.groups, resamples=0).auc
+            baselines.score_baseline(
+                labels, column, self.grouped_folds, self.groups, resamples=0
+            ).auc
             for labels, column in zip(shuffles.T, scores.T, strict=True)
         ]
         defined = [auc for auc in aucs if auc is not None]
@@ -132,26 +140,26 @@ class Evidence:
     # --- copies ------------------------------------------------------------------------
 
     @cached_property
-    def named_copies(self) -> tuple[int, ...]:
+    def copies_by_name(self) -> tuple[int, ...]:
         """Rows whose names end as augmentation tools write them."""
         return tuple(
             row
-            for row, path in enumerate(self.examined.dataset.paths)
-            if bare_stem(path) != _stem(path)
+            for row, path in enumerate(self.examination.dataset.paths)
+            if original_stem(path) != _stem_with_suffixes(path)
         )
 
     @cached_property
     def copy_sets(self) -> npt.NDArray[np.int64]:
         """For each row the first row of its set of copies, by name or by picture, shape (N,)."""
-        found = self.examined.duplicates
+        found = self.examination.duplicates
         sets = DisjointSets(len(self.labels))
         first: dict[tuple[str, ...], int] = {}
-        named = {self._name_key(row) for row in self.named_copies}
+        named = {self._name_key(row) for row in self.copies_by_name}
         for row in range(len(self.labels)):
             key = self._name_key(row)
             if key in named:
                 sets.union(row, first.setdefault(key, row))
-        for rows in (*found.exact, *found.turned):
+        for rows in (*found.exact, *found.rotated):
             for row in rows[1:]:
                 sets.union(rows[0], row)
         return np.array([sets.find(row) for row in range(len(self.labels))], dtype=np.int64)
@@ -159,9 +167,9 @@ class Evidence:
     @cached_property
     def augmented_copies(self) -> tuple[int, ...]:
         """Rows that are turned or mirrored copies of another, or say so by name."""
-        turned = {row for pair in self.examined.duplicates.turned for row in pair}
-        copies = set(self.named_copies)
-        for rows in rows_by(self.copy_sets):
+        turned = {row for pair in self.examination.duplicates.rotated for row in pair}
+        copies = set(self.copies_by_name)
+        for rows in rows_by_value(self.copy_sets):
             members = [row for row in rows.tolist() if row in turned and row not in copies]
             if len(members) == len(rows):  # no name tells which is the slice: take the first
                 members = members[1:]
@@ -170,45 +178,47 @@ class Evidence:
             copies.update(members)
         return tuple(sorted(copies))
 
-    def shown_copies(self) -> tuple[CopySet, ...]:
+    def example_copy_sets(self) -> tuple[CopySet, ...]:
         """Return the first sets of copies of each kind, slice and copy beside each other."""
-        found, paths = self.examined.duplicates, self.examined.dataset.paths
-        turned = set(found.turned)
+        found, paths = self.examination.duplicates, self.examination.dataset.paths
+        turned = set(found.rotated)
         by_name = [
-            [rows[0], *(row for row in rows[1:] if row in self._named)]
-            for rows in (part.tolist() for part in rows_by(self.copy_sets))
-            if any(row in self._named for row in rows)
+            [rows[0], *(row for row in rows[1:] if row in self._copies_by_name_set)]
+            for rows in (part.tolist() for part in rows_by_value(self.copy_sets))
+            if any(row in self._copies_by_name_set for row in rows)
         ]
         kinds: dict[str, Iterable[Sequence[int]]] = {
             "exact": found.exact,
             "near": [pair for pair in found.near if pair not in turned],
-            "turned": found.turned,
+            "turned": found.rotated,
             "named": [rows for rows in by_name if len(rows) > 1],
         }
         return tuple(
-            CopySet(kind, tuple(paths[row] for row in rows[:MOST_IN_SET]))
+            CopySet(kind, tuple(paths[row] for row in rows[:MAX_PATHS_PER_SET]))
             for kind, sets in kinds.items()
-            for rows in list(sets)[:MOST_SETS]
+            for rows in list(sets)[:MAX_COPY_SETS]
         )
 
     @cached_property
-    def _named(self) -> frozenset[int]:
-        return frozenset(self.named_copies)
+    def _copies_by_name_set(self) -> frozenset[int]:
+        return frozenset(self.copies_by_name)
 
     def _name_key(self, row: int) -> tuple[str, ...]:
-        item = self.examined.dataset.items[row]
+        item = self.examination.dataset.items[row]
         folder = PurePosixPath(item.path).parent.parts[1 if item.split else 0 :]
-        return (*folder, bare_stem(item.path).casefold())
+        return (*folder, original_stem(item.path).casefold())
 
 
-def rows_by(values: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.int64]]:
+def rows_by_value(values: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.int64]]:
     """Yield the rows of each value, sorted."""
     order = np.argsort(values, kind="stable")
     starts = np.flatnonzero(values[order][1:] != values[order][:-1]) + 1
     yield from np.split(order, starts)
 
 
-def counted(values: Iterable[str], labels: npt.NDArray[np.int64]) -> dict[str, dict[str, int]]:
+def count_by_class(
+    values: Iterable[str], labels: npt.NDArray[np.int64]
+) -> dict[str, dict[str, int]]:
     """Count the slices of each class by value, most frequent first; empty ones are left out."""
     found: dict[str, list[int]] = {}
     for value, label in zip(values, labels.tolist(), strict=True):
@@ -220,9 +230,9 @@ def counted(values: Iterable[str], labels: npt.NDArray[np.int64]) -> dict[str, d
     }
 
 
-def _stem(path: str) -> str:
+def _stem_with_suffixes(path: str) -> str:
     """Return a file's name without its extension as `bare_stem` does, but with copy suffixes."""
     name = PurePosixPath(path).name
-    bare = bare_stem(path)
+    bare = original_stem(path)
     rest = name[len(bare) :] if name.startswith(bare) else ""
     return bare if not rest or rest.startswith(".") else name

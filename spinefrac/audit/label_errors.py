@@ -8,22 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.audit import baselines
-from spinefrac.audit.features import Evidence
-from spinefrac.audit.report import Baseline, Suspect
+from spinefrac.audit.features import DatasetFeatures
+from spinefrac.audit.report import Baseline, SuspectLabel
 from spinefrac.errors import ModelError
 from spinefrac.records import CLASS_NAMES
 from spinefrac.store.repository import SavedModel
 
 #: Suspects that are kept at most, the surest first.
-MOST = 50
+MAX_SUSPECTS = 50
 #: Grouped AUC, and the lower end of its interval, from which a trivial model's contradiction
 #: says anything about a label.
-KNOWS, SURELY = 0.8, 0.65
+MIN_AUC, MIN_CI_LOW = 0.8, 0.65
 
 
-def suspects(
-    paths: Sequence[str], labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
-) -> tuple[Suspect, ...]:
+def find_suspects(
+    paths: Sequence[str], y_true: npt.NDArray[np.int64], y_score: npt.NDArray[np.float64]
+) -> tuple[SuspectLabel, ...]:
     """Return the slices whose label is probably wrong, the surest first.
 
     By confident learning (Northcutt et al., 2021): a slice is suspect where its probability of
@@ -32,8 +32,8 @@ def suspects(
     Parameters
     ----------
     paths : sequence of str, length N
-    labels : int64 array, shape (N,)
-    probabilities : float64 array, shape (N,)
+    y_true : int64 array, shape (N,)
+    y_score : float64 array, shape (N,)
         Probability of fracture, out-of-fold.
 
     Returns
@@ -41,21 +41,21 @@ def suspects(
     tuple of Suspect
         None where there is one class only: nothing contradicts it.
     """
-    if len(np.unique(labels)) < 2:
+    if len(np.unique(y_true)) < 2:
         return ()
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    both = np.stack([1 - probabilities, probabilities], axis=1)
-    quality = get_label_quality_scores(labels, both)
-    found = find_label_issues(labels, both, return_indices_ranked_by="self_confidence", n_jobs=1)
+    both = np.stack([1 - y_score, y_score], axis=1)
+    quality = get_label_quality_scores(y_true, both)
+    found = find_label_issues(y_true, both, return_indices_ranked_by="self_confidence", n_jobs=1)
     return tuple(
-        Suspect(paths[row], CLASS_NAMES[labels[row]], round(float(quality[row]), 4))
-        for row in found[:MOST]
+        SuspectLabel(paths[row], CLASS_NAMES[y_true[row]], round(float(quality[row]), 4))
+        for row in found[:MAX_SUSPECTS]
     )
 
 
-def from_model(model: SavedModel, fingerprint: str) -> tuple[Suspect, ...]:
+def suspects_from_model(model: SavedModel, fingerprint: str) -> tuple[SuspectLabel, ...]:
     """Return the suspects by a trained model's out-of-fold answers.
 
     Parameters
@@ -69,20 +69,26 @@ def from_model(model: SavedModel, fingerprint: str) -> tuple[Suspect, ...]:
     ModelError
         If the model was trained on another data set, or nothing is known of its training.
     """
-    if not model.measured or model.data.fingerprint != fingerprint:
+    if not model.has_out_of_fold or model.data.fingerprint != fingerprint:
         raise ModelError(
             f"Expected a model that was trained on this very folder, but {model.id} was not: its "
             "answers on these slices are not out-of-fold. Train one, or leave it out"
         )
-    oof = model.oof()
-    return suspects(oof.paths, oof.labels, oof.probabilities)
+    oof = model.load_out_of_fold()
+    return find_suspects(oof.paths, oof.labels, oof.probabilities)
 
 
-def from_trivial_model(evidence: Evidence, grouped: Baseline) -> tuple[Suspect, ...]:
+def suspects_from_baseline(
+    dataset_features: DatasetFeatures, grouped: Baseline
+) -> tuple[SuspectLabel, ...]:
     """Return the suspects of the thumbnail model, or none where it knows too little."""
-    if grouped.auc is None or grouped.auc < KNOWS or not grouped.ci or grouped.ci[0] < SURELY:
+    if grouped.auc is None or grouped.auc < MIN_AUC or not grouped.ci or grouped.ci[0] < MIN_CI_LOW:
         return ()
-    target = evidence.labels[:, None].astype(float)
-    scores = baselines.out_of_fold(evidence.thumbnails, target, evidence.grouped_folds)
+    target = dataset_features.labels[:, None].astype(float)
+    scores = baselines.predict_out_of_fold(
+        dataset_features.thumbnails, target, dataset_features.grouped_folds
+    )
     probabilities = np.clip(scores[:, 0], 0.01, 0.99)
-    return suspects(evidence.examined.dataset.paths, evidence.labels, probabilities)
+    return find_suspects(
+        dataset_features.examination.dataset.paths, dataset_features.labels, probabilities
+    )

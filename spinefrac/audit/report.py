@@ -9,7 +9,7 @@ from typing import Any
 #: Verdicts, from good to bad. A finding's severity is one of them; ``ok`` findings are remarks.
 SEVERITIES = ("ok", "caution", "unusable")
 #: Files that a finding names at most.
-MOST_EXAMPLES = 8
+MAX_EXAMPLES = 8
 #: How it is known that two files hold one picture: equal pixels, alike as they lie, alike once
 #: one is turned or mirrored, or named as augmentation tools name copies.
 COPY_KINDS = ("exact", "near", "turned", "named")
@@ -77,7 +77,7 @@ class CopySet:
 
 
 @dataclass(frozen=True, slots=True)
-class Property:
+class FileProperty:
     """How well one property of the files alone tells the classes apart.
 
     Attributes
@@ -95,7 +95,7 @@ class Property:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class SuspectLabel:
     """A slice whose label others contradict: `quality` is 0 (surely wrong) to 1."""
 
     path: str
@@ -151,8 +151,8 @@ class Audit:
     counts: dict[str, dict[str, dict[str, int]]]
     privacy: dict[str, int]
     copies: tuple[CopySet, ...] = ()
-    properties: tuple[Property, ...] = ()
-    suspects: tuple[Suspect, ...] = ()
+    properties: tuple[FileProperty, ...] = ()
+    suspects: tuple[SuspectLabel, ...] = ()
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
 
@@ -184,10 +184,10 @@ class Audit:
                     CopySet(entry["kind"], tuple(entry["paths"])) for entry in data["copies"]
                 ),
                 "properties": tuple(
-                    Property(entry["name"], entry["auc"], _interval(entry["ci"]))
+                    FileProperty(entry["name"], entry["auc"], _interval(entry["ci"]))
                     for entry in data["properties"]
                 ),
-                "suspects": tuple(Suspect(**entry) for entry in data["suspects"]),
+                "suspects": tuple(SuspectLabel(**entry) for entry in data["suspects"]),
                 "notes": tuple(data["notes"]),
                 "findings": tuple(
                     Finding(**{**entry, "examples": tuple(entry["examples"])})

@@ -7,18 +7,18 @@ import os
 import numpy as np
 
 from spinefrac.audit import cache, findings, label_errors
-from spinefrac.audit.features import Evidence, counted, rows_by
+from spinefrac.audit.features import DatasetFeatures, count_by_class, rows_by_value
 from spinefrac.audit.report import Audit, Baseline, GroupRow
 from spinefrac.data import group_overrides
-from spinefrac.data.file_metadata import PRIVACY
-from spinefrac.data.scan import Examination, Progress, examine
+from spinefrac.data.file_metadata import PRIVACY_ISSUES
+from spinefrac.data.scan import Examination, ProgressCallback, examine
 
 
-def audit(
+def audit_folder(
     folder: str | os.PathLike[str],
     *,
     group_by: str = "auto",
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     fresh: bool = False,
 ) -> Audit:
     """Say what is in a folder, what leaks, and what a trivial model already gets.
@@ -31,7 +31,7 @@ def audit(
     folder : path
         Labelled slices, in one of the layouts of `spinefrac.data.folder_layouts`.
     group_by : str
-        See `spinefrac.data.groups.assign`.
+        See `spinefrac.data.groups.assign_groups`.
     progress : callable, optional
         Called with the number of files done and of all files.
     fresh : bool
@@ -46,44 +46,48 @@ def audit(
     DatasetError
         If the folder cannot be read as a data set.
     """
-    key = cache.listing_key(folder, group_by)
-    result = None if fresh else cache.by_listing(key)
+    key = cache.hash_listing(folder, group_by)
+    result = None if fresh else cache.find_by_listing(key)
     if result is None:
-        result = judge(examine(folder, group_by=group_by, progress=progress), fresh=fresh)
-        cache.remember_listing(key, result)
+        result = audit_examination(
+            examine(folder, group_by=group_by, progress=progress), fresh=fresh
+        )
+        cache.save_listing(key, result)
     return result
 
 
-def judge(examined: Examination, *, fresh: bool = False) -> Audit:
+def audit_examination(examination: Examination, *, fresh: bool = False) -> Audit:
     """Audit a folder that has been examined, or return what is kept of the same examination."""
-    stamp = cache.stamp(examined)
-    result = None if fresh else cache.by_stamp(examined.dataset.fingerprint, stamp)
+    stamp = cache.hash_examination(examination)
+    result = None if fresh else cache.find_by_stamp(examination.dataset.fingerprint, stamp)
     if result is None:
-        result = _measure(Evidence(examined))
-        cache.store(result, stamp, group_overrides.as_table(examined.dataset))
+        result = _compute_audit(DatasetFeatures(examination))
+        cache.save_result(result, stamp, group_overrides.groups_to_csv(examination.dataset))
     return result
 
 
-def _measure(evidence: Evidence) -> Audit:
+def _compute_audit(dataset_features: DatasetFeatures) -> Audit:
     """Compute everything and judge it."""
-    examined = evidence.examined
-    dataset, facts = examined.dataset, examined.facts
-    labels = evidence.labels
-    columns = evidence.features
+    examined = dataset_features.examination
+    dataset, facts = examined.dataset, examined.metadata
+    labels = dataset_features.labels
+    columns = dataset_features.features
     features = (
         np.stack(list(columns.values()), axis=1)
         if columns
         else np.zeros((len(labels), 1), dtype=np.float32)
     )
-    naive = evidence.score(evidence.thumbnails, grouped=False)
-    grouped = evidence.score(evidence.thumbnails, grouped=True)
+    naive = dataset_features.score_linear_model(dataset_features.thumbnails, grouped=False)
+    grouped = dataset_features.score_linear_model(dataset_features.thumbnails, grouped=True)
     by_features = {
-        "naive": evidence.score(features, grouped=False),
-        "grouped": evidence.score(features, grouped=True),
+        "naive": dataset_features.score_linear_model(features, grouped=False),
+        "grouped": dataset_features.score_linear_model(features, grouped=True),
     }
     rows = [
-        GroupRow(str(evidence.groups[r[0]]), int(labels[r].sum()), int((labels[r] == 0).sum()))
-        for r in rows_by(evidence.groups)
+        GroupRow(
+            str(dataset_features.groups[r[0]]), int(labels[r].sum()), int((labels[r] == 0).sum())
+        )
+        for r in rows_by_value(dataset_features.groups)
     ]
     report = Audit(
         images=len(labels),
@@ -96,15 +100,15 @@ def _measure(evidence: Evidence) -> Audit:
         group_table=tuple(sorted(rows, key=lambda row: -(row.fracture + row.normal))),
         exact_duplicates=sum(len(rows) - 1 for rows in examined.duplicates.exact),
         near_duplicates=len(examined.duplicates.near),
-        augmented_copies=len(evidence.augmented_copies),
-        crossing_splits=len(findings.crossing_groups(dataset)),
+        augmented_copies=len(dataset_features.augmented_copies),
+        crossing_splits=len(findings.find_crossing_groups(dataset)),
         naive_baseline=naive,
         grouped_baseline=grouped,
         feature_baselines=by_features,
-        leak_gap=_gap((naive, grouped), (by_features["naive"], by_features["grouped"])),
-        shuffled_label_auc=evidence.shuffled_auc(),
+        leak_gap=_max_leak_gap((naive, grouped), (by_features["naive"], by_features["grouped"])),
+        shuffled_label_auc=dataset_features.shuffled_label_auc(),
         counts={
-            kind: counted(values, labels)
+            kind: count_by_class(values, labels)
             for kind, values in {
                 "split": (item.split for item in dataset.items),
                 "format": (fact.format for fact in facts),
@@ -115,18 +119,18 @@ def _measure(evidence: Evidence) -> Audit:
             }.items()
         },
         privacy={
-            kind: sum(number in fact.privacy for fact in facts)
-            for number, kind in enumerate(PRIVACY)
+            kind: sum(number in fact.privacy_issues for fact in facts)
+            for number, kind in enumerate(PRIVACY_ISSUES)
         },
-        copies=evidence.shown_copies(),
-        properties=evidence.properties,
-        suspects=label_errors.from_trivial_model(evidence, grouped),
+        copies=dataset_features.example_copy_sets(),
+        properties=dataset_features.properties,
+        suspects=label_errors.suspects_from_baseline(dataset_features, grouped),
         notes=dataset.notes,
     )
-    return findings.judged(report, evidence)
+    return findings.add_findings(report, dataset_features)
 
 
-def _gap(*pairs: tuple[Baseline, Baseline]) -> float | None:
+def _max_leak_gap(*pairs: tuple[Baseline, Baseline]) -> float | None:
     """Return the largest difference between plain and grouped AUC."""
-    gaps = [findings.gap(naive, grouped) for naive, grouped in pairs]
+    gaps = [findings.leak_gap(naive, grouped) for naive, grouped in pairs]
     return max((gap for gap in gaps if gap is not None), default=None)

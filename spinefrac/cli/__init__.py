@@ -33,7 +33,7 @@ from spinefrac.cli import (
     runs,
     train,
 )
-from spinefrac.cli.output import fail, note
+from spinefrac.cli.output import print_error, print_message
 from spinefrac.errors import SpinefracError
 
 #: Exit status of a command that was stopped from the keyboard.
@@ -41,24 +41,24 @@ INTERRUPTED = 130
 
 #: The commands, for the entry point and for whoever wants to look at them.
 app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
-app.command("phantom")(phantom.phantom)
+app.command("phantom")(phantom.generate_phantom)
 app.command("audit")(audit.audit)
 app.command("deidentify")(deidentify.deidentify)
-app.command("import")(import_data.import_)
+app.command("import")(import_data.import_data)
 app.command("augment")(augment.augment)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
-app.command("report")(report.report)
-app.command("history")(history.history)
+app.command("report")(report.write_report)
+app.command("history")(history.manage_history)
 models.app.add_typer(models_manage.app)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(value: bool) -> None:
+    if value:
         from importlib.metadata import version
 
         typer.echo(f"spinefrac {version('spinefrac')}")
@@ -66,7 +66,7 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def describe(
+def root_callback(
     version: Annotated[
         bool,
         typer.Option(
@@ -98,24 +98,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = command.main(arguments, prog_name="spinefrac", standalone_mode=False)
     except SpinefracError as error:
-        return fail(str(error))
+        return print_error(str(error))
     except typer.TyperException as error:
-        return fail(*_usage(error))
+        return print_error(*_format_usage_error(error))
     except OSError as error:
-        return fail(f"{error.strerror or error}: {error.filename or 'on reading or writing'}")
+        return print_error(
+            f"{error.strerror or error}: {error.filename or 'on reading or writing'}"
+        )
     except Exception as error:
         if os.environ.get("SPINEFRAC_DEBUG"):
             raise
-        return fail(
+        return print_error(
             f"{type(error).__name__}: {error} (spinefrac did not expect this; set "
             "SPINEFRAC_DEBUG=1 to see where it happened)"
         )
     if status == INTERRUPTED:
-        note("interrupted")
+        print_message("interrupted")
     return status if isinstance(status, int) else 0
 
 
-def _usage(error: typer.TyperException) -> tuple[str, int]:
+def _format_usage_error(error: typer.TyperException) -> tuple[str, int]:
     """Return the message and the exit status for arguments that do not fit."""
     context = getattr(error, "ctx", None)
     program = context.command_path if context else "spinefrac"

@@ -13,7 +13,7 @@ from spinefrac.cli import output
 if TYPE_CHECKING:
     from spinefrac.audit.report import Audit, Baseline
 
-_VERDICTS = {
+_VERDICT_TEXTS = {
     "ok": "ok: nothing speaks against training on this folder",
     "caution": "caution: train on it, but read the findings before you believe a score",
     "unusable": "unusable: no score on this folder says how a model does on new patients",
@@ -59,41 +59,43 @@ def audit(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Look again even where a result is kept.")
     ] = False,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Say what is in FOLDER, what leaks, and what a trivial model already gets on it."""
-    from spinefrac.audit import audit as look
-    from spinefrac.audit.cache import groups_table
+    from spinefrac.audit import audit_folder as look
+    from spinefrac.audit.cache import read_groups_csv
     from spinefrac.data import group_overrides
     from spinefrac.data.scan import scan
 
     if (groups or forget_groups) and group_by != "auto":
         raise typer.BadParameter("expected --group-by auto with corrected groups; leave it out")
     if forget_groups:
-        group_overrides.forget(folder)
+        group_overrides.delete_overrides(folder)
     if groups:
-        named = group_overrides.keep(folder, groups.read_bytes())
-        output.note(f"took the groups of {named:,} slices from {groups}")
-    with output.progress("reading") as report:
+        named = group_overrides.save_overrides(folder, groups.read_bytes())
+        output.print_message(f"took the groups of {named:,} slices from {groups}")
+    with output.show_progress("reading") as report:
         result = look(folder, group_by=group_by, progress=report, fresh=fresh)
     if write_groups:
-        content = groups_table(result) or group_overrides.as_table(scan(folder, group_by=group_by))
+        content = read_groups_csv(result) or group_overrides.groups_to_csv(
+            scan(folder, group_by=group_by)
+        )
         with write_groups.open("xb") as stream:
             stream.write(content)
-        output.note(f"wrote {write_groups}")
+        output.print_message(f"wrote {write_groups}")
     if model:
         from spinefrac.audit import label_errors
         from spinefrac.store import repository
 
-        doubted = label_errors.from_model(repository.load(model), result.fingerprint)
+        doubted = label_errors.suspects_from_model(repository.load(model), result.fingerprint)
         result = replace(result, suspects=doubted)
     if as_json:
-        output.emit_json(result.to_dict())
+        output.print_json(result.to_dict())
     else:
-        output.emit(_report(result))
+        output.print_result(_format_report(result))
 
 
-def _report(result: Audit) -> str:
+def _format_report(result: Audit) -> str:
     """Return the result for people."""
     counts = [
         f"{kind}: "
@@ -110,25 +112,25 @@ def _report(result: Audit) -> str:
         f"copies: {result.exact_duplicates:,} exact, {result.near_duplicates:,} near pairs, "
         f"{result.augmented_copies:,} augmented",
         "",
-        output.table(
+        output.format_table(
             [
                 ("trivial model, AUC", "random folds", "whole groups"),
                 (
                     "16×16 thumbnail",
-                    _number(result.naive_baseline),
-                    _number(result.grouped_baseline),
+                    _format_baseline(result.naive_baseline),
+                    _format_baseline(result.grouped_baseline),
                 ),
                 (
                     "brightness, storage",
-                    _number(result.feature_baselines["naive"]),
-                    _number(result.feature_baselines["grouped"]),
+                    _format_baseline(result.feature_baselines["naive"]),
+                    _format_baseline(result.feature_baselines["grouped"]),
                 ),
             ]
         ),
-        f"leak gap (within groups) {_plain(result.leak_gap)}, shuffled labels "
-        f"{_plain(result.shuffled_label_auc)}",
+        f"leak gap (within groups) {_format_number(result.leak_gap)}, shuffled labels "
+        f"{_format_number(result.shuffled_label_auc)}",
         "",
-        f"verdict {_VERDICTS[result.verdict]}",
+        f"verdict {_VERDICT_TEXTS[result.verdict]}",
     ]
     for finding in result.findings:
         lines.append(f"\n[{finding.severity}] {finding.message}")
@@ -142,12 +144,12 @@ def _report(result: Audit) -> str:
     return "\n".join(lines)
 
 
-def _number(base: Baseline) -> str:
+def _format_baseline(base: Baseline) -> str:
     if base.auc is None:
         return "-"
     interval = f" ({base.ci[0]:.2f}-{base.ci[1]:.2f})" if base.ci else ""
     return f"{base.auc:.2f}{interval}"
 
 
-def _plain(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"

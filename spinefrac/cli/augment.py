@@ -48,7 +48,7 @@ def augment(
         str,
         typer.Option(metavar="auto|file|csv:COLUMN", help="What makes a patient."),
     ] = _DEFAULT.group_by,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Write the slices of FOLDER as the network sees them, and augmented copies beside them.
 
@@ -57,13 +57,13 @@ def augment(
     source's patient in OUT/labels.csv.
     """
     try:
-        config = presets.resolve(augmentation)
+        config = presets.load_by_name_or_path(augmentation)
     except TrainingError as error:
         raise typer.BadParameter(str(error), param_hint="--augmentation") from error
-    from spinefrac.training.augmentation.export import export
+    from spinefrac.training.augmentation.export import export_augmented_copies
 
-    with output.progress("writing") as report:
-        result = export(
+    with output.show_progress("writing") as report:
+        result = export_augmented_copies(
             folder,
             out,
             config,
@@ -73,17 +73,17 @@ def augment(
             group_by=group_by,
             progress=report,
         )
-    for unreadable in result.left_out:
-        output.note(f"left out {unreadable.path}: {unreadable.reason}")
+    for unreadable in result.unreadable:
+        output.print_message(f"left out {unreadable.path}: {unreadable.reason}")
     if as_json:
-        output.emit_json(
+        output.print_json(
             {
                 "folder": str(out),
                 "slices": result.slices,
                 "copies": result.copies,
                 "seed": seed,
-                "left_out": [{"path": u.path, "reason": u.reason} for u in result.left_out],
+                "left_out": [{"path": u.path, "reason": u.reason} for u in result.unreadable],
             }
         )
     else:
-        output.emit(f"{out}: {result.slices} slices and {result.copies} augmented copies")
+        output.print_result(f"{out}: {result.slices} slices and {result.copies} augmented copies")

@@ -13,7 +13,7 @@ from spinefrac.cli import output, tables
 if TYPE_CHECKING:
     from spinefrac.evaluation.compare import PairComparison
     from spinefrac.evaluation.metrics import Metrics
-    from spinefrac.store.paired import SideBySide
+    from spinefrac.store.paired import PairedPredictions
     from spinefrac.store.repository import SavedModel
 
 
@@ -35,7 +35,7 @@ def compare(
             metavar="auto|file|csv:COLUMN", help="What makes a patient; see `spinefrac train`."
         ),
     ] = "auto",
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Say which of several saved models is better, and whether that is more than chance.
 
@@ -44,22 +44,22 @@ def compare(
     """
     if len(set(names)) < 2:
         raise typer.BadParameter("expected two or more different models", param_hint="NAME")
-    from spinefrac.evaluation.compare import compare as compare_answers
-    from spinefrac.evaluation.metrics import summarize
+    from spinefrac.evaluation.compare import compare_models as compare_answers
+    from spinefrac.evaluation.metrics import compute_metrics
     from spinefrac.store import paired, repository
 
     models = [repository.load(name) for name in dict.fromkeys(names)]
     if data is None:
-        shared = paired.out_of_fold(models)
+        shared = paired.pair_out_of_fold(models)
     else:
-        shared = _answers_on(models, data, group_by)
+        shared = _predict_dataset(models, data, group_by)
     pairs = compare_answers(shared.labels, shared.probabilities, shared.groups, shared.thresholds)
     metrics = {
-        name: summarize(shared.labels, scores, shared.groups, shared.thresholds[name])
+        name: compute_metrics(shared.labels, scores, shared.groups, shared.thresholds[name])
         for name, scores in shared.probabilities.items()
     }
     if as_json:
-        output.emit_json(
+        output.print_json(
             {
                 "on": "out-of-fold" if data is None else data.resolve().name,
                 "n": len(shared.paths),
@@ -69,51 +69,53 @@ def compare(
             }
         )
     else:
-        output.emit(_table(metrics))
+        output.print_result(_format_table(metrics))
         for pair in pairs:
-            output.emit(f"\n{_pair_table(pair)}\n{pair.conclusion}")
+            output.print_result(f"\n{_format_pair_table(pair)}\n{pair.conclusion}")
 
 
-def _answers_on(models: list[SavedModel], folder: Path, group_by: str) -> SideBySide:
+def _predict_dataset(models: list[SavedModel], folder: Path, group_by: str) -> PairedPredictions:
     """Have every model answer on a folder."""
     from spinefrac.data.scan import scan
     from spinefrac.inference import external_evaluation
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
     from spinefrac.store import paired
 
     dataset = scan(folder, group_by=group_by)
     for left_out in dataset.unreadable:
-        output.note(f"left out: {left_out.path}: {left_out.reason}")
+        output.print_message(f"left out: {left_out.path}: {left_out.reason}")
     answers = {}
     for model in models:
-        evaluation, found = external_evaluation.evaluate(open_model(model.id), dataset)
+        evaluation, found = external_evaluation.evaluate_external(get_predictor(model.id), dataset)
         answers[model.id] = found
-        if evaluation.seen.leaky:
-            output.note(f"warning: {model.id}: {evaluation.seen.sentence(evaluation.metrics.n)}")
-    return paired.align(models, answers)
+        if evaluation.seen.has_leakage:
+            output.print_message(
+                f"warning: {model.id}: {evaluation.seen.describe(evaluation.metrics.n)}"
+            )
+    return paired.align_predictions(models, answers)
 
 
-def _table(metrics: dict[str, Metrics]) -> str:
+def _format_table(metrics: dict[str, Metrics]) -> str:
     """Return one column a model."""
     rows: list[tuple[Any, ...]] = [("metric", *metrics)]
-    for name, title in tables.TITLES.items():
-        rows.append((title, *(_value(entry, name) for entry in metrics.values())))
-    return output.table(rows)
+    for name, title in tables.METRIC_TITLES.items():
+        rows.append((title, *(_format_metric(entry, name) for entry in metrics.values())))
+    return output.format_table(rows)
 
 
-def _value(metrics: Metrics, name: str) -> str:
+def _format_metric(metrics: Metrics, name: str) -> str:
     value, interval = getattr(metrics, name), metrics.ci.get(name)
     if value is None:
         return "not defined"
     return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
-def _pair_table(pair: PairComparison) -> str:
+def _format_pair_table(pair: PairComparison) -> str:
     """Return the differences of one pair, and the tests beside the bootstrap."""
     rows = [(f"{pair.first} minus {pair.second}", "difference", "95 % interval", "p", "")]
-    for name, title in tables.TITLES.items():
-        rows.append((title, *tables.difference(pair.differences[name])))
-    lines = [output.table(rows)]
+    for name, title in tables.METRIC_TITLES.items():
+        rows.append((title, *tables.format_difference(pair.differences[name])))
+    lines = [output.format_table(rows)]
     if pair.delong:
         lines.append(f"DeLong's test of the AUC over groups: p {pair.delong.p:.3g}")
     test = pair.mcnemar

@@ -25,7 +25,7 @@ def deidentify(
             "UIDs and dates in another run; random and forgotten by default.",
         ),
     ] = None,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Copy the DICOM files of IN to OUT by the basic profile of PS3.15 Annex E.
 
@@ -37,18 +37,18 @@ def deidentify(
         raise typer.BadParameter("expected 32 bytes or more", param_hint="--key")
     from spinefrac.data.deidentify import deidentify as copy
 
-    with output.progress("copying") as report:
+    with output.show_progress("copying") as report:
         result = copy(source, out, key=secret, progress=report)
     if as_json:
-        output.emit_json(
+        output.print_json(
             {
                 "copied": result.copied,
                 "quarantined": [{"path": p, "reason": why} for p, why in result.quarantined],
-                "left_out": [{"path": p, "reason": why} for p, why in result.left_out],
+                "left_out": [{"path": p, "reason": why} for p, why in result.skipped],
             }
         )
         return
-    output.emit(
+    output.print_result(
         f"{result.copied} files copied, {len(result.quarantined)} put into quarantine, "
-        f"{len(result.left_out)} left out because they are not DICOM"
+        f"{len(result.skipped)} left out because they are not DICOM"
     )

@@ -31,7 +31,7 @@ def evaluate(
         bool,
         typer.Option("--keep/--no-keep", help="Keep the result with the model, for the pages."),
     ] = True,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Measure the saved model NAME on the labelled slices of FOLDER, at its own threshold.
 
@@ -40,41 +40,43 @@ def evaluate(
     """
     from spinefrac.data.scan import scan
     from spinefrac.inference import external_evaluation
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
 
-    predictor = open_model(name)
-    with output.progress("reading") as report:
+    predictor = get_predictor(name)
+    with output.show_progress("reading") as report:
         dataset = scan(folder, group_by=group_by, progress=report)
     for left_out in dataset.unreadable:
-        output.note(f"left out: {left_out.path}: {left_out.reason}")
+        output.print_message(f"left out: {left_out.path}: {left_out.reason}")
     for remark in dataset.notes:
-        output.note(remark)
-    with output.progress("answering") as report:
-        evaluation, _ = external_evaluation.evaluate(predictor, dataset, keep=keep, progress=report)
-    if said := evaluation.seen.sentence(evaluation.metrics.n):
-        output.note(f"{'warning' if evaluation.seen.leaky else 'note'}: {said}")
+        output.print_message(remark)
+    with output.show_progress("answering") as report:
+        evaluation, _ = external_evaluation.evaluate_external(
+            predictor, dataset, save=keep, progress_callback=report
+        )
+    if said := evaluation.seen.describe(evaluation.metrics.n):
+        output.print_message(f"{'warning' if evaluation.seen.has_leakage else 'note'}: {said}")
     if as_json:
-        output.emit_json(_result(evaluation, keep))
+        output.print_json(_to_json(evaluation, keep))
         return
-    output.emit(tables.metrics_table(evaluation.metrics.to_dict()))
+    output.print_result(tables.format_metrics_table(evaluation.metrics.to_dict()))
     if found := evaluation.pointing:
         interval = f" (95 % interval {found.ci[0]:.2f} to {found.ci[1]:.2f})" if found.ci else ""
-        output.emit(
+        output.print_result(
             f"hottest point of the heat map inside a fracture's box: {found.hits} of "
             f"{found.slices} slices, {found.share:.2f}{interval}; by chance {found.chance:.2f}"
         )
     if evaluation.shift:
-        output.emit("\n" + tables.shift_table(evaluation.shift))
+        output.print_result("\n" + tables.format_shift_table(evaluation.shift))
     else:
-        output.note(
+        output.print_message(
             "the probability of an imported model is not calibrated, and its threshold of "
             f"{evaluation.metrics.threshold:g} was not chosen on any data"
         )
 
 
-def _result(evaluation: Evaluation, kept: bool) -> dict[str, Any]:
+def _to_json(evaluation: Evaluation, kept: bool) -> dict[str, Any]:
     """Return the metrics as scripts rely on them, and what belongs to them."""
     whole = evaluation.to_dict()
     metrics = whole.pop("metrics")
     del whole["card_hash"]
-    return {**metrics, **whole, "leaky": evaluation.seen.leaky, "kept": kept}
+    return {**metrics, **whole, "leaky": evaluation.seen.has_leakage, "kept": kept}

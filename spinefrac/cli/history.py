@@ -10,14 +10,14 @@ import typer
 from spinefrac.cli import output
 
 
-def history(
+def manage_history(
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write all of it there, as CSV or JSON by its end."),
     ] = None,
     last: Annotated[int, typer.Option(min=1, help="How many to list, the newest first.")] = 20,
     clear: Annotated[bool, typer.Option("--clear", help="Forget everything.")] = False,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """List, export or clear the answers that were given and what was said of them.
 
@@ -34,22 +34,22 @@ def history(
     if clear:
         count = kept.clear()
         if as_json:
-            output.emit_json({"cleared": count})
+            output.print_json({"cleared": count})
         else:
-            output.emit(f"{count} answers forgotten")
+            output.print_result(f"{count} answers forgotten")
         return
-    found = kept.entries(None if out is not None else last)
+    found = kept.list_entries(None if out is not None else last)
     if out is not None:
         text = kept.to_csv(found) if out.suffix.lower() == ".csv" else kept.to_json(found)
         out.write_text(text, encoding="utf-8")
         if as_json:
-            output.emit_json({"file": str(out), "answers": len(found)})
+            output.print_json({"file": str(out), "answers": len(found)})
         else:
-            output.emit(f"{out}: {len(found)} answers")
+            output.print_result(f"{out}: {len(found)} answers")
     elif as_json:
         from dataclasses import asdict
 
-        output.emit_json([asdict(entry) for entry in found])
+        output.print_json([asdict(entry) for entry in found])
     else:
         rows = [("given", "model", "answer", "probability", "said", "note", "picture")]
         rows += [
@@ -59,9 +59,9 @@ def history(
                 entry.label,
                 f"{entry.probability:.3f}",
                 entry.verdict or "–",
-                output.one_line(entry.note)[:40],
+                output.to_one_line(entry.note)[:40],
                 entry.picture[:12],
             )
             for entry in found
         ]
-        output.emit(output.table(rows) if found else "Nothing was answered yet.")
+        output.print_result(output.format_table(rows) if found else "Nothing was answered yet.")

@@ -12,7 +12,7 @@ from spinefrac.cli import output
 _AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
-def import_(
+def import_data(
     kind: Annotated[
         str,
         typer.Argument(
@@ -49,43 +49,43 @@ def import_(
         typer.Option(min=1, help="Slices of each class of a study, evenly spaced.", metavar="N"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draw of studies.")] = 0,
-    outside: Annotated[
+    include_outside_boxes: Annotated[
         bool,
         typer.Option(
             "--outside-boxes",
             help="RSNA: take slices of fractured studies outside every box as normal.",
         ),
     ] = False,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Bring a public data set into OUT as labelled slices.
 
     The same command continues an import that was interrupted.
     """
-    from spinefrac.data.importers import KINDS, bring
-    from spinefrac.data.importers.plan import Choice
+    from spinefrac.data.importers import KINDS, import_dataset
+    from spinefrac.data.importers.plan import ImportSelection
 
     if kind not in KINDS:
         raise typer.BadParameter(f"expected {', '.join(KINDS)} to import, got '{kind}'")
     if axis not in _AXES:
         raise typer.BadParameter(f"expected --axis {', '.join(_AXES)}, got '{axis}'")
-    with output.progress("importing studies") as report:
-        result = bring(
+    with output.show_progress("importing studies") as report:
+        result = import_dataset(
             kind,
             source,
             out,
             labels=labels,
             axis=_AXES[axis],
-            choice=Choice(studies, per_study, seed, outside),
+            selection=ImportSelection(studies, per_study, seed, include_outside_boxes),
             progress=report,
         )
     if as_json:
-        output.emit_json(result.to_dict())
+        output.print_json(result.to_dict())
         return
-    output.emit(
+    output.print_result(
         f"{out}: {result.slices:,} slices ({result.fracture:,} fracture, {result.normal:,} "
         f"normal) of {result.groups:,} patients, {result.boxes:,} boxes; {result.written:,} "
         "written now"
     )
     for reason, count in result.left_out.items():
-        output.emit(f"left out: {count:,} {reason}")
+        output.print_result(f"left out: {count:,} {reason}")

@@ -10,7 +10,7 @@ import typer
 
 from spinefrac.cli import models_transfer, output, tables
 from spinefrac.errors import ModelError
-from spinefrac.evaluation.operating_point import CHOSEN_HERE
+from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 
 if TYPE_CHECKING:
     from spinefrac.store.card import Card
@@ -25,10 +25,12 @@ app.command("pull")(models_transfer.pull)
 app.command("log")(models_transfer.log_model)
 
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)
+]
 
 
-class Order(StrEnum):
+class SortKey(StrEnum):
     """What a list of saved models is sorted by."""
 
     NAME = "name"
@@ -39,12 +41,12 @@ class Order(StrEnum):
 
 @app.command("list")
 def list_models(
-    everything: Annotated[bool, typer.Option("--all", help="Archived ones too.")] = False,
+    include_archived: Annotated[bool, typer.Option("--all", help="Archived ones too.")] = False,
     tag: Annotated[
         str | None, typer.Option(metavar="TAG", help="Only with this tag.", show_default=False)
     ] = None,
-    sort: Annotated[Order, typer.Option(help="Best, newest or largest first.")] = Order.NAME,
-    as_json: output.Json = False,
+    sort: Annotated[SortKey, typer.Option(help="Best, newest or largest first.")] = SortKey.NAME,
+    as_json: output.JsonOption = False,
 ) -> None:
     """List saved models, and why one cannot be used."""
     from spinefrac.store import repository
@@ -53,31 +55,31 @@ def list_models(
         model
         for model in repository.list_models()
         if isinstance(model, repository.DamagedModel)
-        or ((everything or not model.archived) and _has(model, tag))
+        or ((include_archived or not model.archived) and _has_tag(model, tag))
     ]
     if tag is not None:
         found = [model for model in found if isinstance(model, repository.SavedModel)]
     entries = [
         {"id": model.id, "error": model.reason}
         if isinstance(model, repository.DamagedModel)
-        else entry(model)
+        else to_json_entry(model)
         for model in found
     ]
-    entries = _sorted(entries, sort)
+    entries = _sort_entries(entries, sort)
     if as_json:
-        output.emit_json(entries)
+        output.print_json(entries)
     elif entries:
         head = ("model", "", "AUC (95 % interval)", "data", "saved", "size")
-        output.emit(output.table([head, *map(_row, entries)]))
+        output.print_result(output.format_table([head, *map(_format_row, entries)]))
 
 
 @app.command("show")
 def show(
-    name: Name,
-    markdown: Annotated[
+    name: NameArgument,
+    as_markdown: Annotated[
         bool, typer.Option("--card", help="Print the whole model card as Markdown.")
     ] = False,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Show a saved model's card: data, settings, folds, metrics with intervals, threshold."""
     from spinefrac.store import card_markdown, lineage, repository
@@ -85,10 +87,10 @@ def show(
     model = repository.load(name)
     card = model.card
     if as_json:
-        output.emit_json({**card.to_dict(), **_in_force(model)})
+        output.print_json({**card.to_dict(), **_get_annotations(model)})
         return
-    if markdown:
-        output.emit(card_markdown.markdown(model).rstrip("\n"))
+    if as_markdown:
+        output.print_result(card_markdown.render_markdown(model).rstrip("\n"))
         return
     point = card.operating_point
     lines = [
@@ -96,11 +98,11 @@ def show(
         *([f"tags: {', '.join(model.tags)}"] if model.tags else []),
         f"saved {card.created}; network {card.network}, {card.parameters} weights"
         + (" a fold" if card.folds else ""),
-        _trained_on(card),
+        _describe_training_data(card),
         *([f"audit of the data: {card.audit_verdict}"] if card.audit_verdict else []),
         *(
-            [f"lineage: {' <- '.join(step.sentence for step in line)}"]
-            if len(line := lineage.ancestors(model)) > 1
+            [f"lineage: {' <- '.join(step.description for step in line)}"]
+            if len(line := lineage.list_ancestors(model)) > 1
             else []
         ),
         f"threshold {point.threshold:.3f} (rule {point.rule}), "
@@ -110,29 +112,29 @@ def show(
         lines += [
             "",
             f"out-of-fold, {len(card.folds)} folds:",
-            tables.metrics_table(card.metrics.to_dict()),
-            CHOSEN_HERE,
+            tables.format_metrics_table(card.metrics.to_dict()),
+            THRESHOLD_OPTIMISM_NOTE,
         ]
     else:
         lines.append(f"no out-of-fold numbers: measure it with `spinefrac evaluate {name} FOLDER`")
-    output.emit("\n".join(lines))
+    output.print_result("\n".join(lines))
 
 
-def _has(model: Any, tag: str | None) -> bool:
+def _has_tag(model: Any, tag: str | None) -> bool:
     return tag is None or tag.casefold() in (word.casefold() for word in model.tags)
 
 
-def _sorted(entries: list[dict[str, Any]], by: Order) -> list[dict[str, Any]]:
+def _sort_entries(entries: list[dict[str, Any]], sort_key: SortKey) -> list[dict[str, Any]]:
     """Sort by name, or by what is best, newest or largest; what lacks it comes last."""
-    if by is Order.NAME:
+    if sort_key is SortKey.NAME:
         return sorted(entries, key=lambda entry: entry["id"])
-    key = {Order.DATE: "created", Order.AUC: "auc", Order.SIZE: "size"}[by]
+    key = {SortKey.DATE: "created", SortKey.AUC: "auc", SortKey.SIZE: "size"}[sort_key]
     known = [entry for entry in entries if entry.get(key) is not None]
     unknown = [entry for entry in entries if entry.get(key) is None]
     return sorted(known, key=lambda entry: entry[key], reverse=True) + unknown
 
 
-def _in_force(model: Any) -> dict[str, Any]:
+def _get_annotations(model: Any) -> dict[str, Any]:
     """Return what may differ from the card by now, and what people wrote since."""
     return {
         "id": model.id,
@@ -143,7 +145,7 @@ def _in_force(model: Any) -> dict[str, Any]:
     }
 
 
-def _trained_on(card: Card) -> str:
+def _describe_training_data(card: Card) -> str:
     """Say in one line what the model learned from, or where it was imported from."""
     if card.data:
         data = card.data
@@ -161,12 +163,12 @@ def _trained_on(card: Card) -> str:
     return "what it was trained on is not known"
 
 
-def entry(model: Any) -> dict[str, Any]:
+def to_json_entry(model: Any) -> dict[str, Any]:
     """Return one model's line as JSON."""
     card, metrics, data = model.card, model.card.metrics, model.card.data
     return {
-        **_in_force(model),
-        "default": model.id == _default(),
+        **_get_annotations(model),
+        "default": model.id == _get_default_id(),
         "created": card.created,
         "trained_by": card.trained_by,
         "parent": asdict(card.parent) if card.parent else None,
@@ -183,17 +185,17 @@ def entry(model: Any) -> dict[str, Any]:
     }
 
 
-def _default() -> str:
+def _get_default_id() -> str:
     from spinefrac.store import repository
 
     try:
-        return repository.default_id()
+        return repository.get_default_id()
     except ModelError as error:
-        output.note(str(error))
+        output.print_message(str(error))
         return ""
 
 
-def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+def _format_row(entry: dict[str, Any]) -> tuple[str, ...]:
     """Return one model's line for people."""
     if "error" in entry:
         return entry["id"], "damaged", "-", entry["error"], "", ""

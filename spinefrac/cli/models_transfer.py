@@ -10,24 +10,26 @@ import typer
 
 from spinefrac.cli import output
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)]
-NewName = Annotated[
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)
+]
+NameOption = Annotated[
     str | None,
     typer.Option("--name", metavar="NAME", help="Name to save it under.", show_default=False),
 ]
 
 
-class Scale(StrEnum):
+class InputScale(StrEnum):
     """Grey values that a network from elsewhere takes; see `store.asking.SCALES`."""
 
-    WHOLE = "0..255"
+    FULL = "0..255"
     UNIT = "0..1"
     SIGNED = "-1..1"
     IMAGENET = "imagenet"
     IMAGENET_BGR = "imagenet-bgr"
 
 
-class Output(StrEnum):
+class OutputActivation(StrEnum):
     """What a network from elsewhere gives."""
 
     SIGMOID = "sigmoid"
@@ -35,7 +37,7 @@ class Output(StrEnum):
     LOGITS = "logits"
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """A format in an exported archive; see `store.exporting.FORMATS`."""
 
     KERAS = "keras"
@@ -48,9 +50,9 @@ class Format(StrEnum):
 
 
 def export_model(
-    name: Name,
+    name: NameArgument,
     formats: Annotated[
-        list[Format] | None,
+        list[ExportFormat] | None,
         typer.Option(
             "--format",
             help="May be given several times. Keras and ONNX are always in the archive; h5, "
@@ -70,7 +72,7 @@ def export_model(
             "They may name patients; otherwise they become numbers.",
         ),
     ] = False,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Write the saved model NAME as one ZIP, with its card and a script that needs no spinefrac.
 
@@ -82,35 +84,37 @@ def export_model(
 
     chosen = [entry.value for entry in formats or []]
     model = repository.load(name)
-    if Format.ALL.value in chosen:
+    if ExportFormat.ALL.value in chosen:
         whole = repository.KERAS_FILE in model.card.files
         chosen = list(export.FORMATS) if whole else ["onnx"]
-    done = export.export(model, out or Path(f"{name}.zip"), chosen, keep_names=keep_names)
+    done = export.export_model(model, out or Path(f"{name}.zip"), chosen, keep_names=keep_names)
     if as_json:
-        output.emit_json(done.to_dict())
+        output.print_json(done.to_dict())
         return
     rows = [("format", "file", "size", "largest difference")]
     rows += [
         (entry.format, entry.file, f"{entry.bytes / 1e6:.2f} MB", f"{entry.largest_difference:.1e}")
         for entry in done.formats
     ]
-    output.emit(output.table(rows))
+    output.print_result(output.format_table(rows))
     for entry in done.formats:
         if loss := entry.loss:
             low, high = loss["auc_interval"] or (float("nan"),) * 2
-            output.emit(
+            output.print_result(
                 f"8-bit LiteRT on {loss['slices']} {loss['measured_on']}: AUC "
                 f"{loss['auc_int8']:.4f} against {loss['auc_float']:.4f}, difference "
                 f"{loss['auc_difference']:+.4f} ({low:+.4f} to {high:+.4f}); "
                 f"{100 * loss['same_calls']:.1f} % of the slices called alike"
             )
-    output.emit(
+    output.print_result(
         f"{done.path}: {done.bytes / 1e6:.2f} MB; predict.py in it differs by at most "
         f"{done.script['largest_difference']:.1e} from spinefrac on "
         f"{done.script['slices']} rendered slices"
     )
     if keep_names:
-        output.note("note: oof.csv in it names the files and groups of the training slices")
+        output.print_message(
+            "note: oof.csv in it names the files and groups of the training slices"
+        )
 
 
 def import_model(
@@ -122,7 +126,7 @@ def import_model(
             show_default=False,
         ),
     ],
-    name: NewName = None,
+    name: NameOption = None,
     size: Annotated[
         int | None,
         typer.Option(metavar="PIXELS", help="Side of the square input.", show_default=False),
@@ -132,15 +136,15 @@ def import_model(
         typer.Option(metavar="1|3", help="Channels of the input.", show_default=False),
     ] = None,
     scale: Annotated[
-        Scale | None,
+        InputScale | None,
         typer.Option(
             help="Grey values the network was trained on; imagenet and imagenet-bgr are the "
             "means and deviations of keras.applications' torch and caffe modes.",
             show_default=False,
         ),
     ] = None,
-    output_form: Annotated[
-        Output | None,
+    output_activation: Annotated[
+        OutputActivation | None,
         typer.Option("--output", help="What the network gives.", show_default=False),
     ] = None,
     positive_class: Annotated[
@@ -166,7 +170,7 @@ def import_model(
         ),
     ] = "500,2000",
     note: Annotated[str, typer.Option(help="What the model is for.")] = "",
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Take a model from elsewhere, a ZIP or a network, after looking at it in a closed process.
 
@@ -178,40 +182,40 @@ def import_model(
     from spinefrac.exchange import import_model as importing
     from spinefrac.records import Preprocessing
 
-    given = importing.Answers(
+    given = importing.DeclaredIO(
         size,
         channels,
         scale.value if scale else None,
-        output_form.value if output_form else None,
+        output_activation.value if output_activation else None,
         positive_class,
     )
     center, width = parse_window(window)
     preprocessing = Preprocessing(window_center=center, window_width=width, bone_crop=crop)
-    model = importing.import_file(file, name, given=given, preprocessing=preprocessing, note=note)
-    found = importing.summary(model)
+    model = importing.import_file(file, name, user_io=given, preprocessing=preprocessing, note=note)
+    found = importing.summarize_import(model)
     if as_json:
-        output.emit_json(found)
+        output.print_json(found)
         return
-    if model.measured:
-        output.emit(f"{model.id}: imported with its card and its out-of-fold numbers")
+    if model.has_out_of_fold:
+        output.print_result(f"{model.id}: imported with its card and its out-of-fold numbers")
     else:
         origin = model.card.origin
         assert origin is not None
         size = model.preprocessing.size
-        output.emit(
+        output.print_result(
             f"{model.id}: takes {size} x {size} x {origin.channels} in {origin.scale}, gives "
             f"{origin.output}, class {origin.positive_class} is fracture (from the file: "
             f"{', '.join(origin.recognised) or 'nothing'}); largest difference of a logit to the "
             f"network as it came: {found['largest_difference']:.2g}"
         )
-        output.note(
+        output.print_message(
             f"not calibrated, threshold {model.threshold:g} not chosen, no numbers yet: measure it "
             f"with `spinefrac evaluate {model.id} FOLDER`"
         )
 
 
 def push(
-    name: Name,
+    name: NameArgument,
     address: Annotated[
         str,
         typer.Argument(
@@ -220,7 +224,7 @@ def push(
             show_default=False,
         ),
     ],
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Copy the saved model NAME to URL/NAME, every file checked after it arrived.
 
@@ -232,13 +236,13 @@ def push(
     from spinefrac.exchange import remote
     from spinefrac.store import repository
 
-    with output.progress("pushing") as report:
+    with output.show_progress("pushing") as report:
         done = remote.push(repository.load(name), address, report)
     if as_json:
-        output.emit_json(asdict(done))
+        output.print_json(asdict(done))
     else:
         said = "was there already" if done.already else f"pushed, {done.bytes / 1e6:.2f} MB"
-        output.emit(f"{done.model}: {said}, at {done.address}")
+        output.print_result(f"{done.model}: {said}, at {done.address}")
 
 
 def pull(
@@ -248,23 +252,23 @@ def pull(
             metavar="URL", help="Where a model was pushed: URL/NAME.", show_default=False
         ),
     ],
-    name: NewName = None,
-    as_json: output.Json = False,
+    name: NameOption = None,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Copy the model at URL here, every file checked against its card before it appears."""
     from dataclasses import asdict
 
     from spinefrac.exchange import remote
 
-    with output.progress("pulling") as report:
+    with output.show_progress("pulling") as report:
         done = remote.pull(address, name, report)
     if as_json:
-        output.emit_json(asdict(done))
+        output.print_json(asdict(done))
     else:
-        output.emit(f"{done.model}: pulled from {done.address}, {done.bytes / 1e6:.2f} MB")
+        output.print_result(f"{done.model}: pulled from {done.address}, {done.bytes / 1e6:.2f} MB")
 
 
-def log_model(name: Name, as_json: output.Json = False) -> None:
+def log_model(name: NameArgument, as_json: output.JsonOption = False) -> None:
     """Tell the MLflow server in SPINEFRAC_MLFLOW_URI of the saved model NAME.
 
     Training does so by itself where that variable is set. Settings, history, metrics with their
@@ -276,8 +280,8 @@ def log_model(name: Name, as_json: output.Json = False) -> None:
     from spinefrac.exchange import mlflow_logging
     from spinefrac.store import repository
 
-    done = mlflow_logging.log(repository.load(name))
+    done = mlflow_logging.log_model(repository.load(name))
     if as_json:
-        output.emit_json(asdict(done))
+        output.print_json(asdict(done))
     else:
-        output.emit(f"{name}: run {done.run}, version {done.version} at {done.address}")
+        output.print_result(f"{name}: run {done.run}, version {done.version} at {done.address}")

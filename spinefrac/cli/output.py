@@ -12,41 +12,41 @@ from typing import Annotated, Any
 import typer
 
 #: The option that every command has.
-Json = Annotated[
+JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else there.")
 ]
 
 
-def emit_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print the result as JSON."""
     print(json.dumps(value, indent=2, allow_nan=False), flush=True)
 
 
-def emit(text: str) -> None:
+def print_result(text: str) -> None:
     """Print the result for people."""
     encoding = sys.stdout.encoding or "utf-8"
     # A file name may hold bytes, and the text signs, that the terminal cannot show.
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
-def note(message: str) -> None:
+def print_message(message: str) -> None:
     """Say something on stderr, in one line."""
-    print(one_line(message), file=sys.stderr, flush=True)
+    print(to_one_line(message), file=sys.stderr, flush=True)
 
 
-def fail(message: str, status: int = 1) -> int:
+def print_error(message: str, status: int = 1) -> int:
     """Say on stderr what went wrong, in one line, and return the exit status."""
-    note(f"error: {message}")
+    print_message(f"error: {message}")
     return status
 
 
-def one_line(message: str) -> str:
+def to_one_line(message: str) -> str:
     """Fold white space and blot out control characters, which a file name may smuggle in."""
     folded = " ".join(message.split())
     return "".join(sign if sign.isprintable() else "?" for sign in folded)
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def format_table(rows: Sequence[Sequence[str]]) -> str:
     """Lay rows out in columns; the first row is the head."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -56,7 +56,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 @contextmanager
-def stdout_kept_clean() -> Iterator[None]:
+def redirect_stdout_to_stderr() -> Iterator[None]:
     """Send what libraries and worker processes print on stdout to stderr meanwhile."""
     sys.stdout.flush()
     kept = os.dup(1)
@@ -70,7 +70,7 @@ def stdout_kept_clean() -> Iterator[None]:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def show_progress(description: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on stderr where that is a terminal; yields what is told (done, of all)."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
@@ -81,5 +81,5 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -20,14 +20,14 @@ class Difficulty(StrEnum):
     HARD = "hard"
 
 
-class Format(StrEnum):
+class ImageFormat(StrEnum):
     """How the slices are written."""
 
     PNG = "png"
     DICOM = "dicom"
 
 
-def phantom(
+def generate_phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.", show_default=False)],
     patients: Annotated[int, typer.Option(min=2, max=9999, help="Patients.")] = 60,
     slices: Annotated[int, typer.Option(min=1, max=999, help="Slices of each patient.")] = 12,
@@ -35,9 +35,9 @@ def phantom(
     difficulty: Annotated[
         Difficulty, typer.Option(help="How hard fractures are to see.")
     ] = Difficulty.STANDARD,
-    format: Annotated[Format, typer.Option(help="How slices are written.")] = Format.PNG,
+    format: Annotated[ImageFormat, typer.Option(help="How slices are written.")] = ImageFormat.PNG,
     size: Annotated[int, typer.Option(help="Side of a slice in pixels: 512 or 256.")] = 512,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Render synthetic axial vertebrae, with and without fractures, as a data set in OUT.
 
@@ -46,11 +46,11 @@ def phantom(
     """
     if size not in (256, 512):
         raise typer.BadParameter(f"expected 512 or 256, got {size}", param_hint="--size")
-    from spinefrac.data.phantom import write
+    from spinefrac.data.phantom import write_phantom
 
     start = time.perf_counter()
-    with output.progress("rendering") as report:
-        summary = write(
+    with output.show_progress("rendering") as report:
+        summary = write_phantom(
             out,
             patients=patients,
             slices=slices,
@@ -62,9 +62,9 @@ def phantom(
         )
     seconds = time.perf_counter() - start
     if as_json:
-        output.emit_json({**summary.to_dict(), "seconds": round(seconds, 1)})
+        output.print_json({**summary.to_dict(), "seconds": round(seconds, 1)})
     else:
-        output.emit(
+        output.print_result(
             f"{summary.folder}: {summary.slices} slices ({summary.fracture} fracture, "
             f"{summary.normal} normal) of {summary.patients} patients "
             f"({summary.fractured_patients} fractured) in {seconds:.1f} s"

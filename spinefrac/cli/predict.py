@@ -17,7 +17,7 @@ from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
 if TYPE_CHECKING:
     from spinefrac.imaging.series_grouping import SeriesSlice
     from spinefrac.inference.predictor import Predictor
-    from spinefrac.report.prediction_report import Reported
+    from spinefrac.report.prediction_report import ReportSlice
     from spinefrac.store.card import Card
 
 
@@ -76,7 +76,7 @@ def predict(
             "several times. Nothing of the patient is in it otherwise.",
         ),
     ] = None,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Answer, for each FILE, how probable a fracture is. Not a medical device.
 
@@ -94,48 +94,52 @@ def predict(
             "--heatmap-dir draws slices and --series answers on series; give one of them",
             param_hint="--series",
         )
-    if report is not None and (series or any(predict_series.holds_many(file) for file in files)):
+    if report is not None and (
+        series or any(predict_series.is_folder_or_zip(file) for file in files)
+    ):
         raise typer.BadParameter(
             "a report is on single files; give the slices that belong in it, and no folder, ZIP "
             "or --series",
             param_hint="--report",
         )
     if report is not None:
-        prediction_report.check(report, identity or (), len(files))
+        prediction_report.validate_options(report, identity or (), len(files))
     elif identity:
         raise typer.BadParameter("it belongs to --report; give both", param_hint="--identity")
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
 
-    predictor = open_model(model)
-    _warn(predictor.model.card, heatmap_dir)
+    predictor = get_predictor(model)
+    _warn_about_model(predictor.model.card, heatmap_dir)
     if heatmap_dir:
         heatmap_dir.mkdir(parents=True, exist_ok=True)
     answers: list[dict[str, Any]] = []
-    parts: list[Reported] | None = [] if report else None
+    parts: list[ReportSlice] | None = [] if report else None
     given = (
-        predict_series.answers(predictor, files)
+        predict_series.predict_paths(predictor, files)
         if series
-        else _answers(predictor, files, heatmap_dir, look, parts)
+        else _predict_files(predictor, files, heatmap_dir, look, parts)
     )
     for answer in given:
         answers.append(answer)
         if not as_json and "error" not in answer:
-            output.emit(predict_series.sentence(answer) if series else _sentence(answer))
+            output.print_result(
+                predict_series.format_prediction(answer) if series else _format_prediction(answer)
+            )
         if "error" in answer:
-            output.note(f"error: {answer['error']}")
+            output.print_message(f"error: {answer['error']}")
     if report and parts:
-        prediction_report.write(report, parts, predictor, identity or ())
+        prediction_report.write_report(report, parts, predictor, identity or ())
     elif report:
-        output.note("no slice was answered, so there is no report")
+        output.print_message("no slice was answered, so there is no report")
     if as_json:
-        output.emit_json(answers)
+        output.print_json(answers)
     else:
-        output.note(NOT_A_MEDICAL_DEVICE)
+        output.print_message(NOT_A_MEDICAL_DEVICE)
     if any("error" in answer for answer in answers):
         raise typer.Exit(1)
 
 
-def _warn(card: Card, heatmap_dir: Path | None) -> None:
+def _warn_about_model(card: Card, heatmap_dir: Path | None) -> None:
     """Say what limits every answer of the model; refuse what it cannot give."""
     if heatmap_dir and card.heatmap == "none":
         raise ModelError(
@@ -143,48 +147,50 @@ def _warn(card: Card, heatmap_dir: Path | None) -> None:
             "--heatmap-dir out, or choose a model that was trained here"
         )
     if card.origin:
-        output.note(
+        output.print_message(
             "warning: the model was imported: its probability is not calibrated, its threshold of "
             f"{card.operating_point.threshold:g} was not chosen, and inputs are not checked; "
             "measure it with `spinefrac evaluate`"
         )
     if card.audit_verdict in ("caution", "unusable"):
-        output.note(
+        output.print_message(
             f"warning: the audit of this model's training data said {card.audit_verdict}: its "
             "answers may rest on other things than the fracture"
         )
 
 
-def _answers(
+def _predict_files(
     predictor: Predictor,
     files: list[Path],
     heatmap_dir: Path | None,
     window: tuple[float, float] | None,
-    parts: list[Reported] | None,
+    report_slices: list[ReportSlice] | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one JSON object a slice: one a file, and one a slice of a folder or ZIP.
 
-    Slices of single files are collected in `parts` where a report is wanted.
+    Slices of single files are collected in `report_slices` where a report is wanted.
     """
     from spinefrac import imaging
 
     for file in files:
-        if predict_series.holds_many(file):
-            yield from _inside(predictor, file, heatmap_dir, window)
+        if predict_series.is_folder_or_zip(file):
+            yield from _predict_container(predictor, file, heatmap_dir, window)
             continue
         try:
             ct = imaging.read(file, name=str(file))
         except ImageError as error:
-            yield {"file": str(file), "error": output.one_line(str(error))}
+            yield {"file": str(file), "error": output.to_one_line(str(error))}
             continue
         prediction = predictor.predict(ct)
-        yield _answer(predictor, ct, prediction, str(file), heatmap_dir, window)
-        if parts is not None:
-            number = len(parts) + 1
-            parts.append(prediction_report.reported(predictor, number, ct, prediction, file))
+        yield _to_json_prediction(predictor, ct, prediction, str(file), heatmap_dir, window)
+        if report_slices is not None:
+            number = len(report_slices) + 1
+            report_slices.append(
+                prediction_report.build_report_slice(predictor, number, ct, prediction, file)
+            )
 
 
-def _inside(
+def _predict_container(
     predictor: Predictor,
     path: Path,
     heatmap_dir: Path | None,
@@ -194,41 +200,45 @@ def _inside(
     from spinefrac.inference import batch
 
     try:
-        found = predict_series.arranged(path)
+        found = predict_series.collect_series(path)
     except ImageError as error:
-        yield {"file": str(path), "error": output.one_line(str(error))}
+        yield {"file": str(path), "error": output.to_one_line(str(error))}
         return
-    parts = [part for one in found.series for part in one.slices] + list(found.singles)
+    parts = [part for one in found.series for part in one.slices] + list(found.single_slices)
     verdict = predictor.model.card.audit_verdict
     if heatmap_dir is None:
-        with output.progress("answering") as tell:
+        with output.show_progress("answering") as tell:
             for done, (part, one) in enumerate(
-                zip(parts, batch.answer(predictor, parts), strict=True)
+                zip(parts, batch.predict_slices(predictor, parts), strict=True)
             ):
                 tell(done, len(parts))
-                answer = batch.as_record(predictor.model.id, replace(one, name=part.file.name))
+                answer = batch.prediction_to_dict(
+                    predictor.model.id, replace(one, name=part.file.name)
+                )
                 if verdict in ("caution", "unusable") and not one.error:
                     answer["audit_verdict"] = verdict
-                yield answer | _slice_number(part)
+                yield answer | _get_slice_number(part)
     else:
         for part in parts:
             try:
                 ct = part.read()
             except ImageError as error:
-                yield {"file": part.file.name, "error": output.one_line(str(error))}
+                yield {"file": part.file.name, "error": output.to_one_line(str(error))}
                 continue
             given, name = predictor.predict(ct), part.file.name
-            yield _answer(predictor, ct, given, name, heatmap_dir, window) | _slice_number(part)
+            yield _to_json_prediction(
+                predictor, ct, given, name, heatmap_dir, window
+            ) | _get_slice_number(part)
     for entry in found.unreadable:
-        yield {"file": entry.path, "error": output.one_line(entry.reason)}
+        yield {"file": entry.path, "error": output.to_one_line(entry.reason)}
 
 
-def _slice_number(part: SeriesSlice) -> dict[str, int]:
+def _get_slice_number(part: SeriesSlice) -> dict[str, int]:
     """Say which slice of its file it is, from 1, where the file holds several."""
     return {} if part.frame is None else {"slice": part.frame + 1}
 
 
-def _answer(
+def _to_json_prediction(
     predictor: Predictor,
     ct: CtSlice,
     prediction: Prediction,
@@ -268,7 +278,7 @@ def _write_heatmap(
     from spinefrac.viz import heatmap
 
     assert prediction.heatmap is not None  # _warn has refused
-    picture = heatmap.overlay(imaging.display(ct, window), prediction.heatmap)
+    picture = heatmap.overlay_heatmap(imaging.to_display(ct, window), prediction.heatmap)
     _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     for number in count(1):
         path = folder / (f"{stem}-heatmap.png" if number == 1 else f"{stem}-heatmap-{number}.png")
@@ -296,7 +306,7 @@ def parse_window(text: str) -> tuple[float, float]:
     return center, width
 
 
-def _sentence(answer: dict[str, Any]) -> str:
+def _format_prediction(answer: dict[str, Any]) -> str:
     """Return one line for people."""
     check = answer["input_check"]
     doubt = (

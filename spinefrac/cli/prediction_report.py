@@ -12,55 +12,55 @@ import typer
 if TYPE_CHECKING:
     from spinefrac.inference.predictor import Predictor
     from spinefrac.records import CtSlice, Prediction
-    from spinefrac.report.prediction_report import Reported
+    from spinefrac.report.prediction_report import ReportSlice
 
 #: Slices that one report holds; each has its pictures in it.
-MOST = 100
+MAX_SLICES = 100
 
-_ENDINGS = (".html", ".pdf", ".json", ".zip")
+_SUFFIXES = (".html", ".pdf", ".json", ".zip")
 
 
-def check(path: Path, identity: Sequence[str], count: int) -> None:
+def validate_options(path: Path, identity: Sequence[str], count: int) -> None:
     """Refuse what cannot be meant, before anything is answered."""
-    from spinefrac.report.prediction_report import IDENTITY
+    from spinefrac.report.prediction_report import IDENTITY_KEYWORDS
 
-    if path.suffix.lower() not in _ENDINGS:
+    if path.suffix.lower() not in _SUFFIXES:
         raise typer.BadParameter(
-            f"expected a file ending in {', '.join(_ENDINGS)} (DICOM), got {path}",
+            f"expected a file ending in {', '.join(_SUFFIXES)} (DICOM), got {path}",
             param_hint="--report",
         )
     if path.is_dir() or not path.parent.is_dir():
         raise typer.BadParameter(
             f"expected a file in a folder that exists, got {path}", param_hint="--report"
         )
-    if unknown := sorted(set(identity) - set(IDENTITY)):
+    if unknown := sorted(set(identity) - set(IDENTITY_KEYWORDS)):
         raise typer.BadParameter(
-            f"expected {', '.join(IDENTITY)}, got {unknown[0]}", param_hint="--identity"
+            f"expected {', '.join(IDENTITY_KEYWORDS)}, got {unknown[0]}", param_hint="--identity"
         )
-    if count > MOST:
+    if count > MAX_SLICES:
         raise typer.BadParameter(
-            f"a report holds {MOST} slices, got {count}: make several", param_hint="--report"
+            f"a report holds {MAX_SLICES} slices, got {count}: make several", param_hint="--report"
         )
 
 
-def reported(
+def build_report_slice(
     predictor: Predictor, number: int, ct: CtSlice, prediction: Prediction, file: Path
-) -> Reported:
+) -> ReportSlice:
     """Return one slice for the report, with the region check; its file's name stays out."""
     from spinefrac.inference import occlusion
-    from spinefrac.report.prediction_report import Reported
+    from spinefrac.report.prediction_report import ReportSlice
 
-    return Reported(
+    return ReportSlice(
         f"Slice {number}",
         ct,
         prediction,
         file.read_bytes() if ct.format == "dicom" else None,
-        None if prediction.heatmap is None else occlusion.measure(predictor, prediction),
+        None if prediction.heatmap is None else occlusion.run_occlusion_test(predictor, prediction),
     )
 
 
-def write(
-    path: Path, parts: Sequence[Reported], predictor: Predictor, identity: Sequence[str]
+def write_report(
+    path: Path, parts: Sequence[ReportSlice], predictor: Predictor, identity: Sequence[str]
 ) -> None:
     """Write the report beside and rename it, so that half of one is never seen."""
     from spinefrac.report import dicom_results, html, pdf, prediction_report
@@ -68,12 +68,16 @@ def write(
     model, kind = predictor.model, path.suffix.lower()
     if kind == ".json":
         content = json.dumps(
-            prediction_report.to_json(parts, model, ticked=identity), indent=2
+            prediction_report.to_dict(parts, model, identity_keywords=identity), indent=2
         ).encode()
     elif kind == ".zip":
-        content = dicom_results.zipped(dicom_results.results(parts, model, ticked=identity))
+        content = dicom_results.zip_files(
+            dicom_results.build_dicom_results(parts, model, identity_keywords=identity)
+        )
     else:
-        document = prediction_report.report(parts, model, ticked=identity)
+        document = prediction_report.build_prediction_report(
+            parts, model, identity_keywords=identity
+        )
         content = (pdf if kind == ".pdf" else html).render(document)
     beside = path.with_name(f".{path.name}.part")
     try:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from spinefrac.cli import output, tables
-from spinefrac.evaluation.operating_point import CHOSEN_HERE
+from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.training import runs
-from spinefrac.training.runs import Event, Progress, Run
+from spinefrac.training.runs import Event, Run, RunProgress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 #: Exit status of a command that was stopped from the keyboard.
 INTERRUPTED = 130
 #: Times a second that the bars are drawn anew.
-_FRAMES = 2
+_REFRESHES_PER_SECOND = 2
 
 
-def to_the_end(run: Run, *, as_json: bool, unattended: Literal["cancel", "leave"]) -> None:
+def watch_run(run: Run, *, as_json: bool, on_interrupt: Literal["cancel", "leave"]) -> None:
     """Show what a run does until it is done, then its result.
 
     Parameters
@@ -31,7 +31,7 @@ def to_the_end(run: Run, *, as_json: bool, unattended: Literal["cancel", "leave"
     run : Run
     as_json : bool
         Print the result as JSON.
-    unattended : str
+    on_interrupt : str
         What an interrupt does to the run where nobody can be asked.
 
     Raises
@@ -40,28 +40,30 @@ def to_the_end(run: Run, *, as_json: bool, unattended: Literal["cancel", "leave"
         What the run failed with.
     """
     try:
-        with _screen(run) as show:
+        with _open_display(run) as show:
             for event in runs.follow(run.id):
                 show(event)
     except KeyboardInterrupt:
-        _interrupted(run, unattended)
+        _handle_interrupt(run, on_interrupt)
         raise typer.Exit(INTERRUPTED) from None
-    _result(runs.get(run.id), as_json)
+    _print_run_result(runs.get_run(run.id), as_json)
 
 
-def _interrupted(run: Run, unattended: Literal["cancel", "leave"]) -> None:
+def _handle_interrupt(run: Run, on_interrupt: Literal["cancel", "leave"]) -> None:
     """Ask once what is meant, and do it."""
-    meant = unattended
+    meant = on_interrupt
     if sys.stdin.isatty() and sys.stderr.isatty():
-        meant = _asked()
-    if meant == "cancel" and runs.get(run.id).open:
+        meant = _prompt_for_action()
+    if meant == "cancel" and runs.get_run(run.id).is_open:
         runs.cancel(run.id)
-        output.note(f"cancelled; `spinefrac runs resume {run.id}` goes on after the last epoch")
+        output.print_message(
+            f"cancelled; `spinefrac runs resume {run.id}` goes on after the last epoch"
+        )
     else:
-        output.note(f"the run goes on; `spinefrac runs follow {run.id}` watches it again")
+        output.print_message(f"the run goes on; `spinefrac runs follow {run.id}` watches it again")
 
 
-def _asked() -> Literal["cancel", "leave"]:
+def _prompt_for_action() -> Literal["cancel", "leave"]:
     print("\nStop watching and let the run go on, or cancel it? [s/c] ", end="", file=sys.stderr)
     sys.stderr.flush()
     try:
@@ -71,23 +73,23 @@ def _asked() -> Literal["cancel", "leave"]:
     return "cancel" if answer.startswith("c") else "leave"
 
 
-def _result(run: Run, as_json: bool) -> None:
-    from spinefrac.training.runner.cross_validation import finished
+def _print_run_result(run: Run, as_json: bool) -> None:
+    from spinefrac.training.runner.cross_validation import load_trained_model
 
-    model = finished(run)
+    model = load_trained_model(run)
     assert run.result is not None
     if as_json:
-        output.emit_json(run.result)
+        output.print_json(run.result)
         return
-    output.emit(
+    output.print_result(
         "\n".join(
             [
                 f"saved {model.id} after {run.result['seconds']:.0f} s",
                 f"groups: {model.data.group_rule}",
                 "",
                 f"out-of-fold, {len(run.result['folds'])} folds:",
-                tables.metrics_table(run.result["oof"]),
-                CHOSEN_HERE,
+                tables.format_metrics_table(run.result["oof"]),
+                THRESHOLD_OPTIMISM_NOTE,
             ]
         )
     )
@@ -97,10 +99,10 @@ def _result(run: Run, as_json: bool) -> None:
 
 
 @contextmanager
-def _screen(run: Run) -> Iterator[Any]:
+def _open_display(run: Run) -> Iterator[Any]:
     """Yield what is told every event: lines, and where stderr is a terminal bars below them."""
     if not sys.stderr.isatty():
-        yield lambda event: _say(event, run)
+        yield lambda event: _print_event(event, run)
         return
     from rich.console import Console
     from rich.live import Live
@@ -110,23 +112,23 @@ def _screen(run: Run) -> Iterator[Any]:
 
         def show(event: Event | None) -> None:
             if event is None:
-                live.update(_bars(runs.progress(run.id)), refresh=True)
+                live.update(_render_bars(runs.get_progress(run.id)), refresh=True)
             elif event.kind != "epoch":  # the bars show those
-                console.print(output.one_line(event.message), markup=False, highlight=False)
+                console.print(output.to_one_line(event.message), markup=False, highlight=False)
 
         yield show
 
 
-def _say(event: Event | None, run: Run) -> None:
+def _print_event(event: Event | None, run: Run) -> None:
     if event is None:
         return
     if event.kind == "epoch":
-        output.note(_epoch_line(event, run))
+        output.print_message(_format_epoch(event, run))
     elif event.kind in ("log", "fold") or event.message in ("continued", "cancelling"):
-        output.note(event.message)
+        output.print_message(event.message)
 
 
-def _epoch_line(event: Event, run: Run) -> str:
+def _format_epoch(event: Event, run: Run) -> str:
     settings = run.settings
     auc = "-" if event.val_auc is None else f"{event.val_auc:.3f}"
     return (
@@ -136,7 +138,7 @@ def _epoch_line(event: Event, run: Run) -> str:
     )
 
 
-def _bars(progress: Progress) -> RenderableType:
+def _render_bars(progress: RunProgress) -> RenderableType:
     """Draw one row a fold and one for all."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -156,19 +158,19 @@ def _bars(progress: Progress) -> RenderableType:
         "all",
         ProgressBar(total=1.0, completed=progress.share, width=30),
         f"{100 * progress.share:.0f} %",
-        _left(progress.seconds_left),
-        _state(progress),
+        _format_time_left(progress.seconds_left),
+        _format_state(progress),
     )
     return table
 
 
-def _left(seconds: float | None) -> str:
+def _format_time_left(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f"{seconds / 60:.0f} min left" if seconds > 90 else f"{seconds:.0f} s left"
 
 
-def _state(progress: Progress) -> str:
+def _format_state(progress: RunProgress) -> str:
     run = progress.run
     if run.state == "queued":
         return f"number {progress.position} in the queue"

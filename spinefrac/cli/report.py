@@ -11,21 +11,21 @@ import typer
 from spinefrac.cli import output
 
 
-class Format(StrEnum):
+class ReportFormat(StrEnum):
     """How a report is written."""
 
     HTML = "html"
     PDF = "pdf"
 
 
-def report(
+def write_report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where to write; NAME-report.html if not given."),
     ] = None,
     format: Annotated[
-        Format | None,
+        ReportFormat | None,
         typer.Option(help="By the end of FILE if not given.", show_default=False),
     ] = None,
     data: Annotated[
@@ -34,24 +34,26 @@ def report(
             metavar="FOLDER", help="The data it was trained on; its worst errors become pictures."
         ),
     ] = None,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Write a report on the saved model NAME: one HTML or PDF file that opens offline.
 
     Data, audit, method, metrics with intervals, curves, calibration, failure cases, and the
     checklists CLAIM 2024 and TRIPOD+AI, filled in where the run knows.
     """
-    kind = format or (Format.PDF if out and out.suffix.lower() == ".pdf" else Format.HTML)
+    kind = format or (
+        ReportFormat.PDF if out and out.suffix.lower() == ".pdf" else ReportFormat.HTML
+    )
     path = out or Path(f"{name}-report.{kind.value}")
     if data is not None and not data.is_dir():
         raise typer.BadParameter(f"expected a folder, got {data}", param_hint="--data")
-    _check_writable(path)
+    _validate_output_path(path)
     from spinefrac import report as reports
     from spinefrac.report import html, pdf
     from spinefrac.store import repository
 
-    document = reports.report(repository.load(name), data)
-    content = (pdf if kind is Format.PDF else html).render(document)
+    document = reports.build_model_report(repository.load(name), data)
+    content = (pdf if kind is ReportFormat.PDF else html).render(document)
     beside = path.with_name(f".{path.name}.part")
     try:
         beside.write_bytes(content)
@@ -59,14 +61,14 @@ def report(
     finally:
         beside.unlink(missing_ok=True)
     if as_json:
-        output.emit_json(
+        output.print_json(
             {"model": name, "file": str(path), "format": kind.value, "bytes": len(content)}
         )
     else:
-        output.emit(f"{path}: {len(content) / 1e6:.2f} MB")
+        output.print_result(f"{path}: {len(content) / 1e6:.2f} MB")
 
 
-def _check_writable(path: Path) -> None:
+def _validate_output_path(path: Path) -> None:
     """Refuse a place that cannot be meant, before the report is made."""
     if path.suffix.lower() not in (".html", ".pdf"):
         raise typer.BadParameter(

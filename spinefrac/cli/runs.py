@@ -10,11 +10,11 @@ import typer
 
 from spinefrac.cli import output, progress_view, tables
 from spinefrac.training import runs
-from spinefrac.training.runs import Progress, Run
+from spinefrac.training.runs import Run, RunProgress
 
 app = typer.Typer(help="List training runs, follow them, stop them, take them up again.")
 
-_Run = Annotated[
+_RunArgument = Annotated[
     str,
     typer.Argument(
         metavar="RUN", help="Id of a run, or its model's name.", show_default=False
@@ -25,78 +25,82 @@ _Run = Annotated[
 @app.command("list")
 def list_runs(
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 100,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """List runs: at work, waiting in their order, then those that have ended."""
     runs.ensure_runner()
-    found = runs.listing(limit)
+    found = runs.list_runs(limit)
     if as_json:
-        output.emit_json([_entry(run) for run in found])
+        output.print_json([_to_json_entry(run) for run in found])
     elif found:
         head = ("run", "state", "submitted", "took", "AUC (95 % interval)")
-        output.emit(output.table([head, *map(_row, found)]))
+        output.print_result(output.format_table([head, *map(_format_row, found)]))
     else:
-        output.note("no runs yet; `spinefrac train` makes one")
+        output.print_message("no runs yet; `spinefrac train` makes one")
 
 
 @app.command("show")
-def show(run: _Run, as_json: output.Json = False) -> None:
+def show(run: _RunArgument, as_json: output.JsonOption = False) -> None:
     """Show where a run stands: its folds, its workers, its last log lines, its result."""
     runs.ensure_runner()
-    progress = runs.progress(run)
+    progress = runs.get_progress(run)
     if as_json:
-        output.emit_json({**_entry(progress.run), **_standing(progress)})
+        output.print_json({**_to_json_entry(progress.run), **_progress_to_json(progress)})
     else:
-        output.emit(_report(progress))
+        output.print_result(_format_progress(progress))
 
 
 @app.command("follow")
-def follow(run: _Run, as_json: output.Json = False) -> None:
+def follow(run: _RunArgument, as_json: output.JsonOption = False) -> None:
     """Watch a run until it ends, then print its result as `spinefrac train` does.
 
     Ctrl-C asks whether to stop watching or to cancel the run; where nobody can be asked it only
     stops watching.
     """
-    progress_view.to_the_end(runs.get(run), as_json=as_json, unattended="leave")
+    progress_view.watch_run(runs.get_run(run), as_json=as_json, on_interrupt="leave")
 
 
 @app.command("cancel")
-def cancel(run: _Run, as_json: output.Json = False) -> None:
+def cancel(run: _RunArgument, as_json: output.JsonOption = False) -> None:
     """Stop a run within a batch; what it has learned is kept for `spinefrac runs resume`."""
     stopped = runs.cancel(run)
     if as_json:
-        output.emit_json(_entry(stopped))
+        output.print_json(_to_json_entry(stopped))
     else:
-        output.emit(f"{stopped.id}: {'cancelling' if stopped.cancelling else stopped.state}")
+        output.print_result(
+            f"{stopped.id}: {'cancelling' if stopped.cancelling else stopped.state}"
+        )
 
 
 @app.command("resume")
 def resume(
-    run: _Run,
+    run: _RunArgument,
     workers: Annotated[
         int | None,
         typer.Option(help="Folds at the same time from now on.", min=0, show_default=False),
     ] = None,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Queue a cancelled or failed run again; it goes on after its last finished epoch."""
     queued = runs.resume(run, workers=workers)
     if as_json:
-        output.emit_json(_entry(queued))
+        output.print_json(_to_json_entry(queued))
     else:
-        output.emit(f"{queued.id}: {queued.state}; `spinefrac runs follow {queued.id}` watches it")
+        output.print_result(
+            f"{queued.id}: {queued.state}; `spinefrac runs follow {queued.id}` watches it"
+        )
 
 
-def _entry(run: Run) -> dict[str, Any]:
+def _to_json_entry(run: Run) -> dict[str, Any]:
     """Return a run as JSON."""
     entry = asdict(run)
     entry["seconds"] = run.seconds
     return entry
 
 
-def _standing(progress: Progress) -> dict[str, Any]:
+def _progress_to_json(progress: RunProgress) -> dict[str, Any]:
     """Return how far a run is, as JSON; numbers that are not defined are null."""
-    return _finite(
+    return _replace_nan(
         {
             "folds": [
                 {**asdict(fold), "auc": fold.auc} for fold in progress.folds
@@ -111,62 +115,65 @@ def _standing(progress: Progress) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _finite(value: Any) -> Any:
+def _replace_nan(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: _replace_nan(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [_replace_nan(entry) for entry in value]
     return None if isinstance(value, float) and value != value else value
 
 
-def _row(run: Run) -> tuple[str, ...]:
+def _format_row(run: Run) -> tuple[str, ...]:
     auc = ""
     if run.result:
         low, high = run.result["oof"]["ci"]["auc"]
         auc = f"{run.result['oof']['auc']:.3f} ({low:.3f} to {high:.3f})"
-    took = "" if run.seconds is None else _duration(run.seconds)
-    return (run.id, _state(run), _clock(run.submitted), took, auc)
+    took = "" if run.seconds is None else _format_duration(run.seconds)
+    return (run.id, _format_state(run), _format_time(run.submitted), took, auc)
 
 
-def _state(run: Run) -> str:
+def _format_state(run: Run) -> str:
     if run.interrupted:
         return "interrupted"
     return "cancelling" if run.cancelling else run.state
 
 
-def _report(progress: Progress) -> str:
+def _format_progress(progress: RunProgress) -> str:
     run = progress.run
     settings = run.settings
     lines = [
-        f"{run.id}: {_state(run)}{f', {run.stage}' if run.state == 'running' else ''}",
+        f"{run.id}: {_format_state(run)}{f', {run.stage}' if run.state == 'running' else ''}",
         f"folder {run.folder}: {run.images} slices, {run.groups} groups",
         f"network {settings.network}, {settings.folds} folds of {settings.epochs} epochs, "
         f"{settings.preprocessing.size} pixels, seed {settings.seed}",
-        f"submitted {_clock(run.submitted)}, {run.attempts} attempts",
+        f"submitted {_format_time(run.submitted)}, {run.attempts} attempts",
     ]
     if run.error:
         lines.append(f"error: {run.error}")
     if progress.position:
         lines.append(f"number {progress.position} in the queue")
     head = ("fold", "state", "epoch", "AUC", "images/s", "worker")
-    lines += ["", output.table([head, *map(_fold_row, progress.folds)])]
+    lines += ["", output.format_table([head, *map(_format_fold_row, progress.folds)])]
     if progress.log:
-        lines += ["", *(f"{_clock(time)}  {output.one_line(line)}" for time, line in progress.log)]
+        lines += [
+            "",
+            *(f"{_format_time(time)}  {output.to_one_line(line)}" for time, line in progress.log),
+        ]
     if run.result:
-        lines += ["", tables.metrics_table(run.result["oof"])]
+        lines += ["", tables.format_metrics_table(run.result["oof"])]
     return "\n".join(lines)
 
 
-def _fold_row(fold: runs.FoldProgress) -> tuple[str, ...]:
+def _format_fold_row(fold: runs.FoldProgress) -> tuple[str, ...]:
     auc = "" if fold.auc is None or fold.auc != fold.auc else f"{fold.auc:.3f}"
     rate = f"{fold.images_per_second:.0f}" if fold.images_per_second else ""
     epoch = f"{fold.epoch}/{fold.epochs}"
     return (str(fold.fold + 1), fold.state, epoch, auc, rate, fold.worker)
 
 
-def _clock(time: float) -> str:
+def _format_time(time: float) -> str:
     return f"{datetime.fromtimestamp(time):%Y-%m-%d %H:%M:%S}"
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds >= 100 else f"{seconds:.0f} s"

@@ -95,7 +95,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    going_on: Annotated[
+    continue_from: Annotated[
         str | None,
         typer.Option(
             "--continue",
@@ -132,7 +132,7 @@ def train(
             "--workers may differ.",
         ),
     ] = None,
-    as_json: output.Json = False,
+    as_json: output.JsonOption = False,
 ) -> None:
     """Train a classifier on FOLDER by cross-validation with whole patients, and save it.
 
@@ -144,18 +144,18 @@ def train(
     cancels.
     """
     if resume is not None:
-        run = _resumed(resume, folder, name, workers)
+        run = _resume_run(resume, folder, name, workers)
     else:
         if folder is None:
             raise typer.BadParameter("Missing argument 'FOLDER'")
         if name is None:
             raise typer.BadParameter("Missing option '--name'")
-        if like is not None and going_on is not None:
+        if like is not None and continue_from is not None:
             raise typer.BadParameter("--like and --continue exclude each other: name one model")
         base, parent = _DEFAULT, None
-        if like is not None or going_on is not None:
-            how = "weights" if going_on is not None else "settings"
-            base, parent = finetuning.start_from(str(going_on or like), how)
+        if like is not None or continue_from is not None:
+            how = "weights" if continue_from is not None else "settings"
+            base, parent = finetuning.load_initial_settings(str(continue_from or like), how)
         offered: dict[str, Any] = {
             "network": network,
             "weights": weights,
@@ -168,7 +168,7 @@ def train(
             "early_stopping": early_stopping,
         }
         pictures: dict[str, Any] = {"size": size, "bone_crop": bone_crop}
-        given = _given(context)
+        given = _list_given_options(context)
         try:
             settings = replace(
                 base,
@@ -179,24 +179,26 @@ def train(
                 ),
             )
             if "augmentation" in given:
-                settings = replace(settings, augmentation=presets.resolve(augmentation))
+                settings = replace(
+                    settings, augmentation=presets.load_by_name_or_path(augmentation)
+                )
         except TrainingError as error:
             raise typer.BadParameter(str(error)) from error
-        with output.progress("reading") as report:
+        with output.show_progress("reading") as report:
             run = runs.submit(
                 folder,
                 name,
                 settings,
                 note=note,
                 parent=parent,
-                cluster=_cluster(cluster, tls_ca, tls_cert, tls_key),
+                cluster=_build_cluster(cluster, tls_ca, tls_cert, tls_key),
                 progress=report,
             )
-    output.note(f"run {run.id} is {run.state}")
-    progress_view.to_the_end(run, as_json=as_json, unattended="cancel")
+    output.print_message(f"run {run.id} is {run.state}")
+    progress_view.watch_run(run, as_json=as_json, on_interrupt="cancel")
 
 
-def _given(context: typer.Context) -> set[str]:
+def _list_given_options(context: typer.Context) -> set[str]:
     """Return the options that the command line names, whatever their value."""
     named = set()
     for option in context.params:
@@ -206,9 +208,9 @@ def _given(context: typer.Context) -> set[str]:
     return named
 
 
-def _resumed(run: str, folder: Path | None, name: str | None, workers: int | None) -> runs.Run:
+def _resume_run(run: str, folder: Path | None, name: str | None, workers: int | None) -> runs.Run:
     """Take a run up again, unless the command line speaks of another one."""
-    found = runs.get(run)
+    found = runs.get_run(run)
     if name is not None and name != found.name:
         raise typer.BadParameter(f"the run {found.id} makes the model {found.name}, not {name}")
     if folder is not None and folder.expanduser().resolve() != Path(found.folder):
@@ -216,7 +218,7 @@ def _resumed(run: str, folder: Path | None, name: str | None, workers: int | Non
     return runs.resume(found.id, workers=workers)
 
 
-def _cluster(address: str | None, ca: str, cert: str, key: str) -> runs.Cluster | None:
+def _build_cluster(address: str | None, ca: str, cert: str, key: str) -> runs.Cluster | None:
     """Gather what is said of a cluster; files are found from anywhere later."""
     if address is None:
         return None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spinefrac.data.folder_layouts import read_table, rsna_tables
+from spinefrac.data.folder_layouts import read_rsna_tables, read_table
 from spinefrac.errors import DatasetError
 
 BOXES_FILE = "boxes.csv"
-COLUMNS = ("path", "x", "y", "width", "height")
+BOX_COLUMNS = ("path", "x", "y", "width", "height")
 
 #: Left and top edge, width and height, in the slice's own pixels.
 Box = tuple[float, float, float, float]
@@ -28,13 +28,13 @@ def read_boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
     table = folder / BOXES_FILE
     if not table.is_file():
         if (folder / "train_images").is_dir():
-            for box in rsna_tables(folder)[1]:
+            for box in read_rsna_tables(folder)[1]:
                 path = f"train_images/{box.study}/{box.slice}.dcm"
                 found.setdefault(path, []).append((box.x, box.y, box.width, box.height))
         return {path: tuple(boxes) for path, boxes in found.items()}
-    for line, row in read_table(table, COLUMNS):
+    for line, row in read_table(table, BOX_COLUMNS):
         try:
-            x, y, width, height = (float(row[name]) for name in COLUMNS[1:])
+            x, y, width, height = (float(row[name]) for name in BOX_COLUMNS[1:])
         except ValueError:
             raise DatasetError(
                 f"{BOXES_FILE} line {line}: expected numbers for x, y, width and height."

@@ -1,6 +1,6 @@
 """Folders that pages and REST may read: which there are, whether one is allowed, slices in it.
 
-Everything that somebody types or sends goes through `allowed_folder` or `allowed_file`.
+Everything that somebody types or sends goes through `resolve_folder` or `resolve_file`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from spinefrac import imaging
-from spinefrac.data.folder_layouts import SPLIT_NAMES, class_label, normalise
-from spinefrac.data.scan import pixel_hash
+from spinefrac.data.folder_layouts import SPLIT_NAMES, normalise_name, parse_class_label
+from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import DatasetError
 from spinefrac.records import CtSlice
 
-#: Folders directly within a root that `guess` looks into.
-_MOST_FOLDERS = 200
-#: Levels below a root that `folders_below` descends, and the most folders that it returns.
-_DEPTH, _MOST_LISTED = 3, 500
+#: Folders directly within a root that `find_dataset_folder` looks into.
+_MAX_FOLDERS = 200
+#: Levels below a root that `list_dataset_folders` descends, and the most folders that it returns.
+_MAX_DEPTH, _MAX_LISTED = 3, 500
 
 
-def allowed_folder(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
+def resolve_folder(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
     """Return the folder that somebody typed or chose, if it lies within one of the roots.
 
     Links are followed before the comparison, so one that leads out of the roots is refused.
@@ -30,7 +30,7 @@ def allowed_folder(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
     Parameters
     ----------
     text : str or path
-        An absolute path, one relative to a root, or what `shown` returns.
+        An absolute path, one relative to a root, or what `display_path` returns.
     roots : sequence of Path
         Such as `settings.data_roots`.
 
@@ -39,30 +39,34 @@ def allowed_folder(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
     DatasetError
         There is no such folder within the roots.
     """
-    for path in _within(text, roots, stat.S_ISDIR):
+    for path in _resolve_within(text, roots, stat.S_ISDIR):
         return path
-    raise DatasetError(f"Expected a folder within {_named(roots)}, got '{_cut(text)}'{_NEXT}")
+    raise DatasetError(
+        f"Expected a folder within {_join_roots(roots)}, got '{_truncate(text)}'{_HINT}"
+    )
 
 
-def allowed_file(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
+def resolve_file(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
     """Return the file that somebody typed, if it lies within one of the roots.
 
-    See `allowed_folder`.
+    See `resolve_folder`.
 
     Raises
     ------
     DatasetError
         There is no such file within the roots.
     """
-    for path in _within(text, roots, stat.S_ISREG):
+    for path in _resolve_within(text, roots, stat.S_ISREG):
         return path
-    raise DatasetError(f"Expected a file within {_named(roots)}, got '{_cut(text)}'{_NEXT}")
+    raise DatasetError(
+        f"Expected a file within {_join_roots(roots)}, got '{_truncate(text)}'{_HINT}"
+    )
 
 
-_NEXT = ": choose one there, or have its parent folder added to SPINEFRAC_DATA_ROOTS"
+_HINT = ": choose one there, or have its parent folder added to SPINEFRAC_DATA_ROOTS"
 
 
-def _within(
+def _resolve_within(
     text: str | os.PathLike[str], roots: Sequence[Path], kind: Callable[[int], bool]
 ) -> Iterator[Path]:
     """Yield what a text may mean below the roots, links followed; nothing outside them."""
@@ -70,7 +74,7 @@ def _within(
     if not written:
         return
     for root in roots:
-        for base in (root, root.parent):  # the root's own name may stand first, see `shown`
+        for base in (root, root.parent):  # the root's own name may stand first, see `display_path`
             try:
                 path = (base / written).resolve()
                 if path.is_relative_to(root.resolve()) and kind(path.stat().st_mode):
@@ -79,17 +83,17 @@ def _within(
                 continue
 
 
-def _cut(text: str | os.PathLike[str]) -> str:
+def _truncate(text: str | os.PathLike[str]) -> str:
     """Return what was typed, short enough for a message."""
     written = os.fspath(text)
     return written if len(written) <= 200 else f"{written[:200]}…"
 
 
-def _named(roots: Sequence[Path]) -> str:
+def _join_roots(roots: Sequence[Path]) -> str:
     return ", ".join(str(root) for root in roots)
 
 
-def folders_below(roots: Sequence[Path]) -> list[Path]:
+def list_dataset_folders(roots: Sequence[Path]) -> list[Path]:
     """Return the folders that may be data sets: the roots and what lies below them.
 
     What is inside a data set (class folders, patients) is left out, and so are hidden folders
@@ -108,11 +112,11 @@ def folders_below(roots: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for root in roots:
         if root.is_dir():
-            found += _data_sets(root, _DEPTH)
-    return list(dict.fromkeys(found))[:_MOST_LISTED]
+            found += _iterate_datasets(root, _MAX_DEPTH)
+    return list(dict.fromkeys(found))[:_MAX_LISTED]
 
 
-def _data_sets(folder: Path, depth: int) -> Iterator[Path]:
+def _iterate_datasets(folder: Path, depth: int) -> Iterator[Path]:
     """Yield `folder` if it is a data set or has no folder inside; otherwise what is below."""
     try:
         with os.scandir(folder) as entries:
@@ -125,28 +129,28 @@ def _data_sets(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:  # no right to look into it
         return
     names = {entry.name.casefold() for entry in inside}
-    if names & {"labels.csv", "train.csv"} or _hold_classes(folder, folders):
+    if names & {"labels.csv", "train.csv"} or _contain_classes(folder, folders):
         yield folder
     elif folders and depth:
         for name in folders:
-            yield from _data_sets(folder / name, depth - 1)
-    elif depth < _DEPTH:  # an empty root is no choice
+            yield from _iterate_datasets(folder / name, depth - 1)
+    elif depth < _MAX_DEPTH:  # an empty root is no choice
         yield folder
 
 
-def _hold_classes(folder: Path, folders: Sequence[str]) -> bool:
+def _contain_classes(folder: Path, folders: Sequence[str]) -> bool:
     """Whether these are class folders, or splits with class folders inside."""
-    if any(class_label(name) is not None for name in folders):
+    if any(parse_class_label(name) is not None for name in folders):
         return True
-    splits = [folder / name for name in folders if normalise(name) in SPLIT_NAMES]
+    splits = [folder / name for name in folders if normalise_name(name) in SPLIT_NAMES]
     try:
-        return any(class_label(path.name) is not None for s in splits for path in s.iterdir())
+        return any(parse_class_label(path.name) is not None for s in splits for path in s.iterdir())
     except OSError:
         return False
 
 
-def shown(folder: Path, roots: Sequence[Path]) -> str:
-    """Return a folder as people choose it, ``root/below``; `allowed_folder` takes it back."""
+def display_path(folder: Path, roots: Sequence[Path]) -> str:
+    """Return a folder as people choose it, ``root/below``; `resolve_folder` takes it back."""
     names = [root.name for root in roots]
     for root in roots:
         if folder.is_relative_to(root) and names.count(root.name) == 1:
@@ -154,19 +158,19 @@ def shown(folder: Path, roots: Sequence[Path]) -> str:
     return str(folder)
 
 
-def guess(path: str, roots: Sequence[Path]) -> Path | None:
+def find_dataset_folder(path: str, roots: Sequence[Path]) -> Path | None:
     """Return the root, or the folder directly within one, that holds a data set's slice."""
     for root in roots:
         if not root.is_dir():
             continue
-        inside = [entry for entry in sorted(root.iterdir())[:_MOST_FOLDERS] if entry.is_dir()]
+        inside = [entry for entry in sorted(root.iterdir())[:_MAX_FOLDERS] if entry.is_dir()]
         for folder in (root, *inside):
             if (folder / path).is_file():
                 return folder
     return None
 
 
-def read_slice(folder: Path, path: str, digest: str = "") -> CtSlice:
+def read_slice(folder: Path, path: str, expected_hash: str = "") -> CtSlice:
     """Read a slice of a data set, and make sure that it is the one that is meant.
 
     Parameters
@@ -174,7 +178,7 @@ def read_slice(folder: Path, path: str, digest: str = "") -> CtSlice:
     folder : Path
     path : str
         Within it, with forward slashes.
-    digest : str
+    expected_hash : str
         Its `Item.pixel_hash`, empty where that was not kept.
 
     Raises
@@ -189,7 +193,7 @@ def read_slice(folder: Path, path: str, digest: str = "") -> CtSlice:
     if parts.is_absolute() or ".." in parts.parts or not file.is_file():
         raise DatasetError(f"Expected {path} in this folder, got none: choose the data set's own")
     ct = imaging.read(file, name=parts.name)
-    if digest and pixel_hash(ct) != digest:
+    if expected_hash and hash_pixels(ct) != expected_hash:
         raise DatasetError(
             f"Expected {path} as it was when the model answered on it, got other pixels: choose "
             "the data set that the answers are of"

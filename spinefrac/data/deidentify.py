@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spinefrac.data.folder_layouts import SPLIT_NAMES, class_label, normalise
+from spinefrac.data.folder_layouts import SPLIT_NAMES, normalise_name, parse_class_label
 from spinefrac.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -29,31 +29,37 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
 
 #: Edition of the standard whose Table E.1-1 is applied.
-EDITION = "dicomfields_2026c"
-QUARANTINE = "quarantine"
+STANDARD_EDITION = "dicomfields_2026c"
+QUARANTINE_FOLDER = "quarantine"
 #: PS3.16 CID 7050: code and meaning of what was done.
-_METHODS = (
+_METHOD_CODES = (
     ("113100", "Basic Application Confidentiality Profile"),
     ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
 )
 _PATIENT_ID, _BIRTH_DATE = (0x0010, 0x0020), (0x0010, 0x0030)
 #: What pydicom raises on damaged files, beside its own InvalidDicomError.
-_UNREADABLE = (
+_READ_ERRORS = (
     ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError,
     EOFError, struct.error,
 )  # fmt: skip
-_TEXT = frozenset(["AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT", "PN"])
-_DUMMY = {"AS": "000Y", "DS": "0", "IS": "0", "UR": "http://anonymized.invalid", "TM": "000000"}
-_INTEGER = frozenset(["US", "SS", "UL", "SL", "FL", "FD", "UV", "SV"])
+_TEXT_VRS = frozenset(["AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT", "PN"])
+_DUMMY_VALUES = {
+    "AS": "000Y",
+    "DS": "0",
+    "IS": "0",
+    "UR": "http://anonymized.invalid",
+    "TM": "000000",
+}
+_NUMERIC_VRS = frozenset(["US", "SS", "UL", "SL", "FL", "FD", "UV", "SV"])
 
 
 @dataclass(frozen=True)
-class Deidentified:
+class DeidentificationResult:
     """What became of a folder: files copied, put aside (new name and why), and left out."""
 
     copied: int = 0
     quarantined: tuple[tuple[str, str], ...] = ()
-    left_out: tuple[tuple[str, str], ...] = field(default=())
+    skipped: tuple[tuple[str, str], ...] = field(default=())
 
 
 def deidentify(
@@ -62,7 +68,7 @@ def deidentify(
     *,
     key: bytes | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Deidentified:
+) -> DeidentificationResult:
     """Copy the DICOM files of a folder without the patient.
 
     Class and split folders keep their names; every other folder and every file gets a new one,
@@ -90,67 +96,69 @@ def deidentify(
     if target.is_relative_to(root) or (target.exists() and any(target.iterdir())):
         raise DatasetError(f"Expected a new or empty folder outside of {source}, got {out}.")
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
-    mapping = Mapping(key or secrets.token_bytes(32))
+    mapping = PseudonymMapping(key or secrets.token_bytes(32))
     copied, aside, left = 0, [], []
     for done, path in enumerate(files, start=1):
         relative = path.relative_to(root)
         try:
-            dataset, why = clean(path, mapping)
+            dataset, why = deidentify_file(path, mapping)
         except DatasetError as error:
             left.append((relative.as_posix(), str(error)))
         else:
-            name = mapping.path(relative)
-            _save(dataset, target / QUARANTINE / name if why else target / name)
+            name = mapping.map_path(relative)
+            _write_file(dataset, target / QUARANTINE_FOLDER / name if why else target / name)
             copied += not why
             if why:
                 aside.append((name.as_posix(), why))
         if progress:
             progress(done, len(files))
     if aside:
-        with (target / f"{QUARANTINE}.csv").open("w", encoding="utf-8", newline="") as stream:
+        with (target / f"{QUARANTINE_FOLDER}.csv").open(
+            "w", encoding="utf-8", newline=""
+        ) as stream:
             csv.writer(stream).writerows([("path", "reason"), *aside])
-    return Deidentified(copied, tuple(aside), tuple(left))
+    return DeidentificationResult(copied, tuple(aside), tuple(left))
 
 
-class Mapping:
+class PseudonymMapping:
     """New names for old ones, one to one, by a secret key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def digest(self, kind: str, old: str) -> bytes:
+    def hash_value(self, kind: str, old: str) -> bytes:
         """Return what stands for `old`; nobody without the key can tell of what."""
         return hmac.new(self._key, f"{kind}\0{old}".encode(), hashlib.sha256).digest()
 
-    def uid(self, old: str) -> str:
+    def map_uid(self, old: str) -> str:
         """Return a UID of the UUID-derived root (PS3.5 B.2)."""
-        return f"2.25.{int.from_bytes(self.digest('uid', old)[:16], 'big')}"
+        return f"2.25.{int.from_bytes(self.hash_value('uid', old)[:16], 'big')}"
 
-    def patient(self, old: str) -> str:
+    def map_patient_id(self, old: str) -> str:
         """Return a patient's pseudonym."""
-        return f"P-{self.digest('patient', old).hex()[:12]}"
+        return f"P-{self.hash_value('patient', old).hex()[:12]}"
 
-    def date(self, old: str, patient: str) -> str:
+    def shift_date(self, value: str, patient: str) -> str:
         """Return a DICOM date (YYYYMMDD…) moved back by the patient's days, 1 to 10 years."""
-        days = 365 + int.from_bytes(self.digest("days", patient)[:4], "big") % 3285
+        days = 365 + int.from_bytes(self.hash_value("days", patient)[:4], "big") % 3285
         try:
-            moved = date(int(old[:4]), int(old[4:6]), int(old[6:8])) - timedelta(days=days)
+            moved = date(int(value[:4]), int(value[4:6]), int(value[6:8])) - timedelta(days=days)
         except (ValueError, OverflowError):  # not a date
             return ""
         return f"{moved:%Y%m%d}"
 
-    def path(self, relative: Path) -> Path:
+    def map_path(self, relative: Path) -> Path:
         """Return the new relative path of a file."""
         folders = [
             part
-            if class_label(part) is not None or normalise(part) in SPLIT_NAMES
-            else f"g-{self.digest('folder', part).hex()[:12]}"
+            if parse_class_label(part) is not None or normalise_name(part) in SPLIT_NAMES
+            else f"g-{self.hash_value('folder', part).hex()[:12]}"
             for part in relative.parts[:-1]
         ]
-        return Path(*folders, f"{self.digest('file', relative.as_posix()).hex()[:16]}.dcm")
+        return Path(*folders, f"{self.hash_value('file', relative.as_posix()).hex()[:16]}.dcm")
 
 
-def clean(path: Path, mapping: Mapping) -> tuple[FileDataset, str]:
+def deidentify_file(path: Path, mapping: PseudonymMapping) -> tuple[FileDataset, str]:
     """Read a file and take the patient out of it.
 
     Returns
@@ -172,9 +180,9 @@ def clean(path: Path, mapping: Mapping) -> tuple[FileDataset, str]:
         dataset.decode()
         burned = str(dataset.get("BurnedInAnnotation", "")).strip().upper()
         patient = str(dataset.get("PatientID", "")) or str(dataset.get("StudyInstanceUID", ""))
-        _walk(dataset, mapping, patient)
-        _mark(dataset, mapping)
-    except (InvalidDicomError, *_UNREADABLE) as error:
+        _apply_profile(dataset, mapping, patient)
+        _record_deidentification(dataset, mapping)
+    except (InvalidDicomError, *_READ_ERRORS) as error:
         raise DatasetError(
             f"Expected a DICOM file, got one that cannot be read ({type(error).__name__})."
         ) from None
@@ -183,9 +191,9 @@ def clean(path: Path, mapping: Mapping) -> tuple[FileDataset, str]:
     return dataset, why
 
 
-def _walk(dataset: Dataset, mapping: Mapping, patient: str) -> None:
+def _apply_profile(dataset: Dataset, mapping: PseudonymMapping, patient: str) -> None:
     """Apply the profile to a data set and to everything inside its sequences."""
-    rules = _rules()
+    rules = _load_profile()
     for element in list(dataset):
         tag = (element.tag.group, element.tag.element)
         repeating = 0x5000 <= tag[0] <= 0x50FF or 0x6000 <= tag[0] <= 0x60FF
@@ -196,41 +204,43 @@ def _walk(dataset: Dataset, mapping: Mapping, patient: str) -> None:
         if rule == "X":
             # Dates are kept, moved: the Modified Dates Option.
             if element.VR in ("DA", "DT") and tag != _BIRTH_DATE:
-                _replace(element, mapping, patient)
+                _replace_value(element, mapping, patient)
             else:
                 del dataset[element.tag]
         elif element.VR == "SQ":
             if rule in ("Z", "D"):
                 element.value = []
             for item in element.value:
-                _walk(item, mapping, patient)
+                _apply_profile(item, mapping, patient)
         elif rule:
-            _replace(element, mapping, patient, empty=rule == "Z")
+            _replace_value(element, mapping, patient, empty=rule == "Z")
 
 
-def _replace(element: DataElement, mapping: Mapping, patient: str, *, empty: bool = False) -> None:
+def _replace_value(
+    element: DataElement, mapping: PseudonymMapping, patient: str, *, empty: bool = False
+) -> None:
     """Give an element a value that says nothing of the patient."""
     tag = (element.tag.group, element.tag.element)
     values = element.value if element.VM > 1 else [element.value]
     if element.VR == "UI":
-        new = [mapping.uid(str(value)) if value else "" for value in values]
+        new = [mapping.map_uid(str(value)) if value else "" for value in values]
         element.value = new if len(new) > 1 else new[0]
     elif tag == _PATIENT_ID:
-        element.value = mapping.patient(patient)
+        element.value = mapping.map_patient_id(patient)
     elif element.VR in ("DA", "DT") and tag != _BIRTH_DATE:
-        moved = [mapping.date(str(value), patient) for value in values]
+        moved = [mapping.shift_date(str(value), patient) for value in values]
         element.value = moved if len(moved) > 1 else moved[0]
-    elif element.VR in _INTEGER:
+    elif element.VR in _NUMERIC_VRS:
         element.value = 0
     elif empty or element.VM == 0:
         element.value = None
-    elif element.VR in _TEXT:
+    elif element.VR in _TEXT_VRS:
         element.value = "ANONYMIZED"
     else:
-        element.value = _DUMMY.get(element.VR)
+        element.value = _DUMMY_VALUES.get(element.VR)
 
 
-def _mark(dataset: FileDataset, mapping: Mapping) -> None:
+def _record_deidentification(dataset: FileDataset, mapping: PseudonymMapping) -> None:
     """Say in the header what was done, and clear what is around the header."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import UID
@@ -239,7 +249,7 @@ def _mark(dataset: FileDataset, mapping: Mapping) -> None:
     dataset.DeidentificationMethod = "PS3.15 Annex E Basic Profile, Modified Dates Option"
     dataset.LongitudinalTemporalInformationModified = "MODIFIED"
     sequence = []
-    for code, meaning in _METHODS:
+    for code, meaning in _METHOD_CODES:
         item = Dataset()
         item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "DCM", meaning
         sequence.append(item)
@@ -247,12 +257,12 @@ def _mark(dataset: FileDataset, mapping: Mapping) -> None:
     before, meta = dataset.file_meta, FileMetaDataset()
     meta.TransferSyntaxUID = before.TransferSyntaxUID
     meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", before.MediaStorageSOPClassUID)
-    meta.MediaStorageSOPInstanceUID = UID(mapping.uid(str(before.MediaStorageSOPInstanceUID)))
+    meta.MediaStorageSOPInstanceUID = UID(mapping.map_uid(str(before.MediaStorageSOPInstanceUID)))
     dataset.file_meta = meta
     dataset.preamble = b"\0" * 128
 
 
-def _save(dataset: FileDataset, path: Path) -> None:
+def _write_file(dataset: FileDataset, path: Path) -> None:
     """Write a copy by rename, so that an interrupted run leaves no half file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
@@ -261,12 +271,12 @@ def _save(dataset: FileDataset, path: Path) -> None:
 
 
 @cache
-def _rules() -> dict[tuple[int, int], str]:
+def _load_profile() -> dict[tuple[int, int], str]:
     """Return what the profile does to each attribute: X removed, Z emptied, D replaced,
     U mapped. Where it leaves a choice, what keeps the file valid is taken."""
     from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
 
-    tables = dicom_anonymization_database_selector(EDITION)
+    tables = dicom_anonymization_database_selector(STANDARD_EDITION)
     kinds = {
         "X_TAGS": "X", "Z_TAGS": "Z", "D_TAGS": "D", "U_TAGS": "U", "Z_D_TAGS": "D",
         "X_Z_TAGS": "Z", "X_D_TAGS": "D", "X_Z_D_TAGS": "D", "X_Z_U_STAR_TAGS": "U",

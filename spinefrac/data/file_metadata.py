@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.data.groups import bare_stem
+from spinefrac.data.groups import original_stem
 from spinefrac.records import CtSlice, GreyImage, SliceTags
 
 #: What `Facts.numbers` holds, in this order, as people read it.
-NUMBERS = (
+NUMERIC_FEATURES = (
     "height in pixels",
     "width in pixels",
     "bits a pixel",
@@ -40,7 +40,7 @@ NUMBERS = (
 )
 
 #: Kinds of patient data that a file can carry.
-PRIVACY = (
+PRIVACY_ISSUES = (
     "patient names or ids in the header",
     "birth or study dates in the header",
     "BurnedInAnnotation is YES",
@@ -68,7 +68,7 @@ _SCANNER_TAGS = ("Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FileMetadata:
     """What one file is like.
 
     Attributes
@@ -84,9 +84,9 @@ class Facts:
     position : float
         Where the header or the name says that the slice lies in its series, in any unit; NaN
         where neither does.
-    privacy : tuple of int
-        Indices into `PRIVACY`.
-    numbers : float32 array, shape (len(NUMBERS),)
+    privacy_issues : tuple of int
+        Indices into `PRIVACY_ISSUES`.
+    numeric_features : float32 array, shape (len(NUMBERS),)
     """
 
     format: str
@@ -94,16 +94,16 @@ class Facts:
     size: str
     scanner: str
     position: float
-    privacy: tuple[int, ...]
-    numbers: npt.NDArray[np.float32] = field(repr=False)
+    privacy_issues: tuple[int, ...]
+    numeric_features: npt.NDArray[np.float32] = field(repr=False)
 
     @property
     def bits(self) -> int:
         """Bits stored a pixel."""
-        return int(self.numbers[NUMBERS.index("bits a pixel")])
+        return int(self.numeric_features[NUMERIC_FEATURES.index("bits a pixel")])
 
 
-def gather(path: Path, ct: CtSlice, picture: GreyImage, tags: SliceTags) -> Facts:
+def read_file_metadata(path: Path, ct: CtSlice, image: GreyImage, tags: SliceTags) -> FileMetadata:
     """Look at a file's storage, brightness, corners and header.
 
     Parameters
@@ -111,61 +111,63 @@ def gather(path: Path, ct: CtSlice, picture: GreyImage, tags: SliceTags) -> Fact
     path : Path
     ct : CtSlice
         As read from it.
-    picture : uint8 array, shape (H, W)
+    image : uint8 array, shape (H, W)
         As it is shown.
     tags : SliceTags
     """
-    header = _header(path) if ct.format == "dicom" else {}
-    height, width = picture.shape
+    header = _read_header(path) if ct.format == "dicom" else {}
+    height, width = image.shape
     unit = "HU" if ct.calibrated else "grey"
-    return Facts(
+    return FileMetadata(
         format=ct.format,
         mode=f"{'colour' if ct.colour else unit}, {ct.bits} bit",
         size=f"{height}×{width}",
         scanner=" ".join(filter(None, (str(header.get(tag, "")) for tag in _SCANNER_TAGS))),
-        position=_position(path.name, tags),
-        privacy=tuple(_privacy(header, picture, dicom=ct.format == "dicom")),
-        numbers=_numbers(picture, ct.bits, ct.colour, path.stat().st_size),
+        position=_slice_position(path.name, tags),
+        privacy_issues=tuple(_find_privacy_issues(header, image, dicom=ct.format == "dicom")),
+        numeric_features=_compute_numeric_features(image, ct.bits, ct.colour, path.stat().st_size),
     )
 
 
-def _numbers(picture: GreyImage, bits: int, colour: bool, size: int) -> npt.NDArray[np.float32]:
-    """Return the values of `NUMBERS`."""
-    height, width = picture.shape
-    mean, spread = (float(value.item()) for value in cv2.meanStdDev(picture))
-    counts = cv2.calcHist([picture], [0], None, [256], [0, 256]).ravel() / picture.size
-    frame = np.concatenate([picture[:2].ravel(), picture[-2:].ravel(), picture[:, :2].ravel(),
-                            picture[:, -2:].ravel()])  # fmt: skip
-    corners = [float(cv2.blur(corner, (3, 3)).max()) for corner in corners_of(picture, 1 / 8)]
+def _compute_numeric_features(
+    image: GreyImage, bits: int, colour: bool, size: int
+) -> npt.NDArray[np.float32]:
+    """Return the values of `NUMERIC_FEATURES`."""
+    height, width = image.shape
+    mean, spread = (float(value.item()) for value in cv2.meanStdDev(image))
+    counts = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel() / image.size
+    frame = np.concatenate([image[:2].ravel(), image[-2:].ravel(), image[:, :2].ravel(),
+                            image[:, -2:].ravel()])  # fmt: skip
+    corners = [float(cv2.blur(corner, (3, 3)).max()) for corner in crop_corners(image, 1 / 8)]
     return np.array(
         [
-            height, width, bits, colour, size, size / picture.size, mean, spread,
+            height, width, bits, colour, size, size / image.size, mean, spread,
             counts[:3].sum(), counts[253:].sum(), frame.mean(), *corners,
         ],
         dtype=np.float32,
     )  # fmt: skip
 
 
-def corners_of(picture: GreyImage, share: float) -> list[GreyImage]:
+def crop_corners(image: GreyImage, share: float) -> list[GreyImage]:
     """Return the four corners of a picture, each `share` of its height and width."""
-    h, w = max(1, int(picture.shape[0] * share)), max(1, int(picture.shape[1] * share))
-    return [picture[:h, :w], picture[:h, -w:], picture[-h:, :w], picture[-h:, -w:]]
+    h, w = max(1, int(image.shape[0] * share)), max(1, int(image.shape[1] * share))
+    return [image[:h, :w], image[:h, -w:], image[-h:, :w], image[-h:, -w:]]
 
 
-def _position(name: str, tags: SliceTags) -> float:
+def _slice_position(name: str, tags: SliceTags) -> float:
     """Return the place in a series that the header or the last number of the name tells."""
     if tags.z_mm is not None:
         return tags.z_mm
-    if tags.instance is not None:
-        return float(tags.instance)
-    numbers = re.findall(r"\d+", bare_stem(name))
+    if tags.instance_number is not None:
+        return float(tags.instance_number)
+    numbers = re.findall(r"\d+", original_stem(name))
     return float(numbers[-1][-9:]) if numbers else float("nan")
 
 
 # --- patient data --------------------------------------------------------------------------
 
 
-def _header(path: str | os.PathLike[str]) -> dict[str, Any]:
+def _read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what a DICOM header says of `_HEADER_TAGS`; empty where it cannot be read."""
     import pydicom
     from pydicom.errors import InvalidDicomError
@@ -177,8 +179,8 @@ def _header(path: str | os.PathLike[str]) -> dict[str, Any]:
         return {}  # its pixels could be read, so it is a slice all the same
 
 
-def _privacy(header: dict[str, Any], picture: GreyImage, *, dicom: bool) -> Sequence[int]:
-    """Return which kinds of `PRIVACY` a file shows. Names and dates themselves are not kept."""
+def _find_privacy_issues(header: dict[str, Any], image: GreyImage, *, dicom: bool) -> Sequence[int]:
+    """Return which kinds of `PRIVACY_ISSUES` a file shows. Names and dates themselves are not kept."""
     found = []
     if dicom:
         removed = str(header.get("PatientIdentityRemoved", "")).strip().upper() == "YES"
@@ -193,7 +195,7 @@ def _privacy(header: dict[str, Any], picture: GreyImage, *, dicom: bool) -> Sequ
             found.append(2)
         elif burned != "NO":
             found.append(3)
-    if any(_looks_like_text(corner) for corner in corners_of(picture, 1 / 4)):
+    if any(_looks_like_text(corner) for corner in crop_corners(image, 1 / 4)):
         found.append(4)
     return found
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from spinefrac.errors import DatasetError
 from spinefrac.records import CLASS_NAMES
 
-#: Accepted names of the two classes, normalised as `normalise` does.
+#: Accepted names of the two classes, normalised as `normalise_name` does.
 POSITIVE_NAMES = ("fracture", "fractured", "positive", "abnormal", "yes", "1")
 NEGATIVE_NAMES = (
     "normal", "no fracture", "nofracture", "not fractured", "negative", "healthy", "no", "0",
@@ -29,8 +29,8 @@ NEGATIVE_NAMES = (
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 _LABEL_OF = dict.fromkeys(NEGATIVE_NAMES, 0) | dict.fromkeys(POSITIVE_NAMES, 1)
-_JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
-_ACCEPTED = f"{', '.join(POSITIVE_NAMES)} against {', '.join(NEGATIVE_NAMES)}"
+_JUNK_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
+_ACCEPTED_NAMES = f"{', '.join(POSITIVE_NAMES)} against {', '.join(NEGATIVE_NAMES)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class LabelledFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FolderListing:
     """The labelled files of a folder, sorted by path, and what was left out on the way."""
 
     root: Path
@@ -67,17 +67,17 @@ class Listing:
     notes: tuple[str, ...] = ()
 
 
-def normalise(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return a class name in lower case, with one blank for blanks, ``_`` and ``-``."""
     return " ".join(re.split(r"[\s_-]+", name.strip().casefold())).strip()
 
 
-def class_label(name: str) -> int | None:
+def parse_class_label(name: str) -> int | None:
     """Return the label that a class name stands for, or None where it is none."""
-    return _LABEL_OF.get(normalise(name))
+    return _LABEL_OF.get(normalise_name(name))
 
 
-def list_files(folder: str | os.PathLike[str]) -> Listing:
+def list_labelled_files(folder: str | os.PathLike[str]) -> FolderListing:
     """List the labelled files of a folder.
 
     Parameters
@@ -101,88 +101,92 @@ def list_files(folder: str | os.PathLike[str]) -> Listing:
         raise DatasetError(f"Expected a folder of slices, but {folder} is a file: give its folder.")
     root = root.resolve()
     try:
-        if _find(root, "train.csv") and "train_images" in (path.name for path in _folders(root)):
-            listing = _rsna(root)
-        elif table := _find(root, "labels.csv"):
-            listing = _from_table(root, table)
+        if _find_file(root, "train.csv") and "train_images" in (
+            path.name for path in _list_folders(root)
+        ):
+            listing = _list_rsna(root)
+        elif table := _find_file(root, "labels.csv"):
+            listing = _list_from_table(root, table)
         else:
-            listing = _from_folders(root)
+            listing = _list_class_folders(root)
     except PermissionError as error:
         raise DatasetError(
             f"{folder} cannot be read: {error.strerror}. Check its rights."
         ) from None
     _check_classes(listing.files)
     ordered = tuple(sorted(listing.files, key=lambda file: file.path))
-    return Listing(root, ordered, listing.notes)
+    return FolderListing(root, ordered, listing.notes)
 
 
 # --- class folders -------------------------------------------------------------------------
 
 
-def _from_folders(root: Path) -> Listing:
+def _list_class_folders(root: Path) -> FolderListing:
     """Read ``<class>/**/*`` and ``<split>/<class>/**/*``."""
-    here = _folders(root)
-    places = [("", folder) for folder in here if class_label(folder.name) is not None]
-    others = [folder for folder in here if class_label(folder.name) is None]
-    _refuse_numbered(places, others)
+    here = _list_folders(root)
+    places = [("", folder) for folder in here if parse_class_label(folder.name) is not None]
+    others = [folder for folder in here if parse_class_label(folder.name) is None]
+    _check_numbered_folders(places, others)
     ignored: list[str] = []
     for folder in others:
-        split = SPLIT_NAMES.get(normalise(folder.name))
-        inside = _folders(folder) if split else []
-        classes = [(split or "", sub) for sub in inside if class_label(sub.name) is not None]
+        split = SPLIT_NAMES.get(normalise_name(folder.name))
+        inside = _list_folders(folder) if split else []
+        classes = [(split or "", sub) for sub in inside if parse_class_label(sub.name) is not None]
         places += classes
         if not classes:
             ignored.append(folder.name)
         else:
-            ignored += [f"{folder.name}/{s.name}" for s in inside if class_label(s.name) is None]
+            ignored += [
+                f"{folder.name}/{s.name}" for s in inside if parse_class_label(s.name) is None
+            ]
     if not places:
-        raise DatasetError(_nothing_recognised(root, here))
+        raise DatasetError(_explain_unrecognised(root, here))
 
     outside: list[str] = []
     files = [
         LabelledFile(
             path=path.relative_to(root).as_posix(),
-            label=_label(folder.name),
+            label=_folder_label(folder.name),
             folders=path.parent.relative_to(folder).parts,
             split=split,
         )
         for split, folder in places
-        for path in _walk(folder, root, outside)
+        for path in _iterate_files(folder, root, outside)
     ]
     if not files:
         names = ", ".join(sorted({folder.name for _, folder in places}))
         raise DatasetError(f"The class folders ({names}) are empty: put the slices into them.")
-    return Listing(root, tuple(files), tuple(_folder_notes(places, ignored, outside)))
+    return FolderListing(root, tuple(files), tuple(_folder_notes(places, ignored, outside)))
 
 
-def _refuse_numbered(places: list[tuple[str, Path]], others: list[Path]) -> None:
+def _check_numbered_folders(places: list[tuple[str, Path]], others: list[Path]) -> None:
     """Refuse folders 0 and 1 beside 2, 3, …: those are patients rather than classes."""
     numbers = [folder.name for folder in others if folder.name.strip().isdecimal()]
     if numbers and any(folder.name.strip() in ("0", "1") for _, folder in places):
         raise DatasetError(
             "Expected folders 0 and 1 to be the only numbered ones, but found also "
-            f"{_some(numbers)}: call the class folders fracture and normal, with patients inside."
+            f"{_join_names(numbers)}: call the class folders fracture and normal, with patients inside."
         )
 
 
-def _nothing_recognised(root: Path, here: list[Path]) -> str:
+def _explain_unrecognised(root: Path, here: list[Path]) -> str:
     """Say what a folder without class folders holds, and where class folders might be."""
-    if not here and not any(_visible(path.name) for path in root.iterdir()):
+    if not here and not any(_is_visible(path.name) for path in root.iterdir()):
         return "The folder is empty: expected one folder of slices a class, fracture and normal."
     for folder in here:
-        below = {normalise(path.name) for path in _folders(folder)}
-        if below & (_LABEL_OF.keys() | SPLIT_NAMES.keys()) and normalise(folder.name) not in (
+        below = {normalise_name(path.name) for path in _list_folders(folder)}
+        if below & (_LABEL_OF.keys() | SPLIT_NAMES.keys()) and normalise_name(folder.name) not in (
             SPLIT_NAMES
         ):
             return (
                 f"No class folder here, but there seem to be some inside {folder.name!r}: "
                 "give that folder instead."
             )
-    loose = sum(1 for path in root.iterdir() if path.is_file() and _visible(path.name))
-    found = f"the folders {_some([path.name for path in here])}" if here else "no folder"
+    loose = sum(1 for path in root.iterdir() if path.is_file() and _is_visible(path.name))
+    found = f"the folders {_join_names([path.name for path in here])}" if here else "no folder"
     return (
         f"No class folder recognised: found {found} and {loose} files. Expected one folder a "
-        f"class, named {_ACCEPTED}; or labels.csv with the columns path,label."
+        f"class, named {_ACCEPTED_NAMES}; or labels.csv with the columns path,label."
     )
 
 
@@ -191,14 +195,14 @@ def _folder_notes(
 ) -> Iterator[str]:
     """Say which folders were ignored, merged, or led out of the root."""
     if ignored:
-        yield f"Left out {_some(sorted(ignored))}: not a class folder."
+        yield f"Left out {_join_names(sorted(ignored))}: not a class folder."
     for split in sorted({split for split, _ in places}):
         names = [folder.name for s, folder in places if s == split]
         for label, meaning in enumerate(CLASS_NAMES):
-            same = [name for name in names if _label(name) == label]
+            same = [name for name in names if _folder_label(name) == label]
             if len(same) > 1:
                 where = f" of {split}" if split else ""
-                yield f"Read the folders {_some(sorted(same))}{where} as one class, {meaning}."
+                yield f"Read the folders {_join_names(sorted(same))}{where} as one class, {meaning}."
     if outside:
         yield f"Left out {len(outside)} links that lead out of the folder."
 
@@ -206,18 +210,18 @@ def _folder_notes(
 # --- labels.csv ----------------------------------------------------------------------------
 
 
-def _from_table(root: Path, table: Path) -> Listing:
+def _list_from_table(root: Path, table: Path) -> FolderListing:
     """Read ``labels.csv``: one row a slice, paths relative to the root."""
     files: list[LabelledFile] = []
     line_of: dict[str, int] = {}
     repeated = 0
     for line, row in read_table(table, ("path", "label")):
-        label = class_label(row["label"])
+        label = parse_class_label(row["label"])
         if label is None:
             raise DatasetError(
-                f"{table.name} line {line}: unknown label {row['label']!r}, expected {_ACCEPTED}."
+                f"{table.name} line {line}: unknown label {row['label']!r}, expected {_ACCEPTED_NAMES}."
             )
-        path = _listed_path(root, row["path"], f"{table.name} line {line}")
+        path = _resolve_listed_path(root, row["path"], f"{table.name} line {line}")
         if path in line_of:
             first = line_of[path]
             if files[first].label != label:
@@ -227,12 +231,12 @@ def _from_table(root: Path, table: Path) -> Listing:
             repeated += 1
             continue
         line_of[path] = len(files)
-        split = SPLIT_NAMES.get(normalise(row.get("split", "")), "")
+        split = SPLIT_NAMES.get(normalise_name(row.get("split", "")), "")
         files.append(LabelledFile(path, label, Path(path).parent.parts, split, row))
     if not files:
         raise DatasetError(f"{table.name} has no rows: expected one row a slice.")
     notes = [f"Left out {repeated} repeated rows of {table.name}."] if repeated else []
-    return Listing(root, tuple(files), tuple(notes))
+    return FolderListing(root, tuple(files), tuple(notes))
 
 
 def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
@@ -277,7 +281,7 @@ def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str,
         raise DatasetError(f"{table.name} is not a CSV table: {error}.") from None
 
 
-def _listed_path(root: Path, written: str, where: str) -> str:
+def _resolve_listed_path(root: Path, written: str, where: str) -> str:
     """Return a path of ``labels.csv`` relative to the root, with forward slashes.
 
     Raises
@@ -302,7 +306,7 @@ def _listed_path(root: Path, written: str, where: str) -> str:
 # --- RSNA 2022 -----------------------------------------------------------------------------
 
 
-def _rsna(root: Path) -> Listing:
+def _list_rsna(root: Path) -> FolderListing:
     """Read the layout of the RSNA 2022 Cervical Spine Fracture Detection challenge.
 
     ``train.csv`` labels whole studies (``patient_overall``), ``train_bounding_boxes.csv``
@@ -310,14 +314,14 @@ def _rsna(root: Path) -> Listing:
     without a fracture negative. A slice of a fractured study outside every box may or may not
     show a fracture (not every study has boxes), so it is left out.
     """
-    fractured, rows = rsna_tables(root)
+    fractured, rows = read_rsna_tables(root)
     boxed = {(row.study, row.slice) for row in rows}
     files: list[LabelledFile] = []
     left: Counter[str] = Counter()
     outside: list[str] = []
-    for study in _folders(root / "train_images"):
-        for path in _walk(study, root, outside):
-            label = rsna_label(fractured.get(study.name), study.name, path.stem, boxed)
+    for study in _list_folders(root / "train_images"):
+        for path in _iterate_files(study, root, outside):
+            label = label_rsna_slice(fractured.get(study.name), study.name, path.stem, boxed)
             if isinstance(label, str):
                 left[label] += 1
             else:
@@ -331,7 +335,7 @@ def _rsna(root: Path) -> Listing:
     notes = [f"Left out {count} slices {reason}." for reason, count in sorted(left.items())]
     if outside:
         notes.append(f"Left out {len(outside)} links that lead out of the folder.")
-    return Listing(root, tuple(files), tuple(notes))
+    return FolderListing(root, tuple(files), tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +350,7 @@ class RsnaBox:
     height: float
 
 
-def rsna_tables(root: Path) -> tuple[dict[str, bool], list[RsnaBox]]:
+def read_rsna_tables(root: Path) -> tuple[dict[str, bool], list[RsnaBox]]:
     """Read the tables of RSNA 2022: whether each study is fractured, and the boxes.
 
     Raises
@@ -354,7 +358,7 @@ def rsna_tables(root: Path) -> tuple[dict[str, bool], list[RsnaBox]]:
     DatasetError
         If one is missing or not what it should be.
     """
-    table, boxes = (_find(root, name) for name in ("train.csv", "train_bounding_boxes.csv"))
+    table, boxes = (_find_file(root, name) for name in ("train.csv", "train_bounding_boxes.csv"))
     if table is None:
         raise DatasetError("Expected train.csv in the folder of RSNA 2022, found none.")
     if boxes is None:
@@ -364,17 +368,17 @@ def rsna_tables(root: Path) -> tuple[dict[str, bool], list[RsnaBox]]:
         )
     fractured: dict[str, bool] = {}
     for line, row in read_table(table, ("studyinstanceuid", "patient_overall")):
-        value = _number(row["patient_overall"], f"{table.name} line {line}: patient_overall")
+        value = _parse_int(row["patient_overall"], f"{table.name} line {line}: patient_overall")
         fractured[row["studyinstanceuid"]] = value != 0
     found = []
     for line, row in read_table(boxes, ("studyinstanceuid", "slice_number")):
-        number = _number(row["slice_number"], f"{boxes.name} line {line}: slice_number")
-        edges = (_edge(row.get(name, "")) for name in ("x", "y", "width", "height"))
+        number = _parse_int(row["slice_number"], f"{boxes.name} line {line}: slice_number")
+        edges = (_parse_float(row.get(name, "")) for name in ("x", "y", "width", "height"))
         found.append(RsnaBox(row["studyinstanceuid"], number, *edges))
     return fractured, found
 
 
-def _edge(text: str) -> float:
+def _parse_float(text: str) -> float:
     """Return an edge of a box; not a number where the table has none, as labels need none."""
     try:
         return float(text)
@@ -383,26 +387,28 @@ def _edge(text: str) -> float:
 
 
 #: Why a slice of a fractured study outside every box has no label.
-OUTSIDE_BOXES = "of fractured studies outside any fracture box (whether they show it is unknown)"
+OUTSIDE_BOXES_REASON = (
+    "of fractured studies outside any fracture box (whether they show it is unknown)"
+)
 
 
-def rsna_label(
-    fractured: bool | None, study: str, stem: str, boxed: Container[tuple[str, int]]
+def label_rsna_slice(
+    fractured: bool | None, study: str, stem: str, boxed_slices: Container[tuple[str, int]]
 ) -> int | str:
     """Return a slice's label, or the reason why it has none."""
     if fractured is None:
         return "of studies that train.csv does not name"
     if not stem.isdecimal():
         return "whose file name is no slice number"
-    inside = (study, int(stem)) in boxed
+    inside = (study, int(stem)) in boxed_slices
     if inside and not fractured:
         return "with a fracture box in a study that train.csv calls free of fractures"
     if fractured and not inside:
-        return OUTSIDE_BOXES
+        return OUTSIDE_BOXES_REASON
     return int(inside)
 
 
-def _number(text: str, what: str) -> int:
+def _parse_int(text: str, what: str) -> int:
     """Return a whole number from a table, or raise a DatasetError that names the place."""
     try:
         return int(float(text))
@@ -413,9 +419,9 @@ def _number(text: str, what: str) -> int:
 # --- helpers -------------------------------------------------------------------------------
 
 
-def _label(name: str) -> int:
+def _folder_label(name: str) -> int:
     """Return the label of a folder that is known to be a class folder."""
-    return _LABEL_OF[normalise(name)]
+    return _LABEL_OF[normalise_name(name)]
 
 
 def _check_classes(files: Iterable[LabelledFile]) -> None:
@@ -425,29 +431,29 @@ def _check_classes(files: Iterable[LabelledFile]) -> None:
         (label,) = counts
         raise DatasetError(
             f"Expected two classes, but all {counts[label]} files mean {CLASS_NAMES[label]!r}: "
-            f"the other class is {'empty or missing'}. Accepted names: {_ACCEPTED}."
+            f"the other class is {'empty or missing'}. Accepted names: {_ACCEPTED_NAMES}."
         )
 
 
-def _visible(name: str) -> bool:
+def _is_visible(name: str) -> bool:
     """Whether a name is neither hidden nor what an operating system leaves behind."""
-    return not name.startswith(".") and name.casefold() not in _JUNK
+    return not name.startswith(".") and name.casefold() not in _JUNK_NAMES
 
 
-def _folders(folder: Path) -> list[Path]:
+def _list_folders(folder: Path) -> list[Path]:
     """Return the visible folders inside a folder, without links, by name."""
     return sorted(
         path
         for path in folder.iterdir()
-        if _visible(path.name) and path.is_dir() and not path.is_symlink()
+        if _is_visible(path.name) and path.is_dir() and not path.is_symlink()
     )
 
 
-def _walk(folder: Path, root: Path, outside: list[str]) -> Iterator[Path]:
+def _iterate_files(folder: Path, root: Path, outside: list[str]) -> Iterator[Path]:
     """Yield the visible files below a folder; links out of the root go to `outside`."""
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if _visible(name))
-        for name in sorted(filter(_visible, names)):
+        folders[:] = sorted(name for name in folders if _is_visible(name))
+        for name in sorted(filter(_is_visible, names)):
             path = Path(parent, name)
             if path.is_symlink() and not path.resolve().is_relative_to(root):
                 outside.append(name)
@@ -455,7 +461,7 @@ def _walk(folder: Path, root: Path, outside: list[str]) -> Iterator[Path]:
                 yield path
 
 
-def _find(root: Path, name: str) -> Path | None:
+def _find_file(root: Path, name: str) -> Path | None:
     """Return the file of that name in the root, matched without case.
 
     A link that leads out of the root is none: a message must not quote what it leads to.
@@ -472,7 +478,7 @@ def _find(root: Path, name: str) -> Path | None:
     )
 
 
-def _some(names: list[str], most: int = 6) -> str:
+def _join_names(names: list[str], max_names: int = 6) -> str:
     """Join names for a message, the first few of many."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    shown = ", ".join(names[:max_names])
+    return shown if len(names) <= max_names else f"{shown} and {len(names) - max_names} more"

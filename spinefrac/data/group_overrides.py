@@ -15,14 +15,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spinefrac import settings
-from spinefrac.data.folder_layouts import LabelledFile, class_label, list_files, read_table
+from spinefrac.data.folder_layouts import (
+    LabelledFile,
+    list_labelled_files,
+    parse_class_label,
+    read_table,
+)
 from spinefrac.errors import DatasetError
 from spinefrac.records import Dataset
 
 COLUMNS = ("path", "label", "patient")
 
 
-def as_table(dataset: Dataset) -> bytes:
+def groups_to_csv(dataset: Dataset) -> bytes:
     """Return the groups of a data set as the table to correct: ``path,label,patient``, CSV."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -32,7 +37,7 @@ def as_table(dataset: Dataset) -> bytes:
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def keep(folder: str | os.PathLike[str], table: bytes) -> int:
+def save_overrides(folder: str | os.PathLike[str], table: bytes) -> int:
     """Take the groups of a folder from a corrected table from now on.
 
     Parameters
@@ -40,7 +45,7 @@ def keep(folder: str | os.PathLike[str], table: bytes) -> int:
     folder : path
         A folder of labelled slices.
     table : bytes
-        CSV with the columns ``path,patient``, and perhaps ``label``, as `as_table` writes it.
+        CSV with the columns ``path,patient``, and perhaps ``label``, as `groups_to_csv` writes it.
         It need not name every slice.
 
     Returns
@@ -54,33 +59,33 @@ def keep(folder: str | os.PathLike[str], table: bytes) -> int:
         If the table is none, names no or other slices, leaves a patient out, or has another
         label than the folder.
     """
-    listing = list_files(folder)
-    place = _place(listing.root)
+    listing = list_labelled_files(folder)
+    place = _overrides_path(listing.root)
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = place.with_name(f"{place.stem}.{secrets.token_hex(4)}.tmp")
     try:
         beside.write_bytes(table)
-        named = _read(beside, {file.path: file.label for file in listing.files})
+        named = _read_overrides(beside, {file.path: file.label for file in listing.files})
         beside.replace(place)
     finally:
         beside.unlink(missing_ok=True)
     return len(named)
 
 
-def forget(folder: str | os.PathLike[str]) -> None:
+def delete_overrides(folder: str | os.PathLike[str]) -> None:
     """Find the groups of a folder by themselves again."""
-    _place(Path(folder)).unlink(missing_ok=True)
+    _overrides_path(Path(folder)).unlink(missing_ok=True)
 
 
-def digest(folder: str | os.PathLike[str]) -> str:
+def hash_overrides(folder: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of the correction that is kept for a folder, empty where none is."""
     try:
-        return hashlib.sha256(_place(Path(folder)).read_bytes()).hexdigest()
+        return hashlib.sha256(_overrides_path(Path(folder)).read_bytes()).hexdigest()
     except OSError:
         return ""
 
 
-def apply(
+def apply_overrides(
     folder: Path, files: Sequence[LabelledFile], groups: Sequence[str], rule: str
 ) -> tuple[tuple[str, ...], str]:
     """Put the kept correction of a folder in the place of what was found.
@@ -90,14 +95,14 @@ def apply(
     folder : Path
     files : sequence of LabelledFile, length N
     groups : sequence of str, length N
-        As `groups.assign` found them, by `rule`.
+        As `groups.assign_groups` found them, by `rule`.
 
     Returns
     -------
     groups : tuple of str, length N
     rule : str
     """
-    place = _place(folder)
+    place = _overrides_path(folder)
     if not place.is_file():
         return tuple(groups), rule
     named = {row["path"]: row["patient"] for _, row in read_table(place, ("path", "patient"))}
@@ -107,12 +112,12 @@ def apply(
     return corrected, words + (f"; {left} slices that it does not name go {rule}" if left else "")
 
 
-def _place(folder: Path) -> Path:
+def _overrides_path(folder: Path) -> Path:
     name = str(folder.expanduser().resolve()).encode("utf-8", "surrogateescape")
     return settings.runs_dir() / "groups" / f"{hashlib.sha256(name).hexdigest()[:32]}.csv"
 
 
-def _read(table: Path, labels: dict[str, int]) -> dict[str, str]:
+def _read_overrides(table: Path, labels: dict[str, int]) -> dict[str, str]:
     """Return the patient of each path, checked against the folder's slices."""
     named: dict[str, str] = {}
     for line, row in read_table(table, ("path", "patient")):
@@ -126,7 +131,7 @@ def _read(table: Path, labels: dict[str, int]) -> dict[str, str]:
             raise DatasetError(f"Line {line} of the table: {path} has no patient, expected one.")
         if named.setdefault(path, patient) != patient:
             raise DatasetError(f"Line {line} of the table: {path} has two patients, keep one.")
-        if row.get("label") and class_label(row["label"]) != labels[path]:
+        if row.get("label") and parse_class_label(row["label"]) != labels[path]:
             raise DatasetError(
                 f"Line {line} of the table: {path} is labelled {row['label']} here and otherwise "
                 "in the folder. This table sets groups only: to change labels, save it as "

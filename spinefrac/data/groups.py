@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from spinefrac.data.disjoint import DisjointSets
-from spinefrac.data.folder_layouts import LabelledFile, class_label
-from spinefrac.data.pseudonyms import PREFIX, pseudonym
+from spinefrac.data.folder_layouts import LabelledFile, parse_class_label
+from spinefrac.data.pseudonyms import PSEUDONYM_PREFIX, pseudonymize
 from spinefrac.errors import DatasetError
 from spinefrac.records import SliceTags
 
@@ -47,7 +47,7 @@ _CASE = re.compile(
     re.IGNORECASE,
 )
 #: ``IMG-0001-00023``: image 23 of series 1, as DICOM viewers export it.
-_EXPORTED = re.compile(r"^(im(?:g|age)?[-_]\d{4})[-_]\d{4,5}$", re.IGNORECASE)
+_VIEWER_EXPORT = re.compile(r"^(im(?:g|age)?[-_]\d{4})[-_]\d{4,5}$", re.IGNORECASE)
 #: Names that mean nothing to people: UUIDs, hashes, DICOM UIDs.
 _OPAQUE = (
     r"(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{16,64}|[A-Z]{0,3}\.?\d+(?:\.\d+){5,})"
@@ -60,7 +60,7 @@ _SLICE_NUMBER = re.compile(
     re.IGNORECASE,
 )
 #: Words that name no patient, in file names and as folders.
-_GENERIC = frozenset(
+_GENERIC_WORDS = frozenset(
     """
     slice slices slc sl image images img imgs im picture pictures pic frame frames fr scan scans
     ct axial sagittal coronal bone spine spinal cervical vertebra vertebrae screenshot file files
@@ -70,13 +70,13 @@ _GENERIC = frozenset(
     """.split()  # noqa: SIM905 - a word list reads better as words
 )
 #: What de-identification leaves in PatientID instead of an identity.
-_NO_IDENTITY = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "na"}
+_ANONYMOUS_IDS = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "na"}
 
 
 # --- the choice ----------------------------------------------------------------------------
 
 
-def assign(
+def assign_groups(
     files: Sequence[LabelledFile], tags: Sequence[SliceTags], group_by: str = "auto"
 ) -> tuple[tuple[str, ...], str]:
     """Give every file its group, by one rule for the whole data set.
@@ -107,18 +107,18 @@ def assign(
         If `group_by` is none of these, or its column is missing or incomplete.
     """
     if group_by.startswith("csv:"):
-        return _by_column(files, group_by.removeprefix("csv:").strip().casefold())
+        return _group_by_column(files, group_by.removeprefix("csv:").strip().casefold())
     if group_by not in ("auto", "file"):
         raise DatasetError(f"Expected group-by auto, file or csv:COLUMN, got {group_by!r}.")
     if group_by == "auto":
         if any(file.row.get("patient") for file in files):
-            return _by_column(files, "patient")
+            return _group_by_column(files, "patient")
         if any(_header_keys(tag) for tag in tags):
-            return _by_header(files, tags)
-    return _by_name(files)
+            return _group_by_header(files, tags)
+    return _group_by_name(files)
 
 
-def _by_column(files: Sequence[LabelledFile], column: str) -> tuple[tuple[str, ...], str]:
+def _group_by_column(files: Sequence[LabelledFile], column: str) -> tuple[tuple[str, ...], str]:
     """Group by a column of ``labels.csv``."""
     if not all(column in file.row for file in files):
         known = sorted({name for file in files for name in file.row if name})
@@ -135,7 +135,7 @@ def _by_column(files: Sequence[LabelledFile], column: str) -> tuple[tuple[str, .
     return tuple(file.row[column] for file in files), f"by the column {column} of labels.csv"
 
 
-def _by_header(
+def _group_by_header(
     files: Sequence[LabelledFile], tags: Sequence[SliceTags]
 ) -> tuple[tuple[str, ...], str]:
     """Group by DICOM headers; files without a header go by their names."""
@@ -146,10 +146,12 @@ def _by_header(
             sets.union(row, first.setdefault(key, row))
     key_of = {row: keys[0] for row, tag in enumerate(tags) if (keys := _header_keys(tag))}
     bare = [row for row in range(len(files)) if row not in key_of]
-    named, names_rule = _by_name([files[row] for row in bare]) if bare else ((), "")
+    named, names_rule = _group_by_name([files[row] for row in bare]) if bare else ((), "")
     name_of = dict(zip(bare, named, strict=True))
     groups = tuple(
-        name_of[row] if row in name_of else f"{PREFIX}{pseudonym('group', key_of[sets.find(row)])}"
+        name_of[row]
+        if row in name_of
+        else f"{PSEUDONYM_PREFIX}{pseudonymize('group', key_of[sets.find(row)])}"
         for row in range(len(files))
     )
     rule = "by DICOM PatientID, or StudyInstanceUID where that is empty"
@@ -165,47 +167,49 @@ def _header_keys(tag: SliceTags) -> list[str]:
     own study that have one.
     """
     keys = []
-    if tag.patient.strip().casefold() not in _NO_IDENTITY:
-        keys.append(f"patient {tag.patient.strip()}")
-    if tag.study.strip():
-        keys.append(f"study {tag.study.strip()}")
+    if tag.patient_id.strip().casefold() not in _ANONYMOUS_IDS:
+        keys.append(f"patient {tag.patient_id.strip()}")
+    if tag.study_instance_uid.strip():
+        keys.append(f"study {tag.study_instance_uid.strip()}")
     return keys
 
 
-def series(file: LabelledFile, tags: SliceTags) -> str:
+def derive_series(file: LabelledFile, tags: SliceTags) -> str:
     """Return a slice's series: a pseudonym of its UID, or what the name says; or empty."""
-    if uid := tags.series.strip():
-        return f"series-{pseudonym('series', uid)}"
-    return name_key(file) or ""
+    if uid := tags.series_instance_uid.strip():
+        return f"series-{pseudonymize('series', uid)}"
+    return series_from_name(file) or ""
 
 
 # --- names ---------------------------------------------------------------------------------
 
 
-def _by_name(files: Sequence[LabelledFile]) -> tuple[tuple[str, ...], str]:
+def _group_by_name(files: Sequence[LabelledFile]) -> tuple[tuple[str, ...], str]:
     """Group by the rule that reads most of the names, the first such one."""
     rules: list[tuple[str, Callable[[LabelledFile], str | None]]] = [
         ("by the patient folder", _patient_folder),
         ("by the patient in the file name", _patient_in_name),
-        ("by the folder inside the class folder", _any_folder),
-        ("by the file name without its slice number", name_key),
+        ("by the folder inside the class folder", _first_specific_folder),
+        ("by the file name without its slice number", series_from_name),
     ]
     keys: list[str | None] = [None] * len(files)
     chosen = ""
     for rule, read in rules:
         read_keys = [read(file) for file in files]
-        if _tells_apart(read_keys, files) and _count(read_keys) > _count(keys):
+        if _distinguishes_patients(read_keys, files) and _count_known(read_keys) > _count_known(
+            keys
+        ):
             keys, chosen = read_keys, rule
 
     spelling: dict[str, str] = {}
     for key in keys:
         if key is not None:
-            spelling.setdefault(_folded(key), key)
+            spelling.setdefault(_normalize_key(key), key)
     groups = tuple(
-        spelling[_folded(key)] if key is not None else _own_group(file, spelling)
+        spelling[_normalize_key(key)] if key is not None else _single_slice_group(file, spelling)
         for file, key in zip(files, keys, strict=True)
     )
-    alone = len(files) - _count(keys)
+    alone = len(files) - _count_known(keys)
     if not chosen:
         return groups, (
             "each slice is a group of its own, because its name says nothing about the patient: "
@@ -218,22 +222,24 @@ def _by_name(files: Sequence[LabelledFile]) -> tuple[tuple[str, ...], str]:
     return groups, rule
 
 
-def _count(keys: Sequence[str | None]) -> int:
+def _count_known(keys: Sequence[str | None]) -> int:
     return sum(key is not None for key in keys)
 
 
-def _folded(key: str) -> str:
+def _normalize_key(key: str) -> str:
     """Return a key without case and separators, as names of one patient are compared."""
     return re.sub(rf"{_SEPARATORS}+", "", key).casefold() or key
 
 
-def _tells_apart(keys: Sequence[str | None], files: Sequence[LabelledFile]) -> bool:
+def _distinguishes_patients(keys: Sequence[str | None], files: Sequence[LabelledFile]) -> bool:
     """Whether keys are names of patients rather than one word for the whole set or a class.
 
     One word for all slices, or one for each class, says nothing, unless it looks like an
     identifier: letters and digits.
     """
-    known = {(_folded(key), file.label) for key, file in zip(keys, files, strict=True) if key}
+    known = {
+        (_normalize_key(key), file.label) for key, file in zip(keys, files, strict=True) if key
+    }
     names = {name for name, _ in known}
     if any(re.search(r"[a-z]", name) and re.search(r"\d", name) for name in names):
         return True
@@ -247,38 +253,38 @@ def _patient_folder(file: LabelledFile) -> str | None:
 
 
 def _patient_in_name(file: LabelledFile) -> str | None:
-    match = _PATIENT.search(bare_stem(file.path))
+    match = _PATIENT.search(original_stem(file.path))
     return match.group(1) if match else None
 
 
-def _any_folder(file: LabelledFile) -> str | None:
+def _first_specific_folder(file: LabelledFile) -> str | None:
     """Return the outermost folder inside the class folder that is not a general word."""
-    return next((part for part in file.folders if not _is_general(part)), None)
+    return next((part for part in file.folders if not _is_generic_word(part)), None)
 
 
-def name_key(file: LabelledFile) -> str | None:
+def series_from_name(file: LabelledFile) -> str | None:
     """Return the series, case or patient that a file's name tells of, or None.
 
     Examples: ``CSFDV1B10 (18)-sharpened-rotated3.png`` gives ``CSFDV1B10``, ``case_7-02.png``
     gives ``case_7``, ``IMG-0001-00023.jpg`` gives ``IMG-0001``, ``slice_12.png`` gives None.
     """
-    stem = bare_stem(file.path)
+    stem = original_stem(file.path)
     if opaque := _OPAQUE_NAME.match(stem):
         return opaque.group(1) if opaque.group(1) != stem else None
-    for pattern in (_PATIENT, _CASE, _EXPORTED):
+    for pattern in (_PATIENT, _CASE, _VIEWER_EXPORT):
         if match := pattern.search(stem):
             return match.group(1)
     series = _SLICE_NUMBER.sub("", stem)
     if series == stem:
         return None
     words = [word for word in re.split(rf"{_SEPARATORS}+", series) if word]
-    telling = [word for word in words if not _is_general(word)]
+    telling = [word for word in words if not _is_generic_word(word)]
     if any(not _is_vertebra(word) for word in telling):
         telling = [word for word in telling if not _is_vertebra(word)]
     return "_".join(telling) or None
 
 
-def bare_stem(path: str) -> str:
+def original_stem(path: str) -> str:
     """Return a file's name without extension and without the suffixes of augmented copies."""
     stem = PurePosixPath(path).name
     while (shorter := _EXTENSION.sub("", stem)) != stem and shorter:
@@ -288,8 +294,8 @@ def bare_stem(path: str) -> str:
     return stem.strip() or stem
 
 
-def copy_name(path: str, number: int) -> str:
-    """Return the name for an augmented copy of a file, which `bare_stem` reads as that file.
+def augmented_name(path: str, number: int) -> str:
+    """Return the name for an augmented copy of a file, which `original_stem` reads as that file.
 
     ``P012_03.dcm`` gives ``P012_03-augmented1.png`` for the first copy. A name that ends with a
     separator, such as ``P012_.dcm``, is the exception: the copy's is read as ``P012``.
@@ -300,22 +306,24 @@ def copy_name(path: str, number: int) -> str:
     return f"{stem}-augmented{number}.png"
 
 
-def _own_group(file: LabelledFile, spelling: dict[str, str]) -> str:
+def _single_slice_group(file: LabelledFile, spelling: dict[str, str]) -> str:
     """Return the group of a slice whose name says nothing: its own name, without copies.
 
     The split level is left out, so that a copy in ``val`` stays with its slice in ``train``.
     A name that is another slice's key joins it: ``img12.png`` and ``img12 (2).png``.
     """
-    stem = bare_stem(file.path)
-    if _folded(stem) in spelling:
-        return spelling[_folded(stem)]
-    folders = [part for part in file.folders if not _is_general(part)]
+    stem = original_stem(file.path)
+    if _normalize_key(stem) in spelling:
+        return spelling[_normalize_key(stem)]
+    folders = [part for part in file.folders if not _is_generic_word(part)]
     return "/".join([("normal", "fracture")[file.label], *folders, stem])
 
 
-def _is_general(word: str) -> bool:
+def _is_generic_word(word: str) -> bool:
     """Whether a word names a class or a kind of file rather than a patient."""
-    return word.isalpha() and (class_label(word) is not None or word.casefold() in _GENERIC)
+    return word.isalpha() and (
+        parse_class_label(word) is not None or word.casefold() in _GENERIC_WORDS
+    )
 
 
 def _is_vertebra(word: str) -> bool:

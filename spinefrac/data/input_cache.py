@@ -24,23 +24,23 @@ from spinefrac import imaging, settings
 from spinefrac.records import Dataset, GreyImage, Preprocessing
 
 #: Bytes that all entries together may take; the longest unused go first.
-MOST_BYTES = 4 * 2**30
-_DIGEST = 32
+MAX_CACHE_BYTES = 4 * 2**30
+_DIGEST_BYTES = 32
 _STALE_SECONDS = 24 * 3600.0
 
 
-def entry(dataset: Dataset, preprocessing: Preprocessing) -> Path:
+def entry_path(dataset: Dataset, preprocessing: Preprocessing) -> Path:
     """Return where the inputs of a data set are kept.
 
     The name depends on the data set, the preprocessing and the code of `spinefrac.imaging`:
     after a change of any of them nothing old is read.
     """
-    key = json.dumps([dataset.fingerprint, preprocessing.to_dict(), _code()], sort_keys=True)
+    key = json.dumps([dataset.fingerprint, preprocessing.to_dict(), _hash_source()], sort_keys=True)
     return settings.runs_dir() / "cache" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
 
 
 @cache
-def _code() -> str:
+def _hash_source() -> str:
     """Return the SHA-256 of the source of `spinefrac.imaging`."""
     digest = hashlib.sha256()
     for path in sorted(Path(imaging.__file__).parent.rglob("*.py")):
@@ -48,7 +48,7 @@ def _code() -> str:
     return digest.hexdigest()
 
 
-def load(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
+def load_entry(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
     """Map an entry into memory, read-only, or return None where it is missing or damaged.
 
     Parameters
@@ -57,12 +57,12 @@ def load(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
     shape : tuple of int
         The shape that the entry must have.
     """
-    header = _header(shape)
+    header = _npy_header(shape)
     try:
         with path.open("rb") as stream:
             if stream.read(len(header)) != header:
                 return None
-            stream.seek(-_DIGEST, os.SEEK_END)
+            stream.seek(-_DIGEST_BYTES, os.SEEK_END)
             end, written = stream.tell(), stream.read()
         if end != len(header) + math.prod(shape):
             return None
@@ -75,7 +75,7 @@ def load(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
     return array
 
 
-def _header(shape: tuple[int, ...]) -> bytes:
+def _npy_header(shape: tuple[int, ...]) -> bytes:
     """Return the start of a ``.npy`` file of bytes of that shape."""
     stream = io.BytesIO()
     description = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -83,7 +83,7 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return stream.getvalue()
 
 
-def store(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -> None:
+def write_entry(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -> None:
     """Write an entry row by row, so that memory holds one row, and drop what is too much.
 
     Parameters
@@ -103,7 +103,7 @@ def store(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -> None
     digest = hashlib.sha256()
     try:
         with temporary.open("wb") as stream:
-            stream.write(_header(shape))
+            stream.write(_npy_header(shape))
             for row in rows:
                 data = row.tobytes()
                 digest.update(data)
@@ -112,11 +112,11 @@ def store(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -> None
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _drop_oldest(path)
+    _evict_oldest(path)
 
 
-def _drop_oldest(keep: Path) -> None:
-    """Remove abandoned temporary files and, over `MOST_BYTES`, the entries unused longest."""
+def _evict_oldest(keep: Path) -> None:
+    """Remove abandoned temporary files and, over `MAX_CACHE_BYTES`, the entries unused longest."""
     with contextlib.suppress(OSError):  # another process may be tidying up as well
         for left in keep.parent.glob("*.tmp"):
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
@@ -124,6 +124,6 @@ def _drop_oldest(keep: Path) -> None:
         entries = [(path.stat(), path) for path in keep.parent.glob("*.npy")]
         total = sum(stat.st_size for stat, _ in entries)
         for stat, path in sorted(entries, key=lambda item: item[0].st_mtime):
-            if total > MOST_BYTES and path != keep:
+            if total > MAX_CACHE_BYTES and path != keep:
                 path.unlink(missing_ok=True)
                 total -= stat.st_size

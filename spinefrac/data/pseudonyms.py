@@ -17,40 +17,42 @@ from pathlib import Path
 from spinefrac import settings
 
 #: Begins a group that is a pseudonym.
-PREFIX = "dicom-"
-_BYTES = 32
+PSEUDONYM_PREFIX = "dicom-"
+_KEY_BYTES = 32
 
 
-def pseudonym(kind: str, identity: str) -> str:
+def pseudonymize(kind: str, identifier: str) -> str:
     """Return what stands for an id: eight hexadecimal digits, the same for the same home.
 
     Parameters
     ----------
     kind : str
         Of what it is an id; the same id of another kind has another pseudonym.
-    identity : str
+    identifier : str
     """
-    text = f"{kind} {identity}".encode("utf-8", "surrogateescape")
-    return hmac.new(_key(settings.runs_dir()), text, hashlib.sha256).hexdigest()[:8]
+    text = f"{kind} {identifier}".encode("utf-8", "surrogateescape")
+    return hmac.new(_load_key(settings.runs_dir()), text, hashlib.sha256).hexdigest()[:8]
 
 
-def stable(groups: Iterable[str]) -> tuple[str, ...]:
+def canonicalize_groups(groups: Iterable[str]) -> tuple[str, ...]:
     """Return groups with each pseudonym replaced by the place where its group begins.
 
     Pseudonyms differ from home to home; what is computed from these names is the same in all.
     """
     first: dict[str, int] = {}
     return tuple(
-        f"{PREFIX}{first.setdefault(group, row):09d}" if group.startswith(PREFIX) else group
+        f"{PSEUDONYM_PREFIX}{first.setdefault(group, row):09d}"
+        if group.startswith(PSEUDONYM_PREFIX)
+        else group
         for row, group in enumerate(groups)
     )
 
 
 @cache
-def _key(folder: Path) -> bytes:
+def _load_key(folder: Path) -> bytes:
     """Return this home's key; one for this process only where no file can be written."""
     place = folder / "pseudonyms.key"
-    fresh = secrets.token_bytes(_BYTES)
+    fresh = secrets.token_bytes(_KEY_BYTES)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
@@ -65,16 +67,16 @@ def _key(folder: Path) -> bytes:
         pass
     except OSError:
         if not place.is_file():
-            return _replaced(place, fresh)
+            return _write_key(place, fresh)
     return place.read_bytes()
 
 
-def _replaced(place: Path, fresh: bytes) -> bytes:
+def _write_key(place: Path, new_key: bytes) -> bytes:
     """Write the key where a file system has no links; keep it in memory where it has no room."""
     try:
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError:
-        return place.read_bytes() if place.is_file() else fresh
+        return place.read_bytes() if place.is_file() else new_key
     with os.fdopen(handle, "wb") as stream:
-        stream.write(fresh)
-    return fresh
+        stream.write(new_key)
+    return new_key

@@ -17,9 +17,9 @@ from spinefrac import imaging
 from spinefrac.data import group_overrides, groups, input_cache
 from spinefrac.data.duplicates import search as duplicates
 from spinefrac.data.duplicates.search import Duplicates
-from spinefrac.data.file_metadata import Facts, gather
-from spinefrac.data.folder_layouts import LabelledFile, list_files
-from spinefrac.data.pseudonyms import stable
+from spinefrac.data.file_metadata import FileMetadata, read_file_metadata
+from spinefrac.data.folder_layouts import LabelledFile, list_labelled_files
+from spinefrac.data.pseudonyms import canonicalize_groups
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import (
     CLASS_NAMES,
@@ -32,7 +32,7 @@ from spinefrac.records import (
     Unreadable,
 )
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 _BONE_WINDOW = (500.0, 2000.0)
 _T = TypeVar("_T")
@@ -40,7 +40,7 @@ _R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileReading:
     """What one look at a file leaves behind.
 
     `thumbnail` is uint8, shape (`duplicates.SIDE`, `duplicates.SIDE`); `count` is how many
@@ -51,7 +51,7 @@ class Reading:
     thumbnail: GreyImage = field(repr=False)
     tags: SliceTags
     count: int
-    facts: Facts = field(repr=False)
+    metadata: FileMetadata = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,21 @@ class Examination:
         Rows are indices into ``dataset.items``.
     thumbnails : uint8 array, shape (N, SIDE, SIDE)
         Whole slices in the bone window, squeezed to a square.
-    facts : tuple of Facts, length N
+    metadata : tuple of Facts, length N
         What each file is like.
     """
 
     dataset: Dataset
     duplicates: Duplicates
     thumbnails: GreyImage = field(repr=False)
-    facts: tuple[Facts, ...] = field(repr=False)
+    metadata: tuple[FileMetadata, ...] = field(repr=False)
 
 
 def scan(
     folder: str | os.PathLike[str],
     *,
     group_by: str = "auto",
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Dataset:
     """Read a folder of labelled slices.
 
@@ -91,7 +91,7 @@ def scan(
     folder : path
         In one of the layouts of `spinefrac.data.folder_layouts`.
     group_by : str
-        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign`; ``auto`` takes
+        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign_groups`; ``auto`` takes
         over what `spinefrac.data.group_overrides` keeps for the folder.
     progress : callable, optional
         Called with the number of files done and of all files.
@@ -113,18 +113,20 @@ def examine(
     folder: str | os.PathLike[str],
     *,
     group_by: str = "auto",
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Examination:
     """Read a folder as `scan` does, and keep what its audit needs. See `scan`."""
-    listing = list_files(folder)
+    listing = list_labelled_files(folder)
     files: list[LabelledFile] = []
-    readings: list[Reading] = []
+    readings: list[FileReading] = []
     unreadable: list[Unreadable] = []
     # One array for all, filled as files are read: a copy at the end would double the memory.
-    thumbnails = np.empty((len(listing.files), duplicates.SIDE, duplicates.SIDE), dtype=np.uint8)
-    results = _in_order(lambda file: _read(listing.root, file), listing.files)
+    thumbnails = np.empty(
+        (len(listing.files), duplicates.THUMBNAIL_SIDE, duplicates.THUMBNAIL_SIDE), dtype=np.uint8
+    )
+    results = _map_in_order(lambda file: _read_file(listing.root, file), listing.files)
     for done, (file, result) in enumerate(zip(listing.files, results, strict=True), start=1):
-        if isinstance(result, Reading):
+        if isinstance(result, FileReading):
             thumbnails[len(files)] = result.thumbnail
             readings.append(replace(result, thumbnail=thumbnails[len(files)]))
             files.append(file)
@@ -132,14 +134,14 @@ def examine(
             unreadable.append(result)
         if progress:
             progress(done, len(listing.files))
-    _check_enough(files, unreadable)
+    _check_readable(files, unreadable)
 
-    named, rule = groups.assign(files, [reading.tags for reading in readings], group_by)
+    named, rule = groups.assign_groups(files, [reading.tags for reading in readings], group_by)
     if group_by == "auto":
-        named, rule = group_overrides.apply(listing.root, files, named, rule)
+        named, rule = group_overrides.apply_overrides(listing.root, files, named, rule)
     thumbnails = thumbnails[: len(files)]
-    copies = duplicates.find([reading.pixel_hash for reading in readings], thumbnails)
-    merged = duplicates.merge(named, copies)
+    copies = duplicates.find_duplicates([reading.pixel_hash for reading in readings], thumbnails)
+    merged = duplicates.merge_groups(named, copies)
     items = tuple(
         Item(
             file.path,
@@ -147,22 +149,24 @@ def examine(
             group,
             file.split,
             reading.pixel_hash,
-            size=reading.facts.size,
-            scanner=reading.facts.scanner,
-            series=groups.series(file, reading.tags),
+            size=reading.metadata.size,
+            scanner=reading.metadata.scanner,
+            series=groups.derive_series(file, reading.tags),
         )
         for file, group, reading in zip(files, merged, readings, strict=True)
     )
     before, after = len(set(named)), len(set(merged))
     if after < before:
         rule += f"; {before} groups became {after}, because some share the same slices"
-    notes = (*listing.notes, *_notes(items, readings, copies, before))
-    dataset = Dataset(listing.root, items, rule, fingerprint(items), tuple(unreadable), notes)
-    facts = tuple(reading.facts for reading in readings)
+    notes = (*listing.notes, *_describe_merges(items, readings, copies, before))
+    dataset = Dataset(
+        listing.root, items, rule, compute_fingerprint(items), tuple(unreadable), notes
+    )
+    facts = tuple(reading.metadata for reading in readings)
     return Examination(dataset, copies, thumbnails, facts)
 
 
-def fingerprint(items: Sequence[Item]) -> str:
+def compute_fingerprint(items: Sequence[Item]) -> str:
     """Return the SHA-256 over path, label, group and pixels of all items, in any order.
 
     A pseudonym counts as the place where its group begins: the same slices in the same groups
@@ -170,7 +174,7 @@ def fingerprint(items: Sequence[Item]) -> str:
     """
     digest = hashlib.sha256()
     ordered = sorted(items, key=lambda item: item.path)
-    named = stable(item.group for item in ordered)
+    named = canonicalize_groups(item.group for item in ordered)
     for line in sorted(
         "\0".join((i.path, str(i.label), group, i.pixel_hash))
         for i, group in zip(ordered, named, strict=True)
@@ -180,7 +184,7 @@ def fingerprint(items: Sequence[Item]) -> str:
 
 
 def load_inputs(
-    dataset: Dataset, preprocessing: Preprocessing, progress: Progress | None = None
+    dataset: Dataset, preprocessing: Preprocessing, progress: ProgressCallback | None = None
 ) -> GreyImage:
     """Return the model's inputs of all slices, from the cache where they are there.
 
@@ -203,33 +207,33 @@ def load_inputs(
         If a file is gone or has changed since the scan.
     """
     shape = (len(dataset.items), preprocessing.size, preprocessing.size)
-    path = input_cache.entry(dataset, preprocessing)
-    cached = input_cache.load(path, shape)
+    path = input_cache.entry_path(dataset, preprocessing)
+    cached = input_cache.load_entry(path, shape)
     if cached is None:
         try:
-            input_cache.store(path, _inputs(dataset, preprocessing, progress), shape)
-            cached = input_cache.load(path, shape)
+            input_cache.write_entry(path, _iterate_inputs(dataset, preprocessing, progress), shape)
+            cached = input_cache.load_entry(path, shape)
         except OSError:  # no room or no right to write: memory will do
             cached = None
     elif progress:
         progress(shape[0], shape[0])
     if cached is None:
-        return np.stack(list(_inputs(dataset, preprocessing, progress)))
+        return np.stack(list(_iterate_inputs(dataset, preprocessing, progress)))
     return cached
 
 
 # --- one file ------------------------------------------------------------------------------
 
 
-def _read(root: Path, file: LabelledFile) -> Reading | Unreadable:
+def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
     """Read one file, or say why not."""
     path = root / file.path
     try:
         file.path.encode()
         ct = imaging.read(path)
         tags = imaging.read_tags(path) if ct.format == "dicom" else SliceTags()
-        picture = imaging.display(ct, _BONE_WINDOW)
-        facts = gather(path, ct, picture, tags)
+        picture = imaging.to_display(ct, _BONE_WINDOW)
+        facts = read_file_metadata(path, ct, picture, tags)
     except UnicodeEncodeError:
         shown = file.path.encode("utf-8", "backslashreplace").decode()
         return Unreadable(shown, "The file's name is not UTF-8: rename it.")
@@ -237,18 +241,20 @@ def _read(root: Path, file: LabelledFile) -> Reading | Unreadable:
         return Unreadable(file.path, str(error))
     except OSError as error:
         return Unreadable(file.path, f"The file cannot be read: {error.strerror or error}.")
-    return Reading(pixel_hash(ct), duplicates.thumbnail(picture), tags, ct.count, facts)
+    return FileReading(
+        hash_pixels(ct), duplicates.make_thumbnail(picture), tags, ct.slice_count, facts
+    )
 
 
-def pixel_hash(ct: CtSlice) -> str:
+def hash_pixels(ct: CtSlice) -> str:
     """Return the SHA-256 of a slice's shape and pixels."""
     digest = hashlib.sha256(f"{ct.pixels.shape} {ct.pixels.dtype.str}".encode())
     digest.update(np.ascontiguousarray(ct.pixels).data)
     return digest.hexdigest()
 
 
-def _inputs(
-    dataset: Dataset, preprocessing: Preprocessing, progress: Progress | None
+def _iterate_inputs(
+    dataset: Dataset, preprocessing: Preprocessing, progress: ProgressCallback | None
 ) -> Iterator[GreyImage]:
     """Yield the model's input of each item in order, shape (S, S)."""
 
@@ -260,17 +266,17 @@ def _inputs(
                 f"{item.path} could be read when the folder was scanned and cannot now "
                 f"({error}): scan the folder again."
             ) from None
-        if pixel_hash(ct) != item.pixel_hash:
+        if hash_pixels(ct) != item.pixel_hash:
             raise DatasetError(f"{item.path} has changed since the scan: scan the folder again.")
         return imaging.to_input(ct, preprocessing).pixels
 
-    for done, row in enumerate(_in_order(prepare, dataset.items), start=1):
+    for done, row in enumerate(_map_in_order(prepare, dataset.items), start=1):
         yield row
         if progress:
             progress(done, len(dataset.items))
 
 
-def _in_order(work: Callable[[_T], _R], items: Sequence[_T]) -> Iterator[_R]:
+def _map_in_order(work: Callable[[_T], _R], items: Sequence[_T]) -> Iterator[_R]:
     """Yield `work` of each item, in order, by threads, a bounded number ahead."""
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers, thread_name_prefix="scan") as pool:
@@ -281,7 +287,7 @@ def _in_order(work: Callable[[_T], _R], items: Sequence[_T]) -> Iterator[_R]:
 # --- checks and notes ----------------------------------------------------------------------
 
 
-def _check_enough(files: Sequence[LabelledFile], unreadable: Sequence[Unreadable]) -> None:
+def _check_readable(files: Sequence[LabelledFile], unreadable: Sequence[Unreadable]) -> None:
     """Raise where too few files could be read to go on."""
     counts = Counter(file.label for file in files)
     lost = [name for label, name in enumerate(CLASS_NAMES) if not counts[label]]
@@ -294,8 +300,8 @@ def _check_enough(files: Sequence[LabelledFile], unreadable: Sequence[Unreadable
         )
 
 
-def _notes(
-    items: Sequence[Item], readings: Sequence[Reading], copies: Duplicates, before: int
+def _describe_merges(
+    items: Sequence[Item], readings: Sequence[FileReading], copies: Duplicates, before: int
 ) -> Iterator[str]:
     """Say what was merged, what contradicts itself and what was taken of volumes."""
     after = len({item.group for item in items})

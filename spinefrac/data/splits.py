@@ -8,18 +8,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.data.pseudonyms import stable
+from spinefrac.data.pseudonyms import canonicalize_groups
 from spinefrac.errors import DatasetError
 
 #: Shuffles tried before a number of folds is given up: the greedy assignment of
 #: `StratifiedGroupKFold` depends on the order of the groups.
-ATTEMPTS = 12
+MAX_ATTEMPTS = 12
 #: More folds than this cost time and bring nothing.
-MOST_FOLDS = 50
+MAX_FOLDS = 50
 
 
 def assign_folds(
-    labels: npt.ArrayLike, groups: npt.ArrayLike, folds: int, seed: int
+    labels: npt.ArrayLike, groups: npt.ArrayLike, n_folds: int, seed: int
 ) -> npt.NDArray[np.int64]:
     """Assign every slice to the fold that holds it out.
 
@@ -33,8 +33,8 @@ def assign_folds(
     labels : array of int, shape (N,)
         0 or 1.
     groups : array of str, shape (N,)
-    folds : int
-        2 … `MOST_FOLDS`.
+    n_folds : int
+        2 … `MAX_FOLDS`.
     seed : int
 
     Returns
@@ -47,24 +47,24 @@ def assign_folds(
     DatasetError
         If no such folds are found. The message names the largest number of folds that works.
     """
-    y, g = _checked(labels, groups)
-    if not 2 <= folds <= MOST_FOLDS:
-        raise DatasetError(f"Expected 2 to {MOST_FOLDS} folds, got {folds}.")
-    most = _most_folds(y, g)
-    if folds <= most:
-        for assigned in _shuffles(y, g, folds, seed):
-            if _every_fold_has_both(y, assigned, folds):
+    y, g = _validate_arrays(labels, groups)
+    if not 2 <= n_folds <= MAX_FOLDS:
+        raise DatasetError(f"Expected 2 to {MAX_FOLDS} folds, got {n_folds}.")
+    most = _max_folds(y, g)
+    if n_folds <= most:
+        for assigned in _iterate_assignments(y, g, n_folds, seed):
+            if _every_fold_has_both_classes(y, assigned, n_folds):
                 return assigned
-    raise DatasetError(_too_many_folds(y, g, folds, seed))
+    raise DatasetError(_explain_invalid_folds(y, g, n_folds, seed))
 
 
-def check_folds(counts: Sequence[tuple[str, int, int]], folds: int, seed: int) -> None:
+def check_folds(counts: Sequence[tuple[str, int, int]], n_folds: int, seed: int) -> None:
     """Raise where `assign_folds` would, knowing only what each group holds.
 
     Parameters
     ----------
     counts : sequence of (group, slices with a fracture, slices without)
-    folds, seed : int
+    n_folds, seed : int
 
     Raises
     ------
@@ -74,10 +74,10 @@ def check_folds(counts: Sequence[tuple[str, int, int]], folds: int, seed: int) -
     each = [(fracture, normal) for _, fracture, normal in counts]
     labels = np.concatenate([np.repeat([1, 0], pair) for pair in each] or [np.empty(0, np.int64)])
     groups = np.repeat([group for group, *_ in counts], [sum(pair) for pair in each])
-    assign_folds(labels, groups, folds, seed)
+    assign_folds(labels, groups, n_folds, seed)
 
 
-def holdout(
+def select_holdout(
     labels: npt.ArrayLike, groups: npt.ArrayLike, fraction: float, seed: int
 ) -> npt.NDArray[np.bool_]:
     """Choose whole groups to hold out, both classes on either side.
@@ -100,14 +100,16 @@ def holdout(
     DatasetError
         If the groups allow no such choice.
     """
-    y, g = _checked(labels, groups)
+    y, g = _validate_arrays(labels, groups)
     if not 0 < fraction <= 0.5:
         raise DatasetError(f"Expected a hold-out fraction above 0 and up to 0.5, got {fraction}.")
-    parts = min(max(2, round(1 / fraction)), max(2, _most_folds(y, g)))
-    if _most_folds(y, g) >= 2:
-        for assigned in _shuffles(y, g, parts, seed):
+    parts = min(max(2, round(1 / fraction)), max(2, _max_folds(y, g)))
+    if _max_folds(y, g) >= 2:
+        for assigned in _iterate_assignments(y, g, parts, seed):
             masks = [assigned == part for part in range(parts)]
-            valid = [mask for mask in masks if _has_both(y[mask]) and _has_both(y[~mask])]
+            valid = [
+                mask for mask in masks if _has_both_classes(y[mask]) and _has_both_classes(y[~mask])
+            ]
             if valid:
                 return min(valid, key=lambda mask: abs(float(mask.mean()) - fraction))
     raise DatasetError(
@@ -116,13 +118,13 @@ def holdout(
     )
 
 
-def _checked(
+def _validate_arrays(
     labels: npt.ArrayLike, groups: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]:
     """Return labels and groups as arrays of one length, both classes present."""
     y, g = np.asarray(labels, dtype=np.int64), np.asarray(groups, dtype=np.str_)
     if g.ndim == 1:
-        g = np.asarray(stable(g.tolist()), dtype=np.str_)
+        g = np.asarray(canonicalize_groups(g.tolist()), dtype=np.str_)
     if y.shape != g.shape or y.ndim != 1:
         raise DatasetError(f"Expected one group a label, got shapes {y.shape} and {g.shape}.")
     if set(np.unique(y).tolist()) != {0, 1}:
@@ -130,21 +132,21 @@ def _checked(
     return y, g
 
 
-def _most_folds(y: npt.NDArray[np.int64], g: npt.NDArray[np.str_]) -> int:
+def _max_folds(y: npt.NDArray[np.int64], g: npt.NDArray[np.str_]) -> int:
     """Return a bound that no grouped split with both classes in every fold can pass."""
     return min(len(np.unique(g[y == label])) for label in (0, 1))
 
 
-def _shuffles(
-    y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], folds: int, seed: int
+def _iterate_assignments(
+    y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], n_folds: int, seed: int
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Yield fold assignments (N,), the first shuffled by `seed` itself."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    later = np.random.default_rng(seed).integers(0, 2**31 - 1, ATTEMPTS - 1).tolist()
+    later = np.random.default_rng(seed).integers(0, 2**31 - 1, MAX_ATTEMPTS - 1).tolist()
     for state in [seed, *later]:
         assigned = np.empty(len(y), dtype=np.int64)
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=state)
+        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=state)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a class rarer than the folds: checked by us
@@ -155,32 +157,35 @@ def _shuffles(
         yield assigned
 
 
-def _has_both(y: npt.NDArray[np.int64]) -> bool:
+def _has_both_classes(y: npt.NDArray[np.int64]) -> bool:
     return bool((y == 0).any() and (y == 1).any())
 
 
-def _every_fold_has_both(
-    y: npt.NDArray[np.int64], assigned: npt.NDArray[np.int64], folds: int
+def _every_fold_has_both_classes(
+    y: npt.NDArray[np.int64], assigned: npt.NDArray[np.int64], n_folds: int
 ) -> bool:
-    return all(_has_both(y[assigned == fold]) for fold in range(folds))
+    return all(_has_both_classes(y[assigned == fold]) for fold in range(n_folds))
 
 
-def _largest_that_works(
+def _largest_valid_n_folds(
     y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], below: int, seed: int
 ) -> int:
     """Return the largest number of folds under `below` that works with `seed`, or 0."""
-    for folds in range(min(below - 1, _most_folds(y, g)), 1, -1):
-        if any(_every_fold_has_both(y, a, folds) for a in _shuffles(y, g, folds, seed)):
+    for folds in range(min(below - 1, _max_folds(y, g)), 1, -1):
+        if any(
+            _every_fold_has_both_classes(y, a, folds)
+            for a in _iterate_assignments(y, g, folds, seed)
+        ):
             return folds
     return 0
 
 
-def _too_many_folds(
-    y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], folds: int, seed: int
+def _explain_invalid_folds(
+    y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], n_folds: int, seed: int
 ) -> str:
     """Say why the folds do not work, and what would."""
-    why = f"{folds} folds cannot each hold whole groups of both classes: {_group_counts(y, g)}."
-    largest = _largest_that_works(y, g, folds, seed)
+    why = f"{n_folds} folds cannot each hold whole groups of both classes: {_group_counts(y, g)}."
+    largest = _largest_valid_n_folds(y, g, n_folds, seed)
     if largest:
         return f"{why} Use {largest} folds, the most that works, or add groups (patients)."
     return (

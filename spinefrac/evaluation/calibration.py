@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.inputs import FloatArray, check_column, check_labels
+from spinefrac.evaluation.inputs import FloatArray, check_finite_array, check_labels
 
 #: Outside of this a temperature says that the logits carry nothing, or separate everything.
 TEMPERATURE_RANGE = (0.01, 100.0)
 
 
-def probabilities(logits: npt.ArrayLike, temperature: float) -> FloatArray:
+def apply_temperature(logits: npt.ArrayLike, temperature: float) -> FloatArray:
     """Turn logits into calibrated probabilities, sigmoid(logit / temperature).
 
     Parameters
@@ -31,7 +31,7 @@ def probabilities(logits: npt.ArrayLike, temperature: float) -> FloatArray:
     return np.where(scaled >= 0, 1.0, shrunk) / (1.0 + shrunk)
 
 
-def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+def fit_temperature(logits: npt.ArrayLike, y_true: npt.ArrayLike) -> float:
     """Fit the temperature that makes the labels most likely.
 
     The loss is convex in the inverse temperature and Newton's method, kept inside a
@@ -42,7 +42,7 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     ----------
     logits : array-like, shape (N,)
         Out-of-fold logits: on slices whose patient the network never saw.
-    labels : array-like, shape (N,)
+    y_true : array-like, shape (N,)
         0 or 1.
 
     Returns
@@ -59,8 +59,8 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     ----------
     Guo et al. (2017), "On calibration of modern neural networks".
     """
-    y = check_labels(labels)
-    z = check_column(logits, len(y), "logits")
+    y = check_labels(y_true)
+    z = check_finite_array(logits, len(y), "logits")
     positives = int(y.sum())
     negatives = len(y) - positives
     if not positives or not negatives:
@@ -72,7 +72,7 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     low, high = 1 / TEMPERATURE_RANGE[1], 1 / TEMPERATURE_RANGE[0]
     inverse = 1.0
     for _ in range(200):
-        p = probabilities(z * inverse, 1.0)
+        p = apply_temperature(z * inverse, 1.0)
         slope = float(np.dot(z, p - target))
         low, high = (low, inverse) if slope > 0 else (inverse, high)
         curvature = float(np.dot(z * z, p * (1 - p)))
@@ -85,14 +85,14 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     return float(np.clip(1 / inverse, *TEMPERATURE_RANGE))
 
 
-def cross_fitted_probabilities(
-    logits: npt.ArrayLike, labels: npt.ArrayLike, folds: npt.ArrayLike
+def cross_fit_probabilities(
+    logits: npt.ArrayLike, y_true: npt.ArrayLike, folds: npt.ArrayLike
 ) -> FloatArray:
     """Calibrate each fold with the temperature of the others, so that its error is honest.
 
     Parameters
     ----------
-    logits, labels, folds : array-like, shape (N,)
+    logits, y_true, folds : array-like, shape (N,)
         Out-of-fold logits, 0 or 1, and the fold of each slice.
 
     Returns
@@ -104,8 +104,8 @@ def cross_fitted_probabilities(
     DatasetError
         If there is one fold only, or the other folds hold one class only.
     """
-    y = check_labels(labels)
-    z = check_column(logits, len(y), "logits")
+    y = check_labels(y_true)
+    z = check_finite_array(logits, len(y), "logits")
     fold_of = np.asarray(folds)
     names = np.unique(fold_of)
     if fold_of.shape != y.shape or len(names) < 2:
@@ -116,5 +116,7 @@ def cross_fitted_probabilities(
     result = np.empty(len(y))
     for name in names:
         held_out = fold_of == name
-        result[held_out] = probabilities(z[held_out], fit_temperature(z[~held_out], y[~held_out]))
+        result[held_out] = apply_temperature(
+            z[held_out], fit_temperature(z[~held_out], y[~held_out])
+        )
     return result

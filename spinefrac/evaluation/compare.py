@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.inputs import FloatArray, Sample, make_sample
+from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, make_inputs
 from spinefrac.evaluation.intervals import Interval, bootstrap, difference_interval
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES, WeightedMetrics, sum_by_group
-from spinefrac.evaluation.metrics import bearing_groups
+from spinefrac.evaluation.metrics import count_contributing_groups
 
 #: Below this p a difference is called one.
 ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class MetricDifference:
     """First model minus second, with its paired 95 % interval and two-sided p over groups.
 
     `p_holm` is corrected for all pairs compared on this metric. All None where not defined.
@@ -33,7 +33,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class DeLong:
+class DeLongTest:
     """Two correlated areas under the ROC curve and the test of their difference.
 
     `standard_error` is of `auc_first - auc_second`; `z` its ratio, `p` two-sided.
@@ -47,7 +47,7 @@ class DeLong:
 
 
 @dataclass(frozen=True, slots=True)
-class McNemar:
+class McNemarTest:
     """Slices that only one of two models called right, and whether that is chance.
 
     `p` is the exact test for independent slices; `p_groups` lets a patient's slices resemble
@@ -66,88 +66,93 @@ class PairComparison:
 
     first: str
     second: str
-    differences: dict[str, Difference]
-    delong: DeLong | None
-    mcnemar: McNemar
+    differences: dict[str, MetricDifference]
+    delong: DeLongTest | None
+    mcnemar: McNemarTest
     conclusion: str
 
 
-def compare(
-    labels: npt.ArrayLike,
-    probabilities: Mapping[str, npt.ArrayLike],
+def compare_models(
+    y_true: npt.ArrayLike,
+    y_scores: Mapping[str, npt.ArrayLike],
     groups: npt.ArrayLike,
     thresholds: Mapping[str, float],
     *,
-    resamples: int = 2000,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[PairComparison, ...]:
     """Compare every pair of models on the same slices.
 
     Parameters
     ----------
-    labels, groups : array-like, shape (N,)
-    probabilities : mapping of array-like, shape (N,)
+    y_true, groups : array-like, shape (N,)
+    y_scores : mapping of array-like, shape (N,)
         By the model's name, two at least, for the same slices in the same order.
     thresholds : mapping of float
         The operating point of each model.
-    resamples, seed : int
+    n_resamples, seed : int
         Of the group bootstrap, whose resamples all models share: the comparison is paired.
 
     Returns
     -------
     tuple of PairComparison
-        One for each pair, in the order of `probabilities`.
+        One for each pair, in the order of `y_scores`.
 
     Raises
     ------
     DatasetError
         If there are fewer than two models, or one has no threshold.
     """
-    names = list(probabilities)
+    names = list(y_scores)
     missing = [name for name in names if name not in thresholds]
     if len(names) < 2 or missing:
         raise DatasetError(
             f"Expected two or more models with a threshold each, got {len(names)} of which "
             f"{len(missing)} have none: choose more models, or evaluate these first."
         )
-    samples = {name: make_sample(labels, probabilities[name], groups) for name in names}
+    samples = {name: make_inputs(y_true, y_scores[name], groups) for name in names}
     one = samples[names[0]]
     weighted = {name: WeightedMetrics(samples[name], thresholds[name]) for name in names}
-    point = {name: weighted[name](np.ones((one.groups, 1))) for name in names}
+    point = {name: weighted[name](np.ones((one.n_groups, 1))) for name in names}
     drawn = {
-        name: bootstrap(weighted[name], one.groups, rows=one.n, resamples=resamples, seed=seed)
+        name: bootstrap(
+            weighted[name], one.n_groups, n_slices=one.n_slices, n_resamples=n_resamples, seed=seed
+        )
         for name in names
     }
     pairs = list(combinations(names, 2))
     table = {
-        metric: _differences(
+        metric: _metric_differences(
             [float(point[a][metric][0] - point[b][metric][0]) for a, b in pairs],
             [drawn[a][metric] - drawn[b][metric] for a, b in pairs],
-            bearing_groups(one, metric),
+            count_contributing_groups(one, metric),
         )
         for metric in METRIC_NAMES
     }
     results = []
     for index, (a, b) in enumerate(pairs):
         differences = {metric: table[metric][index] for metric in METRIC_NAMES}
-        test = delong(labels, probabilities[a], probabilities[b], groups)
-        answers = [samples[name].probabilities >= thresholds[name] for name in (a, b)]
+        test = delong_test(y_true, y_scores[a], y_scores[b], groups)
+        answers = [samples[name].y_score >= thresholds[name] for name in (a, b)]
         results.append(
             PairComparison(
                 first=a,
                 second=b,
                 differences=differences,
                 delong=test,
-                mcnemar=mcnemar(labels, answers[0], answers[1], groups),
-                conclusion=_conclusion(a, b, differences["auc"], len(pairs), one),
+                mcnemar=mcnemar_test(y_true, answers[0], answers[1], groups),
+                conclusion=_summarize_comparison(a, b, differences["auc"], len(pairs), one),
             )
         )
     return tuple(results)
 
 
-def delong(
-    labels: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike, groups: npt.ArrayLike
-) -> DeLong | None:
+def delong_test(
+    y_true: npt.ArrayLike,
+    y_score_first: npt.ArrayLike,
+    y_score_second: npt.ArrayLike,
+    groups: npt.ArrayLike,
+) -> DeLongTest | None:
     """Test the difference of two areas under the ROC curve on the same slices.
 
     DeLong, DeLong and Clarke-Pearson (1988), with the placement values from midranks as in
@@ -156,8 +161,8 @@ def delong(
 
     Parameters
     ----------
-    labels, groups : array-like, shape (N,)
-    first, second : array-like, shape (N,)
+    y_true, groups : array-like, shape (N,)
+    y_score_first, y_score_second : array-like, shape (N,)
         The two models' scores; any real numbers.
 
     Returns
@@ -168,22 +173,24 @@ def delong(
     """
     from scipy.special import ndtr
 
-    scores = np.array([np.asarray(first, np.float64), np.asarray(second, np.float64)])
-    sample = make_sample(labels, np.zeros(scores.shape[1]), groups)
+    scores = np.array(
+        [np.asarray(y_score_first, np.float64), np.asarray(y_score_second, np.float64)]
+    )
+    sample = make_inputs(y_true, np.zeros(scores.shape[1]), groups)
     if not np.isfinite(scores).all():
         raise DatasetError(
             "Expected finite scores to compare, got some that are not (NaN or infinite): "
             "evaluate the models again."
         )
-    if not sample.both_classes or bearing_groups(sample, "auc") < 2:
+    if not sample.has_both_classes or count_contributing_groups(sample, "auc") < 2:
         return None
-    placements = np.array([_placements(sample, row) for row in scores])  # (2, N)
-    positive = sample.labels == 1
+    placements = np.array([_placement_values(sample, row) for row in scores])  # (2, N)
+    positive = sample.y_true == 1
     auc = placements[:, positive].mean(axis=1)
     excess = placements - auc[:, None]
-    over_positives = sum_by_group(sample, excess * positive) / sample.positives  # (2, G)
-    over_negatives = sum_by_group(sample, excess * ~positive) / sample.negatives
-    covariance = _covariance(sample, over_positives, over_negatives)
+    over_positives = sum_by_group(sample, excess * positive) / sample.n_positives  # (2, G)
+    over_negatives = sum_by_group(sample, excess * ~positive) / sample.n_negatives
+    covariance = _obuchowski_covariance(sample, over_positives, over_negatives)
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     # Of two equal models rounding may leave a negative nothing.
     error = max(variance, 0.0) ** 0.5
@@ -191,20 +198,23 @@ def delong(
     if error < 1e-12:
         if abs(gap) > 1e-12:
             return None
-        return DeLong(float(auc[0]), float(auc[1]), 0.0, 0.0, 1.0)
+        return DeLongTest(float(auc[0]), float(auc[1]), 0.0, 0.0, 1.0)
     z = gap / error
-    return DeLong(float(auc[0]), float(auc[1]), error, z, 2.0 * float(ndtr(-abs(z))))
+    return DeLongTest(float(auc[0]), float(auc[1]), error, z, 2.0 * float(ndtr(-abs(z))))
 
 
-def mcnemar(
-    labels: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike, groups: npt.ArrayLike
-) -> McNemar:
+def mcnemar_test(
+    y_true: npt.ArrayLike,
+    y_pred_first: npt.ArrayLike,
+    y_pred_second: npt.ArrayLike,
+    groups: npt.ArrayLike,
+) -> McNemarTest:
     """Test whether two models' calls are right equally often (McNemar, 1947).
 
     Parameters
     ----------
-    labels, groups : array-like, shape (N,)
-    first, second : array-like of bool, shape (N,)
+    y_true, groups : array-like, shape (N,)
+    y_pred_first, y_pred_second : array-like of bool, shape (N,)
         Whether each model called the slice a fracture.
 
     Returns
@@ -217,8 +227,10 @@ def mcnemar(
     from scipy.special import chdtrc
     from scipy.stats import binomtest
 
-    sample = make_sample(labels, np.zeros(np.size(np.asarray(labels))), groups)
-    right = [np.asarray(called, bool) == (sample.labels == 1) for called in (first, second)]
+    sample = make_inputs(y_true, np.zeros(np.size(np.asarray(y_true))), groups)
+    right = [
+        np.asarray(called, bool) == (sample.y_true == 1) for called in (y_pred_first, y_pred_second)
+    ]
     surplus = right[0].astype(np.int64) - right[1]
     only_first, only_second = int((surplus > 0).sum()), int((surplus < 0).sum())
     discordant = only_first + only_second
@@ -226,10 +238,10 @@ def mcnemar(
     by_group = sum_by_group(sample, [surplus])[0]
     spread = float((by_group**2).sum())
     p_groups = float(chdtrc(1, by_group.sum() ** 2 / spread)) if spread > 0 else 1.0
-    return McNemar(only_first, only_second, p, p_groups)
+    return McNemarTest(only_first, only_second, p, p_groups)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm_correction(p_values: Sequence[float]) -> list[float]:
     """Correct p-values for being several (Holm, 1979); the order is kept.
 
     Parameters
@@ -250,73 +262,81 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def _differences(points: list[float], drawn: list[FloatArray], groups: int) -> list[Difference]:
+def _metric_differences(
+    estimates: list[float], replicates: list[FloatArray], n_groups: int
+) -> list[MetricDifference]:
     """Return the differences of all pairs in one metric, their p-values corrected together."""
-    found = [difference_interval(p, d, groups) for p, d in zip(points, drawn, strict=True)]
-    corrected = iter(holm([f[1] for f in found if f]))
+    found = [
+        difference_interval(p, d, n_groups) for p, d in zip(estimates, replicates, strict=True)
+    ]
+    corrected = iter(holm_correction([f[1] for f in found if f]))
     return [
-        Difference(p, f[0], f[1], next(corrected))
+        MetricDifference(p, f[0], f[1], next(corrected))
         if f
-        else Difference(p if np.isfinite(p) else None, None, None, None)
-        for p, f in zip(points, found, strict=True)
+        else MetricDifference(p if np.isfinite(p) else None, None, None, None)
+        for p, f in zip(estimates, found, strict=True)
     ]
 
 
-def _placements(sample: Sample, scores: FloatArray) -> FloatArray:
+def _placement_values(inputs: EvaluationInputs, y_score: FloatArray) -> FloatArray:
     """Return for each slice the share of the other class that it is ranked right against, (N,).
 
     Midranks among all and among its own class give it without looking at pairs.
     """
     from scipy.stats import rankdata
 
-    positive = sample.labels == 1
-    overall = rankdata(scores)
-    result = np.empty(sample.n)
-    result[positive] = (overall[positive] - rankdata(scores[positive])) / sample.negatives
-    result[~positive] = 1.0 - (overall[~positive] - rankdata(scores[~positive])) / sample.positives
+    positive = inputs.y_true == 1
+    overall = rankdata(y_score)
+    result = np.empty(inputs.n_slices)
+    result[positive] = (overall[positive] - rankdata(y_score[positive])) / inputs.n_negatives
+    result[~positive] = (
+        1.0 - (overall[~positive] - rankdata(y_score[~positive])) / inputs.n_positives
+    )
     return result
 
 
-def _covariance(
-    sample: Sample, over_positives: FloatArray, over_negatives: FloatArray
+def _obuchowski_covariance(
+    inputs: EvaluationInputs, positive_sums: FloatArray, negative_sums: FloatArray
 ) -> FloatArray:
     """Return Obuchowski's covariance (2, 2) of two areas from sums over groups, (2, G) each."""
-    with_fracture = bearing_groups(sample, "recall")
-    without = bearing_groups(sample, "specificity")
-    crossed = over_positives @ over_negatives.T
+    with_fracture = count_contributing_groups(inputs, "recall")
+    without = count_contributing_groups(inputs, "specificity")
+    crossed = positive_sums @ negative_sums.T
     return (
-        with_fracture / (with_fracture - 1) * over_positives @ over_positives.T
-        + without / (without - 1) * over_negatives @ over_negatives.T
-        + sample.groups / (sample.groups - 1) * (crossed + crossed.T)
+        with_fracture / (with_fracture - 1) * positive_sums @ positive_sums.T
+        + without / (without - 1) * negative_sums @ negative_sums.T
+        + inputs.n_groups / (inputs.n_groups - 1) * (crossed + crossed.T)
     )
 
 
-def _conclusion(a: str, b: str, auc: Difference, pairs: int, sample: Sample) -> str:
+def _summarize_comparison(
+    first: str, second: str, auc: MetricDifference, n_pairs: int, inputs: EvaluationInputs
+) -> str:
     """Say in one sentence what the difference in AUC allows to be said."""
-    on = f"on {sample.n} slices of {sample.groups} groups"
+    on = f"on {inputs.n_slices} slices of {inputs.n_groups} groups"
     if auc.value is None or auc.interval is None or auc.p is None or auc.p_holm is None:
         return (
-            f"Nothing can be said about {a} and {b}: a comparison needs slices of both classes "
-            f"from at least two groups each, and there are {sample.n} of {sample.groups}."
+            f"Nothing can be said about {first} and {second}: a comparison needs slices of both classes "
+            f"from at least two groups each, and there are {inputs.n_slices} of {inputs.n_groups}."
         )
     low, high = auc.interval
-    better, worse = (a, b) if auc.value > 0 else (b, a)
+    better, worse = (first, second) if auc.value > 0 else (second, first)
     if auc.value < 0:
         low, high = -high, -low
     size = f"{abs(auc.value):.3f} (95 % interval {low:.3f} to {high:.3f})"
-    counted = f"p {_p_text(auc.p_holm)}" + (
-        f" after Holm's correction for {pairs} comparisons" if pairs > 1 else ""
+    counted = f"p {_format_p_value(auc.p_holm)}" + (
+        f" after Holm's correction for {n_pairs} comparisons" if n_pairs > 1 else ""
     )
     ranks = f"than {worse}: its AUC is higher by {size}, {counted}, {on}."
     if auc.p_holm < ALPHA:
         return f"{better} ranks slices better {ranks}"
     if auc.p < ALPHA:
-        return f"Allowing for {pairs} comparisons, {better} may or may not rank better {ranks}"
+        return f"Allowing for {n_pairs} comparisons, {better} may or may not rank better {ranks}"
     return (
-        f"These data do not tell {a} from {b}: the AUC of {better} is higher by {size}, "
+        f"These data do not tell {first} from {second}: the AUC of {better} is higher by {size}, "
         f"{counted}, {on}; that is no proof that they are equal."
     )
 
 
-def _p_text(p: float) -> str:
+def _format_p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.inputs import FloatArray, IntArray, Sample, make_sample
+from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, IntArray, make_inputs
 from spinefrac.evaluation.intervals import Interval, bootstrap, rate_interval
-from spinefrac.evaluation.metric_kernels import ratio, sum_by_group
+from spinefrac.evaluation.metric_kernels import safe_divide, sum_by_group
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class RocCurve:
 
     thresholds: FloatArray
     false_positive_rate: FloatArray
-    sensitivity: FloatArray
+    true_positive_rate: FloatArray
 
     @property
-    def area(self) -> float:
+    def auc(self) -> float:
         """Area under the curve by trapezoids, which is the AUC."""
-        return float(np.trapezoid(self.sensitivity, self.false_positive_rate))
+        return float(np.trapezoid(self.true_positive_rate, self.false_positive_rate))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PrecisionRecallCurve:
 
 
 @dataclass(frozen=True)
-class Band:
+class CurveBand:
     """Curves of several folds on one grid: `x`, `mean`, `low`, `high`, each (points,).
 
     `low` and `high` are one standard deviation over folds away from the mean, within 0…1.
@@ -60,12 +60,12 @@ class Band:
 class CalibrationBin:
     """Slices of about the same probability, and how many of them have a fracture.
 
-    `interval` is the 95 % interval of `observed` over groups, None where too few bear on it.
+    `interval` is the 95 % interval of `fraction_of_positives` over groups, None where too few bear on it.
     """
 
     count: int
-    predicted: float
-    observed: float
+    mean_predicted_probability: float
+    fraction_of_positives: float
     interval: Interval | None
 
 
@@ -88,22 +88,22 @@ class DecisionCurve:
     """Net benefit, in true positives a slice, against the threshold probability.
 
     All arrays of shape (T,). `treat_none` would be 0 throughout. `low` and `high` bound
-    `model` at 95 % over groups, NaN where there is one group only.
+    `net_benefit` at 95 % over groups, NaN where there is one group only.
     """
 
     thresholds: FloatArray
-    model: FloatArray
+    net_benefit: FloatArray
     treat_all: FloatArray
     low: FloatArray
     high: FloatArray
 
 
-def roc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> RocCurve:
+def roc_curve(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> RocCurve:
     """Return the ROC curve, with a point for every distinct probability.
 
     Parameters
     ----------
-    labels, probabilities : array-like, shape (N,)
+    y_true, y_score : array-like, shape (N,)
 
     Returns
     -------
@@ -114,30 +114,30 @@ def roc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> RocCurve:
     DatasetError
         If there is one class only.
     """
-    sample = _both_classes(make_sample(labels, probabilities), "a ROC curve")
-    thresholds, hits, alarms = _steps(sample)
-    return RocCurve(thresholds, alarms / sample.negatives, hits / sample.positives)
+    sample = _require_both_classes(make_inputs(y_true, y_score), "a ROC curve")
+    thresholds, hits, alarms = _cumulative_counts(sample)
+    return RocCurve(thresholds, alarms / sample.n_negatives, hits / sample.n_positives)
 
 
-def precision_recall(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> PrecisionRecallCurve:
-    """Return the precision-recall curve. Parameters and errors as in `roc`."""
-    sample = _both_classes(make_sample(labels, probabilities), "a precision-recall curve")
-    thresholds, hits, alarms = _steps(sample)
+def precision_recall_curve(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> PrecisionRecallCurve:
+    """Return the precision-recall curve. Parameters and errors as in `roc_curve`."""
+    sample = _require_both_classes(make_inputs(y_true, y_score), "a precision-recall curve")
+    thresholds, hits, alarms = _cumulative_counts(sample)
     called = hits + alarms
     precision = np.divide(hits, called, out=np.ones_like(hits), where=called > 0)
-    return PrecisionRecallCurve(thresholds, precision, hits / sample.positives)
+    return PrecisionRecallCurve(thresholds, precision, hits / sample.n_positives)
 
 
-def roc_band(
-    labels: npt.ArrayLike, probabilities: npt.ArrayLike, folds: npt.ArrayLike, points: int = 101
-) -> Band:
+def roc_curve_band(
+    y_true: npt.ArrayLike, y_score: npt.ArrayLike, folds: npt.ArrayLike, n_points: int = 101
+) -> CurveBand:
     """Return mean and spread over folds of the sensitivity at each false positive rate.
 
     Parameters
     ----------
-    labels, probabilities, folds : array-like, shape (N,)
+    y_true, y_score, folds : array-like, shape (N,)
         Folds of one class are left out.
-    points : int
+    n_points : int
         Grid points over 0…1.
 
     Returns
@@ -147,48 +147,48 @@ def roc_band(
     """
 
     def on_grid(y: IntArray, p: FloatArray, grid: FloatArray) -> FloatArray:
-        curve = roc(y, p)
+        curve = roc_curve(y, p)
         # Of several points above one rate, `interp` takes the last, which is the highest.
-        return np.interp(grid, curve.false_positive_rate, curve.sensitivity)
+        return np.interp(grid, curve.false_positive_rate, curve.true_positive_rate)
 
-    return _band(on_grid, labels, probabilities, folds, points)
+    return _curve_band(on_grid, y_true, y_score, folds, n_points)
 
 
-def precision_recall_band(
-    labels: npt.ArrayLike, probabilities: npt.ArrayLike, folds: npt.ArrayLike, points: int = 101
-) -> Band:
+def precision_recall_curve_band(
+    y_true: npt.ArrayLike, y_score: npt.ArrayLike, folds: npt.ArrayLike, n_points: int = 101
+) -> CurveBand:
     """Return mean and spread over folds of the precision at each recall.
 
     Precision at a recall is that of the highest threshold which reaches it: a step, as a
     straight line between two points would promise too much (Davis and Goadrich, 2006).
-    Parameters as in `roc_band`; `x` of the result is the recall.
+    Parameters as in `roc_curve_band`; `x` of the result is the recall.
     """
 
     def on_grid(y: IntArray, p: FloatArray, grid: FloatArray) -> FloatArray:
-        curve = precision_recall(y, p)
+        curve = precision_recall_curve(y, p)
         reached = np.searchsorted(curve.recall, grid - 1e-12, side="left")
         return curve.precision[reached]
 
-    return _band(on_grid, labels, probabilities, folds, points)
+    return _curve_band(on_grid, y_true, y_score, folds, n_points)
 
 
-def calibration(
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+def calibration_curve(
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
     groups: npt.ArrayLike,
     *,
-    bins: int = 10,
-    resamples: int = 2000,
+    n_bins: int = 10,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[CalibrationBin, ...]:
     """Compare predicted with observed shares, in bins of about equally many slices.
 
     Parameters
     ----------
-    labels, probabilities, groups : array-like, shape (N,)
-    bins : int
+    y_true, y_score, groups : array-like, shape (N,)
+    n_bins : int
         At most; slices of one probability are never split over two.
-    resamples, seed : int
+    n_resamples, seed : int
         Of the group bootstrap.
 
     Returns
@@ -196,25 +196,23 @@ def calibration(
     tuple of CalibrationBin
         By rising probability.
     """
-    sample = make_sample(labels, probabilities, groups)
-    edges = np.unique(np.quantile(sample.probabilities, np.linspace(0, 1, bins + 1)[1:-1]))
-    _, member = np.unique(
-        np.searchsorted(edges, sample.probabilities, side="left"), return_inverse=True
-    )
+    sample = make_inputs(y_true, y_score, groups)
+    edges = np.unique(np.quantile(sample.y_score, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    _, member = np.unique(np.searchsorted(edges, sample.y_score, side="left"), return_inverse=True)
     count = np.bincount(member)
     inside = member == np.arange(len(count))[:, None]  # (bins, N)
-    positives = sum_by_group(sample, inside * sample.labels)
+    positives = sum_by_group(sample, inside * sample.y_true)
     slices = sum_by_group(sample, inside)
 
     def statistic(weights: FloatArray) -> dict[str, FloatArray]:
-        return {"observed": ratio(positives @ weights, slices @ weights)}
+        return {"observed": safe_divide(positives @ weights, slices @ weights)}
 
-    observed = statistic(np.ones((sample.groups, 1)))["observed"][:, 0]
-    drawn = bootstrap(statistic, sample.groups, rows=sample.groups, resamples=resamples, seed=seed)[
-        "observed"
-    ]
+    observed = statistic(np.ones((sample.n_groups, 1)))["observed"][:, 0]
+    drawn = bootstrap(
+        statistic, sample.n_groups, n_slices=sample.n_groups, n_resamples=n_resamples, seed=seed
+    )["observed"]
     bearing = np.count_nonzero(slices, axis=1)
-    predicted = np.bincount(member, sample.probabilities) / count
+    predicted = np.bincount(member, sample.y_score) / count
     return tuple(
         CalibrationBin(
             int(count[b]),
@@ -226,14 +224,14 @@ def calibration(
     )
 
 
-def spiegelhalter(
-    labels: npt.ArrayLike, probabilities: npt.ArrayLike, groups: npt.ArrayLike
+def spiegelhalter_test(
+    y_true: npt.ArrayLike, y_score: npt.ArrayLike, groups: npt.ArrayLike
 ) -> SpiegelhalterTest:
     """Test whether the probabilities are calibrated (Spiegelhalter, 1986).
 
     Parameters
     ----------
-    labels, probabilities, groups : array-like, shape (N,)
+    y_true, y_score, groups : array-like, shape (N,)
 
     Returns
     -------
@@ -248,10 +246,10 @@ def spiegelhalter(
     """
     from scipy.special import ndtr
 
-    sample = make_sample(labels, probabilities, groups)
-    p = sample.probabilities
+    sample = make_inputs(y_true, y_score, groups)
+    p = sample.y_score
     lean = 1.0 - 2.0 * p
-    terms = (sample.labels - p) * lean
+    terms = (sample.y_true - p) * lean
     variance = float(np.sum(lean**2 * p * (1.0 - p)))
     if variance <= 0.0:
         raise DatasetError(
@@ -268,12 +266,12 @@ def spiegelhalter(
 
 
 def decision_curve(
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
     groups: npt.ArrayLike,
     thresholds: npt.ArrayLike | None = None,
     *,
-    resamples: int = 500,
+    n_resamples: int = 500,
     seed: int = 0,
 ) -> DecisionCurve:
     """Return the net benefit of acting on the model (Vickers and Elkin, 2006).
@@ -283,10 +281,10 @@ def decision_curve(
 
     Parameters
     ----------
-    labels, probabilities, groups : array-like, shape (N,)
+    y_true, y_score, groups : array-like, shape (N,)
     thresholds : array-like, shape (T,), optional
         Threshold probabilities, above or at 0 and below 1; 0.01, 0.02 … 0.99 where absent.
-    resamples, seed : int
+    n_resamples, seed : int
         Of the group bootstrap.
 
     Returns
@@ -298,7 +296,7 @@ def decision_curve(
     DatasetError
         If a threshold is outside of 0…1, or is 1.
     """
-    sample = make_sample(labels, probabilities, groups)
+    sample = make_inputs(y_true, y_score, groups)
     t = np.arange(1, 100) / 100 if thresholds is None else np.asarray(thresholds, np.float64)
     if t.ndim != 1 or not t.size or not ((t >= 0.0) & (t < 1.0)).all():
         raise DatasetError(
@@ -307,42 +305,42 @@ def decision_curve(
         )
     price = t / (1.0 - t)
     # A slice's worth at every threshold: 1 found, -price for a false alarm, 0 not called.
-    benefit = np.empty((len(t), sample.groups))
+    benefit = np.empty((len(t), sample.n_groups))
     for index, (threshold, cost) in enumerate(zip(t, price, strict=True)):
-        called = sample.probabilities >= threshold
-        worth = np.where(sample.labels == 1, 1.0, -cost) * called
+        called = sample.y_score >= threshold
+        worth = np.where(sample.y_true == 1, 1.0, -cost) * called
         benefit[index] = sum_by_group(sample, [worth])[0]
-    slices = np.bincount(sample.codes, minlength=sample.groups)
+    slices = np.bincount(sample.group_codes, minlength=sample.n_groups)
     low = high = np.full(len(t), np.nan)
-    if sample.groups > 1 and resamples:
+    if sample.n_groups > 1 and n_resamples:
         drawn = bootstrap(
             lambda w: {"benefit": (benefit @ w) / (slices @ w)},
-            sample.groups,
-            rows=sample.groups,
-            resamples=resamples,
+            sample.n_groups,
+            n_slices=sample.n_groups,
+            n_resamples=n_resamples,
             seed=seed,
         )
         low, high = np.quantile(drawn["benefit"], (0.025, 0.975), axis=1)
-    prevalence = sample.positives / sample.n
+    prevalence = sample.n_positives / sample.n_slices
     return DecisionCurve(
-        t, benefit.sum(axis=1) / sample.n, prevalence - (1.0 - prevalence) * price, low, high
+        t, benefit.sum(axis=1) / sample.n_slices, prevalence - (1.0 - prevalence) * price, low, high
     )
 
 
-def _both_classes(sample: Sample, what: str) -> Sample:
-    if not sample.both_classes:
+def _require_both_classes(inputs: EvaluationInputs, curve_name: str) -> EvaluationInputs:
+    if not inputs.has_both_classes:
         raise DatasetError(
-            f"Expected slices of both classes for {what}, got {sample.positives} with and "
-            f"{sample.negatives} without a fracture: add slices of the missing class."
+            f"Expected slices of both classes for {curve_name}, got {inputs.n_positives} with and "
+            f"{inputs.n_negatives} without a fracture: add slices of the missing class."
         )
-    return sample
+    return inputs
 
 
-def _steps(sample: Sample) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _cumulative_counts(inputs: EvaluationInputs) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return falling thresholds with the hits and false alarms at each, (T + 1,)."""
-    order = np.argsort(-sample.probabilities, kind="stable")
-    falling, positive = sample.probabilities[order], sample.labels[order]
-    last = np.concatenate((np.flatnonzero(np.diff(falling)), [sample.n - 1]))
+    order = np.argsort(-inputs.y_score, kind="stable")
+    falling, positive = inputs.y_score[order], inputs.y_true[order]
+    last = np.concatenate((np.flatnonzero(np.diff(falling)), [inputs.n_slices - 1]))
     hits = np.cumsum(positive)[last]
     alarms = last + 1 - hits
     return (
@@ -352,21 +350,21 @@ def _steps(sample: Sample) -> tuple[FloatArray, FloatArray, FloatArray]:
     )
 
 
-def _band(
-    on_grid: Callable[[IntArray, FloatArray, FloatArray], FloatArray],
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+def _curve_band(
+    interpolate: Callable[[IntArray, FloatArray, FloatArray], FloatArray],
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
     folds: npt.ArrayLike,
-    points: int,
-) -> Band:
+    n_points: int,
+) -> CurveBand:
     """Return mean and spread over folds of a curve read off on one grid."""
-    sample = make_sample(labels, probabilities, folds)
-    grid = np.linspace(0.0, 1.0, points)
+    sample = make_inputs(y_true, y_score, folds)
+    grid = np.linspace(0.0, 1.0, n_points)
     rows = []
-    for fold in range(sample.groups):
-        mine = sample.codes == fold
-        if 0 < sample.labels[mine].sum() < mine.sum():
-            rows.append(on_grid(sample.labels[mine], sample.probabilities[mine], grid))
+    for fold in range(sample.n_groups):
+        mine = sample.group_codes == fold
+        if 0 < sample.y_true[mine].sum() < mine.sum():
+            rows.append(interpolate(sample.y_true[mine], sample.y_score[mine], grid))
     if not rows:
         raise DatasetError(
             "Expected a fold with slices of both classes for a curve over folds, got none: "
@@ -374,5 +372,5 @@ def _band(
         )
     curves = np.array(rows)  # (folds, points)
     mean = curves.mean(axis=0)
-    spread = curves.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(points)
-    return Band(grid, mean, np.clip(mean - spread, 0, 1), np.clip(mean + spread, 0, 1))
+    spread = curves.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(n_points)
+    return CurveBand(grid, mean, np.clip(mean - spread, 0, 1), np.clip(mean + spread, 0, 1))

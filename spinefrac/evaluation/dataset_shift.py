@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from spinefrac.evaluation.compare import Difference, holm
-from spinefrac.evaluation.inputs import Sample
+from spinefrac.evaluation.compare import MetricDifference, holm_correction
+from spinefrac.evaluation.inputs import EvaluationInputs
 from spinefrac.evaluation.intervals import bootstrap, difference_interval
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES, WeightedMetrics
-from spinefrac.evaluation.metrics import bearing_groups
+from spinefrac.evaluation.metrics import count_contributing_groups
 
 
-def shift(
-    before: Sample, after: Sample, threshold: float, *, resamples: int = 2000, seed: int = 0
-) -> dict[str, Difference]:
+def metric_shift(
+    reference: EvaluationInputs,
+    external: EvaluationInputs,
+    threshold: float,
+    *,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, MetricDifference]:
     """Compare a model's answers on two data sets that share no patient.
 
     Each data set's groups are resampled by themselves, so the comparison is unpaired. The
@@ -22,45 +27,47 @@ def shift(
 
     Parameters
     ----------
-    before, after : Sample
+    reference, external : Sample
         Such as the out-of-fold answers and those on a folder that the model never saw.
     threshold : float
         A slice is called a fracture at or above it, in both.
-    resamples, seed : int
+    n_resamples, seed : int
         Of the group bootstraps.
 
     Returns
     -------
     dict of Difference
-        Metric name to `after` minus `before`, with the 95 % interval and p-values, those of
+        Metric name to `external` minus `reference`, with the 95 % interval and p-values, those of
         all metrics corrected together by Holm's method. All None where a data set does not
         define the metric.
     """
     drawn, point = [], []
-    for number, sample in enumerate((before, after)):
+    for number, sample in enumerate((reference, external)):
         metrics = WeightedMetrics(sample, threshold)
-        point.append(metrics(np.ones((sample.groups, 1))))
+        point.append(metrics(np.ones((sample.n_groups, 1))))
         drawn.append(
             bootstrap(
                 metrics,
-                sample.groups,
-                rows=sample.n,
-                resamples=resamples,
+                sample.n_groups,
+                n_slices=sample.n_slices,
+                n_resamples=n_resamples,
                 seed=2 * seed + number,  # independent draws: the data sets share no patient
             )
         )
     values, found = {}, {}
     for name in METRIC_NAMES:
         values[name] = float(point[1][name][0] - point[0][name][0])
-        groups = min(bearing_groups(before, name), bearing_groups(after, name))
+        groups = min(
+            count_contributing_groups(reference, name), count_contributing_groups(external, name)
+        )
         if groups > 1:
             spread = drawn[1][name] - drawn[0][name]
             if interval := difference_interval(values[name], spread, groups):
                 found[name] = interval
-    corrected = dict(zip(found, holm([p for _, p in found.values()]), strict=True))
+    corrected = dict(zip(found, holm_correction([p for _, p in found.values()]), strict=True))
     return {
-        name: Difference(value, *found[name], corrected[name])
+        name: MetricDifference(value, *found[name], corrected[name])
         if name in found
-        else Difference(value if np.isfinite(value) else None, None, None, None)
+        else MetricDifference(value if np.isfinite(value) else None, None, None, None)
         for name, value in values.items()
     }

@@ -17,25 +17,25 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.inputs import FloatArray, IntArray, Sample, make_sample
+from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, IntArray, make_inputs
 from spinefrac.evaluation.intervals import Interval, bootstrap, rate_interval
-from spinefrac.evaluation.metric_kernels import ratio, sum_by_group
+from spinefrac.evaluation.metric_kernels import safe_divide, sum_by_group
 
 if TYPE_CHECKING:
     from mapie.risk_control import BinaryClassificationController
 
 #: The share of wrong answers outside the band that is promised where nobody says otherwise.
-RATE = 0.05
+DEFAULT_ACCEPTABLE_ERROR_RATE = 0.05
 
 #: How sure the promise is over the draw of the patients that the band was chosen on.
-CONFIDENCE = 0.9
+DEFAULT_CONFIDENCE_LEVEL = 0.9
 
 #: Fewer patients than this say nothing of how alike the slices of one are.
-LEAST_GROUPS = 10
+MIN_GROUPS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """A share of slices with its 95 % interval over groups, None where there is none."""
 
     value: float
@@ -43,131 +43,137 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class ReferBand:
+class AbstentionBand:
     """Probabilities that go to a human, and what stays outside on the slices it was chosen on.
 
     Attributes
     ----------
-    bar : float
+    confidence_threshold : float
         A slice is answered where the calibrated probability of its answer is at least this.
     threshold : float
         At or above it the answer is a fracture.
-    rate, confidence : float
+    acceptable_error_rate, confidence_level : float
         With this confidence at most this share of the answers outside the band is wrong.
-    error : Share
+    error_rate : Share
         Wrong answers among those outside the band.
-    referred : Share
+    abstention_rate : Share
         Slices inside the band.
-    slices, groups : int
+    n_slices, n_groups : int
         Slices and groups that it was chosen on.
-    worth : int
+    effective_sample_size : int
         How many independent slices those outside the band are worth.
     """
 
-    bar: float
+    confidence_threshold: float
     threshold: float
-    rate: float
-    confidence: float
-    error: Share
-    referred: Share
-    slices: int
-    groups: int
-    worth: int
+    acceptable_error_rate: float
+    confidence_level: float
+    error_rate: Proportion
+    abstention_rate: Proportion
+    n_slices: int
+    n_groups: int
+    effective_sample_size: int
 
     @property
     def low(self) -> float:
         """Up to this probability the answer is given: no fracture."""
-        return min(1.0 - self.bar, self.threshold)
+        return min(1.0 - self.confidence_threshold, self.threshold)
 
     @property
     def high(self) -> float:
         """From this probability the answer is given: fracture."""
-        return max(self.bar, self.threshold)
+        return max(self.confidence_threshold, self.threshold)
 
-    def refers(self, probability: float) -> bool:
+    def needs_review(self, probability: float) -> bool:
         """Return whether a slice of this probability goes to a human."""
-        return not bool(answered([probability], self.threshold, self.bar)[0])
+        return not bool(
+            outside_band_mask([probability], self.threshold, self.confidence_threshold)[0]
+        )
 
 
-def answered(probabilities: npt.ArrayLike, threshold: float, bar: float) -> npt.NDArray[np.bool_]:
-    """Return which slices are answered, shape (N,), for a bar as in `ReferBand`."""
-    return _sureness(np.asarray(probabilities, np.float64), threshold) >= bar
+def outside_band_mask(
+    y_score: npt.ArrayLike, threshold: float, confidence_threshold: float
+) -> npt.NDArray[np.bool_]:
+    """Return which slices are answered, shape (N,), for a bar as in `AbstentionBand`."""
+    return _confidence(np.asarray(y_score, np.float64), threshold) >= confidence_threshold
 
 
-def choose(
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+def choose_abstention_band(
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
     groups: npt.ArrayLike,
     threshold: float,
     *,
-    rate: float = RATE,
-    confidence: float = CONFIDENCE,
-) -> ReferBand | None:
-    """Choose the narrowest band outside of which at most `rate` of the answers is wrong.
+    acceptable_error_rate: float = DEFAULT_ACCEPTABLE_ERROR_RATE,
+    confidence_level: float = DEFAULT_CONFIDENCE_LEVEL,
+) -> AbstentionBand | None:
+    """Choose the narrowest band outside of which at most `acceptable_error_rate` of the answers is wrong.
 
     Parameters
     ----------
-    labels, probabilities, groups : array-like, shape (N,)
-        Out-of-fold answers, calibrated; see `metrics.summarize`.
+    y_true, y_score, groups : array-like, shape (N,)
+        Out-of-fold answers, calibrated; see `metrics.compute_metrics`.
     threshold : float
         At or above it the answer is a fracture.
-    rate : float
+    acceptable_error_rate : float
         Largest share of wrong answers, above 0 and below 0.5.
-    confidence : float
+    confidence_level : float
         Above 0.5 and below 1.
 
     Returns
     -------
     ReferBand or None
         None where not even the surest answers can be shown to be that good, or where there
-        are fewer than `LEAST_GROUPS` groups: everything goes to a human then.
+        are fewer than `MIN_GROUPS` groups: everything goes to a human then.
 
     Raises
     ------
     DatasetError
         If a share is out of range or the arrays do not fit together.
     """
-    if not (0.0 < rate < 0.5 and 0.5 < confidence < 1.0):
+    if not (0.0 < acceptable_error_rate < 0.5 and 0.5 < confidence_level < 1.0):
         raise DatasetError(
-            f"Expected a rate between 0 and 0.5 and a confidence between 0.5 and 1, got {rate:g} "
-            f"and {confidence:g}: a usual choice is {RATE:g} and {CONFIDENCE:g}."
+            f"Expected a rate between 0 and 0.5 and a confidence between 0.5 and 1, got {acceptable_error_rate:g} "
+            f"and {confidence_level:g}: a usual choice is {DEFAULT_ACCEPTABLE_ERROR_RATE:g} and {DEFAULT_CONFIDENCE_LEVEL:g}."
         )
-    sample = make_sample(labels, probabilities, groups)
-    if sample.groups < LEAST_GROUPS:
+    sample = make_inputs(y_true, y_score, groups)
+    if sample.n_groups < MIN_GROUPS:
         return None
-    sure = _sureness(sample.probabilities, threshold)
-    right = (sample.probabilities >= threshold) == (sample.labels == 1)
-    bar = _lowest_bar(sure, right, sample, threshold, rate, confidence)
+    sure = _confidence(sample.y_score, threshold)
+    right = (sample.y_score >= threshold) == (sample.y_true == 1)
+    bar = _lowest_confidence_threshold(
+        sure, right, sample, threshold, acceptable_error_rate, confidence_level
+    )
     if bar is None:
         return None
     outside = sure >= bar
-    return ReferBand(
-        bar=bar,
+    return AbstentionBand(
+        confidence_threshold=bar,
         threshold=threshold,
-        rate=rate,
-        confidence=confidence,
-        error=error_among(sample, outside, ~right),
-        referred=_share(sample, ~outside, np.ones(sample.n, bool)),
-        slices=sample.n,
-        groups=sample.groups,
-        worth=worth(~right[outside], sample.codes[outside]),
+        acceptable_error_rate=acceptable_error_rate,
+        confidence_level=confidence_level,
+        error_rate=error_rate_among(sample, outside, ~right),
+        abstention_rate=_proportion(sample, ~outside, np.ones(sample.n_slices, bool)),
+        n_slices=sample.n_slices,
+        n_groups=sample.n_groups,
+        effective_sample_size=effective_sample_size(~right[outside], sample.group_codes[outside]),
     )
 
 
-def error_among(
-    sample: Sample, outside: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_]
-) -> Share:
-    """Return the share of `outside` slices that are `wrong`, both of shape (N,)."""
-    return _share(sample, wrong & outside, outside)
+def error_rate_among(
+    inputs: EvaluationInputs, selected: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_]
+) -> Proportion:
+    """Return the share of `selected` slices that are `wrong`, both of shape (N,)."""
+    return _proportion(inputs, wrong & selected, selected)
 
 
-def design_effect(wrong: npt.NDArray[np.bool_], codes: IntArray) -> float:
+def design_effect(is_error: npt.NDArray[np.bool_], group_codes: IntArray) -> float:
     """Return by how much alike slices of a patient widen the variance of an error rate.
 
     Parameters
     ----------
-    wrong : bool array, shape (N,)
-    codes : int64 array, shape (N,)
+    is_error : bool array, shape (N,)
+    group_codes : int64 array, shape (N,)
         Group of each.
 
     Returns
@@ -175,64 +181,71 @@ def design_effect(wrong: npt.NDArray[np.bool_], codes: IntArray) -> float:
     float
         Variance over groups by that of as many independent slices, at least 1.
     """
-    n, error = len(wrong), float(wrong.mean())
+    n, error = len(is_error), float(is_error.mean())
     if error in (0.0, 1.0):
         return 1.0
-    sums = np.bincount(codes, wrong - error)
-    sums = sums[np.unique(codes)]
+    sums = np.bincount(group_codes, is_error - error)
+    sums = sums[np.unique(group_codes)]
     if len(sums) < 2:
         return float(n)
     variance = len(sums) / (len(sums) - 1) * float((sums**2).sum()) / n**2
     return max(1.0, variance / (error * (1.0 - error) / n))
 
 
-def worth(wrong: npt.NDArray[np.bool_], codes: IntArray) -> int:
+def effective_sample_size(is_error: npt.NDArray[np.bool_], group_codes: IntArray) -> int:
     """Return how many independent slices these are worth; parameters as in `design_effect`."""
-    return int(len(wrong) / design_effect(wrong, codes)) if len(wrong) else 0
+    return int(len(is_error) / design_effect(is_error, group_codes)) if len(is_error) else 0
 
 
-def _sureness(probabilities: FloatArray, threshold: float) -> FloatArray:
+def _confidence(y_score: FloatArray, threshold: float) -> FloatArray:
     """Return the calibrated probability that each answer is right, shape (N,)."""
-    return np.where(probabilities >= threshold, probabilities, 1.0 - probabilities)
+    return np.where(y_score >= threshold, y_score, 1.0 - y_score)
 
 
-def _lowest_bar(
-    sure: FloatArray,
-    right: npt.NDArray[np.bool_],
-    sample: Sample,
+def _lowest_confidence_threshold(
+    confidence: FloatArray,
+    is_correct: npt.NDArray[np.bool_],
+    inputs: EvaluationInputs,
     threshold: float,
-    rate: float,
-    confidence: float,
+    acceptable_error_rate: float,
+    confidence_level: float,
 ) -> float | None:
     """Lower the bar by hundredths until the test fails; None if it never holds.
 
     In MAPIE's terms a classifier says of each answer whether it is right, with probability
-    `sure`; its precision is the share of right answers among those given.
+    `confidence`; its precision is the share of right answers among those given.
     """
-    bars = _bars(sure, threshold, rate, confidence)
-    controller = _controller(bars, sample.codes, 1.0 - rate, confidence)
+    bars = _candidate_thresholds(confidence, threshold, acceptable_error_rate, confidence_level)
+    controller = _build_controller(
+        bars, inputs.group_codes, 1.0 - acceptable_error_rate, confidence_level
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that no bar holds is an answer here
-        controller.calibrate(sure, right.astype(np.int64))
+        controller.calibrate(confidence, is_correct.astype(np.int64))
     valid = np.asarray(controller.valid_predict_params, np.float64)
     return float(valid.min()) if len(valid) else None
 
 
-def _bars(sure: FloatArray, threshold: float, rate: float, confidence: float) -> FloatArray:
+def _candidate_thresholds(
+    confidence: FloatArray, threshold: float, acceptable_error_rate: float, confidence_level: float
+) -> FloatArray:
     """Return the bars in the order of the test, falling; labels have no say in them.
 
-    The first is 1 - `rate`, or lower where too few slices reach that to show anything: even
+    The first is 1 - `acceptable_error_rate`, or lower where too few slices reach that to show anything: even
     without an error a test takes log(1 - confidence) / log(1 - rate) independent slices.
     """
-    enough = 3.0 * np.log(1.0 - confidence) / np.log(1.0 - rate)
-    reached = float(np.sort(sure)[-int(min(enough, len(sure) / 2 + 1))])
-    first = int(100 * min(1.0 - rate, reached) + 1e-9)
+    enough = 3.0 * np.log(1.0 - confidence_level) / np.log(1.0 - acceptable_error_rate)
+    reached = float(np.sort(confidence)[-int(min(enough, len(confidence) / 2 + 1))])
+    first = int(100 * min(1.0 - acceptable_error_rate, reached) + 1e-9)
     last = int(100 * min(threshold, 1.0 - threshold))
     return np.arange(first, min(last, first - 1) - 1, -1) / 100.0
 
 
-def _controller(
-    bars: FloatArray, codes: IntArray, precision: float, confidence: float
+def _build_controller(
+    candidate_thresholds: FloatArray,
+    group_codes: IntArray,
+    precision: float,
+    confidence_level: float,
 ) -> BinaryClassificationController:
     """Return MAPIE's controller for slices of groups; imported late, as it takes a second."""
     from mapie.risk_control import (
@@ -252,7 +265,7 @@ def _controller(
             if not given.any():
                 return 1.0, -1  # MAPIE's sign for: cannot be shown
             wrong = y_true[given] != 1
-            return float(wrong.mean()), worth(wrong, codes[given])
+            return float(wrong.mean()), effective_sample_size(wrong, group_codes[given])
 
     class InOrder(FWERProcedure):
         """Test one bar after the other, each at the full level, and stop at the first failure."""
@@ -279,24 +292,26 @@ def _controller(
         predict_function=lambda sure: np.stack([1.0 - sure, sure], axis=1),
         risk=risk,
         target_level=precision,
-        confidence_level=confidence,
+        confidence_level=confidence_level,
         best_predict_param_choice=recall,  # of the right answers, give as many as can be
-        list_predict_params=bars,
+        list_predict_params=candidate_thresholds,
         fwer_method=InOrder(),
     )
 
 
-def _share(sample: Sample, part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_]) -> Share:
-    """Return the share of `whole` that is `part`, with its interval over groups."""
-    totals = sum_by_group(sample, (part.astype(float), whole.astype(float)))  # (2, G)
+def _proportion(
+    inputs: EvaluationInputs, numerator: npt.NDArray[np.bool_], denominator: npt.NDArray[np.bool_]
+) -> Proportion:
+    """Return the share of `denominator` that is `numerator`, with its interval over groups."""
+    totals = sum_by_group(inputs, (numerator.astype(float), denominator.astype(float)))  # (2, G)
     inside, all_ = totals.sum(axis=1)
     if not all_:
-        return Share(float("nan"), None)
+        return Proportion(float("nan"), None)
 
     def statistic(weights: FloatArray) -> dict[str, FloatArray]:
         top, bottom = totals @ weights
-        return {"share": ratio(top, bottom)}
+        return {"share": safe_divide(top, bottom)}
 
-    drawn = bootstrap(statistic, sample.groups, rows=sample.n)["share"]
+    drawn = bootstrap(statistic, inputs.n_groups, n_slices=inputs.n_slices)["share"]
     bearing = int((totals[1] > 0).sum())
-    return Share(float(inside / all_), rate_interval(float(inside / all_), drawn, bearing))
+    return Proportion(float(inside / all_), rate_interval(float(inside / all_), drawn, bearing))

@@ -15,62 +15,62 @@ IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Sample:
+class EvaluationInputs:
     """Answers on N slices of G groups.
 
     Attributes
     ----------
-    labels : int64 array, shape (N,)
+    y_true : int64 array, shape (N,)
         1 for fracture, 0 for none.
-    probabilities : float64 array, shape (N,)
+    y_score : float64 array, shape (N,)
         Probability of fracture, 0…1.
-    codes : int64 array, shape (N,)
+    group_codes : int64 array, shape (N,)
         The group of each slice, 0…G-1.
-    names : str array, shape (G,)
+    group_names : str array, shape (G,)
         The name of each group, in the order in which the groups themselves sort.
     """
 
-    labels: IntArray
-    probabilities: FloatArray
-    codes: IntArray
-    names: npt.NDArray[np.str_]
+    y_true: IntArray
+    y_score: FloatArray
+    group_codes: IntArray
+    group_names: npt.NDArray[np.str_]
 
     @property
-    def n(self) -> int:
+    def n_slices(self) -> int:
         """Number of slices N."""
-        return len(self.labels)
+        return len(self.y_true)
 
     @property
-    def groups(self) -> int:
+    def n_groups(self) -> int:
         """Number of groups G."""
-        return len(self.names)
+        return len(self.group_names)
 
     @cached_property
-    def positives(self) -> int:
+    def n_positives(self) -> int:
         """Number of slices with a fracture."""
-        return int(self.labels.sum())
+        return int(self.y_true.sum())
 
     @property
-    def negatives(self) -> int:
+    def n_negatives(self) -> int:
         """Number of slices without one."""
-        return self.n - self.positives
+        return self.n_slices - self.n_positives
 
     @property
-    def both_classes(self) -> bool:
+    def has_both_classes(self) -> bool:
         """Whether there is at least one slice of each class."""
-        return 0 < self.positives < self.n
+        return 0 < self.n_positives < self.n_slices
 
 
-def make_sample(
-    labels: npt.ArrayLike, probabilities: npt.ArrayLike, groups: npt.ArrayLike | None = None
-) -> Sample:
+def make_inputs(
+    y_true: npt.ArrayLike, y_score: npt.ArrayLike, groups: npt.ArrayLike | None = None
+) -> EvaluationInputs:
     """Check three arrays of one length and bind them together.
 
     Parameters
     ----------
-    labels : array-like, shape (N,)
+    y_true : array-like, shape (N,)
         0 or 1 (booleans will do).
-    probabilities : array-like, shape (N,)
+    y_score : array-like, shape (N,)
         Finite, 0…1.
     groups : array-like, shape (N,), optional
         What belongs together, such as a patient's slices; each slice by itself where absent.
@@ -84,13 +84,13 @@ def make_sample(
     DatasetError
         If the arrays are empty, of different lengths, or hold anything else.
     """
-    label_array = check_labels(labels)
+    label_array = check_labels(y_true)
     n = len(label_array)
-    scores = check_column(probabilities, n, "probabilities")
+    scores = check_finite_array(y_score, n, "probabilities")
     if scores.min() < 0.0 or scores.max() > 1.0:
         raise DatasetError(
             f"Expected probabilities between 0 and 1, got {scores.min():g} to {scores.max():g}: "
-            "pass probabilities, not logits (calibration.probabilities turns one into the other)."
+            "pass probabilities, not logits (calibration.apply_temperature turns one into the other)."
         )
     group_array = np.arange(n) if groups is None else np.asarray(groups)
     if group_array.shape != (n,):
@@ -99,18 +99,18 @@ def make_sample(
             "pass one-dimensional arrays of the same length."
         )
     names, codes = np.unique(group_array, return_inverse=True)
-    return Sample(label_array, scores, codes.astype(np.int64), names.astype(np.str_))
+    return EvaluationInputs(label_array, scores, codes.astype(np.int64), names.astype(np.str_))
 
 
-def check_labels(labels: npt.ArrayLike) -> IntArray:
-    """Return `labels` as int64, shape (N,), after making sure that they are 0 and 1.
+def check_labels(y_true: npt.ArrayLike) -> IntArray:
+    """Return `y_true` as int64, shape (N,), after making sure that they are 0 and 1.
 
     Raises
     ------
     DatasetError
         If they are empty, not one-dimensional, or hold anything but 0 and 1.
     """
-    array = np.asarray(labels)
+    array = np.asarray(y_true)
     if array.ndim != 1 or array.size == 0:
         raise DatasetError(
             f"Expected a one-dimensional array of at least one label, got shape {array.shape}: "
@@ -124,25 +124,25 @@ def check_labels(labels: npt.ArrayLike) -> IntArray:
     return array.astype(np.int64)
 
 
-def check_column(values: npt.ArrayLike, n: int, what: str) -> FloatArray:
+def check_finite_array(values: npt.ArrayLike, expected_length: int, input_name: str) -> FloatArray:
     """Return `values` as float64, shape (n,), after making sure that all are finite.
 
     Raises
     ------
     DatasetError
-        If there are not `n` of them, or one is not a finite number.
+        If there are not `expected_length` of them, or one is not a finite number.
     """
     array = np.asarray(values)
-    if array.shape != (n,) or array.dtype.kind not in "buif":
+    if array.shape != (expected_length,) or array.dtype.kind not in "buif":
         raise DatasetError(
-            f"Expected {n} {what}, one number for each label, got {array.dtype} of shape "
+            f"Expected {expected_length} {input_name}, one number for each label, got {array.dtype} of shape "
             f"{array.shape}: pass one-dimensional arrays of the same length."
         )
     array = array.astype(np.float64)
     bad = int(np.count_nonzero(~np.isfinite(array)))
     if bad:
         raise DatasetError(
-            f"Expected finite {what}, got {bad} of {n} that are not (NaN or infinite): "
+            f"Expected finite {input_name}, got {bad} of {expected_length} that are not (NaN or infinite): "
             "the model's answers on these slices are broken; train or export it again."
         )
     return array

@@ -20,24 +20,26 @@ from spinefrac.evaluation.inputs import FloatArray
 Interval = tuple[float, float]
 
 #: Share of repetitions in which an interval should hold the truth.
-LEVEL = 0.95
+CONFIDENCE_LEVEL = 0.95
 
 #: Entries of a block of weights by slices: 8 MB, so that it stays in the cache.
-_BLOCK = 1_000_000
+_MAX_BLOCK_ELEMENTS = 1_000_000
 
 
-def resamples_of(groups: int, resamples: int, seed: int, *, rows: int) -> Iterator[FloatArray]:
-    """Draw `groups` groups with replacement, `resamples` times, in blocks.
+def draw_group_resamples(
+    n_groups: int, n_resamples: int, seed: int, *, n_slices: int
+) -> Iterator[FloatArray]:
+    """Draw `n_groups` groups with replacement, `n_resamples` times, in blocks.
 
     Parameters
     ----------
-    groups : int
+    n_groups : int
         Number of groups G.
-    resamples : int
+    n_resamples : int
         Number of resamples R.
     seed : int
         The same seed gives the same resamples.
-    rows : int
+    n_slices : int
         Slices that a block will be spread over; decides how many columns it has.
 
     Yields
@@ -46,22 +48,22 @@ def resamples_of(groups: int, resamples: int, seed: int, *, rows: int) -> Iterat
         How often each group was drawn; every column sums to G, and r adds up to R.
     """
     generator = np.random.default_rng(seed)
-    width = max(1, _BLOCK // max(rows, groups))
-    for start in range(0, resamples, width):
-        columns = min(width, resamples - start)
-        drawn = generator.integers(0, groups, size=(groups, columns))
+    width = max(1, _MAX_BLOCK_ELEMENTS // max(n_slices, n_groups))
+    for start in range(0, n_resamples, width):
+        columns = min(width, n_resamples - start)
+        drawn = generator.integers(0, n_groups, size=(n_groups, columns))
         drawn *= columns
         drawn += np.arange(columns)
-        counts = np.bincount(drawn.ravel(), minlength=groups * columns)
-        yield counts.reshape(groups, columns).astype(np.float64)
+        counts = np.bincount(drawn.ravel(), minlength=n_groups * columns)
+        yield counts.reshape(n_groups, columns).astype(np.float64)
 
 
 def bootstrap(
     statistic: Callable[[FloatArray], Mapping[str, FloatArray]],
-    groups: int,
+    n_groups: int,
     *,
-    rows: int,
-    resamples: int = 2000,
+    n_slices: int,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, FloatArray]:
     """Return every statistic on every resample of the groups.
@@ -70,32 +72,40 @@ def bootstrap(
     ----------
     statistic : callable
         From weights (G, r) to named arrays (…, r), such as `WeightedMetrics`.
-    groups, rows, resamples, seed
-        As in `resamples_of`.
+    n_groups, n_slices, n_resamples, seed
+        As in `draw_group_resamples`.
 
     Returns
     -------
     dict of float64 arrays, shape (…, R)
         NaN where a resample does not define the statistic.
     """
-    blocks = [dict(statistic(w)) for w in resamples_of(groups, resamples, seed, rows=rows)]
+    blocks = [
+        dict(statistic(w))
+        for w in draw_group_resamples(n_groups, n_resamples, seed, n_slices=n_slices)
+    ]
     return {name: np.concatenate([block[name] for block in blocks], axis=-1) for name in blocks[0]}
 
 
 def rate_interval(
-    point: float, replicates: FloatArray, groups: int, *, lowest: float = 0.0, highest: float = 1.0
+    estimate: float,
+    replicates: FloatArray,
+    n_groups: int,
+    *,
+    lower_bound: float = 0.0,
+    upper_bound: float = 1.0,
 ) -> Interval | None:
     """Return the interval of something that lies between two bounds.
 
     Parameters
     ----------
-    point : float
+    estimate : float
         The estimate.
     replicates : float64 array, shape (R,)
         The same on resamples of the groups, NaN where not defined.
-    groups : int
+    n_groups : int
         Groups that bear on it, g: for sensitivity, those with a fracture.
-    lowest, highest : float
+    lower_bound, upper_bound : float
         The bounds.
 
     Returns
@@ -106,35 +116,39 @@ def rate_interval(
         none (or each) failed, 1 - 0.025^(1/g) away (Clopper and Pearson, 1934; Hanley and
         Lippman-Hand, 1983).
     """
-    error = standard_error(replicates, groups)
-    if error is None or not np.isfinite(point):
+    error = standard_error(replicates, n_groups)
+    if error is None or not np.isfinite(estimate):
         return None
-    span = highest - lowest
-    share = (point - lowest) / span
+    span = upper_bound - lower_bound
+    share = (estimate - lower_bound) / span
     # Within rounding of a bound, it is at the bound.
     if min(share, 1.0 - share) < 1e-12:
-        reach = span * (1.0 - ((1.0 - LEVEL) / 2) ** (1.0 / groups))
-        return (lowest, lowest + reach) if share < 0.5 else (highest - reach, highest)
+        reach = span * (1.0 - ((1.0 - CONFIDENCE_LEVEL) / 2) ** (1.0 / n_groups))
+        return (
+            (lower_bound, lower_bound + reach)
+            if share < 0.5
+            else (upper_bound - reach, upper_bound)
+        )
     centre = np.log(share / (1.0 - share))
-    half = _t_quantile(groups) * error / span / (share * (1.0 - share))
+    half = _t_quantile(n_groups) * error / span / (share * (1.0 - share))
     low, high = (1.0 / (1.0 + np.exp(-np.clip([centre - half, centre + half], -700, 700)))).tolist()
-    return lowest + span * low, lowest + span * high
+    return lower_bound + span * low, lower_bound + span * high
 
 
-def positive_interval(point: float, replicates: FloatArray, groups: int) -> Interval | None:
+def log_scale_interval(estimate: float, replicates: FloatArray, n_groups: int) -> Interval | None:
     """Return the interval of something above 0, made on the logarithmic scale.
 
     Parameters and result as in `rate_interval`.
     """
-    error = standard_error(replicates, groups)
-    if error is None or not point > 0.0:
+    error = standard_error(replicates, n_groups)
+    if error is None or not estimate > 0.0:
         return None
-    factor = float(np.exp(min(_t_quantile(groups) * error / point, 700.0)))
-    return point / factor, point * factor
+    factor = float(np.exp(min(_t_quantile(n_groups) * error / estimate, 700.0)))
+    return estimate / factor, estimate * factor
 
 
 def difference_interval(
-    point: float, replicates: FloatArray, groups: int
+    estimate: float, replicates: FloatArray, n_groups: int
 ) -> tuple[Interval, float] | None:
     """Return the interval of a difference, and the p-value of its being zero (two-sided).
 
@@ -149,15 +163,17 @@ def difference_interval(
     """
     from scipy.special import stdtr
 
-    error = standard_error(replicates, groups)
-    if error is None or not np.isfinite(point):
+    error = standard_error(replicates, n_groups)
+    if error is None or not np.isfinite(estimate):
         return None
     if error < 1e-12:
-        p = 1.0 if abs(point) < 1e-12 else 2.0 ** (1 - groups)
-        agree = p == 1.0 or p < 1.0 - LEVEL
-        return ((point, point), p) if agree else None
-    half = _t_quantile(groups) * error
-    return (point - half, point + half), 2.0 * float(stdtr(groups - 1, -abs(point) / error))
+        p = 1.0 if abs(estimate) < 1e-12 else 2.0 ** (1 - n_groups)
+        agree = p == 1.0 or p < 1.0 - CONFIDENCE_LEVEL
+        return ((estimate, estimate), p) if agree else None
+    half = _t_quantile(n_groups) * error
+    return (estimate - half, estimate + half), 2.0 * float(
+        stdtr(n_groups - 1, -abs(estimate) / error)
+    )
 
 
 def percentile_interval(replicates: FloatArray) -> Interval | None:
@@ -167,32 +183,32 @@ def percentile_interval(replicates: FloatArray) -> Interval | None:
     -------
     (low, high), or None where fewer than half of the replicates are defined.
     """
-    defined = _defined(replicates)
+    defined = _finite_replicates(replicates)
     if defined is None:
         return None
-    tail = (1.0 - LEVEL) / 2
+    tail = (1.0 - CONFIDENCE_LEVEL) / 2
     low, high = np.quantile(defined, (tail, 1.0 - tail)).tolist()
     return low, high
 
 
-def standard_error(replicates: FloatArray, groups: int) -> float | None:
+def standard_error(replicates: FloatArray, n_groups: int) -> float | None:
     """Return the bootstrap's standard error, freed of its bias of (g - 1) / g in variance.
 
     None for fewer than two groups, or where fewer than half of the replicates are defined.
     """
-    defined = _defined(replicates)
-    if defined is None or groups < 2 or len(defined) < 2:
+    defined = _finite_replicates(replicates)
+    if defined is None or n_groups < 2 or len(defined) < 2:
         return None
-    return float(defined.std(ddof=1) * np.sqrt(groups / (groups - 1)))
+    return float(defined.std(ddof=1) * np.sqrt(n_groups / (n_groups - 1)))
 
 
-def _defined(replicates: FloatArray) -> FloatArray | None:
+def _finite_replicates(replicates: FloatArray) -> FloatArray | None:
     defined = replicates[np.isfinite(replicates)]
     return defined if len(defined) and 2 * len(defined) >= len(replicates) else None
 
 
-def _t_quantile(groups: int) -> float:
+def _t_quantile(n_groups: int) -> float:
     """Return how many standard errors an interval reaches with g - 1 degrees of freedom."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(groups - 1, (1.0 + LEVEL) / 2))
+    return float(stdtrit(n_groups - 1, (1.0 + CONFIDENCE_LEVEL) / 2))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.evaluation.inputs import FloatArray, Sample
+from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray
 
 #: Metrics in the order in which they are shown.
 METRIC_NAMES = (
@@ -36,23 +36,25 @@ METRIC_NAMES = (
 CALIBRATION_BINS = 15
 
 
-def bin_of(probabilities: FloatArray, bins: int = CALIBRATION_BINS) -> npt.NDArray[np.int64]:
+def assign_calibration_bins(
+    y_score: FloatArray, n_bins: int = CALIBRATION_BINS
+) -> npt.NDArray[np.int64]:
     """Return the calibration bin of each probability, shape (N,); bins are open below.
 
     A probability of exactly 0 belongs to the first bin.
     """
-    edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
-    return np.searchsorted(edges, probabilities, side="left").astype(np.int64)
+    edges = np.linspace(0.0, 1.0, n_bins + 1)[1:-1]
+    return np.searchsorted(edges, y_score, side="left").astype(np.int64)
 
 
-def log_losses(labels: npt.NDArray[np.int64], probabilities: FloatArray) -> FloatArray:
+def log_loss_per_slice(y_true: npt.NDArray[np.int64], y_score: FloatArray) -> FloatArray:
     """Return the negative log-likelihood of each slice in nats, shape (N,).
 
     Probabilities are kept a float64 epsilon away from 0 and 1, as scikit-learn does.
     """
     epsilon = np.finfo(np.float64).eps
-    clipped = np.clip(probabilities, epsilon, 1.0 - epsilon)
-    return -np.where(labels == 1, np.log(clipped), np.log1p(-clipped))
+    clipped = np.clip(y_score, epsilon, 1.0 - epsilon)
+    return -np.where(y_true == 1, np.log(clipped), np.log1p(-clipped))
 
 
 class WeightedMetrics:
@@ -65,8 +67,8 @@ class WeightedMetrics:
         A slice is called a fracture at or above it.
     """
 
-    def __init__(self, sample: Sample, threshold: float) -> None:
-        self._parts = (CallMetrics(sample, threshold), ProbabilityMetrics(sample))
+    def __init__(self, inputs: EvaluationInputs, threshold: float) -> None:
+        self._components = (ThresholdMetrics(inputs, threshold), ProbabilityMetrics(inputs))
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
         """Return every metric for every column of weights.
@@ -82,10 +84,10 @@ class WeightedMetrics:
             By name, NaN where a metric is not defined. Beside them ``calibration_gaps``,
             shape (bins, R): the terms whose absolute values add up to the ECE.
         """
-        return {name: value for part in self._parts for name, value in part(weights).items()}
+        return {name: value for part in self._components for name, value in part(weights).items()}
 
 
-class CallMetrics:
+class ThresholdMetrics:
     """The metrics that depend on a threshold: cheap, so that a slider may move it.
 
     Parameters
@@ -94,23 +96,23 @@ class CallMetrics:
     threshold : float
     """
 
-    def __init__(self, sample: Sample, threshold: float) -> None:
-        called = sample.probabilities >= threshold
-        positive = sample.labels == 1
+    def __init__(self, inputs: EvaluationInputs, threshold: float) -> None:
+        called = inputs.y_score >= threshold
+        positive = inputs.y_true == 1
         cells = (~positive & ~called, ~positive & called, positive & ~called, positive & called)
-        self._totals = sum_by_group(sample, cells)  # (4, G)
+        self._group_totals = sum_by_group(inputs, cells)  # (4, G)
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
         """Return the metrics for every column of weights (G, R), each (R,)."""
-        tn, fp, fn, tp = self._totals @ weights
-        recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
+        tn, fp, fn, tp = self._group_totals @ weights
+        recall, specificity = safe_divide(tp, tp + fn), safe_divide(tn, tn + fp)
         return {
-            "accuracy": ratio(tp + tn, tn + fp + fn + tp),
+            "accuracy": safe_divide(tp + tn, tn + fp + fn + tp),
             "balanced_accuracy": (recall + specificity) / 2,
-            "precision": ratio(tp, tp + fp),
+            "precision": safe_divide(tp, tp + fp),
             "recall": recall,
             "specificity": specificity,
-            "f1": ratio(2 * tp, 2 * tp + fp + fn),
+            "f1": safe_divide(2 * tp, 2 * tp + fp + fn),
             "mcc": _mcc(tn, fp, fn, tp),
         }
 
@@ -123,19 +125,21 @@ class ProbabilityMetrics:
     sample : Sample
     """
 
-    def __init__(self, sample: Sample) -> None:
-        labels, p = sample.labels, sample.probabilities
-        gaps = np.zeros((CALIBRATION_BINS, sample.groups))
-        np.add.at(gaps, (bin_of(p), sample.codes), labels - p)
-        sums = sum_by_group(sample, (np.ones(sample.n), (p - labels) ** 2, log_losses(labels, p)))
-        self._totals = np.concatenate((sums, gaps))  # (3 + bins, G)
-        self._ranks = _Ranks(sample)
+    def __init__(self, inputs: EvaluationInputs) -> None:
+        labels, p = inputs.y_true, inputs.y_score
+        gaps = np.zeros((CALIBRATION_BINS, inputs.n_groups))
+        np.add.at(gaps, (assign_calibration_bins(p), inputs.group_codes), labels - p)
+        sums = sum_by_group(
+            inputs, (np.ones(inputs.n_slices), (p - labels) ** 2, log_loss_per_slice(labels, p))
+        )
+        self._group_totals = np.concatenate((sums, gaps))  # (3 + bins, G)
+        self._rank_metrics = _RankMetrics(inputs)
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
         """Return the metrics for every column of weights (G, R), each (R,)."""
-        n, squared, logs, *gap_sums = self._totals @ weights
+        n, squared, logs, *gap_sums = self._group_totals @ weights
         gaps = np.array(gap_sums) / n
-        auc, average_precision = self._ranks(weights)
+        auc, average_precision = self._rank_metrics(weights)
         return {
             "auc": auc,
             "average_precision": average_precision,
@@ -146,38 +150,42 @@ class ProbabilityMetrics:
         }
 
 
-def ratio(top: FloatArray, bottom: FloatArray) -> FloatArray:
-    """Divide, giving NaN (and no warning) where `bottom` is zero."""
-    return np.divide(top, bottom, out=np.full(np.shape(bottom), np.nan), where=bottom > 0)
+def safe_divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Divide, giving NaN (and no warning) where `denominator` is zero."""
+    return np.divide(
+        numerator, denominator, out=np.full(np.shape(denominator), np.nan), where=denominator > 0
+    )
 
 
 def _mcc(tn: FloatArray, fp: FloatArray, fn: FloatArray, tp: FloatArray) -> FloatArray:
     """Matthews correlation; 0 where all answers are alike, NaN where all labels are."""
     one_answer = (tp + fp == 0) | (tn + fn == 0)
     bottom = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
-    value = np.where(one_answer, 0.0, ratio(tp * tn - fp * fn, bottom))
+    value = np.where(one_answer, 0.0, safe_divide(tp * tn - fp * fn, bottom))
     return np.where((tp + fn == 0) | (tn + fp == 0), np.nan, value)
 
 
-def sum_by_group(sample: Sample, columns: Iterable[npt.NDArray[Any]]) -> FloatArray:
+def sum_by_group(inputs: EvaluationInputs, columns: Iterable[npt.NDArray[Any]]) -> FloatArray:
     """Return the sums of columns of shape (N,) over each group's slices, (columns, G)."""
-    return np.array([np.bincount(sample.codes, c, minlength=sample.groups) for c in columns])
+    return np.array(
+        [np.bincount(inputs.group_codes, c, minlength=inputs.n_groups) for c in columns]
+    )
 
 
-class _Ranks:
+class _RankMetrics:
     """AUC and average precision from cumulative weights down the ranking."""
 
-    def __init__(self, sample: Sample) -> None:
-        order = np.argsort(-sample.probabilities, kind="stable")
-        positive = sample.labels[order] == 1
-        codes, falling = sample.codes[order], -sample.probabilities[order]
+    def __init__(self, inputs: EvaluationInputs) -> None:
+        order = np.argsort(-inputs.y_score, kind="stable")
+        positive = inputs.y_true[order] == 1
+        codes, falling = inputs.group_codes[order], -inputs.y_score[order]
         self._positive_codes, self._negative_codes = codes[positive], codes[~positive]
         of_positives, of_negatives = falling[positive], falling[~positive]
         # For each positive: the negatives above it, those above or level, and the positives
         # above or level (itself included).
-        self._above = np.searchsorted(of_negatives, of_positives, side="left")
-        self._level = np.searchsorted(of_negatives, of_positives, side="right")
-        self._hits = np.searchsorted(of_positives, of_positives, side="right") - 1
+        self._negatives_above = np.searchsorted(of_negatives, of_positives, side="left")
+        self._negatives_above_or_tied = np.searchsorted(of_negatives, of_positives, side="right")
+        self._last_tied_positive = np.searchsorted(of_positives, of_positives, side="right") - 1
 
     def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return AUC (Mann-Whitney, ties count half) and average precision, each (R,)."""
@@ -190,15 +198,19 @@ class _Ranks:
         np.cumsum(weights[self._negative_codes], axis=0, out=alarms[1:])
         hits = np.cumsum(positives, axis=0)
         total_positive, total_negative = hits[-1].copy(), alarms[-1].copy()
-        above, level, hits = alarms[self._above], alarms[self._level], hits[self._hits]
+        above, level, hits = (
+            alarms[self._negatives_above],
+            alarms[self._negatives_above_or_tied],
+            hits[self._last_tied_positive],
+        )
 
         beaten = np.einsum("pr,pr->r", positives, above + level) / 2
         pairs = total_positive * total_negative
-        auc = ratio(pairs - beaten, pairs)
+        auc = safe_divide(pairs - beaten, pairs)
 
         # A positive of weight zero adds nothing, so its 0/0 may be anything finite.
         called = np.maximum(hits + level, 1e-300)
         summed = np.einsum("pr,pr->r", positives, hits / called)
         # Where all slices are fractures it is 1 by nothing but that: not defined, as the AUC.
-        average_precision = ratio(summed, np.where(total_negative > 0, total_positive, 0.0))
+        average_precision = safe_divide(summed, np.where(total_negative > 0, total_positive, 0.0))
         return auc, average_precision

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.inputs import FloatArray, Sample, make_sample
+from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, make_inputs
 from spinefrac.evaluation.intervals import (
     Interval,
     bootstrap,
+    log_scale_interval,
     percentile_interval,
-    positive_interval,
     rate_interval,
 )
-from spinefrac.evaluation.metric_kernels import METRIC_NAMES, CallMetrics, ProbabilityMetrics
+from spinefrac.evaluation.metric_kernels import METRIC_NAMES, ProbabilityMetrics, ThresholdMetrics
 from spinefrac.records import CLASS_NAMES
 
 
@@ -102,28 +102,28 @@ class Metrics:
         )
 
 
-def summarize(
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+def compute_metrics(
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
     groups: npt.ArrayLike,
     threshold: float,
     *,
-    resamples: int = 2000,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> Metrics:
     """Measure a classifier's answers, with 95 % intervals over groups.
 
     Parameters
     ----------
-    labels : array-like, shape (N,)
+    y_true : array-like, shape (N,)
         1 for fracture, 0 for none.
-    probabilities : array-like, shape (N,)
+    y_score : array-like, shape (N,)
         Probability of fracture, 0…1.
     groups : array-like, shape (N,)
         What was sampled as one, such as a patient; intervals resample these.
     threshold : float
         A slice is called a fracture at or above it.
-    resamples : int
+    n_resamples : int
         Bootstrap resamples; 0 for no intervals.
     seed : int
         Seed of the bootstrap.
@@ -137,157 +137,169 @@ def summarize(
     DatasetError
         If the arrays are empty, of different lengths, not finite or out of range.
     """
-    return Measurement(labels, probabilities, groups, resamples=resamples, seed=seed).at(threshold)
+    return MetricsCalculator(
+        y_true, y_score, groups, n_resamples=n_resamples, seed=seed
+    ).at_threshold(threshold)
 
 
-class Measurement:
+class MetricsCalculator:
     """A classifier's answers, ready to be measured at one threshold after another.
 
-    What does not depend on the threshold is done once, here; `at` does the rest in a few
+    What does not depend on the threshold is done once, here; `at_threshold` does the rest in a few
     hundredths of a second, so that a slider can move it.
 
-    Parameters, errors as in `summarize`.
+    Parameters, errors as in `compute_metrics`.
     """
 
     def __init__(
         self,
-        labels: npt.ArrayLike,
-        probabilities: npt.ArrayLike,
+        y_true: npt.ArrayLike,
+        y_score: npt.ArrayLike,
         groups: npt.ArrayLike,
         *,
-        resamples: int = 2000,
+        n_resamples: int = 2000,
         seed: int = 0,
     ) -> None:
-        self.sample = make_sample(labels, probabilities, groups)
-        self._resamples = resamples if self.sample.groups > 1 else 0
+        self.inputs = make_inputs(y_true, y_score, groups)
+        self._n_resamples = n_resamples if self.inputs.n_groups > 1 else 0
         self._seed = seed
-        self._point, self._drawn = self._evaluate(ProbabilityMetrics(self.sample))
+        self._estimates, self._replicates = self._evaluate(ProbabilityMetrics(self.inputs))
 
-    def at(self, threshold: float) -> Metrics:
+    def at_threshold(self, threshold: float) -> Metrics:
         """Return all metrics where a slice is called a fracture at or above `threshold`."""
         if not np.isfinite(threshold):
             raise DatasetError(
                 f"Expected a finite threshold, got {threshold}: choose one between 0 and 1."
             )
-        called, called_drawn = self._evaluate(CallMetrics(self.sample, threshold))
-        point = called | self._point
-        ci = metric_intervals(self.sample, point, called_drawn | self._drawn)
+        called, called_drawn = self._evaluate(ThresholdMetrics(self.inputs, threshold))
+        point = called | self._estimates
+        ci = metric_intervals(self.inputs, point, called_drawn | self._replicates)
         return Metrics(
-            n=self.sample.n,
-            groups=self.sample.groups,
+            n=self.inputs.n_slices,
+            groups=self.inputs.n_groups,
             threshold=float(threshold),
             **{name: point[name] if np.isfinite(point[name]) else None for name in METRIC_NAMES},
-            confusion_matrix=confusion_matrix(self.sample, threshold),
+            confusion_matrix=confusion_matrix(self.inputs, threshold),
             ci=ci,
-            notes=_notes(self.sample, threshold),
+            notes=_build_notes(self.inputs, threshold),
         )
 
     def _evaluate(
-        self, part: CallMetrics | ProbabilityMetrics
+        self, statistic: ThresholdMetrics | ProbabilityMetrics
     ) -> tuple[dict[str, float], dict[str, FloatArray]]:
         """Return the metrics of the sample, and those of its resamples (none: empty)."""
-        everything = part(np.ones((self.sample.groups, 1)))
+        everything = statistic(np.ones((self.inputs.n_groups, 1)))
         point = {name: float(value[0]) for name, value in everything.items() if value.ndim == 1}
-        if not self._resamples:
+        if not self._n_resamples:
             return point, {}
         drawn = bootstrap(
-            part,
-            self.sample.groups,
-            rows=self.sample.n,
-            resamples=self._resamples,
+            statistic,
+            self.inputs.n_groups,
+            n_slices=self.inputs.n_slices,
+            n_resamples=self._n_resamples,
             seed=self._seed,
         )
         return point, drawn
 
 
 def metric_intervals(
-    sample: Sample, point: dict[str, float], drawn: dict[str, FloatArray]
+    inputs: EvaluationInputs,
+    estimates: dict[str, float],
+    bootstrap_replicates: dict[str, FloatArray],
 ) -> dict[str, Interval]:
     """Return the 95 % interval of every metric that has one.
 
     Parameters
     ----------
-    sample : Sample
-    point : dict of float
+    inputs : Sample
+    estimates : dict of float
         The metrics of the sample.
-    drawn : dict of float64 arrays, shape (R,)
+    bootstrap_replicates : dict of float64 arrays, shape (R,)
         The same on resamples of its groups, from `WeightedMetrics`; empty for no intervals.
 
     Returns
     -------
     dict of (low, high)
     """
-    if not drawn:
+    if not bootstrap_replicates:
         return {}
     found: dict[str, Interval | None] = {}
     for name in METRIC_NAMES:
-        value, replicates, groups = point[name], drawn[name], bearing_groups(sample, name)
+        value, replicates, groups = (
+            estimates[name],
+            bootstrap_replicates[name],
+            count_contributing_groups(inputs, name),
+        )
         if name == "log_loss":
-            found[name] = positive_interval(value, replicates, groups)
+            found[name] = log_scale_interval(value, replicates, groups)
         elif name == "ece":
-            found[name] = percentile_interval(unbiased_ece(drawn["calibration_gaps"]))
+            found[name] = percentile_interval(
+                debiased_ece(bootstrap_replicates["calibration_gaps"])
+            )
         else:
             lowest = -1.0 if name == "mcc" else 0.0
-            found[name] = rate_interval(value, replicates, groups, lowest=lowest)
-    return {name: pair for name, pair in found.items() if pair and np.isfinite(point[name])}
+            found[name] = rate_interval(value, replicates, groups, lower_bound=lowest)
+    return {name: pair for name, pair in found.items() if pair and np.isfinite(estimates[name])}
 
 
-def bearing_groups(sample: Sample, name: str) -> int:
+def count_contributing_groups(inputs: EvaluationInputs, metric_name: str) -> int:
     """Return how many groups bear on a metric, from which its degrees of freedom follow.
 
     Sensitivity rests on the groups with a fracture, specificity on those without one
     somewhere, what mixes both on the rarer kind, and the rest on all.
     """
-    with_fracture = len(np.unique(sample.codes[sample.labels == 1]))
-    without = len(np.unique(sample.codes[sample.labels == 0]))
-    if name in ("accuracy", "brier", "log_loss", "ece"):
-        return sample.groups
-    if name == "recall":
+    with_fracture = len(np.unique(inputs.group_codes[inputs.y_true == 1]))
+    without = len(np.unique(inputs.group_codes[inputs.y_true == 0]))
+    if metric_name in ("accuracy", "brier", "log_loss", "ece"):
+        return inputs.n_groups
+    if metric_name == "recall":
         return with_fracture
-    return without if name == "specificity" else min(with_fracture, without)
+    return without if metric_name == "specificity" else min(with_fracture, without)
 
 
-def unbiased_ece(gaps: FloatArray) -> FloatArray:
+def debiased_ece(calibration_gaps: FloatArray) -> FloatArray:
     """Return the ECE of each resample without what resampling itself adds, shape (R,).
 
     The absolute value of a noisy gap is too large on average, and a resample's gap is
     noisy twice over: the square of each gap (bins, R) loses its variance over the resamples.
     Without this the percentile interval of a well calibrated model lies above the truth.
     """
-    noise = gaps.var(axis=1, keepdims=True)
-    return np.sqrt(np.maximum(0.0, gaps**2 - noise)).sum(axis=0)
+    noise = calibration_gaps.var(axis=1, keepdims=True)
+    return np.sqrt(np.maximum(0.0, calibration_gaps**2 - noise)).sum(axis=0)
 
 
-def confusion_matrix(sample: Sample, threshold: float) -> tuple[tuple[int, int], tuple[int, int]]:
+def confusion_matrix(
+    inputs: EvaluationInputs, threshold: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return ((tn, fp), (fn, tp)): rows are the truth, columns the answer."""
-    called = (sample.probabilities >= threshold).astype(np.int64)
-    tn, fp, fn, tp = np.bincount(2 * sample.labels + called, minlength=4).tolist()
+    called = (inputs.y_score >= threshold).astype(np.int64)
+    tn, fp, fn, tp = np.bincount(2 * inputs.y_true + called, minlength=4).tolist()
     return (tn, fp), (fn, tp)
 
 
-def _notes(sample: Sample, threshold: float) -> tuple[str, ...]:
+def _build_notes(inputs: EvaluationInputs, threshold: float) -> tuple[str, ...]:
     """Return what the numbers cannot say by themselves."""
     notes = []
-    if not sample.both_classes:
-        only, other = CLASS_NAMES[sample.labels[0]], CLASS_NAMES[1 - sample.labels[0]]
+    if not inputs.has_both_classes:
+        only, other = CLASS_NAMES[inputs.y_true[0]], CLASS_NAMES[1 - inputs.y_true[0]]
         notes.append(
-            f"All {sample.n} slices are of the class '{only}', so the AUC and the other metrics "
+            f"All {inputs.n_slices} slices are of the class '{only}', so the AUC and the other metrics "
             f"that need both classes are not defined: add slices of the class '{other}'."
         )
-    if not (sample.probabilities >= threshold).any():
+    if not (inputs.y_score >= threshold).any():
         notes.append(
             f"No slice reached the threshold {threshold:.3g}, so precision is not defined: "
             "choose a lower threshold."
         )
-    if sample.groups == 1:
+    if inputs.n_groups == 1:
         notes.append(
-            f"All {sample.n} slices are of one group, so no interval can be given: "
+            f"All {inputs.n_slices} slices are of one group, so no interval can be given: "
             "add slices of other patients."
         )
-    elif sample.both_classes and bearing_groups(sample, "auc") == 1:
-        rare = "with" if bearing_groups(sample, "recall") == 1 else "without"
+    elif inputs.has_both_classes and count_contributing_groups(inputs, "auc") == 1:
+        rare = "with" if count_contributing_groups(inputs, "recall") == 1 else "without"
         notes.append(
-            f"Only one of {sample.groups} groups has slices {rare} a fracture, so metrics that "
+            f"Only one of {inputs.n_groups} groups has slices {rare} a fracture, so metrics that "
             "rest on these have no interval: add slices of other patients."
         )
     return tuple(notes)

@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.inputs import FloatArray, Sample, make_sample
+from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, make_inputs
 from spinefrac.evaluation.intervals import Interval, bootstrap, percentile_interval, rate_interval
-from spinefrac.evaluation.metric_kernels import ratio
-from spinefrac.evaluation.metrics import bearing_groups
+from spinefrac.evaluation.metric_kernels import safe_divide
+from spinefrac.evaluation.metrics import count_contributing_groups
 
-RULES = "youden, sensitivity:0.9, specificity:0.9 or cost:5"
+THRESHOLD_RULES = "youden, sensitivity:0.9, specificity:0.9 or cost:5"
 
 
 #: Said wherever numbers at a threshold stand that was chosen on the slices they describe.
-CHOSEN_HERE = (
+THRESHOLD_OPTIMISM_NOTE = (
     "The threshold was chosen on these same slices, which flatters sensitivity and specificity a "
     "little."
 )
@@ -37,9 +37,9 @@ class OperatingPoint:
     threshold : float
         A slice is called a fracture at or above it.
     rule : str
-        As given to `choose`.
+        As given to `choose_threshold`.
     sensitivity, specificity : float or None
-        None where nothing was measured, as at the threshold `NOT_CHOSEN`.
+        None where nothing was measured, as at the threshold `DEFAULT_OPERATING_POINT`.
     ci : dict
         ``sensitivity`` and ``specificity`` at this threshold, and ``threshold`` as chosen
         anew in each resample: (low, high), 95 %, over groups. Empty for one group.
@@ -74,30 +74,32 @@ class OperatingPoint:
 
 
 #: Of a network that nothing is known of but its answers: neither calibrated nor measured.
-NOT_CHOSEN = OperatingPoint(0.5, "not chosen: 0.5 of an uncalibrated probability", None, None)
+DEFAULT_OPERATING_POINT = OperatingPoint(
+    0.5, "not chosen: 0.5 of an uncalibrated probability", None, None
+)
 
 
-def choose(
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+def choose_threshold(
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
     groups: npt.ArrayLike,
     rule: str = "youden",
     *,
-    resamples: int = 2000,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> OperatingPoint:
     """Choose the threshold on out-of-fold answers.
 
     Parameters
     ----------
-    labels, probabilities, groups : array-like, shape (N,)
-        As in `metrics.summarize`.
+    y_true, y_score, groups : array-like, shape (N,)
+        As in `metrics.compute_metrics`.
     rule : str
         ``youden`` (largest sensitivity + specificity - 1; Youden, 1950),
         ``sensitivity:S`` (best specificity with at least this sensitivity),
         ``specificity:S`` (best sensitivity with at least this specificity), or
         ``cost:C`` (least cost on these slices where a missed fracture costs C false alarms).
-    resamples, seed : int
+    n_resamples, seed : int
         Of the group bootstrap; 0 resamples for no intervals.
 
     Returns
@@ -113,29 +115,31 @@ def choose(
         If the rule is not one of these, or there is one class only.
     """
     kind, wanted = parse_rule(rule)
-    sample = make_sample(labels, probabilities, groups)
-    if not sample.both_classes:
+    sample = make_inputs(y_true, y_score, groups)
+    if not sample.has_both_classes:
         raise DatasetError(
-            f"Expected slices of both classes to choose a threshold on, got {sample.positives} "
-            f"with and {sample.negatives} without a fracture: add slices of the missing class."
+            f"Expected slices of both classes to choose a threshold on, got {sample.n_positives} "
+            f"with and {sample.n_negatives} without a fracture: add slices of the missing class."
         )
-    steps = _Steps(sample)
-    everything = np.ones((sample.groups, 1))
-    index = steps.best(everything, kind, wanted)
+    steps = _ThresholdCandidates(sample)
+    everything = np.ones((sample.n_groups, 1))
+    index = steps.best_index(everything, kind, wanted)
     threshold = float(steps.thresholds[index[0]])
     rates = {name: float(v[0]) for name, v in steps.rates_at(index[0], everything).items()}
     ci: dict[str, Interval] = {}
-    if resamples and sample.groups > 1:
+    if n_resamples and sample.n_groups > 1:
 
         def statistic(weights: FloatArray) -> dict[str, FloatArray]:
             return {
                 **steps.rates_at(index[0], weights),
-                "threshold": steps.thresholds[steps.best(weights, kind, wanted)],
+                "threshold": steps.thresholds[steps.best_index(weights, kind, wanted)],
             }
 
-        drawn = bootstrap(statistic, sample.groups, rows=sample.n, resamples=resamples, seed=seed)
+        drawn = bootstrap(
+            statistic, sample.n_groups, n_slices=sample.n_slices, n_resamples=n_resamples, seed=seed
+        )
         for name, of in (("sensitivity", "recall"), ("specificity", "specificity")):
-            pair = rate_interval(rates[name], drawn[name], bearing_groups(sample, of))
+            pair = rate_interval(rates[name], drawn[name], count_contributing_groups(sample, of))
             if pair:
                 ci[name] = pair
         pair = percentile_interval(drawn["threshold"])
@@ -156,7 +160,7 @@ def parse_rule(rule: str) -> tuple[str, float]:
     Raises
     ------
     DatasetError
-        If it is not one of `RULES`.
+        If it is not one of `THRESHOLD_RULES`.
     """
     kind, _, number = rule.strip().lower().partition(":")
     if kind == "youden" and not number:
@@ -170,16 +174,16 @@ def parse_rule(rule: str) -> tuple[str, float]:
     if kind == "cost" and 0.0 < wanted < float("inf"):
         return kind, wanted
     raise DatasetError(
-        f"Expected a threshold rule such as {RULES}, got '{rule}': use one of these."
+        f"Expected a threshold rule such as {THRESHOLD_RULES}, got '{rule}': use one of these."
     )
 
 
-class _Steps:
+class _ThresholdCandidates:
     """Every threshold that makes a difference, from the most to the least sensitive."""
 
-    def __init__(self, sample: Sample) -> None:
-        order = np.argsort(sample.probabilities, kind="stable")
-        ordered = sample.probabilities[order]
+    def __init__(self, inputs: EvaluationInputs) -> None:
+        order = np.argsort(inputs.y_score, kind="stable")
+        ordered = inputs.y_score[order]
         distinct, first = np.unique(ordered, return_index=True)
         last = distinct[-1]
         top = (last + 1.0) / 2 if last < 1.0 else np.nextafter(1.0, 2.0)
@@ -187,13 +191,13 @@ class _Steps:
         # Between two neighbouring floats there is no midpoint: the upper one then.
         midway = np.where(midway > distinct[:-1], midway, distinct[1:])
         self.thresholds = np.concatenate(([0.0], midway, [top]))  # (T,)
-        self._below = np.concatenate((first, [sample.n]))  # slices below each threshold
-        self._codes = sample.codes[order]
-        self._positive = sample.labels[order] == 1
+        self._n_below = np.concatenate((first, [inputs.n_slices]))  # slices below each threshold
+        self._group_codes = inputs.group_codes[order]
+        self._positive = inputs.y_true[order] == 1
 
-    def _missed(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _weights_below(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return weights of positives and of negatives below each threshold, (N + 1, R)."""
-        spread = weights[self._codes]
+        spread = weights[self._group_codes]
         both = []
         for mask in (self._positive, ~self._positive):
             total = np.zeros((len(spread) + 1, spread.shape[1]))
@@ -203,20 +207,25 @@ class _Steps:
 
     def rates_at(self, index: int, weights: FloatArray) -> dict[str, FloatArray]:
         """Return sensitivity and specificity at one threshold, each (R,)."""
-        fn, tn = (total[[self._below[index], -1]] for total in self._missed(weights))
-        return {"sensitivity": 1 - ratio(fn[0], fn[1]), "specificity": ratio(tn[0], tn[1])}
+        fn, tn = (total[[self._n_below[index], -1]] for total in self._weights_below(weights))
+        return {
+            "sensitivity": 1 - safe_divide(fn[0], fn[1]),
+            "specificity": safe_divide(tn[0], tn[1]),
+        }
 
-    def best(self, weights: FloatArray, kind: str, wanted: float) -> npt.NDArray[np.int64]:
+    def best_index(
+        self, weights: FloatArray, rule_kind: str, target: float
+    ) -> npt.NDArray[np.int64]:
         """Return the index of the best threshold for each column of weights, (R,)."""
-        missed, spared = self._missed(weights)
-        fn, tn = missed[self._below], spared[self._below]  # (T, R)
+        missed, spared = self._weights_below(weights)
+        fn, tn = missed[self._n_below], spared[self._n_below]  # (T, R)
         positives, negatives = missed[-1], spared[-1]
-        if kind == "cost":
-            return np.argmin(wanted * fn + (negatives - tn), axis=0)
-        if kind == "youden":
+        if rule_kind == "cost":
+            return np.argmin(target * fn + (negatives - tn), axis=0)
+        if rule_kind == "youden":
             return np.argmax(tn * positives - fn * negatives, axis=0)
         slack = 1e-9 * (positives + negatives)  # 0.9 of 10 is 9, whatever its last bit says
-        if kind == "sensitivity":
-            enough = positives - fn >= wanted * positives - slack
+        if rule_kind == "sensitivity":
+            enough = positives - fn >= target * positives - slack
             return len(enough) - 1 - np.argmax(enough[::-1], axis=0)
-        return np.argmax(tn >= wanted * negatives - slack, axis=0)
+        return np.argmax(tn >= target * negatives - slack, axis=0)

@@ -8,28 +8,28 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.inputs import FloatArray, IntArray, make_sample
+from spinefrac.evaluation.inputs import FloatArray, IntArray, make_inputs
 
 #: How a patient's slices become one score.
-POOLINGS = ("max", "mean")
+POOLING_METHODS = ("max", "mean")
 
 
 @dataclass(frozen=True)
 class PatientScores:
-    """One row a group, all arrays of shape (G,), in the order of `names`.
+    """One row a group, all arrays of shape (G,), in the order of `group_names`.
 
-    `labels` is 1 where any slice of the group has a fracture.
+    `y_true` is 1 where any slice of the group has a fracture.
     """
 
-    names: npt.NDArray[np.str_]
-    labels: IntArray
-    probabilities: FloatArray
-    slices: IntArray
+    group_names: npt.NDArray[np.str_]
+    y_true: IntArray
+    y_score: FloatArray
+    n_slices: IntArray
 
 
-def by_patient(
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+def pool_by_patient(
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
     groups: npt.ArrayLike,
     pooling: str = "max",
 ) -> PatientScores:
@@ -40,32 +40,34 @@ def by_patient(
 
     Parameters
     ----------
-    labels, probabilities, groups : array-like, shape (N,)
+    y_true, y_score, groups : array-like, shape (N,)
     pooling : str
         ``max`` or ``mean``.
 
     Returns
     -------
     PatientScores
-        Ready for `metrics.summarize`, each patient a group of its own.
+        Ready for `metrics.compute_metrics`, each patient a group of its own.
 
     Raises
     ------
     DatasetError
         If `pooling` is neither, or the arrays do not fit together.
     """
-    if pooling not in POOLINGS:
+    if pooling not in POOLING_METHODS:
         raise DatasetError(
-            f"Expected a pooling of {' or '.join(POOLINGS)}, got '{pooling}': use one of these."
+            f"Expected a pooling of {' or '.join(POOLING_METHODS)}, got '{pooling}': use one of these."
         )
-    sample = make_sample(labels, probabilities, groups)
-    slices = np.bincount(sample.codes, minlength=sample.groups)
-    fractured = np.bincount(sample.codes, sample.labels, minlength=sample.groups) > 0
+    sample = make_inputs(y_true, y_score, groups)
+    slices = np.bincount(sample.group_codes, minlength=sample.n_groups)
+    fractured = np.bincount(sample.group_codes, sample.y_true, minlength=sample.n_groups) > 0
     if pooling == "mean":
-        scores = np.bincount(sample.codes, sample.probabilities) / slices
+        scores = np.bincount(sample.group_codes, sample.y_score) / slices
         # Rounding of the sum must not lift a mean over its largest member.
         scores = np.clip(scores, 0.0, 1.0)
     else:
-        scores = np.zeros(sample.groups)
-        np.maximum.at(scores, sample.codes, sample.probabilities)
-    return PatientScores(sample.names, fractured.astype(np.int64), scores, slices.astype(np.int64))
+        scores = np.zeros(sample.n_groups)
+        np.maximum.at(scores, sample.group_codes, sample.y_score)
+    return PatientScores(
+        sample.group_names, fractured.astype(np.int64), scores, slices.astype(np.int64)
+    )

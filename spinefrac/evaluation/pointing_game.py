@@ -19,7 +19,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Pointing:
+class PointingGameResult:
     """How often heat maps point into a box.
 
     Attributes
@@ -43,11 +43,11 @@ class Pointing:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Pointing:
+    def from_dict(cls, data: dict[str, Any]) -> PointingGameResult:
         return cls(**{**data, "ci": tuple(data["ci"]) if data["ci"] else None})
 
 
-def hit(heatmap: npt.NDArray[np.float32], boxes: Sequence[Box]) -> bool:
+def is_hit(heatmap: npt.NDArray[np.float32], boxes: Sequence[Box]) -> bool:
     """Whether the hottest pixel of a heat map (H, W) lies inside one of the boxes.
 
     Of several equally hot pixels their middle counts, so that a flat map points nowhere in
@@ -67,7 +67,7 @@ def hit(heatmap: npt.NDArray[np.float32], boxes: Sequence[Box]) -> bool:
     )
 
 
-def inside(shape: tuple[int, int], boxes: Sequence[Box]) -> npt.NDArray[np.bool_]:
+def rasterize_boxes(shape: tuple[int, int], boxes: Sequence[Box]) -> npt.NDArray[np.bool_]:
     """Return which pixels of a picture (H, W) the boxes cover, shape (H, W)."""
     mask = np.zeros(shape, dtype=bool)
     for left, top, width, height in boxes:
@@ -76,14 +76,14 @@ def inside(shape: tuple[int, int], boxes: Sequence[Box]) -> npt.NDArray[np.bool_
     return mask
 
 
-def summarize(
-    hits: Sequence[bool], chances: Sequence[float], groups: Sequence[str]
-) -> Pointing | None:
+def summarize_hits(
+    hits: Sequence[bool], chance_levels: Sequence[float], groups: Sequence[str]
+) -> PointingGameResult | None:
     """Return the share of hits with its interval, or None without a slice.
 
     Parameters
     ----------
-    hits, chances, groups : sequences, length N
+    hits, chance_levels, groups : sequences, length N
         Of the slices that have a box.
     """
     if not hits:
@@ -96,11 +96,11 @@ def summarize(
         return {"share": won @ weights / (of @ weights)}
 
     point = float(won.sum() / of.sum())
-    drawn = bootstrap(share, len(names), rows=len(hits))["share"]
-    return Pointing(
+    drawn = bootstrap(share, len(names), n_slices=len(hits))["share"]
+    return PointingGameResult(
         slices=len(hits),
         hits=int(won.sum()),
         share=point,
         ci=rate_interval(point, drawn, len(names)),
-        chance=float(np.mean(chances)),
+        chance=float(np.mean(chance_levels)),
     )

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.deferral import Share
-from spinefrac.evaluation.inputs import FloatArray, make_sample
+from spinefrac.evaluation.deferral import Proportion
+from spinefrac.evaluation.inputs import FloatArray, make_inputs
 from spinefrac.evaluation.intervals import bootstrap, rate_interval
-from spinefrac.evaluation.metric_kernels import CallMetrics, ratio
-from spinefrac.evaluation.metrics import bearing_groups
+from spinefrac.evaluation.metric_kernels import ThresholdMetrics, safe_divide
+from spinefrac.evaluation.metrics import count_contributing_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +27,24 @@ class PredictiveValues:
     ----------
     prevalence : float
         Share of slices with a fracture.
-    positive : Share
+    ppv : Share
         Of the slices called a fracture, how many are one; NaN where none would be.
-    negative : Share
+    npv : Share
         Of the slices called no fracture, how many are none; NaN where none would be.
     """
 
     prevalence: float
-    positive: Share
-    negative: Share
+    ppv: Proportion
+    npv: Proportion
 
 
-class Predictive:
+class PredictiveValueCalculator:
     """Answers at one threshold, ready for one prevalence after another.
 
     Parameters
     ----------
     labels, probabilities, groups : array-like, shape (N,)
-        As in `metrics.summarize`.
+        As in `metrics.compute_metrics`.
     threshold : float
 
     Raises
@@ -55,22 +55,26 @@ class Predictive:
 
     def __init__(
         self,
-        labels: npt.ArrayLike,
-        probabilities: npt.ArrayLike,
+        y_true: npt.ArrayLike,
+        y_score: npt.ArrayLike,
         groups: npt.ArrayLike,
         threshold: float,
     ) -> None:
-        sample = make_sample(labels, probabilities, groups)
-        self.observed = sample.positives / sample.n
-        calls = CallMetrics(sample, threshold)
-        everything = calls(np.ones((sample.groups, 1)))
-        self._point = (everything["recall"], everything["specificity"])
-        self._groups = bearing_groups(sample, "precision")
-        drawn = bootstrap(calls, sample.groups, rows=sample.n) if sample.groups > 1 else {}
+        sample = make_inputs(y_true, y_score, groups)
+        self.observed_prevalence = sample.n_positives / sample.n_slices
+        calls = ThresholdMetrics(sample, threshold)
+        everything = calls(np.ones((sample.n_groups, 1)))
+        self._estimates = (everything["recall"], everything["specificity"])
+        self._n_groups = count_contributing_groups(sample, "precision")
+        drawn = (
+            bootstrap(calls, sample.n_groups, n_slices=sample.n_slices)
+            if sample.n_groups > 1
+            else {}
+        )
         empty = np.full(1, np.nan)
-        self._drawn = (drawn.get("recall", empty), drawn.get("specificity", empty))
+        self._replicates = (drawn.get("recall", empty), drawn.get("specificity", empty))
 
-    def at(self, prevalence: float) -> PredictiveValues:
+    def at_prevalence(self, prevalence: float) -> PredictiveValues:
         """Return both predictive values with their 95 % intervals over groups.
 
         Raises
@@ -83,19 +87,19 @@ class Predictive:
                 f"Expected a prevalence above 0 and below 1, got {prevalence:g}: give the share "
                 "of slices with a fracture among those that are asked about."
             )
-        point = _values(*self._point, prevalence)
-        drawn = _values(*self._drawn, prevalence)
+        point = _predictive_values(*self._estimates, prevalence)
+        drawn = _predictive_values(*self._replicates, prevalence)
         shares = (
-            Share(float(value[0]), rate_interval(float(value[0]), replicates, self._groups))
+            Proportion(float(value[0]), rate_interval(float(value[0]), replicates, self._n_groups))
             for value, replicates in zip(point, drawn, strict=True)
         )
         return PredictiveValues(prevalence, *shares)
 
 
-def _values(
+def _predictive_values(
     sensitivity: FloatArray, specificity: FloatArray, prevalence: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return positive and negative predictive value by Bayes' rule, each of the same shape."""
     hit, alarm = sensitivity * prevalence, (1.0 - specificity) * (1.0 - prevalence)
     clear, miss = specificity * (1.0 - prevalence), (1.0 - sensitivity) * prevalence
-    return ratio(hit, hit + alarm), ratio(clear, clear + miss)
+    return safe_divide(hit, hit + alarm), safe_divide(clear, clear + miss)

@@ -9,23 +9,23 @@ import numpy.typing as npt
 
 from spinefrac.evaluation import metrics, operating_point
 from spinefrac.evaluation.metrics import Metrics
-from spinefrac.records import OutOfFold
+from spinefrac.records import OutOfFoldPredictions
 
 #: Neighbouring slices whose mean counts: a fracture runs through several, chance through one.
-NEIGHBOURS = 3
+POOLING_WINDOW = 3
 
 #: How the score is made, in one sentence for everybody.
-HOW_MADE = (
-    f"The highest mean probability of any {NEIGHBOURS} neighbouring slices: a fracture runs "
+POOLING_DESCRIPTION = (
+    f"The highest mean probability of any {POOLING_WINDOW} neighbouring slices: a fracture runs "
     "through several slices, a chance answer rarely does."
 )
 
 #: Groups of each class below which nothing is said about series.
-_LEAST_GROUPS = 10
+_MIN_GROUPS = 10
 
 
 @dataclass(frozen=True)
-class SeriesRecord:
+class SeriesPerformance:
     """How the score did out-of-fold, each training patient's slices taken as a series.
 
     Attributes
@@ -34,21 +34,21 @@ class SeriesRecord:
         At or above it a series is called a fracture; chosen on the same patients.
     metrics : Metrics
         One row a patient.
-    slices : float
+    median_slices : float
         Median number of slices of a patient.
     """
 
     threshold: float
     metrics: Metrics
-    slices: float
+    median_slices: float
 
 
-def pool(probabilities: npt.ArrayLike) -> tuple[float, int]:
+def pool_series(slice_probabilities: npt.ArrayLike) -> tuple[float, int]:
     """Return the score of slices in order, and the slice in the middle of where it is found.
 
     Parameters
     ----------
-    probabilities : array-like, shape (N,)
+    slice_probabilities : array-like, shape (N,)
         In the order of the body; NaN where a slice has no answer. It then does not count, and
         its neighbours become neighbours of each other.
 
@@ -59,50 +59,54 @@ def pool(probabilities: npt.ArrayLike) -> tuple[float, int]:
     index : int
         Into the N slices; -1 where no slice has an answer.
     """
-    values = np.asarray(probabilities, dtype=np.float64)
+    values = np.asarray(slice_probabilities, dtype=np.float64)
     answered = np.flatnonzero(np.isfinite(values))
     if not answered.size:
         return float("nan"), -1
-    width = min(NEIGHBOURS, answered.size)
+    width = min(POOLING_WINDOW, answered.size)
     means = np.convolve(values[answered], np.full(width, 1.0 / width), mode="valid")
     best = int(np.argmax(means))
     return float(means[best]), int(answered[best + width // 2])
 
 
-def record(oof: OutOfFold, *, resamples: int = 1000) -> SeriesRecord | None:
+def evaluate_series_score(
+    oof: OutOfFoldPredictions, *, n_resamples: int = 1000
+) -> SeriesPerformance | None:
     """Score each training group as if it were a series, with its out-of-fold answers.
 
     Parameters
     ----------
     oof : OutOfFold
         A group's slices are taken in the order of their paths.
-    resamples : int
+    n_resamples : int
         Of the bootstrap over groups.
 
     Returns
     -------
     SeriesRecord or None
-        None where there are fewer than ten groups of either class with `NEIGHBOURS` slices,
+        None where there are fewer than ten groups of either class with `POOLING_WINDOW` slices,
         as then nothing can be said.
     """
     order = np.lexsort((np.array(oof.paths), oof.groups))
     starts = np.unique(oof.groups[order], return_index=True)[1]
     scores, labels, sizes = [], [], []
     for members in np.split(order, starts[1:]):
-        if len(members) < NEIGHBOURS:
+        if len(members) < POOLING_WINDOW:
             continue
         # Paths of different classes lie in different folders: names alone keep the order.
         names = [oof.paths[row].rpartition("/")[2] for row in members]
         in_order = members[np.argsort(np.array(names), kind="stable")]
-        scores.append(pool(oof.probabilities[in_order])[0])
+        scores.append(pool_series(oof.probabilities[in_order])[0])
         labels.append(int(oof.labels[members].any()))
         sizes.append(len(members))
-    if min(np.bincount(labels, minlength=2), default=0) < _LEAST_GROUPS:
+    if min(np.bincount(labels, minlength=2), default=0) < _MIN_GROUPS:
         return None
     each = np.arange(len(labels))
-    point = operating_point.choose(labels, scores, each, resamples=0)
-    return SeriesRecord(
+    point = operating_point.choose_threshold(labels, scores, each, n_resamples=0)
+    return SeriesPerformance(
         threshold=point.threshold,
-        metrics=metrics.summarize(labels, scores, each, point.threshold, resamples=resamples),
-        slices=float(np.median(sizes)),
+        metrics=metrics.compute_metrics(
+            labels, scores, each, point.threshold, n_resamples=n_resamples
+        ),
+        median_slices=float(np.median(sizes)),
     )

@@ -8,41 +8,41 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.evaluation.inputs import make_sample
+from spinefrac.evaluation.inputs import make_inputs
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES
-from spinefrac.evaluation.metrics import Metrics, summarize
+from spinefrac.evaluation.metrics import Metrics, compute_metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class MetricSpread:
     """A metric over several parts: `sd` is of the parts (n - 1), None for a single one."""
 
     mean: float
     sd: float | None
     low: float
     high: float
-    parts: int
+    n_subgroups: int
 
 
-def by_part(
-    labels: npt.ArrayLike,
-    probabilities: npt.ArrayLike,
+def metrics_by_subgroup(
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
     groups: npt.ArrayLike,
-    parts: npt.ArrayLike,
+    subgroups: npt.ArrayLike,
     threshold: float,
     *,
-    resamples: int = 2000,
+    n_resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Metrics]:
     """Measure each part by itself.
 
     Parameters
     ----------
-    labels, probabilities, groups : array-like, shape (N,)
-    parts : array-like, shape (N,)
+    y_true, y_score, groups : array-like, shape (N,)
+    subgroups : array-like, shape (N,)
         The fold, scanner, series or other property of each slice.
     threshold : float
-    resamples, seed : int
+    n_resamples, seed : int
         Of the group bootstrap; 0 resamples for no intervals.
 
     Returns
@@ -53,25 +53,25 @@ def by_part(
     Raises
     ------
     DatasetError
-        As in `metrics.summarize`.
+        As in `metrics.compute_metrics`.
     """
-    label_array, group_array = np.asarray(labels), np.asarray(groups)
-    sample = make_sample(label_array, probabilities, parts)
+    label_array, group_array = np.asarray(y_true), np.asarray(groups)
+    sample = make_inputs(label_array, y_score, subgroups)
     measured = {}
-    for code, name in enumerate(sample.names.tolist()):
-        mine = sample.codes == code
-        measured[name] = summarize(
-            sample.labels[mine],
-            sample.probabilities[mine],
+    for code, name in enumerate(sample.group_names.tolist()):
+        mine = sample.group_codes == code
+        measured[name] = compute_metrics(
+            sample.y_true[mine],
+            sample.y_score[mine],
             group_array[mine],
             threshold,
-            resamples=resamples,
+            n_resamples=n_resamples,
             seed=seed,
         )
     return measured
 
 
-def spread(parts: Iterable[Metrics]) -> dict[str, Spread]:
+def metric_spread(subgroup_metrics: Iterable[Metrics]) -> dict[str, MetricSpread]:
     """Return mean and spread of every metric over parts that define it.
 
     The standard deviation over folds says how much one training differs from another. It is
@@ -80,23 +80,23 @@ def spread(parts: Iterable[Metrics]) -> dict[str, Spread]:
 
     Parameters
     ----------
-    parts : iterable of Metrics
+    subgroup_metrics : iterable of Metrics
 
     Returns
     -------
     dict of Spread
         A metric that no part defines is not in it.
     """
-    measured = list(parts)
+    measured = list(subgroup_metrics)
     result = {}
     for name in METRIC_NAMES:
         values = [getattr(part, name) for part in measured if getattr(part, name) is not None]
         if values:
-            result[name] = Spread(
+            result[name] = MetricSpread(
                 mean=float(np.mean(values)),
                 sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
                 low=min(values),
                 high=max(values),
-                parts=len(values),
+                n_subgroups=len(values),
             )
     return result

@@ -10,10 +10,10 @@ from spinefrac.exchange import validation
 from spinefrac.store import repository
 
 #: Folder in the ZIP that holds the saved model's own files, as on the shelf.
-FOLDER = "model"
+MODEL_FOLDER = "model"
 
 #: What may be under it. The shelf's note and tags need not be there.
-OWN_FILES = (repository.CARD_FILE, *repository.PARTS, repository.SLIP_FILE)
+MODEL_FILES = (repository.CARD_FILE, *repository.ARTIFACT_FILES, repository.ANNOTATIONS_FILE)
 
 
 def pack(folder: Path, target: Path) -> None:
@@ -44,18 +44,18 @@ def unpack(source: Path, folder: Path) -> None:
         It is not a ZIP that this package wrote, is damaged, or has names or sizes that are
         not let through.
     """
-    validation.check_size(source)
+    validation.check_file_size(source)
     try:
         with zipfile.ZipFile(source) as archive:
-            found = {e.filename: e for e in validation.members(archive, source.name)}
-            if f"{FOLDER}/{repository.CARD_FILE}" not in found:
+            found = {e.filename: e for e in validation.check_members(archive, source.name)}
+            if f"{MODEL_FOLDER}/{repository.CARD_FILE}" not in found:
                 raise ModelError(
-                    f"{source.name} has no {FOLDER}/{repository.CARD_FILE}, so it is not a ZIP of "
+                    f"{source.name} has no {MODEL_FOLDER}/{repository.CARD_FILE}, so it is not a ZIP of "
                     "`spinefrac models export`: import the .keras, .h5 or .onnx file itself"
                 )
-            for name in OWN_FILES:
-                if entry := found.get(f"{FOLDER}/{name}"):
-                    _take(archive, entry, folder / name)
+            for name in MODEL_FILES:
+                if entry := found.get(f"{MODEL_FOLDER}/{name}"):
+                    _extract_member(archive, entry, folder / name)
     except (
         zipfile.BadZipFile,
         NotImplementedError,
@@ -65,11 +65,11 @@ def unpack(source: Path, folder: Path) -> None:
         RuntimeError,
     ) as error:
         raise ModelError(
-            f"{source.name} is damaged or not a ZIP ({validation.short(error)}): copy it again"
+            f"{source.name} is damaged or not a ZIP ({validation.summarize_error(error)}): copy it again"
         ) from error
 
 
-def _take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+def _extract_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
     """Write one file of the archive; zipfile checks its CRC at the end."""
     try:
         with archive.open(entry) as file, target.open("xb") as out:
@@ -77,13 +77,13 @@ def _take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> Non
                 out.write(block)
     except zipfile.BadZipFile as error:
         raise ModelError(
-            f"{Path(entry.filename).name} is damaged in the ZIP ({validation.short(error)}): copy it "
+            f"{Path(entry.filename).name} is damaged in the ZIP ({validation.summarize_error(error)}): copy it "
             "again"
         ) from error
     except Exception as error:
         if type(error).__name__ != "error":  # zlib.error
             raise
         raise ModelError(
-            f"{Path(entry.filename).name} is damaged in the ZIP ({validation.short(error)}): copy it "
+            f"{Path(entry.filename).name} is damaged in the ZIP ({validation.summarize_error(error)}): copy it "
             "again"
         ) from error

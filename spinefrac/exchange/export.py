@@ -25,25 +25,25 @@ from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation import calibration, compare
 from spinefrac.exchange import archive, standalone_preprocessing, verification_slices
-from spinefrac.exchange.export_worker import PLACES
+from spinefrac.exchange.export_worker import ARCHIVE_PATHS
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, GreyImage
 from spinefrac.store import card as cards
 from spinefrac.store import card_markdown, repository, saving
 from spinefrac.store.card import FileRecord
 from spinefrac.system import sandbox
 
-FORMATS = tuple(PLACES)
+FORMATS = tuple(ARCHIVE_PATHS)
 #: In every archive, as the shelf has them already.
-ALWAYS = ("keras", "onnx")
+REQUIRED_FORMATS = ("keras", "onnx")
 
 #: A probability may differ by so much after a format is read back. 8-bit numbers are measured.
-TOLERANCE = 1e-4
+PROBABILITY_TOLERANCE = 1e-4
 
 _WORKER = "spinefrac.exchange.export_worker"
-_LIMITS = sandbox.Limits(file_mib=8192, processor_s=1800, wall_s=3600)
+_LIMITS = sandbox.ResourceLimits(file_mib=8192, cpu_s=1800, wall_s=3600)
 
 #: Rendered slices on which 8-bit numbers are fitted, and others on which they are measured.
-_FITTED, _MEASURED = (
+_REPRESENTATIVE_SERIES, _TEST_SERIES = (
     {"patients": 12, "per_patient": 4, "seed": 41},
     {
         "patients": 24,
@@ -52,7 +52,7 @@ _FITTED, _MEASURED = (
     },
 )
 
-PREDICT = '''"""Probability of a fracture on 8-bit grey pictures: python predict.py PICTURE…
+PREDICT_SCRIPT = '''"""Probability of a fracture on 8-bit grey pictures: python predict.py PICTURE…
 
 {warning}
 Needs numpy, pillow and onnxruntime.
@@ -74,7 +74,7 @@ for name in sys.argv[1:]:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class FormatVerification:
     """A format after it was read back in a fresh process.
 
     Attributes
@@ -88,7 +88,7 @@ class Checked:
     milliseconds : float
         A slice, one at a time, one process on this machine.
     loss : dict or None
-        For 8-bit numbers, see `Loss`.
+        For 8-bit numbers, see `QuantizationLoss`.
     """
 
     format: str
@@ -101,7 +101,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class QuantizationLoss:
     """What 8-bit numbers cost, on labelled slices that they were not fitted on.
 
     `auc_difference` is 8-bit minus float with its 95 % interval over patients; `same_calls` is
@@ -121,13 +121,13 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """An archive that was written: its place, what is in it, and how its script did."""
 
     path: Path
     bytes: int
     names_kept: bool
-    formats: tuple[Checked, ...]
+    formats: tuple[FormatVerification, ...]
     script: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,13 +135,13 @@ class Exported:
         return {**asdict(self), "path": str(self.path)}
 
 
-def export(
+def export_model(
     model: repository.SavedModel,
     target: Path,
     formats: Sequence[str] = (),
     *,
     keep_names: bool = False,
-) -> Exported:
+) -> ExportResult:
     """Write a saved model into a new ZIP.
 
     Parameters
@@ -165,7 +165,7 @@ def export(
         The place is taken or not writable, a format cannot be made of this network, or it
         answers differently when it is read back.
     """
-    wanted = _wanted(model, formats)
+    wanted = _resolve_formats(model, formats)
     _check_target(target)
     try:
         models = settings.models_dir()
@@ -173,21 +173,21 @@ def export(
             folder, scratch = work / "bundle", work / "scratch"
             folder.mkdir()
             scratch.mkdir()
-            _own_files(model, folder / archive.FOLDER, keep_names)
-            checked = _formats(model, folder, scratch, wanted)
-            _script(folder)
-            script = _try_script(model, folder, scratch)
-            _explain(model, folder, checked, script)
-            _place(folder, target)
+            _copy_model_files(model, folder / archive.MODEL_FOLDER, keep_names)
+            checked = _export_formats(model, folder, scratch, wanted)
+            _write_script(folder)
+            script = _verify_script(model, folder, scratch)
+            _write_documentation(model, folder, checked, script)
+            _publish_archive(folder, target)
     except OSError as error:
         raise ModelError(
             f"{target.name} cannot be written ({error.strerror or error}), nothing was exported: "
             "make room or choose another folder, and export again"
         ) from error
-    return Exported(target, target.stat().st_size, keep_names, checked, script)
+    return ExportResult(target, target.stat().st_size, keep_names, checked, script)
 
 
-def _wanted(model: repository.SavedModel, formats: Sequence[str]) -> tuple[str, ...]:
+def _resolve_formats(model: repository.SavedModel, formats: Sequence[str]) -> tuple[str, ...]:
     if unknown := [name for name in formats if name not in FORMATS]:
         raise ModelError(
             f"Expected formats among {', '.join(FORMATS)}, got {unknown[0]!r}: choose one of them"
@@ -195,7 +195,7 @@ def _wanted(model: repository.SavedModel, formats: Sequence[str]) -> tuple[str, 
     has_keras = repository.KERAS_FILE in model.card.files
     if not has_keras and set(formats) - {"onnx"}:
         _ = model.keras_path
-    always = ALWAYS if has_keras else ("onnx",)
+    always = REQUIRED_FORMATS if has_keras else ("onnx",)
     return tuple(name for name in FORMATS if name in always or name in formats)
 
 
@@ -208,25 +208,25 @@ def _check_target(target: Path) -> None:
         raise ModelError(f"{target} exists already and is not overwritten: choose another name")
 
 
-def _own_files(model: repository.SavedModel, folder: Path, keep_names: bool) -> None:
+def _copy_model_files(model: repository.SavedModel, folder: Path, keep_names: bool) -> None:
     """Copy the model's files; without names the answers and the card are written anew."""
     folder.mkdir()
     own = [*model.card.files, repository.CARD_FILE]
-    if (model.path / repository.SLIP_FILE).exists():
-        own.append(repository.SLIP_FILE)
+    if (model.path / repository.ANNOTATIONS_FILE).exists():
+        own.append(repository.ANNOTATIONS_FILE)
     for name in own:
         shutil.copyfile(model.path / name, folder / name)
-    if keep_names or not model.measured:
+    if keep_names or not model.has_out_of_fold:
         return
-    _hide_names(folder / repository.OOF_FILE)
+    _anonymize_oof(folder / repository.OOF_FILE)
     files = model.card.files | {
-        repository.OOF_FILE: FileRecord(*repository.file_digest(folder / repository.OOF_FILE))
+        repository.OOF_FILE: FileRecord(*repository.hash_file(folder / repository.OOF_FILE))
     }
     content = cards.dump(replace(model.card, files=files, schema_version=cards.SCHEMA_VERSION))
     (folder / repository.CARD_FILE).write_bytes(content)
 
 
-def _hide_names(path: Path) -> None:
+def _anonymize_oof(path: Path) -> None:
     """Replace file names and groups by numbers; which slices belong together stays."""
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -241,36 +241,40 @@ def _hide_names(path: Path) -> None:
         writer.writerows(rows)
 
 
-def _formats(
+def _export_formats(
     model: repository.SavedModel, folder: Path, scratch: Path, wanted: tuple[str, ...]
-) -> tuple[Checked, ...]:
+) -> tuple[FormatVerification, ...]:
     """Convert, read back in a fresh process, compare."""
     task = {"folder": str(folder), "scratch": str(scratch), "formats": list(wanted)}
-    images = verification_slices.inputs(model.preprocessing)
+    images = verification_slices.render_inputs(model.preprocessing)
     np.save(scratch / "probes.npy", images)
     if "litert-int8" in wanted:
-        fitted, *_ = verification_slices.labelled(model.preprocessing, **_FITTED)
+        fitted, *_ = verification_slices.render_labelled_inputs(
+            model.preprocessing, **_REPRESENTATIVE_SERIES
+        )
         np.save(scratch / "representative.npy", fitted)
-    if set(wanted) - set(ALWAYS):
+    if set(wanted) - set(REQUIRED_FORMATS):
         sandbox.run(_WORKER, task | {"do": "convert"}, scratch, _LIMITS)
     asked = task | {"do": "answer", "images": "probes.npy"}
     found = sandbox.run(_WORKER, asked, scratch, _LIMITS)
-    expected = _expected(model, images)
+    expected = _predict_reference(model, images)
     return tuple(
-        _checked(name, folder / PLACES[name], found[name], expected, model, task, scratch)
+        _verify_format(
+            name, folder / ARCHIVE_PATHS[name], found[name], expected, model, task, scratch
+        )
         for name in wanted
     )
 
 
-def _expected(model: repository.SavedModel, images: GreyImage) -> np.ndarray:
+def _predict_reference(model: repository.SavedModel, images: GreyImage) -> np.ndarray:
     """Return the probabilities of the shelf's model before calibration, (N,)."""
     from spinefrac.inference.predictor import Predictor
 
     logits, _ = Predictor(model).run(images)
-    return calibration.probabilities(logits.astype(np.float64).mean(axis=1), 1.0)
+    return calibration.apply_temperature(logits.astype(np.float64).mean(axis=1), 1.0)
 
 
-def _checked(
+def _verify_format(
     name: str,
     path: Path,
     found: dict[str, Any],
@@ -278,48 +282,54 @@ def _checked(
     model: repository.SavedModel,
     task: dict[str, Any],
     scratch: Path,
-) -> Checked:
+) -> FormatVerification:
     difference = float(np.abs(np.array(found["probabilities"]) - expected).max())
-    if name != "litert-int8" and not difference <= TOLERANCE:
+    if name != "litert-int8" and not difference <= PROBABILITY_TOLERANCE:
         raise ModelError(
             f"The {name} file answers differently when it is read back, by {difference:.2g} in a "
-            f"probability, expected at most {TOLERANCE:g}: nothing was exported; leave that format "
+            f"probability, expected at most {PROBABILITY_TOLERANCE:g}: nothing was exported; leave that format "
             "out"
         )
     files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
-    return Checked(
+    return FormatVerification(
         format=name,
-        file=PLACES[name],
+        file=ARCHIVE_PATHS[name],
         bytes=sum(file.stat().st_size for file in files),
         largest_difference=difference,
         slices=len(expected),
         milliseconds=found["milliseconds"],
-        loss=asdict(_loss(model, task, scratch)) if name == "litert-int8" else None,
+        loss=asdict(_measure_quantization_loss(model, task, scratch))
+        if name == "litert-int8"
+        else None,
     )
 
 
-def _loss(model: repository.SavedModel, task: dict[str, Any], scratch: Path) -> Loss:
+def _measure_quantization_loss(
+    model: repository.SavedModel, task: dict[str, Any], scratch: Path
+) -> QuantizationLoss:
     """Measure what 8-bit numbers cost on labelled slices that they were not fitted on."""
-    images, labels, patients = verification_slices.labelled(model.preprocessing, **_MEASURED)
+    images, labels, patients = verification_slices.render_labelled_inputs(
+        model.preprocessing, **_TEST_SERIES
+    )
     np.save(scratch / "measured.npy", images)
     asked = task | {"do": "answer", "images": "measured.npy", "formats": ["litert-int8"]}
     answered = sandbox.run(_WORKER, asked, scratch, _LIMITS)["litert-int8"]["probabilities"]
-    coarse, fine = np.array(answered), _expected(model, images)
+    coarse, fine = np.array(answered), _predict_reference(model, images)
     # The threshold is of calibrated probabilities; brought back to those before it.
     odds = model.temperature * np.log(model.threshold / (1 - model.threshold))
     threshold = float(1 / (1 + np.exp(-odds)))
     names = np.array([f"p{patient}" for patient in patients])
-    (pair,) = compare.compare(
+    (pair,) = compare.compare_models(
         labels,
         {"int8": coarse, "float": fine},
         names,
         {"int8": threshold, "float": threshold},
-        resamples=1000,
+        n_resamples=1000,
     )
     auc = pair.differences["auc"]
     from sklearn.metrics import roc_auc_score
 
-    return Loss(
+    return QuantizationLoss(
         slices=len(labels),
         patients=len(set(names.tolist())),
         mean_difference=float(np.abs(coarse - fine).mean()),
@@ -333,16 +343,16 @@ def _loss(model: repository.SavedModel, task: dict[str, Any], scratch: Path) -> 
     )
 
 
-def _script(folder: Path) -> None:
+def _write_script(folder: Path) -> None:
     """Write the script that answers without this package, and what it needs."""
     (folder / "predict.py").write_text(
-        PREDICT.format(warning=NOT_A_MEDICAL_DEVICE), encoding="utf-8"
+        PREDICT_SCRIPT.format(warning=NOT_A_MEDICAL_DEVICE), encoding="utf-8"
     )
     shutil.copyfile(Path(standalone_preprocessing.__file__), folder / "preprocessing.py")
     (folder / "requirements.txt").write_text("numpy>=2.1\npillow>=12\nonnxruntime>=1.24\n")
 
 
-def _try_script(model: repository.SavedModel, folder: Path, scratch: Path) -> dict[str, Any]:
+def _verify_script(model: repository.SavedModel, folder: Path, scratch: Path) -> dict[str, Any]:
     """Run the script on the rendered slices; return how far it is from this package."""
     from PIL import Image
 
@@ -350,11 +360,11 @@ def _try_script(model: repository.SavedModel, folder: Path, scratch: Path) -> di
 
     pictures = scratch / "pictures"
     pictures.mkdir()
-    slices = verification_slices.slices()
+    slices = verification_slices.render_slices()
     for number, ct in enumerate(slices):
         Image.fromarray(ct.pixels.astype(np.uint8)).save(pictures / f"{number:02}.png")
     expected = np.array([a.probability for a in Predictor(model).predict_many(slices)])
-    command = [sys.executable, "-I", "-c", _ALONE, str(folder / "predict.py")]
+    command = [sys.executable, "-I", "-c", _ISOLATED_RUNNER, str(folder / "predict.py")]
     done = subprocess.run(
         [*command, *map(str, sorted(pictures.iterdir()))],
         capture_output=True,
@@ -374,7 +384,7 @@ def _try_script(model: repository.SavedModel, folder: Path, scratch: Path) -> di
             - expected_input
         ).max()
         for ct, expected_input in zip(
-            slices, verification_slices.inputs(model.preprocessing), strict=True
+            slices, verification_slices.render_inputs(model.preprocessing), strict=True
         )
     ]
     return {
@@ -385,7 +395,7 @@ def _try_script(model: repository.SavedModel, folder: Path, scratch: Path) -> di
 
 
 #: Runs a script while every module but those it needs is missing.
-_ALONE = """
+_ISOLATED_RUNNER = """
 import importlib.abc, runpy, sys
 allowed = {"numpy", "PIL", "onnxruntime", "preprocessing"}
 class Missing(importlib.abc.MetaPathFinder):
@@ -403,18 +413,25 @@ runpy.run_path(script, run_name="__main__")
 """
 
 
-def _explain(
-    model: repository.SavedModel, folder: Path, checked: tuple[Checked, ...], script: dict[str, Any]
+def _write_documentation(
+    model: repository.SavedModel,
+    folder: Path,
+    verifications: tuple[FormatVerification, ...],
+    script: dict[str, Any],
 ) -> None:
     """Write the card for people, with what was checked, and the same for programs."""
     rows = "\n".join(
         f"| `{entry.file}` | {entry.format} | {entry.bytes / 1e6:.2f} MB | "
         f"{entry.largest_difference:.1e} |"
-        for entry in checked
+        for entry in verifications
     )
-    losses = "".join(_loss_sentence(Loss(**entry.loss)) for entry in checked if entry.loss)
+    losses = "".join(
+        _describe_quantization_loss(QuantizationLoss(**entry.loss))
+        for entry in verifications
+        if entry.loss
+    )
     text = (
-        f"{card_markdown.markdown(model).rstrip()}\n\n## Files in this archive\n\n"
+        f"{card_markdown.render_markdown(model).rstrip()}\n\n## Files in this archive\n\n"
         "Each was read back in a fresh process and compared with ONNX Runtime on the saved "
         f"model, on {script['slices']} rendered slices; the difference is the largest of a "
         "probability.\n\n"
@@ -429,14 +446,14 @@ def _explain(
         "are as trustworthy as whoever sent it: hashes show damage, not origin.\n"
     )
     (folder / card_markdown.FILE_NAME).write_text(text, encoding="utf-8")
-    report = {"formats": [asdict(entry) for entry in checked], "predict.py": script}
+    report = {"formats": [asdict(entry) for entry in verifications], "predict.py": script}
     (folder / "verification.json").write_text(json.dumps(report, indent=2) + "\n")
     (folder / "preprocessing.json").write_text(
         json.dumps(model.preprocessing.to_dict(), indent=2) + "\n"
     )
 
 
-def _loss_sentence(loss: Loss) -> str:
+def _describe_quantization_loss(loss: QuantizationLoss) -> str:
     low, high = loss.auc_interval or (float("nan"), float("nan"))
     return (
         f"\n\n8-bit LiteRT, measured on {loss.slices} {loss.measured_on} ({loss.patients} "
@@ -448,13 +465,13 @@ def _loss_sentence(loss: Loss) -> str:
     )
 
 
-def _place(folder: Path, target: Path) -> None:
+def _publish_archive(folder: Path, target: Path) -> None:
     """Pack the folder beside the target and let it appear there, complete."""
-    _remove_abandoned(target)
+    _remove_stale_parts(target)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         archive.pack(folder, beside)
-        saving.sync(beside)
+        saving.fsync_path(beside)
         try:
             os.link(beside, target)  # unlike a rename it never overwrites
         except FileExistsError:
@@ -466,17 +483,17 @@ def _place(folder: Path, target: Path) -> None:
             if target.exists():
                 raise
             beside.rename(target)
-        saving.sync(target.parent)
+        saving.fsync_path(target.parent)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _remove_abandoned(target: Path) -> None:
+def _remove_stale_parts(target: Path) -> None:
     """Remove what killed exports of this name left: parts that nobody has written to lately."""
     for part in target.parent.glob(f".{target.name}.*.part"):
-        if time.time() - part.stat().st_mtime > _PART_ABANDONED_S:
+        if time.time() - part.stat().st_mtime > _PART_STALE_AFTER_S:
             part.unlink(missing_ok=True)
 
 
 #: A living export writes to its part all the time.
-_PART_ABANDONED_S = 600
+_PART_STALE_AFTER_S = 600

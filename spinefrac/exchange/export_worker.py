@@ -19,7 +19,7 @@ from spinefrac.errors import ModelError
 from spinefrac.store import repository
 
 #: Where each format lies in the archive.
-PLACES = {
+ARCHIVE_PATHS = {
     "keras": f"model/{repository.KERAS_FILE}",
     "onnx": f"model/{repository.ONNX_FILE}",
     "h5": "model.h5",
@@ -29,7 +29,7 @@ PLACES = {
 }
 
 
-def work(task: dict[str, Any]) -> dict[str, Any]:
+def handle_task(task: dict[str, Any]) -> dict[str, Any]:
     """Convert, or read back and answer, as the task says."""
     logging.getLogger().setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
@@ -38,42 +38,49 @@ def work(task: dict[str, Any]) -> dict[str, Any]:
         _convert(folder, task["formats"], Path(task["scratch"]))
         return {}
     images = np.load(Path(task["scratch"]) / task["images"], allow_pickle=False)
-    return {name: answer(name, folder / PLACES[name], images) for name in task["formats"]}
+    return {
+        name: run_exported_model(name, folder / ARCHIVE_PATHS[name], images)
+        for name in task["formats"]
+    }
 
 
 def _convert(folder: Path, formats: list[str], scratch: Path) -> None:
     """Write the formats that are made of ``model.keras``."""
     import keras
 
-    model = keras.models.load_model(folder / PLACES["keras"], compile=False, safe_mode=True)
+    model = keras.models.load_model(folder / ARCHIVE_PATHS["keras"], compile=False, safe_mode=True)
     if "h5" in formats:
-        model.save(folder / PLACES["h5"])
+        model.save(folder / ARCHIVE_PATHS["h5"])
     if not {"savedmodel", "litert", "litert-int8"} & set(formats):
         return
-    written = folder / PLACES["savedmodel"] if "savedmodel" in formats else scratch / "savedmodel"
+    written = (
+        folder / ARCHIVE_PATHS["savedmodel"] if "savedmodel" in formats else scratch / "savedmodel"
+    )
     model.export(written, verbose=False)
     if "litert" in formats:
-        _write_litert(written, folder / PLACES["litert"], None)
+        _write_litert(written, folder / ARCHIVE_PATHS["litert"], None)
     if "litert-int8" in formats:
         slices = np.load(scratch / "representative.npy", allow_pickle=False)
-        _write_litert(written, folder / PLACES["litert-int8"], slices)
+        _write_litert(written, folder / ARCHIVE_PATHS["litert-int8"], slices)
 
 
-def _write_litert(written: Path, target: Path, slices: np.ndarray | None) -> None:
+def _write_litert(
+    saved_model_path: Path, target: Path, representative_inputs: np.ndarray | None
+) -> None:
     """Convert to LiteRT; to whole 8-bit numbers with the ranges of some slices (N, S, S)."""
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(written))
-    if slices is not None:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model_path))
+    if representative_inputs is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: (
-            [one[None, :, :, None].astype(np.float32)] for one in slices
+            [one[None, :, :, None].astype(np.float32)] for one in representative_inputs
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     try:
         target.write_bytes(converter.convert())
     except Exception as error:
-        kind = "LiteRT" if slices is None else "8-bit LiteRT"
+        kind = "LiteRT" if representative_inputs is None else "8-bit LiteRT"
         first = (str(error).strip().splitlines() or [""])[0][:200]
         raise ModelError(
             f"The network cannot be converted to {kind} ({type(error).__name__}: {first}): leave "
@@ -81,12 +88,12 @@ def _write_litert(written: Path, target: Path, slices: np.ndarray | None) -> Non
         ) from error
 
 
-def answer(name: str, path: Path, images: np.ndarray) -> dict[str, Any]:
+def run_exported_model(name: str, path: Path, images: np.ndarray) -> dict[str, Any]:
     """Read one file back; return what it answers on images (N, S, S), and how fast.
 
     Probabilities are those of the mean fold logit, before the calibration.
     """
-    ask = _READERS[name](path)
+    ask = _LOADERS[name](path)
     inputs = images[..., None].astype(np.float32)
     ask(inputs[:1])
     start = time.perf_counter()
@@ -98,24 +105,24 @@ def answer(name: str, path: Path, images: np.ndarray) -> dict[str, Any]:
     }
 
 
-Ask = Callable[[np.ndarray], np.ndarray]
+PredictFunction = Callable[[np.ndarray], np.ndarray]
 
 
-def _read_keras(path: Path) -> Ask:
+def _load_keras(path: Path) -> PredictFunction:
     import keras
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)
     return lambda images: np.asarray(model(images, training=False))[:, 0]
 
 
-def _read_savedmodel(path: Path) -> Ask:
+def _load_savedmodel(path: Path) -> PredictFunction:
     import tensorflow as tf
 
     served = tf.saved_model.load(str(path))
     return lambda images: np.asarray(served.serve(images))[:, 0]
 
 
-def _read_onnx(path: Path) -> Ask:
+def _load_onnx(path: Path) -> PredictFunction:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -127,7 +134,7 @@ def _read_onnx(path: Path) -> Ask:
     return ask
 
 
-def _read_litert(path: Path) -> Ask:
+def _load_litert(path: Path) -> PredictFunction:
     with contextlib.redirect_stdout(None):
         from ai_edge_litert.interpreter import Interpreter
     interpreter = Interpreter(model_path=str(path), num_threads=1)
@@ -142,17 +149,17 @@ def _read_litert(path: Path) -> Ask:
     return ask
 
 
-_READERS: dict[str, Callable[[Path], Ask]] = {
-    "keras": _read_keras,
-    "h5": _read_keras,
-    "savedmodel": _read_savedmodel,
-    "onnx": _read_onnx,
-    "litert": _read_litert,
-    "litert-int8": _read_litert,
+_LOADERS: dict[str, Callable[[Path], PredictFunction]] = {
+    "keras": _load_keras,
+    "h5": _load_keras,
+    "savedmodel": _load_savedmodel,
+    "onnx": _load_onnx,
+    "litert": _load_litert,
+    "litert-int8": _load_litert,
 }
 
 
 if __name__ == "__main__":
     from spinefrac.system import sandbox
 
-    sandbox.serve(work)
+    sandbox.serve_task(handle_task)

@@ -14,9 +14,9 @@ from typing import Any
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
-from spinefrac.evaluation.operating_point import NOT_CHOSEN
+from spinefrac.evaluation.operating_point import DEFAULT_OPERATING_POINT
 from spinefrac.exchange import validation
-from spinefrac.exchange.io_spec import Answers
+from spinefrac.exchange.io_spec import DeclaredIO
 from spinefrac.records import Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store import identifiers, repository, saving
@@ -27,22 +27,22 @@ from spinefrac.system import sandbox
 FORMATS = {".zip": "zip", ".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".onnx": "onnx"}
 
 #: Foreign networks were trained on whole pictures, as a rule.
-WHOLE_PICTURE = Preprocessing(bone_crop=False)
+DEFAULT_PREPROCESSING = Preprocessing(bone_crop=False)
 
 _WORKER = "spinefrac.exchange.import_worker"
 
 #: Folder within the unfinished model in which the child works; gone before it appears.
-_SCRATCH = "scratch"
+_SCRATCH_FOLDER = "scratch"
 
 
 def import_file(
     path: Path,
     name: str | None = None,
     *,
-    given: Answers | None = None,
-    preprocessing: Preprocessing = WHOLE_PICTURE,
+    user_io: DeclaredIO | None = None,
+    preprocessing: Preprocessing = DEFAULT_PREPROCESSING,
     note: str = "",
-    limits: sandbox.Limits | None = None,
+    limits: sandbox.ResourceLimits | None = None,
 ) -> repository.SavedModel:
     """Take a file from elsewhere as a saved model.
 
@@ -52,7 +52,7 @@ def import_file(
         A ZIP of `exporting.export`, a ``.keras``, ``.h5`` or ``.onnx`` file.
     name : str, optional
         Name on the shelf; that of the exported model, or the file's.
-    given : Answers, optional
+    user_io : Answers, optional
         What a Keras or ONNX file does not say of how its network is asked.
     preprocessing : Preprocessing
         How a slice becomes its input; the size is the network's.
@@ -73,15 +73,15 @@ def import_file(
     ModelError
         The file is not let through, the name is in use, or the disk does not take it.
     """
-    kind = _format(path)
-    wanted = identifiers.slug(path.stem) if name is None and kind != "zip" else name
+    kind = _detect_format(path)
+    wanted = identifiers.slugify(path.stem) if name is None and kind != "zip" else name
     if wanted is not None:
-        saving.require_free(wanted)
+        saving.check_id_unused(wanted)
     try:
         models = settings.models_dir()
         models.mkdir(parents=True, exist_ok=True)
         with saving.unfinished_folder(models, wanted or "import") as folder:
-            scratch = folder / _SCRATCH
+            scratch = folder / _SCRATCH_FOLDER
             scratch.mkdir()
             source = scratch / path.name
             shutil.copyfile(path, source)  # what is checked is then what is read
@@ -89,7 +89,7 @@ def import_file(
                 "file": str(source),
                 "folder": str(folder),
                 "format": kind,
-                "given": (given or Answers()).to_dict(),
+                "given": (user_io or DeclaredIO()).to_dict(),
                 "preprocessing": preprocessing.to_dict(),
             }
             result = sandbox.run(_WORKER, task, scratch, limits)
@@ -97,7 +97,7 @@ def import_file(
                 _write_card(folder, source, str(wanted), kind, result, preprocessing, note)
             shutil.rmtree(scratch)
             wanted = wanted or repository.open_folder(folder).card.id
-            saving.appear(folder, wanted)
+            saving.publish_folder(folder, wanted)
     except OSError as error:
         raise ModelError(
             f"{path.name} cannot be imported ({error.strerror or error}), nothing was kept: make "
@@ -106,7 +106,7 @@ def import_file(
     return repository.load(wanted)
 
 
-def _format(path: Path) -> str:
+def _detect_format(path: Path) -> str:
     if not path.is_file():
         raise ModelError(
             f"Expected a file to import, got {path}: give a .zip, .keras, .h5 or .onnx file"
@@ -116,7 +116,7 @@ def _format(path: Path) -> str:
             f"{path.name} has the ending {path.suffix or 'of nothing'!r}, expected .zip, .keras, "
             ".h5 or .onnx: rename it to what it is, or export it as one of these"
         )
-    validation.check_size(path)
+    validation.check_file_size(path)
     return FORMATS[path.suffix.lower()]
 
 
@@ -137,15 +137,15 @@ def _write_card(
         format=kind,
         file=source.name,
         sha256=digest,
-        imported=cards.now(),
+        imported=cards.utc_now(),
         recognised=tuple(asked["recognised"]),
         **{key: asked[key] for key in ("channels", "scale", "output", "units", "positive_class")},
     )
     files = {}
-    for name in repository.PARTS:
+    for name in repository.ARTIFACT_FILES:
         if (folder / name).exists():
-            saving.sync(folder / name)
-            files[name] = FileRecord(*repository.file_digest(folder / name))
+            saving.fsync_path(folder / name)
+            files[name] = FileRecord(*repository.hash_file(folder / name))
     card = Card(
         id=model_id,
         note=note,
@@ -158,26 +158,26 @@ def _write_card(
         folds=(),
         metrics=None,
         calibration=Calibration(1.0, "none: the model was imported and is not calibrated"),
-        operating_point=NOT_CHOSEN,
+        operating_point=DEFAULT_OPERATING_POINT,
         input_check={},
         keras_onnx_max_difference=result["difference"],
-        versions=saving.versions(),
+        versions=saving.collect_versions(),
         files=files,
         heatmap="none",
         origin=origin,
         output="model.keras, where there is one, returns the probability of fracture, uncalibrated",
     )
     (folder / repository.CARD_FILE).write_bytes(cards.dump(card))
-    saving.sync(folder / repository.CARD_FILE)
-    saving.sync(folder)
+    saving.fsync_path(folder / repository.CARD_FILE)
+    saving.fsync_path(folder)
 
 
-def summary(model: repository.SavedModel) -> dict[str, Any]:
+def summarize_import(model: repository.SavedModel) -> dict[str, Any]:
     """Return what an import found, in JSON's types."""
     origin = model.card.origin
     return {
         "model": model.id,
-        "measured": model.measured,
+        "measured": model.has_out_of_fold,
         "size": model.preprocessing.size,
         "threshold": model.threshold,
         "largest_difference": model.card.keras_onnx_max_difference,
@@ -185,4 +185,4 @@ def summary(model: repository.SavedModel) -> dict[str, Any]:
     }
 
 
-__all__ = ["FORMATS", "WHOLE_PICTURE", "Answers", "import_file", "summary"]
+__all__ = ["DEFAULT_PREPROCESSING", "FORMATS", "DeclaredIO", "import_file", "summarize_import"]

@@ -14,7 +14,7 @@ from spinefrac.errors import ModelError
 from spinefrac.system import sandbox
 
 #: Grey values a network takes: name, factor and offset on 0…255, for each of three channels.
-SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+INPUT_SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "0..255": ((1.0,) * 3, (0.0,) * 3),
     "0..1": ((1 / 255,) * 3, (0.0,) * 3),
     "-1..1": ((1 / 127.5,) * 3, (-1.0,) * 3),
@@ -25,14 +25,14 @@ SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]
     ),
     "imagenet-bgr": ((1.0,) * 3, (-103.939, -116.779, -123.68)),
 }
-OUTPUTS = ("sigmoid", "softmax", "logits")
+OUTPUT_ACTIVATIONS = ("sigmoid", "softmax", "logits")
 
 #: Sides of a square input that are believable, in pixels.
-SIZES = (16, 1024)
+INPUT_SIZE_RANGE = (16, 1024)
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class DeclaredIO:
     """What is known of a network; None where it is not.
 
     Attributes
@@ -42,9 +42,9 @@ class Answers:
     channels : int
         1 or 3.
     scale : str
-        A name in `SCALES`.
+        A name in `INPUT_SCALES`.
     output : str
-        One of `OUTPUTS`.
+        One of `OUTPUT_ACTIVATIONS`.
     positive_class : int
         0 or 1: the class that stands for a fracture.
     """
@@ -60,18 +60,22 @@ class Answers:
         wrong = [
             f"{name} {value!r}"
             for name, value, fits in (
-                ("size", self.size, self.size is None or SIZES[0] <= self.size <= SIZES[1]),
+                (
+                    "size",
+                    self.size,
+                    self.size is None or INPUT_SIZE_RANGE[0] <= self.size <= INPUT_SIZE_RANGE[1],
+                ),
                 ("channels", self.channels, self.channels in (None, 1, 3)),
-                ("scale", self.scale, self.scale is None or self.scale in SCALES),
-                ("output", self.output, self.output is None or self.output in OUTPUTS),
+                ("scale", self.scale, self.scale is None or self.scale in INPUT_SCALES),
+                ("output", self.output, self.output is None or self.output in OUTPUT_ACTIVATIONS),
                 ("positive class", self.positive_class, self.positive_class in (None, 0, 1)),
             )
             if not fits
         ]
         if wrong:
             raise ModelError(
-                f"Expected a size of {SIZES[0]} to {SIZES[1]}, 1 or 3 channels, a scale of "
-                f"{', '.join(SCALES)}, an output of {', '.join(OUTPUTS)} and a positive class of "
+                f"Expected a size of {INPUT_SIZE_RANGE[0]} to {INPUT_SIZE_RANGE[1]}, 1 or 3 channels, a scale of "
+                f"{', '.join(INPUT_SCALES)}, an output of {', '.join(OUTPUT_ACTIVATIONS)} and a positive class of "
                 f"0 or 1; got {', '.join(wrong)}: import it as it was trained"
             )
 
@@ -80,23 +84,23 @@ class Answers:
 
 
 #: What has to be given for each of them, as on the command line.
-OPTIONS = {
+CLI_OPTIONS = {
     "size": "--size PIXELS (side of the square input)",
     "channels": "--channels 1|3",
-    "scale": f"--scale {'|'.join(SCALES)} (grey values it was trained on)",
-    "output": f"--output {'|'.join(OUTPUTS)}",
+    "scale": f"--scale {'|'.join(INPUT_SCALES)} (grey values it was trained on)",
+    "output": f"--output {'|'.join(OUTPUT_ACTIVATIONS)}",
     "positive_class": "--positive-class 0|1 (the class that is fracture: the column of two "
     "values, or what one value near it means)",
 }
 
 
-class Undecided(ModelError):
+class UnresolvedIOError(ModelError):
     """Something that must be known of a network stands neither in its file nor was it given.
 
     Attributes
     ----------
     found : dict
-        What the file said, by the names of `Answers`.
+        What the file said, by the names of `DeclaredIO`.
     missing : list of str
         What has to be given, by the same names.
     """
@@ -109,18 +113,20 @@ class Undecided(ModelError):
         )
         super().__init__(
             f"The file says {said or 'nothing of how to ask the network'}, and not the rest, which "
-            f"is never guessed: give {', '.join(OPTIONS[name] for name in missing)}"
+            f"is never guessed: give {', '.join(CLI_OPTIONS[name] for name in missing)}"
         )
         self.found = found
         self.missing = missing
 
 
-sandbox.kind("Undecided", lambda message: Undecided(message["found"], message["missing"]))
+sandbox.register_error_type(
+    "Undecided", lambda message: UnresolvedIOError(message["found"], message["missing"])
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A network's conventions, complete: see `Answers`; `units` is 1 or 2 values a slice."""
+class IOSpec:
+    """A network's conventions, complete: see `DeclaredIO`; `units` is 1 or 2 values a slice."""
 
     size: int
     channels: int
@@ -132,23 +138,23 @@ class Asked:
 
     @property
     def factors(self) -> list[float]:
-        return list(SCALES[self.scale][0][: self.channels])
+        return list(INPUT_SCALES[self.scale][0][: self.channels])
 
     @property
     def offsets(self) -> list[float]:
-        return list(SCALES[self.scale][1][: self.channels])
+        return list(INPUT_SCALES[self.scale][1][: self.channels])
 
 
-def settle(found: Answers, units: int, given: Answers) -> Asked:
+def resolve(file_io: DeclaredIO, units: int, user_io: DeclaredIO) -> IOSpec:
     """Put together what the file says and what was given.
 
     Parameters
     ----------
-    found : Answers
+    file_io : Answers
         What the file itself says.
     units : int
         Values that the network gives for a slice.
-    given : Answers
+    user_io : Answers
         What somebody who knows says.
 
     Returns
@@ -168,19 +174,19 @@ def settle(found: Answers, units: int, given: Answers) -> Asked:
             "spinefrac serves networks that tell fracture from no fracture"
         )
     for name in ("size", "channels", "output", "scale"):
-        said, told = getattr(found, name), getattr(given, name)
+        said, told = getattr(file_io, name), getattr(user_io, name)
         if said is not None and told is not None and said != told:
             raise ModelError(
                 f"The file says {name} {said}, and {told} was given: leave --{name} out, or import "
                 "the file that it is true of"
             )
     known = replace(
-        found,
-        **{name: value for name, value in given.to_dict().items() if value is not None},
+        file_io,
+        **{name: value for name, value in user_io.to_dict().items() if value is not None},
     )
     missing = [name for name, value in known.to_dict().items() if value is None]
     if missing:
-        raise Undecided(found.to_dict(), missing)
+        raise UnresolvedIOError(file_io.to_dict(), missing)
     if known.output == ("softmax" if units == 1 else "sigmoid"):
         raise ModelError(
             f"The network gives {units} value{'s' if units > 1 else ''} a slice, which is no "
@@ -191,8 +197,8 @@ def settle(found: Answers, units: int, given: Answers) -> Asked:
             f"The scale {known.scale} is of 3 channels, the network takes {known.channels}: give "
             "the scale it was trained on"
         )
-    return Asked(
+    return IOSpec(
         units=units,
-        recognised=tuple(n for n, value in found.to_dict().items() if value is not None),
+        recognised=tuple(n for n, value in file_io.to_dict().items() if value is not None),
         **known.to_dict(),
     )

@@ -12,27 +12,27 @@ import numpy as np
 
 from spinefrac.errors import ModelError
 from spinefrac.exchange import validation
-from spinefrac.exchange.io_spec import Answers, Asked
+from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
 
 if TYPE_CHECKING:
     import keras
 
 #: Most values that one layer may give for one slice: 1 GiB of 32-bit floats.
-_MOST_VALUES = 1 << 28
+_MAX_LAYER_VALUES = 1 << 28
 
-_EDGE = 1e-7
+_EPSILON = 1e-7
 
 
 @dataclass(frozen=True)
-class Network:
+class KerasNetwork:
     """A Keras network and what its file says of it; `units` values a slice."""
 
     model: keras.Model
     units: int
-    found: Answers
+    file_io: DeclaredIO
 
 
-def read(path: Path) -> Network:
+def load_network(path: Path) -> KerasNetwork:
     """Look at a ``.keras`` or ``.h5`` file, then build it.
 
     Raises
@@ -43,11 +43,11 @@ def read(path: Path) -> Network:
     """
     held = (
         validation.check_h5(path)
-        if path.suffix in validation.HDF5
+        if path.suffix in validation.HDF5_SUFFIXES
         else validation.check_keras(path)
     )
-    _check_declared(path, held)
-    model = _load(path)
+    _check_weight_count(path, held)
+    model = _load_model(path)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(
             f"The network has {len(model.inputs)} inputs and {len(model.outputs)} outputs, "
@@ -64,62 +64,64 @@ def read(path: Path) -> Network:
             f"The network gives {output}, expected (slices, 1) or (slices, 2): end it with a "
             "dense layer"
         )
-    found = Answers(
+    found = DeclaredIO(
         size=shape[1],
         channels=shape[3],
-        scale=_first_scale(model),
-        output=_last_output(model, int(output[1])),
+        scale=_detect_input_scale(model),
+        output=_detect_output_activation(model, int(output[1])),
     )
-    return Network(model, int(output[1]), found)
+    return KerasNetwork(model, int(output[1]), found)
 
 
-def _load(path: Path) -> keras.Model:
+def _load_model(path: Path) -> keras.Model:
     import keras
 
     return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
-def _check_declared(path: Path, held: int) -> None:
+def _check_weight_count(path: Path, stored: int) -> None:
     """Build the network without its weights, and compare what it asks for with the file.
 
     In a stateless scope Keras notes each weight's shape and makes none of them.
     """
     import keras
 
-    config = _config(path)
+    config = _read_config(path)
     try:
         with keras.StatelessScope(initialize_variables=False):
-            model = _from_config(config)
+            model = _model_from_config(config)
             declared = sum(
                 math.prod(weight.shape) for weight in model.weights if "float" in weight.dtype
             )
-            largest = max((_values(layer) for layer in _layers(model)), default=0)
+            largest = max(
+                (_count_output_values(layer) for layer in _flatten_layers(model)), default=0
+            )
     finally:
-        _forget_uninitialized()
-    if declared > held:
+        _clear_uninitialized_variables()
+    if declared > stored:
         raise ModelError(
-            f"The network asks for {declared} weights and its file holds {held}: the file is "
+            f"The network asks for {declared} weights and its file holds {stored}: the file is "
             "damaged or not what it says; it is not imported"
         )
-    if largest > _MOST_VALUES:
+    if largest > _MAX_LAYER_VALUES:
         raise ModelError(
             f"A layer of the network makes {largest} values of one slice, expected at most "
-            f"{_MOST_VALUES}: it is not imported"
+            f"{_MAX_LAYER_VALUES}: it is not imported"
         )
 
 
-def _forget_uninitialized() -> None:
+def _clear_uninitialized_variables() -> None:
     """Drop Keras's list of weights without values, or it would make them later."""
     from keras.src.backend.common import global_state
 
     global_state.set_global_attribute("uninitialized_variables", [])
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> dict[str, Any]:
     import json
     import zipfile
 
-    if path.suffix in validation.HDF5:
+    if path.suffix in validation.HDF5_SUFFIXES:
         import h5py
 
         with h5py.File(path, "r") as file:
@@ -128,7 +130,7 @@ def _config(path: Path) -> dict[str, Any]:
         return dict(json.loads(archive.read("config.json")))
 
 
-def _from_config(config: dict[str, Any]) -> keras.Model:
+def _model_from_config(config: dict[str, Any]) -> keras.Model:
     """Rebuild a network from either kind of description, as Keras itself does."""
     import keras
 
@@ -140,16 +142,16 @@ def _from_config(config: dict[str, Any]) -> keras.Model:
     return saving_utils.model_from_config(config)
 
 
-def _layers(model: keras.Model) -> list[keras.layers.Layer]:
+def _flatten_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """Return every layer, also of networks within the network."""
     found = []
     for layer in getattr(model, "layers", []):
         found.append(layer)
-        found += _layers(layer)
+        found += _flatten_layers(layer)
     return found
 
 
-def _values(layer: keras.layers.Layer) -> int:
+def _count_output_values(layer: keras.layers.Layer) -> int:
     """Return how many values a layer gives for one slice, 0 where it is not known."""
     try:
         shapes = layer.output
@@ -159,18 +161,18 @@ def _values(layer: keras.layers.Layer) -> int:
     return max((math.prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors), default=0)
 
 
-def _first_scale(model: keras.Model) -> str | None:
+def _detect_input_scale(model: keras.Model) -> str | None:
     """Return the grey values the network takes where its own first layer says so."""
     import keras
 
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     source = model.inputs[0]
-    takers = [layer for layer in layers if _takes(layer, source)] or layers[:1]
+    takers = [layer for layer in layers if _consumes(layer, source)] or layers[:1]
     if len(takers) != 1:
         return None
     first = takers[0]
     if isinstance(first, keras.Model) and len(first.inputs) == 1:
-        return _first_scale(first)
+        return _detect_input_scale(first)
     if isinstance(first, keras.layers.Rescaling):
         factor = np.asarray(first.scale, np.float64)
         # Only 0…255 is ever brought down a hundredfold.
@@ -178,7 +180,7 @@ def _first_scale(model: keras.Model) -> str | None:
     return None
 
 
-def _takes(layer: keras.layers.Layer, source: Any) -> bool:
+def _consumes(layer: keras.layers.Layer, source: Any) -> bool:
     try:
         taken = layer.input
     except (AttributeError, ValueError):
@@ -186,13 +188,13 @@ def _takes(layer: keras.layers.Layer, source: Any) -> bool:
     return any(entry is source for entry in (taken if isinstance(taken, list) else [taken]))
 
 
-def _last_output(model: keras.Model, units: int) -> str | None:
+def _detect_output_activation(model: keras.Model, units: int) -> str | None:
     """Return the form of the output where the last layer says so."""
     import keras
 
     last = model.layers[-1]
     if isinstance(last, keras.Model):
-        return _last_output(last, units)
+        return _detect_output_activation(last, units)
     if isinstance(last, keras.layers.Softmax):
         return "softmax" if units == 2 else None
     activation = getattr(getattr(last, "activation", None), "__name__", None)
@@ -205,26 +207,26 @@ def _last_output(model: keras.Model, units: int) -> str | None:
     return None
 
 
-def logits_of(values: np.ndarray, asked: Asked) -> np.ndarray:
+def to_logits(values: np.ndarray, io_spec: IOSpec) -> np.ndarray:
     """Turn what a network gave, (N, units), into logits of fracture, float64 (N,)."""
-    values = np.asarray(values, np.float64).reshape(-1, asked.units)
-    if asked.output != "logits":
-        clipped = np.clip(values, _EDGE, 1 - _EDGE)
+    values = np.asarray(values, np.float64).reshape(-1, io_spec.units)
+    if io_spec.output != "logits":
+        clipped = np.clip(values, _EPSILON, 1 - _EPSILON)
         values = np.log(clipped)
-        if asked.units == 1:
+        if io_spec.units == 1:
             values = values - np.log1p(-clipped)
-    sign = 1.0 if asked.positive_class else -1.0
-    return sign * (values[:, 0] if asked.units == 1 else values[:, 1] - values[:, 0])
+    sign = 1.0 if io_spec.positive_class else -1.0
+    return sign * (values[:, 0] if io_spec.units == 1 else values[:, 1] - values[:, 0])
 
 
-def greys_of(images: np.ndarray, asked: Asked) -> np.ndarray:
+def scale_inputs(images: np.ndarray, io_spec: IOSpec) -> np.ndarray:
     """Bring images (N, S, S, 1) in 0…255 into what the network takes, float32 (N, S, S, C)."""
-    factors, offsets = np.array(asked.factors, np.float32), np.array(asked.offsets, np.float32)
+    factors, offsets = np.array(io_spec.factors, np.float32), np.array(io_spec.offsets, np.float32)
     scaled = images.astype(np.float32) * factors + offsets
-    return np.broadcast_to(scaled, (*images.shape[:3], asked.channels)).copy()
+    return np.broadcast_to(scaled, (*images.shape[:3], io_spec.channels)).copy()
 
 
-def wrap(network: Network, asked: Asked) -> tuple[keras.Model, keras.Model]:
+def wrap_network(network: KerasNetwork, io_spec: IOSpec) -> tuple[keras.Model, keras.Model]:
     """Put this package's input and output around a network.
 
     Returns
@@ -238,21 +240,23 @@ def wrap(network: Network, asked: Asked) -> tuple[keras.Model, keras.Model]:
     import keras
     from keras import layers
 
-    image = keras.Input((asked.size, asked.size, 1), name="image")
+    image = keras.Input((io_spec.size, io_spec.size, 1), name="image")
     x = (
-        layers.Concatenate(name="channels")([image] * asked.channels)
-        if asked.channels > 1
+        layers.Concatenate(name="channels")([image] * io_spec.channels)
+        if io_spec.channels > 1
         else image
     )
-    if asked.scale != "0..255":
-        x = layers.Rescaling(_plain(asked.factors), _plain(asked.offsets), name="greys")(x)
-    linear = asked.output == "logits" or _take_off(network.model)
+    if io_spec.scale != "0..255":
+        x = layers.Rescaling(
+            _collapse_equal(io_spec.factors), _collapse_equal(io_spec.offsets), name="greys"
+        )(x)
+    linear = io_spec.output == "logits" or _remove_final_activation(network.model)
     values = network.model(x)
     if not linear:
-        values = _logarithms(values, asked.units)
+        values = _log_probabilities(values, io_spec.units)
     # An exact sum or difference, which exports as any dense layer does.
-    sign = 1.0 if asked.positive_class else -1.0
-    weights = [[sign]] if asked.units == 1 else [[-sign], [sign]]
+    sign = 1.0 if io_spec.positive_class else -1.0
+    weights = [[sign]] if io_spec.units == 1 else [[-sign], [sign]]
     towards = layers.Dense(1, use_bias=False, name="logit", trainable=False, dtype="float32")
     logit = towards(values)
     towards.set_weights([np.array(weights, np.float32)])
@@ -263,11 +267,11 @@ def wrap(network: Network, asked: Asked) -> tuple[keras.Model, keras.Model]:
     return people, serving
 
 
-def _plain(values: list[float]) -> float | list[float]:
+def _collapse_equal(values: list[float]) -> float | list[float]:
     return values[0] if len(set(values)) == 1 else values
 
 
-def _take_off(model: keras.Model) -> bool:
+def _remove_final_activation(model: keras.Model) -> bool:
     """Take the final sigmoid or softmax off, so that no digit is lost in it; say whether."""
     import keras
 
@@ -281,10 +285,10 @@ def _take_off(model: keras.Model) -> bool:
     return True
 
 
-def _logarithms(values: Any, units: int) -> Any:
+def _log_probabilities(values: Any, units: int) -> Any:
     """Turn probabilities into logarithms whose sum or difference is the logit."""
     from keras import ops
 
-    p = ops.clip(values, _EDGE, 1 - _EDGE)
+    p = ops.clip(values, _EPSILON, 1 - _EPSILON)
     logs = ops.log(p)
     return logs if units == 2 else ops.subtract(logs, ops.log(ops.subtract(1.0, p)))

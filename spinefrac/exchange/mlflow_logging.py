@@ -24,16 +24,16 @@ from spinefrac.store import card_markdown, repository
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT = "spinefrac"
+EXPERIMENT_NAME = "spinefrac"
 
 #: Ends of this file's answers are not told, see above.
-_STAYS = (repository.OOF_FILE,)
+_LOCAL_FILES = (repository.OOF_FILE,)
 
 #: What MLflow takes at once.
-_METRICS_AT_ONCE, _PARAMETERS_AT_ONCE, _LONGEST_PARAMETER = 1000, 100, 500
+_METRICS_PER_BATCH, _PARAMS_PER_BATCH, _MAX_PARAM_LENGTH = 1000, 100, 500
 
 #: A server that does not answer holds nothing up for long; nothing is told to anybody else.
-_MANNERS = {
+_CLIENT_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -44,7 +44,7 @@ _MANNERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedRun:
     """What MLflow has of a model: its run, and the version under its name."""
 
     model: str
@@ -53,24 +53,24 @@ class Logged:
     version: str
 
 
-def log_if_asked(model: repository.SavedModel, say: Callable[[str], None]) -> None:
+def log_if_configured(model: repository.SavedModel, notify: Callable[[str], None]) -> None:
     """Tell MLflow of a model that was just saved; what goes wrong is said and stops nothing."""
     if not settings.mlflow_uri():
         return
     try:
-        done = log(model)
-        say(f"logged to MLflow at {done.address}: run {done.run}, version {done.version}")
+        done = log_model(model)
+        notify(f"logged to MLflow at {done.address}: run {done.run}, version {done.version}")
     except ModelError as error:
-        say(f"not logged to MLflow, the model is saved all the same: {error}")
+        notify(f"not logged to MLflow, the model is saved all the same: {error}")
 
 
-def log(model: repository.SavedModel, address: str = "") -> Logged:
+def log_model(model: repository.SavedModel, tracking_uri: str = "") -> LoggedRun:
     """Tell an MLflow server of a saved model.
 
     Parameters
     ----------
     model : SavedModel
-    address : str
+    tracking_uri : str
         Of the server; ``SPINEFRAC_MLFLOW_URI`` if not given.
 
     Returns
@@ -82,13 +82,13 @@ def log(model: repository.SavedModel, address: str = "") -> Logged:
     ModelError
         No address is set, the client is not installed, or the server does not take it.
     """
-    address = address or settings.mlflow_uri()
-    if not address:
+    tracking_uri = tracking_uri or settings.mlflow_uri()
+    if not tracking_uri:
         raise ModelError(
             "Expected the address of an MLflow server in SPINEFRAC_MLFLOW_URI, got none: set it, "
             "such as to http://127.0.0.1:5000"
         )
-    for name, value in _MANNERS.items():
+    for name, value in _CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
         from mlflow import MlflowClient
@@ -97,23 +97,27 @@ def log(model: repository.SavedModel, address: str = "") -> Logged:
             "Logging to MLflow needs its client, which is not installed: install spinefrac[mlflow]"
         ) from error
     try:
-        return _log(MlflowClient(tracking_uri=address, registry_uri=address), model, address)
+        return _log_model(
+            MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri), model, tracking_uri
+        )
     except Exception as error:
-        reason = validation.short(error).replace(address, remote.shown(address))
+        reason = validation.summarize_error(error).replace(
+            tracking_uri, remote.redact_address(tracking_uri)
+        )
         raise ModelError(
-            f"MLflow at {remote.shown(address)} did not take the model ({type(error).__name__}: "
+            f"MLflow at {remote.redact_address(tracking_uri)} did not take the model ({type(error).__name__}: "
             f"{reason}): check the address and that the server runs"
         ) from error
 
 
-def _log(client: MlflowClient, model: repository.SavedModel, address: str) -> Logged:
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    where = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
+def _log_model(client: MlflowClient, model: repository.SavedModel, tracking_uri: str) -> LoggedRun:
+    experiment = client.get_experiment_by_name(EXPERIMENT_NAME)
+    where = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT_NAME)
     run = client.create_run(where, run_name=model.id, tags=_tags(model)).info
     finished = "FAILED"
     try:
-        _log_numbers(client, run.run_id, model)
-        _log_files(client, run.run_id, model)
+        _log_params_and_metrics(client, run.run_id, model)
+        _log_artifacts(client, run.run_id, model)
         finished = "FINISHED"
     finally:
         client.set_terminated(run.run_id, finished)
@@ -126,7 +130,9 @@ def _log(client: MlflowClient, model: repository.SavedModel, address: str) -> Lo
         tags={"card_sha256": model.card_hash},
         await_creation_for=30,
     )
-    return Logged(model.id, remote.shown(address), run.run_id, str(version.version))
+    return LoggedRun(
+        model.id, remote.redact_address(tracking_uri), run.run_id, str(version.version)
+    )
 
 
 def _tags(model: repository.SavedModel) -> dict[str, str]:
@@ -143,32 +149,32 @@ def _tags(model: repository.SavedModel) -> dict[str, str]:
     return tags
 
 
-def _log_numbers(client: MlflowClient, run: str, model: repository.SavedModel) -> None:
+def _log_params_and_metrics(client: MlflowClient, run: str, model: repository.SavedModel) -> None:
     """Send settings as parameters; history and metrics as metrics."""
     from mlflow.entities import Metric, Param
 
     parameters = [
-        Param(name, str(value)[:_LONGEST_PARAMETER])
-        for name, value in _flat(
+        Param(name, str(value)[:_MAX_PARAM_LENGTH])
+        for name, value in _flatten(
             {**model.card.settings, "preprocessing": model.preprocessing.to_dict()}
         )
     ]
-    for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
-        client.log_batch(run, params=parameters[start : start + _PARAMETERS_AT_ONCE])
+    for start in range(0, len(parameters), _PARAMS_PER_BATCH):
+        client.log_batch(run, params=parameters[start : start + _PARAMS_PER_BATCH])
     moment = int(1000 * datetime.fromisoformat(model.card.created).timestamp())
-    found = [Metric(name, value, moment, step) for name, value, step in _numbers(model)]
-    for start in range(0, len(found), _METRICS_AT_ONCE):
-        client.log_batch(run, metrics=found[start : start + _METRICS_AT_ONCE])
+    found = [Metric(name, value, moment, step) for name, value, step in _iterate_metrics(model)]
+    for start in range(0, len(found), _METRICS_PER_BATCH):
+        client.log_batch(run, metrics=found[start : start + _METRICS_PER_BATCH])
 
 
-def _numbers(model: repository.SavedModel) -> Iterator[tuple[str, float, int]]:
+def _iterate_metrics(model: repository.SavedModel) -> Iterator[tuple[str, float, int]]:
     """Yield name, value and step of every number."""
     yield "threshold", model.threshold, 0
     yield "temperature", model.temperature, 0
-    for record in model.history():
+    for record in model.load_history():
         for name in ("loss", "val_loss", "val_auc"):
             yield f"fold_{record.fold}.{name}", float(getattr(record, name)), record.epoch
-    if not model.measured:
+    if not model.has_out_of_fold:
         return
     metrics = model.metrics.to_dict()
     for name, value in metrics.items():
@@ -179,19 +185,19 @@ def _numbers(model: repository.SavedModel) -> Iterator[tuple[str, float, int]]:
         yield f"{name}.high_95", interval[1], 0
 
 
-def _flat(value: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, entry in value.items():
         if isinstance(entry, dict):
-            yield from _flat(entry, f"{before}{name}.")
+            yield from _flatten(entry, f"{prefix}{name}.")
         else:
-            yield f"{before}{name}", entry
+            yield f"{prefix}{name}", entry
 
 
-def _log_files(client: MlflowClient, run: str, model: repository.SavedModel) -> None:
+def _log_artifacts(client: MlflowClient, run: str, model: repository.SavedModel) -> None:
     for name in (*model.card.files, repository.CARD_FILE):
-        if name not in _STAYS:
+        if name not in _LOCAL_FILES:
             client.log_artifact(run, str(model.path / name), "model")
     with tempfile.TemporaryDirectory() as folder:
         card = Path(folder) / card_markdown.FILE_NAME
-        card.write_text(card_markdown.markdown(model), encoding="utf-8")
+        card.write_text(card_markdown.render_markdown(model), encoding="utf-8")
         client.log_artifact(run, str(card))

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from spinefrac.errors import ModelError
 from spinefrac.exchange import validation
-from spinefrac.exchange.io_spec import Answers, Asked
+from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
 
 if TYPE_CHECKING:
     import onnx
 
 #: Not let through: control flow that may never end, chance, and sequences.
-_REFUSED = validation.words(
+_FORBIDDEN_OPERATORS = validation.split_words(
     """
     If Loop Scan RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial
     Bernoulli SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceMap
@@ -27,17 +27,19 @@ _REFUSED = validation.words(
     """
 )
 #: Between the last nonlinearity and the output these change nothing of the values.
-_PASSING = frozenset({"Identity", "Flatten", "Squeeze", "Reshape", "Cast", "Dropout"})
+_PASS_THROUGH_OPERATORS = frozenset(
+    {"Identity", "Flatten", "Squeeze", "Reshape", "Cast", "Dropout"}
+)
 
 #: Operators of older sets take other arguments.
-_OLDEST_OPSET = 13
+_MIN_OPSET = 13
 
 #: A probability this near to 0 or 1 cannot be told from it in 32 bits.
-_EDGE = 1e-7
+_EPSILON = 1e-7
 
 
 @dataclass(frozen=True)
-class Network:
+class OnnxNetwork:
     """A network in ONNX and what its file says of it.
 
     Attributes
@@ -48,8 +50,8 @@ class Network:
     channels_last : bool
         Whether its input is (N, S, S, C), else (N, C, S, S).
     units : int
-    found : Answers
-    logits : str or None
+    file_io : Answers
+    logits_tensor : str or None
         Name of the tensor before a final sigmoid or softmax; None where there is no such.
     """
 
@@ -58,11 +60,11 @@ class Network:
     output: str
     channels_last: bool
     units: int
-    found: Answers
-    logits: str | None
+    file_io: DeclaredIO
+    logits_tensor: str | None
 
 
-def read(path: Path) -> Network:
+def load_network(path: Path) -> OnnxNetwork:
     """Look at an ONNX file by its declarations.
 
     Raises
@@ -73,17 +75,17 @@ def read(path: Path) -> Network:
     """
     import onnx
 
-    validation.check_size(path)
+    validation.check_file_size(path)
     try:
         model = onnx.load_model_from_string(path.read_bytes())
-        check_parts(model)
+        check_graph(model)
         onnx.checker.check_model(model)
         model = onnx.shape_inference.infer_shapes(model)
     except ModelError:
         raise
     except Exception as error:
         raise ModelError(
-            f"{path.name} is damaged or not an ONNX file ({validation.short(error)}): export it again"
+            f"{path.name} is damaged or not an ONNX file ({validation.summarize_error(error)}): export it again"
         ) from error
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [entry for entry in model.graph.input if entry.name not in constants]
@@ -99,34 +101,34 @@ def read(path: Path) -> Network:
             f"The network has {len(inputs)} inputs and {len(names)} outputs, expected one of "
             f"each: {hint}"
         )
-    shape = _shape(inputs[0])
+    shape = _declared_shape(inputs[0])
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(shape) != 4:
         raise ModelError(
             f"The network's input has {len(shape)} dimensions of type "
             f"{inputs[0].type.tensor_type.elem_type}, expected 4 of 32-bit floats (slices, "
             "channels, rows, columns, or channels last): export it for single pictures"
         )
-    channels_last, channels, size = _layout(shape)
-    output = _shape(model.graph.output[0])
+    channels_last, channels, size = _detect_layout(shape)
+    output = _declared_shape(model.graph.output[0])
     units = 1 if len(output) == 1 else int(output[-1] or 0)
     if not units:
         raise ModelError(
             "The file does not say how many values the network gives: export it with a fixed "
             "number of outputs"
         )
-    kind, logits = _ending(model, units)
-    return Network(
+    kind, logits = _detect_output_activation(model, units)
+    return OnnxNetwork(
         model,
         inputs[0].name,
         names[0],
         channels_last,
         units,
-        Answers(size=size, channels=channels, output=kind),
+        DeclaredIO(size=size, channels=channels, output=kind),
         logits,
     )
 
 
-def check_parts(model: Any) -> None:
+def check_graph(model: Any) -> None:
     """Refuse what reads other files, runs other code, may never end or draws at random."""
     domains = {entry.domain for entry in model.opset_import} - {"", "ai.onnx"}
     used = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
@@ -135,13 +137,15 @@ def check_parts(model: Any) -> None:
             f"The network uses operators of {', '.join(used or sorted(domains)) or 'its own'}, "
             "expected those of ONNX alone: export it without custom operators"
         )
-    if max((entry.version for entry in model.opset_import), default=0) < _OLDEST_OPSET:
+    if max((entry.version for entry in model.opset_import), default=0) < _MIN_OPSET:
         raise ModelError(
-            f"The network is in an ONNX operator set before {_OLDEST_OPSET}: export it again "
+            f"The network is in an ONNX operator set before {_MIN_OPSET}: export it again "
             "with a newer one"
         )
     for node in model.graph.node:
-        if node.op_type in _REFUSED or any(a.HasField("g") or a.graphs for a in node.attribute):
+        if node.op_type in _FORBIDDEN_OPERATORS or any(
+            a.HasField("g") or a.graphs for a in node.attribute
+        ):
             raise ModelError(
                 f"The network has the operator {node.op_type}, which no classifier of single "
                 "slices needs and which may run for ever or differ each time: it is not imported"
@@ -160,20 +164,20 @@ def check_parts(model: Any) -> None:
                 "file: save it as one file first"
             )
         total += 4 * math.prod(tensor.dims)
-    if total > validation.MOST_WEIGHT_BYTES or len(model.graph.sparse_initializer):
+    if total > validation.MAX_WEIGHT_BYTES or len(model.graph.sparse_initializer):
         raise ModelError(
             f"The network declares {total / 2**20:.0f} MiB of weights, expected at most "
-            f"{validation.MOST_WEIGHT_BYTES // 2**20} and none of them sparse: it is not imported"
+            f"{validation.MAX_WEIGHT_BYTES // 2**20} and none of them sparse: it is not imported"
         )
 
 
-def _shape(value: Any) -> list[int | None]:
+def _declared_shape(value: Any) -> list[int | None]:
     """Return a tensor's declared dimensions; None where one is open."""
     dims = value.type.tensor_type.shape.dim
     return [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dims]
 
 
-def _layout(shape: list[int | None]) -> tuple[bool, int, int | None]:
+def _detect_layout(shape: list[int | None]) -> tuple[bool, int, int | None]:
     """Return whether channels are last, how many there are, and the side of the input."""
     _, second, third, last = shape
     first_like, last_like = second in (1, 3), last in (1, 3)
@@ -193,11 +197,11 @@ def _layout(shape: list[int | None]) -> tuple[bool, int, int | None]:
     return last_like, channels, rows
 
 
-def _ending(model: Any, units: int) -> tuple[str | None, str | None]:
+def _detect_output_activation(model: Any, units: int) -> tuple[str | None, str | None]:
     """Return the form of the output, and the tensor before its sigmoid or softmax."""
     makers = {name: node for node in model.graph.node for name in node.output}
     name = model.graph.output[0].name
-    while name in makers and makers[name].op_type in _PASSING:
+    while name in makers and makers[name].op_type in _PASS_THROUGH_OPERATORS:
         name = makers[name].input[0]
     node = makers.get(name)
     if node is None:
@@ -211,7 +215,7 @@ def _ending(model: Any, units: int) -> tuple[str | None, str | None]:
     return None, None
 
 
-def wrap(network: Network, asked: Asked, path: Path) -> None:
+def wrap_network(network: OnnxNetwork, io_spec: IOSpec, path: Path) -> None:
     """Write the network with this package's input and output around it.
 
     Input ``image`` float32 (N, S, S, 1) in 0…255, output ``logits`` (N, 1): positive speaks
@@ -221,22 +225,26 @@ def wrap(network: Network, asked: Asked, path: Path) -> None:
     from onnx import TensorProto, compose, helper, numpy_helper
 
     inner = compose.add_prefix(network.model, "network/")
-    graph, made = inner.graph, _Nodes()
-    source = made.greys(asked, network.channels_last)
+    graph, made = inner.graph, _GraphBuilder()
+    source = made.add_input_scaling(io_spec, network.channels_last)
     for node in graph.node:
         for place, name in enumerate(node.input):
             if name == f"network/{network.input}":
                 node.input[place] = source
-    known = f"network/{network.logits}" if network.logits and asked.output != "logits" else ""
+    known = (
+        f"network/{network.logits_tensor}"
+        if network.logits_tensor and io_spec.output != "logits"
+        else ""
+    )
     before = list(made.nodes)
     made.nodes.clear()
-    made.logit(known or f"network/{network.output}", asked, logits=bool(known))
+    made.add_logit(known or f"network/{network.output}", io_spec, logits=bool(known))
     whole = helper.make_graph(
         [*before, *graph.node, *made.nodes],
         "serving",
         [
             helper.make_tensor_value_info(
-                "image", TensorProto.FLOAT, ["N", asked.size, asked.size, 1]
+                "image", TensorProto.FLOAT, ["N", io_spec.size, io_spec.size, 1]
             )
         ],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 1])],
@@ -248,44 +256,48 @@ def wrap(network: Network, asked: Asked, path: Path) -> None:
     path.write_bytes(result.SerializeToString())
 
 
-class _Nodes:
+class _GraphBuilder:
     """ONNX nodes and constants that are put around a network."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: dict[str, np.ndarray] = {}
 
-    def add(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+    def add_node(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         from onnx import helper
 
-        output = output or f"spinefrac/{len(self.nodes)}/{kind}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        output = output or f"spinefrac/{len(self.nodes)}/{op_type}"
+        self.nodes.append(helper.make_node(op_type, list(inputs), [output], **attributes))
         return output
 
-    def constant(self, value: npt.ArrayLike, dtype: Any = np.float32) -> str:
+    def add_constant(self, value: npt.ArrayLike, dtype: Any = np.float32) -> str:
         name = f"spinefrac/constant/{len(self.constants)}"
         self.constants[name] = np.asarray(value, dtype)
         return name
 
-    def greys(self, asked: Asked, channels_last: bool) -> str:
+    def add_input_scaling(self, io_spec: IOSpec, channels_last: bool) -> str:
         """Bring ``image`` (N, S, S, 1) into the network's channels, scale and layout."""
         x = "image"
-        if asked.channels > 1:
-            x = self.add("Concat", *[x] * asked.channels, axis=3)
-        x = self.add("Mul", x, self.constant(asked.factors))
-        x = self.add("Add", x, self.constant(asked.offsets))
-        return x if channels_last else self.add("Transpose", x, perm=[0, 3, 1, 2])
+        if io_spec.channels > 1:
+            x = self.add_node("Concat", *[x] * io_spec.channels, axis=3)
+        x = self.add_node("Mul", x, self.add_constant(io_spec.factors))
+        x = self.add_node("Add", x, self.add_constant(io_spec.offsets))
+        return x if channels_last else self.add_node("Transpose", x, perm=[0, 3, 1, 2])
 
-    def logit(self, x: str, asked: Asked, *, logits: bool) -> None:
+    def add_logit(self, x: str, io_spec: IOSpec, *, logits: bool) -> None:
         """Make ``logits`` (N, 1) of what the network gives."""
-        x = self.add("Reshape", x, self.constant([-1, asked.units], np.int64), output="values")
-        if not logits and asked.output != "logits":
-            low, high = self.constant(_EDGE), self.constant(1 - _EDGE)
-            p = self.add("Clip", x, low, high, output="clipped")
-            x = self.add("Log", p, output="logs")
-            if asked.units == 1:
-                rest = self.add("Sub", self.constant(1.0), p, output="rest")
-                x = self.add("Sub", x, self.add("Log", rest, output="rest-logs"), output="odds")
-        sign = 1.0 if asked.positive_class else -1.0
-        weights = [[sign]] if asked.units == 1 else [[-sign], [sign]]
-        self.add("MatMul", x, self.constant(weights), output="logits")
+        x = self.add_node(
+            "Reshape", x, self.add_constant([-1, io_spec.units], np.int64), output="values"
+        )
+        if not logits and io_spec.output != "logits":
+            low, high = self.add_constant(_EPSILON), self.add_constant(1 - _EPSILON)
+            p = self.add_node("Clip", x, low, high, output="clipped")
+            x = self.add_node("Log", p, output="logs")
+            if io_spec.units == 1:
+                rest = self.add_node("Sub", self.add_constant(1.0), p, output="rest")
+                x = self.add_node(
+                    "Sub", x, self.add_node("Log", rest, output="rest-logs"), output="odds"
+                )
+        sign = 1.0 if io_spec.positive_class else -1.0
+        weights = [[sign]] if io_spec.units == 1 else [[-sign], [sign]]
+        self.add_node("MatMul", x, self.add_constant(weights), output="logits")

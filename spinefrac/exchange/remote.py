@@ -25,16 +25,16 @@ from spinefrac.store.card import Card
 from spinefrac.system import sandbox
 
 #: What may be at the address beside the card. Notes and tags stay with their shelf.
-_PARTS = frozenset(repository.PARTS)
-_LONGEST_CARD = 16 << 20
-_BLOCK = 1 << 20
+_ALLOWED_FILES = frozenset(repository.ARTIFACT_FILES)
+_MAX_CARD_BYTES = 16 << 20
+_CHUNK_BYTES = 1 << 20
 _WORKER = "spinefrac.exchange.import_worker"
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class TransferResult:
     """A model that was pushed or pulled: its name here, where it is there, and its bytes.
 
     `already` says that the very same model was there, so nothing was moved.
@@ -47,7 +47,9 @@ class Moved:
     already: bool = False
 
 
-def push(model: repository.SavedModel, address: str, progress: Progress | None = None) -> Moved:
+def push(
+    model: repository.SavedModel, address: str, progress: ProgressCallback | None = None
+) -> TransferResult:
     """Copy a saved model to an address.
 
     Parameters
@@ -70,33 +72,37 @@ def push(model: repository.SavedModel, address: str, progress: Progress | None =
     """
     content = (model.path / repository.CARD_FILE).read_bytes()
     total = sum(record.size for record in model.card.files.values()) + len(content)
-    with _reached(address, "push") as (files, root):
+    with _connect(address, "push") as (files, root):
         place = f"{root}/{model.id}"
-        known = _card_at(files, place)
-        if known == content and _whole(files, place, model.card):
-            return Moved(model.id, shown(address), total, model.card_hash, already=True)
+        known = _read_remote_card(files, place)
+        if known == content and _is_complete(files, place, model.card):
+            return TransferResult(
+                model.id, redact_address(address), total, model.card_hash, already=True
+            )
         if known not in (None, content):
             raise ModelError(
-                f"{shown(address)} has another model named {model.id}, and it is not overwritten: "
+                f"{redact_address(address)} has another model named {model.id}, and it is not overwritten: "
                 "rename yours, or push to another address"
             )
         files.makedirs(place, exist_ok=True)
         done = 0
         for name in model.card.files:
-            done = _send(files, model.path / name, f"{place}/{name}", done, total, progress)
+            done = _upload(files, model.path / name, f"{place}/{name}", done, total, progress)
         for name, record in model.card.files.items():
-            if _digest_at(files, f"{place}/{name}") != record.sha256:
+            if _hash_remote_file(files, f"{place}/{name}") != record.sha256:
                 raise ModelError(
-                    f"{name} arrived damaged at {shown(address)}, so the model is not pushed: "
+                    f"{name} arrived damaged at {redact_address(address)}, so the model is not pushed: "
                     "push it again"
                 )
         files.pipe_file(f"{place}/{repository.CARD_FILE}", content)
         if progress:
             progress(total, total)
-    return Moved(model.id, shown(address), total, model.card_hash)
+    return TransferResult(model.id, redact_address(address), total, model.card_hash)
 
 
-def pull(address: str, name: str | None = None, progress: Progress | None = None) -> Moved:
+def pull(
+    address: str, name: str | None = None, progress: ProgressCallback | None = None
+) -> TransferResult:
     """Copy a model from an address onto the shelf.
 
     Parameters
@@ -121,31 +127,31 @@ def pull(address: str, name: str | None = None, progress: Progress | None = None
     wanted = identifiers.validate(
         name or address.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
     )
-    saving.require_free(wanted)
-    with _reached(address, "pull") as (files, root):
-        content = _card_at(files, root)
+    saving.check_id_unused(wanted)
+    with _connect(address, "pull") as (files, root):
+        content = _read_remote_card(files, root)
         if content is None:
-            raise ModelError(_nothing_there(files, root, address))
+            raise ModelError(_explain_not_found(files, root, address))
         card = cards.parse(content)
-        _check_listed(card)
+        _check_card_files(card)
         models = settings.models_dir()
         models.mkdir(parents=True, exist_ok=True)
         with saving.unfinished_folder(models, wanted) as folder:
             done, total = 0, sum(record.size for record in card.files.values())
             for file in card.files:
-                done = _fetch(files, root, file, folder, card, (done, total, progress))
+                done = _download(files, root, file, folder, card, (done, total, progress))
             (folder / repository.CARD_FILE).write_bytes(content)
-            saving.sync(folder / repository.CARD_FILE)
+            saving.fsync_path(folder / repository.CARD_FILE)
             scratch = folder / "scratch"
             scratch.mkdir()
             sandbox.run(_WORKER, {"file": "", "folder": str(folder), "format": "folder"}, scratch)
             shutil.rmtree(scratch)
-            saving.appear(folder, wanted)
+            saving.publish_folder(folder, wanted)
     model = repository.load(wanted)
-    return Moved(wanted, shown(address), total + len(content), model.card_hash)
+    return TransferResult(wanted, redact_address(address), total + len(content), model.card_hash)
 
 
-def shown(address: str) -> str:
+def redact_address(address: str) -> str:
     """Return an address without user name, password and query, for messages."""
     parts = urlsplit(address)
     if not parts.scheme or len(parts.scheme) == 1:
@@ -155,7 +161,7 @@ def shown(address: str) -> str:
 
 
 @contextmanager
-def _reached(address: str, what: str) -> Iterator[tuple[Any, str]]:
+def _connect(address: str, action: str) -> Iterator[tuple[Any, str]]:
     """Yield the file system of an address and the path in it; errors become sentences."""
     import fsspec
 
@@ -166,42 +172,43 @@ def _reached(address: str, what: str) -> Iterator[tuple[Any, str]]:
         raise
     except ImportError as error:
         raise ModelError(
-            f"{shown(address)} needs a package that is not here ({error.name or 'see fsspec'}): "
+            f"{redact_address(address)} needs a package that is not here ({error.name or 'see fsspec'}): "
             "for s3:// addresses install spinefrac[s3]"
         ) from error
     except Exception as error:
-        reason = validation.short(error).replace(address, shown(address))
+        reason = validation.summarize_error(error).replace(address, redact_address(address))
         raise ModelError(
-            f"{shown(address)} cannot be reached or used ({type(error).__name__}: {reason}): "
-            f"check the address and the rights to it, and {what} again"
+            f"{redact_address(address)} cannot be reached or used ({type(error).__name__}: {reason}): "
+            f"check the address and the rights to it, and {action} again"
         ) from error
 
 
-def _card_at(files: Any, place: str) -> bytes | None:
+def _read_remote_card(files: Any, place: str) -> bytes | None:
     """Return the card at a place, None where there is none or only the start of one."""
     path = f"{place}/{repository.CARD_FILE}"
     if not files.exists(path):
         return None
-    if files.size(path) > _LONGEST_CARD:
+    if files.size(path) > _MAX_CARD_BYTES:
         raise ModelError("card.json is larger than any card: it is not a spinefrac model")
     content = bytes(files.cat_file(path))
     # A push that was killed while it wrote the card, where that is not one step.
     return content if content.endswith(b"}\n") else None
 
 
-def _whole(files: Any, place: str, card: Card) -> bool:
+def _is_complete(files: Any, place: str, card: Card) -> bool:
     """Return whether every file at a place is the one that the card lists."""
     return all(
-        files.exists(f"{place}/{name}") and _digest_at(files, f"{place}/{name}") == record.sha256
+        files.exists(f"{place}/{name}")
+        and _hash_remote_file(files, f"{place}/{name}") == record.sha256
         for name, record in card.files.items()
     )
 
 
-def _send(
-    files: Any, source: Path, target: str, done: int, total: int, progress: Progress | None
+def _upload(
+    files: Any, source: Path, target: str, done: int, total: int, progress: ProgressCallback | None
 ) -> int:
     with source.open("rb") as file, files.open(target, "wb") as out:
-        while block := file.read(_BLOCK):
+        while block := file.read(_CHUNK_BYTES):
             out.write(block)
             done += len(block)
             if progress:
@@ -209,42 +216,42 @@ def _send(
     return done
 
 
-def _digest_at(files: Any, path: str) -> str:
+def _hash_remote_file(files: Any, path: str) -> str:
     digest = hashlib.sha256()
     with files.open(path, "rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(_CHUNK_BYTES):
             digest.update(block)
     return digest.hexdigest()
 
 
-def _check_listed(card: Card) -> None:
+def _check_card_files(card: Card) -> None:
     """Refuse a card that lists other files than a model has, or too much of them."""
-    extra = sorted(set(card.files) - _PARTS)
+    extra = sorted(set(card.files) - _ALLOWED_FILES)
     size = sum(record.size for record in card.files.values())
-    if extra or size > validation.MOST_BYTES:
+    if extra or size > validation.MAX_FILE_BYTES:
         raise ModelError(
             f"card.json lists {extra[0][:80] if extra else f'{size} bytes'!r}, which is not of a "
             "spinefrac model: it is not pulled"
         )
 
 
-def _fetch(
+def _download(
     files: Any,
     root: str,
     name: str,
     folder: Path,
     card: Card,
-    moved: tuple[int, int, Progress | None],
+    transfer_state: tuple[int, int, ProgressCallback | None],
 ) -> int:
     """Copy one file, no longer than its card says, and compare its hash."""
-    record, (done, total, progress) = card.files[name], moved
+    record, (done, total, progress) = card.files[name], transfer_state
     if not files.exists(f"{root}/{name}"):
         raise ModelError(
             f"{name} is missing at the address, so the model is not whole: push it again"
         )
     digest, size = hashlib.sha256(), 0
     with files.open(f"{root}/{name}", "rb") as file, (folder / name).open("xb") as out:
-        while size <= record.size and (block := file.read(_BLOCK)):
+        while size <= record.size and (block := file.read(_CHUNK_BYTES)):
             out.write(block)
             digest.update(block)
             size += len(block)
@@ -255,11 +262,11 @@ def _fetch(
             f"{name} at the address does not match its SHA-256 in the card, so it was changed or "
             "damaged: push the model again"
         )
-    saving.sync(folder / name)
+    saving.fsync_path(folder / name)
     return done + size
 
 
-def _nothing_there(files: Any, root: str, address: str) -> str:
+def _explain_not_found(files: Any, root: str, address: str) -> str:
     """Say that there is no whole model, and which ones lie below."""
     found = []
     if files.exists(root):
@@ -269,6 +276,6 @@ def _nothing_there(files: Any, root: str, address: str) -> str:
                 found.append(name)
     below = f"; below it there are {', '.join(sorted(found)[:20])}" if found else ""
     return (
-        f"There is no whole model at {shown(address)}, expected a card.json that `spinefrac models "
+        f"There is no whole model at {redact_address(address)}, expected a card.json that `spinefrac models "
         f"push` writes last{below}: give the address of a model, or push it again"
     )

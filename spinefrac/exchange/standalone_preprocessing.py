@@ -9,14 +9,14 @@ from math import ceil
 
 import numpy as np
 
-GRID = 160  # the picture is searched for bone on so many pixels a side
+GRID_SIDE = 160  # the picture is searched for bone on so many pixels a side
 
 
 def to_input(grey: np.ndarray, size: int, bone_crop: bool) -> np.ndarray:
     """Return the network's input, uint8 (size, size), of a grey picture, uint8 (H, W)."""
     pixels = np.asarray(grey, np.float32)
     rows, columns = pixels.shape
-    top, left, side = bone_square(pixels) if bone_crop else whole_square(rows, columns)
+    top, left, side = find_bone_square(pixels) if bone_crop else enclosing_square(rows, columns)
     cut = pixels[max(top, 0) : top + side, max(left, 0) : left + side]
     before = max(-top, 0), max(-left, 0)
     pad = [(before[axis], side - before[axis] - cut.shape[axis]) for axis in (0, 1)]
@@ -24,20 +24,22 @@ def to_input(grey: np.ndarray, size: int, bone_crop: bool) -> np.ndarray:
     return np.clip(np.rint(cut), 0, 255).astype(np.uint8)
 
 
-def whole_square(rows: int, columns: int) -> tuple[int, int, int]:
+def enclosing_square(rows: int, columns: int) -> tuple[int, int, int]:
     """Return top, left and side of the smallest square around the picture."""
     side = max(rows, columns)
     return -((side - rows) // 2), -((side - columns) // 2), side
 
 
-def bone_square(pixels: np.ndarray) -> tuple[int, int, int]:
+def find_bone_square(pixels: np.ndarray) -> tuple[int, int, int]:
     """Return top, left and side of the square around the vertebra; the whole where none is."""
     rows, columns = pixels.shape
-    whole = whole_square(rows, columns)
-    scale = min(1.0, GRID / whole[2])
-    grid = blur(resize(pixels, (max(1, round(rows * scale)), max(1, round(columns * scale)))))
+    whole = enclosing_square(rows, columns)
+    scale = min(1.0, GRID_SIDE / whole[2])
+    grid = gaussian_blur(
+        resize(pixels, (max(1, round(rows * scale)), max(1, round(columns * scale))))
+    )
     side = whole[2] * scale
-    box = cluster(*bone(grid), gap=0.05 * side, reach=0.22 * side)
+    box = find_bone_box(*segment_bone(grid), gap=0.05 * side, reach=0.22 * side)
     if box is None:
         return whole
     top, left, bottom, right = (edge / scale for edge in box)
@@ -53,10 +55,10 @@ def bone_square(pixels: np.ndarray) -> tuple[int, int, int]:
     return place((top + bottom) / 2, whole[0]), place((left + right) / 2, whole[1]), length
 
 
-def bone(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def segment_bone(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return masks of bone and of soft tissue: above Otsu's threshold, and well above that."""
     grey = np.clip(grid, 0, 255).astype(np.uint8)
-    tissue = grid > otsu(grey)
+    tissue = grid > threshold_otsu(grey)
     if not tissue.any():
         return np.zeros(grey.shape, bool), tissue
     soft = float(np.median(grid[tissue]))
@@ -66,7 +68,7 @@ def bone(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return grid > level, tissue
 
 
-def otsu(grey: np.ndarray) -> int:
+def threshold_otsu(grey: np.ndarray) -> int:
     """Return the grey that parts a picture with the largest variance between (Otsu, 1979)."""
     share = np.bincount(grey.ravel(), minlength=256) / grey.size
     below = np.cumsum(share)
@@ -79,13 +81,13 @@ def otsu(grey: np.ndarray) -> int:
     return int(np.argmax(between))
 
 
-def cluster(
+def find_bone_box(
     bone: np.ndarray, tissue: np.ndarray, gap: float, reach: float
 ) -> tuple[int, int, int, int] | None:
     """Return the edges of the bones that lie together nearest the middle of the body."""
     if bone.mean() < 0.001 or not tissue.any():
         return None
-    labels = components(closed(bone, max(1, round(gap / 2))))
+    labels = label_components(binary_closing(bone, max(1, round(gap / 2))))
     rows, columns = (np.arange(n, dtype=np.float32) for n in bone.shape)
     middle = (
         float(rows @ tissue.sum(axis=1) / tissue.sum()),
@@ -105,12 +107,12 @@ def cluster(
     return int(down[0]), int(across[0]), int(down[-1]) + 1, int(across[-1]) + 1
 
 
-def closed(mask: np.ndarray, radius: int) -> np.ndarray:
+def binary_closing(mask: np.ndarray, radius: int) -> np.ndarray:
     """Close the gaps of a mask with a disc: dilation, then erosion."""
-    return ~dilated(~dilated(mask, radius), radius)
+    return ~binary_dilation(~binary_dilation(mask, radius), radius)
 
 
-def dilated(mask: np.ndarray, radius: int) -> np.ndarray:
+def binary_dilation(mask: np.ndarray, radius: int) -> np.ndarray:
     """Set every pixel that a disc around a set pixel covers."""
     rows, columns = mask.shape
     counts = np.zeros((rows, columns + 1), np.int32)
@@ -128,7 +130,7 @@ def dilated(mask: np.ndarray, radius: int) -> np.ndarray:
     return found
 
 
-def components(mask: np.ndarray) -> np.ndarray:
+def label_components(mask: np.ndarray) -> np.ndarray:
     """Number the parts of a mask that hang together, corners included; 0 is no part."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     none = mask.size + 1
@@ -145,7 +147,7 @@ def components(mask: np.ndarray) -> np.ndarray:
         labels = least
 
 
-def blur(grid: np.ndarray) -> np.ndarray:
+def gaussian_blur(grid: np.ndarray) -> np.ndarray:
     """Blur with a Gaussian of 0.8 pixels, mirrored at the border."""
     kernel = np.exp(-0.5 * (np.arange(-3, 4) / 0.8) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
@@ -160,11 +162,13 @@ def blur(grid: np.ndarray) -> np.ndarray:
 
 def resize(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Resize: area means where an axis shrinks, linear where it grows."""
-    down, across = (weights(old, new) for old, new in zip(pixels.shape, shape, strict=True))
+    down, across = (
+        resampling_weights(old, new) for old, new in zip(pixels.shape, shape, strict=True)
+    )
     return (down @ pixels.astype(np.float64) @ across.T).astype(np.float32)
 
 
-def weights(old: int, new: int) -> np.ndarray:
+def resampling_weights(old: int, new: int) -> np.ndarray:
     """Return the share of each old pixel in each new one, float64 (new, old)."""
     if old == new:
         return np.eye(old)

@@ -20,26 +20,26 @@ from spinefrac.errors import ModelError
 _MIB = 1 << 20
 
 #: Endings of the legacy format.
-HDF5 = (".h5", ".hdf5")
+HDF5_SUFFIXES = (".h5", ".hdf5")
 
 #: Largest file that is looked at, and most bytes of weights that it may declare.
-MOST_BYTES = 1024 * _MIB
-MOST_WEIGHT_BYTES = 1024 * _MIB
+MAX_FILE_BYTES = 1024 * _MIB
+MAX_WEIGHT_BYTES = 1024 * _MIB
 #: Largest description of a network (its JSON).
-_MOST_CONFIG = 32 * _MIB
+_MAX_CONFIG_BYTES = 32 * _MIB
 #: Largest plain number in a description: units, filters, a side of a picture.
-_MOST_NUMBER = 1 << 20
+_MAX_NUMBER = 1 << 20
 #: Numbers that are no size of anything.
-_FREE_NUMBERS = ("seed", "shared_object_id")
-_DEEPEST, _MOST_ENTRIES = 60, 300_000
+_UNCHECKED_KEYS = ("seed", "shared_object_id")
+_MAX_DEPTH, _MAX_ENTRIES = 60, 300_000
 
 
-def words(text: str) -> frozenset[str]:
+def split_words(text: str) -> frozenset[str]:
     """Split a list of names."""
     return frozenset(text.split())
 
 
-_LAYERS = words("""
+_ALLOWED_LAYERS = split_words("""
     InputLayer Dense Flatten Reshape Permute Identity Activation Softmax ReLU LeakyReLU PReLU ELU
     Dropout SpatialDropout2D GaussianDropout GaussianNoise AlphaDropout ActivityRegularization
     Conv2D Convolution2D SeparableConv2D SeparableConvolution2D DepthwiseConv2D Conv2DTranspose
@@ -53,43 +53,45 @@ _LAYERS = words("""
     MultiHeadAttention Attention AdditiveAttention
     Functional Sequential Model
 """)
-_HELPERS = words("""
+_ALLOWED_OBJECTS = split_words("""
     GlorotUniform GlorotNormal HeUniform HeNormal LecunUniform LecunNormal VarianceScaling Zeros
     Ones Constant RandomNormal RandomUniform TruncatedNormal Orthogonal Identity
     OrthogonalRegularizer IdentityInitializer OrthogonalInitializer L1 L2 L1L2 L1l2 MaxNorm NonNeg
     UnitNorm MinMaxNorm
     DTypePolicy Policy FloatDTypePolicy DTypePolicyMap __tuple__ __keras_tensor__ SeedGenerator
 """)
-_OPERATIONS = words("""
+_ALLOWED_OPERATIONS = split_words("""
     Add Subtract Multiply Divide TrueDivide Negative Maximum Minimum Clip Log Log1p Exp Expm1 Sqrt
     Square Power Abs Absolute Mean Sum Max Min Reshape Transpose Concatenate Stack Squeeze
     ExpandDims GetItem Cast Relu Relu6 Sigmoid HardSigmoid Tanh Silu Softmax LogSoftmax Softplus
     Gelu Swish HardSwish HardSilu Flip Matmul Repeat Tile BroadcastTo
 """)
-_FUNCTIONS = words("""
+_ALLOWED_ACTIVATIONS = split_words("""
     relu relu6 sigmoid softmax tanh linear elu selu softplus softsign silu swish gelu hard_sigmoid
     hard_silu hard_swish exponential leaky_relu mish log_softmax
 """)
-_ALLOWED = _LAYERS | _HELPERS
+_ALLOWED_CLASSES = _ALLOWED_LAYERS | _ALLOWED_OBJECTS
 
 #: Layers that are code, not weights; named so that the refusal says why.
-_CODE = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"})
+_CODE_LAYERS = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"})
 
 #: What a .keras archive holds.
 _KERAS_MEMBERS = frozenset({"metadata.json", "config.json", "model.weights.h5"})
 
 
-def check_size(path: Path) -> None:
+def check_file_size(path: Path) -> None:
     """Refuse a file that is larger than any network this package serves."""
     size = path.stat().st_size
-    if size > MOST_BYTES:
+    if size > MAX_FILE_BYTES:
         raise ModelError(
-            f"{path.name} has {size / _MIB:.0f} MiB, expected at most {MOST_BYTES // _MIB}: it is "
+            f"{path.name} has {size / _MIB:.0f} MiB, expected at most {MAX_FILE_BYTES // _MIB}: it is "
             "not imported"
         )
 
 
-def members(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> list[zipfile.ZipInfo]:
+def check_members(
+    archive: zipfile.ZipFile, name: str, max_bytes: int = MAX_FILE_BYTES
+) -> list[zipfile.ZipInfo]:
     """Return an archive's files, none of which would lie elsewhere, be a link, or be a bomb.
 
     Raises
@@ -123,21 +125,21 @@ def members(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> list
                 f"{name} is encrypted, expected a plain archive: take the password off first"
             )
     total = sum(entry.file_size for entry in found)
-    if total > most:
+    if total > max_bytes:
         raise ModelError(
-            f"{name} would unpack to {total / _MIB:.0f} MiB, expected at most {most // _MIB}: it "
+            f"{name} would unpack to {total / _MIB:.0f} MiB, expected at most {max_bytes // _MIB}: it "
             "is not imported"
         )
     return found
 
 
-def read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
-    """Read one file of an archive, no more than `most` bytes, whatever it declares."""
+def read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) -> bytes:
+    """Read one file of an archive, no more than `max_bytes` bytes, whatever it declares."""
     with archive.open(entry) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
         raise ModelError(
-            f"{entry.filename[:80]!r} unpacks to more than {most} bytes, which no network "
+            f"{entry.filename[:80]!r} unpacks to more than {max_bytes} bytes, which no network "
             "needs: it is not imported"
         )
     return content
@@ -151,10 +153,10 @@ def check_keras(path: Path) -> int:
     ModelError
         It is none, or holds something that is not let through.
     """
-    check_size(path)
+    check_file_size(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            found = {entry.filename: entry for entry in members(archive, path.name)}
+            found = {entry.filename: entry for entry in check_members(archive, path.name)}
             if "config.json" not in found or "model.weights.h5" not in found:
                 raise ModelError(
                     f"{path.name} is not a Keras 3 file, expected config.json and "
@@ -165,13 +167,15 @@ def check_keras(path: Path) -> int:
                     f"{path.name} holds {extra[0][:80]!r} beside the network, which may be "
                     "anything: it is not imported; save the network alone"
                 )
-            config = _json(read_member(archive, found["config.json"], _MOST_CONFIG), path.name)
+            config = _parse_json(
+                read_member(archive, found["config.json"], _MAX_CONFIG_BYTES), path.name
+            )
             check_config(config)
             with archive.open(found["model.weights.h5"]) as weights:
                 return count_weights(weights, path.name)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
         raise ModelError(
-            f"{path.name} is damaged or not a .keras file ({short(error)}): copy it again"
+            f"{path.name} is damaged or not a .keras file ({summarize_error(error)}): copy it again"
         ) from error
 
 
@@ -185,7 +189,7 @@ def check_h5(path: Path) -> int:
     """
     import h5py
 
-    check_size(path)
+    check_file_size(path)
     try:
         with h5py.File(path, "r") as file:
             attribute = file.attrs.get("model_config")
@@ -195,13 +199,13 @@ def check_h5(path: Path) -> int:
                     "model with model.save('NAME.h5')"
                 )
             content = attribute if isinstance(attribute, bytes) else str(attribute).encode()
-            if len(content) > _MOST_CONFIG:
+            if len(content) > _MAX_CONFIG_BYTES:
                 raise ModelError(f"{path.name} describes its network in too many bytes")
-            check_config(_json(content, path.name))
+            check_config(_parse_json(content, path.name))
         return count_weights(path, path.name)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(
-            f"{path.name} is damaged or not an HDF5 file ({short(error)}): copy it again"
+            f"{path.name} is damaged or not an HDF5 file ({summarize_error(error)}): copy it again"
         ) from error
 
 
@@ -216,28 +220,28 @@ def check_config(config: Any) -> None:
     if isinstance(config, dict):
         # Optimizer, loss and metrics are never built.
         config = {k: v for k, v in config.items() if k not in ("compile_config", "build_config")}
-    left = [_MOST_ENTRIES]
-    _walk(config, "", 0, left)
+    left = [_MAX_ENTRIES]
+    _check_value(config, "", 0, left)
 
 
-def _walk(value: Any, key: str, depth: int, left: list[int]) -> None:
-    left[0] -= 1
-    if depth > _DEEPEST or left[0] < 0:
+def _check_value(value: Any, key: str, depth: int, entries_left: list[int]) -> None:
+    entries_left[0] -= 1
+    if depth > _MAX_DEPTH or entries_left[0] < 0:
         raise ModelError("The network's description is too deep or too long: it is not imported")
     if isinstance(value, dict):
         if "class_name" in value:
             _check_class(value)
         for inner, entry in value.items():
             if inner not in ("compile_config", "build_config"):
-                _walk(entry, str(inner), depth + 1, left)
+                _check_value(entry, str(inner), depth + 1, entries_left)
     elif isinstance(value, list):
         for entry in value:
-            _walk(entry, key, depth + 1, left)
+            _check_value(entry, key, depth + 1, entries_left)
     elif (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and key not in _FREE_NUMBERS
-        and not abs(value) <= _MOST_NUMBER
+        and key not in _UNCHECKED_KEYS
+        and not abs(value) <= _MAX_NUMBER
     ):
         raise ModelError(
             f"The network's description asks for {key or 'a size'} = {value:.3g}, more than any "
@@ -250,20 +254,24 @@ def _check_class(entry: dict[str, Any]) -> None:
     name, module = str(entry["class_name"]), entry.get("module")
     registered = entry.get("registered_name")
     config = entry.get("config")
-    if name in _CODE:
+    if name in _CODE_LAYERS:
         raise ModelError(
             f"The network has a layer of kind {name.strip('_')}, which is program code from the "
             "file: spinefrac never runs it; replace it with built-in layers and save again"
         )
     own = module is None or module == "keras" or str(module).startswith("keras.")
     if module == "builtins" and name == "function":
-        own = str(config) in _FUNCTIONS and str(entry.get("registered_name")) in (
+        own = str(config) in _ALLOWED_ACTIVATIONS and str(entry.get("registered_name")) in (
             "function",
             "None",
         )
         if own:
             return
-    known = name in _OPERATIONS if str(module).startswith("keras.src.ops.") else name in _ALLOWED
+    known = (
+        name in _ALLOWED_OPERATIONS
+        if str(module).startswith("keras.src.ops.")
+        else name in _ALLOWED_CLASSES
+    )
     custom = isinstance(registered, str) and ">" in registered
     if not own or custom or not known:
         where = f"{module}." if module and not own else ""
@@ -286,7 +294,7 @@ def count_weights(source: Any, name: str) -> int:
 
     total = bytes_total = 0
     with h5py.File(source, "r") as file:
-        for path, group in _groups(file, name):
+        for path, group in _list_groups(file, name):
             for key in group:
                 link = group.get(key, getlink=True)
                 if not isinstance(link, h5py.HardLink):
@@ -305,18 +313,18 @@ def count_weights(source: Any, name: str) -> int:
                 declared = math.prod(entry.shape) * entry.dtype.itemsize if entry.shape else 0
                 stored = entry.id.get_storage_size()
                 bytes_total += declared
-                if bytes_total > MOST_WEIGHT_BYTES or declared > 1000 * stored + _MIB:
+                if bytes_total > MAX_WEIGHT_BYTES or declared > 1000 * stored + _MIB:
                     raise ModelError(
                         f"{name} declares {declared / _MIB:.0f} MiB of weights in {path}/{key} "
                         f"and holds {stored / _MIB:.3g} MiB of them, expected at most "
-                        f"{MOST_WEIGHT_BYTES // _MIB} MiB in all: it is not imported"
+                        f"{MAX_WEIGHT_BYTES // _MIB} MiB in all: it is not imported"
                     )
                 if entry.dtype.kind == "f":
                     total += math.prod(entry.shape)
     return total
 
 
-def _groups(file: Any, name: str) -> list[tuple[str, Any]]:
+def _list_groups(file: Any, name: str) -> list[tuple[str, Any]]:
     """Return every group of an HDF5 file, following only what lies in it."""
     import h5py
 
@@ -337,7 +345,7 @@ def _groups(file: Any, name: str) -> list[tuple[str, Any]]:
     return found
 
 
-def _json(content: bytes, name: str) -> Any:
+def _parse_json(content: bytes, name: str) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -346,5 +354,5 @@ def _json(content: bytes, name: str) -> Any:
         ) from error
 
 
-def short(error: Exception) -> str:
+def summarize_error(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

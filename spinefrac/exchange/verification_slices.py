@@ -12,31 +12,31 @@ from spinefrac.data import phantom
 from spinefrac.records import CtSlice, GreyImage, Preprocessing
 
 #: A phantom of its own seed, four patients of four slices.
-_SERIES = {"patients": 4, "slices": 4, "seed": 1616, "size": 256}
-COUNT = 16
+_PHANTOM_PARAMETERS = {"patients": 4, "slices": 4, "seed": 1616, "size": 256}
+N_SLICES = 16
 
 _WINDOW = (500.0, 2000.0)  # centre and width, HU
 
 
 @functools.cache
-def slices() -> tuple[CtSlice, ...]:
+def render_slices() -> tuple[CtSlice, ...]:
     """Return the slices as 8-bit pictures of 256 x 256 pixels, as from a PNG."""
     return tuple(
-        CtSlice(imaging.window(found.hu, *_WINDOW).astype(np.float32), False, "png")
+        CtSlice(imaging.apply_window(found.hu, *_WINDOW).astype(np.float32), False, "png")
         for found in (
-            phantom.render(patient, slice_, **_SERIES)  # type: ignore[arg-type]
-            for patient in range(_SERIES["patients"])
-            for slice_ in range(_SERIES["slices"])
+            phantom.render(patient, slice_, **_PHANTOM_PARAMETERS)  # type: ignore[arg-type]
+            for patient in range(_PHANTOM_PARAMETERS["patients"])
+            for slice_ in range(_PHANTOM_PARAMETERS["slices"])
         )
     )
 
 
-def inputs(preprocessing: Preprocessing) -> GreyImage:
+def render_inputs(preprocessing: Preprocessing) -> GreyImage:
     """Return them as a model sees them, uint8 (16, S, S)."""
-    return np.stack([imaging.to_input(ct, preprocessing).pixels for ct in slices()])
+    return np.stack([imaging.to_input(ct, preprocessing).pixels for ct in render_slices()])
 
 
-def labelled(
+def render_labelled_inputs(
     preprocessing: Preprocessing, patients: int, per_patient: int, seed: int
 ) -> tuple[GreyImage, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return more of them with their truth: inputs (N, S, S), labels (N,), patients (N,)."""

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats import zip_archive
-from spinefrac.imaging.limits import MAX_FILES, check_file
+from spinefrac.imaging.limits import MAX_FILES, check_file_size
 from spinefrac.records import Unreadable
 
 #: What operating systems and burning software leave beside slices; never slices themselves.
-_LITTER = re.compile(
+_JUNK_NAMES = re.compile(
     r"(^|/)(__MACOSX(/|$)|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$|DICOMDIR$)", re.IGNORECASE
 )
 
 #: Longest name that is kept, in characters; of a longer one the end, which tells files apart.
-_LONGEST_NAME = 120
+_MAX_NAME_LENGTH = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class SourceFile:
     size: int
     fetch: Callable[[int | None], bytes] = field(repr=False, compare=False)
 
-    def content(self) -> bytes:
+    def read_bytes(self) -> bytes:
         """Return all bytes.
 
         Raises
@@ -53,26 +53,26 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class CollectedFiles:
     """Everything that was brought, ZIPs opened: the files, and what had to be left out."""
 
     files: tuple[SourceFile, ...]
     unreadable: tuple[Unreadable, ...] = ()
 
 
-def from_bytes(name: str, content: bytes) -> SourceFile:
+def file_from_bytes(name: str, content: bytes) -> SourceFile:
     """Return a file that lies in memory."""
-    return SourceFile(shown_name(name), len(content), lambda most: content[:most])
+    return SourceFile(display_name(name), len(content), lambda most: content[:most])
 
 
-def from_path(path: Path, name: str = "") -> SourceFile:
+def file_from_path(path: Path, name: str = "") -> SourceFile:
     """Return a file that lies on disk, called `name` in messages, whole and as it is."""
     name = name or path.name
 
     def fetch(most: int | None) -> bytes:
         try:
             with path.open("rb") as file:
-                check_file(path.stat().st_size)
+                check_file_size(path.stat().st_size)
                 return file.read() if most is None else file.read(most)
         except OSError as error:
             reason = error.strerror or "an input error"
@@ -83,15 +83,15 @@ def from_path(path: Path, name: str = "") -> SourceFile:
     return SourceFile(name, path.stat().st_size, fetch)
 
 
-def from_folder(folder: Path, prefix: str = "") -> list[SourceFile]:
+def files_from_folder(folder: Path, prefix: str = "") -> list[SourceFile]:
     """Return every file under a folder, in natural order, named from the folder down."""
     found = []
     for path in folder.rglob("*"):
         if path.is_file():
-            found.append(from_path(path, prefix + path.relative_to(folder).as_posix()))
+            found.append(file_from_path(path, prefix + path.relative_to(folder).as_posix()))
             if len(found) > MAX_FILES:
                 break
-    return sorted(found, key=lambda file: natural(file.name))
+    return sorted(found, key=lambda file: natural_sort_key(file.name))
 
 
 def is_zip(file: SourceFile) -> bool:
@@ -99,7 +99,7 @@ def is_zip(file: SourceFile) -> bool:
     return file.fetch(len(zip_archive.SIGNATURE)) in zip_archive.SIGNATURES
 
 
-def bring(files: Iterable[SourceFile]) -> Brought:
+def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
     """Open the ZIPs among `files`, one level deep, and leave out what is no file of the user's.
 
     Parameters
@@ -115,18 +115,18 @@ def bring(files: Iterable[SourceFile]) -> Brought:
     kept: list[SourceFile] = []
     refused: list[Unreadable] = []
     for file in files:
-        if _LITTER.search(file.name):
+        if _JUNK_NAMES.search(file.name):
             continue
         if not is_zip(file):
             kept.append(file)
             continue
         try:
-            for member in zip_archive.members(file.content()):
-                name = shown_name(member.name)
-                if _LITTER.search(name):
+            for member in zip_archive.list_members(file.read_bytes()):
+                name = display_name(member.name)
+                if _JUNK_NAMES.search(name):
                     continue
-                if member.refusal:
-                    refused.append(Unreadable(name, f"{name}: {member.refusal}"))
+                if member.reason:
+                    refused.append(Unreadable(name, f"{name}: {member.reason}"))
                 else:
                     kept.append(SourceFile(name, member.size, member.fetch))
         except ImageError as error:
@@ -139,11 +139,11 @@ def bring(files: Iterable[SourceFile]) -> Brought:
                 "left out: bring it in a second go",
             )
         )
-    kept.sort(key=lambda file: natural(file.name))
-    return Brought(tuple(kept[:MAX_FILES]), tuple(refused))
+    kept.sort(key=lambda file: natural_sort_key(file.name))
+    return CollectedFiles(tuple(kept[:MAX_FILES]), tuple(refused))
 
 
-def natural(name: str) -> list[tuple[int, int | str]]:
+def natural_sort_key(name: str) -> list[tuple[int, int | str]]:
     """Return a key that sorts ``2.dcm`` before ``10.dcm``."""
     return [
         (0, int(part)) if part.isdecimal() and len(part) < 40 else (1, part.lower())
@@ -152,8 +152,8 @@ def natural(name: str) -> list[tuple[int, int | str]]:
     ]
 
 
-def shown_name(name: str) -> str:
+def display_name(name: str) -> str:
     """Return a name fit to be shown: no control characters, no bidirectional tricks, not long."""
     name = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
     name = name.replace("\\", "/").strip()
-    return name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME:]
+    return name if len(name) <= _MAX_NAME_LENGTH else "…" + name[-_MAX_NAME_LENGTH:]

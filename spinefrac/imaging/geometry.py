@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from spinefrac.imaging.formats.dicom import open_header
+from spinefrac.imaging.formats.dicom import read_header_elements
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 Vector = tuple[float, float, float]
 
 #: Letters of the patient's sides, towards - and + of x, y and z (PS3.3, C.7.6.1.1.1).
-_SIDES = (("R", "L"), ("A", "P"), ("F", "H"))
+_DIRECTION_LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
 
 #: Elements that say where a slice lies; nothing that names the patient is among them.
-_TAGS = (
+_GEOMETRY_TAGS = (
     0x00080008,  # ImageType
     0x00080016,  # SOPClassUID
     0x00080018,  # SOPInstanceUID
@@ -46,73 +46,73 @@ _TAGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SliceGeometry:
     """Where one slice lies, and the identifiers that refer to it; what is unknown is empty.
 
     Attributes
     ----------
     position_mm : (x, y, z) or None
         Centre of the first pixel, top left.
-    across, down : (x, y, z) or None
+    row_cosines, column_cosines : (x, y, z) or None
         Unit vectors along a row to the right, and along a column downwards.
     spacing_mm : (row, column) or None
-    thickness_mm, tilt_degrees : float or None
+    thickness_mm, gantry_tilt_degrees : float or None
         Slice thickness, and the tilt of the gantry as the header states it.
     rows, columns : int
-    study, series, instance, sop_class, frame_of_reference : str
-        UIDs; `instance` is the SOPInstanceUID.
-    number, series_number : int or None
+    study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid, frame_of_reference_uid : str
+        UIDs; `sop_instance_uid` is the SOPInstanceUID.
+    instance_number, series_number : int or None
         InstanceNumber and SeriesNumber.
-    localizer : bool
+    is_localizer : bool
         Whether the image is a scout view to plan on.
     """
 
     position_mm: Vector | None = None
-    across: Vector | None = None
-    down: Vector | None = None
+    row_cosines: Vector | None = None
+    column_cosines: Vector | None = None
     spacing_mm: tuple[float, float] | None = None
     thickness_mm: float | None = None
-    tilt_degrees: float | None = None
+    gantry_tilt_degrees: float | None = None
     rows: int = 0
     columns: int = 0
-    study: str = ""
-    series: str = ""
-    instance: str = ""
-    sop_class: str = ""
-    frame_of_reference: str = ""
-    number: int | None = None
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    sop_instance_uid: str = ""
+    sop_class_uid: str = ""
+    frame_of_reference_uid: str = ""
+    instance_number: int | None = None
     series_number: int | None = None
-    localizer: bool = False
+    is_localizer: bool = False
 
     @property
     def normal(self) -> Vector | None:
         """Unit vector across the slice: head-wards for a common axial slice."""
-        if self.across is None or self.down is None:
+        if self.row_cosines is None or self.column_cosines is None:
             return None
-        x, y, z = np.cross(self.across, self.down).tolist()
+        x, y, z = np.cross(self.row_cosines, self.column_cosines).tolist()
         return x, y, z
 
     @property
-    def along_mm(self) -> float | None:
+    def position_along_normal_mm(self) -> float | None:
         """Position along the normal, in millimetres."""
         if self.normal is None or self.position_mm is None:
             return None
         return float(np.dot(self.normal, self.position_mm))
 
     @property
-    def letters(self) -> tuple[str, str, str, str]:
+    def orientation_letters(self) -> tuple[str, str, str, str]:
         """Which side of the patient lies left, right, at the top and at the bottom.
 
         R, L, A, P, F and H, as in DICOM; two letters where a slice is oblique; empty where
         the orientation is unknown.
         """
-        if self.across is None or self.down is None:
+        if self.row_cosines is None or self.column_cosines is None:
             return "", "", "", ""
         return (
-            side(tuple(-part for part in self.across)),
-            side(self.across),
-            side(tuple(-part for part in self.down)),
-            side(self.down),
+            direction_letters(tuple(-part for part in self.row_cosines)),
+            direction_letters(self.row_cosines),
+            direction_letters(tuple(-part for part in self.column_cosines)),
+            direction_letters(self.column_cosines),
         )
 
     @property
@@ -123,20 +123,20 @@ class Place:
         return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(self.normal)))]
 
 
-def side(direction: tuple[float, ...]) -> str:
+def direction_letters(direction: tuple[float, ...]) -> str:
     """Name the patient's side that a unit vector points to, the strongest part first.
 
     A part below 0.26, the sine of 15°, is left out.
     """
     order = sorted(range(3), key=lambda axis: -abs(direction[axis]))
     return "".join(
-        _SIDES[axis][int(direction[axis] > 0)]
+        _DIRECTION_LETTERS[axis][int(direction[axis] > 0)]
         for number, axis in enumerate(order)
         if number == 0 or (number == 1 and abs(direction[axis]) > 0.26)
     )
 
 
-def read_places(file: BinaryIO) -> tuple[list[Place], bool]:
+def read_geometries(file: BinaryIO) -> tuple[list[SliceGeometry], bool]:
     """Read where each frame of a DICOM file lies; pixels are never touched.
 
     Parameters
@@ -156,56 +156,62 @@ def read_places(file: BinaryIO) -> tuple[list[Place], bool]:
     ImageError
         If the transfer syntax is not supported. Damage raises whatever pydicom raises.
     """
-    header, complete = open_header(file, _TAGS)
-    frames = min(max(int(_number(header.get("NumberOfFrames")) or 1), 1), 100_000)
+    header, complete = read_header_elements(file, _GEOMETRY_TAGS)
+    frames = min(max(int(_to_float(header.get("NumberOfFrames")) or 1), 1), 100_000)
     shared = (header.get("SharedFunctionalGroupsSequence") or [])[:1]
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
     if frames > 1 and not (shared or per_frame):
         # Frames without functional groups have no places of their own.
-        return [_place(header, [], placed=False)] * frames, complete
+        return [_parse_geometry(header, [], has_positions=False)] * frames, complete
     return [
-        _place(header, [*per_frame[frame : frame + 1], *shared]) for frame in range(frames)
+        _parse_geometry(header, [*per_frame[frame : frame + 1], *shared]) for frame in range(frames)
     ], complete
 
 
-def _place(header: Dataset, groups: list[Dataset], *, placed: bool = True) -> Place:
+def _parse_geometry(
+    header: Dataset, groups: list[Dataset], *, has_positions: bool = True
+) -> SliceGeometry:
     def numbers(sequence: str, keyword: str, length: int) -> list[float] | None:
         holders = [item for group in groups for item in (group.get(sequence) or [])[:1]]
         for holder in [*holders, header]:
-            found = [_number(part) for part in _many(holder.get(keyword))]
+            found = [_to_float(part) for part in _as_list(holder.get(keyword))]
             if len(found) == length and None not in found:
                 return [part for part in found if part is not None]
         return None
 
-    position = numbers("PlanePositionSequence", "ImagePositionPatient", 3) if placed else None
-    across, down = _axes(numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6))
+    position = (
+        numbers("PlanePositionSequence", "ImagePositionPatient", 3) if has_positions else None
+    )
+    across, down = _parse_orientation(
+        numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6)
+    )
     spacing = numbers("PixelMeasuresSequence", "PixelSpacing", 2)
     thickness = numbers("PixelMeasuresSequence", "SliceThickness", 1)
-    kinds = [str(kind).upper() for kind in _many(header.get("ImageType"))]
+    kinds = [str(kind).upper() for kind in _as_list(header.get("ImageType"))]
     number, series_number = (
-        _number(header.get(keyword)) for keyword in ("InstanceNumber", "SeriesNumber")
+        _to_float(header.get(keyword)) for keyword in ("InstanceNumber", "SeriesNumber")
     )
-    return Place(
+    return SliceGeometry(
         position_mm=(position[0], position[1], position[2]) if position else None,
-        across=across,
-        down=down,
+        row_cosines=across,
+        column_cosines=down,
         spacing_mm=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
         thickness_mm=thickness[0] if thickness else None,
-        tilt_degrees=_number(header.get("GantryDetectorTilt")),
-        rows=int(_number(header.get("Rows")) or 0),
-        columns=int(_number(header.get("Columns")) or 0),
-        study=_text(header, "StudyInstanceUID"),
-        series=_text(header, "SeriesInstanceUID"),
-        instance=_text(header, "SOPInstanceUID"),
-        sop_class=_text(header, "SOPClassUID"),
-        frame_of_reference=_text(header, "FrameOfReferenceUID"),
-        number=None if number is None else int(number),
+        gantry_tilt_degrees=_to_float(header.get("GantryDetectorTilt")),
+        rows=int(_to_float(header.get("Rows")) or 0),
+        columns=int(_to_float(header.get("Columns")) or 0),
+        study_instance_uid=_read_text(header, "StudyInstanceUID"),
+        series_instance_uid=_read_text(header, "SeriesInstanceUID"),
+        sop_instance_uid=_read_text(header, "SOPInstanceUID"),
+        sop_class_uid=_read_text(header, "SOPClassUID"),
+        frame_of_reference_uid=_read_text(header, "FrameOfReferenceUID"),
+        instance_number=None if number is None else int(number),
         series_number=None if series_number is None else int(series_number),
-        localizer="LOCALIZER" in kinds,
+        is_localizer="LOCALIZER" in kinds,
     )
 
 
-def _axes(cosines: list[float] | None) -> tuple[Vector | None, Vector | None]:
+def _parse_orientation(cosines: list[float] | None) -> tuple[Vector | None, Vector | None]:
     """Return the unit vectors of an ImageOrientationPatient; None where they are no such."""
     if cosines is None:
         return None, None
@@ -217,13 +223,13 @@ def _axes(cosines: list[float] | None) -> tuple[Vector | None, Vector | None]:
     return (a, b, c), (d, e, f)
 
 
-def _many(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     if value is None or value == "":
         return []
     return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
 
 
-def _number(value: Any) -> float | None:
+def _to_float(value: Any) -> float | None:
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -231,5 +237,5 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _text(header: Dataset, keyword: str) -> str:
+def _read_text(header: Dataset, keyword: str) -> str:
     return str(header.get(keyword) or "").strip(" \x00")[:64]

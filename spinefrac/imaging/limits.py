@@ -1,7 +1,7 @@
 """How large a foreign file may be, checked from its header before anything is decoded.
 
 A few hundred kilobytes can declare gigabytes of pixels, so no decoder may be called before
-`check_size` has seen what the header declares.
+`check_image_size` has seen what the header declares.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_SIDE = 2**15 - 1
 MAX_DECODED_BYTES = 512 * MIB
 
 
-def check_file(size: int) -> None:
+def check_file_size(size: int) -> None:
     """Refuse a file by its size on disk.
 
     Parameters
@@ -50,7 +50,7 @@ def check_file(size: int) -> None:
         )
 
 
-def check_size(rows: int, columns: int, *others: int, sample_bytes: int = 1) -> None:
+def check_image_size(rows: int, columns: int, *others: int, sample_bytes: int = 1) -> None:
     """Refuse a slice or volume by the size that its header declares.
 
     Parameters

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.imaging.bone_crop import bone_square, whole_square
+from spinefrac.imaging.bone_crop import enclosing_square, find_bone_square
 from spinefrac.records import CtSlice, FloatImage, GreyImage, ModelInput, Preprocessing, Square
 
 #: The bone window for people where neither they nor the file name one: centre, width in HU.
 BONE_WINDOW = (500.0, 2000.0)
 
 
-def window(pixels_hu: npt.NDArray[np.floating], center: float, width: float) -> GreyImage:
+def apply_window(pixels_hu: npt.NDArray[np.floating], center: float, width: float) -> GreyImage:
     """Show a range of Hounsfield units as grey.
 
     Parameters
@@ -27,10 +27,10 @@ def window(pixels_hu: npt.NDArray[np.floating], center: float, width: float) -> 
     uint8 array, shape (H, W)
         0 at and below centre - width / 2, 255 at and above centre + width / 2.
     """
-    return _round(_window(pixels_hu, center, width))
+    return _to_uint8(_window_to_float(pixels_hu, center, width))
 
 
-def display(ct: CtSlice, window: tuple[float, float] | None = None) -> GreyImage:
+def to_display(ct: CtSlice, window: tuple[float, float] | None = None) -> GreyImage:
     """Return a slice as people look at it.
 
     Parameters
@@ -45,9 +45,9 @@ def display(ct: CtSlice, window: tuple[float, float] | None = None) -> GreyImage
     uint8 array, shape (H, W)
     """
     if not ct.calibrated:
-        return _round(ct.pixels)
+        return _to_uint8(ct.pixels)
     center, width = window or ct.window or BONE_WINDOW
-    return _round(_window(ct.pixels, center, width))
+    return _to_uint8(_window_to_float(ct.pixels, center, width))
 
 
 def to_input(ct: CtSlice, preprocessing: Preprocessing) -> ModelInput:
@@ -66,12 +66,12 @@ def to_input(ct: CtSlice, preprocessing: Preprocessing) -> ModelInput:
         reaches past the slice, the input is black.
     """
     rows, columns = ct.pixels.shape
-    square = bone_square(ct) if preprocessing.bone_crop else whole_square(rows, columns)
+    square = find_bone_square(ct) if preprocessing.bone_crop else enclosing_square(rows, columns)
     top, left = max(square.top, 0), max(square.left, 0)
     bottom, right = min(square.top + square.side, rows), min(square.left + square.side, columns)
     cut = ct.pixels[top:bottom, left:right]
     if ct.calibrated:
-        cut = _window(cut, preprocessing.window_center, preprocessing.window_width)
+        cut = _window_to_float(cut, preprocessing.window_center, preprocessing.window_width)
     # float32 up to here and through the resize, rounded once at the end.
     before = (top - square.top, left - square.left)
     after = (square.top + square.side - bottom, square.left + square.side - right)
@@ -83,10 +83,10 @@ def to_input(ct: CtSlice, preprocessing: Preprocessing) -> ModelInput:
         if any(pad[axis]):
             cut = np.pad(cut, pad)
         cut = _resize_axis(cut, axis, size)
-    return ModelInput(pixels=_round(cut), square=square)
+    return ModelInput(pixels=_to_uint8(cut), square=square)
 
 
-def to_slice(
+def project_heatmap(
     heatmap: npt.NDArray[np.float32], square: Square, shape: tuple[int, int]
 ) -> FloatImage:
     """Bring a map over a square back into the slice's own pixels.
@@ -107,16 +107,20 @@ def to_slice(
     """
     values = heatmap.astype(np.float32, copy=False)
     # Gathers rather than a matrix product: as fast, and no BLAS threads to wait for.
-    lower, upper, part, down = _linear(shape[0], square.top, square.side, values.shape[0])
+    lower, upper, part, down = _interpolation_indices(
+        shape[0], square.top, square.side, values.shape[0]
+    )
     values = values[lower] * (1 - part[:, None]) + values[upper] * part[:, None]  # (H, w)
-    lower, upper, part, across = _linear(shape[1], square.left, square.side, values.shape[1])
+    lower, upper, part, across = _interpolation_indices(
+        shape[1], square.left, square.side, values.shape[1]
+    )
     values = values[:, lower] * (1 - part) + values[:, upper] * part  # (H, W)
     values[~down] = 0
     values[:, ~across] = 0
     return np.ascontiguousarray(values)
 
 
-def _window(pixels: npt.NDArray[np.floating], center: float, width: float) -> FloatImage:
+def _window_to_float(pixels: npt.NDArray[np.floating], center: float, width: float) -> FloatImage:
     """Window to float32 in 0…255, not rounded. The edges are those of PS3.3, C.11.2.1.3.2."""
     scaled = (pixels.astype(np.float32, copy=False) - np.float32(center - width / 2)) * np.float32(
         255.0 / width
@@ -124,7 +128,7 @@ def _window(pixels: npt.NDArray[np.floating], center: float, width: float) -> Fl
     return np.clip(scaled, 0, 255, out=scaled)
 
 
-def _round(pixels: FloatImage) -> GreyImage:
+def _to_uint8(pixels: FloatImage) -> GreyImage:
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
@@ -138,7 +142,7 @@ def _resize_axis(pixels: FloatImage, axis: int, size: int) -> FloatImage:
     return np.asarray(cv2.resize(pixels, target, interpolation=method), dtype=np.float32)
 
 
-def _linear(
+def _interpolation_indices(
     length: int, start: int, side: int, cells: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatImage, npt.NDArray[np.bool_]]:
     """Return between which two cells each pixel of an axis lies, all of shape (length,).

@@ -11,13 +11,15 @@ from typing import BinaryIO
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats import detection
-from spinefrac.imaging.limits import check_file
+from spinefrac.imaging.limits import check_file_size
 from spinefrac.records import CtSlice, SliceTags
 
-Source = bytes | str | os.PathLike[str]
+ImageSource = bytes | str | os.PathLike[str]
 
 
-def read(source: Source, *, name: str = "", position: int | None = None, axis: int = 2) -> CtSlice:
+def read(
+    source: ImageSource, *, name: str = "", slice_index: int | None = None, axis: int = 2
+) -> CtSlice:
     """Read one slice from a file or from bytes.
 
     The format is told from the content. Sizes are checked before anything is decoded.
@@ -28,7 +30,7 @@ def read(source: Source, *, name: str = "", position: int | None = None, axis: i
         The file's content, or where it lies.
     name : str
         What to call the file in messages; a path's last part by default.
-    position : int or None
+    slice_index : int or None
         Slice of a NIfTI volume or frame of a multi-frame DICOM; None for the middle one.
         Pictures and single-frame files have only position 0.
     axis : int
@@ -45,25 +47,25 @@ def read(source: Source, *, name: str = "", position: int | None = None, axis: i
         If the file cannot be read as a slice: missing, empty, not an image, damaged, too
         large, or without that position.
     """
-    with _opened(source, name) as file:
-        kind = detection.detect(file)
-        with damage_named(kind):
+    with _open_source(source, name) as file:
+        kind = detection.detect_format(file)
+        with wrap_parser_errors(kind):
             if kind == "dicom":
                 from spinefrac.imaging.formats.dicom import read_dicom
 
-                return read_dicom(file, position)
+                return read_dicom(file, slice_index)
             if kind == "nifti":
                 from spinefrac.imaging.formats.nifti import read_nifti
 
-                return read_nifti(file, position, axis)
+                return read_nifti(file, slice_index, axis)
             from spinefrac.imaging.formats.raster import read_raster
 
-            if position not in (None, 0):
-                raise ImageError(f"expected slice 0 of a {kind} picture, got {position}; use 0")
+            if slice_index not in (None, 0):
+                raise ImageError(f"expected slice 0 of a {kind} picture, got {slice_index}; use 0")
             return read_raster(file, kind)
 
 
-def read_tags(source: Source, *, name: str = "") -> SliceTags:
+def read_tags(source: ImageSource, *, name: str = "") -> SliceTags:
     """Read what a DICOM header says of where a slice belongs; pixels are never touched.
 
     Parameters
@@ -82,18 +84,18 @@ def read_tags(source: Source, *, name: str = "") -> SliceTags:
     ImageError
         If the file is missing, empty, not an image, or its DICOM header is damaged.
     """
-    with _opened(source, name) as file:
-        kind = detection.detect(file)
+    with _open_source(source, name) as file:
+        kind = detection.detect_format(file)
         if kind != "dicom":
             return SliceTags()
-        with damage_named(kind):
+        with wrap_parser_errors(kind):
             from spinefrac.imaging.formats.dicom import read_dicom_tags
 
             return read_dicom_tags(file)
 
 
 @contextmanager
-def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
+def _open_source(source: ImageSource, name: str) -> Iterator[BinaryIO]:
     """Open `source`, check its size, and put its name before every `ImageError`."""
     if isinstance(source, bytes | bytearray | memoryview):
         name = name or "the file"
@@ -101,7 +103,7 @@ def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
         name = name or Path(source).name
     try:
         if isinstance(source, bytes | bytearray | memoryview):
-            check_file(len(source))
+            check_file_size(len(source))
             yield io.BytesIO(source)
             return
         path = Path(source)
@@ -109,7 +111,7 @@ def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
             what = "a folder" if path.is_dir() else "nothing there"
             raise ImageError(f"expected an image file, found {what}; check the path")
         with path.open("rb") as file:
-            check_file(os.fstat(file.fileno()).st_size)
+            check_file_size(os.fstat(file.fileno()).st_size)
             yield file
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error.__cause__
@@ -121,7 +123,7 @@ def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def damage_named(kind: str) -> Iterator[None]:
+def wrap_parser_errors(format_name: str) -> Iterator[None]:
     """Turn whatever a foreign parser raises on a damaged file into one `ImageError`.
 
     Pillow, pydicom, nibabel and the decoders under them raise almost every built-in
@@ -133,10 +135,10 @@ def damage_named(kind: str) -> Iterator[None]:
     except ImageError:
         raise
     except MemoryError as error:
-        raise ImageError(f"expected a {kind} slice that fits into memory; export it smaller") from (
-            error
-        )
+        raise ImageError(
+            f"expected a {format_name} slice that fits into memory; export it smaller"
+        ) from (error)
     except Exception as error:
         raise ImageError(
-            f"expected a whole {kind} file, got a damaged or incomplete one; export it again"
+            f"expected a whole {format_name} file, got a damaged or incomplete one; export it again"
         ) from error

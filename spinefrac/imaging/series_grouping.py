@@ -16,27 +16,27 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from spinefrac.errors import ImageError
-from spinefrac.imaging.collect import SourceFile, natural
+from spinefrac.imaging.collect import SourceFile, natural_sort_key
 from spinefrac.imaging.formats import detection, nifti
-from spinefrac.imaging.geometry import Place, read_places
-from spinefrac.imaging.limits import check_file
-from spinefrac.imaging.read import damage_named, read
+from spinefrac.imaging.geometry import SliceGeometry, read_geometries
+from spinefrac.imaging.limits import check_file_size
+from spinefrac.imaging.read import read, wrap_parser_errors
 from spinefrac.records import CtSlice, Unreadable
 
 #: A DICOM header rarely is longer; more of the file is fetched only where it is, in bytes.
-_HEAD_BYTES = 32 * 1024
+_HEADER_BYTES = 32 * 1024
 
 #: Positions nearer than this are the same place, in millimetres.
-_SAME_PLACE_MM = 0.01
+_SAME_POSITION_MM = 0.01
 
 #: A step so many times the usual one means that slices are missing between.
-_GAP = 1.5
+_GAP_FACTOR = 1.5
 
 #: Steps may differ from the usual one by this share before they count as uneven.
-_EVEN = 0.1
+_SPACING_TOLERANCE = 0.1
 
 #: Angle between the way from slice to slice and the slice normal that counts as a tilt, degrees.
-_TILT = 0.5
+_MIN_TILT_DEGREES = 0.5
 
 _THREADS = 2
 
@@ -48,7 +48,7 @@ class SeriesSlice:
     Attributes
     ----------
     file : SourceFile
-    place : Place
+    geometry : Place
     frame : int or None
         Frame of a multi-frame DICOM or slice of a volume; None where the file is one slice.
     axis : int
@@ -56,7 +56,7 @@ class SeriesSlice:
     """
 
     file: SourceFile
-    place: Place
+    geometry: SliceGeometry
     frame: int | None = None
     axis: int = 2
 
@@ -67,7 +67,9 @@ class SeriesSlice:
         ------
         ImageError
         """
-        return read(self.file.content(), name=self.file.name, position=self.frame, axis=self.axis)
+        return read(
+            self.file.read_bytes(), name=self.file.name, slice_index=self.frame, axis=self.axis
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Series:
     positions_mm : tuple of float, as many as slices
         Rising: along the normal (DICOM) or the RAS+ axis (NIfTI). Empty where the files do not
         say.
-    step_mm : float or None
+    slice_spacing_mm : float or None
         The usual distance of neighbours, the median.
     findings : tuple of SeriesFinding
     """
@@ -107,7 +109,7 @@ class Series:
     format: str
     slices: tuple[SeriesSlice, ...] = field(repr=False)
     positions_mm: tuple[float, ...] = field(default=(), repr=False)
-    step_mm: float | None = None
+    slice_spacing_mm: float | None = None
     findings: tuple[SeriesFinding, ...] = ()
 
     def __len__(self) -> int:
@@ -116,31 +118,31 @@ class Series:
     @property
     def plane(self) -> str:
         """``axial``, ``coronal`` or ``sagittal``; empty where unknown."""
-        return self.slices[0].place.plane
+        return self.slices[0].geometry.plane
 
     @property
-    def volume(self) -> SourceFile | None:
+    def volume_file(self) -> SourceFile | None:
         """The file of a NIfTI volume, which can be cut along another axis too."""
         return self.slices[0].file if self.format == "nifti" else None
 
 
 @dataclass(frozen=True, slots=True)
-class Arranged:
+class SeriesGrouping:
     """What files turned out to be: series, single slices, and what could not be read.
 
-    `singles` are pictures and DICOM files that belong to no series of two or more.
+    `single_slices` are pictures and DICOM files that belong to no series of two or more.
     """
 
     series: tuple[Series, ...]
-    singles: tuple[SeriesSlice, ...]
+    single_slices: tuple[SeriesSlice, ...]
     unreadable: tuple[Unreadable, ...]
 
 
-def arrange(
+def group_into_series(
     files: Sequence[SourceFile],
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> Arranged:
+) -> SeriesGrouping:
     """Find the series among files, looking at headers only.
 
     Parameters
@@ -160,7 +162,9 @@ def arrange(
     singles: list[SeriesSlice] = []
     unreadable: list[Unreadable] = []
     with ThreadPoolExecutor(_THREADS) as pool:
-        for done, (file, looked) in enumerate(zip(files, pool.map(_look, files), strict=True)):
+        for done, (file, looked) in enumerate(
+            zip(files, pool.map(_inspect_file, files), strict=True)
+        ):
             if progress:
                 progress(done, len(files))
             if isinstance(looked, ImageError):
@@ -169,17 +173,17 @@ def arrange(
                 volumes.append(looked)
             else:
                 for part in looked:
-                    key = _key(part)
+                    key = _series_key(part)
                     (placed[key] if key else singles).append(part)
-    found, left = _assemble(placed)
+    found, left = _assemble_series(placed)
     singles += left
     order = {file.name: number for number, file in enumerate(files)}
     singles.sort(key=lambda part: order[part.file.name])
     found = sorted([*volumes, *found], key=lambda series: -len(series))
-    return Arranged(_named_apart(found), tuple(singles), tuple(unreadable))
+    return SeriesGrouping(_number_duplicate_names(found), tuple(singles), tuple(unreadable))
 
 
-def _named_apart(found: list[Series]) -> tuple[Series, ...]:
+def _number_duplicate_names(found: list[Series]) -> tuple[Series, ...]:
     """Number series of the same name."""
     seen: Counter[str] = Counter()
     apart = []
@@ -190,7 +194,7 @@ def _named_apart(found: list[Series]) -> tuple[Series, ...]:
     return tuple(apart)
 
 
-def volume(file: SourceFile, axis: int = 2) -> Series:
+def series_from_volume(file: SourceFile, axis: int = 2) -> Series:
     """Return a NIfTI volume as a series along one axis.
 
     Parameters
@@ -210,18 +214,18 @@ def volume(file: SourceFile, axis: int = 2) -> Series:
     ImageError
         If it is no NIfTI volume or larger than the limits allow.
     """
-    with damage_named("nifti"):
-        shape = nifti.volume_shape(io.BytesIO(file.fetch(_HEAD_BYTES)))
-    count, (rows, columns) = shape.counts[axis], shape.plane(axis)
-    step = shape.steps_mm[axis]
-    place = Place(
-        across=_NIFTI_AXES[axis][0],
-        down=_NIFTI_AXES[axis][1],
-        spacing_mm=shape.spacing_mm(axis),
+    with wrap_parser_errors("nifti"):
+        shape = nifti.read_volume_header(io.BytesIO(file.fetch(_HEADER_BYTES)))
+    count, (rows, columns) = shape.slice_counts[axis], shape.plane_shape(axis)
+    step = shape.slice_spacings_mm[axis]
+    place = SliceGeometry(
+        row_cosines=_NIFTI_AXES[axis][0],
+        column_cosines=_NIFTI_AXES[axis][1],
+        spacing_mm=shape.pixel_spacing_mm(axis),
         rows=rows,
         columns=columns,
     )
-    content = _InflatedOnce(file)
+    content = _DecompressedFile(file)
     inflated = replace(file, fetch=content)
     slices = tuple(SeriesSlice(inflated, place, frame=number, axis=axis) for number in range(count))
     origin = shape.origin_mm[axis]
@@ -230,7 +234,7 @@ def volume(file: SourceFile, axis: int = 2) -> Series:
         format="nifti",
         slices=slices,
         positions_mm=tuple(origin + step * number for number in range(count)),
-        step_mm=step,
+        slice_spacing_mm=step,
     )
 
 
@@ -242,7 +246,7 @@ _NIFTI_AXES: tuple[tuple[tuple[float, float, float], tuple[float, float, float]]
 )
 
 
-class _InflatedOnce:
+class _DecompressedFile:
     """The bytes of a volume, unpacked at the first call and kept."""
 
     def __init__(self, file: SourceFile) -> None:
@@ -250,29 +254,29 @@ class _InflatedOnce:
         self._lock = threading.Lock()
         self._content: bytes | None = None
 
-    def __call__(self, most: int | None) -> bytes:
-        if most is not None:
-            return self._file.fetch(most)
+    def __call__(self, max_bytes: int | None) -> bytes:
+        if max_bytes is not None:
+            return self._file.fetch(max_bytes)
         with self._lock:
             if self._content is None:
-                with damage_named("nifti"):
-                    self._content = nifti.inflated(self._file.content())
+                with wrap_parser_errors("nifti"):
+                    self._content = nifti.decompress(self._file.read_bytes())
             return self._content
 
 
-def _look(file: SourceFile) -> list[SeriesSlice] | Series | ImageError:
+def _inspect_file(file: SourceFile) -> list[SeriesSlice] | Series | ImageError:
     """Look at one file's header. Returns the error instead of raising it: others go on."""
     try:
         try:
-            check_file(file.size)
-            head = file.fetch(_HEAD_BYTES)
-            kind = detection.detect(io.BytesIO(head))
+            check_file_size(file.size)
+            head = file.fetch(_HEADER_BYTES)
+            kind = detection.detect_format(io.BytesIO(head))
             if kind == "nifti":
-                series = volume(file)
+                series = series_from_volume(file)
                 return series if len(series) > 1 else list(series.slices)
             if kind != "dicom":
-                return [SeriesSlice(file, Place())]
-            places = _places(file, head)
+                return [SeriesSlice(file, SliceGeometry())]
+            places = _read_geometries(file, head)
         except ImageError as error:
             text = str(error)
             return error if text.startswith(file.name) else ImageError(f"{file.name}: {text}")
@@ -283,47 +287,47 @@ def _look(file: SourceFile) -> list[SeriesSlice] | Series | ImageError:
     return [SeriesSlice(file, place, frame=frame) for frame, place in enumerate(places)]
 
 
-def _places(file: SourceFile, head: bytes) -> list[Place]:
+def _read_geometries(file: SourceFile, head: bytes) -> list[SliceGeometry]:
     """Read the places from the first bytes, from all where those end inside the header."""
     if len(head) < file.size:
         try:
-            places, complete = read_places(io.BytesIO(head))
+            places, complete = read_geometries(io.BytesIO(head))
             if complete:
                 return places
         except Exception:  # noqa: BLE001 - cut off inside an element; the whole file decides
             head = b""
-        head = file.content()
-    with damage_named("dicom"):
-        return read_places(io.BytesIO(head))[0]
+        head = file.read_bytes()
+    with wrap_parser_errors("dicom"):
+        return read_geometries(io.BytesIO(head))[0]
 
 
-def _key(part: SeriesSlice) -> tuple[object, ...] | None:
+def _series_key(part: SeriesSlice) -> tuple[object, ...] | None:
     """Return what slices of one series have in common; None for a slice of its own."""
-    place = part.place
-    if place.series:
-        return place.study, place.series
+    place = part.geometry
+    if place.series_instance_uid:
+        return place.study_instance_uid, place.series_instance_uid
     if part.frame is not None:
         return "frames", part.file.name
-    if place.along_mm is not None:  # anonymised files may have lost their UIDs
-        return "folder", _folder(part.file)
+    if place.position_along_normal_mm is not None:  # anonymised files may have lost their UIDs
+        return "folder", _folder_name(part.file)
     return None
 
 
-def _folder(file: SourceFile) -> str:
+def _folder_name(file: SourceFile) -> str:
     return file.name.rpartition("/")[0]
 
 
-def _assemble(
+def _assemble_series(
     placed: dict[tuple[object, ...], list[SeriesSlice]],
 ) -> tuple[list[Series], list[SeriesSlice]]:
     """Turn the slices of each series UID into series of one geometry each."""
     found: list[Series] = []
     singles: list[SeriesSlice] = []
     for members in placed.values():
-        unique, copies = _without_copies(members)
+        unique, copies = _drop_duplicates(members)
         by_geometry: dict[tuple[object, ...], list[SeriesSlice]] = defaultdict(list)
         for part in unique:
-            by_geometry[_geometry(part.place)].append(part)
+            by_geometry[_geometry_key(part.geometry)].append(part)
         groups = sorted(by_geometry.values(), key=len, reverse=True)
         for group in groups:
             if len(group) < 2:
@@ -332,37 +336,39 @@ def _assemble(
             findings = _split_findings(group, groups)
             if copies:
                 findings.append(
-                    SeriesFinding("repeated", f"{_slices(copies)} came twice and count once.")
+                    SeriesFinding(
+                        "repeated", f"{_format_slice_count(copies)} came twice and count once."
+                    )
                 )
-            found.append(_in_order(group, findings))
+            found.append(_sort_slices(group, findings))
     return found, singles
 
 
-def _without_copies(members: Iterable[SeriesSlice]) -> tuple[list[SeriesSlice], int]:
+def _drop_duplicates(members: Iterable[SeriesSlice]) -> tuple[list[SeriesSlice], int]:
     """Leave out files that are the same instance again; return how many there were."""
     seen: dict[tuple[str, int | None], SeriesSlice] = {}
     unnamed = []
     count = 0
     for part in members:
         count += 1
-        if part.place.instance:
-            seen.setdefault((part.place.instance, part.frame), part)
+        if part.geometry.sop_instance_uid:
+            seen.setdefault((part.geometry.sop_instance_uid, part.frame), part)
         else:
             unnamed.append(part)
     unique = [*seen.values(), *unnamed]
     return unique, count - len(unique)
 
 
-def _geometry(place: Place) -> tuple[object, ...]:
+def _geometry_key(geometry: SliceGeometry) -> tuple[object, ...]:
     """Return what must be alike for slices to be stacked, rounded to what scanners keep."""
-    axes = (place.across or ()) + (place.down or ())
-    spacing = place.spacing_mm or ()
+    axes = (geometry.row_cosines or ()) + (geometry.column_cosines or ())
+    spacing = geometry.spacing_mm or ()
     return (
         tuple(round(part, 2) + 0.0 for part in axes),
         tuple(round(part, 3) for part in spacing),
-        place.rows,
-        place.columns,
-        place.localizer,
+        geometry.rows,
+        geometry.columns,
+        geometry.is_localizer,
     )
 
 
@@ -370,7 +376,7 @@ def _split_findings(
     group: list[SeriesSlice], groups: list[list[SeriesSlice]]
 ) -> list[SeriesFinding]:
     """Say where one series UID holds slices that do not belong together."""
-    if group[0].place.localizer:
+    if group[0].geometry.is_localizer:
         return [SeriesFinding("localizer", "These are scout views, no slices to read.")]
     others = [len(other) for other in groups if other is not group]
     if not others:
@@ -378,20 +384,20 @@ def _split_findings(
     return [
         SeriesFinding(
             "split",
-            f"The same series also holds {_slices(sum(others))} of another orientation, size or "
+            f"The same series also holds {_format_slice_count(sum(others))} of another orientation, size or "
             "spacing; they are kept apart.",
         )
     ]
 
 
-def _in_order(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series:
+def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series:
     """Sort slices of one geometry along their normal and look at the steps between them."""
-    along = [part.place.along_mm for part in group]
-    first = group[0].place
-    name = _folder(group[0].file).rpartition("/")[2] or "Series"
+    along = [part.geometry.position_along_normal_mm for part in group]
+    first = group[0].geometry
+    name = _folder_name(group[0].file).rpartition("/")[2] or "Series"
     if first.series_number is not None:
         name = f"Series {first.series_number}"
-    if not first.series and group[0].frame is None:
+    if not first.series_instance_uid and group[0].frame is None:
         findings.append(
             SeriesFinding(
                 "unnamed",
@@ -400,7 +406,7 @@ def _in_order(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series
             )
         )
     if any(position is None for position in along):
-        group = sorted(group, key=_by_number)
+        group = sorted(group, key=_instance_number_key)
         finding = SeriesFinding(
             "unplaced",
             "The files do not say where their slices lie; they are in the order of their "
@@ -408,40 +414,41 @@ def _in_order(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series
         )
         return Series(name, "dicom", tuple(group), findings=(*findings, finding))
     order = sorted(
-        range(len(group)), key=lambda row: (round(along[row] or 0.0, 3), _by_number(group[row]))
+        range(len(group)),
+        key=lambda row: (round(along[row] or 0.0, 3), _instance_number_key(group[row])),
     )
     slices = tuple(group[row] for row in order)
     positions = tuple(float(along[row] or 0.0) for row in order)
     steps = np.diff(positions)
-    forward = steps[steps > _SAME_PLACE_MM]
+    forward = steps[steps > _SAME_POSITION_MM]
     step = float(np.median(forward)) if forward.size else None
-    findings += _step_findings(positions, steps, step)
+    findings += _spacing_findings(positions, steps, step)
     findings += _tilt_findings(slices)
     return Series(name, "dicom", slices, positions, step, tuple(findings))
 
 
-def _by_number(part: SeriesSlice) -> tuple[object, ...]:
-    number = part.place.number
-    return (number is None, number or 0, part.frame or 0, natural(part.file.name))
+def _instance_number_key(part: SeriesSlice) -> tuple[object, ...]:
+    number = part.geometry.instance_number
+    return (number is None, number or 0, part.frame or 0, natural_sort_key(part.file.name))
 
 
-def _step_findings(
+def _spacing_findings(
     positions: tuple[float, ...], steps: np.ndarray, step: float | None
 ) -> list[SeriesFinding]:
     findings = []
-    same = np.flatnonzero(steps <= _SAME_PLACE_MM)
+    same = np.flatnonzero(steps <= _SAME_POSITION_MM)
     if same.size:
         findings.append(
             SeriesFinding(
                 "repeated",
-                f"{_slices(same.size)} {'lies' if same.size == 1 else 'lie'} where another one "
+                f"{_format_slice_count(same.size)} {'lies' if same.size == 1 else 'lie'} where another one "
                 "does: two scans or two phases may be mixed.",
                 tuple((same + 2).tolist()),
             )
         )
     if step is None:
         return findings
-    gaps = np.flatnonzero(steps > _GAP * step)
+    gaps = np.flatnonzero(steps > _GAP_FACTOR * step)
     if gaps.size:
         missing = sum(max(round(steps[gap] / step) - 1, 1) for gap in gaps.tolist())
         where = ", ".join(
@@ -451,13 +458,16 @@ def _step_findings(
         findings.append(
             SeriesFinding(
                 "missing",
-                f"About {_slices(missing)} {'is' if missing == 1 else 'are'} missing between "
+                f"About {_format_slice_count(missing)} {'is' if missing == 1 else 'are'} missing between "
                 f"{where}{more}; a fracture there would not be seen.",
                 tuple((gaps + 1).tolist()),
             )
         )
-    usual = steps[(steps > _SAME_PLACE_MM) & (steps <= _GAP * step)]
-    if usual.size and float(np.abs(usual - step).max()) > _EVEN * step + _SAME_PLACE_MM:
+    usual = steps[(steps > _SAME_POSITION_MM) & (steps <= _GAP_FACTOR * step)]
+    if (
+        usual.size
+        and float(np.abs(usual - step).max()) > _SPACING_TOLERANCE * step + _SAME_POSITION_MM
+    ):
         findings.append(
             SeriesFinding(
                 "uneven",
@@ -469,14 +479,14 @@ def _step_findings(
 
 def _tilt_findings(slices: tuple[SeriesSlice, ...]) -> list[SeriesFinding]:
     """Compare the way from the first slice to the last with the normal; believe the header too."""
-    first, last = slices[0].place, slices[-1].place
+    first, last = slices[0].geometry, slices[-1].geometry
     way = np.subtract(last.position_mm or (0, 0, 0), first.position_mm or (0, 0, 0))
     length = float(np.linalg.norm(way))
     shear = 0.0
-    if length > _SAME_PLACE_MM and first.normal:
+    if length > _SAME_POSITION_MM and first.normal:
         cosine = abs(float(way @ np.array(first.normal))) / length
         shear = float(np.degrees(np.arccos(min(cosine, 1.0))))
-    if shear > _TILT:
+    if shear > _MIN_TILT_DEGREES:
         return [
             SeriesFinding(
                 "tilt",
@@ -484,8 +494,8 @@ def _tilt_findings(slices: tuple[SeriesSlice, ...]) -> list[SeriesFinding]:
                 "are shifted against each other.",
             )
         ]
-    stated = abs(first.tilt_degrees or 0.0)
-    if stated > _TILT:
+    stated = abs(first.gantry_tilt_degrees or 0.0)
+    if stated > _MIN_TILT_DEGREES:
         return [
             SeriesFinding(
                 "tilt",
@@ -496,5 +506,5 @@ def _tilt_findings(slices: tuple[SeriesSlice, ...]) -> list[SeriesFinding]:
     return []
 
 
-def _slices(count: int) -> str:
+def _format_slice_count(count: int) -> str:
     return "1 slice" if count == 1 else f"{count:,} slices"

@@ -1,7 +1,7 @@
 """Long work that somebody looks at: it runs beside, shows how far it is, and can be stopped.
 
 A page is a script that ends; what takes longer runs in a thread of its own here, and the page
-looks in from time to time. Work at which nobody has looked for `PATIENCE` seconds stops by
+looks in from time to time. Work at which nobody has looked for `IDLE_TIMEOUT_S` seconds stops by
 itself, since its page is gone.
 """
 
@@ -22,11 +22,11 @@ log = logging.getLogger("spinefrac.jobs")
 T = TypeVar("T")
 
 #: Seconds without a look after which work stops. A hidden browser tab looks once a minute.
-PATIENCE = 300.0
+IDLE_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class JobProgress:
     """How far work is: items done and of all, seconds since it began, and how it ended.
 
     `state` is ``running``, ``finished``, ``cancelled`` or ``failed``; `error` says why it failed.
@@ -43,7 +43,7 @@ class Progress:
         return self.state == "running"
 
 
-class Job(Generic[T]):
+class BackgroundJob(Generic[T]):
     """A thread that goes through an iterator and keeps what it gives.
 
     Parameters
@@ -57,46 +57,46 @@ class Job(Generic[T]):
     def __init__(self, items: Iterator[T], total: int) -> None:
         self._items = items
         self._total = total
-        self._found: list[T] = []
-        self._began = self._looked = time.monotonic()
-        self._ended: float | None = None
+        self._results: list[T] = []
+        self._started_at = self._polled_at = time.monotonic()
+        self._ended_at: float | None = None
         self._state = "running"
         self._error = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="job", daemon=True)
         self._thread.start()
 
-    def look(self) -> Progress:
+    def poll(self) -> JobProgress:
         """Return how far the work is, and keep it going."""
-        self._looked = time.monotonic()
-        return Progress(
-            done=len(self._found),
+        self._polled_at = time.monotonic()
+        return JobProgress(
+            done=len(self._results),
             total=self._total,
-            seconds=(self._ended or time.monotonic()) - self._began,
+            seconds=(self._ended_at or time.monotonic()) - self._started_at,
             state=self._state,
             error=self._error,
         )
 
-    def found(self) -> list[T]:
+    def results(self) -> list[T]:
         """Return what there is so far, in order."""
-        return list(self._found)
+        return list(self._results)
 
     def cancel(self) -> None:
         """Stop after the item in hand; what was found stays."""
         self._stop.set()
 
-    def wait(self, seconds: float | None = None) -> bool:
+    def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the work has ended, at most so long; return whether it has."""
-        self._thread.join(seconds)
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         state = "finished"
         try:
             for item in self._items:
-                self._found.append(item)
-                if self._stop.is_set() or time.monotonic() - self._looked > PATIENCE:
-                    state = "finished" if len(self._found) == self._total else "cancelled"
+                self._results.append(item)
+                if self._stop.is_set() or time.monotonic() - self._polled_at > IDLE_TIMEOUT_S:
+                    state = "finished" if len(self._results) == self._total else "cancelled"
                     break
         except SpinefracError as error:
             state, self._error = "failed", str(error)
@@ -109,5 +109,5 @@ class Job(Generic[T]):
             close = getattr(self._items, "close", None)
             if close:
                 close()
-            self._ended = time.monotonic()
+            self._ended_at = time.monotonic()
             self._state = state

@@ -28,17 +28,17 @@ _CORES = os.cpu_count() or 1
 
 # Shared by everybody who asks for many answers, so that two of them get half the cores each
 # and a single slice of a third never waits behind more than what is being worked on.
-_workers = ThreadPoolExecutor(_CORES, thread_name_prefix="many")
+_executor = ThreadPoolExecutor(_CORES, thread_name_prefix="many")
 
 #: Slices a caller has handed to the workers ahead of what it has taken, at most.
-_AHEAD = 2 * _CORES
+_PREFETCH_COUNT = 2 * _CORES
 
 #: Side of a thumbnail, in pixels.
-THUMBNAIL = 96
+THUMBNAIL_SIZE_PX = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class SlicePrediction:
     """A model's answer on one of many slices, without its pictures; or why there is none.
 
     Attributes
@@ -76,9 +76,9 @@ class Answered:
         return not self.error and (self.input_check is None or self.input_check.typical)
 
 
-def answer(
-    predictor: Predictor, slices: Iterable[SeriesSlice], *, thumbnails: bool = False
-) -> Iterator[Answered]:
+def predict_slices(
+    predictor: Predictor, slices: Iterable[SeriesSlice], *, with_thumbnails: bool = False
+) -> Iterator[SlicePrediction]:
     """Answer on slices in their order; closing the iterator drops what has not begun.
 
     Parameters
@@ -86,48 +86,56 @@ def answer(
     predictor : Predictor
     slices : iterable of SeriesSlice
         Read and decoded by the workers, a few ahead of what was taken.
-    thumbnails : bool
+    with_thumbnails : bool
         Whether to draw each slice small too.
 
     Yields
     ------
     Answered
     """
-    waiting: deque[Future[Answered]] = deque()
+    waiting: deque[Future[SlicePrediction]] = deque()
     remaining = iter(slices)
     try:
-        for part in islice(remaining, _AHEAD):
-            waiting.append(_workers.submit(_one, predictor, part, thumbnails))
+        for part in islice(remaining, _PREFETCH_COUNT):
+            waiting.append(_executor.submit(_predict_one, predictor, part, with_thumbnails))
         while waiting:
             found = waiting.popleft().result()
             for part in islice(remaining, 1):
-                waiting.append(_workers.submit(_one, predictor, part, thumbnails))
+                waiting.append(_executor.submit(_predict_one, predictor, part, with_thumbnails))
             yield found
     finally:
         for future in waiting:
             future.cancel()
 
 
-def _one(predictor: Predictor, part: SeriesSlice, thumbnail: bool) -> Answered:
-    name = part.file.name if part.frame is None else f"{part.file.name} · {part.frame + 1}"
+def _predict_one(
+    predictor: Predictor, series_slice: SeriesSlice, with_thumbnail: bool
+) -> SlicePrediction:
+    name = (
+        series_slice.file.name
+        if series_slice.frame is None
+        else f"{series_slice.file.name} · {series_slice.frame + 1}"
+    )
     try:
-        ct = part.read()
+        ct = series_slice.read()
     except ImageError as error:
-        return Answered(name, error=" ".join(str(error).split()))
+        return SlicePrediction(name, error=" ".join(str(error).split()))
     prediction = predictor.predict(ct, heatmap=False)
-    return Answered(
+    return SlicePrediction(
         name=name,
         probability=prediction.probability,
         threshold=prediction.threshold,
         fold_probabilities=prediction.fold_probabilities,
         input_check=prediction.input_check,
         milliseconds=prediction.milliseconds,
-        thumbnail=heatmap.thumbnail(imaging.display(ct), THUMBNAIL) if thumbnail else b"",
+        thumbnail=heatmap.encode_thumbnail(imaging.to_display(ct), THUMBNAIL_SIZE_PX)
+        if with_thumbnail
+        else b"",
     )
 
 
 #: Ways to look at many answers, and which belong to each.
-_FILTERS: dict[str, Callable[[Answered], bool]] = {
+_PREDICTION_FILTERS: dict[str, Callable[[SlicePrediction], bool]] = {
     "All": lambda one: True,
     "Fracture": lambda one: one.label == CLASS_NAMES[1],
     "No fracture": lambda one: one.label == CLASS_NAMES[0],
@@ -136,39 +144,41 @@ _FILTERS: dict[str, Callable[[Answered], bool]] = {
 }
 
 
-def counts(answers: Sequence[Answered]) -> dict[str, int]:
+def count_by_filter(predictions: Sequence[SlicePrediction]) -> dict[str, int]:
     """Count the answers of each kind, ``All`` first; kinds without any are left out."""
-    found = {name: sum(map(belongs, answers)) for name, belongs in _FILTERS.items()}
+    found = {name: sum(map(belongs, predictions)) for name, belongs in _PREDICTION_FILTERS.items()}
     return {name: count for name, count in found.items() if count or name == "All"}
 
 
-def chosen(answers: Sequence[Answered], kind: str) -> list[int]:
-    """Return the indices of one kind of answers, see `counts`."""
-    belongs = _FILTERS.get(kind, _FILTERS["All"])
-    return [index for index, one in enumerate(answers) if belongs(one)]
+def filter_indices(predictions: Sequence[SlicePrediction], filter_name: str) -> list[int]:
+    """Return the indices of one kind of answers, see `count_by_filter`."""
+    belongs = _PREDICTION_FILTERS.get(filter_name, _PREDICTION_FILTERS["All"])
+    return [index for index, one in enumerate(predictions) if belongs(one)]
 
 
-def as_record(model: str, answered: Answered) -> dict[str, Any]:
+def prediction_to_dict(model_id: str, prediction: SlicePrediction) -> dict[str, Any]:
     """Return an answer as scripts read it, with the keys of ``spinefrac predict --json``."""
-    if answered.error:
-        return {"file": answered.name, "error": answered.error}
+    if prediction.error:
+        return {"file": prediction.name, "error": prediction.error}
     return {
-        "file": answered.name,
-        "model": model,
-        "probability": answered.probability,
-        "label": answered.label,
-        "threshold": answered.threshold,
-        "input_check": asdict(answered.input_check) if answered.input_check else None,
-        "milliseconds": round(answered.milliseconds, 2),
+        "file": prediction.name,
+        "model": model_id,
+        "probability": prediction.probability,
+        "label": prediction.label,
+        "threshold": prediction.threshold,
+        "input_check": asdict(prediction.input_check) if prediction.input_check else None,
+        "milliseconds": round(prediction.milliseconds, 2),
     }
 
 
-def to_json(model: str, answers: Iterable[Answered]) -> str:
-    """Return the answers as one JSON list of `as_record`."""
-    return json.dumps([as_record(model, one) for one in answers], indent=2, allow_nan=False)
+def to_json(model_id: str, predictions: Iterable[SlicePrediction]) -> str:
+    """Return the answers as one JSON list of `prediction_to_dict`."""
+    return json.dumps(
+        [prediction_to_dict(model_id, one) for one in predictions], indent=2, allow_nan=False
+    )
 
 
-def to_csv(model: str, answers: Iterable[Answered]) -> str:
+def to_csv(model_id: str, predictions: Iterable[SlicePrediction]) -> str:
     """Return the answers as CSV, one row a slice, made safe for spreadsheets.
 
     A file name that begins like a formula gets an apostrophe before it.
@@ -179,81 +189,84 @@ def to_csv(model: str, answers: Iterable[Answered]) -> str:
         ("file", "model", "probability", "label", "threshold", "percentile", "typical", "reason",
          "error")
     )  # fmt: skip
-    for one in answers:
+    for one in predictions:
         check = one.input_check
         name = f"'{one.name}" if one.name.startswith(("=", "+", "-", "@", "\t", "\r")) else one.name
         if one.error:
-            writer.writerow((name, model, "", "", "", "", "", "", one.error))
+            writer.writerow((name, model_id, "", "", "", "", "", "", one.error))
             continue
         seen = (check.score, check.typical, check.reason) if check else ("", "", "")
-        writer.writerow((name, model, one.probability, one.label, one.threshold, *seen, ""))
+        writer.writerow((name, model_id, one.probability, one.label, one.threshold, *seen, ""))
     return table.getvalue()
 
 
 @dataclass(frozen=True)
-class SeriesAnswer:
+class SeriesPrediction:
     """What a model says of a series, slice by slice and in one score.
 
     Attributes
     ----------
     model : str
-    answers : tuple of Answered, length N
+    predictions : tuple of Answered, length N
         In the order of the series.
-    counted : bool array, shape (N,)
+    included : bool array, shape (N,)
         Slices that the score is made of.
     score : float
         `series_score.pool` of the counted slices; NaN where there is none.
-    peak : int
+    peak_index : int
         Index of the slice in the middle of where the score is found; -1 where there is none.
     """
 
     model: str
-    answers: tuple[Answered, ...] = field(repr=False)
-    counted: npt.NDArray[np.bool_] = field(repr=False)
+    predictions: tuple[SlicePrediction, ...] = field(repr=False)
+    included: npt.NDArray[np.bool_] = field(repr=False)
     score: float
-    peak: int
+    peak_index: int
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
         """Shape (N,), NaN where a slice could not be read."""
-        return np.array([answered.probability for answered in self.answers])
+        return np.array([answered.probability for answered in self.predictions])
 
     @property
     def errors(self) -> dict[int, str]:
         """Reason by index of the slices that could not be read."""
-        return {i: answered.error for i, answered in enumerate(self.answers) if answered.error}
+        return {i: answered.error for i, answered in enumerate(self.predictions) if answered.error}
 
-    def most_suspicious(self, most: int = 5, apart: int = 3) -> list[int]:
-        """Return indices of the highest counted slices, at least `apart` slices apart."""
-        scores = np.where(self.counted, self.probabilities, -1.0)
+    def highest_slices(self, max_slices: int = 5, min_distance: int = 3) -> list[int]:
+        """Return indices of the highest counted slices, at least `min_distance` slices apart."""
+        scores = np.where(self.included, self.probabilities, -1.0)
         found: list[int] = []
         for index in np.argsort(-scores, kind="stable").tolist():
-            if len(found) == most or scores[index] < 0:
+            if len(found) == max_slices or scores[index] < 0:
                 break
-            if all(abs(index - other) >= apart for other in found):
+            if all(abs(index - other) >= min_distance for other in found):
                 found.append(index)
         return found
 
 
-def series_answer(
-    model: str, answers: Iterable[Answered], *, untypical_too: bool = False
-) -> SeriesAnswer:
+def pool_series_predictions(
+    model_id: str,
+    predictions: Iterable[SlicePrediction],
+    *,
+    include_out_of_distribution: bool = False,
+) -> SeriesPrediction:
     """Put the answers on a series' slices together.
 
     Parameters
     ----------
-    model : str
-    answers : iterable of Answered
+    model_id : str
+    predictions : iterable of Answered
         In the order of the series.
-    untypical_too : bool
+    include_out_of_distribution : bool
         Whether slices unlike those the model was trained on count for the score. Without it
         they count only where there are no others.
     """
-    answers = tuple(answers)
-    probabilities = np.array([answered.probability for answered in answers])
+    predictions = tuple(predictions)
+    probabilities = np.array([answered.probability for answered in predictions])
     counted = np.isfinite(probabilities)
-    typical = np.array([answered.typical for answered in answers], dtype=bool)
-    if not untypical_too and (counted & typical).any():
+    typical = np.array([answered.typical for answered in predictions], dtype=bool)
+    if not include_out_of_distribution and (counted & typical).any():
         counted &= typical
-    score, peak = series_pooling.pool(np.where(counted, probabilities, np.nan))
-    return SeriesAnswer(model, answers, counted, score, peak)
+    score, peak = series_pooling.pool_series(np.where(counted, probabilities, np.nan))
+    return SeriesPrediction(model_id, predictions, counted, score, peak)

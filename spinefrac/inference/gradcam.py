@@ -18,17 +18,17 @@ from spinefrac.records import FloatImage, ModelInput
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import sandbox
 
-_WORKER = "spinefrac.inference.gradcam_worker"
+_WORKER_MODULE = "spinefrac.inference.gradcam_worker"
 
 #: What the child may use; loading TensorFlow alone takes 6 s of processor time and 0.6 GB.
-LIMITS = sandbox.Limits(memory_mib=6144, file_mib=64, processor_s=120, wall_s=180)
+RESOURCE_LIMITS = sandbox.ResourceLimits(memory_mib=6144, file_mib=64, cpu_s=120, wall_s=180)
 
 
-def explain(
+def compute_gradcam(
     model: SavedModel,
     model_input: ModelInput,
     shape: tuple[int, int],
-    limits: sandbox.Limits = LIMITS,
+    limits: sandbox.ResourceLimits = RESOURCE_LIMITS,
 ) -> FloatImage:
     """Return the Grad-CAM of a slice; takes about ten seconds.
 
@@ -63,7 +63,7 @@ def explain(
     }
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            rows = sandbox.run(_WORKER, task, Path(scratch), limits)
+            rows = sandbox.run(_WORKER_MODULE, task, Path(scratch), limits)
         except ModelError as error:
             raise ModelError(f"No heat map could be computed for this slice: {error}") from error
-    return imaging.to_slice(np.array(rows, np.float32), model_input.square, shape)
+    return imaging.project_heatmap(np.array(rows, np.float32), model_input.square, shape)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import keras
 
 #: A map coarser than this points at nothing, where a finer one can be had.
-_FINE_ENOUGH = 4
+_MIN_MAP_SIDE = 4
 
 
-def work(task: dict[str, Any]) -> list[list[float]]:
+def handle_task(task: dict[str, Any]) -> list[list[float]]:
     """Answer a task: ``model`` (path of a Keras file), ``pixels`` (base64) and ``size`` S.
 
     Returns
@@ -43,10 +43,10 @@ def work(task: dict[str, Any]) -> list[list[float]]:
     size = int(task["size"])
     pixels = np.frombuffer(base64.b64decode(task["pixels"]), np.uint8).reshape(size, size)
     model = keras.models.load_model(task["model"], compile=False, safe_mode=True)
-    return [[float(value) for value in row] for row in heatmap(model, pixels)]
+    return [[float(value) for value in row] for row in compute_gradcam(model, pixels)]
 
 
-def heatmap(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def compute_gradcam(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return the map of one input.
 
     Parameters
@@ -63,16 +63,16 @@ def heatmap(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np
     Raises
     ------
     ModelError
-        As in `work`.
+        As in `handle_task`.
     """
     import tensorflow as tf
 
     image = tf.constant(pixels[None, ..., None].astype(np.float32))
     with tf.GradientTape() as tape:
-        calls, answer = _watched(model, image, tape)
+        calls, answer = _record_layer_calls(model, image, tape)
         logits = [call.value for call in calls if call.layer is call.top and call.name == "logit"]
         score = tf.reduce_sum(logits[-1] if logits else answer)
-    features = _features(calls)
+    features = _select_feature_maps(calls)
     if not features:
         raise ModelError(
             "no layer of this network keeps the place of what it sees, so Grad-CAM has nothing to "
@@ -93,7 +93,7 @@ def heatmap(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np
 
 
 @dataclass(frozen=True)
-class _Call:
+class _LayerCall:
     """One call of a layer: of which layer of the whole model it is part, and what it gave."""
 
     layer: Any
@@ -105,14 +105,14 @@ class _Call:
         return str(self.layer.name)
 
 
-def _watched(model: keras.Model, image: Any, tape: Any) -> tuple[list[_Call], Any]:
+def _record_layer_calls(model: keras.Model, image: Any, tape: Any) -> tuple[list[_LayerCall], Any]:
     """Run the model once; return the calls of its layers in their order, and its answer.
 
     Layers are watched where they are called, however deep they lie in models within models.
     """
     import keras
 
-    calls: list[_Call] = []
+    calls: list[_LayerCall] = []
 
     def watch(layer: keras.layers.Layer, top: keras.layers.Layer) -> None:
         call = layer.call
@@ -121,7 +121,7 @@ def _watched(model: keras.Model, image: Any, tape: Any) -> tuple[list[_Call], An
             value = call(*arguments, **options)
             if hasattr(value, "shape"):
                 tape.watch(value)
-                calls.append(_Call(layer, top, value))
+                calls.append(_LayerCall(layer, top, value))
             return value
 
         layer.call = watched
@@ -133,12 +133,12 @@ def _watched(model: keras.Model, image: Any, tape: Any) -> tuple[list[_Call], An
     return calls, model(image, training=False)
 
 
-def _features(calls: list[_Call]) -> list[Any]:
+def _select_feature_maps(calls: list[_LayerCall]) -> list[Any]:
     """Return the last maps that keep place: one, or one for each network of an ensemble."""
     import keras
 
-    maps = [call for call in calls if _keeps_place(call.value, 2)]
-    fine = [call for call in maps if _keeps_place(call.value, _FINE_ENOUGH)]
+    maps = [call for call in calls if _is_feature_map(call.value, 2)]
+    fine = [call for call in maps if _is_feature_map(call.value, _MIN_MAP_SIDE)]
     found = fine or maps
     # The last call counts for each network.
     last = {id(call.top): call.value for call in found if isinstance(call.top, keras.Model)}
@@ -147,13 +147,13 @@ def _features(calls: list[_Call]) -> list[Any]:
     return [found[-1].value] if found else []
 
 
-def _keeps_place(value: Any, least: int) -> bool:
-    """Whether a tensor is a map (1, h, w, C) of at least `least` by `least`."""
+def _is_feature_map(value: Any, min_side: int) -> bool:
+    """Whether a tensor is a map (1, h, w, C) of at least `min_side` by `min_side`."""
     shape = tuple(value.shape)
-    return len(shape) == 4 and min(shape[1:3]) >= least
+    return len(shape) == 4 and min(shape[1:3]) >= min_side
 
 
 if __name__ == "__main__":
     from spinefrac.system import sandbox
 
-    sandbox.serve(work)
+    sandbox.serve_task(handle_task)

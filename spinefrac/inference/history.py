@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from spinefrac import imaging, settings
-from spinefrac.data.scan import pixel_hash
+from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import HistoryError
 from spinefrac.records import CtSlice, Prediction
 
@@ -27,12 +27,12 @@ from spinefrac.records import CtSlice, Prediction
 VERDICTS = ("agree", "disagree", "unsure")
 
 #: Longest note, in characters.
-LONGEST_NOTE = 2000
+MAX_NOTE_LENGTH = 2000
 
-FILE = "history.sqlite"
+DATABASE_NAME = "history.sqlite"
 
 #: Seconds to wait for another process that writes.
-_PATIENCE_S = 2.0
+_BUSY_TIMEOUT_S = 2.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answer (
@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS answer (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """One answer that was given, once or several times.
 
     Attributes
@@ -103,12 +103,12 @@ class Entry:
     has_picture: bool
 
 
-def enabled() -> bool:
+def is_enabled() -> bool:
     """Return whether this server keeps its answers."""
-    return settings.history_on()
+    return settings.history_enabled()
 
 
-def keep(ct: CtSlice, prediction: Prediction, card_hash: str) -> int | None:
+def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int | None:
     """Keep an answer; the same picture and model again is the same entry, counted.
 
     Parameters
@@ -128,14 +128,14 @@ def keep(ct: CtSlice, prediction: Prediction, card_hash: str) -> int | None:
     HistoryError
         It cannot be kept: no room, locked for too long, or the file is damaged.
     """
-    if not enabled():
+    if not is_enabled():
         return None
-    check, now = prediction.input_check, _now()
+    check, now = prediction.input_check, _utc_now()
     row = {
         "first_at": now,
         "last_at": now,
         "times": 1,
-        "picture": pixel_hash(ct),
+        "picture": hash_pixels(ct),
         "model": prediction.model,
         "card": card_hash,
         "probability": prediction.probability,
@@ -143,11 +143,11 @@ def keep(ct: CtSlice, prediction: Prediction, card_hash: str) -> int | None:
         "label": prediction.label,
         "typical": None if check is None else int(check.typical),
         "reason": "" if check is None else check.reason,
-        "png": _png(ct) if settings.history_keeps_pictures() else None,
+        "png": _encode_png(ct) if settings.history_pictures_enabled() else None,
     }
     names = ", ".join(row)
     places = ", ".join(f":{name}" for name in row)
-    with _opened(write=True) as database:
+    with _connect(write=True) as database:
         (entry,) = database.execute(
             f"INSERT INTO answer ({names}) VALUES ({places}) "
             "ON CONFLICT (picture, card) DO UPDATE SET times = times + 1, "
@@ -158,17 +158,17 @@ def keep(ct: CtSlice, prediction: Prediction, card_hash: str) -> int | None:
     return int(entry)
 
 
-def say(entry: int, verdict: str, note: str = "") -> None:
+def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:
     """Keep what a person says of an answer; the last word counts.
 
     Parameters
     ----------
-    entry : int
-        From `keep`.
+    entry_id : int
+        From `save_prediction`.
     verdict : str
         One of `VERDICTS`.
     note : str
-        Cut to `LONGEST_NOTE` characters.
+        Cut to `MAX_NOTE_LENGTH` characters.
 
     Raises
     ------
@@ -177,16 +177,16 @@ def say(entry: int, verdict: str, note: str = "") -> None:
     """
     if verdict not in VERDICTS:
         raise HistoryError(f"expected one of {', '.join(VERDICTS)}, got {verdict!r}: choose one")
-    with _opened(write=True) as database:
+    with _connect(write=True) as database:
         done = database.execute(
             "UPDATE answer SET verdict = ?, note = ?, said_at = ? WHERE id = ?",
-            (verdict, note.strip()[:LONGEST_NOTE], _now(), entry),
+            (verdict, note.strip()[:MAX_NOTE_LENGTH], _utc_now(), entry_id),
         )
         if not done.rowcount:
-            raise HistoryError(f"there is no answer {entry} in the history: it was cleared")
+            raise HistoryError(f"there is no answer {entry_id} in the history: it was cleared")
 
 
-def entries(limit: int | None = None) -> tuple[Entry, ...]:
+def list_entries(limit: int | None = None) -> tuple[HistoryEntry, ...]:
     """Return what is kept, the last given first.
 
     Raises
@@ -194,58 +194,58 @@ def entries(limit: int | None = None) -> tuple[Entry, ...]:
     HistoryError
         The file cannot be read.
     """
-    columns = [entry.name for entry in fields(Entry) if entry.name != "has_picture"]
-    with _opened() as database:
+    columns = [entry.name for entry in fields(HistoryEntry) if entry.name != "has_picture"]
+    with _connect() as database:
         rows = database.execute(
             f"SELECT {', '.join(columns)}, png IS NOT NULL AS has_picture FROM answer "
             "ORDER BY last_at DESC, id DESC LIMIT ?",
             (-1 if limit is None else limit,),
         ).fetchall()
-    return tuple(_entry(dict(row)) for row in rows)
+    return tuple(_entry_from_row(dict(row)) for row in rows)
 
 
-def picture(entry: int) -> bytes | None:
+def read_image(entry_id: int) -> bytes | None:
     """Return an entry's picture as PNG; None where it was not kept."""
-    with _opened() as database:
-        row = database.execute("SELECT png FROM answer WHERE id = ?", (entry,)).fetchone()
+    with _connect() as database:
+        row = database.execute("SELECT png FROM answer WHERE id = ?", (entry_id,)).fetchone()
     return bytes(row["png"]) if row and row["png"] is not None else None
 
 
 def clear() -> int:
     """Forget everything, also on the disk; return how many answers there were."""
-    with _opened(write=True) as database:
+    with _connect(write=True) as database:
         count = database.execute("DELETE FROM answer").rowcount
-    with _opened() as database:
+    with _connect() as database:
         database.execute("VACUUM")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return int(count)
 
 
-def to_json(kept: tuple[Entry, ...]) -> str:
+def to_json(history_entries: tuple[HistoryEntry, ...]) -> str:
     """Return entries as a JSON list."""
-    return json.dumps([asdict(entry) for entry in kept], indent=2, allow_nan=False)
+    return json.dumps([asdict(entry) for entry in history_entries], indent=2, allow_nan=False)
 
 
-def to_csv(kept: tuple[Entry, ...]) -> str:
+def to_csv(history_entries: tuple[HistoryEntry, ...]) -> str:
     """Return entries as a table; a note that a spreadsheet would run as a formula is quoted."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    names = [entry.name for entry in fields(Entry)]
+    names = [entry.name for entry in fields(HistoryEntry)]
     writer.writerow(names)
-    for entry in kept:
-        writer.writerow([_cell(getattr(entry, name)) for name in names])
+    for entry in history_entries:
+        writer.writerow([_escape_formula(getattr(entry, name)) for name in names])
     return text.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _escape_formula(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{value}"
     return "" if value is None else value
 
 
-def _entry(row: dict[str, Any]) -> Entry:
+def _entry_from_row(row: dict[str, Any]) -> HistoryEntry:
     typical = row["typical"]
-    return Entry(
+    return HistoryEntry(
         **{
             **row,
             "typical": None if typical is None else bool(typical),
@@ -255,12 +255,14 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 
 @contextmanager
-def _opened(write: bool = False) -> Iterator[sqlite3.Connection]:
+def _connect(write: bool = False) -> Iterator[sqlite3.Connection]:
     """Open the file, make its table, commit at the end; every failure is a `HistoryError`."""
-    path = _path()
+    path = _database_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)) as database:
+        with closing(
+            sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+        ) as database:
             database.row_factory = sqlite3.Row
             # Readers do not wait for a writer, and a killed writer leaves nothing half done.
             database.execute("PRAGMA journal_mode = WAL")
@@ -278,7 +280,7 @@ def _opened(write: bool = False) -> Iterator[sqlite3.Connection]:
                 raise
             database.execute("COMMIT")
     except sqlite3.DatabaseError as error:
-        raise HistoryError(_what(error)) from error
+        raise HistoryError(_explain_error(error)) from error
     except OSError as error:
         raise HistoryError(
             f"the history cannot be opened ({error.strerror}): make SPINEFRAC_HOME writable, or "
@@ -286,38 +288,38 @@ def _opened(write: bool = False) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
-def _what(error: sqlite3.DatabaseError) -> str:
+def _explain_error(error: sqlite3.DatabaseError) -> str:
     """Say in one line what is wrong with the file, and what to do."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (
             "the history is in use by another program, so this was not kept: close what holds "
-            f"{FILE}, then ask again"
+            f"{DATABASE_NAME}, then ask again"
         )
     if code == sqlite3.SQLITE_FULL:
         return "the disk is full, so this was not kept in the history: make room and ask again"
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return (
-            f"the history is damaged, so this was not kept: move {FILE} out of SPINEFRAC_HOME and "
+            f"the history is damaged, so this was not kept: move {DATABASE_NAME} out of SPINEFRAC_HOME and "
             "a new one is begun"
         )
     return (
-        f"the history cannot be used ({error}): make {FILE} in SPINEFRAC_HOME writable, or set "
+        f"the history cannot be used ({error}): make {DATABASE_NAME} in SPINEFRAC_HOME writable, or set "
         "SPINEFRAC_HISTORY=off"
     )
 
 
-def _path() -> Path:
-    return settings.home() / FILE
+def _database_path() -> Path:
+    return settings.home() / DATABASE_NAME
 
 
-def _png(ct: CtSlice) -> bytes:
+def _encode_png(ct: CtSlice) -> bytes:
     """Return the slice as people look at it, without any header."""
     import cv2
 
-    _, content = cv2.imencode(".png", imaging.display(ct))
+    _, content = cv2.imencode(".png", imaging.to_display(ct))
     return content.tobytes()
 
 
-def _now() -> str:
+def _utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")

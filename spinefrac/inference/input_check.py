@@ -11,10 +11,15 @@ from __future__ import annotations
 import numpy as np
 
 from spinefrac.records import CtSlice, InputCheck, ModelInput
-from spinefrac.store.input_statistics import FEATURES, FloatArray, InputCheckStatistics, measure
+from spinefrac.store.input_statistics import (
+    FEATURE_NAMES,
+    FloatArray,
+    InputCheckStatistics,
+    extract_features,
+)
 
 #: What it means for each statistic to be too low and too high.
-_WORDS = {
+_FEATURE_DESCRIPTIONS = {
     "mean": ("darker", "brighter"),
     "spread": ("of less contrast", "of more contrast"),
     "black": ("with less black around the body", "with more black around the body"),
@@ -34,10 +39,12 @@ _WORDS = {
 }
 
 #: DICOM modalities that a CT slice may come under, as a capture or without a header.
-_MAYBE_CT = ("", "CT", "OT", "SC")
+_CT_COMPATIBLE_MODALITIES = ("", "CT", "OT", "SC")
 
 
-def check(statistics: InputCheckStatistics, ct: CtSlice, model_input: ModelInput) -> InputCheck:
+def check_input(
+    statistics: InputCheckStatistics, ct: CtSlice, model_input: ModelInput
+) -> InputCheck:
     """Compare a slice with the training inputs.
 
     Parameters
@@ -53,29 +60,35 @@ def check(statistics: InputCheckStatistics, ct: CtSlice, model_input: ModelInput
     -------
     InputCheck
     """
-    features = measure(model_input.pixels)
-    distance = float(statistics.distance(features))
-    score = round(statistics.percentile(distance), 1)
+    features = extract_features(model_input.pixels)
+    distance = float(statistics.mahalanobis_distance(features))
+    score = round(statistics.distance_percentile(distance), 1)
     if ct.colour:
         return InputCheck(100.0, False, "a colour photograph or picture, as no CT slice is")
-    if not ct.calibrated and ct.modality not in _MAYBE_CT:
-        return InputCheck(100.0, False, f"{_modality(ct.modality)}, and no CT slice")
-    if distance <= statistics.limit:
+    if not ct.calibrated and ct.modality not in _CT_COMPATIBLE_MODALITIES:
+        return InputCheck(100.0, False, f"{_describe_modality(ct.modality)}, and no CT slice")
+    if distance <= statistics.distance_limit:
         return InputCheck(score, True)
-    return InputCheck(score, False, _reason(ct, features, statistics.standardize(features)))
+    return InputCheck(
+        score, False, _describe_deviation(ct, features, statistics.standardize(features))
+    )
 
 
-def _reason(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
+def _describe_deviation(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
     """Name what an untypical slice looks like, and what is most unusual about it."""
     worst = [index for index in np.argsort(-np.abs(z)) if abs(z[index]) > 3]
-    words = list(dict.fromkeys(_WORDS[FEATURES[index]][int(z[index] > 0)] for index in worst))
+    words = list(
+        dict.fromkeys(
+            _FEATURE_DESCRIPTIONS[FEATURE_NAMES[index]][int(z[index] > 0)] for index in worst
+        )
+    )
     if {"darker", "brighter"} <= set(words[:2]):  # its dark parts darker, its bright ones brighter
         words = ["of more contrast", *words[2:]]
     what = " and ".join(words[:2]) or "in an unusual combination of grey levels and structure"
-    return f"{_kind(ct, features, z)} ({what})"
+    return f"{_guess_image_kind(ct, features, z)} ({what})"
 
 
-def _modality(code: str) -> str:
+def _describe_modality(code: str) -> str:
     """Say in words what a DICOM modality (PS3.3, C.7.3.1.1.1) is."""
     if code in ("CR", "DX", "DR", "RG", "RF", "XA", "MG", "PX", "IO"):
         return "an X-ray picture"
@@ -85,14 +98,14 @@ def _modality(code: str) -> str:
     return f"a DICOM picture of another modality ({code})" if code.isalnum() else "another picture"
 
 
-def _kind(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
+def _guess_image_kind(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
     """Say what a picture looks like, by rules read off pictures of each kind.
 
     It is a guess for people, right nine times in ten on the kinds it knows, and has no say in
     whether a slice is typical; `benchmarks/input_check.py` measures both.
     """
-    of = dict(zip(FEATURES, features.tolist(), strict=True))
-    far = dict(zip(FEATURES, np.abs(z).tolist(), strict=True))
+    of = dict(zip(FEATURE_NAMES, features.tolist(), strict=True))
+    far = dict(zip(FEATURE_NAMES, np.abs(z).tolist(), strict=True))
     if ct.calibrated:  # Hounsfield units: the window is the model's own
         return "another region of the body or another scanner"
     if max(far["mean"], far["p50"]) <= 3:

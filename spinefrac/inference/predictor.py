@@ -24,14 +24,14 @@ from spinefrac.store.input_statistics import InputCheckStatistics
 from spinefrac.store.repository import SavedModel
 
 #: Slices that go through the network at once in `Predictor.predict_many`.
-BATCH = 16
+BATCH_SIZE = 16
 
-#: Predictors that `open_model` keeps, the least recently used leaves first.
-KEPT_OPEN = 4
+#: Predictors that `get_predictor` keeps, the least recently used leaves first.
+MAX_OPEN_PREDICTORS = 4
 
 
 # More passes at once than cores are no faster, and each takes memory of its own.
-_passes = threading.BoundedSemaphore(os.cpu_count() or 1)
+_inference_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class Predictor:
@@ -59,7 +59,7 @@ class Predictor:
         options.log_severity_level = 3
         self.model = model
         # As bytes: what is run is what the card vouches for, whatever lies there a moment later.
-        content = model.content(repository.ONNX_FILE)
+        content = model.read_file(repository.ONNX_FILE)
         try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
@@ -90,7 +90,7 @@ class Predictor:
         return self._predict_batch([ct], heatmap=heatmap)[0]
 
     def predict_many(self, slices: Iterable[CtSlice]) -> Iterator[Prediction]:
-        """Answer on any number of slices, in their order, `BATCH` at a time.
+        """Answer on any number of slices, in their order, `BATCH_SIZE` at a time.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Predictor:
             Its `milliseconds` are an even share of its batch's.
         """
         remaining = iter(slices)
-        while batch := list(islice(remaining, BATCH)):
+        while batch := list(islice(remaining, BATCH_SIZE)):
             yield from self._predict_batch(batch)
 
     def run(self, inputs: npt.NDArray[np.uint8]) -> tuple[np.ndarray, np.ndarray | None]:
@@ -120,7 +120,7 @@ class Predictor:
             Mean over the folds; None where the network gives none.
         """
         images = inputs[..., None].astype(np.float32)
-        with _passes:
+        with _inference_slots:
             logits, *heatmaps = self._session.run(self._outputs, {"image": images})
         return logits, heatmaps[0] if heatmaps else None
 
@@ -129,11 +129,14 @@ class Predictor:
         inputs = [imaging.to_input(ct, self.model.preprocessing) for ct in batch]
         logits, heatmaps = self.run(np.stack([model_input.pixels for model_input in inputs]))
         maps = [None] * len(batch) if heatmaps is None or not heatmap else heatmaps
-        answers = [self._answer(*entry) for entry in zip(batch, inputs, logits, maps, strict=True)]
+        answers = [
+            self._build_prediction(*entry)
+            for entry in zip(batch, inputs, logits, maps, strict=True)
+        ]
         milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
         return [replace(answer, milliseconds=milliseconds) for answer in answers]
 
-    def _answer(
+    def _build_prediction(
         self,
         ct: CtSlice,
         model_input: ModelInput,
@@ -147,25 +150,29 @@ class Predictor:
         shape = (ct.pixels.shape[0], ct.pixels.shape[1])
         return Prediction(
             model=self.model.id,
-            probability=float(calibration.probabilities(logits.mean(), temperature)),
+            probability=float(calibration.apply_temperature(logits.mean(), temperature)),
             threshold=self.model.threshold,
-            fold_probabilities=tuple(calibration.probabilities(logits, temperature).tolist()),
+            fold_probabilities=tuple(calibration.apply_temperature(logits, temperature).tolist()),
             heatmap=(
-                None if heatmap is None else imaging.to_slice(heatmap, model_input.square, shape)
+                None
+                if heatmap is None
+                else imaging.project_heatmap(heatmap, model_input.square, shape)
             ),
             input=model_input,
             input_check=(
-                input_check.check(self._statistics, ct, model_input) if self._statistics else None
+                input_check.check_input(self._statistics, ct, model_input)
+                if self._statistics
+                else None
             ),
             milliseconds=0.0,
         )
 
 
-_open: OrderedDict[tuple[Path, str], Predictor] = OrderedDict()
-_open_lock = threading.Lock()
+_predictor_cache: OrderedDict[tuple[Path, str], Predictor] = OrderedDict()
+_predictor_cache_lock = threading.Lock()
 
 
-def open_model(model_id: str | None = None) -> Predictor:
+def get_predictor(model_id: str | None = None) -> Predictor:
     """Return the predictor of a saved model; the same one while the model stays the same.
 
     Parameters
@@ -183,12 +190,12 @@ def open_model(model_id: str | None = None) -> Predictor:
     ModelError
         There is no such model, or it is damaged.
     """
-    model = repository.load(model_id or repository.default_id())
+    model = repository.load(model_id or repository.get_default_id())
     key = (model.path, model.card_hash)
-    with _open_lock:
-        if key not in _open:
-            _open[key] = Predictor(model)
-        _open.move_to_end(key)
-        while len(_open) > KEPT_OPEN:
-            _open.popitem(last=False)
-        return _open[key]
+    with _predictor_cache_lock:
+        if key not in _predictor_cache:
+            _predictor_cache[key] = Predictor(model)
+        _predictor_cache.move_to_end(key)
+        while len(_predictor_cache) > MAX_OPEN_PREDICTORS:
+            _predictor_cache.popitem(last=False)
+        return _predictor_cache[key]

@@ -15,106 +15,108 @@ import numpy as np
 
 from spinefrac.errors import SpinefracError
 from spinefrac.evaluation import deferral
-from spinefrac.evaluation.deferral import ReferBand, Share
-from spinefrac.evaluation.predictive_values import Predictive, PredictiveValues
+from spinefrac.evaluation.deferral import AbstentionBand, Proportion
+from spinefrac.evaluation.predictive_values import PredictiveValueCalculator, PredictiveValues
 from spinefrac.records import Prediction
 from spinefrac.store.repository import SavedModel
 
 #: Rates of wrong answers that a page offers for the band.
-RATES = (0.02, 0.05, 0.1)
+ACCEPTABLE_ERROR_RATES = (0.02, 0.05, 0.1)
 
 #: Models whose doubt is kept in memory.
-_KEPT = 16
+_CACHE_SIZE = 16
 
 
 @dataclass(frozen=True)
-class Doubt:
+class UncertaintyProfile:
     """What is known of a model's errors, on N out-of-fold slices of G groups.
 
     Attributes
     ----------
     model : str
     threshold : float
-    slices, groups : int
+    n_slices, n_groups : int
         N and G.
-    observed : float
+    observed_prevalence : float
         Share of the N slices with a fracture.
     sensitivity, specificity : Share
         At the threshold.
-    predictive : Predictive
+    predictive_values : Predictive
         Gives the predictive values at a prevalence.
-    rate : float
+    acceptable_error_rate : float
         Of wrong answers outside the band.
-    band : ReferBand or None
+    abstention_band : ReferBand or None
         None where no answer can be shown to be that good.
     """
 
     model: str
     threshold: float
-    slices: int
-    groups: int
-    observed: float
-    sensitivity: Share
-    specificity: Share
-    predictive: Predictive
-    rate: float
-    band: ReferBand | None
+    n_slices: int
+    n_groups: int
+    observed_prevalence: float
+    sensitivity: Proportion
+    specificity: Proportion
+    predictive_values: PredictiveValueCalculator
+    acceptable_error_rate: float
+    abstention_band: AbstentionBand | None
 
-    def refers(self, probability: float) -> bool:
+    def needs_review(self, probability: float) -> bool:
         """Return whether a slice of this calibrated probability should go to a human."""
-        return self.band is None or self.band.refers(probability)
+        return self.abstention_band is None or self.abstention_band.needs_review(probability)
 
     def at_prevalence(self, prevalence: float) -> PredictiveValues:
         """Return the predictive values where this share of slices has a fracture."""
-        return self.predictive.at(prevalence)
+        return self.predictive_values.at_prevalence(prevalence)
 
     @property
     def guarantee(self) -> str:
         """Say what the band promises and under what condition, in one sentence."""
-        if self.band is None:
+        if self.abstention_band is None:
             return (
-                f"The {self.groups} patients of the training data are too few, or the answers on "
-                f"them too often wrong, to promise at most {100 * self.rate:g} % wrong answers "
+                f"The {self.n_groups} patients of the training data are too few, or the answers on "
+                f"them too often wrong, to promise at most {100 * self.acceptable_error_rate:g} % wrong answers "
                 "for any band: have every slice read."
             )
         return (
-            f"With {100 * self.band.confidence:g} % confidence at most {100 * self.rate:g} % of "
+            f"With {100 * self.abstention_band.confidence_level:g} % confidence at most {100 * self.acceptable_error_rate:g} % of "
             "the answers outside the band are wrong on slices of new patients who are like the "
-            f"{self.groups} the band was chosen on, scanned alike and with fractures as common; "
+            f"{self.n_groups} the band was chosen on, scanned alike and with fractures as common; "
             "it is a share over many patients and promises nothing for a single one."
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Disagreement:
+class EnsembleDisagreement:
     """How far the networks of an ensemble lie apart on one slice.
 
     Attributes
     ----------
     low, high : float
         The least and the most probable of their answers.
-    fracture, folds : int
+    n_fracture, n_folds : int
         How many of how many call it a fracture at the threshold.
     """
 
     low: float
     high: float
-    fracture: int
-    folds: int
+    n_fracture: int
+    n_folds: int
 
     @property
-    def united(self) -> bool:
+    def is_unanimous(self) -> bool:
         """Whether all networks call it the same."""
-        return self.fracture in (0, self.folds)
+        return self.n_fracture in (0, self.n_folds)
 
 
-def of(model: SavedModel, rate: float = deferral.RATE) -> Doubt:
+def uncertainty_profile(
+    model: SavedModel, acceptable_error_rate: float = deferral.DEFAULT_ACCEPTABLE_ERROR_RATE
+) -> UncertaintyProfile:
     """Return what is known of a model's errors; computed once for each model and rate.
 
     Parameters
     ----------
     model : SavedModel
-    rate : float
+    acceptable_error_rate : float
         Largest share of wrong answers outside the band, above 0 and below 0.5.
 
     Returns
@@ -126,21 +128,21 @@ def of(model: SavedModel, rate: float = deferral.RATE) -> Doubt:
     DatasetError
         The rate is out of range, or the out-of-fold answers cannot be measured.
     """
-    return _of(_ByHash(model), float(rate))
+    return _cached_profile(_ModelCacheKey(model), float(acceptable_error_rate))
 
 
-def disagreement(prediction: Prediction) -> Disagreement:
+def ensemble_disagreement(prediction: Prediction) -> EnsembleDisagreement:
     """Return how far the networks lie apart on one slice."""
     answers = np.asarray(prediction.fold_probabilities)
-    return Disagreement(
+    return EnsembleDisagreement(
         low=float(answers.min()),
         high=float(answers.max()),
-        fracture=int((answers >= prediction.threshold).sum()),
-        folds=len(answers),
+        n_fracture=int((answers >= prediction.threshold).sum()),
+        n_folds=len(answers),
     )
 
 
-class _ByHash:
+class _ModelCacheKey:
     """A model as a key of the cache: the same as another with the same card."""
 
     def __init__(self, model: SavedModel) -> None:
@@ -150,47 +152,53 @@ class _ByHash:
         return hash((self.model.path, self.model.card_hash))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByHash) and hash(self) == hash(other)
+        return isinstance(other, _ModelCacheKey) and hash(self) == hash(other)
 
 
-@lru_cache(_KEPT * len(RATES))
-def _of(key: _ByHash, rate: float) -> Doubt:
-    model, oof = key.model, key.model.oof()
+@lru_cache(_CACHE_SIZE * len(ACCEPTABLE_ERROR_RATES))
+def _cached_profile(key: _ModelCacheKey, acceptable_error_rate: float) -> UncertaintyProfile:
+    model, oof = key.model, key.model.load_out_of_fold()
     metrics, threshold = model.metrics, model.threshold
-    predictive = _predictive(key)
-    band = deferral.choose(oof.labels, oof.probabilities, oof.groups, threshold, rate=rate)
-    return Doubt(
+    predictive = _cached_predictive_values(key)
+    band = deferral.choose_abstention_band(
+        oof.labels,
+        oof.probabilities,
+        oof.groups,
+        threshold,
+        acceptable_error_rate=acceptable_error_rate,
+    )
+    return UncertaintyProfile(
         model=model.id,
         threshold=threshold,
-        slices=len(oof.labels),
-        groups=len(set(oof.groups.tolist())),
-        observed=predictive.observed,
-        sensitivity=_share(metrics.recall, metrics.ci.get("recall")),
-        specificity=_share(metrics.specificity, metrics.ci.get("specificity")),
-        predictive=predictive,
-        rate=rate,
-        band=band,
+        n_slices=len(oof.labels),
+        n_groups=len(set(oof.groups.tolist())),
+        observed_prevalence=predictive.observed_prevalence,
+        sensitivity=_to_proportion(metrics.recall, metrics.ci.get("recall")),
+        specificity=_to_proportion(metrics.specificity, metrics.ci.get("specificity")),
+        predictive_values=predictive,
+        acceptable_error_rate=acceptable_error_rate,
+        abstention_band=band,
     )
 
 
-@lru_cache(_KEPT)
-def _predictive(key: _ByHash) -> Predictive:
-    oof = key.model.oof()
-    return Predictive(oof.labels, oof.probabilities, oof.groups, key.model.threshold)
+@lru_cache(_CACHE_SIZE)
+def _cached_predictive_values(key: _ModelCacheKey) -> PredictiveValueCalculator:
+    oof = key.model.load_out_of_fold()
+    return PredictiveValueCalculator(oof.labels, oof.probabilities, oof.groups, key.model.threshold)
 
 
-def _share(value: float | None, interval: tuple[float, float] | None) -> Share:
-    return Share(float("nan") if value is None else value, interval)
+def _to_proportion(value: float | None, interval: tuple[float, float] | None) -> Proportion:
+    return Proportion(float("nan") if value is None else value, interval)
 
 
-def prepare(model: SavedModel) -> None:
+def precompute_profile(model: SavedModel) -> None:
     """Begin to compute it beside, so that it is there when the first slice has been chosen.
 
-    What goes wrong is left to `of`, which meets it again and says so.
+    What goes wrong is left to `uncertainty_profile`, which meets it again and says so.
     """
 
     def work() -> None:
         with suppress(SpinefracError):
-            of(model)
+            uncertainty_profile(model)
 
     threading.Thread(target=work, name="doubt", daemon=True).start()

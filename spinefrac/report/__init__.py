@@ -7,6 +7,6 @@ and the evaluations kept with it, so that the same model gives the same report.
 
 from __future__ import annotations
 
-from spinefrac.report.model_report import report
+from spinefrac.report.model_report import build_model_report
 
-__all__ = ["report"]
+__all__ = ["build_model_report"]

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spinefrac.evaluation.operating_point import CHOSEN_HERE
+from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
 
 #: Stands where the run cannot know.
-AUTHORS = "For the authors."
+AUTHOR_PLACEHOLDER = "For the authors."
 
-#: Number, what is asked, and what answers it (a key of `facts`); None is for the authors.
-CLAIM = (
+#: Number, what is asked, and what answers it (a key of `collect_facts`); None is for the authors.
+CLAIM_ITEMS = (
     ("1", "Title names the kind of AI", "kind"),
     ("2", "Structured abstract", None),
     ("3", "Background, intended use and clinical role", None),
@@ -68,7 +68,7 @@ CLAIM = (
     ("44", "Funding and the role of funders", None),
 )
 
-TRIPOD = (
+TRIPOD_ITEMS = (
     ("1", "Title: model, population and outcome", None),
     ("2", "Abstract by TRIPOD+AI for Abstracts", None),
     ("3a", "Healthcare context and rationale", None),
@@ -124,21 +124,23 @@ TRIPOD = (
 )
 
 
-def fill(
+def fill_checklist(
     items: Sequence[tuple[str, str, str | None]], facts: dict[str, str]
 ) -> tuple[tuple[str, str, str], ...]:
     """Return (number, item, answer) of every item of a checklist."""
-    return tuple((number, item, facts[key] if key else AUTHORS) for number, item, key in items)
+    return tuple(
+        (number, item, facts[key] if key else AUTHOR_PLACEHOLDER) for number, item, key in items
+    )
 
 
-def facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str]:
+def collect_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str]:
     """Return what the run knows, by the keys that the checklists use.
 
     Of an imported model it knows the file and what was measured on other data.
     """
-    if not model.measured:
-        asked = {key for _, _, key in (*CLAIM, *TRIPOD) if key}
-        return {**dict.fromkeys(asked, AUTHORS), **_imported_facts(model, evaluations)}
+    if not model.has_out_of_fold:
+        asked = {key for _, _, key in (*CLAIM_ITEMS, *TRIPOD_ITEMS) if key}
+        return {**dict.fromkeys(asked, AUTHOR_PLACEHOLDER), **_imported_facts(model, evaluations)}
     return {**_data_facts(model), **_method_facts(model), **_result_facts(model, evaluations)}
 
 
@@ -151,9 +153,9 @@ def _imported_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dic
         "authors.",
         "output": f"A slice is called a fracture from {model.threshold:.4f} "
         f"({card.operating_point.rule}).",
-        "uncertainty": _UNCERTAINTY,
-        "metrics": _METRICS,
-        "external": _external(evaluations) or "Not done. For the authors.",
+        "uncertainty": _UNCERTAINTY_TEXT,
+        "metrics": _METRICS_TEXT,
+        "external": _describe_external_evaluations(evaluations) or "Not done. For the authors.",
         "protocol": f"card.json of {model.id}, SHA-256 {model.card_hash[:16]}; training: for the "
         "authors.",
         "limitations": "Training data and out-of-fold performance are not known to this report; "
@@ -161,17 +163,17 @@ def _imported_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dic
     }
 
 
-_UNCERTAINTY = "95 % intervals from a bootstrap that resamples whole groups."
-_METRICS = (
+_UNCERTAINTY_TEXT = "95 % intervals from a bootstrap that resamples whole groups."
+_METRICS_TEXT = (
     "AUC, average precision, sensitivity, specificity, precision, accuracy, F1, Matthews "
     "correlation, Brier score, log loss, calibration error; calibration and decision curves."
 )
 
 
-def _external(evaluations: Sequence[Evaluation]) -> str:
+def _describe_external_evaluations(evaluations: Sequence[Evaluation]) -> str:
     return "; ".join(
-        f"{entry.folder}: AUC {rate(entry.metrics, 'auc')} on {entry.metrics.n} slices"
-        + (" (overlaps with the training data)" if entry.seen.leaky else "")
+        f"{entry.folder}: AUC {format_metric(entry.metrics, 'auc')} on {entry.metrics.n} slices"
+        + (" (overlaps with the training data)" if entry.seen.has_leakage else "")
         for entry in evaluations
     )
 
@@ -196,11 +198,11 @@ def _data_facts(model: SavedModel) -> dict[str, str]:
         "size": f"{data.groups} groups with {data.images} slices were available; why these: for "
         "the authors.",
         "imbalance": f"{100 * prevalence:.1f} % of the slices show a fracture; "
-        f"{_class_weights(model)}; probabilities are calibrated at this prevalence.",
+        f"{_describe_class_weights(model)}; probabilities are calibrated at this prevalence.",
     }
 
 
-def _class_weights(model: SavedModel) -> str:
+def _describe_class_weights(model: SavedModel) -> str:
     """Return what training did about the rarer class."""
     weighted = model.card.settings.get("class_weights")
     if weighted is None:
@@ -226,10 +228,10 @@ def _method_facts(model: SavedModel) -> dict[str, str]:
         f"{card.settings.get('seed', 'not kept')}.",
         "training": f"{settings}.",
         "selection": "Epochs and weights were not selected on slices that are scored; the model of "
-        f"every fold is part of the ensemble, and none was updated afterwards. {CHOSEN_HERE}",
+        f"every fold is part of the ensemble, and none was updated afterwards. {THRESHOLD_OPTIMISM_NOTE}",
         "ensemble": f"Mean of the logits of {len(card.folds)} fold networks.",
-        "metrics": _METRICS,
-        "uncertainty": _UNCERTAINTY,
+        "metrics": _METRICS_TEXT,
+        "uncertainty": _UNCERTAINTY_TEXT,
         "explanation": "Exact class activation maps in logit units, from the network's last "
         "feature map.",
         "output": f"Probability sigmoid(mean logit / {model.temperature:.3f}); a slice is called a "
@@ -250,13 +252,17 @@ def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[
     return {
         "internal": f"Out-of-fold answers on all {metrics.n} slices, each by the network that had "
         "not seen the patient.",
-        "external": _external(evaluations) or "Not done. For the authors.",
-        "performance": f"AUC {rate(metrics, 'auc')}; Brier score {rate(metrics, 'brier')}; see "
+        "external": _describe_external_evaluations(evaluations) or "Not done. For the authors.",
+        "performance": f"AUC {format_metric(metrics, 'auc')}; Brier score {format_metric(metrics, 'brier')}; see "
         "Metrics. "
-        + ("By property of the files: see Subgroups. " if model.oof().subgroups else "")
+        + (
+            "By property of the files: see Subgroups. "
+            if model.load_out_of_fold().subgroups
+            else ""
+        )
         + "Subgroups of patients: for the authors.",
-        "diagnostic": f"Sensitivity {rate(metrics, 'recall')}, specificity "
-        f"{rate(metrics, 'specificity')} at the threshold.",
+        "diagnostic": f"Sensitivity {format_metric(metrics, 'recall')}, specificity "
+        f"{format_metric(metrics, 'specificity')} at the threshold.",
         "failures": "The worst errors are listed under Failure cases; their causes: for the "
         "authors.",
         "folds": f"AUC of the folds {min(aucs):.3f} to {max(aucs):.3f}."
@@ -269,7 +275,7 @@ def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[
     }
 
 
-def rate(metrics: object, name: str) -> str:
+def format_metric(metrics: object, name: str) -> str:
     """Return a metric with its interval as text."""
     value = getattr(metrics, name)
     interval = getattr(metrics, "ci").get(name)  # noqa: B009 - of any record of metrics

@@ -31,7 +31,7 @@ class Paragraph:
 class Table:
     """Rows under a head; `widths` are shares of the line that add up to 1."""
 
-    head: tuple[str, ...]
+    header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     widths: tuple[float, ...]
 
@@ -45,13 +45,13 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageGrid:
     """RGB pictures, uint8 (H, W, 3), side by side, each with its own caption."""
 
-    pictures: tuple[tuple[npt.NDArray[np.uint8], str], ...]
+    images: tuple[tuple[npt.NDArray[np.uint8], str], ...]
 
 
-Block = Heading | Paragraph | Table | Figure | Pictures
+Element = Heading | Paragraph | Table | Figure | ImageGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +59,4 @@ class Document:
     """A report: its title and its blocks in order."""
 
     title: str
-    blocks: tuple[Block, ...]
+    elements: tuple[Element, ...]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.evaluation.curves import Band, CalibrationBin, DecisionCurve
+from spinefrac.evaluation.curves import CalibrationBin, CurveBand, DecisionCurve
 from spinefrac.records import CLASS_NAMES, EpochRecord
-from spinefrac.viz.metrics import MARK_COLOUR, MODEL_COLOURS, REFERENCE_COLOUR
+from spinefrac.viz.metrics import ACCENT_COLOUR, MODEL_COLOURS, REFERENCE_COLOUR
 
 if TYPE_CHECKING:
     from reportlab.graphics.shapes import Drawing
@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 WIDTH, HEIGHT = 245.0, 215.0  # points
 _LEFT, _BOTTOM, _RIGHT, _TOP = 40.0, 34.0, 8.0, 8.0
 _FONT = "Helvetica"
-_STEPS = 400
+_CURVE_RESOLUTION = 400
 
 
 class Plot:
@@ -44,7 +44,7 @@ class Plot:
         self._shapes = shapes
         self.drawing: Drawing = shapes.Drawing(WIDTH, HEIGHT)
         self.x_range, self.y_range = x_range, y_range
-        self._axes(x_title, y_title)
+        self._draw_axes(x_title, y_title)
 
     def _x(self, value: float) -> float:
         low, high = self.x_range
@@ -55,13 +55,16 @@ class Plot:
         value = min(max(value, low), high)
         return _BOTTOM + (value - low) / (high - low) * (HEIGHT - _BOTTOM - _TOP)
 
-    def _axes(self, x_title: str, y_title: str) -> None:
-        for ticks, across in ((_ticks(*self.x_range), True), (_ticks(*self.y_range), False)):
+    def _draw_axes(self, x_title: str, y_title: str) -> None:
+        for ticks, across in (
+            (_tick_positions(*self.x_range), True),
+            (_tick_positions(*self.y_range), False),
+        ):
             for tick in ticks:
                 x = self._x(tick) if across else _LEFT
                 y = _BOTTOM if across else self._y(tick)
                 end = (x, HEIGHT - _TOP) if across else (WIDTH - _RIGHT, y)
-                self._add("Line", x, y, *end, strokeColor="#d9dee3", strokeWidth=0.5)
+                self._add_shape("Line", x, y, *end, strokeColor="#d9dee3", strokeWidth=0.5)
                 text = f"{tick:g}"
                 at = (x, y - 11) if across else (x - 4, y - 2.5)
                 self.text(*at, text, anchor="middle" if across else "end")
@@ -72,7 +75,7 @@ class Plot:
         rotated.transform = (0, 1, -1, 0, 11, (_BOTTOM + HEIGHT - _TOP) / 2)
         self.drawing.add(rotated)
 
-    def _add(self, shape: str, *arguments: object, **style: object) -> None:
+    def _add_shape(self, shape: str, *arguments: object, **style: object) -> None:
         from reportlab.lib.colors import HexColor
 
         colours = {
@@ -99,14 +102,14 @@ class Plot:
         dash: Sequence[float] | None = None,
     ) -> None:
         """Draw a curve; points closer than a hair's breadth are left out."""
-        keep = _thinned(np.asarray(x), np.asarray(y), self.x_range, self.y_range)
+        keep = _thin_curve(np.asarray(x), np.asarray(y), self.x_range, self.y_range)
         flat = [v for i in keep for v in (self._x(float(x[i])), self._y(float(y[i])))]
         style = {"strokeColor": colour, "strokeWidth": width}
         if dash:
             style["strokeDashArray"] = list(dash)
-        self._add("PolyLine", flat, **style)
+        self._add_shape("PolyLine", flat, **style)
 
-    def area(self, x: FloatArray, low: FloatArray, high: FloatArray, colour: str) -> None:
+    def fill_between(self, x: FloatArray, low: FloatArray, high: FloatArray, colour: str) -> None:
         """Fill between two curves."""
         from reportlab.lib.colors import HexColor
 
@@ -117,16 +120,18 @@ class Plot:
         from reportlab.lib.colors import Color
 
         flat = [value for point in (*there, *back) for value in point]
-        self._add("Polygon", flat, fillColor=Color(*pale), strokeColor=None)
+        self._add_shape("Polygon", flat, fillColor=Color(*pale), strokeColor=None)
 
     def mark(self, x: float, y: float, colour: str, size: float = 3.0) -> None:
         """Draw a dot."""
-        self._add("Circle", self._x(x), self._y(y), size, fillColor=colour, strokeColor=colour)
+        self._add_shape(
+            "Circle", self._x(x), self._y(y), size, fillColor=colour, strokeColor=colour
+        )
 
     def bar(self, left: float, right: float, height: float, colour: str) -> None:
         """Draw a bar from the bottom of the plot."""
         x, top = self._x(left), self._y(height)
-        self._add(
+        self._add_shape(
             "Rect",
             x,
             _BOTTOM,
@@ -136,71 +141,81 @@ class Plot:
             strokeColor=None,
         )
 
-    def legend(self, entries: Sequence[tuple[str, str]], right: bool = True) -> None:
+    def legend(self, entries: Sequence[tuple[str, str]], align_right: bool = True) -> None:
         """Name colours in the upper corner, each a line."""
         for row, (name, colour) in enumerate(entries):
             y = HEIGHT - _TOP - 10 - 10 * row
-            x = WIDTH - _RIGHT - 84 if right else _LEFT + 8
-            self._add("Rect", x, y, 8, 5, fillColor=colour, strokeColor=None)
+            x = WIDTH - _RIGHT - 84 if align_right else _LEFT + 8
+            self._add_shape("Rect", x, y, 8, 5, fillColor=colour, strokeColor=None)
             self.text(x + 12, y - 0.5, name)
 
 
-def rates(
+def plot_rate_curve(
     x: FloatArray,
     y: FloatArray,
-    titles: tuple[str, str],
-    chance: tuple[float, float],
-    band: Band | None,
-    point: tuple[float, float] | None,
+    axis_titles: tuple[str, str],
+    chance_level: tuple[float, float],
+    band: CurveBand | None,
+    operating_point: tuple[float, float] | None,
 ) -> Drawing:
-    """Return a ROC or precision-recall curve; `chance` is its height at 0 and at 1."""
-    plot = Plot(*titles)
+    """Return a ROC or precision-recall curve; `chance_level` is its height at 0 and at 1."""
+    plot = Plot(*axis_titles)
     if band is not None:
-        plot.area(band.x, band.low, band.high, MODEL_COLOURS[0])
-    plot.line(np.array([0.0, 1.0]), np.array(chance), REFERENCE_COLOUR, width=0.8, dash=(2, 2))
+        plot.fill_between(band.x, band.low, band.high, MODEL_COLOURS[0])
+    plot.line(
+        np.array([0.0, 1.0]), np.array(chance_level), REFERENCE_COLOUR, width=0.8, dash=(2, 2)
+    )
     plot.line(x, y, MODEL_COLOURS[0])
-    if point is not None:
-        plot.mark(*point, MARK_COLOUR, 3.5)
+    if operating_point is not None:
+        plot.mark(*operating_point, ACCENT_COLOUR, 3.5)
     return plot.drawing
 
 
-def calibration(bins: Sequence[CalibrationBin]) -> Drawing:
+def plot_calibration_curve(bins: Sequence[CalibrationBin]) -> Drawing:
     """Return observed against predicted shares with their intervals."""
     plot = Plot("predicted probability", "observed share of fractures")
     unit = np.array([0.0, 1.0])
     plot.line(unit, unit, REFERENCE_COLOUR, width=0.8, dash=(2, 2))
-    x = np.array([entry.predicted for entry in bins])
-    plot.line(x, np.array([entry.observed for entry in bins]), MODEL_COLOURS[0], width=1)
+    x = np.array([entry.mean_predicted_probability for entry in bins])
+    plot.line(
+        x, np.array([entry.fraction_of_positives for entry in bins]), MODEL_COLOURS[0], width=1
+    )
     for entry in bins:
         if entry.interval:
             whisker = np.array(entry.interval)
-            plot.line(np.full(2, entry.predicted), whisker, MODEL_COLOURS[0], width=0.8)
-        plot.mark(entry.predicted, entry.observed, MODEL_COLOURS[0], 2.5)
+            plot.line(
+                np.full(2, entry.mean_predicted_probability), whisker, MODEL_COLOURS[0], width=0.8
+            )
+        plot.mark(
+            entry.mean_predicted_probability, entry.fraction_of_positives, MODEL_COLOURS[0], 2.5
+        )
     return plot.drawing
 
 
-def decision(curve: DecisionCurve) -> Drawing:
+def plot_decision_curve(curve: DecisionCurve) -> Drawing:
     """Return the net benefit of acting on the model, on all and on none."""
-    top = max(0.05, float(curve.model.max()) * 1.1)
+    top = max(0.05, float(curve.net_benefit.max()) * 1.1)
     plot = Plot("threshold probability", "net benefit", y_range=(-0.2 * top, top))
     if np.isfinite(curve.low).all():
-        plot.area(curve.thresholds, curve.low, curve.high, MODEL_COLOURS[0])
+        plot.fill_between(curve.thresholds, curve.low, curve.high, MODEL_COLOURS[0])
     inside = curve.treat_all >= -0.2 * top
     if inside.any():
         x, y = curve.thresholds[inside], curve.treat_all[inside]
-        plot.line(x, y, MARK_COLOUR, width=1, dash=(4, 2))
+        plot.line(x, y, ACCENT_COLOUR, width=1, dash=(4, 2))
     plot.line(curve.thresholds, np.zeros(len(curve.thresholds)), REFERENCE_COLOUR, width=0.8)
-    plot.line(curve.thresholds, curve.model, MODEL_COLOURS[0])
+    plot.line(curve.thresholds, curve.net_benefit, MODEL_COLOURS[0])
     plot.legend(
-        [("model", MODEL_COLOURS[0]), ("act on all", MARK_COLOUR), ("none", REFERENCE_COLOUR)]
+        [("model", MODEL_COLOURS[0]), ("act on all", ACCENT_COLOUR), ("none", REFERENCE_COLOUR)]
     )
     return plot.drawing
 
 
-def histogram(labels: npt.NDArray[np.int64], scores: FloatArray, threshold: float) -> Drawing:
+def plot_score_histogram(
+    y_true: npt.NDArray[np.int64], y_score: FloatArray, threshold: float
+) -> Drawing:
     """Return how probabilities of both classes are distributed."""
     edges = np.linspace(0, 1, 21)
-    counts = [np.histogram(scores[labels == label], edges)[0] for label in (0, 1)]
+    counts = [np.histogram(y_score[y_true == label], edges)[0] for label in (0, 1)]
     top = float(max(part.max() for part in counts)) * 1.15 or 1.0
     plot = Plot("probability of fracture", "slices", y_range=(0.0, top))
     half = 0.022
@@ -209,11 +224,11 @@ def histogram(labels: npt.NDArray[np.int64], scores: FloatArray, threshold: floa
             start = float(left) + 0.003 + half * label
             plot.bar(start, start + half, float(count), MODEL_COLOURS[label])
     plot.line(np.full(2, threshold), np.array([0.0, top]), REFERENCE_COLOUR, width=1, dash=(2, 2))
-    plot.legend(list(zip(CLASS_NAMES, MODEL_COLOURS, strict=False)), right=threshold < 0.5)
+    plot.legend(list(zip(CLASS_NAMES, MODEL_COLOURS, strict=False)), align_right=threshold < 0.5)
     return plot.drawing
 
 
-def training(history: Sequence[EpochRecord]) -> Drawing:
+def plot_training_history(history: Sequence[EpochRecord]) -> Drawing:
     """Return the loss of every fold, trained on and held out."""
     values = [v for r in history for v in (r.loss, r.val_loss) if np.isfinite(v)]
     last = max(record.epoch for record in history)
@@ -230,7 +245,7 @@ def training(history: Sequence[EpochRecord]) -> Drawing:
     return plot.drawing
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def _tick_positions(low: float, high: float) -> list[float]:
     """Return about five round numbers within a range."""
     rough = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(rough))
@@ -241,12 +256,12 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(float(step * n), 10) + 0.0 for n in np.arange(first, last + 1)]
 
 
-def _thinned(
+def _thin_curve(
     x: FloatArray, y: FloatArray, x_range: tuple[float, float], y_range: tuple[float, float]
 ) -> npt.NDArray[np.int64]:
     cells = np.stack(
         [
-            np.round((values - low) / (high - low) * _STEPS)
+            np.round((values - low) / (high - low) * _CURVE_RESOLUTION)
             for values, (low, high) in ((x, x_range), (y, y_range))
         ]
     )

@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from html import escape
 
-from spinefrac.report.elements import Block, Document, Figure, Heading, Paragraph, Pictures, Table
+from spinefrac.report.elements import (
+    Document,
+    Element,
+    Figure,
+    Heading,
+    ImageGrid,
+    Paragraph,
+    Table,
+)
 from spinefrac.viz import heatmap
 
-_STYLE = """
+_CSS = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d262f; background: #fff; margin: 0 auto;
   max-width: 56rem; padding: 2rem 1.25rem 4rem; }
@@ -43,42 +51,42 @@ def render(document: Document) -> bytes:
     """
     body = [f"<h1>{escape(document.title)}</h1>"]
     open_figures = False
-    for block in document.blocks:
+    for block in document.elements:
         if isinstance(block, Figure) != open_figures:
             body.append('<div class="figures">' if not open_figures else "</div>")
             open_figures = not open_figures
-        body.append(_block(block))
+        body.append(_element_html(block))
     if open_figures:
         body.append("</div>")
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(document.title)}</title><style>{_STYLE}</style></head>\n<body>"
+        f"<title>{escape(document.title)}</title><style>{_CSS}</style></head>\n<body>"
         + "\n".join(body)
         + "</body></html>\n"
     )
     return text.encode("utf-8", "replace")
 
 
-def _block(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"<h2>{escape(block.text)}</h2>"
-    if isinstance(block, Paragraph):
-        return f"<p{' class=warning' if block.warning else ''}>{escape(block.text)}</p>"
-    if isinstance(block, Table):
-        return _table(block)
-    if isinstance(block, Figure):
-        return f"<figure>{_svg(block)}<figcaption>{escape(block.caption)}</figcaption></figure>"
-    return _pictures(block)
+def _element_html(element: Element) -> str:
+    if isinstance(element, Heading):
+        return f"<h2>{escape(element.text)}</h2>"
+    if isinstance(element, Paragraph):
+        return f"<p{' class=warning' if element.warning else ''}>{escape(element.text)}</p>"
+    if isinstance(element, Table):
+        return _table(element)
+    if isinstance(element, Figure):
+        return f"<figure>{_svg(element)}<figcaption>{escape(element.caption)}</figcaption></figure>"
+    return _image_grid_html(element)
 
 
 def _table(block: Table) -> str:
     columns = "".join(f'<col style="width:{100 * width:.1f}%">' for width in block.widths)
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in block.head)
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in block.header)
     rows = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in block.rows
     )
-    titled = f"<thead><tr>{head}</tr></thead>" if any(block.head) else ""
+    titled = f"<thead><tr>{head}</tr></thead>" if any(block.header) else ""
     return f"<table><colgroup>{columns}</colgroup>{titled}<tbody>{rows}</tbody></table>"
 
 
@@ -94,10 +102,10 @@ def _svg(block: Figure) -> str:
     return re.sub(r"<svg\b", f'<svg role="img" aria-label="{escape(block.caption)}"', text, count=1)
 
 
-def _pictures(block: Pictures) -> str:
+def _image_grid_html(block: ImageGrid) -> str:
     shown = "".join(
-        f'<figure><img src="{heatmap.data_url(picture, longest=384)}" alt="{escape(caption)}">'
+        f'<figure><img src="{heatmap.encode_data_url(picture, max_side=384)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
-        for picture, caption in block.pictures
+        for picture, caption in block.images
     )
     return f'<div class="pictures">{shown}</div>'

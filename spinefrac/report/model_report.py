@@ -12,19 +12,27 @@ from spinefrac.evaluation import curves, subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.report import checklists
-from spinefrac.report.checklists import rate
-from spinefrac.report.elements import Block, Document, Figure, Heading, Paragraph, Pictures, Table
+from spinefrac.report.checklists import format_metric
+from spinefrac.report.elements import (
+    Document,
+    Element,
+    Figure,
+    Heading,
+    ImageGrid,
+    Paragraph,
+    Table,
+)
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
 
 #: Worst errors that are listed, and how many of them are shown as pictures.
-MOST_FAILURES = 24
-MOST_PICTURES = 12
+MAX_FAILURES = 24
+MAX_FAILURE_IMAGES = 12
 #: Values of a property up to which its subgroups are measured.
-MOST_PARTS = 20
+MAX_SUBGROUPS = 20
 
-TITLES = {
+METRIC_TITLES = {
     "auc": "AUC",
     "average_precision": "Average precision",
     "recall": "Sensitivity (recall)",
@@ -40,13 +48,13 @@ TITLES = {
 }
 
 
-def report(model: SavedModel, data: Path | None = None) -> Document:
+def build_model_report(model: SavedModel, data_folder: Path | None = None) -> Document:
     """Gather everything that is known of a saved model.
 
     Parameters
     ----------
     model : SavedModel
-    data : Path, optional
+    data_folder : Path, optional
         The folder it was trained on; then its failures are shown as pictures.
 
     Returns
@@ -59,41 +67,46 @@ def report(model: SavedModel, data: Path | None = None) -> Document:
     and holds what it got right on the folders it was measured on.
     """
     kept = evaluations.list_evaluations(model)
-    known = checklists.facts(model, kept)
-    own: list[Block] = _origin(model)
-    if model.measured:
-        own = [*_data(model), *_method(known), *_metrics(model), *_subgroups(model)]
-        own += _curves(model)
-    blocks: list[Block] = [
+    known = checklists.collect_facts(model, kept)
+    own: list[Element] = _origin_section(model)
+    if model.has_out_of_fold:
+        own = [
+            *_data_section(model),
+            *_method_section(known),
+            *_metrics_section(model),
+            *_subgroups_section(model),
+        ]
+        own += _curves_section(model)
+    blocks: list[Element] = [
         Paragraph(NOT_A_MEDICAL_DEVICE, warning=True),
-        *_summary(model),
+        *_summary_section(model),
         *own,
-        *_external(model, kept),
-        *(_failures(model, data) if model.measured else []),
-        *_checklist("CLAIM 2024", checklists.CLAIM, known),
-        *_checklist("TRIPOD+AI", checklists.TRIPOD, known),
+        *_external_section(model, kept),
+        *(_failures_section(model, data_folder) if model.has_out_of_fold else []),
+        *_checklist_section("CLAIM 2024", checklists.CLAIM_ITEMS, known),
+        *_checklist_section("TRIPOD+AI", checklists.TRIPOD_ITEMS, known),
     ]
     return Document(f"Report on the model {model.id}", tuple(blocks))
 
 
-def _summary(model: SavedModel) -> list[Block]:
+def _summary_section(model: SavedModel) -> list[Element]:
     card = model.card
-    lines: list[Block] = [Paragraph(card.note)] if card.note else []
-    if not model.measured:
+    lines: list[Element] = [Paragraph(card.note)] if card.note else []
+    if not model.has_out_of_fold:
         return lines
     metrics = model.metrics
     lines.append(
         Paragraph(
             f"Saved {card.created}. Out-of-fold on {metrics.n} slices of {metrics.groups} groups: "
-            f"AUC {rate(metrics, 'auc')}; at the threshold {model.threshold:.3f} sensitivity "
-            f"{rate(metrics, 'recall')} and specificity {rate(metrics, 'specificity')}. Values in "
+            f"AUC {format_metric(metrics, 'auc')}; at the threshold {model.threshold:.3f} sensitivity "
+            f"{format_metric(metrics, 'recall')} and specificity {format_metric(metrics, 'specificity')}. Values in "
             "brackets are 95 % intervals; whole groups were resampled."
         )
     )
     return lines + [Paragraph(note, warning=True) for note in metrics.notes]
 
 
-def _origin(model: SavedModel) -> list[Block]:
+def _origin_section(model: SavedModel) -> list[Element]:
     """Say of an imported model what is known of it, and what is not."""
     card = model.card
     rows = [
@@ -116,7 +129,7 @@ def _origin(model: SavedModel) -> list[Block]:
     ]
 
 
-def _data(model: SavedModel) -> list[Block]:
+def _data_section(model: SavedModel) -> list[Element]:
     data, verdict = model.data, model.card.audit_verdict
     rows = (
         ("Slices", f"{data.images}"),
@@ -140,7 +153,7 @@ def _data(model: SavedModel) -> list[Block]:
     ]
 
 
-def _method(known: dict[str, str]) -> list[Block]:
+def _method_section(facts: dict[str, str]) -> list[Element]:
     keys = {
         "model": "Network",
         "preprocessing": "Preprocessing",
@@ -154,15 +167,15 @@ def _method(known: dict[str, str]) -> list[Block]:
         "uncertainty": "Intervals",
         "software": "Software",
     }
-    rows = tuple((title, known[key]) for key, title in keys.items())
+    rows = tuple((title, facts[key]) for key, title in keys.items())
     return [Heading("Method"), Table(("", ""), rows, (0.2, 0.8))]
 
 
-def _metrics(model: SavedModel) -> list[Block]:
+def _metrics_section(model: SavedModel) -> list[Element]:
     metrics = model.metrics
     (tn, fp), (fn, tp) = metrics.confusion_matrix
     folds = tuple(
-        (f"{f.fold + 1}", f"{f.images}", f"{f.groups}", _number(f.auc), f"{f.epochs}")
+        (f"{f.fold + 1}", f"{f.images}", f"{f.groups}", _format_number(f.auc), f"{f.epochs}")
         for f in model.card.folds
     )
     return [
@@ -180,14 +193,14 @@ def _metrics(model: SavedModel) -> list[Block]:
     ]
 
 
-def _subgroups(model: SavedModel) -> list[Block]:
+def _subgroups_section(model: SavedModel) -> list[Element]:
     """Return metrics by scanner, size and series, where the slices differ in them."""
-    oof = model.oof()
-    blocks: list[Block] = []
+    oof = model.load_out_of_fold()
+    blocks: list[Element] = []
     for column, values in oof.subgroups.items():
-        if not 2 <= len(set(values)) <= MOST_PARTS:
+        if not 2 <= len(set(values)) <= MAX_SUBGROUPS:
             continue
-        measured = subgroups.by_part(
+        measured = subgroups.metrics_by_subgroup(
             oof.labels, oof.probabilities, oof.groups, np.array(values), model.threshold
         )
         rows = tuple(
@@ -195,7 +208,7 @@ def _subgroups(model: SavedModel) -> list[Block]:
                 name,
                 f"{part.n}",
                 f"{sum(part.confusion_matrix[1])}",
-                *(rate(part, metric) for metric in ("auc", "recall", "specificity")),
+                *(format_metric(part, metric) for metric in ("auc", "recall", "specificity")),
             )
             for name, part in measured.items()
         )
@@ -206,47 +219,52 @@ def _subgroups(model: SavedModel) -> list[Block]:
 
 def _metric_rows(metrics: Metrics) -> tuple[tuple[str, str, str], ...]:
     rows = []
-    for name, title in TITLES.items():
+    for name, title in METRIC_TITLES.items():
         interval = metrics.ci.get(name)
         span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "none"
-        rows.append((title, _number(getattr(metrics, name)), span))
+        rows.append((title, _format_number(getattr(metrics, name)), span))
     return tuple(rows)
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.3f}"
 
 
-def _curves(model: SavedModel) -> list[Block]:
+def _curves_section(model: SavedModel) -> list[Element]:
     """Return the figures that the answers define; what they do not is said."""
     from spinefrac.report import figures
 
-    oof, history, metrics = model.oof(), model.history(), model.metrics
+    oof, history, metrics = model.load_out_of_fold(), model.load_history(), model.metrics
     y, p, g = oof.labels, oof.probabilities, oof.groups
-    blocks: list[Block] = [Heading("Curves, out-of-fold")]
+    blocks: list[Element] = [Heading("Curves, out-of-fold")]
     try:
-        roc, band = curves.roc(y, p), curves.roc_band(y, p, oof.folds)
+        roc, band = curves.roc_curve(y, p), curves.roc_curve_band(y, p, oof.folds)
         here = metrics.recall, metrics.specificity, metrics.precision
         point = None if None in here[:2] else (1 - (here[1] or 0.0), here[0] or 0.0)
-        drawing = figures.rates(
+        drawing = figures.plot_rate_curve(
             roc.false_positive_rate,
-            roc.sensitivity,
+            roc.true_positive_rate,
             ("share of normal slices called a fracture", "sensitivity"),
             (0.0, 1.0),
             band,
             point,
         )
         blocks.append(Figure(drawing, "ROC curve; band: folds, mean ± 1 SD; dot: the threshold."))
-        pr, band = curves.precision_recall(y, p), curves.precision_recall_band(y, p, oof.folds)
+        pr, band = (
+            curves.precision_recall_curve(y, p),
+            curves.precision_recall_curve_band(y, p, oof.folds),
+        )
         share = float(y.mean())
         point = None if None in here else (here[0] or 0.0, here[2] or 0.0)
         titles = ("sensitivity (recall)", "precision")
-        drawing = figures.rates(pr.recall, pr.precision, titles, (share, share), band, point)
+        drawing = figures.plot_rate_curve(
+            pr.recall, pr.precision, titles, (share, share), band, point
+        )
         blocks.append(Figure(drawing, "Precision and recall; dotted: precision of chance."))
     except DatasetError as error:
         blocks.append(Paragraph(str(error), warning=True))
     try:
-        test = curves.spiegelhalter(y, p, g)
+        test = curves.spiegelhalter_test(y, p, g)
         said = (
             f" Spiegelhalter's test over groups: z = {test.z_groups:.2f}, p = {test.p_groups:.3f}."
         )
@@ -254,26 +272,30 @@ def _curves(model: SavedModel) -> list[Block]:
         said = ""
     blocks += [
         Figure(
-            figures.calibration(curves.calibration(y, p, g)),
+            figures.plot_calibration_curve(curves.calibration_curve(y, p, g)),
             f"Calibration, with 95 % intervals over groups.{said}",
         ),
         Figure(
-            figures.decision(curves.decision_curve(y, p, g)),
+            figures.plot_decision_curve(curves.decision_curve(y, p, g)),
             "Decision curve: net benefit in found fractures a slice, with 95 % interval.",
         ),
-        Figure(figures.histogram(y, p, model.threshold), "Probabilities by class."),
+        Figure(figures.plot_score_histogram(y, p, model.threshold), "Probabilities by class."),
     ]
     if history:
-        blocks.append(Figure(figures.training(history), "Loss of each fold over its training."))
+        blocks.append(
+            Figure(figures.plot_training_history(history), "Loss of each fold over its training.")
+        )
     return blocks
 
 
-def _external(model: SavedModel, kept: Sequence[Evaluation]) -> list[Block]:
-    blocks: list[Block] = [Heading("On other data")]
-    if not kept:
+def _external_section(
+    model: SavedModel, external_evaluations: Sequence[Evaluation]
+) -> list[Element]:
+    blocks: list[Element] = [Heading("On other data")]
+    if not external_evaluations:
         return [*blocks, Paragraph("The model was not measured on other data.", warning=True)]
-    for entry in kept:
-        said = entry.seen.sentence(entry.metrics.n)
+    for entry in external_evaluations:
+        said = entry.seen.describe(entry.metrics.n)
         blocks.append(
             Paragraph(
                 f"{entry.folder}: {entry.metrics.n} slices of {entry.metrics.groups} groups, "
@@ -281,7 +303,7 @@ def _external(model: SavedModel, kept: Sequence[Evaluation]) -> list[Block]:
             )
         )
         if said:
-            blocks.append(Paragraph(said[:1].upper() + said[1:] + ".", entry.seen.leaky))
+            blocks.append(Paragraph(said[:1].upper() + said[1:] + ".", entry.seen.has_leakage))
         if found := entry.pointing:
             span = f", 95 % interval {found.ci[0]:.2f} to {found.ci[1]:.2f}" if found.ci else ""
             blocks.append(
@@ -299,30 +321,38 @@ def _external(model: SavedModel, kept: Sequence[Evaluation]) -> list[Block]:
     return blocks
 
 
-def _shift_table(model: SavedModel, entry: Evaluation) -> Table:
+def _shift_table(model: SavedModel, evaluation: Evaluation) -> Table:
     """Return metrics out-of-fold, on other data, and the shift between them."""
     rows = []
-    for name, title in TITLES.items():
-        found = entry.shift[name]
+    for name, title in METRIC_TITLES.items():
+        found = evaluation.shift[name]
         if found.value is None or found.interval is None or found.p_holm is None:
             shift, verdict = "–", ""
         else:
             low, high = found.interval
             shift = f"{found.value:+.3f} ({low:+.3f} to {high:+.3f})"
             verdict = "more than chance" if found.p_holm < 0.05 else "may be chance"
-        rows.append((title, rate(model.metrics, name), rate(entry.metrics, name), shift, verdict))
+        rows.append(
+            (
+                title,
+                format_metric(model.metrics, name),
+                format_metric(evaluation.metrics, name),
+                shift,
+                verdict,
+            )
+        )
     head = ("Metric", "Out-of-fold", "Here", "Shift", "")
     return Table(head, tuple(rows), (0.2, 0.22, 0.22, 0.22, 0.14))
 
 
-def _failures(model: SavedModel, data: Path | None) -> list[Block]:
+def _failures_section(model: SavedModel, data_folder: Path | None) -> list[Element]:
     """Return the worst errors as a table, and as pictures where the slices are at hand."""
-    oof = model.oof()
+    oof = model.load_out_of_fold()
     wrong = np.where(oof.labels == 1, 1 - oof.probabilities, oof.probabilities)
     failed = (oof.probabilities >= model.threshold) != (oof.labels == 1)
     rows = np.flatnonzero(failed)
-    rows = rows[np.argsort(-wrong[rows], kind="stable")][:MOST_FAILURES]
-    blocks: list[Block] = [
+    rows = rows[np.argsort(-wrong[rows], kind="stable")][:MAX_FAILURES]
+    blocks: list[Element] = [
         Heading("Failure cases"),
         Paragraph(
             f"{int(failed.sum())} of {len(failed)} slices are on the wrong side of the threshold; "
@@ -343,18 +373,18 @@ def _failures(model: SavedModel, data: Path | None) -> list[Block]:
             (0.42, 0.18, 0.15, 0.15, 0.1),
         ),
     ]
-    if data is None:
+    if data_folder is None:
         return [*blocks, Paragraph("Pictures: give the folder of the slices with --data.")]
-    return [*blocks, *_pictures(model, data, rows[:MOST_PICTURES].tolist())]
+    return [*blocks, *_failure_images(model, data_folder, rows[:MAX_FAILURE_IMAGES].tolist())]
 
 
-def _pictures(model: SavedModel, folder: Path, rows: list[int]) -> list[Block]:
+def _failure_images(model: SavedModel, folder: Path, rows: list[int]) -> list[Element]:
     from spinefrac import imaging
     from spinefrac.data import data_roots
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
     from spinefrac.viz import heatmap
 
-    oof, shown, missing = model.oof(), [], 0
+    oof, shown, missing = model.load_out_of_fold(), [], 0
     for row in rows:
         digest = oof.pixel_hashes[row] if oof.pixel_hashes else ""
         try:
@@ -362,11 +392,11 @@ def _pictures(model: SavedModel, folder: Path, rows: list[int]) -> list[Block]:
         except SpinefracError:
             missing += 1
             continue
-        prediction = open_model(model.id).predict(ct)
-        picture = heatmap.picture(imaging.display(ct), prediction.heatmap)
+        prediction = get_predictor(model.id).predict(ct)
+        picture = heatmap.render_slice(imaging.to_display(ct), prediction.heatmap)
         words = f"{CLASS_NAMES[oof.labels[row]]}, answered {oof.probabilities[row]:.3f}"
         shown.append((picture, words))
-    blocks: list[Block] = [Pictures(tuple(shown))] if shown else []
+    blocks: list[Element] = [ImageGrid(tuple(shown))] if shown else []
     if shown:
         blocks.append(
             Paragraph(
@@ -381,14 +411,18 @@ def _pictures(model: SavedModel, folder: Path, rows: list[int]) -> list[Block]:
     return blocks
 
 
-def _checklist(
-    name: str, items: Sequence[tuple[str, str, str | None]], known: dict[str, str]
-) -> list[Block]:
+def _checklist_section(
+    name: str, items: Sequence[tuple[str, str, str | None]], facts: dict[str, str]
+) -> list[Element]:
     return [
         Heading(name),
         Paragraph(
             "Filled in from the run where the run knows. Items are paraphrased; see the checklist "
             "itself for their full wording."
         ),
-        Table(("Item", "Asks for", "Answer"), checklists.fill(items, known), (0.08, 0.32, 0.6)),
+        Table(
+            ("Item", "Asks for", "Answer"),
+            checklists.fill_checklist(items, facts),
+            (0.08, 0.32, 0.6),
+        ),
     ]

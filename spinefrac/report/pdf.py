@@ -11,12 +11,12 @@ from xml.sax.saxutils import escape
 import cv2
 
 from spinefrac.report import elements
-from spinefrac.report.elements import Block, Document, Figure, Heading, Paragraph, Table
+from spinefrac.report.elements import Document, Element, Figure, Heading, Paragraph, Table
 
 _MARGIN = 48.0
 #: Pictures of a report side by side.
-_ABREAST = 3
-_LONGEST = 320
+_IMAGES_PER_ROW = 3
+_MAX_IMAGE_SIDE = 320
 
 
 def render(document: Document) -> bytes:
@@ -36,9 +36,11 @@ def render(document: Document) -> bytes:
 
     _register_fonts()
     width = A4[0] - 2 * _MARGIN
-    story: list[Any] = [Line(_text(document.title), _style(16, 20, bold=True, after=8))]
+    story: list[Any] = [
+        Line(_to_markup(document.title), _paragraph_style(16, 20, bold=True, space_after=8))
+    ]
     pair: list[Figure] = []
-    for block in document.blocks:
+    for block in document.elements:
         if isinstance(block, Figure):
             pair.append(block)
             if len(pair) < 2:
@@ -60,7 +62,7 @@ def render(document: Document) -> bytes:
         topMargin=_MARGIN,
         bottomMargin=_MARGIN,
     )
-    template.build(story, onFirstPage=_number, onLaterPages=_number)
+    template.build(story, onFirstPage=_draw_footer, onLaterPages=_draw_footer)
     return out.getvalue()
 
 
@@ -76,8 +78,8 @@ def _register_fonts() -> None:
             pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))
 
 
-def _style(
-    size: float, leading: float, *, bold: bool = False, after: float = 4, **more: Any
+def _paragraph_style(
+    size: float, leading: float, *, bold: bool = False, space_after: float = 4, **more: Any
 ) -> Any:
     from reportlab.lib.styles import ParagraphStyle
 
@@ -86,14 +88,14 @@ def _style(
         fontName="VeraBd" if bold else "Vera",
         fontSize=size,
         leading=leading,
-        spaceAfter=after,
+        spaceAfter=space_after,
         wordWrap="LTR",
         splitLongWords=1,
         **more,
     )
 
 
-def _text(text: str) -> str:
+def _to_markup(text: str) -> str:
     """Return text as ReportLab's markup; signs that the font lacks are spelt out."""
     from reportlab.pdfbase import pdfmetrics
 
@@ -101,19 +103,24 @@ def _text(text: str) -> str:
     return escape("".join(c if ord(c) in known else ascii(c)[1:-1] for c in text))
 
 
-def _flowables(block: Block, width: float) -> list[Any]:
+def _flowables(element: Element, width: float) -> list[Any]:
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import Paragraph as Line
 
-    if isinstance(block, Heading):
-        return [Line(_text(block.text), _style(12, 16, bold=True, spaceBefore=12, keepWithNext=1))]
-    if isinstance(block, Paragraph):
-        more = {"backColor": HexColor("#f3e1dc"), "borderPadding": 4} if block.warning else {}
-        return [Line(_text(block.text), _style(9, 12.5, after=8, **more))]
-    if isinstance(block, Table):
-        return [_table(block, width)]
-    if isinstance(block, elements.Pictures):
-        return _pictures(block, width)
+    if isinstance(element, Heading):
+        return [
+            Line(
+                _to_markup(element.text),
+                _paragraph_style(12, 16, bold=True, spaceBefore=12, keepWithNext=1),
+            )
+        ]
+    if isinstance(element, Paragraph):
+        more = {"backColor": HexColor("#f3e1dc"), "borderPadding": 4} if element.warning else {}
+        return [Line(_to_markup(element.text), _paragraph_style(9, 12.5, space_after=8, **more))]
+    if isinstance(element, Table):
+        return [_table(element, width)]
+    if isinstance(element, elements.ImageGrid):
+        return _image_grid_flowables(element, width)
     return []
 
 
@@ -122,11 +129,14 @@ def _table(block: Table, width: float) -> Any:
     from reportlab.platypus import Paragraph as Line
     from reportlab.platypus import Table as Grid
 
-    plain, bold = _style(8, 10.5, after=0), _style(8, 10.5, bold=True, after=0)
-    titled = any(block.head)
-    rows = [[Line(_text(cell), plain) for cell in row] for row in block.rows]
+    plain, bold = (
+        _paragraph_style(8, 10.5, space_after=0),
+        _paragraph_style(8, 10.5, bold=True, space_after=0),
+    )
+    titled = any(block.header)
+    rows = [[Line(_to_markup(cell), plain) for cell in row] for row in block.rows]
     if titled:
-        rows.insert(0, [Line(_text(cell), bold) for cell in block.head])
+        rows.insert(0, [Line(_to_markup(cell), bold) for cell in block.header])
     return Grid(
         rows,
         colWidths=[share * width for share in block.widths],
@@ -143,43 +153,47 @@ def _table(block: Table, width: float) -> Any:
     )
 
 
-def _figures(pair: Sequence[Figure], width: float) -> list[Any]:
+def _figures(figures: Sequence[Figure], width: float) -> list[Any]:
     """Return one or two figures side by side with their captions."""
     from reportlab.platypus import Paragraph as Line
     from reportlab.platypus import Table as Grid
 
-    if not pair:
+    if not figures:
         return []
-    caption = _style(7.5, 10, after=0)
-    cells = [[[figure.drawing, Line(_text(figure.caption), caption)] for figure in pair]]
-    grid = Grid(cells, colWidths=[width / 2] * len(pair), spaceAfter=8, hAlign="LEFT")
+    caption = _paragraph_style(7.5, 10, space_after=0)
+    cells = [[[figure.drawing, Line(_to_markup(figure.caption), caption)] for figure in figures]]
+    grid = Grid(cells, colWidths=[width / 2] * len(figures), spaceAfter=8, hAlign="LEFT")
     grid.setStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)])
     return [grid]
 
 
-def _pictures(block: elements.Pictures, width: float) -> list[Any]:
+def _image_grid_flowables(block: elements.ImageGrid, width: float) -> list[Any]:
     from reportlab.platypus import Image
     from reportlab.platypus import Paragraph as Line
     from reportlab.platypus import Table as Grid
 
-    side = width / _ABREAST - 8
+    side = width / _IMAGES_PER_ROW - 8
     cells = []
-    for picture, caption in block.pictures:
+    for picture, caption in block.images:
         height, across = picture.shape[:2]
-        factor = min(1.0, _LONGEST / max(height, across))
+        factor = min(1.0, _MAX_IMAGE_SIDE / max(height, across))
         size = [max(1, round(across * factor)), max(1, round(height * factor))]
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         _, content = cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         scale = side / max(size)
         image = Image(io.BytesIO(content.tobytes()), size[0] * scale, size[1] * scale)
-        cells.append([image, Line(_text(caption), _style(7.5, 10, after=0))])
-    rows = [cells[start : start + _ABREAST] for start in range(0, len(cells), _ABREAST)]
-    rows[-1] += [[]] * (_ABREAST - len(rows[-1]))
+        cells.append([image, Line(_to_markup(caption), _paragraph_style(7.5, 10, space_after=0))])
+    rows = [
+        cells[start : start + _IMAGES_PER_ROW] for start in range(0, len(cells), _IMAGES_PER_ROW)
+    ]
+    rows[-1] += [[]] * (_IMAGES_PER_ROW - len(rows[-1]))
     style = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
-    return [Grid(rows, colWidths=[width / _ABREAST] * _ABREAST, style=style, spaceAfter=8)]
+    return [
+        Grid(rows, colWidths=[width / _IMAGES_PER_ROW] * _IMAGES_PER_ROW, style=style, spaceAfter=8)
+    ]
 
 
-def _number(canvas: Any, template: Any) -> None:
+def _draw_footer(canvas: Any, template: Any) -> None:
     """Print the page's number and what the report is of."""
     canvas.setFont("Vera", 7)
     canvas.drawString(_MARGIN, 26, template.title)

@@ -18,14 +18,14 @@ from spinefrac.store import card as cards
 SCHEMA_VERSION = 1
 
 #: Longest note, in characters.
-MAX_NOTE = 2000
+MAX_NOTE_LENGTH = 2000
 
 #: Most tags of one model, and the longest of them in characters.
-MAX_TAGS, MAX_TAG = 20, 40
+MAX_TAGS, MAX_TAG_LENGTH = 20, 40
 
 
 @dataclass(frozen=True, slots=True)
-class Slip:
+class Annotations:
     """What people wrote on a saved model.
 
     Attributes
@@ -46,12 +46,12 @@ class Slip:
     former_names: tuple[str, ...] = ()
 
 
-def dump(slip: Slip) -> bytes:
-    """Return the bytes of ``slip.json``, signed with their own SHA-256."""
-    return cards.sign({"schema_version": SCHEMA_VERSION, **asdict(slip)})
+def dump(annotations: Annotations) -> bytes:
+    """Return the bytes of ``annotations.json``, signed with their own SHA-256."""
+    return cards.add_checksum({"schema_version": SCHEMA_VERSION, **asdict(annotations)})
 
 
-def parse(content: bytes) -> Slip:
+def parse(content: bytes) -> Annotations:
     """Read the bytes of a ``slip.json``.
 
     Raises
@@ -67,8 +67,8 @@ def parse(content: bytes) -> Slip:
                 f"slip.json has schema version {version}, this spinefrac reads up to "
                 f"{SCHEMA_VERSION}: update spinefrac to use the model"
             )
-        if cards.is_signed(content, digest):
-            return _slip(data)
+        if cards.checksum_matches(content, digest):
+            return _from_dict(data)
     except (ValueError, KeyError, TypeError, AttributeError):
         pass  # said below: whatever it holds, it is not what was written
     raise ModelError(
@@ -80,9 +80,9 @@ def parse(content: bytes) -> Slip:
 def clean_note(text: str) -> str:
     """Return a note without control signs and outer blanks; ModelError where it is too long."""
     kept = "".join(sign for sign in text if sign.isprintable() or sign == "\n").strip()
-    if len(kept) > MAX_NOTE:
+    if len(kept) > MAX_NOTE_LENGTH:
         raise ModelError(
-            f"A note has at most {MAX_NOTE:,} characters, got {len(kept):,}: shorten it"
+            f"A note has at most {MAX_NOTE_LENGTH:,} characters, got {len(kept):,}: shorten it"
         )
     return kept
 
@@ -92,9 +92,9 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     kept: dict[str, str] = {}
     for tag in tags:
         tidy = " ".join("".join(s if s.isprintable() else " " for s in tag).split())
-        if "," in tidy or len(tidy) > MAX_TAG:
+        if "," in tidy or len(tidy) > MAX_TAG_LENGTH:
             raise ModelError(
-                f"A tag has at most {MAX_TAG} characters and no comma, got {tidy[:60]!r}: "
+                f"A tag has at most {MAX_TAG_LENGTH} characters and no comma, got {tidy[:60]!r}: "
                 "shorten or divide it"
             )
         if tidy:
@@ -104,8 +104,8 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(kept[key] for key in sorted(kept))
 
 
-def _slip(data: dict[str, Any]) -> Slip:
-    return Slip(
+def _from_dict(data: dict[str, Any]) -> Annotations:
+    return Annotations(
         note=data["note"],
         tags=tuple(data["tags"]),
         archived=data["archived"],

@@ -23,10 +23,10 @@ from spinefrac.records import Dataset, Preprocessing
 SCHEMA_VERSION = 2
 
 #: The file that a group rule is explained by, see `spinefrac.data.groups`.
-_EXAMPLE = re.compile(r" \(.* belongs to .*\)(?=;|$)")
+_GROUP_RULE_EXAMPLE = re.compile(r" \(.* belongs to .*\)(?=;|$)")
 
 #: Stands for the card's own hash while that hash is computed.
-_UNSIGNED = "0" * 64
+_CHECKSUM_PLACEHOLDER = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class DataSummary:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset) -> DataSummary:
+    def from_dataset(cls, dataset: Dataset) -> DataSummary:
         """Count a scanned data set."""
         fracture = int(dataset.labels.sum())
         return cls(
@@ -75,7 +75,7 @@ class DataSummary:
             images=len(dataset.items),
             groups=len(set(dataset.groups.tolist())),
             # Its example quotes a file's name, which may be a patient's; cards leave the house.
-            group_rule=_EXAMPLE.sub("", dataset.group_rule),
+            group_rule=_GROUP_RULE_EXAMPLE.sub("", dataset.group_rule),
             fracture=fracture,
             normal=len(dataset.items) - fracture,
             unreadable=len(dataset.unreadable),
@@ -173,7 +173,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
+class ParentModel:
     """The saved model that a training started from.
 
     Attributes
@@ -267,7 +267,7 @@ class Card:
     heatmap: str = "exact"
     origin: Origin | None = None
     trained_by: str = ""
-    parent: Parent | None = None
+    parent: ParentModel | None = None
     output: str = (
         "model.keras returns sigmoid(mean of the fold logits), uncalibrated; the probability "
         "that is shown is sigmoid(mean of the fold logits / calibration.temperature)"
@@ -276,9 +276,9 @@ class Card:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card in JSON's own types; a number that is not finite becomes None."""
-        plain = {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
-        plain["metrics"] = _plain(self.metrics.to_dict()) if self.metrics else None
-        plain["operating_point"] = _plain(self.operating_point.to_dict())
+        plain = {entry.name: _to_json_types(getattr(self, entry.name)) for entry in fields(self)}
+        plain["metrics"] = _to_json_types(self.metrics.to_dict()) if self.metrics else None
+        plain["operating_point"] = _to_json_types(self.operating_point.to_dict())
         return plain
 
     @classmethod
@@ -310,7 +310,7 @@ class Card:
                     "operating_point": OperatingPoint.from_dict(data["operating_point"]),
                     "calibration": Calibration(**data["calibration"]),
                     "files": {name: FileRecord(**entry) for name, entry in data["files"].items()},
-                    "parent": Parent(**data["parent"]) if data.get("parent") else None,
+                    "parent": ParentModel(**data["parent"]) if data.get("parent") else None,
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -319,31 +319,31 @@ class Card:
             ) from error
 
 
-def now() -> str:
+def utc_now() -> str:
     """Return the present moment as the card writes it: UTC, ISO 8601, whole seconds."""
     return datetime.now(UTC).replace(microsecond=0).isoformat()
 
 
 def dump(card: Card) -> bytes:
     """Return the bytes of ``card.json``, signed with their own SHA-256."""
-    return sign(card.to_dict())
+    return add_checksum(card.to_dict())
 
 
-def sign(plain: dict[str, Any]) -> bytes:
+def add_checksum(data: dict[str, Any]) -> bytes:
     """Return a JSON object as bytes that hold their own SHA-256 under ``sha256``.
 
     The hash is taken over the very bytes of the file with 64 zeros in its own place, so that
     any changed byte is noticed.
     """
-    text = _layout({"sha256": _UNSIGNED, **plain}) + "\n"
+    text = _format_json({"sha256": _CHECKSUM_PLACEHOLDER, **data}) + "\n"
     unsigned = text.encode()
     digest = hashlib.sha256(unsigned).hexdigest()
-    return unsigned.replace(_UNSIGNED.encode(), digest.encode(), 1)
+    return unsigned.replace(_CHECKSUM_PLACEHOLDER.encode(), digest.encode(), 1)
 
 
-def is_signed(content: bytes, digest: object) -> bool:
-    """Return whether bytes that hold `digest` are still those that `sign` made."""
-    unsigned = content.replace(str(digest).encode(), _UNSIGNED.encode(), 1)
+def checksum_matches(content: bytes, digest: object) -> bool:
+    """Return whether bytes that hold `digest` are still those that `add_checksum` made."""
+    unsigned = content.replace(str(digest).encode(), _CHECKSUM_PLACEHOLDER.encode(), 1)
     return hashlib.sha256(unsigned).hexdigest() == digest
 
 
@@ -366,7 +366,7 @@ def parse(content: bytes) -> Card:
     digest = data.pop("sha256", None)
     # The schema comes first: a newer card may be signed in another way.
     card = Card.from_dict(data)
-    if not is_signed(content, digest):
+    if not checksum_matches(content, digest):
         raise ModelError(
             "card.json does not match its own SHA-256, so it was changed or damaged after it "
             "was written: restore the model from a copy"
@@ -374,28 +374,30 @@ def parse(content: bytes) -> Card:
     return card
 
 
-def _plain(value: Any) -> Any:
+def _to_json_types(value: Any) -> Any:
     """Turn records, tuples and NumPy scalars into JSON's own types."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+        return {entry.name: _to_json_types(getattr(value, entry.name)) for entry in fields(value)}
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): _to_json_types(entry) for key, entry in value.items()}
     if hasattr(value, "tolist"):  # NumPy array or scalar
-        return _plain(value.tolist())
+        return _to_json_types(value.tolist())
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [_to_json_types(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None  # JSON has no NaN
     return value
 
 
-def _layout(value: Any, indent: str = "") -> str:
+def _format_json(value: Any, indent: str = "") -> str:
     """Lay JSON out for people: sorted keys, one entry a line, a row of numbers on one line."""
     deeper = indent + "  "
     if isinstance(value, dict) and value:
-        entries = [f"{json.dumps(key)}: {_layout(value[key], deeper)}" for key in sorted(value)]
+        entries = [
+            f"{json.dumps(key)}: {_format_json(value[key], deeper)}" for key in sorted(value)
+        ]
     elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
-        entries = [_layout(entry, deeper) for entry in value]
+        entries = [_format_json(entry, deeper) for entry in value]
     else:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     opening, closing = "{}" if isinstance(value, dict) else "[]"

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from spinefrac.evaluation.metrics import Metrics
-from spinefrac.evaluation.operating_point import CHOSEN_HERE
+from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
@@ -40,17 +40,17 @@ _METRICS = {
     "ece": ("Calibration error", "expected_calibration_error"),
 }
 
-_AUDIT = {
+_AUDIT_SENTENCES = {
     "ok": "The data set was audited; nothing was found that would flatter the numbers.",
     "caution": "The audit of the data set advises caution: the numbers may be flattered.",
     "unusable": "The audit found the data set unusable: do not believe the numbers.",
 }
 
 #: Stands where the run cannot know.
-_OWNER = "Not known to the program; to be added by whoever passes the model on."
+_UNKNOWN_OWNER = "Not known to the program; to be added by whoever passes the model on."
 
 
-def markdown(model: SavedModel) -> str:
+def render_markdown(model: SavedModel) -> str:
     """Write down what a saved model is, for people and for model hubs.
 
     Parameters
@@ -65,29 +65,34 @@ def markdown(model: SavedModel) -> str:
     """
     kept = evaluations.list_evaluations(model)
     parts = [
-        _metadata(model, kept),
+        _render_metadata(model, kept),
         f"# Model card for {model.id}",
         f"> **{NOT_A_MEDICAL_DEVICE}**",
-        _text(model.note) or "A classifier of spinal CT slices, fracture or no fracture.",
-        *_details(model),
-        *_uses(model),
-        *_limits(model, kept),
-        *_start(model),
-        *_training(model),
-        *_evaluation(model, kept),
-        *_technical(model),
+        _escape_markdown(model.note)
+        or "A classifier of spinal CT slices, fracture or no fracture.",
+        *_render_details(model),
+        *_render_uses(model),
+        *_render_limitations(model, kept),
+        *_render_getting_started(model),
+        *_render_training(model),
+        *_render_evaluation(model, kept),
+        *_render_technical(model),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _metadata(model: SavedModel, kept: Iterable[Evaluation]) -> str:
+def _render_metadata(model: SavedModel, stored_evaluations: Iterable[Evaluation]) -> str:
     """Return the block of YAML that a hub reads."""
     import yaml
 
     results = []
     if model.card.metrics is not None:
-        results.append(_result("out-of-fold", "own slices, whole groups held out", model.metrics))
-    results += [_result(entry.key, entry.folder, entry.metrics) for entry in kept]
+        results.append(
+            _result_entry("out-of-fold", "own slices, whole groups held out", model.metrics)
+        )
+    results += [
+        _result_entry(entry.key, entry.folder, entry.metrics) for entry in stored_evaluations
+    ]
     data: dict[str, Any] = {
         "library_name": "keras",
         "pipeline_tag": "image-classification",
@@ -99,7 +104,7 @@ def _metadata(model: SavedModel, kept: Iterable[Evaluation]) -> str:
     return f"---\n{text}---"
 
 
-def _result(kind: str, name: str, metrics: Metrics) -> dict[str, Any]:
+def _result_entry(kind: str, name: str, metrics: Metrics) -> dict[str, Any]:
     found = [(_METRICS[key], getattr(metrics, key), metrics.ci.get(key)) for key in _METRICS]
     return {
         "task": {"type": "image-classification", "name": "fracture in a spinal CT slice"},
@@ -117,16 +122,16 @@ def _result(kind: str, name: str, metrics: Metrics) -> dict[str, Any]:
     }
 
 
-def _details(model: SavedModel) -> list[str]:
+def _render_details(model: SavedModel) -> list[str]:
     card = model.card
     lines = {
-        "Developed by": _text(card.trained_by) or _OWNER,
+        "Developed by": _escape_markdown(card.trained_by) or _UNKNOWN_OWNER,
         "Model type": f"convolutional network `{card.network}`, an ensemble of "
-        f"{_count(len(card.folds), 'fold network')}"
+        f"{_format_count(len(card.folds), 'fold network')}"
         if card.folds
         else f"convolutional network `{card.network}`",
         "Saved": card.created,
-        "Licence": _OWNER,
+        "Licence": _UNKNOWN_OWNER,
     }
     if card.parent is not None:
         how = "settings" if card.parent.how == "settings" else "weights"
@@ -136,11 +141,11 @@ def _details(model: SavedModel) -> list[str]:
     if model.id != card.id:
         lines["First saved as"] = card.id
     if model.tags:
-        lines["Tags"] = _text(", ".join(model.tags))
-    return ["## Model Details", "### Model Description", _list(lines)]
+        lines["Tags"] = _escape_markdown(", ".join(model.tags))
+    return ["## Model Details", "### Model Description", _render_list(lines)]
 
 
-def _uses(model: SavedModel) -> list[str]:
+def _render_uses(model: SavedModel) -> list[str]:
     return [
         "## Uses",
         "### Direct Use",
@@ -156,27 +161,27 @@ def _uses(model: SavedModel) -> list[str]:
     ]
 
 
-def _limits(model: SavedModel, kept: list[Evaluation]) -> list[str]:
+def _render_limitations(model: SavedModel, stored_evaluations: list[Evaluation]) -> list[str]:
     card = model.card
     said = [
         "It looks at one slice at a time and knows nothing of the slices beside it.",
-        _AUDIT.get(card.audit_verdict or "", "The data set was not audited."),
+        _AUDIT_SENTENCES.get(card.audit_verdict or "", "The data set was not audited."),
     ]
-    if not kept:
+    if not stored_evaluations:
         said.append("It was not measured on data of another origin than its own.")
     if card.metrics is not None:
-        said += [CHOSEN_HERE, *(_sentence(note) for note in card.metrics.notes)]
-    said += [_sentence(note) for note in card.data.notes] if card.data else []
+        said += [THRESHOLD_OPTIMISM_NOTE, *(_to_sentence(note) for note in card.metrics.notes)]
+    said += [_to_sentence(note) for note in card.data.notes] if card.data else []
     return [
         "## Bias, Risks, and Limitations",
-        "\n".join(f"- {_text(line)}" for line in said),
+        "\n".join(f"- {_escape_markdown(line)}" for line in said),
         "### Recommendations",
         "Measure it on labelled slices of your own, of patients that it has not seen, before you "
         "believe any answer: `spinefrac evaluate NAME FOLDER`.",
     ]
 
 
-def _start(model: SavedModel) -> list[str]:
+def _render_getting_started(model: SavedModel) -> list[str]:
     pre = model.preprocessing
     crop = "cropped to the bone" if pre.bone_crop else "the whole field of view"
     return [
@@ -191,23 +196,28 @@ def _start(model: SavedModel) -> list[str]:
     ]
 
 
-def _training(model: SavedModel) -> list[str]:
+def _render_training(model: SavedModel) -> list[str]:
     card, data = model.card, model.card.data
     parts = ["## Training Details", "### Training Data"]
     if data:
         parts.append(
             f"{data.images:,} slices of {data.groups:,} groups, {data.fracture:,} with a fracture "
-            f"and {data.normal:,} without; {_count(data.unreadable, 'unreadable file')} left out. "
+            f"and {data.normal:,} without; {_format_count(data.unreadable, 'unreadable file')} left out. "
             f"A group is what no fold splits, a patient as a rule. "
-            f"Groups: {_text(data.group_rule)}. Fingerprint `{data.fingerprint}`."
+            f"Groups: {_escape_markdown(data.group_rule)}. Fingerprint `{data.fingerprint}`."
         )
-        parts += ["#### Audit", _AUDIT.get(card.audit_verdict or "", "It was not audited.")]
+        parts += [
+            "#### Audit",
+            _AUDIT_SENTENCES.get(card.audit_verdict or "", "It was not audited."),
+        ]
     else:
         parts.append("Not known: the model was trained elsewhere.")
-    rows = [(name.replace("_", " "), _plain(value)) for name, value in card.settings.items()]
+    rows = [
+        (name.replace("_", " "), _format_setting(value)) for name, value in card.settings.items()
+    ]
     if rows:
         parts += ["### Training Procedure", "#### Training Hyperparameters"]
-        parts.append(_table(("Setting", "Value"), rows))
+        parts.append(_render_table(("Setting", "Value"), rows))
     if card.folds:
         seconds = sum(fold.seconds for fold in card.folds)
         parts += [
@@ -218,7 +228,7 @@ def _training(model: SavedModel) -> list[str]:
     return parts
 
 
-def _evaluation(model: SavedModel, kept: list[Evaluation]) -> list[str]:
+def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) -> list[str]:
     card = model.card
     parts = ["## Evaluation"]
     if card.metrics is None:
@@ -233,44 +243,50 @@ def _evaluation(model: SavedModel, kept: list[Evaluation]) -> list[str]:
             f"not seen its group ({card.metrics.groups:,} groups). The 95 % intervals resample "
             "whole groups.",
             "### Results",
-            _metrics(card.metrics),
+            _render_metrics(card.metrics),
         ]
         folds = [
-            (str(f.fold + 1), f"{f.images:,}", f"{f.groups:,}", _number(f.auc), str(f.epochs))
+            (
+                str(f.fold + 1),
+                f"{f.images:,}",
+                f"{f.groups:,}",
+                _format_number(f.auc),
+                str(f.epochs),
+            )
             for f in card.folds
         ]
-        parts += ["#### Folds", _table(("Fold", "Slices", "Groups", "AUC", "Epochs"), folds)]
-    if kept:
+        parts += ["#### Folds", _render_table(("Fold", "Slices", "Groups", "AUC", "Epochs"), folds)]
+    if stored_evaluations:
         parts.append("### Results on other data")
     elif card.metrics is None:
         parts.append("It was not measured on any folder yet.")
-    for entry in kept:
-        seen = entry.seen.sentence(entry.metrics.n)
+    for entry in stored_evaluations:
+        seen = entry.seen.describe(entry.metrics.n)
         parts += [
-            f"#### {_text(entry.folder)}",
+            f"#### {_escape_markdown(entry.folder)}",
             f"{entry.metrics.n:,} slices of {entry.metrics.groups:,} groups, measured "
-            f"{entry.created}." + (f" {_text(_sentence(seen))}" if seen else ""),
-            _metrics(entry.metrics),
+            f"{entry.created}." + (f" {_escape_markdown(_to_sentence(seen))}" if seen else ""),
+            _render_metrics(entry.metrics),
         ]
     return parts
 
 
-def _metrics(metrics: Metrics) -> str:
+def _render_metrics(metrics: Metrics) -> str:
     """Return the metrics with intervals, and the confusion matrix, at one threshold."""
     rows = []
     for name, (words, _) in _METRICS.items():
         interval = metrics.ci.get(name)
         span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "none"
-        rows.append((words, _number(getattr(metrics, name)), span))
+        rows.append((words, _format_number(getattr(metrics, name)), span))
     counts = [
         (f"truth: {name}", *(f"{count:,}" for count in row))
         for name, row in zip(CLASS_NAMES, metrics.confusion_matrix, strict=True)
     ]
     head = (f"At the threshold {metrics.threshold:.3f}", *(f"answer: {n}" for n in CLASS_NAMES))
-    return f"{_table(('Metric', 'Value', '95 % interval'), rows)}\n\n{_table(head, counts)}"
+    return f"{_render_table(('Metric', 'Value', '95 % interval'), rows)}\n\n{_render_table(head, counts)}"
 
 
-def _technical(model: SavedModel) -> list[str]:
+def _render_technical(model: SavedModel) -> list[str]:
     card, pre = model.card, model.preprocessing
     files = [(f"`{name}`", f"{f.size:,}", f"`{f.sha256}`") for name, f in card.files.items()]
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
@@ -280,49 +296,51 @@ def _technical(model: SavedModel) -> list[str]:
         "### Model Architecture and Objective",
         f"Input {pre.size} × {pre.size} × 1, one logit; binary cross-entropy. "
         f"Heat maps are the last feature map's exact contributions to the logit. "
-        f"Calibration: temperature {model.temperature:.4g} ({_text(card.calibration.method)}). "
-        f"Threshold {model.threshold:.4g}, rule {_text(card.operating_point.rule)}.",
+        f"Calibration: temperature {model.temperature:.4g} ({_escape_markdown(card.calibration.method)}). "
+        f"Threshold {model.threshold:.4g}, rule {_escape_markdown(card.operating_point.rule)}.",
         "### Software",
-        f"{_text(versions)}."
+        f"{_escape_markdown(versions)}."
         + (f" Keras and ONNX Runtime differ by at most {compared:.2g}." if compared else ""),
         "### Files",
-        _table(("File", "Bytes", "SHA-256"), files),
+        _render_table(("File", "Bytes", "SHA-256"), files),
         f"SHA-256 of `card.json`, which vouches for all of them: `{model.card_hash}`.",
     ]
 
 
-def _list(lines: dict[str, str]) -> str:
+def _render_list(lines: dict[str, str]) -> str:
     return "\n".join(f"- **{name}:** {value}" for name, value in lines.items())
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def _render_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "not defined" if value is None else f"{value:.3f}"
 
 
-def _count(number: int, what: str) -> str:
+def _format_count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _plain(value: Any) -> str:
+def _format_setting(value: Any) -> str:
     """Return a setting in one cell."""
     if isinstance(value, dict):
-        return ", ".join(f"{_text(str(k))} {_plain(v)}" for k, v in value.items())
+        return ", ".join(
+            f"{_escape_markdown(str(k))} {_format_setting(v)}" for k, v in value.items()
+        )
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else _text(str(value))
+    return f"{value:g}" if isinstance(value, float) else _escape_markdown(str(value))
 
 
-def _sentence(text: str) -> str:
+def _to_sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-def _text(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     """Return what somebody wrote, so that Markdown shows it letter by letter on one line."""
     return re.sub(r"([\\`*_\[\]<>|#~$])", r"\\\1", " ".join(text.split()))

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     import keras
 
 #: A logit may differ by so much between Keras and ONNX Runtime; more is a wrong export.
-TOLERANCE = 1e-3
+LOGIT_TOLERANCE = 1e-3
 
 #: Begins the name of each fold network within the ensemble, which ends with its number.
-FOLD = "fold_"
+FOLD_PREFIX = "fold_"
 
 
-def probability_model(folds: Sequence[keras.Model]) -> keras.Model:
+def build_probability_model(fold_models: Sequence[keras.Model]) -> keras.Model:
     """Join the folds to the model that people open.
 
     Parameters
     ----------
-    folds : sequence of keras.Model
+    fold_models : sequence of keras.Model
         Each with input ``image`` (N, S, S, 1) in 0…255 and outputs [logit (N, 1), heat map
         (N, h, w)].
 
@@ -45,20 +45,23 @@ def probability_model(folds: Sequence[keras.Model]) -> keras.Model:
     """
     import keras
 
-    image = keras.Input(folds[0].inputs[0].shape[1:], name="image")
-    logits = [_named(logit_model(model), index)(image) for index, model in enumerate(folds)]
-    logit = _join(logits, keras.layers.Average, "logit")
+    image = keras.Input(fold_models[0].inputs[0].shape[1:], name="image")
+    logits = [
+        _rename_fold_model(build_logit_model(model), index)(image)
+        for index, model in enumerate(fold_models)
+    ]
+    logit = _merge_tensors(logits, keras.layers.Average, "logit")
     probability = keras.layers.Activation("sigmoid", name="probability")(logit)
     return keras.Model(image, probability, name="fold_ensemble")
 
 
-def serving_model(folds: Sequence[keras.Model]) -> keras.Model:
+def build_serving_model(fold_models: Sequence[keras.Model]) -> keras.Model:
     """Join the folds to the model that is exported for serving.
 
     Parameters
     ----------
-    folds : sequence of keras.Model
-        As in `probability_model`.
+    fold_models : sequence of keras.Model
+        As in `build_probability_model`.
 
     Returns
     -------
@@ -68,29 +71,29 @@ def serving_model(folds: Sequence[keras.Model]) -> keras.Model:
     """
     import keras
 
-    image = keras.Input(folds[0].inputs[0].shape[1:], name="image")
-    outputs = [_named(model, index)(image) for index, model in enumerate(folds)]
-    logits = _join([logit for logit, _ in outputs], keras.layers.Concatenate, "logits")
-    heatmaps = _join([heatmap for _, heatmap in outputs], keras.layers.Average, "heatmaps")
+    image = keras.Input(fold_models[0].inputs[0].shape[1:], name="image")
+    outputs = [_rename_fold_model(model, index)(image) for index, model in enumerate(fold_models)]
+    logits = _merge_tensors([logit for logit, _ in outputs], keras.layers.Concatenate, "logits")
+    heatmaps = _merge_tensors([heatmap for _, heatmap in outputs], keras.layers.Average, "heatmaps")
     return keras.Model(image, {"logits": logits, "heatmaps": heatmaps}, name="serving")
 
 
-def logit_model(model: keras.Model) -> keras.Model:
+def build_logit_model(model: keras.Model) -> keras.Model:
     """Return a fold's network without the heat map, sharing its layers."""
     import keras
 
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
-def _named(model: keras.Model, index: int) -> keras.Model:
+def _rename_fold_model(model: keras.Model, index: int) -> keras.Model:
     """Wrap a fold's layers under a name of its own; nothing is copied."""
     import keras
 
     outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
-    return keras.Model(model.inputs[0], outputs, name=f"{FOLD}{index}")
+    return keras.Model(model.inputs[0], outputs, name=f"{FOLD_PREFIX}{index}")
 
 
-def _join(tensors: list, merge: type, name: str) -> keras.KerasTensor:
+def _merge_tensors(tensors: list, merge: type, name: str) -> keras.KerasTensor:
     """Merge the folds' tensors; a single fold has nothing to merge."""
     import keras
 
@@ -121,43 +124,43 @@ def write_onnx(model: keras.Model, path: Path) -> None:
     except Exception as error:
         raise ModelError(
             "The network cannot be exported to ONNX "
-            f"({type(error).__name__}: {_one_line(error)}): train one of the built-in networks"
+            f"({type(error).__name__}: {_summarize_error(error)}): train one of the built-in networks"
         ) from error
     finally:
         logger.setLevel(level)
 
 
-def largest_difference(
-    serving: keras.Model, keras_path: Path, onnx_path: Path, probes: GreyImage
+def verify_onnx_export(
+    model: keras.Model, keras_path: Path, onnx_path: Path, inputs: GreyImage
 ) -> float:
     """Compare both written files with each other and with the network in memory.
 
     Parameters
     ----------
-    serving : keras.Model
-        What was exported, see `serving_model`.
+    model : keras.Model
+        What was exported, see `build_serving_model`.
     keras_path, onnx_path : Path
         The two files, which are read back.
-    probes : uint8 array, shape (N, S, S)
+    inputs : uint8 array, shape (N, S, S)
         Real model inputs.
 
     Returns
     -------
     float
-        Largest absolute difference of a logit, at most `TOLERANCE`.
+        Largest absolute difference of a logit, at most `LOGIT_TOLERANCE`.
 
     Raises
     ------
     ModelError
-        A logit or a heat map differs by more than `TOLERANCE`, or ONNX Runtime refuses the
+        A logit or a heat map differs by more than `LOGIT_TOLERANCE`, or ONNX Runtime refuses the
         file.
     """
     import keras
 
-    images = probes[..., None].astype(np.float32)
+    images = inputs[..., None].astype(np.float32)
     logits, heatmaps = _run_onnx(onnx_path, images)
-    expected = {name: np.asarray(value) for name, value in serving(images, training=False).items()}
-    reloaded = _reload(keras_path)
+    expected = {name: np.asarray(value) for name, value in model(images, training=False).items()}
+    reloaded = _load_keras_model(keras_path)
     inner = keras.Model(reloaded.inputs[0], reloaded.get_layer("logit").output)
     mean = np.asarray(inner(images, training=False))[:, 0]
 
@@ -171,18 +174,18 @@ def largest_difference(
         float(np.abs(logits - expected["logits"]).max()),
         float(np.abs(logits.mean(axis=1) - mean).max()),
     )
-    heatmap_difference = _heatmap_difference(heatmaps, expected["heatmaps"])
+    heatmap_difference = _max_heatmap_difference(heatmaps, expected["heatmaps"])
     # Written so that NaN fails as well.
-    if not (logit_difference <= TOLERANCE and heatmap_difference <= TOLERANCE):
+    if not (logit_difference <= LOGIT_TOLERANCE and heatmap_difference <= LOGIT_TOLERANCE):
         raise ModelError(
             f"ONNX Runtime and Keras differ by {logit_difference:.2g} in the logits and "
-            f"{heatmap_difference:.2g} in the heat maps, expected at most {TOLERANCE:g}: "
+            f"{heatmap_difference:.2g} in the heat maps, expected at most {LOGIT_TOLERANCE:g}: "
             "nothing was saved; train another network or check that the loss was finite"
         )
     return logit_difference
 
 
-def _heatmap_difference(maps: np.ndarray, expected: np.ndarray) -> float:
+def _max_heatmap_difference(maps: np.ndarray, expected: np.ndarray) -> float:
     """Compare heat maps (N, h, w): their sums, which are logits, and nearly all their places.
 
     A channel's maximum is credited to the place where it stands. Where two places are equal
@@ -194,7 +197,7 @@ def _heatmap_difference(maps: np.ndarray, expected: np.ndarray) -> float:
     return float(max(sums, places))
 
 
-def _reload(path: Path) -> keras.Model:
+def _load_keras_model(path: Path) -> keras.Model:
     """Open ``model.keras`` as anyone would who does not have this package."""
     import keras
 
@@ -202,7 +205,7 @@ def _reload(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"Keras does not open model.keras again ({_one_line(error)}), nothing was saved: use "
+            f"Keras does not open model.keras again ({_summarize_error(error)}), nothing was saved: use "
             "built-in layers only"
         ) from error
 
@@ -215,13 +218,13 @@ def _run_onnx(path: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         logits, heatmaps = session.run(["logits", "heatmaps"], {"image": images})
     except Exception as error:
         raise ModelError(
-            f"ONNX Runtime refuses the exported network ({_one_line(error)}): nothing was "
+            f"ONNX Runtime refuses the exported network ({_summarize_error(error)}): nothing was "
             "saved; train one of the built-in networks"
         ) from error
     return logits, heatmaps
 
 
-def weights_digest(model: keras.Model) -> tuple[str, int]:
+def hash_weights(model: keras.Model) -> tuple[str, int]:
     """Return SHA-256 (hexadecimal) and size in bytes of a model's weights, in its order."""
     digest, size = hashlib.sha256(), 0
     for array in model.get_weights():
@@ -231,6 +234,6 @@ def weights_digest(model: keras.Model) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _one_line(error: Exception) -> str:
+def _summarize_error(error: Exception) -> str:
     """Return the first line of an error's text, shortened."""
     return (str(error).strip().splitlines() or [""])[0][:200]

@@ -22,11 +22,11 @@ import numpy.typing as npt
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
-from spinefrac.evaluation.compare import Difference
-from spinefrac.evaluation.inputs import Sample, make_sample
+from spinefrac.evaluation.compare import MetricDifference
+from spinefrac.evaluation.inputs import EvaluationInputs, make_inputs
 from spinefrac.evaluation.metrics import Metrics
-from spinefrac.evaluation.pointing_game import Pointing
-from spinefrac.records import OutOfFold
+from spinefrac.evaluation.pointing_game import PointingGameResult
+from spinefrac.records import OutOfFoldPredictions
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import filesystem
@@ -35,7 +35,7 @@ _COLUMNS = ("path", "group", "label", "probability", "pixel_hash")
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class SlicePredictions:
     """A model's answers on the slices of one data set, all of shape (N,).
 
     `folds` is None where the whole ensemble answered; `pixel_hashes` is empty where they were
@@ -51,7 +51,7 @@ class Answers:
     subgroups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def out_of_fold(cls, oof: OutOfFold) -> Answers:
+    def from_out_of_fold(cls, oof: OutOfFoldPredictions) -> SlicePredictions:
         """Take over a saved model's out-of-fold answers."""
         return cls(
             oof.paths,
@@ -63,13 +63,13 @@ class Answers:
             oof.subgroups,
         )
 
-    def sample(self) -> Sample:
+    def to_inputs(self) -> EvaluationInputs:
         """Return labels, probabilities and groups as the metrics take them."""
-        return make_sample(self.labels, self.probabilities, self.groups)
+        return make_inputs(self.labels, self.probabilities, self.groups)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TrainingOverlap:
     """How far the evaluated slices overlap with those the model was trained on.
 
     Attributes
@@ -90,12 +90,12 @@ class Seen:
     known: bool = True
 
     @property
-    def leaky(self) -> bool:
+    def has_leakage(self) -> bool:
         """Whether the numbers flatter the model for certain."""
         return self.same_data or bool(self.slices)
 
-    def sentence(self, of: int) -> str:
-        """Say it, for `of` evaluated slices; empty where there is nothing to say."""
+    def describe(self, slice_count: int) -> str:
+        """Say it, for `slice_count` evaluated slices; empty where there is nothing to say."""
         if not self.known:
             return (
                 "the model was imported, so it is not known whether it was trained on these "
@@ -108,7 +108,7 @@ class Seen:
             )
         if self.slices:
             return (
-                f"the model was trained on {self.slices} of these {of} slices, so these numbers "
+                f"the model was trained on {self.slices} of these {slice_count} slices, so these numbers "
                 "flatter it; leave those slices out"
             )
         if self.group_names:
@@ -148,9 +148,9 @@ class Evaluation:
     created: str
     data: DataSummary
     metrics: Metrics
-    shift: dict[str, Difference]
-    seen: Seen
-    pointing: Pointing | None = None
+    shift: dict[str, MetricDifference]
+    seen: TrainingOverlap
+    pointing: PointingGameResult | None = None
 
     @property
     def key(self) -> str:
@@ -169,20 +169,22 @@ class Evaluation:
                 **data,
                 "data": DataSummary.from_dict(data["data"]),
                 "metrics": Metrics.from_dict(data["metrics"]),
-                "shift": {name: _difference(entry) for name, entry in data["shift"].items()},
-                "seen": Seen(**data["seen"]),
-                "pointing": Pointing.from_dict(told) if (told := data.get("pointing")) else None,
+                "shift": {name: _parse_difference(entry) for name, entry in data["shift"].items()},
+                "seen": TrainingOverlap(**data["seen"]),
+                "pointing": PointingGameResult.from_dict(told)
+                if (told := data.get("pointing"))
+                else None,
             }
         )
 
 
-def keep(evaluation: Evaluation, answers: Answers) -> None:
+def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> None:
     """Write an evaluation; an earlier one on the same data is replaced.
 
     Parameters
     ----------
     evaluation : Evaluation
-    answers : Answers
+    predictions : Answers
         What it was computed from.
 
     Raises
@@ -190,14 +192,14 @@ def keep(evaluation: Evaluation, answers: Answers) -> None:
     ModelError
         It cannot be written.
     """
-    table = _table(answers)
+    table = _predictions_to_csv(predictions)
     digest = hashlib.sha256(table).hexdigest()
     content = json.dumps({**evaluation.to_dict(), "answers_sha256": digest}, indent=1)
-    folder = _folder(evaluation.card_hash)
+    folder = _evaluations_dir(evaluation.card_hash)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        filesystem.replace(folder / f"{evaluation.key}.csv", table)
-        filesystem.replace(folder / f"{evaluation.key}.json", content.encode() + b"\n")
+        filesystem.write_atomic(folder / f"{evaluation.key}.csv", table)
+        filesystem.write_atomic(folder / f"{evaluation.key}.json", content.encode() + b"\n")
     except OSError as error:
         raise ModelError(
             f"The evaluation of {evaluation.model} cannot be kept ({error.strerror}): make room "
@@ -207,8 +209,8 @@ def keep(evaluation: Evaluation, answers: Answers) -> None:
 
 def list_evaluations(model: SavedModel) -> list[Evaluation]:
     """Return what is kept of this very model, the newest first; damaged entries are left out."""
-    folder = _folder(model.card_hash)
-    found = [_read(path) for path in folder.glob("*.json")] if folder.is_dir() else []
+    folder = _evaluations_dir(model.card_hash)
+    found = [_read_evaluation(path) for path in folder.glob("*.json")] if folder.is_dir() else []
     mine = [
         replace(entry, model=model.id)
         for entry in found
@@ -217,7 +219,7 @@ def list_evaluations(model: SavedModel) -> list[Evaluation]:
     return sorted(mine, key=lambda entry: (entry.created, entry.key), reverse=True)
 
 
-def answers(evaluation: Evaluation) -> Answers:
+def load_predictions(evaluation: Evaluation) -> SlicePredictions:
     """Read the answers that an evaluation was computed from.
 
     Raises
@@ -225,7 +227,7 @@ def answers(evaluation: Evaluation) -> Answers:
     ModelError
         They are missing, or not those that the evaluation was computed from.
     """
-    path = _folder(evaluation.card_hash) / f"{evaluation.key}.csv"
+    path = _evaluations_dir(evaluation.card_hash) / f"{evaluation.key}.csv"
     try:
         content = path.read_bytes()
         wanted = json.loads(path.with_suffix(".json").read_bytes())["answers_sha256"]
@@ -243,7 +245,7 @@ def answers(evaluation: Evaluation) -> Answers:
     reader = csv.DictReader(text)
     rows = list(reader)
     more = [name for name in reader.fieldnames or () if name not in _COLUMNS]
-    return Answers(
+    return SlicePredictions(
         paths=tuple(row["path"] for row in rows),
         groups=np.array([row["group"] for row in rows], np.str_),
         labels=np.array([row["label"] for row in rows], np.int64),
@@ -253,16 +255,16 @@ def answers(evaluation: Evaluation) -> Answers:
     )
 
 
-def forget(card_hash: str) -> None:
+def delete_evaluations(card_hash: str) -> None:
     """Remove what is kept of a model that is gone for good."""
-    shutil.rmtree(_folder(card_hash), ignore_errors=True)
+    shutil.rmtree(_evaluations_dir(card_hash), ignore_errors=True)
 
 
-def _folder(card_hash: str) -> Path:
+def _evaluations_dir(card_hash: str) -> Path:
     return settings.home() / "evaluations" / card_hash[:16]
 
 
-def _read(path: Path) -> Evaluation | None:
+def _read_evaluation(path: Path) -> Evaluation | None:
     """Read one entry; None where it is damaged, half written or of another version."""
     try:
         data = json.loads(path.read_bytes())
@@ -272,17 +274,19 @@ def _read(path: Path) -> Evaluation | None:
         return None
 
 
-def _difference(entry: dict[str, Any]) -> Difference:
+def _parse_difference(entry: dict[str, Any]) -> MetricDifference:
     interval = entry["interval"]
-    return Difference(**{**entry, "interval": tuple(interval) if interval else None})
+    return MetricDifference(**{**entry, "interval": tuple(interval) if interval else None})
 
 
-def _table(answers: Answers) -> bytes:
+def _predictions_to_csv(predictions: SlicePredictions) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*_COLUMNS, *answers.subgroups))
-    columns = (answers.groups, answers.labels, answers.probabilities)
-    hashes = answers.pixel_hashes or ("",) * len(answers.paths)
-    more = answers.subgroups.values()
-    writer.writerows(zip(answers.paths, *(c.tolist() for c in columns), hashes, *more, strict=True))
+    writer.writerow((*_COLUMNS, *predictions.subgroups))
+    columns = (predictions.groups, predictions.labels, predictions.probabilities)
+    hashes = predictions.pixel_hashes or ("",) * len(predictions.paths)
+    more = predictions.subgroups.values()
+    writer.writerows(
+        zip(predictions.paths, *(c.tolist() for c in columns), hashes, *more, strict=True)
+    )
     return text.getvalue().encode("utf-8", "surrogateescape")

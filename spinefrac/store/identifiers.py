@@ -18,7 +18,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])\Z")
 _VALID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 
 
-def slug(name: str) -> str:
+def slugify(name: str) -> str:
     """Make an id of what somebody typed: ``Küche, Lauf 2`` becomes ``kuche-lauf-2``.
 
     Raises
@@ -37,8 +37,8 @@ def is_valid(text: str) -> bool:
     return bool(usable) and len(text) <= MAX_LENGTH
 
 
-def validate(model_id: str, what: str = "A model", example: str = "phantom-demo") -> str:
-    """Return `model_id` if it is one; `what` it names, and an `example`, are for the message.
+def validate(model_id: str, subject: str = "A model", example: str = "phantom-demo") -> str:
+    """Return `model_id` if it is one; `subject` it names, and an `example`, are for the message.
 
     Raises
     ------
@@ -47,17 +47,17 @@ def validate(model_id: str, what: str = "A model", example: str = "phantom-demo"
     """
     if not is_valid(model_id):
         raise ModelError(
-            f"{what}'s name is lower-case letters, digits and single hyphens between them, at "
+            f"{subject}'s name is lower-case letters, digits and single hyphens between them, at "
             f"most {MAX_LENGTH} in all, such as {example}; got {model_id[:100]!r}: choose "
             "another name"
         )
     return model_id
 
 
-def first_free(wish: str, taken: Collection[str]) -> str:
-    """Return an id made of `wish` that is not taken: ``spines``, or ``spines-2`` and so on."""
+def find_free_id(preferred: str, taken: Collection[str]) -> str:
+    """Return an id made of `preferred` that is not taken: ``spines``, or ``spines-2`` and so on."""
     try:
-        base = slug(wish)
+        base = slugify(preferred)
     except ModelError:  # nothing usable in it
         base = "model"
     base = base[: MAX_LENGTH - 8].rstrip("-")

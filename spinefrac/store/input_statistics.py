@@ -19,14 +19,14 @@ from spinefrac.records import GreyImage
 FloatArray = npt.NDArray[np.float64]
 
 #: A slice is typical up to this percentile of the training slices' distances …
-TYPICAL_UP_TO = 99.5
+IN_DISTRIBUTION_PERCENTILE = 99.5
 
 #: … or where its distance is at most so many times the distance at that percentile, as the
 #: slices of a new patient lie a little farther out than those the statistics were fitted to.
-ALLOWANCE = 1.25
+DISTANCE_TOLERANCE = 1.25
 
 #: The statistics, in their order.
-FEATURES = (
+FEATURE_NAMES = (
     "mean",
     "spread",
     "black",
@@ -50,9 +50,9 @@ FEATURES = (
 _SHRINKAGE = 0.1
 
 #: Least scale of each feature (all are of the order 0…1), against a data set of equal slices.
-_LEAST_SCALE = 0.01
+_MIN_SCALE = 0.01
 
-_PARTS = 5
+_N_SPLITS = 5
 
 
 @dataclass(frozen=True)
@@ -102,26 +102,28 @@ class InputCheckStatistics:
         return np.array(self.center), np.array(self.scale), np.array(self.precision)
 
     @property
-    def limit(self) -> float:
+    def distance_limit(self) -> float:
         """Distance up to which a slice is typical."""
-        return ALLOWANCE * float(np.interp(TYPICAL_UP_TO, _PERCENTS, self.quantiles))
+        return DISTANCE_TOLERANCE * float(
+            np.interp(IN_DISTRIBUTION_PERCENTILE, _QUANTILE_PERCENTS, self.quantiles)
+        )
 
     def standardize(self, features: FloatArray) -> FloatArray:
         """Return (…, F) statistics in units of the training inputs' spread."""
         center, scale, _ = self._arrays
         return (features - center) / scale
 
-    def distance(self, features: FloatArray) -> FloatArray:
+    def mahalanobis_distance(self, features: FloatArray) -> FloatArray:
         """Return the Mahalanobis distance, shape (…), of statistics (…, F)."""
         z = self.standardize(features)
         return np.sqrt(np.einsum("...i,ij,...j->...", z, self._arrays[2], z))
 
-    def percentile(self, distance: float) -> float:
+    def distance_percentile(self, distance: float) -> float:
         """Return the share of training inputs, 0…100, that lie nearer than `distance`."""
-        return float(np.interp(distance, self.quantiles, _PERCENTS))
+        return float(np.interp(distance, self.quantiles, _QUANTILE_PERCENTS))
 
 
-_PERCENTS = np.linspace(0.0, 100.0, 201)
+_QUANTILE_PERCENTS = np.linspace(0.0, 100.0, 201)
 
 
 def fit(inputs: GreyImage, groups: npt.ArrayLike | None = None) -> InputCheckStatistics:
@@ -142,23 +144,23 @@ def fit(inputs: GreyImage, groups: npt.ArrayLike | None = None) -> InputCheckSta
     -------
     InputCheckStatistics
     """
-    features = np.stack([measure(pixels) for pixels in inputs])  # (N, F)
+    features = np.stack([extract_features(pixels) for pixels in inputs])  # (N, F)
     unique, members = np.unique(
         np.arange(len(inputs)) if groups is None else np.asarray(groups), return_inverse=True
     )
-    if len(unique) < 2 * _PARTS:
+    if len(unique) < 2 * _N_SPLITS:
         unique = members = np.arange(len(inputs))
-    parts = (np.random.default_rng(0).permutation(len(unique)) % _PARTS)[members]
+    parts = (np.random.default_rng(0).permutation(len(unique)) % _N_SPLITS)[members]
     distances = np.empty(len(features))
     for part in np.unique(parts):
         held_out = parts == part
         others = features[~held_out] if not held_out.all() else features
-        distances[held_out] = _describe(others).distance(features[held_out])
-    quantiles = np.percentile(distances, _PERCENTS)
-    return _describe(features, tuple(_short(quantiles)))
+        distances[held_out] = _fit_statistics(others).mahalanobis_distance(features[held_out])
+    quantiles = np.percentile(distances, _QUANTILE_PERCENTS)
+    return _fit_statistics(features, tuple(_round_to_six_digits(quantiles)))
 
 
-def measure(pixels: GreyImage) -> FloatArray:
+def extract_features(pixels: GreyImage) -> FloatArray:
     """Measure one input, uint8 of shape (S, S): the statistics `FEATURES`, float64 (F,).
 
     All are of the order 0…1, so that one least scale fits them.
@@ -210,12 +212,14 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 1e-6 else 0.0
 
 
-def _describe(features: FloatArray, quantiles: tuple[float, ...] = ()) -> InputCheckStatistics:
+def _fit_statistics(
+    features: FloatArray, quantiles: tuple[float, ...] = ()
+) -> InputCheckStatistics:
     """Fit centre, scale and shrunk precision to statistics (N, F)."""
     center = np.median(features, axis=0)
     deviation = 1.4826 * np.median(np.abs(features - center), axis=0)
     # A statistic that is mostly 0 has no median deviation; its plain one then.
-    scale = np.maximum(np.maximum(deviation, 0.5 * features.std(axis=0)), _LEAST_SCALE)
+    scale = np.maximum(np.maximum(deviation, 0.5 * features.std(axis=0)), _MIN_SCALE)
     z = (features - center) / scale
     # Slices far out must not widen the very ellipsoid that is to find them.
     z = np.clip(z, -5.0, 5.0)
@@ -223,15 +227,15 @@ def _describe(features: FloatArray, quantiles: tuple[float, ...] = ()) -> InputC
     shrunk = (1.0 - _SHRINKAGE) * covariance + _SHRINKAGE * np.eye(len(center))
     precision = np.linalg.inv(shrunk)
     return InputCheckStatistics(
-        features=FEATURES,
-        center=_short(center),
-        scale=_short(scale),
-        precision=tuple(_short(row) for row in (precision + precision.T) / 2),
+        features=FEATURE_NAMES,
+        center=_round_to_six_digits(center),
+        scale=_round_to_six_digits(scale),
+        precision=tuple(_round_to_six_digits(row) for row in (precision + precision.T) / 2),
         quantiles=quantiles,
         images=len(features),
     )
 
 
-def _short(values: FloatArray) -> tuple[float, ...]:
+def _round_to_six_digits(values: FloatArray) -> tuple[float, ...]:
     """Round to six digits, which is plenty for statistics and keeps the card readable."""
     return tuple(float(f"{value:.6g}") for value in values)

@@ -18,9 +18,9 @@ from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.store import annotations as slip
 from spinefrac.store import evaluations, identifiers, repository, saving, trash
-from spinefrac.store.annotations import Slip
+from spinefrac.store.annotations import Annotations
 from spinefrac.store.repository import SavedModel
-from spinefrac.store.trash import Deleted
+from spinefrac.store.trash import DeletedModel
 from spinefrac.system import filesystem, lock
 
 
@@ -42,23 +42,23 @@ def rename(model_id: str, new_id: str) -> SavedModel:
         There is no such model, it is damaged, the new name is in use or not a name, or the disk
         does not take it; the model then keeps its name.
     """
-    with _changing(f"{model_id} keeps its name"):
+    with _locked_change(f"{model_id} keeps its name"):
         model = repository.load(model_id)
         if identifiers.validate(new_id) == model_id:
             return model
-        saving.require_free(new_id)
-        former = [name for name in model.slip.former_names if name not in (model_id, new_id)]
-        _write_slip(model.path, replace(model.slip, former_names=(*former, model_id)))
+        saving.check_id_unused(new_id)
+        former = [name for name in model.annotations.former_names if name not in (model_id, new_id)]
+        _write_annotations(model.path, replace(model.annotations, former_names=(*former, model_id)))
         moved = model.path.with_name(new_id)
-        if repository.marked_default() == model_id:
-            filesystem.clear_beside(_marker())
+        if repository.read_default_id() == model_id:
+            filesystem.remove_temporary_files(_default_model_file())
             # Written before and renamed after: on a full disk neither happens.
-            with filesystem.beside(_marker(), f"{new_id}\n".encode()) as marker:
+            with filesystem.temporary_file(_default_model_file(), f"{new_id}\n".encode()) as marker:
                 model.path.rename(moved)
-                marker.replace(_marker())
+                marker.replace(_default_model_file())
         else:
             model.path.rename(moved)
-        filesystem.sync(moved.parent)
+        filesystem.fsync_path(moved.parent)
     return repository.load(new_id)
 
 
@@ -77,21 +77,21 @@ def annotate(
         There is no such model, it is damaged, the text is too long, the disk does not take it,
         or the model to be archived is the default.
     """
-    with _changing(f"nothing was changed on {model_id}"):
+    with _locked_change(f"nothing was changed on {model_id}"):
         model = repository.load(model_id)
-        if archived and repository.marked_default() == model_id:
+        if archived and repository.read_default_id() == model_id:
             raise ModelError(
                 f"{model_id} is the default model: make another one the default before it is "
                 "archived"
             )
-        written = model.slip
+        written = model.annotations
         if note is not None:
             written = replace(written, note=slip.clean_note(note))
         if tags is not None:
             written = replace(written, tags=slip.clean_tags(tags))
         if archived is not None:
             written = replace(written, archived=archived)
-        _write_slip(model.path, written)
+        _write_annotations(model.path, written)
     return repository.load(model_id)
 
 
@@ -105,13 +105,13 @@ def duplicate(model_id: str, new_id: str) -> SavedModel:
         no room for a copy; nothing is left then.
     """
     model = repository.load(model_id)
-    with saving.folder_for(new_id) as folder:
+    with saving.create_model_folder(new_id) as folder:
         try:
             for name in (*model.card.files, repository.CARD_FILE):
                 shutil.copyfile(model.path / name, folder / name)
         except FileNotFoundError as error:
-            raise ModelError(repository.what_became_of(model_id)) from error
-        _write_slip(folder, replace(model.slip, archived=False, former_names=()))
+            raise ModelError(repository.explain_missing(model_id)) from error
+        _write_annotations(folder, replace(model.annotations, archived=False, former_names=()))
         if repository.open_folder(folder).card_hash != model.card_hash:
             raise ModelError(f"The model {model_id} was replaced while it was copied: try again")
     return repository.load(new_id)
@@ -125,19 +125,19 @@ def set_default(model_id: str) -> SavedModel:
     ModelError
         There is no such model, it is damaged or archived, or the disk does not take it.
     """
-    with _changing("the default stays what it was"):
+    with _locked_change("the default stays what it was"):
         model = repository.load(model_id)
         if model.archived:
             raise ModelError(
                 f"{model_id} is archived: take it back before it becomes the default model"
             )
-        filesystem.clear_beside(_marker())
-        filesystem.replace(_marker(), f"{model_id}\n".encode())
+        filesystem.remove_temporary_files(_default_model_file())
+        filesystem.write_atomic(_default_model_file(), f"{model_id}\n".encode())
     return model
 
 
-def delete(folder_name: str, session: str = "cli") -> Deleted:
-    """Take a model, whole or damaged, off the shelf; its space is freed later, see `free`.
+def delete(folder_name: str, session: str = "cli") -> DeletedModel:
+    """Take a model, whole or damaged, off the shelf; its space is freed later, see `purge`.
 
     Parameters
     ----------
@@ -156,18 +156,18 @@ def delete(folder_name: str, session: str = "cli") -> Deleted:
     ModelError
         There is no such folder, or it cannot be moved.
     """
-    with _changing(f"{folder_name} stays where it is"):
-        _free(entry for entry in trash.entries() if _is_over(entry))
-        known = {folder.name: folder for folder in repository.folders()}
+    with _locked_change(f"{folder_name} stays where it is"):
+        _purge(entry for entry in trash.list_deleted() if _is_expired(entry))
+        known = {folder.name: folder for folder in repository.list_folders()}
         if folder_name not in known:
-            raise ModelError(repository.what_became_of(folder_name))
-        path = trash.path_for(known[folder_name], session)
+            raise ModelError(repository.explain_missing(folder_name))
+        path = trash.trash_path(known[folder_name], session)
         is_default = _is_default(folder_name)
         known[folder_name].rename(path)
         if is_default:
-            _marker().unlink(missing_ok=True)
-        filesystem.sync(path.parent)
-    return next(entry for entry in trash.entries() if entry.path == path)
+            _default_model_file().unlink(missing_ok=True)
+        filesystem.fsync_path(path.parent)
+    return next(entry for entry in trash.list_deleted() if entry.path == path)
 
 
 def restore(model_id: str, new_id: str | None = None) -> str:
@@ -189,10 +189,10 @@ def restore(model_id: str, new_id: str | None = None) -> str:
     ModelError
         None of that name can be brought back, or the name is in use.
     """
-    with _changing(f"{model_id} stays deleted"):
-        deleted = [entry for entry in trash.restorable() if entry.id == model_id]
+    with _locked_change(f"{model_id} stays deleted"):
+        deleted = [entry for entry in trash.list_restorable() if entry.id == model_id]
         if not deleted:
-            others = ", ".join(dict.fromkeys(e.id for e in trash.restorable())) or "none"
+            others = ", ".join(dict.fromkeys(e.id for e in trash.list_restorable())) or "none"
             raise ModelError(
                 f"No deleted model named {model_id} can be brought back (deleted: {others}): "
                 "choose one of these; what was freed is gone"
@@ -205,11 +205,11 @@ def restore(model_id: str, new_id: str | None = None) -> str:
                 "another name"
             )
         deleted[0].path.rename(folder)
-        filesystem.sync(folder.parent)
+        filesystem.fsync_path(folder.parent)
     return name
 
 
-def free(deleted: Iterable[Deleted] | None = None) -> int:
+def purge(deleted: Iterable[DeletedModel] | None = None) -> int:
     """Remove deleted models for good, with what is kept of their evaluations.
 
     Parameters
@@ -227,53 +227,55 @@ def free(deleted: Iterable[Deleted] | None = None) -> int:
     ModelError
         A file cannot be removed.
     """
-    with _changing("some files are still there"):
-        return _free(trash.restorable() if deleted is None else deleted)
+    with _locked_change("some files are still there"):
+        return _purge(trash.list_restorable() if deleted is None else deleted)
 
 
-def free_session(session: str) -> int:
-    """Remove for good what a session of the app deleted; see `free`."""
-    return free(entry for entry in trash.restorable() if entry.session == session)
+def purge_session(session: str) -> int:
+    """Remove for good what a session of the app deleted; see `purge`."""
+    return purge(entry for entry in trash.list_restorable() if entry.session == session)
 
 
-def sweep() -> int:
+def purge_expired() -> int:
     """Remove what was deleted a day ago and what freeing left half done; return the bytes.
 
     A server that was killed cannot free what its sessions deleted. This is called where models
     are managed, and changes nothing where there is nothing to do.
     """
-    if not trash.entries():
+    if not trash.list_deleted():
         return 0
-    return free(entry for entry in trash.entries() if _is_over(entry))
+    return purge(entry for entry in trash.list_deleted() if _is_expired(entry))
 
 
-def _is_over(entry: Deleted) -> bool:
-    if not entry.freed:
-        return entry.age > trash.KEPT_FOR
+def _is_expired(entry: DeletedModel) -> bool:
+    if not entry.is_purged:
+        return entry.age > trash.RETENTION
     half_done = not entry.path.is_dir() or any(entry.path.iterdir())
-    return half_done or entry.age > trash.REMEMBERED_FOR
+    return half_done or entry.age > trash.NOTICE_RETENTION
 
 
-def _free(deleted: Iterable[Deleted]) -> int:
+def _purge(deleted: Iterable[DeletedModel]) -> int:
     """Remove files under the lock; a reader of the shelf sees none of it."""
     freed = 0
     for entry in deleted:
         path = entry.path
         if not path.exists() and not path.is_symlink():
             continue  # brought back or freed by another session
-        if not entry.freed:
-            path = path.rename(path.with_name(path.name.replace(trash.TRASHED, trash.FREED, 1)))
+        if not entry.is_purged:
+            path = path.rename(
+                path.with_name(path.name.replace(trash.TRASH_PREFIX, trash.PURGED_PREFIX, 1))
+            )
         if path.is_symlink() or not path.is_dir():
             path.unlink()  # a link to a folder elsewhere, which is not ours
             continue
-        _forget_evaluations(path)
-        freed += _clear(path)
-        if entry.age > trash.REMEMBERED_FOR:
+        _delete_evaluations(path)
+        freed += _empty_folder(path)
+        if entry.age > trash.NOTICE_RETENTION:
             path.rmdir()
     return freed
 
 
-def _clear(folder: Path) -> int:
+def _empty_folder(folder: Path) -> int:
     """Empty a folder, the card last, by which an interrupted removal is gone on with."""
     freed = 0
     for path in sorted(folder.iterdir(), key=lambda path: path.name == repository.CARD_FILE):
@@ -286,43 +288,43 @@ def _clear(folder: Path) -> int:
     return freed
 
 
-def _forget_evaluations(folder: Path) -> None:
+def _delete_evaluations(folder: Path) -> None:
     """Remove what is kept of a model's evaluations unless a duplicate still has its card."""
-    digest = _card_hash(folder)
-    others = [*repository.folders(), *(entry.path for entry in trash.restorable())]
-    if digest and digest not in map(_card_hash, others):
-        evaluations.forget(digest)
+    digest = _hash_card(folder)
+    others = [*repository.list_folders(), *(entry.path for entry in trash.list_restorable())]
+    if digest and digest not in map(_hash_card, others):
+        evaluations.delete_evaluations(digest)
 
 
-def _card_hash(folder: Path) -> str | None:
+def _hash_card(folder: Path) -> str | None:
     card = folder / repository.CARD_FILE
     return hashlib.sha256(card.read_bytes()).hexdigest() if card.is_file() else None
 
 
-def _write_slip(folder: Path, written: Slip) -> None:
-    filesystem.clear_beside(folder / repository.SLIP_FILE)
-    filesystem.replace(folder / repository.SLIP_FILE, slip.dump(written))
+def _write_annotations(folder: Path, new_annotations: Annotations) -> None:
+    filesystem.remove_temporary_files(folder / repository.ANNOTATIONS_FILE)
+    filesystem.write_atomic(folder / repository.ANNOTATIONS_FILE, slip.dump(new_annotations))
 
 
-def _marker() -> Path:
-    return settings.models_dir() / repository.DEFAULT_MARKER
+def _default_model_file() -> Path:
+    return settings.models_dir() / repository.DEFAULT_MODEL_FILE
 
 
 def _is_default(name: str) -> bool:
     try:
-        return repository.marked_default() == name
+        return repository.read_default_id() == name
     except ModelError:
         return False
 
 
 @contextmanager
-def _changing(otherwise: str) -> Iterator[None]:
+def _locked_change(outcome: str) -> Iterator[None]:
     """Hold the shelf's lock; say in one line what the disk refused and how things stand."""
     try:
-        with lock.shelf():
+        with lock.models_lock():
             yield
     except OSError as error:
         raise ModelError(
             f"The models' folder does not take the change ({error.strerror or error}), "
-            f"{otherwise}: make room there, or permit writing, and try again"
+            f"{outcome}: make room there, or permit writing, and try again"
         ) from error

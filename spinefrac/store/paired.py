@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.store.evaluations import Answers
+from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class SideBySide:
+class PairedPredictions:
     """What several models answered on the same N slices.
 
     Attributes
@@ -35,25 +35,25 @@ class SideBySide:
     probabilities: dict[str, FloatArray]
     thresholds: dict[str, float]
 
-    def calls(self) -> dict[str, npt.NDArray[np.bool_]]:
+    def apply_thresholds(self) -> dict[str, npt.NDArray[np.bool_]]:
         """Return which slices each model calls a fracture, (N,) each."""
         return {
             name: scores >= self.thresholds[name] for name, scores in self.probabilities.items()
         }
 
-    def disagreement(self) -> FloatArray:
+    def disagreement_matrix(self) -> FloatArray:
         """Return the share of slices that two models call differently, shape (M, M)."""
-        calls = np.array(list(self.calls().values()))
+        calls = np.array(list(self.apply_thresholds().values()))
         return (calls[:, None, :] != calls[None, :, :]).mean(axis=2)
 
 
-def same_training_data(models: Sequence[SavedModel]) -> bool:
+def have_same_training_data(models: Sequence[SavedModel]) -> bool:
     """Return whether out-of-fold answers of all models are on the same slices."""
-    known = all(model.measured for model in models)
+    known = all(model.has_out_of_fold for model in models)
     return known and len({model.data.fingerprint for model in models}) == 1
 
 
-def out_of_fold(models: Sequence[SavedModel]) -> SideBySide:
+def pair_out_of_fold(models: Sequence[SavedModel]) -> PairedPredictions:
     """Bring out-of-fold answers of several models together.
 
     Raises
@@ -65,22 +65,27 @@ def out_of_fold(models: Sequence[SavedModel]) -> SideBySide:
     """
     for model in models:
         _ = model.data
-    if not same_training_data(models):
+    if not have_same_training_data(models):
         names = ", ".join(model.id for model in models)
         raise DatasetError(
             f"Expected models trained on the same data, got {names} with different slices, labels "
             "or groups: compare them on a folder that none of them has seen"
         )
-    return align(models, {model.id: Answers.out_of_fold(model.oof()) for model in models})
+    return align_predictions(
+        models,
+        {model.id: SlicePredictions.from_out_of_fold(model.load_out_of_fold()) for model in models},
+    )
 
 
-def align(models: Sequence[SavedModel], answers: Mapping[str, Answers]) -> SideBySide:
+def align_predictions(
+    models: Sequence[SavedModel], predictions: Mapping[str, SlicePredictions]
+) -> PairedPredictions:
     """Bring each model's answers into the order of the first one's paths.
 
     Parameters
     ----------
     models : sequence of SavedModel
-    answers : mapping of Answers
+    predictions : mapping of Answers
         By the model's id.
 
     Raises
@@ -88,10 +93,10 @@ def align(models: Sequence[SavedModel], answers: Mapping[str, Answers]) -> SideB
     DatasetError
         The answers are not on the same slices with the same labels.
     """
-    one = answers[models[0].id]
+    one = predictions[models[0].id]
     probabilities = {}
     for model in models:
-        mine = answers[model.id]
+        mine = predictions[model.id]
         row_of = {path: row for row, path in enumerate(mine.paths)}
         order = np.array([row_of.get(path, -1) for path in one.paths], np.int64)
         if len(row_of) != len(one.paths) or (order < 0).any():
@@ -105,7 +110,7 @@ def align(models: Sequence[SavedModel], answers: Mapping[str, Answers]) -> SideB
                 "evaluate both on the folder as it is now"
             )
         probabilities[model.id] = mine.probabilities[order]
-    return SideBySide(
+    return PairedPredictions(
         paths=one.paths,
         groups=one.groups,
         labels=one.labels,

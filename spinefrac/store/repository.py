@@ -15,16 +15,16 @@ import numpy as np
 from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
-from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
+from spinefrac.records import EpochRecord, OutOfFoldPredictions, Preprocessing
 from spinefrac.store import annotations as slip
 from spinefrac.store import card as cards
 from spinefrac.store import identifiers, trash
-from spinefrac.store.annotations import Slip
+from spinefrac.store.annotations import Annotations
 from spinefrac.store.card import Card, DataSummary, FileRecord
 from spinefrac.system import lock
 
 #: The parts of a saved model beside its card.
-KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = PARTS = (
+KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = ARTIFACT_FILES = (
     "model.keras",
     "serving.onnx",
     "oof.csv",
@@ -35,13 +35,13 @@ CARD_FILE = "card.json"
 OOF_COLUMNS = ("path", "group", "label", "fold", "logit", "probability", "pixel_hash")
 
 #: What people wrote on the model, see `store.slip`; not there where nobody did.
-SLIP_FILE = "slip.json"
+ANNOTATIONS_FILE = "slip.json"
 
 #: A text file in the models' folder that names the default model.
-DEFAULT_MARKER = "default.txt"
+DEFAULT_MODEL_FILE = "default.txt"
 
 #: The model that ships with the repository.
-DEMONSTRATION = "phantom-demo"
+DEMO_MODEL_ID = "phantom-demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ class SavedModel:
     card : Card
     card_hash : str
         SHA-256 of ``card.json``; another one means another model under the same id.
-    slip : Slip
+    annotations : Slip
         What people wrote on it since.
     """
 
     path: Path
     card: Card
     card_hash: str
-    slip: Slip = field(default_factory=Slip)
+    annotations: Annotations = field(default_factory=Annotations)
 
     @property
     def id(self) -> str:
@@ -70,15 +70,15 @@ class SavedModel:
 
     @property
     def note(self) -> str:
-        return self.card.note if self.slip.note is None else self.slip.note
+        return self.card.note if self.annotations.note is None else self.annotations.note
 
     @property
     def tags(self) -> tuple[str, ...]:
-        return self.slip.tags
+        return self.annotations.tags
 
     @property
     def archived(self) -> bool:
-        return self.slip.archived
+        return self.annotations.archived
 
     @property
     def size(self) -> int:
@@ -98,7 +98,7 @@ class SavedModel:
         return self.card.operating_point.threshold
 
     @property
-    def measured(self) -> bool:
+    def has_out_of_fold(self) -> bool:
         """Whether it has out-of-fold answers and metrics; an imported network has none."""
         return self.card.metrics is not None
 
@@ -106,18 +106,18 @@ class SavedModel:
     def metrics(self) -> Metrics:
         """Out-of-fold metrics; ModelError where there are none, see `measured`."""
         if self.card.metrics is None:
-            raise ModelError(self._not_measured)
+            raise ModelError(self._no_out_of_fold_message)
         return self.card.metrics
 
     @property
     def data(self) -> DataSummary:
         """What it was trained on; ModelError where that is not known, see `measured`."""
         if self.card.data is None:
-            raise ModelError(self._not_measured)
+            raise ModelError(self._no_out_of_fold_message)
         return self.card.data
 
     @property
-    def _not_measured(self) -> str:
+    def _no_out_of_fold_message(self) -> str:
         return (
             f"The model {self.id} was imported, so its training data and out-of-fold numbers are "
             f"not known: measure it on labelled slices with `spinefrac evaluate {self.id} FOLDER`"
@@ -137,7 +137,7 @@ class SavedModel:
     def onnx_path(self) -> Path:
         return self.path / ONNX_FILE
 
-    def content(self, name: str) -> bytes:
+    def read_file(self, name: str) -> bytes:
         """Read one file and verify the very bytes that are returned.
 
         Raises
@@ -148,12 +148,12 @@ class SavedModel:
         try:
             content = (self.path / name).read_bytes()
         except FileNotFoundError as error:
-            raise ModelError(_gone(self.path)) from error
+            raise ModelError(_explain_missing_files(self.path)) from error
         if hashlib.sha256(content).hexdigest() != self.card.files[name].sha256:
             raise ModelError(f"Model {self.id}: {name} was replaced while it was read: try again")
         return content
 
-    def oof(self) -> OutOfFold:
+    def load_out_of_fold(self) -> OutOfFoldPredictions:
         """Read every training slice's answer by the fold model that never saw its patient.
 
         Raises
@@ -161,11 +161,11 @@ class SavedModel:
         ModelError
             There are none, see `measured`.
         """
-        if not self.measured:
-            raise ModelError(self._not_measured)
-        rows = list(_rows(self.path / OOF_FILE))
+        if not self.has_out_of_fold:
+            raise ModelError(self._no_out_of_fold_message)
+        rows = list(_read_rows(self.path / OOF_FILE))
         hashes = tuple(row.get("pixel_hash") or "" for row in rows)
-        return OutOfFold(
+        return OutOfFoldPredictions(
             paths=tuple(row["path"] for row in rows),
             groups=np.array([row["group"] for row in rows], dtype=np.str_),
             labels=np.array([row["label"] for row in rows], dtype=np.int64),
@@ -180,9 +180,9 @@ class SavedModel:
             },
         )
 
-    def history(self) -> tuple[EpochRecord, ...]:
+    def load_history(self) -> tuple[EpochRecord, ...]:
         """Read the training history, fold by fold, epoch by epoch; empty where none is known."""
-        if not self.measured:
+        if not self.has_out_of_fold:
             return ()
         return tuple(
             EpochRecord(
@@ -194,7 +194,7 @@ class SavedModel:
                 learning_rate=float(row["learning_rate"]),
                 seconds=float(row["seconds"]),
             )
-            for row in _rows(self.path / HISTORY_FILE)
+            for row in _read_rows(self.path / HISTORY_FILE)
         )
 
 
@@ -228,16 +228,16 @@ def load(model_id: str) -> SavedModel:
         return open_folder(folder)
     except ModelError:
         # Renamed or replaced while it was read? Under the lock nobody does that.
-        return _read_undisturbed(folder)
+        return _read_locked(folder)
 
 
-def what_became_of(model_id: str) -> str:
+def explain_missing(model_id: str) -> str:
     """Say why there is no saved model of that name: renamed, deleted, or never there."""
-    for folder in folders():
-        if model_id in _slip_or_none(folder).former_names:
+    for folder in list_folders():
+        if model_id in _read_annotations_or_empty(folder).former_names:
             return f"The model {model_id} is now named {folder.name}: use that name"
-    known = ", ".join(path.name for path in folders()) or "none yet"
-    return trash.epitaph(model_id) or (
+    known = ", ".join(path.name for path in list_folders()) or "none yet"
+    return trash.deletion_notice(model_id) or (
         f"There is no saved model named {model_id} (saved: {known}): choose one of these or "
         "train it with `spinefrac train`"
     )
@@ -246,7 +246,7 @@ def what_became_of(model_id: str) -> str:
 def list_models() -> list[SavedModel | DamagedModel]:
     """Return every saved model, by name; one that cannot be used comes with the reason."""
     found: list[SavedModel | DamagedModel] = []
-    for folder in folders():
+    for folder in list_folders():
         try:
             found.append(load(folder.name))
         except ModelError as error:
@@ -255,7 +255,7 @@ def list_models() -> list[SavedModel | DamagedModel]:
     return found
 
 
-def default_id() -> str:
+def get_default_id() -> str:
     """Return the id of the model to use where none is named.
 
     The one that ``models/default.txt`` names; else ``phantom-demo``; else the newest. Archived
@@ -266,20 +266,20 @@ def default_id() -> str:
     ModelError
         The named one does not exist, or there is no usable model at all.
     """
-    chosen = marked_default()
+    chosen = read_default_id()
     if chosen is not None:
         if (settings.models_dir() / chosen).is_dir():
             return chosen
-        for folder in folders():
-            if chosen in _slip_or_none(folder).former_names:
+        for folder in list_folders():
+            if chosen in _read_annotations_or_empty(folder).former_names:
                 return folder.name
         raise ModelError(
             f"The default model {chosen} does not exist any more: name a model, or make another "
             "one the default with `spinefrac models default`"
         )
-    demonstration = settings.models_dir() / DEMONSTRATION
-    if demonstration.is_dir() and not _slip_or_none(demonstration).archived:
-        return DEMONSTRATION
+    demonstration = settings.models_dir() / DEMO_MODEL_ID
+    if demonstration.is_dir() and not _read_annotations_or_empty(demonstration).archived:
+        return DEMO_MODEL_ID
     models = [model for model in list_models() if isinstance(model, SavedModel)]
     usable = [model for model in models if not model.archived]
     if not usable and models:
@@ -292,16 +292,16 @@ def default_id() -> str:
     return max(usable, key=lambda model: (model.card.created, model.id)).id
 
 
-def marked_default() -> str | None:
+def read_default_id() -> str | None:
     """Return the id that somebody made the default; None where nobody did."""
     try:
-        content = (settings.models_dir() / DEFAULT_MARKER).read_text("utf-8", errors="replace")
+        content = (settings.models_dir() / DEFAULT_MODEL_FILE).read_text("utf-8", errors="replace")
     except FileNotFoundError:
         return None
     return identifiers.validate(content.strip())
 
 
-def folders() -> list[Path]:
+def list_folders() -> list[Path]:
     """Return the folders of saved models, sorted; unfinished ones begin with a dot."""
     models = settings.models_dir()
     if not models.is_dir():
@@ -311,22 +311,22 @@ def folders() -> list[Path]:
     )
 
 
-def _read_undisturbed(folder: Path) -> SavedModel:
+def _read_locked(folder: Path) -> SavedModel:
     """Read a model while no other process changes the shelf, so that what fails is damage."""
     with ExitStack() as held:
         with suppress(OSError):  # where this process may not write, it has to do without
-            held.enter_context(lock.shelf(patience_s=5.0))
+            held.enter_context(lock.models_lock(timeout_s=5.0))
         if not folder.is_dir():
-            raise ModelError(what_became_of(folder.name))
+            raise ModelError(explain_missing(folder.name))
         return open_folder(folder)
 
 
-def _slip_or_none(folder: Path) -> Slip:
+def _read_annotations_or_empty(folder: Path) -> Annotations:
     """Read a slip; an empty one where it cannot be read, which `load` says."""
     try:
-        return read_slip(folder)
+        return read_annotations(folder)
     except (ModelError, OSError):
-        return Slip()
+        return Annotations()
 
 
 def open_folder(folder: Path) -> SavedModel:
@@ -334,12 +334,12 @@ def open_folder(folder: Path) -> SavedModel:
     try:
         content = (folder / CARD_FILE).read_bytes()
         card = cards.parse(content)
-        missing = [name for name in required_parts(card) if name not in card.files]
+        missing = [name for name in required_files(card) if name not in card.files]
         if missing:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
         for name, record in card.files.items():
-            verify(folder, name, record)
-        written = read_slip(folder)
+            verify_file(folder, name, record)
+        written = read_annotations(folder)
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise ModelError(
@@ -356,25 +356,25 @@ def open_folder(folder: Path) -> SavedModel:
     return SavedModel(folder, card, hashlib.sha256(content).hexdigest(), written)
 
 
-def read_slip(folder: Path) -> Slip:
+def read_annotations(folder: Path) -> Annotations:
     """Read what people wrote on the model in `folder`; ModelError where it is damaged."""
     try:
-        content = (folder / SLIP_FILE).read_bytes()
+        content = (folder / ANNOTATIONS_FILE).read_bytes()
     except FileNotFoundError:
-        return Slip()
+        return Annotations()
     return slip.parse(content)
 
 
-def required_parts(card: Card) -> tuple[str, ...]:
+def required_files(card: Card) -> tuple[str, ...]:
     """Return the files that a model of this card cannot be without."""
-    return PARTS if card.metrics else (ONNX_FILE,)
+    return ARTIFACT_FILES if card.metrics else (ONNX_FILE,)
 
 
-def verify(folder: Path, name: str, record: FileRecord) -> None:
+def verify_file(folder: Path, name: str, record: FileRecord) -> None:
     """Compare one file with the card; ModelError where they differ."""
     if Path(name).name != name or name == "..":
         raise ModelError(f"card.json lists {name!r}, expected plain file names: do not use it")
-    digest, size = file_digest(folder / name)
+    digest, size = hash_file(folder / name)
     if (digest, size) != (record.sha256, record.size):
         raise ModelError(
             f"{name} does not match its SHA-256 in the card, so it was changed or damaged after "
@@ -383,29 +383,29 @@ def verify(folder: Path, name: str, record: FileRecord) -> None:
 
 
 #: Hash of a file by what changes whenever it is written to, so that a process hashes once.
-_digests: dict[tuple[Any, ...], str] = {}
+_digest_cache: dict[tuple[Any, ...], str] = {}
 
 
-def file_digest(path: Path) -> tuple[str, int]:
+def hash_file(path: Path) -> tuple[str, int]:
     """Return a file's SHA-256 (hexadecimal) and its size in bytes."""
     status = path.stat()
     key = (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    if key not in _digests:
+    if key not in _digest_cache:
         with path.open("rb") as file:
-            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _digests[key], status.st_size
+            _digest_cache[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _digest_cache[key], status.st_size
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
+def _read_rows(path: Path) -> Iterator[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             yield from csv.DictReader(file)
     except FileNotFoundError as error:
-        raise ModelError(_gone(path.parent)) from error
+        raise ModelError(_explain_missing_files(path.parent)) from error
 
 
-def _gone(folder: Path) -> str:
+def _explain_missing_files(folder: Path) -> str:
     """Say what became of a model whose files were not where they had been."""
     if folder.is_dir():
         return f"The model {folder.name} was replaced while it was read: try again"
-    return what_became_of(folder.name)
+    return explain_missing(folder.name)

@@ -27,12 +27,12 @@ from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
-from spinefrac.records import EpochRecord, GreyImage, OutOfFold, Preprocessing
+from spinefrac.records import EpochRecord, GreyImage, OutOfFoldPredictions, Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store import ensemble, identifiers, repository
-from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord, Parent
+from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord, ParentModel
 from spinefrac.system import lock
-from spinefrac.system.filesystem import sync
+from spinefrac.system.filesystem import fsync_path
 
 if TYPE_CHECKING:
     import keras
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from spinefrac.store.input_statistics import InputCheckStatistics
 
 #: Slices on which Keras and ONNX Runtime are compared at least.
-PROBES = 16
+MIN_VERIFICATION_INPUTS = 16
 
 #: Prefix of a folder that is being written.
-UNFINISHED = ".tmp-"
+UNFINISHED_PREFIX = ".tmp-"
 
 #: Where folders cannot be locked (Windows), an unfinished one is abandoned after so long.
-_ABANDONED_AFTER_S = 24 * 3600
+_STALE_AFTER_S = 24 * 3600
 
 _PACKAGES = (
     "spinefrac tensorflow keras tf2onnx onnx onnxruntime numpy opencv-python-headless scikit-learn"
@@ -84,7 +84,7 @@ class NewModel:
         See `DataSummary.of`.
     input_check : InputCheckStatistics
         Fitted on the training inputs.
-    probes : uint8 array, shape (>= 16, S, S)
+    verification_inputs : uint8 array, shape (>= 16, S, S)
         Model inputs on which Keras and ONNX Runtime are compared.
     audit_verdict : str or None
     trained_by : str
@@ -99,7 +99,7 @@ class NewModel:
     settings: dict[str, Any]
     preprocessing: Preprocessing
     fold_models: Sequence[keras.Model]
-    out_of_fold: OutOfFold
+    out_of_fold: OutOfFoldPredictions
     history: tuple[EpochRecord, ...]
     metrics: Metrics
     temperature: float
@@ -107,18 +107,18 @@ class NewModel:
     operating_point: OperatingPoint
     data: DataSummary
     input_check: InputCheckStatistics
-    probes: GreyImage
+    verification_inputs: GreyImage
     audit_verdict: str | None = None
     trained_by: str = ""
-    parent: Parent | None = None
+    parent: ParentModel | None = None
 
 
-def save(new: NewModel) -> repository.SavedModel:
+def save(new_model: NewModel) -> repository.SavedModel:
     """Write a model's folder, or leave nothing.
 
     Parameters
     ----------
-    new : NewModel
+    new_model : NewModel
 
     Returns
     -------
@@ -131,14 +131,14 @@ def save(new: NewModel) -> repository.SavedModel:
         The name is in use or not a name, a part does not fit the others, ONNX Runtime and
         Keras disagree on the probes, or the disk does not take it.
     """
-    _check(new)
-    with folder_for(new.id) as folder:
-        _write_parts(new, folder)
-    return repository.load(new.id)
+    _check_new_model(new_model)
+    with create_model_folder(new_model.id) as folder:
+        _write_model_files(new_model, folder)
+    return repository.load(new_model.id)
 
 
 @contextmanager
-def folder_for(model_id: str) -> Iterator[Path]:
+def create_model_folder(model_id: str) -> Iterator[Path]:
     """Give a folder to fill, which then is the saved model `model_id`; or leave nothing.
 
     Yields
@@ -152,15 +152,15 @@ def folder_for(model_id: str) -> Iterator[Path]:
     ModelError
         The name is in use or not a name, or the disk does not take it.
     """
-    require_free(model_id)
+    check_id_unused(model_id)
     models = settings.models_dir()
     try:
         models.mkdir(parents=True, exist_ok=True)
         with unfinished_folder(models, model_id) as folder:
             yield folder
             for path in (*folder.iterdir(), folder):
-                sync(path)
-            appear(folder, model_id)
+                fsync_path(path)
+            publish_folder(folder, model_id)
     except OSError as error:
         raise ModelError(
             f"The model {model_id} cannot be written ({error.strerror or error}), nothing was "
@@ -168,16 +168,16 @@ def folder_for(model_id: str) -> Iterator[Path]:
         ) from error
 
 
-def appear(folder: Path, model_id: str) -> None:
+def publish_folder(folder: Path, model_id: str) -> None:
     """Let a finished folder appear under its name by one rename; ModelError where it is taken."""
     models = settings.models_dir()
-    with lock.shelf():
-        require_free(model_id)
+    with lock.models_lock():
+        check_id_unused(model_id)
         folder.rename(models / model_id)
-    sync(models)
+    fsync_path(models)
 
 
-def require_free(model_id: str) -> None:
+def check_id_unused(model_id: str) -> None:
     """Raise a ModelError where a saved model, or any folder, already has this name."""
     if (settings.models_dir() / identifiers.validate(model_id)).exists():
         raise ModelError(
@@ -194,96 +194,105 @@ def remove_unfinished() -> list[str]:
     models = settings.models_dir()
     if not models.is_dir():
         return []
-    with lock.shelf():
-        return _remove_abandoned(models)
+    with lock.models_lock():
+        return _remove_stale(models)
 
 
-def _check(new: NewModel) -> None:
+def _check_new_model(new_model: NewModel) -> None:
     """Refuse parts that do not fit together, before anything is written."""
-    require_free(new.id)
-    size, folds, rows = new.preprocessing.size, len(new.fold_models), len(new.out_of_fold.paths)
+    check_id_unused(new_model.id)
+    size, folds, rows = (
+        new_model.preprocessing.size,
+        len(new_model.fold_models),
+        len(new_model.out_of_fold.paths),
+    )
     if not folds:
         raise ModelError("A saved model needs at least one fold model; got none: train first")
-    if new.probes.dtype != np.uint8 or new.probes.shape[1:] != (size, size):
+    if new_model.verification_inputs.dtype != np.uint8 or new_model.verification_inputs.shape[
+        1:
+    ] != (size, size):
         raise ModelError(
-            f"The probes must be uint8 inputs of {size} x {size}, got {new.probes.dtype} "
-            f"{new.probes.shape}: make them with this model's preprocessing"
+            f"The probes must be uint8 inputs of {size} x {size}, got {new_model.verification_inputs.dtype} "
+            f"{new_model.verification_inputs.shape}: make them with this model's preprocessing"
         )
-    if len(new.probes) < PROBES:
+    if len(new_model.verification_inputs) < MIN_VERIFICATION_INPUTS:
         raise ModelError(
-            f"{PROBES} model inputs are needed to compare Keras with ONNX Runtime, got "
-            f"{len(new.probes)}: hand over more"
+            f"{MIN_VERIFICATION_INPUTS} model inputs are needed to compare Keras with ONNX Runtime, got "
+            f"{len(new_model.verification_inputs)}: hand over more"
         )
-    for index, model in enumerate(new.fold_models):
+    for index, model in enumerate(new_model.fold_models):
         if tuple(model.inputs[0].shape[1:]) != (size, size, 1) or len(model.outputs) != 2:
             raise ModelError(
                 f"The model of fold {index} must take {size} x {size} x 1 and give logit and heat "
                 f"map, got {tuple(model.inputs[0].shape[1:])} and {len(model.outputs)} outputs: "
                 "add the heat map before saving"
             )
-    if rows != new.data.images or not np.isfinite(new.out_of_fold.logits).all():
+    if rows != new_model.data.images or not np.isfinite(new_model.out_of_fold.logits).all():
         raise ModelError(
-            f"Out-of-fold logits must be finite, one for each of the {new.data.images} slices; "
-            f"got {rows}, {int((~np.isfinite(new.out_of_fold.logits)).sum())} of them not finite: "
+            f"Out-of-fold logits must be finite, one for each of the {new_model.data.images} slices; "
+            f"got {rows}, {int((~np.isfinite(new_model.out_of_fold.logits)).sum())} of them not finite: "
             "train again with a lower learning rate"
         )
-    if not (np.isfinite(new.temperature) and new.temperature > 0):
+    if not (np.isfinite(new_model.temperature) and new_model.temperature > 0):
         raise ModelError(
-            f"The calibration temperature must be above 0, got {new.temperature}: fit it again"
+            f"The calibration temperature must be above 0, got {new_model.temperature}: fit it again"
         )
 
 
-def _write_parts(new: NewModel, folder: Path) -> None:
+def _write_model_files(new_model: NewModel, folder: Path) -> None:
     """Write every file of the model into `folder`, the card last."""
-    serving = ensemble.serving_model(new.fold_models)
-    ensemble.probability_model(new.fold_models).save(folder / repository.KERAS_FILE)
+    serving = ensemble.build_serving_model(new_model.fold_models)
+    ensemble.build_probability_model(new_model.fold_models).save(folder / repository.KERAS_FILE)
     ensemble.write_onnx(serving, folder / repository.ONNX_FILE)
-    difference = ensemble.largest_difference(
-        serving, folder / repository.KERAS_FILE, folder / repository.ONNX_FILE, new.probes[:PROBES]
+    difference = ensemble.verify_onnx_export(
+        serving,
+        folder / repository.KERAS_FILE,
+        folder / repository.ONNX_FILE,
+        new_model.verification_inputs[:MIN_VERIFICATION_INPUTS],
     )
-    _write_oof(folder / repository.OOF_FILE, new.out_of_fold)
-    _write_history(folder / repository.HISTORY_FILE, new.history)
+    _write_oof(folder / repository.OOF_FILE, new_model.out_of_fold)
+    _write_history(folder / repository.HISTORY_FILE, new_model.history)
     records = {
-        name: FileRecord(*repository.file_digest(folder / name)) for name in repository.PARTS
+        name: FileRecord(*repository.hash_file(folder / name)) for name in repository.ARTIFACT_FILES
     }
     card = Card(
-        id=new.id,
-        note=new.note,
-        created=cards.now(),
-        data=new.data,
-        preprocessing=new.preprocessing,
-        network=new.network,
-        parameters=int(ensemble.logit_model(new.fold_models[0]).count_params()),
-        settings=_without_folders(new.settings),
-        folds=_folds(new),
-        metrics=new.metrics,
-        calibration=Calibration(float(new.temperature), new.temperature_method),
-        operating_point=new.operating_point,
-        input_check=new.input_check.to_dict(),
+        id=new_model.id,
+        note=new_model.note,
+        created=cards.utc_now(),
+        data=new_model.data,
+        preprocessing=new_model.preprocessing,
+        network=new_model.network,
+        parameters=int(ensemble.build_logit_model(new_model.fold_models[0]).count_params()),
+        settings=_strip_folders(new_model.settings),
+        folds=_summarize_folds(new_model),
+        metrics=new_model.metrics,
+        calibration=Calibration(float(new_model.temperature), new_model.temperature_method),
+        operating_point=new_model.operating_point,
+        input_check=new_model.input_check.to_dict(),
         keras_onnx_max_difference=difference,
-        versions=versions(),
+        versions=collect_versions(),
         files=records,
-        audit_verdict=new.audit_verdict,
-        trained_by=new.trained_by,
-        parent=new.parent,
+        audit_verdict=new_model.audit_verdict,
+        trained_by=new_model.trained_by,
+        parent=new_model.parent,
     )
     (folder / repository.CARD_FILE).write_bytes(cards.dump(card))
 
 
-def _folds(new: NewModel) -> tuple[FoldRecord, ...]:
+def _summarize_folds(new_model: NewModel) -> tuple[FoldRecord, ...]:
     """Summarize each fold from its rows, its history and its weights."""
-    oof = new.out_of_fold
+    oof = new_model.out_of_fold
     records = []
-    for fold, model in enumerate(new.fold_models):
+    for fold, model in enumerate(new_model.fold_models):
         held_out = oof.folds == fold
-        epochs = [record for record in new.history if record.fold == fold]
-        digest, size = ensemble.weights_digest(ensemble.logit_model(model))
+        epochs = [record for record in new_model.history if record.fold == fold]
+        digest, size = ensemble.hash_weights(ensemble.build_logit_model(model))
         records.append(
             FoldRecord(
                 fold=fold,
                 images=int(held_out.sum()),
                 groups=len(set(oof.groups[held_out].tolist())),
-                auc=_auc(oof.labels[held_out], oof.logits[held_out]),
+                auc=_compute_auc(oof.labels[held_out], oof.logits[held_out]),
                 epochs=len(epochs),
                 seconds=round(sum(record.seconds for record in epochs), 3),
                 weights_sha256=digest,
@@ -293,25 +302,25 @@ def _folds(new: NewModel) -> tuple[FoldRecord, ...]:
     return tuple(records)
 
 
-def _auc(labels: np.ndarray, logits: np.ndarray) -> float | None:
+def _compute_auc(labels: np.ndarray, logits: np.ndarray) -> float | None:
     """Return the area under the ROC curve; None where there is only one class."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(labels, logits)) if len(set(labels.tolist())) == 2 else None
 
 
-def versions() -> dict[str, str]:
+def collect_versions() -> dict[str, str]:
     """Return Python's version and those of the packages that make a model."""
     packages = {package: version(package) for package in _PACKAGES.split()}
     return {"python": platform.python_version(), **packages}
 
 
-def _without_folders(value: Any) -> Any:
+def _strip_folders(value: Any) -> Any:
     """Reduce paths of this machine to file names: a card is passed on to others."""
     if isinstance(value, dict):
-        return {key: _without_folders(entry) for key, entry in value.items()}
+        return {key: _strip_folders(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_folders(entry) for entry in value]
+        return [_strip_folders(entry) for entry in value]
     if isinstance(value, os.PathLike):
         return Path(value).name
     if isinstance(value, str):
@@ -321,7 +330,7 @@ def _without_folders(value: Any) -> Any:
     return value
 
 
-def _write_oof(path: Path, oof: OutOfFold) -> None:
+def _write_oof(path: Path, oof: OutOfFoldPredictions) -> None:
     columns = (oof.groups, oof.labels, oof.folds, oof.logits, oof.probabilities)
     hashes = oof.pixel_hashes or [""] * len(oof.paths)
     more = oof.subgroups
@@ -350,9 +359,9 @@ def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]])
 @contextmanager
 def unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
     """Make a folder to write in, held by a lock; remove it unless it was renamed away."""
-    with lock.shelf():
-        _remove_abandoned(models)
-        folder = models / f"{UNFINISHED}{model_id}-{secrets.token_hex(4)}"
+    with lock.models_lock():
+        _remove_stale(models)
+        folder = models / f"{UNFINISHED_PREFIX}{model_id}-{secrets.token_hex(4)}"
         folder.mkdir()
         owned = _try_lock(folder)
     try:
@@ -363,13 +372,13 @@ def unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
             os.close(owned)
 
 
-def _remove_abandoned(models: Path) -> list[str]:
+def _remove_stale(models: Path) -> list[str]:
     """Remove unfinished folders without an owner. The caller holds the shelf's lock."""
     removed = []
-    for folder in models.glob(f"{UNFINISHED}*"):
+    for folder in models.glob(f"{UNFINISHED_PREFIX}*"):
         owned = _try_lock(folder)
         try:
-            old = time.time() - folder.stat().st_mtime > _ABANDONED_AFTER_S
+            old = time.time() - folder.stat().st_mtime > _STALE_AFTER_S
             if owned is not None or (sys.platform == "win32" and old):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed.append(folder.name)

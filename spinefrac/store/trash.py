@@ -17,25 +17,27 @@ from pathlib import Path
 from spinefrac import settings
 
 #: Of a deleted model that can still be brought back, and of one whose files are gone.
-TRASHED, FREED = ".trash-", ".freed-"
+TRASH_PREFIX, PURGED_PREFIX = ".trash-", ".freed-"
 
 #: A deleted model that no living session holds is removed for good after so long …
-KEPT_FOR = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 #: … and what says so, after so long.
-REMEMBERED_FOR = timedelta(days=30)
+NOTICE_RETENTION = timedelta(days=30)
 
-_TIME = "%Y%m%dT%H%M%S%f"
-_NAME = re.compile(r"\.(?P<state>trash|freed)-(?P<id>.+)\.(?P<time>\d{8}T\d{12})\.(?P<session>\w+)")
+_TIME_FORMAT = "%Y%m%dT%H%M%S%f"
+_NAME_PATTERN = re.compile(
+    r"\.(?P<state>trash|freed)-(?P<id>.+)\.(?P<time>\d{8}T\d{12})\.(?P<session>\w+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class DeletedModel:
     """A deleted model.
 
     Attributes
     ----------
     id : str
-    when : datetime
+    deleted_at : datetime
         UTC.
     session : str
         Who deleted it: a session of the app, or ``cli``.
@@ -44,52 +46,54 @@ class Deleted:
     """
 
     id: str
-    when: datetime
+    deleted_at: datetime
     session: str
     path: Path
 
     @property
-    def freed(self) -> bool:
+    def is_purged(self) -> bool:
         """Whether its files are gone, or going."""
-        return self.path.name.startswith(FREED)
+        return self.path.name.startswith(PURGED_PREFIX)
 
     @property
     def age(self) -> timedelta:
-        return datetime.now(UTC) - self.when
+        return datetime.now(UTC) - self.deleted_at
 
 
-def path_for(folder: Path, session: str) -> Path:
+def trash_path(folder: Path, session: str) -> Path:
     """Return where a model's folder goes when `session` deletes it now."""
-    return folder.with_name(f"{TRASHED}{folder.name}.{datetime.now(UTC):{_TIME}}.{session}")
+    return folder.with_name(
+        f"{TRASH_PREFIX}{folder.name}.{datetime.now(UTC):{_TIME_FORMAT}}.{session}"
+    )
 
 
-def new_session() -> str:
+def new_session_id() -> str:
     """Return a name for a session that deletes."""
     return secrets.token_hex(4)
 
 
-def entries() -> list[Deleted]:
+def list_deleted() -> list[DeletedModel]:
     """Return all deleted models, those whose space is freed too, the latest first."""
     models = settings.models_dir()
     found = []
     for path in models.iterdir() if models.is_dir() else ():
-        if match := _NAME.fullmatch(path.name):
-            when = datetime.strptime(match["time"], _TIME).replace(tzinfo=UTC)
-            found.append(Deleted(match["id"], when, match["session"], path))
-    return sorted(found, key=lambda entry: entry.when, reverse=True)
+        if match := _NAME_PATTERN.fullmatch(path.name):
+            when = datetime.strptime(match["time"], _TIME_FORMAT).replace(tzinfo=UTC)
+            found.append(DeletedModel(match["id"], when, match["session"], path))
+    return sorted(found, key=lambda entry: entry.deleted_at, reverse=True)
 
 
-def restorable() -> list[Deleted]:
+def list_restorable() -> list[DeletedModel]:
     """Return what can still be brought back, the latest first."""
-    return [entry for entry in entries() if not entry.freed]
+    return [entry for entry in list_deleted() if not entry.is_purged]
 
 
-def epitaph(model_id: str) -> str | None:
+def deletion_notice(model_id: str) -> str | None:
     """Say when a model was deleted and whether it can be brought back; None if it was not."""
-    for entry in entries():
+    for entry in list_deleted():
         if entry.id == model_id:
-            when = f"The model {model_id} was deleted at {entry.when:%Y-%m-%d %H:%M} UTC"
-            if entry.freed:
+            when = f"The model {model_id} was deleted at {entry.deleted_at:%Y-%m-%d %H:%M} UTC"
+            if entry.is_purged:
                 return f"{when}, for good: choose another one"
             return f"{when}: choose another one, or bring it back with `spinefrac models restore`"
     return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextmanager
-def beside(path: Path, content: bytes) -> Iterator[Path]:
+def temporary_file(path: Path, content: bytes) -> Iterator[Path]:
     """Write `content` beside `path`, down to the disk; give the file, remove it if it is left."""
     file = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -24,19 +24,19 @@ def beside(path: Path, content: bytes) -> Iterator[Path]:
         file.unlink(missing_ok=True)
 
 
-def clear_beside(path: Path) -> None:
+def remove_temporary_files(path: Path) -> None:
     """Remove what killed writers of `path` left. For whoever holds the lock on writing it."""
     for left in path.parent.glob(f".{path.name}.*"):
         left.unlink(missing_ok=True)
 
 
-def replace(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all."""
-    with beside(path, content) as file:
+    with temporary_file(path, content) as file:
         file.replace(path)
 
 
-def sync(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """Have the system put a file or folder on the disk before going on."""
     if sys.platform == "win32" and path.is_dir():
         return

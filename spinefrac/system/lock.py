@@ -18,13 +18,13 @@ from spinefrac.errors import ModelError
 LOCK_FILE = ".lock"
 
 #: Nothing under the lock takes longer than removing a few files, so who waits longer gives up.
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 _thread = threading.local()
 
 
 @contextmanager
-def shelf(patience_s: float = PATIENCE_S) -> Iterator[None]:
+def models_lock(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
     """Hold the lock; the system frees it when the process ends, however it ends.
 
     A thread that holds it already goes on.
@@ -32,7 +32,7 @@ def shelf(patience_s: float = PATIENCE_S) -> Iterator[None]:
     Raises
     ------
     ModelError
-        Another process or thread holds it for longer than `patience_s`.
+        Another process or thread holds it for longer than `timeout_s`.
     OSError
         The folder cannot be written in.
     """
@@ -41,12 +41,12 @@ def shelf(patience_s: float = PATIENCE_S) -> Iterator[None]:
         return
     models = settings.models_dir()
     models.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(models / LOCK_FILE, timeout=patience_s)
+    lock = FileLock(models / LOCK_FILE, timeout=timeout_s)
     try:
         lock.acquire()
     except Timeout as error:
         raise ModelError(
-            f"Another process has been changing the models' folder for {patience_s:.0f} s: end "
+            f"Another process has been changing the models' folder for {timeout_s:.0f} s: end "
             "it, or try again"
         ) from error
     _thread.holds = True

@@ -6,7 +6,7 @@ import psutil
 
 #: A process that started so many seconds apart from the one looked for is another one, which
 #: got its number. The clock may have been set meanwhile, so equal times are not asked for.
-_APART_S = 5.0
+_START_TIME_TOLERANCE_S = 5.0
 
 
 def start_time(pid: int) -> float | None:
@@ -17,7 +17,7 @@ def start_time(pid: int) -> float | None:
         return None
 
 
-def alive(pid: int, started: float | None = None) -> bool:
+def is_alive(pid: int, started: float | None = None) -> bool:
     """Return whether a process of this machine is at work.
 
     Parameters
@@ -35,7 +35,7 @@ def alive(pid: int, started: float | None = None) -> bool:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return started is None or abs(process.create_time() - started) < _APART_S
+        return started is None or abs(process.create_time() - started) < _START_TIME_TOLERANCE_S
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:  # somebody else's: it is there

@@ -23,23 +23,25 @@ from spinefrac.errors import ModelError
 _MIB = 1 << 20
 
 #: What a child hears from its parent's environment: where Python and its libraries are.
-_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+_INHERITED_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 
 #: Longest answer of a child that is read, in bytes.
-_LONGEST_ANSWER = 4 * _MIB
+_MAX_RESPONSE_BYTES = 4 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ResourceLimits:
     """What a child may use: private memory and file size in MiB, processor and wall seconds."""
 
     memory_mib: int = 6144
     file_mib: int = 2048
-    processor_s: int = 300
+    cpu_s: int = 300
     wall_s: int = 900
 
 
-def run(module: str, task: dict[str, Any], scratch: Path, limits: Limits | None = None) -> Any:
+def run(
+    module: str, task: dict[str, Any], scratch: Path, limits: ResourceLimits | None = None
+) -> Any:
     """Run ``python -m MODULE`` with a task on its standard input and return its answer.
 
     Parameters
@@ -62,14 +64,14 @@ def run(module: str, task: dict[str, Any], scratch: Path, limits: Limits | None 
     ModelError
         The function raised one, or the child went past a limit or crashed.
     """
-    limits = limits or Limits()
-    task = {"task": task, "limits": [limits.memory_mib, limits.file_mib, limits.processor_s]}
+    limits = limits or ResourceLimits()
+    task = {"task": task, "limits": [limits.memory_mib, limits.file_mib, limits.cpu_s]}
     child = subprocess.Popen(
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_environment(scratch),
+        env=_build_environment(scratch),
     )
     try:
         answer, _ = child.communicate(json.dumps(task).encode(), timeout=limits.wall_s)
@@ -81,11 +83,11 @@ def run(module: str, task: dict[str, Any], scratch: Path, limits: Limits | None 
     finally:
         child.kill()
         child.wait()
-    return _understood(answer, child.returncode, limits)
+    return _parse_response(answer, child.returncode, limits)
 
 
-def _environment(scratch: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+def _build_environment(scratch: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ}
     home = str(scratch)
     root = str(Path(__file__).resolve().parents[2])
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))
@@ -106,19 +108,19 @@ def _environment(scratch: Path) -> dict[str, str]:
     }
 
 
-def _understood(answer: bytes, status: int, limits: Limits) -> Any:
+def _parse_response(response: bytes, status: int, limits: ResourceLimits) -> Any:
     try:
-        if len(answer) > _LONGEST_ANSWER:
+        if len(response) > _MAX_RESPONSE_BYTES:
             raise ValueError("too long")
-        message = json.loads(answer)
+        message = json.loads(response)
         if "error" in message:
-            raise failure(message)
+            raise rebuild_error(message)
         return message["result"]
     except (ValueError, KeyError, TypeError) as error:
         why = "crashed the program that looked at it"
         if status in (-getattr(signal, "SIGXCPU", -1), -getattr(signal, "SIGKILL", -1)):
-            why = f"took more than {limits.processor_s} s of processor time or was stopped"
-        if status == _OUT_OF_MEMORY or status == -getattr(signal, "SIGABRT", -1):
+            why = f"took more than {limits.cpu_s} s of processor time or was stopped"
+        if status == _EXIT_OUT_OF_MEMORY or status == -getattr(signal, "SIGABRT", -1):
             why = f"asks for more than the {limits.memory_mib} MiB of memory that it may have"
         raise ModelError(
             f"The file {why} (status {status}): expected a network for single slices; nothing "
@@ -127,28 +129,28 @@ def _understood(answer: bytes, status: int, limits: Limits) -> Any:
 
 
 #: Raised in the child by their name, so that the parent can tell them apart.
-_KINDS: dict[str, Callable[[dict[str, Any]], ModelError]] = {}
+_ERROR_TYPES: dict[str, Callable[[dict[str, Any]], ModelError]] = {}
 
 
-def kind(name: str, rebuild: Callable[[dict[str, Any]], ModelError]) -> None:
-    """Let an error with more than a sentence travel from a child: see `failure`."""
-    _KINDS[name] = rebuild
+def register_error_type(name: str, factory: Callable[[dict[str, Any]], ModelError]) -> None:
+    """Let an error with more than a sentence travel from a child: see `rebuild_error`."""
+    _ERROR_TYPES[name] = factory
 
 
-def failure(message: dict[str, Any]) -> ModelError:
+def rebuild_error(message: dict[str, Any]) -> ModelError:
     """Return the error that a child's message tells of."""
-    rebuild = _KINDS.get(message.get("kind", ""))
+    rebuild = _ERROR_TYPES.get(message.get("kind", ""))
     return rebuild(message) if rebuild else ModelError(str(message["error"]))
 
 
-_OUT_OF_MEMORY = 77
+_EXIT_OUT_OF_MEMORY = 77
 
 
-def serve(function: Callable[[dict[str, Any]], Any]) -> None:
+def serve_task(function: Callable[[dict[str, Any]], Any]) -> None:
     """Be the child: set the limits, then answer the task on standard input."""
     message = json.load(sys.stdin)
-    _die_with_parent()
-    _limit(*message["limits"])
+    _exit_with_parent()
+    _set_limits(*message["limits"])
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not look like the answer
     try:
@@ -156,10 +158,10 @@ def serve(function: Callable[[dict[str, Any]], Any]) -> None:
     except ModelError as error:
         answer = {"error": str(error), "kind": type(error).__name__, **vars(error)}
     except MemoryError:
-        os._exit(_OUT_OF_MEMORY)
+        os._exit(_EXIT_OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001 - the parent is told, and raises
-        if _out_of_memory(error):
-            os._exit(_OUT_OF_MEMORY)
+        if _is_out_of_memory(error):
+            os._exit(_EXIT_OUT_OF_MEMORY)
         home = os.environ["HOME"] + os.sep
         first = (str(error).replace(home, "").strip().splitlines() or [""])[0][:300]
         answer = {
@@ -171,20 +173,20 @@ def serve(function: Callable[[dict[str, Any]], Any]) -> None:
     os._exit(0)  # without TensorFlow's slow farewell
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     names = {entry.__name__ for entry in type(error).__mro__}
     text = str(error)
     return "ResourceExhaustedError" in names or "bad_alloc" in text or "llocat" in text
 
 
-def _limit(memory_mib: int, file_mib: int, processor_s: int) -> None:
+def _set_limits(memory_mib: int, file_mib: int, cpu_s: int) -> None:
     if sys.platform == "win32":
         return
     import resource
 
     wanted = {
         "RLIMIT_CORE": 0,
-        "RLIMIT_CPU": processor_s,
+        "RLIMIT_CPU": cpu_s,
         "RLIMIT_FSIZE": file_mib * _MIB,
         # Private writable memory; unlike the address space it does not count what is only
         # reserved. macOS accepts the limit and does not enforce it.
@@ -197,7 +199,7 @@ def _limit(memory_mib: int, file_mib: int, processor_s: int) -> None:
         resource.setrlimit(which, (value, value))
 
 
-def _die_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Have Linux end this process when its parent ends, however that happens."""
     if sys.platform == "linux":
         import ctypes

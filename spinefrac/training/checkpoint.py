@@ -27,7 +27,7 @@ from spinefrac.records import EpochRecord
 if TYPE_CHECKING:
     import keras
 
-_DIGEST = 32
+_DIGEST_BYTES = 32
 _Arrays = tuple[npt.NDArray[Any], ...]
 
 
@@ -70,45 +70,47 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     TrainingError
         The disk does not take it. Both older files are untouched.
     """
-    content = _packed(checkpoint)
+    content = _serialize(checkpoint)
     try:
         if read_epoch(path) is not None:
-            path.replace(_before(path))
-        write_whole(path, content + hashlib.sha256(content).digest())
+            path.replace(_previous_path(path))
+        write_atomic(path, content + hashlib.sha256(content).digest())
     except OSError as error:
-        raise no_room(f"the checkpoint of {path.stem}", error) from error
+        raise wrap_write_error(f"the checkpoint of {path.stem}", error) from error
 
 
 def read(path: Path) -> Checkpoint | None:
     """Return the newest undamaged checkpoint, or None where there is none."""
-    for place in (path, _before(path)):
-        content = _checked(place)
+    for place in (path, _previous_path(path)):
+        content = _read_verified(place)
         if content is not None:
-            return _unpacked(content)
+            return _deserialize(content)
     return None
 
 
 def read_epoch(path: Path) -> int | None:
     """Return after how many epochs a file was written; None where it is missing or damaged."""
-    content = _checked(path)
+    content = _read_verified(path)
     if content is None:
         return None
     with np.load(io.BytesIO(content)) as arrays:
         return int(arrays["epoch"])
 
 
-def newest(path: Path) -> Path | None:
+def find_latest(path: Path) -> Path | None:
     """Return the file that `read` would take."""
-    return next((place for place in (path, _before(path)) if _checked(place) is not None), None)
+    return next(
+        (place for place in (path, _previous_path(path)) if _read_verified(place) is not None), None
+    )
 
 
 def remove(path: Path) -> None:
     """Remove a fold's checkpoints."""
     path.unlink(missing_ok=True)
-    _before(path).unlink(missing_ok=True)
+    _previous_path(path).unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that a reader, also after a power cut, sees all of it or the old one."""
     beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -121,10 +123,10 @@ def write_whole(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def no_room(what: str, error: OSError) -> TrainingError:
+def wrap_write_error(description: str, error: OSError) -> TrainingError:
     """Say that something could not be written, and that nothing is lost."""
     return TrainingError(
-        f"{what} cannot be written ({error.strerror or error}): make room in HOME/runs or permit "
+        f"{description} cannot be written ({error.strerror or error}): make room in HOME/runs or permit "
         "writing there, then resume the run; it goes on after the last epoch that was kept"
     )
 
@@ -132,20 +134,20 @@ def no_room(what: str, error: OSError) -> TrainingError:
 # --- network and optimizer ---------------------------------------------------------------------
 
 
-def variables(model: keras.Model) -> list[Any]:
+def list_state_variables(model: keras.Model) -> list[Any]:
     """Return the variables of a network: weights, moving statistics and states of dropout."""
     counted = {id(v) for metric in model.metrics for v in metric.variables}
     return [v for v in model.variables if id(v) not in counted]
 
 
-def values(variables_: list[Any]) -> _Arrays:
+def read_variables(state_variables: list[Any]) -> _Arrays:
     """Return what variables hold."""
     from keras import ops
 
-    return tuple(ops.convert_to_numpy(variable) for variable in variables_)
+    return tuple(ops.convert_to_numpy(variable) for variable in state_variables)
 
 
-def assign(variables_: list[Any], arrays: _Arrays) -> None:
+def assign_variables(state_variables: list[Any], arrays: _Arrays) -> None:
     """Set variables to what a checkpoint holds.
 
     Raises
@@ -153,33 +155,33 @@ def assign(variables_: list[Any], arrays: _Arrays) -> None:
     TrainingError
         They are of another network.
     """
-    if [tuple(v.shape) for v in variables_] != [array.shape for array in arrays]:
+    if [tuple(v.shape) for v in state_variables] != [array.shape for array in arrays]:
         raise TrainingError(
             "the checkpoint is of another network or version of spinefrac; train again under "
             "another name"
         )
-    for variable, array in zip(variables_, arrays, strict=True):
+    for variable, array in zip(state_variables, arrays, strict=True):
         variable.assign(array)
 
 
 # --- bytes -------------------------------------------------------------------------------------
 
 
-def _before(path: Path) -> Path:
+def _previous_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.before")
 
 
-def _checked(path: Path) -> bytes | None:
+def _read_verified(path: Path) -> bytes | None:
     """Return a file's archive where its hash is right."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
-    archive, digest = content[:-_DIGEST], content[-_DIGEST:]
+    archive, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     return archive if hashlib.sha256(archive).digest() == digest else None
 
 
-def _packed(checkpoint: Checkpoint) -> bytes:
+def _serialize(checkpoint: Checkpoint) -> bytes:
     names = EpochRecord.__slots__
     arrays: dict[str, Any] = {
         "epoch": checkpoint.epoch,
@@ -199,7 +201,7 @@ def _packed(checkpoint: Checkpoint) -> bytes:
     return stream.getvalue()
 
 
-def _unpacked(archive: bytes) -> Checkpoint:
+def _deserialize(archive: bytes) -> Checkpoint:
     with np.load(io.BytesIO(archive)) as arrays:
 
         def of(kind: str) -> _Arrays:

@@ -7,20 +7,22 @@ from dataclasses import replace
 from spinefrac.errors import DatasetError, ModelError, SpinefracError, TrainingError
 from spinefrac.records import Dataset
 from spinefrac.store import repository
-from spinefrac.store.card import Parent
+from spinefrac.store.card import ParentModel
 from spinefrac.training.settings import TrainingSettings
 
 #: What a run may take over from a saved model.
-WAYS = ("settings", "weights")
+FINETUNING_MODES = ("settings", "weights")
 
 
-def start_from(model_id: str, how: str = "settings") -> tuple[TrainingSettings, Parent]:
+def load_initial_settings(
+    model_id: str, mode: str = "settings"
+) -> tuple[TrainingSettings, ParentModel]:
     """Return the settings of a saved model, for a run that starts from it.
 
     Parameters
     ----------
     model_id : str
-    how : str
+    mode : str
         ``settings``: the same settings on any data, weights start anew. ``weights``: each fold
         goes on from a fold network of the model; only for data that it has not seen.
 
@@ -37,8 +39,8 @@ def start_from(model_id: str, how: str = "settings") -> tuple[TrainingSettings, 
         There is no such model, or it was not trained here.
     """
     model = repository.load(model_id)
-    if how not in WAYS:
-        raise ModelError(f"A run starts from settings or weights, got {how!r}: choose one of them")
+    if mode not in FINETUNING_MODES:
+        raise ModelError(f"A run starts from settings or weights, got {mode!r}: choose one of them")
     if model.card.origin is not None:
         raise ModelError(
             f"{model_id} was imported as a network, without settings to train by: train another "
@@ -53,12 +55,12 @@ def start_from(model_id: str, how: str = "settings") -> tuple[TrainingSettings, 
             f"{model_id} was trained with settings that this spinefrac does not know ({error}): "
             "choose the settings anew"
         ) from error
-    if how == "weights":
+    if mode == "weights":
         settings = replace(settings, weights=str(model.keras_path))
-    return settings, Parent(model.id, model.card_hash, how)
+    return settings, ParentModel(model.id, model.card_hash, mode)
 
 
-def require_new(parent: Parent | None, dataset: Dataset) -> None:
+def require_unseen_slices(parent: ParentModel | None, dataset: Dataset) -> None:
     """Refuse slices that the weights to start from have seen.
 
     A fold is scored on slices that it holds out; if these trained the weights it starts from,
@@ -71,8 +73,8 @@ def require_new(parent: Parent | None, dataset: Dataset) -> None:
     """
     if parent is None or parent.how != "weights":
         return
-    model = _found(parent)
-    known = set(model.oof().pixel_hashes)
+    model = _find_parent_model(parent)
+    known = set(model.load_out_of_fold().pixel_hashes)
     seen = sum(item.pixel_hash in known for item in dataset.items)
     if seen or dataset.fingerprint == model.data.fingerprint:
         raise DatasetError(
@@ -82,10 +84,10 @@ def require_new(parent: Parent | None, dataset: Dataset) -> None:
         )
 
 
-def require_new_data(parent: Parent | None, fingerprint: str) -> None:
-    """Refuse a model's own training data at once, by its fingerprint; see `require_new`."""
+def require_unseen_dataset(parent: ParentModel | None, fingerprint: str) -> None:
+    """Refuse a model's own training data at once, by its fingerprint; see `require_unseen_slices`."""
     if parent is not None and parent.how == "weights":
-        model = _found(parent)
+        model = _find_parent_model(parent)
         if fingerprint == model.data.fingerprint:
             raise DatasetError(
                 f"The model {model.id} was trained on this very data set, so scores of a network "
@@ -94,14 +96,16 @@ def require_new_data(parent: Parent | None, fingerprint: str) -> None:
             )
 
 
-def current_weights(settings: TrainingSettings, parent: Parent | None) -> TrainingSettings:
+def resolve_parent_weights(
+    settings: TrainingSettings, parent: ParentModel | None
+) -> TrainingSettings:
     """Return the settings with the weights where they lie now: a model may be renamed meanwhile."""
     if parent is None or parent.how != "weights":
         return settings
-    return replace(settings, weights=str(_found(parent).keras_path))
+    return replace(settings, weights=str(_find_parent_model(parent).keras_path))
 
 
-def _found(parent: Parent) -> repository.SavedModel:
+def _find_parent_model(parent: ParentModel) -> repository.SavedModel:
     """Find a parent by its card under whatever name it has by now."""
     try:
         model = repository.load(parent.model)

@@ -27,18 +27,18 @@ from spinefrac.data.scan import load_inputs, scan
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import DatasetError, ModelError
 from spinefrac.evaluation import calibration
-from spinefrac.evaluation.metrics import Metrics, summarize
+from spinefrac.evaluation.metrics import Metrics, compute_metrics
 from spinefrac.records import (
     CLASS_NAMES,
     Dataset,
     EpochRecord,
     GreyImage,
-    OutOfFold,
+    OutOfFoldPredictions,
     Preprocessing,
 )
 from spinefrac.training import networks
-from spinefrac.training.keras_logits import ends_in_sigmoid, input_side, logits
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.keras_logits import get_input_size, has_sigmoid_output, predict_logits
+from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.train_fold import fit
 
@@ -73,7 +73,7 @@ class CrossValidationResult:
     """
 
     metrics: Metrics
-    out_of_fold: OutOfFold
+    out_of_fold: OutOfFoldPredictions
     history: tuple[EpochRecord, ...]
     dataset: Dataset
 
@@ -122,7 +122,7 @@ def build_cnn_model(size: int | None = None, network: str = "compact") -> keras.
     """
     import keras
 
-    network_model = networks.build(network, size or Preprocessing().size)
+    network_model = networks.build_network(network, size or Preprocessing().size)
     probability = keras.layers.Activation("sigmoid", name="probability")(network_model.output)
     model = keras.Model(network_model.input, probability, name=network)
     _compile(model)
@@ -166,7 +166,7 @@ def train_model_with_cross_validation(
     """
     import keras
 
-    plan, dataset = _plan(model, folder, epochs, folds, settings or TrainingSettings())
+    plan, dataset = _create_workspace(model, folder, epochs, folds, settings or TrainingSettings())
     on_epoch = _print_epoch if verbose else None
     answers = np.empty(len(plan.labels), np.float64)
     history: list[EpochRecord] = []
@@ -176,13 +176,13 @@ def train_model_with_cross_validation(
         copy = keras.models.clone_model(model)
         history += fit(copy, plan, fold, on_epoch=on_epoch)
         held_out = np.flatnonzero(plan.folds == fold)
-        answers[held_out] = logits(copy, plan.inputs[held_out])
+        answers[held_out] = predict_logits(copy, plan.inputs[held_out])
     fit(model, plan, fold=-1, on_epoch=on_epoch)
     _compile(model)
-    probabilities = calibration.probabilities(answers, temperature=1.0)
+    probabilities = calibration.apply_temperature(answers, temperature=1.0)
     return CrossValidationResult(
-        metrics=summarize(plan.labels, probabilities, plan.groups, _THRESHOLD),
-        out_of_fold=OutOfFold(
+        metrics=compute_metrics(plan.labels, probabilities, plan.groups, _THRESHOLD),
+        out_of_fold=OutOfFoldPredictions(
             dataset.paths, plan.groups, plan.labels, plan.folds, answers, probabilities
         ),
         history=tuple(history),
@@ -214,20 +214,20 @@ def evaluate_model(
     ------
     DatasetError, ModelError
     """
-    side = input_side(model)
+    side = get_input_size(model)
     if isinstance(data, tuple):
         labels = np.asarray(data[1]).ravel()
-        pixels = _grey_inputs(np.asarray(data[0]), len(labels), side)
+        pixels = _to_grey_images(np.asarray(data[0]), len(labels), side)
         groups: npt.NDArray[Any] = np.arange(len(labels)).astype(str)
     else:
         dataset = scan(data)
         pixels = load_inputs(dataset, Preprocessing(size=side))
         labels, groups = dataset.labels, dataset.groups
-    probabilities = calibration.probabilities(logits(model, pixels), temperature=1.0)
-    return summarize(labels, probabilities, groups, _THRESHOLD).to_dict()
+    probabilities = calibration.apply_temperature(predict_logits(model, pixels), temperature=1.0)
+    return compute_metrics(labels, probabilities, groups, _THRESHOLD).to_dict()
 
 
-def _grey_inputs(images: npt.NDArray[Any], count: int, side: int) -> npt.NDArray[Any]:
+def _to_grey_images(images: npt.NDArray[Any], count: int, side: int) -> npt.NDArray[Any]:
     """Return images as (N, S, S) in 0…255; DatasetError where they are something else."""
     if images.ndim == 4 and images.shape[3] in (1, 3):  # grey, or grey stored as colour
         images = images[..., 0] if images.shape[3] == 1 else images.mean(axis=3)
@@ -260,7 +260,7 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> Path:
     ModelError
         The name ends differently, or the file cannot be written.
     """
-    target = _model_path(path)
+    target = _validate_model_path(path)
     beside = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
     try:
         model.save(beside)
@@ -285,7 +285,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     """
     import keras
 
-    target = _model_path(path)
+    target = _validate_model_path(path)
     if not target.is_file():
         raise ModelError(f"no file {target}; name an existing .keras or .h5 file")
     try:
@@ -317,23 +317,23 @@ def predict_fracture(path: str | os.PathLike[str], model: keras.Model) -> Fractu
     ------
     ImageError, ModelError
     """
-    preprocessing = Preprocessing(size=input_side(model))
+    preprocessing = Preprocessing(size=get_input_size(model))
     pixels: GreyImage = imaging.to_input(imaging.read(path), preprocessing).pixels
-    probability = float(calibration.probabilities(logits(model, pixels[None]), 1.0)[0])
+    probability = float(calibration.apply_temperature(predict_logits(model, pixels[None]), 1.0)[0])
     return FracturePrediction(CLASS_NAMES[int(probability >= _THRESHOLD)], probability)
 
 
-def _plan(
+def _create_workspace(
     model: keras.Model,
     folder: str | os.PathLike[str],
     epochs: int,
     folds: int,
     settings: TrainingSettings,
-) -> tuple[Plan, Dataset]:
+) -> tuple[RunWorkspace, Dataset]:
     """Scan the folder and split it for a model of its own input size."""
     from dataclasses import replace
 
-    size = input_side(model)
+    size = get_input_size(model)
     settings = replace(
         settings,
         epochs=epochs,
@@ -341,7 +341,7 @@ def _plan(
         preprocessing=replace(settings.preprocessing, size=size),
     )
     dataset = scan(folder, group_by=settings.group_by)
-    plan = Plan(
+    plan = RunWorkspace(
         folder=Path(),  # nothing is written: the model stays in hand
         settings=settings,
         inputs=load_inputs(dataset, settings.preprocessing),
@@ -356,7 +356,7 @@ def _compile(model: keras.Model) -> None:
     """Make ``model.fit`` and ``model.evaluate`` work as users of Keras expect."""
     import keras
 
-    loss = keras.losses.BinaryCrossentropy(from_logits=not ends_in_sigmoid(model))
+    loss = keras.losses.BinaryCrossentropy(from_logits=not has_sigmoid_output(model))
     model.compile("adam", loss, metrics=["accuracy"])
 
 
@@ -366,7 +366,7 @@ def _print_epoch(record: EpochRecord) -> None:
     print(f"{fold}, epoch {record.epoch}: loss {record.loss:.3f}{held_out}", flush=True)
 
 
-def _model_path(path: str | os.PathLike[str]) -> Path:
+def _validate_model_path(path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.suffix.lower() not in _SUFFIXES:
         raise ModelError(f"expected a file name ending in .keras or .h5, got {target.name!r}")

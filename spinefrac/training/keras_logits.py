@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 #: Closest a probability may come to 0 or 1 before it is turned back into a logit.
-_EDGE = 1e-7
+_EPSILON = 1e-7
 
 
-def input_side(model: keras.Model) -> int:
+def get_input_size(model: keras.Model) -> int:
     """Return the side S of a model's square input.
 
     Raises
@@ -46,21 +46,21 @@ def input_side(model: keras.Model) -> int:
     return int(taken[1])
 
 
-def ends_in_sigmoid(model: keras.Model) -> bool:
+def has_sigmoid_output(model: keras.Model) -> bool:
     """Return whether a model gives probabilities rather than logits."""
     import keras
 
     return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
 
 
-def as_images(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.float32]:
+def to_image_batch(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.float32]:
     """Turn (n, S, S) uint8 into the (n, S, S, channels) float32 in 0…255 that a model takes."""
     images = pixels.astype(np.float32)[..., None]
     channels = model.input_shape[-1]
     return images if channels == 1 else np.repeat(images, channels, axis=-1)
 
 
-def logits(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.float64]:
+def predict_logits(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.float64]:
     """Return a model's logits on model inputs.
 
     Parameters
@@ -76,11 +76,11 @@ def logits(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.float64]:
     if not len(pixels):
         return np.empty(0, np.float64)
     parts: list[Any] = [
-        np.asarray(model.predict_on_batch(as_images(model, pixels[i : i + _BATCH])))
+        np.asarray(model.predict_on_batch(to_image_batch(model, pixels[i : i + _BATCH])))
         for i in range(0, len(pixels), _BATCH)
     ]
     given = np.concatenate(parts)[:, 0].astype(np.float64)
-    if not ends_in_sigmoid(model):
+    if not has_sigmoid_output(model):
         return given
-    given = np.clip(given, _EDGE, 1 - _EDGE)
+    given = np.clip(given, _EPSILON, 1 - _EPSILON)
     return np.log(given) - np.log1p(-given)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     import keras
 
 
-def build(
+def build_network(
     name: str = "compact",
     size: int = 160,
     weights: str | None = None,
     seed: int | None = None,
-    fast_training: bool = False,
-    part: int = 0,
+    fused_batch_norm: bool = False,
+    fold_index: int = 0,
 ) -> keras.Model:
     """Build a network.
 
@@ -44,11 +44,11 @@ def build(
         model file, ``model.keras`` of a saved model, or None for random weights.
     seed : int or None
         Of the random weights.
-    fast_training : bool
+    fused_batch_norm : bool
         Use TensorFlow's fused batch normalisation: the same numbers and the same variables in
         the same order, a quarter less time a step on a CPU, but no portable file. Copy the
         weights into a network built without it before saving.
-    part : int
+    fold_index : int
         Which of the fold networks of a saved model to take the weights of, counted round.
 
     Returns
@@ -75,23 +75,23 @@ def build(
                 "the network 'compact' has no ImageNet weights; leave the weights out, name a "
                 "weights file, or choose another network"
             )
-        features = _compact(image, _fused_batch_normalization() if fast_training else None)
+        features = _compact(image, _make_fused_batch_normalization() if fused_batch_norm else None)
     else:
         backbone = _BACKBONES[name](image, "imagenet" if weights == "imagenet" else None)
         features = backbone.output
-    model = keras.Model(image, _head(features), name=name)
+    model = keras.Model(image, _build_head(features), name=name)
     if weights and weights != "imagenet":
-        _load_weights(model, backbone, Path(weights), part)
+        _load_weights(model, backbone, Path(weights), fold_index)
     return model
 
 
-def with_heatmap(model: keras.Model) -> keras.Model:
+def add_heatmap_output(model: keras.Model) -> keras.Model:
     """Give a network its class activation map as a second output.
 
     Parameters
     ----------
     model : keras.Model
-        Made by `build`.
+        Made by `build_network`.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def with_heatmap(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, [model.output, heatmap], name=f"{model.name}_with_heatmap")
 
 
-def _head(features: Any) -> Any:
+def _build_head(features: Any) -> Any:
     """Pool the feature map (N, h, w, C) and weigh the 2C numbers into one logit (N, 1)."""
     from keras import layers
 
@@ -174,7 +174,7 @@ def _compact(image: Any, batch_normalization: Callable[[], Any] | None) -> Any:
     return enriched(linear(half, 32), enriched(quarter, eighth))  # (N, S/2, S/2, 32)
 
 
-def _three_channels(image: Any, scale: list[float], offset: list[float]) -> Any:
+def _to_normalized_rgb(image: Any, scale: list[float], offset: list[float]) -> Any:
     from keras import layers
 
     return layers.Rescaling(scale, offset)(layers.Concatenate()([image, image, image]))
@@ -183,7 +183,7 @@ def _three_channels(image: Any, scale: list[float], offset: list[float]) -> Any:
 def _mobilenet_v3_small(image: Any, weights: str | None) -> Any:
     from keras import applications
 
-    rgb = _three_channels(image, [1 / 127.5] * 3, [-1.0] * 3)
+    rgb = _to_normalized_rgb(image, [1 / 127.5] * 3, [-1.0] * 3)
     return _backbone(
         applications.MobileNetV3Small, rgb, weights=weights, include_preprocessing=False
     )
@@ -193,7 +193,7 @@ def _efficientnet_v2_b0(image: Any, weights: str | None) -> Any:
     from keras import applications
 
     # With its preprocessing inside, the exported graph lacks the normalisation constants.
-    rgb = _three_channels(image, [1 / 127.5] * 3, [-1.0] * 3)
+    rgb = _to_normalized_rgb(image, [1 / 127.5] * 3, [-1.0] * 3)
     return _backbone(
         applications.EfficientNetV2B0, rgb, weights=weights, include_preprocessing=False
     )
@@ -206,7 +206,7 @@ def _densenet121(image: Any, weights: str | None) -> Any:
     scale = [1 / (255 * d) for d in deviation]
     offset = [-m / d for m, d in zip(mean, deviation, strict=True)]
     return _backbone(
-        applications.DenseNet121, _three_channels(image, scale, offset), weights=weights
+        applications.DenseNet121, _to_normalized_rgb(image, scale, offset), weights=weights
     )
 
 
@@ -214,7 +214,7 @@ def _resnet50(image: Any, weights: str | None) -> Any:
     from keras import applications
 
     mean_bgr = [103.939, 116.779, 123.68]  # ImageNet, in 0…255
-    rgb = _three_channels(image, [1.0] * 3, [-m for m in mean_bgr])
+    rgb = _to_normalized_rgb(image, [1.0] * 3, [-m for m in mean_bgr])
     return _backbone(applications.ResNet50, rgb, weights=weights)
 
 
@@ -227,28 +227,30 @@ _BACKBONES: dict[str, Callable[[Any, str | None], Any]] = {
 
 
 def _backbone(
-    make: Callable[..., Any], rgb: Any, *, weights: str | None, **options: Any
+    application: Callable[..., Any], rgb: Any, *, weights: str | None, **options: Any
 ) -> keras.Model:
     """Return a ``keras.applications`` network without its top, over `rgb` (N, S, S, 3)."""
     try:
-        return make(include_top=False, weights=weights, input_tensor=rgb, **options)
+        return application(include_top=False, weights=weights, input_tensor=rgb, **options)
     except Exception as error:
         # Keras raises a bare Exception where a download fails, so its text has to be read.
         if weights is None or "URL fetch failure" not in str(error):
             raise
         raise TrainingError(
-            f"the ImageNet weights of {make.__name__} could not be fetched from here; where there "
-            f"is internet access run keras.applications.{make.__name__}(include_top=False)"
+            f"the ImageNet weights of {application.__name__} could not be fetched from here; where there "
+            f"is internet access run keras.applications.{application.__name__}(include_top=False)"
             ".save_weights('backbone.weights.h5'), bring that file and name it as the weights, "
             "or train without weights"
         ) from error
 
 
-def _load_weights(model: keras.Model, backbone: keras.Model | None, path: Path, part: int) -> None:
+def _load_weights(
+    model: keras.Model, backbone: keras.Model | None, path: Path, fold_index: int
+) -> None:
     """Load a whole network's weights, one of a saved model's, or its backbone's alone."""
     if not path.is_file():
         raise TrainingError(f"no weights file {path}; name an existing .weights.h5, .h5 or .keras")
-    if _took_fold(model, path, part):
+    if _load_fold_weights(model, path, fold_index):
         return
     reasons = []
     for candidate in (model, backbone):
@@ -265,7 +267,7 @@ def _load_weights(model: keras.Model, backbone: keras.Model | None, path: Path, 
     )
 
 
-def _took_fold(model: keras.Model, path: Path, part: int) -> bool:
+def _load_fold_weights(model: keras.Model, path: Path, fold_index: int) -> bool:
     """Take a fold network's weights where `path` is ``model.keras`` of a saved model."""
     import keras
 
@@ -275,10 +277,10 @@ def _took_fold(model: keras.Model, path: Path, part: int) -> bool:
         whole = keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError):
         return False  # the plain way says what is wrong with the file
-    folds = [layer for layer in whole.layers if layer.name.startswith(ensemble.FOLD)]
+    folds = [layer for layer in whole.layers if layer.name.startswith(ensemble.FOLD_PREFIX)]
     if not folds:
         return False
-    weights = folds[part % len(folds)].get_weights()
+    weights = folds[fold_index % len(folds)].get_weights()
     if [w.shape for w in weights] != [tuple(w.shape) for w in model.weights]:
         raise TrainingError(
             f"the fold networks in {path.name} do not fit the network {model.name!r}: train the "
@@ -288,7 +290,7 @@ def _took_fold(model: keras.Model, path: Path, part: int) -> bool:
     return True
 
 
-def _fused_batch_normalization() -> Callable[[], Any]:
+def _make_fused_batch_normalization() -> Callable[[], Any]:
     """Return a layer class that trains as ``BatchNormalization`` does, with a fused kernel."""
     import keras
     import tensorflow as tf

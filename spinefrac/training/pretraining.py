@@ -20,20 +20,20 @@ import numpy.typing as npt
 from spinefrac.errors import Cancelled
 from spinefrac.records import GreyImage
 from spinefrac.training.augmentation.transforms import Augmenter
-from spinefrac.training.keras_logits import as_images
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.keras_logits import to_image_batch
+from spinefrac.training.runner.workspace import RunWorkspace
 
 if TYPE_CHECKING:
     import keras
 
 #: Share of the slices that lines are drawn on; the others teach what is no drawn line.
-_DRAWN = 0.75
+_LINE_PROBABILITY = 0.75
 #: Lines start among the brightest pixels of a slice, which are bone.
-_BRIGHT = 0.7
+_BONE_QUANTILE = 0.7
 #: Slices on which the logit is brought to mean 0 and deviation 1 at the end.
-_LOOKED_AT = 128
+_CALIBRATION_SLICES = 128
 #: Sub-pixel positions of OpenCV's lines, in bits.
-_SHIFT = 3
+_SUBPIXEL_BITS = 3
 
 
 def draw_lines(pixels: GreyImage, rng: np.random.Generator) -> tuple[GreyImage, GreyImage]:
@@ -53,16 +53,16 @@ def draw_lines(pixels: GreyImage, rng: np.random.Generator) -> tuple[GreyImage, 
     """
     values = pixels.astype(np.float32)
     mask = np.zeros(pixels.shape, np.uint8)
-    bone = np.argwhere(pixels >= np.quantile(pixels, _BRIGHT))
+    bone = np.argwhere(pixels >= np.quantile(pixels, _BONE_QUANTILE))
     for _ in range(rng.integers(1, 4)):
         y, x = bone[rng.integers(len(bone))]
-        line = _line((float(x), float(y)), pixels.shape, rng)
+        line = _render_line((float(x), float(y)), pixels.shape, rng)
         values -= rng.uniform(15, 70) * line  # grey values; faint ones as well as plain ones
         mask |= line > 0.4
     return np.clip(np.rint(values), 0, 255).astype(np.uint8), mask
 
 
-def _line(
+def _render_line(
     start: tuple[float, float], shape: tuple[int, ...], rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """Return a soft line in 0…1, shape (S, S), that wanders from (x, y)."""
@@ -73,19 +73,19 @@ def _line(
         x, y = points[-1]
         points.append((x + step * np.cos(direction), y + step * np.sin(direction)))
     canvas = np.zeros(shape, np.uint8)
-    corners = np.rint(np.array(points) * 2**_SHIFT).astype(np.int32)
+    corners = np.rint(np.array(points) * 2**_SUBPIXEL_BITS).astype(np.int32)
     thickness = int(rng.integers(1, 4))
-    cv2.polylines(canvas, [corners], False, 255, thickness, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(canvas, [corners], False, 255, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
     soft = cv2.GaussianBlur(canvas.astype(np.float32) / 255, (0, 0), rng.uniform(0.4, 1.0))
     return soft.astype(np.float32)
 
 
-def learn_lines(
+def pretrain_on_lines(
     model: keras.Model,
-    plan: Plan,
+    workspace: RunWorkspace,
     rows: npt.NDArray[np.int64],
     seed: int,
-    cancelled: Callable[[], bool] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
 ) -> list[float]:
     """Teach `model` in place to tell where lines were drawn on its own training slices.
 
@@ -93,13 +93,13 @@ def learn_lines(
     ----------
     model : keras.Model
         With the layers ``features`` (N, h, w, C), ``pooled`` (N, 2C) and ``logit`` (N, 1), as
-        `networks.build` makes it.
-    plan : Plan
+        `networks.build_network` makes it.
+    workspace : Plan
         Its `settings.line_steps` says for how many batches at most.
     rows : int64 array, shape (n,)
         The fold's training slices. Neither labels nor held-out slices are looked at.
     seed : int
-    cancelled : callable, optional
+    is_cancelled : callable, optional
         Asked before every batch.
 
     Returns
@@ -110,11 +110,11 @@ def learn_lines(
     Raises
     ------
     Cancelled
-        `cancelled` said so.
+        `is_cancelled` said so.
     """
     import keras
 
-    settings = plan.settings
+    settings = workspace.settings
     # No more of this than of the training that follows.
     steps = min(settings.line_steps, settings.epochs * (len(rows) // settings.batch_size))
     keras.utils.set_random_seed(seed)
@@ -136,60 +136,64 @@ def learn_lines(
     rng = np.random.default_rng((seed, 1))
     losses = []
     for step in range(steps):
-        if cancelled and cancelled():
+        if is_cancelled and is_cancelled():
             raise Cancelled("training was cancelled while the network learned to find lines")
-        images, masks = _batch(plan, rows, step, rng, features.shape[1:3])
-        answer = finder.train_on_batch(as_images(model, images), masks, return_dict=True)
+        images, masks = _make_batch(workspace, rows, step, rng, features.shape[1:3])
+        answer = finder.train_on_batch(to_image_batch(model, images), masks, return_dict=True)
         losses.append(float(answer["loss"]))
     if steps:
-        some = rng.choice(rows, min(_LOOKED_AT, len(rows)), replace=False)
-        _hand_over(model, line.get_weights()[0].reshape(-1), plan.inputs[np.sort(some)])
+        some = rng.choice(rows, min(_CALIBRATION_SLICES, len(rows)), replace=False)
+        _initialize_head(model, line.get_weights()[0].reshape(-1), workspace.inputs[np.sort(some)])
     return losses
 
 
-def _hand_over(model: keras.Model, line: npt.NDArray[np.float32], pixels: GreyImage) -> None:
+def _initialize_head(
+    model: keras.Model, line_weights: npt.NDArray[np.float32], pixels: GreyImage
+) -> None:
     """Let the logit begin as "how much like a line is the place most like one".
 
     From a random head the first steps with labels would undo what was learned. The logit gets
-    mean 0 and deviation 1 over `pixels` (n, S, S); `line` (C,) weighs the features.
+    mean 0 and deviation 1 over `pixels` (n, S, S); `line_weights` (C,) weighs the features.
     """
     import keras
 
     pooled_layer = keras.Model(model.input, model.get_layer("pooled").output)
-    pooled = np.asarray(pooled_layer.predict_on_batch(as_images(model, pixels)))
-    kernel = np.concatenate([np.zeros_like(line), line])  # averages first, then maxima
+    pooled = np.asarray(pooled_layer.predict_on_batch(to_image_batch(model, pixels)))
+    kernel = np.concatenate(
+        [np.zeros_like(line_weights), line_weights]
+    )  # averages first, then maxima
     evidence = pooled @ kernel
     spread = max(float(evidence.std()), 1e-3)
     bias = np.array([-evidence.mean() / spread], np.float32)
     model.get_layer("logit").set_weights([kernel[:, None] / spread, bias])
 
 
-def _batch(
-    plan: Plan,
+def _make_batch(
+    workspace: RunWorkspace,
     rows: npt.NDArray[np.int64],
     step: int,
     rng: np.random.Generator,
-    cells: tuple[int, int],
+    grid_shape: tuple[int, int],
 ) -> tuple[GreyImage, npt.NDArray[np.float32]]:
     """Return images (B, S, S) and, on the grid of the feature map, where lines are (B, h, w, 1)."""
-    settings = plan.settings
+    settings = workspace.settings
     augment = Augmenter(settings.augmentation, settings.seed)
     images, masks = [], []
     for row in rng.choice(rows, min(settings.batch_size, len(rows)), replace=False):
-        pixels = augment(plan.inputs[row], step, int(row))
+        pixels = augment(workspace.inputs[row], step, int(row))
         mask = np.zeros_like(pixels)
-        if rng.random() < _DRAWN:
+        if rng.random() < _LINE_PROBABILITY:
             pixels, mask = draw_lines(pixels, rng)
         images.append(pixels)
-        masks.append(_on_grid(mask, cells))
+        masks.append(_downsample_mask(mask, grid_shape))
     return np.stack(images), np.stack(masks)[..., None].astype(np.float32)
 
 
-def _on_grid(mask: GreyImage, cells: tuple[int, int]) -> GreyImage:
+def _downsample_mask(mask: GreyImage, grid_shape: tuple[int, int]) -> GreyImage:
     """Bring a mask (S, S) to the feature map's grid (h, w): a cell with any line in it is 1."""
     side = mask.shape[0]
-    factor = -(-side // cells[0])
-    padded = np.zeros((cells[0] * factor, cells[1] * factor), np.uint8)
+    factor = -(-side // grid_shape[0])
+    padded = np.zeros((grid_shape[0] * factor, grid_shape[1] * factor), np.uint8)
     padded[:side, :side] = mask
-    blocks = padded.reshape(cells[0], factor, cells[1], factor)
+    blocks = padded.reshape(grid_shape[0], factor, grid_shape[1], factor)
     return blocks.max(axis=(1, 3))

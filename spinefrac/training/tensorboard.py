@@ -7,10 +7,10 @@ from pathlib import Path
 
 from spinefrac.records import EpochRecord
 
-_CURVES = ("loss", "val_loss", "val_auc", "learning_rate", "seconds")
+_SCALARS = ("loss", "val_loss", "val_auc", "learning_rate", "seconds")
 
 
-class Logs:
+class TensorBoardWriter:
     """Writes one point a curve and epoch into `folder`, which may hold those of an attempt before.
 
     Parameters
@@ -28,9 +28,9 @@ class Logs:
         self._metadata.plugin_data.plugin_name = "scalars"
         self._metadata.data_class = 1  # DATA_CLASS_SCALAR of TensorFlow's summary.proto
 
-    def epoch(self, record: EpochRecord, images_per_second: float) -> None:
+    def write_epoch(self, record: EpochRecord, images_per_second: float) -> None:
         """Write the numbers of an epoch; those that are NaN have no point."""
-        points = {name: getattr(record, name) for name in _CURVES}
+        points = {name: getattr(record, name) for name in _SCALARS}
         points["images_per_second"] = images_per_second
         with self._writer.as_default():
             for name, value in points.items():

@@ -18,49 +18,49 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.data.splits import holdout
+from spinefrac.data.splits import select_holdout
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.records import EpochRecord, FoldResult
 from spinefrac.training import checkpoint, networks, pretraining
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
-from spinefrac.training.keras_logits import as_images, ends_in_sigmoid, logits
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.keras_logits import has_sigmoid_output, predict_logits, to_image_batch
+from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
 #: Told after every batch: the epoch, the batch, and of how many.
-OnBatch = Callable[[int, int, int], None]
+BatchCallback = Callable[[int, int, int], None]
 #: Momentum of the moving average of the weights: about the last hundred steps.
-_AVERAGE_MOMENTUM = 0.99
+_EMA_MOMENTUM = 0.99
 #: Share of the training groups that early stopping watches.
-_INNER_HOLDOUT = 0.15
+_INNER_HOLDOUT_SHARE = 0.15
 
 
 def train_fold(
-    plan: Plan,
+    workspace: RunWorkspace,
     fold: int,
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
-    on_batch: OnBatch | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    checkpoints: bool = False,
+    on_batch: BatchCallback | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    save_checkpoints: bool = False,
 ) -> FoldResult:
     """Train one fold's network and score the slices it held out.
 
     Parameters
     ----------
-    plan : Plan
+    workspace : Plan
         Inputs, labels, groups, folds and settings of the run.
     fold : int
     on_epoch : callable, optional
         Called with the record of each finished epoch, once it is kept.
     on_batch : callable, optional
-    cancelled : callable, optional
+    is_cancelled : callable, optional
         Asked before every batch.
-    checkpoints : bool
+    save_checkpoints : bool
         Keep every epoch in the plan's folder, and go on from there.
 
     Returns
@@ -73,38 +73,38 @@ def train_fold(
     TrainingError
         The loss is no longer a number, or the disk is full.
     Cancelled
-        `cancelled` said so.
+        `is_cancelled` said so.
     """
-    settings = plan.settings
+    settings = workspace.settings
     started = time.perf_counter()
     size = settings.preprocessing.size
-    model = networks.build(
+    model = networks.build_network(
         settings.network,
         size,
         settings.weights,
-        seed=_seed(plan, fold),
-        fast_training=True,
-        part=fold,
+        seed=_derive_seed(workspace, fold),
+        fused_batch_norm=True,
+        fold_index=fold,
     )
     history = fit(
         model,
-        plan,
+        workspace,
         fold,
         on_epoch=on_epoch,
         on_batch=on_batch,
-        cancelled=cancelled,
-        keep=plan.checkpoint_path(fold) if checkpoints else None,
-        lines_first=settings.network == "compact" and not settings.weights,
+        is_cancelled=is_cancelled,
+        checkpoint_path=workspace.checkpoint_path(fold) if save_checkpoints else None,
+        pretrain=settings.network == "compact" and not settings.weights,
     )
-    portable = networks.build(settings.network, size)
+    portable = networks.build_network(settings.network, size)
     portable.set_weights(model.get_weights())
-    plan.write_weights(fold, portable)
-    held_out = np.flatnonzero(plan.folds == fold)
+    workspace.write_weights(fold, portable)
+    held_out = np.flatnonzero(workspace.folds == fold)
     return FoldResult(
         fold=fold,
-        weights=plan.weights_path(fold),
+        weights=workspace.weights_path(fold),
         rows=held_out,
-        logits=logits(portable, plan.inputs[held_out]),
+        logits=predict_logits(portable, workspace.inputs[held_out]),
         history=history,
         seconds=time.perf_counter() - started,
     )
@@ -112,14 +112,14 @@ def train_fold(
 
 def fit(
     model: keras.Model,
-    plan: Plan,
+    workspace: RunWorkspace,
     fold: int,
     *,
     on_epoch: Callable[[EpochRecord], None] | None = None,
-    on_batch: OnBatch | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    keep: Path | None = None,
-    lines_first: bool = False,
+    on_batch: BatchCallback | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+    checkpoint_path: Path | None = None,
+    pretrain: bool = False,
 ) -> tuple[EpochRecord, ...]:
     """Train `model` in place on every slice that `fold` does not hold out.
 
@@ -127,11 +127,11 @@ def fit(
     ----------
     model : keras.Model
         One output a slice, a logit or a sigmoid. It is compiled anew.
-    plan, fold, on_epoch, on_batch, cancelled
+    workspace, fold, on_epoch, on_batch, is_cancelled
         As for `train_fold`. A fold that no slice belongs to, such as -1, trains on all of them.
-    keep : Path, optional
+    checkpoint_path : Path, optional
         File of the checkpoints: written after every epoch, gone on from where it is there.
-    lines_first : bool
+    pretrain : bool
         Whether to begin with `warm_start.learn_lines`.
 
     Returns
@@ -141,84 +141,97 @@ def fit(
     """
     import keras
 
-    settings = plan.settings
-    rows, watched = _training_rows(plan, fold)
-    done = checkpoint.read(keep) if keep else None
-    if lines_first and not done:
-        pretraining.learn_lines(model, plan, rows, _seed(plan, fold), cancelled)
-    keras.utils.set_random_seed(_seed(plan, fold))
-    batches = _Batches(model, plan, rows, _seed(plan, fold))
-    optimizer = _optimizer(settings, batches.per_epoch)
-    model.compile(optimizer, keras.losses.BinaryCrossentropy(not ends_in_sigmoid(model)))
+    settings = workspace.settings
+    rows, watched = _split_training_rows(workspace, fold)
+    done = checkpoint.read(checkpoint_path) if checkpoint_path else None
+    if pretrain and not done:
+        pretraining.pretrain_on_lines(
+            model, workspace, rows, _derive_seed(workspace, fold), is_cancelled
+        )
+    keras.utils.set_random_seed(_derive_seed(workspace, fold))
+    batches = _BatchGenerator(model, workspace, rows, _derive_seed(workspace, fold))
+    optimizer = _build_optimizer(settings, batches.steps_per_epoch)
+    model.compile(optimizer, keras.losses.BinaryCrossentropy(not has_sigmoid_output(model)))
     stopper = _EarlyStopping(settings.patience) if settings.early_stopping else None
-    history = list(_go_on(model, stopper, done)) if done else []
-    if keep and lines_first and not done:
+    history = list(_restore_checkpoint(model, stopper, done)) if done else []
+    if checkpoint_path and pretrain and not done:
         optimizer.build(model.trainable_variables)
-        checkpoint.write(keep, _as_it_stands(model, stopper, (), False))
+        checkpoint.write(checkpoint_path, _make_checkpoint(model, stopper, (), False))
     stopped = bool(done and done.stopped)
     while len(history) < settings.epochs and not stopped:
         epoch = len(history) + 1
-        history.append(_run_epoch(model, plan, fold, epoch, batches, on_batch, cancelled))
+        history.append(_run_epoch(model, workspace, fold, epoch, batches, on_batch, is_cancelled))
         if stopper:
-            inner_loss = _loss(plan, watched, logits(model, plan.inputs[watched]))
-            stopped = stopper.should_stop(model, inner_loss)
-        if keep:
-            checkpoint.write(keep, _as_it_stands(model, stopper, tuple(history), stopped))
+            inner_loss = _compute_loss(
+                workspace, watched, predict_logits(model, workspace.inputs[watched])
+            )
+            stopped = stopper.update(model, inner_loss)
+        if checkpoint_path:
+            checkpoint.write(
+                checkpoint_path, _make_checkpoint(model, stopper, tuple(history), stopped)
+            )
         if on_epoch:
             on_epoch(history[-1])
     if stopper:
-        stopper.restore(model)
+        stopper.restore_best_weights(model)
     else:
         optimizer.finalize_variable_values(model.trainable_variables)
     return tuple(history)
 
 
-def _go_on(
-    model: keras.Model, stopper: _EarlyStopping | None, done: Checkpoint
+def _restore_checkpoint(
+    model: keras.Model, early_stopping: _EarlyStopping | None, saved_checkpoint: Checkpoint
 ) -> tuple[EpochRecord, ...]:
     """Put network, optimizer and early stopping where a checkpoint left them."""
     model.optimizer.build(model.trainable_variables)
-    checkpoint.assign(checkpoint.variables(model), done.network)
-    checkpoint.assign(model.optimizer.variables, done.optimizer)
-    if stopper:
-        stopper.best, stopper.waited = done.best, done.waited
-        stopper.weights = list(done.best_weights) or None
-    return done.history
+    checkpoint.assign_variables(checkpoint.list_state_variables(model), saved_checkpoint.network)
+    checkpoint.assign_variables(model.optimizer.variables, saved_checkpoint.optimizer)
+    if early_stopping:
+        early_stopping.best, early_stopping.wait = saved_checkpoint.best, saved_checkpoint.waited
+        early_stopping.best_weights = list(saved_checkpoint.best_weights) or None
+    return saved_checkpoint.history
 
 
-def _as_it_stands(
+def _make_checkpoint(
     model: keras.Model,
-    stopper: _EarlyStopping | None,
+    early_stopping: _EarlyStopping | None,
     history: tuple[EpochRecord, ...],
     stopped: bool,
 ) -> Checkpoint:
     return Checkpoint(
         epoch=len(history),
         history=history,
-        network=checkpoint.values(checkpoint.variables(model)),
-        optimizer=checkpoint.values(model.optimizer.variables),
-        best=stopper.best if stopper else math.inf,
-        waited=stopper.waited if stopper else 0,
-        best_weights=tuple((stopper.weights if stopper else None) or ()),
+        network=checkpoint.read_variables(checkpoint.list_state_variables(model)),
+        optimizer=checkpoint.read_variables(model.optimizer.variables),
+        best=early_stopping.best if early_stopping else math.inf,
+        waited=early_stopping.wait if early_stopping else 0,
+        best_weights=tuple((early_stopping.best_weights if early_stopping else None) or ()),
         stopped=stopped,
     )
 
 
-def _seed(plan: Plan, fold: int) -> int:
+def _derive_seed(workspace: RunWorkspace, fold: int) -> int:
     """Return the seed of a fold's weights and order; folds must not start alike."""
-    return (plan.settings.seed * 1000 + fold + 1) % 2**32
+    return (workspace.settings.seed * 1000 + fold + 1) % 2**32
 
 
-def _training_rows(plan: Plan, fold: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _split_training_rows(
+    workspace: RunWorkspace, fold: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the rows to learn from and those that early stopping watches (maybe none)."""
-    rows = np.flatnonzero(plan.folds != fold)
-    if not plan.settings.early_stopping:
+    rows = np.flatnonzero(workspace.folds != fold)
+    if not workspace.settings.early_stopping:
         return rows, rows[:0]
-    inner = holdout(plan.labels[rows], plan.groups[rows], _INNER_HOLDOUT, plan.settings.seed)
+    inner = select_holdout(
+        workspace.labels[rows],
+        workspace.groups[rows],
+        _INNER_HOLDOUT_SHARE,
+        workspace.settings.seed,
+    )
     return rows[~inner], rows[inner]
 
 
-def _optimizer(settings: TrainingSettings, steps_per_epoch: int) -> Any:
+def _build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> Any:
     """AdamW with a linear warm-up, a half cosine down to zero, and averaged weights."""
     import keras
 
@@ -234,7 +247,7 @@ def _optimizer(settings: TrainingSettings, steps_per_epoch: int) -> Any:
         schedule,
         weight_decay=settings.weight_decay,
         use_ema=True,
-        ema_momentum=_AVERAGE_MOMENTUM,
+        ema_momentum=_EMA_MOMENTUM,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
@@ -242,71 +255,73 @@ def _optimizer(settings: TrainingSettings, steps_per_epoch: int) -> Any:
 
 def _run_epoch(
     model: keras.Model,
-    plan: Plan,
+    workspace: RunWorkspace,
     fold: int,
     epoch: int,
-    batches: _Batches,
-    on_batch: OnBatch | None,
-    cancelled: Callable[[], bool] | None,
+    batches: _BatchGenerator,
+    on_batch: BatchCallback | None,
+    is_cancelled: Callable[[], bool] | None,
 ) -> EpochRecord:
     """Take every training slice once and record the epoch."""
     started = time.perf_counter()
     losses: list[float] = []
-    for images, labels, weights in batches.epoch(epoch):
-        if cancelled and cancelled():
+    for images, labels, weights in batches.iterate_epoch(epoch):
+        if is_cancelled and is_cancelled():
             raise Cancelled(f"training was cancelled in fold {fold + 1}, epoch {epoch}")
         answer = model.train_on_batch(images, labels, sample_weight=weights, return_dict=True)
         losses.append(float(answer["loss"]))
         if not math.isfinite(losses[-1]):
             raise TrainingError(
                 f"the loss of fold {fold + 1} is no longer a number in epoch {epoch}; lower the "
-                f"learning rate (it was {plan.settings.learning_rate:g})"
+                f"learning rate (it was {workspace.settings.learning_rate:g})"
             )
         if on_batch:
-            on_batch(epoch, len(losses), batches.per_epoch)
-    held_out = np.flatnonzero(plan.folds == fold)
-    answers = logits(model, plan.inputs[held_out])
+            on_batch(epoch, len(losses), batches.steps_per_epoch)
+    held_out = np.flatnonzero(workspace.folds == fold)
+    answers = predict_logits(model, workspace.inputs[held_out])
     return EpochRecord(
         fold=fold,
         epoch=epoch,
         loss=float(np.mean(losses)),
-        val_loss=_loss(plan, held_out, answers),
-        val_auc=_auc(plan.labels[held_out], answers),
+        val_loss=_compute_loss(workspace, held_out, answers),
+        val_auc=_compute_auc(workspace.labels[held_out], answers),
         learning_rate=float(np.asarray(model.optimizer.learning_rate)),
         seconds=time.perf_counter() - started,
     )
 
 
 @dataclass(frozen=True)
-class _Batches:
+class _BatchGenerator:
     """Shuffled, augmented batches over `rows`, the same for a seed whatever the machine."""
 
     model: keras.Model
-    plan: Plan
+    workspace: RunWorkspace
     rows: npt.NDArray[np.int64]
     seed: int
 
     @property
-    def size(self) -> int:
-        return min(self.plan.settings.batch_size, len(self.rows))
+    def batch_size(self) -> int:
+        return min(self.workspace.settings.batch_size, len(self.rows))
 
     @property
-    def per_epoch(self) -> int:
+    def steps_per_epoch(self) -> int:
         # The odd rest of an epoch is left for the next one: a batch of one slice would upset
         # the batch normalisation.
-        return len(self.rows) // self.size
+        return len(self.rows) // self.batch_size
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Any, Any, Any]]:
+    def iterate_epoch(self, epoch: int) -> Iterator[tuple[Any, Any, Any]]:
         """Yield images (B, S, S, channels) float32 in 0…255, labels (B, 1) and weights (B,)."""
-        settings, labels = self.plan.settings, self.plan.labels
+        settings, labels = self.workspace.settings, self.workspace.labels
         augment = Augmenter(settings.augmentation, settings.seed)
-        weight_of = _class_weights(labels[self.rows], settings.class_weights)
+        weight_of = _compute_class_weights(labels[self.rows], settings.class_weights)
         order = np.random.default_rng((self.seed, epoch)).permutation(self.rows)
-        for step in range(self.per_epoch):
-            batch = order[step * self.size : (step + 1) * self.size]
-            images = np.stack([augment(self.plan.inputs[row], epoch, int(row)) for row in batch])
+        for step in range(self.steps_per_epoch):
+            batch = order[step * self.batch_size : (step + 1) * self.batch_size]
+            images = np.stack(
+                [augment(self.workspace.inputs[row], epoch, int(row)) for row in batch]
+            )
             yield (
-                as_images(self.model, images),
+                to_image_batch(self.model, images),
                 labels[batch, None].astype(np.float32),
                 weight_of[labels[batch]],
             )
@@ -318,40 +333,44 @@ class _EarlyStopping:
     def __init__(self, patience: int) -> None:
         self._patience = patience
         self.best = math.inf
-        self.waited = 0
-        self.weights: list[Any] | None = None
+        self.wait = 0
+        self.best_weights: list[Any] | None = None
 
-    def should_stop(self, model: keras.Model, loss: float) -> bool:
+    def update(self, model: keras.Model, loss: float) -> bool:
         if loss < self.best:
-            self.best, self.waited, self.weights = loss, 0, model.get_weights()
+            self.best, self.wait, self.best_weights = loss, 0, model.get_weights()
         else:
-            self.waited += 1
-        return self.waited >= self._patience
+            self.wait += 1
+        return self.wait >= self._patience
 
-    def restore(self, model: keras.Model) -> None:
-        if self.weights is not None:
-            model.set_weights(self.weights)
+    def restore_best_weights(self, model: keras.Model) -> None:
+        if self.best_weights is not None:
+            model.set_weights(self.best_weights)
 
 
-def _class_weights(labels: npt.NDArray[np.int64], wanted: bool) -> npt.NDArray[np.float32]:
+def _compute_class_weights(
+    labels: npt.NDArray[np.int64], balanced: bool
+) -> npt.NDArray[np.float32]:
     """Return the weight of label 0 and label 1, mean 1 over `labels` (n,)."""
-    if not wanted:
+    if not balanced:
         return np.ones(2, np.float32)
     counts = np.bincount(labels, minlength=2)
     return (len(labels) / (2 * counts)).astype(np.float32)
 
 
-def _loss(plan: Plan, rows: npt.NDArray[np.int64], answers: npt.NDArray[np.float64]) -> float:
-    """Mean cross-entropy of the logits `answers` (n,), weighted by class as in training."""
+def _compute_loss(
+    workspace: RunWorkspace, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]
+) -> float:
+    """Mean cross-entropy of the logits `scores` (n,), weighted by class as in training."""
     if not len(rows):
         return math.nan
-    labels = plan.labels[rows]
-    weights = _class_weights(plan.labels, plan.settings.class_weights)[labels]
-    entropy = np.logaddexp(0, answers) - labels * answers
+    labels = workspace.labels[rows]
+    weights = _compute_class_weights(workspace.labels, workspace.settings.class_weights)[labels]
+    entropy = np.logaddexp(0, scores) - labels * scores
     return float(np.average(entropy, weights=weights))
 
 
-def _auc(labels: npt.NDArray[np.int64], answers: npt.NDArray[np.float64]) -> float:
+def _compute_auc(y_true: npt.NDArray[np.int64], y_score: npt.NDArray[np.float64]) -> float:
     from sklearn.metrics import roc_auc_score
 
-    return float(roc_auc_score(labels, answers)) if len(labels) else math.nan
+    return float(roc_auc_score(y_true, y_score)) if len(y_true) else math.nan

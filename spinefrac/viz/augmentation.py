@@ -17,73 +17,75 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 #: Grey levels of difference that get the full colour.
-FULL_COLOUR = 64
+FULL_SCALE_DIFFERENCE = 64
 #: What became darker, what became brighter, and what stayed, sRGB.
-DARKER, BRIGHTER, EQUAL = (86, 180, 233), (240, 138, 75), (14, 18, 22)
+DARKER_COLOUR, BRIGHTER_COLOUR, UNCHANGED_COLOUR = (86, 180, 233), (240, 138, 75), (14, 18, 22)
 
 #: Longest side of an animation, in pixels.
-LONGEST_MOVING = 320
+MAX_ANIMATION_SIDE = 320
 
-_BINS = 64
+_N_BINS = 64
 
 
-def _change_table() -> npt.NDArray[np.uint8]:
+def _build_difference_colormap() -> npt.NDArray[np.uint8]:
     """Return the colour of each change from -255 to 255, shape (511, 3)."""
-    change = np.clip(np.arange(-255, 256) / FULL_COLOUR, -1, 1)[:, None]
-    ends = np.where(change < 0, np.array(DARKER), np.array(BRIGHTER))
-    return np.rint(np.array(EQUAL) + (ends - EQUAL) * np.abs(change)).astype(np.uint8)
+    change = np.clip(np.arange(-255, 256) / FULL_SCALE_DIFFERENCE, -1, 1)[:, None]
+    ends = np.where(change < 0, np.array(DARKER_COLOUR), np.array(BRIGHTER_COLOUR))
+    return np.rint(np.array(UNCHANGED_COLOUR) + (ends - UNCHANGED_COLOUR) * np.abs(change)).astype(
+        np.uint8
+    )
 
 
-_CHANGE_TABLE = _change_table()
+_DIFFERENCE_COLORMAP = _build_difference_colormap()
 
 
-def difference(
-    before: GreyImage, after: GreyImage, longest: int | None = None
+def difference_image(
+    before: GreyImage, after: GreyImage, max_side: int | None = None
 ) -> npt.NDArray[np.uint8]:
     """Return where and how much a slice became darker or brighter.
 
     Parameters
     ----------
     before, after : uint8 array, shape (H, W)
-    longest : int, optional
+    max_side : int, optional
         The change is averaged down so that no side is longer, before it is coloured.
 
     Returns
     -------
     uint8 array, shape (H, W, 3) or smaller
-        RGB: `EQUAL` where nothing changed, towards `DARKER` or `BRIGHTER` elsewhere.
+        RGB: `UNCHANGED_COLOUR` where nothing changed, towards `DARKER_COLOUR` or `BRIGHTER_COLOUR` elsewhere.
     """
     change = cv2.subtract(after, before, dtype=cv2.CV_16S)
-    factor = min(1.0, (longest or max(change.shape)) / max(change.shape))
+    factor = min(1.0, (max_side or max(change.shape)) / max(change.shape))
     if factor < 1:
         size = [max(1, round(side * factor)) for side in change.shape[::-1]]
         change = cv2.resize(change, size, interpolation=cv2.INTER_AREA)
-    return _CHANGE_TABLE[change + 255]
+    return _DIFFERENCE_COLORMAP[change + 255]
 
 
-def animation(pictures: Sequence[GreyImage], milliseconds: int = 80) -> str:
+def encode_animation(images: Sequence[GreyImage], frame_duration_ms: int = 80) -> str:
     """Return pictures as a ``data:`` address that shows them forth and back, without end.
 
     Parameters
     ----------
-    pictures : sequence of uint8 arrays, shape (H, W)
-        Larger ones are shrunk to `LONGEST_MOVING`.
-    milliseconds : int
+    images : sequence of uint8 arrays, shape (H, W)
+        Larger ones are shrunk to `MAX_ANIMATION_SIDE`.
+    frame_duration_ms : int
         That each is shown.
     """
     from PIL import Image
 
-    factor = min(1.0, LONGEST_MOVING / max(pictures[0].shape))
-    size = [round(length * factor) for length in pictures[0].shape[::-1]]
-    small = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
+    factor = min(1.0, MAX_ANIMATION_SIDE / max(images[0].shape))
+    size = [round(length * factor) for length in images[0].shape[::-1]]
+    small = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in images]
     first, *rest = (Image.fromarray(np.asarray(p)) for p in [*small, *small[-2:0:-1]])
     stream = io.BytesIO()
     # GIF holds 256 levels of grey without loss.
-    first.save(stream, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
+    first.save(stream, "GIF", save_all=True, append_images=rest, duration=frame_duration_ms, loop=0)
     return "data:image/gif;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def histogram(before: GreyImage, after: Sequence[GreyImage]) -> Figure:
+def plot_grey_value_histogram(before: GreyImage, after: Sequence[GreyImage]) -> Figure:
     """Return how often each grey value occurs, before and after.
 
     Parameters
@@ -95,12 +97,12 @@ def histogram(before: GreyImage, after: Sequence[GreyImage]) -> Figure:
     Returns
     -------
     plotly Figure
-        Shares of the pixels in `_BINS` bins of equal width, from 0 to 255.
+        Shares of the pixels in `_N_BINS` bins of equal width, from 0 to 255.
     """
     from plotly import graph_objects
 
-    centres = (np.arange(_BINS) + 0.5) * 256 / _BINS - 0.5
-    first, shares = _shares(before), np.stack([_shares(picture) for picture in after])
+    centres = (np.arange(_N_BINS) + 0.5) * 256 / _N_BINS - 0.5
+    first, shares = _bin_fractions(before), np.stack([_bin_fractions(picture) for picture in after])
     figure = graph_objects.Figure()
     outline = np.concatenate([centres, centres[::-1]])
     figure.add_scatter(
@@ -137,7 +139,7 @@ def histogram(before: GreyImage, after: Sequence[GreyImage]) -> Figure:
     return figure
 
 
-def _shares(picture: GreyImage) -> npt.NDArray[np.float64]:
+def _bin_fractions(image: GreyImage) -> npt.NDArray[np.float64]:
     """Return the share of the pixels in each bin, shape (_BINS,)."""
-    counts = np.bincount(picture.ravel() // (256 // _BINS), minlength=_BINS)
-    return counts / picture.size
+    counts = np.bincount(image.ravel() // (256 // _N_BINS), minlength=_N_BINS)
+    return counts / image.size

@@ -22,11 +22,11 @@ RgbImage = npt.NDArray[np.uint8]
 
 #: Colours of the heat map from little to much evidence, sRGB. Hues that no grey slice has, and
 #: none as bright as bone: what is drawn over cortical bone must not look like cortical bone.
-HEAT_STOPS = ((255, 190, 60), (250, 130, 30), (230, 50, 35), (190, 10, 70))
+DEFAULT_COLORMAP = ((255, 190, 60), (250, 130, 30), (230, 50, 35), (190, 10, 70))
 
 #: Other colours to choose from: those of `viridis`, and one for who cannot tell red from green.
-MORE_HEAT_STOPS = {
-    "Fire": HEAT_STOPS,
+COLORMAPS = {
+    "Fire": DEFAULT_COLORMAP,
     "Viridis": ((253, 231, 37), (94, 201, 98), (33, 145, 140), (59, 82, 139)),
     "Blue": ((150, 220, 255), (70, 165, 245), (40, 100, 220), (70, 40, 170)),
 }
@@ -36,50 +36,50 @@ CLASS_COLOURS = ("#4a9db6", "#e2703a")
 THRESHOLD_COLOUR = "#8d99a4"
 
 #: Longest side of a picture that is sent to a browser, in pixels.
-LONGEST_SHOWN = 1024
+MAX_DISPLAY_SIDE = 1024
 
 #: A contribution stands at one point of the map, but the network saw what lies around it: it is
 #: drawn as a spot of this standard deviation, relative to the slice's longer side.
-SPOT = 0.014
+SMOOTHING_SIGMA_FRACTION = 0.014
 
 #: Evidence below this share of the scale is left clear, so that the slice can be read.
-CLEAR_BELOW = 0.12
+TRANSPARENT_BELOW = 0.12
 
 
-def _heat_table() -> npt.NDArray[np.float32]:
+def _build_rgba_table() -> npt.NDArray[np.float32]:
     """Return colour and opacity of 256 levels of evidence, shape (256, 4): R, G, B, opacity."""
     level = np.linspace(0.0, 1.0, 256)
-    at = np.linspace(0.0, 1.0, len(HEAT_STOPS))
-    colours = [np.interp(level, at, channel) for channel in zip(*HEAT_STOPS, strict=True)]
-    opacity = np.clip((level - CLEAR_BELOW) / (1.0 - CLEAR_BELOW), 0.0, 1.0) ** 0.5
+    at = np.linspace(0.0, 1.0, len(DEFAULT_COLORMAP))
+    colours = [np.interp(level, at, channel) for channel in zip(*DEFAULT_COLORMAP, strict=True)]
+    opacity = np.clip((level - TRANSPARENT_BELOW) / (1.0 - TRANSPARENT_BELOW), 0.0, 1.0) ** 0.5
     return np.stack([*colours, opacity], axis=1).astype(np.float32)
 
 
-_HEAT_TABLE = _heat_table()
+_RGBA_TABLE = _build_rgba_table()
 
 
-def heat_levels(heatmap: FloatImage, scale: float | None = None) -> GreyImage:
+def quantize_heatmap(heatmap: FloatImage, max_value: float | None = None) -> GreyImage:
     """Bring a heat map to 256 levels; what speaks against a fracture is level 0.
 
     Parameters
     ----------
     heatmap : float32 array, shape (H, W)
         Contribution to the logit; positive speaks for fracture.
-    scale : float, optional
+    max_value : float, optional
         The contribution that gets the strongest colour; the map's own maximum by default.
 
     Returns
     -------
     uint8 array, shape (H, W)
     """
-    top = float(heatmap.max()) if scale is None else scale
+    top = float(heatmap.max()) if max_value is None else max_value
     if not np.isfinite(top) or top <= 0.0:
         return np.zeros(heatmap.shape, np.uint8)
     return (np.clip(np.nan_to_num(heatmap), 0.0, top) / top * 255.0).round().astype(np.uint8)
 
 
-def overlay(
-    grey: GreyImage, heatmap: FloatImage, strength: float = 0.6, *, scale: float | None = None
+def overlay_heatmap(
+    grey: GreyImage, heatmap: FloatImage, alpha: float = 0.6, *, max_value: float | None = None
 ) -> RgbImage:
     """Lay a heat map over its slice.
 
@@ -89,9 +89,9 @@ def overlay(
         The slice as `imaging.display` shows it.
     heatmap : float32 array, shape (H, W)
         `Prediction.heatmap`: contribution to the logit, positive speaks for fracture.
-    strength : float
+    alpha : float
         0 shows the slice alone, 1 covers it where the evidence is strongest.
-    scale : float, optional
+    max_value : float, optional
         The contribution that gets the strongest colour; the map's own maximum by default.
 
     Returns
@@ -102,49 +102,49 @@ def overlay(
     Raises
     ------
     ValueError
-        If slice and heat map differ in shape or `strength` is not in 0…1.
+        If slice and heat map differ in shape or `alpha` is not in 0…1.
     """
     if grey.shape != heatmap.shape:
         raise ValueError(f"the heat map must be as the slice, {grey.shape}, not {heatmap.shape}")
-    if not 0.0 <= strength <= 1.0:
-        raise ValueError(f"strength must be between 0 and 1, not {strength}")
-    heat = _HEAT_TABLE[heat_levels(as_spots(heatmap), scale)]  # (H, W, 4)
-    opacity = heat[..., 3:] * strength  # (H, W, 1)
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"strength must be between 0 and 1, not {alpha}")
+    heat = _RGBA_TABLE[quantize_heatmap(smooth_heatmap(heatmap), max_value)]  # (H, W, 4)
+    opacity = heat[..., 3:] * alpha  # (H, W, 1)
     base = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).astype(np.float32)
     return (base + (heat[..., :3] - base) * opacity).round().astype(np.uint8)
 
 
-def picture(
-    grey: GreyImage, heatmap: FloatImage | None, strength: float = 0.6
+def render_slice(
+    grey: GreyImage, heatmap: FloatImage | None, alpha: float = 0.6
 ) -> npt.NDArray[np.uint8]:
     """Return a slice in RGB, (H, W, 3): under its heat map, or bare where there is none."""
     if heatmap is None:
         return np.repeat(grey[..., None], 3, axis=2)
-    return overlay(grey, heatmap, strength)
+    return overlay_heatmap(grey, heatmap, alpha)
 
 
-def as_spots(heatmap: FloatImage) -> FloatImage:
+def smooth_heatmap(heatmap: FloatImage) -> FloatImage:
     """Spread each contribution (H, W) over what the network saw of it; constant maps stay so."""
-    sigma = SPOT * max(heatmap.shape)
+    sigma = SMOOTHING_SIGMA_FRACTION * max(heatmap.shape)
     return np.asarray(cv2.GaussianBlur(np.nan_to_num(heatmap), (0, 0), sigma), np.float32)
 
 
-def heat_maps() -> dict[str, list[tuple[int, int, int]]]:
+def list_colormaps() -> dict[str, list[tuple[int, int, int]]]:
     """Return the choices of colours for evidence, little to much, by their names."""
-    return {name: list(stops) for name, stops in MORE_HEAT_STOPS.items()}
+    return {name: list(stops) for name, stops in COLORMAPS.items()}
 
 
 def heat_gradient() -> str:
     """Return the heat map's colours as a CSS gradient, clear to strongest, for a legend."""
-    picked = _HEAT_TABLE[np.linspace(0, 255, 9).round().astype(int)]
+    picked = _RGBA_TABLE[np.linspace(0, 255, 9).round().astype(int)]
     stops = [f"rgba({r:.0f},{g:.0f},{b:.0f},{opacity:.2f})" for r, g, b, opacity in picked]
     return f"linear-gradient(90deg,{','.join(stops)})"
 
 
-def data_url(
-    picture: npt.NDArray[np.uint8],
+def encode_data_url(
+    image: npt.NDArray[np.uint8],
     spacing_mm: tuple[float, float] | None = None,
-    longest: int = LONGEST_SHOWN,
+    max_side: int = MAX_DISPLAY_SIDE,
 ) -> str:
     """Return a picture as a ``data:`` address, lossless, in its physical proportions.
 
@@ -152,11 +152,11 @@ def data_url(
 
     Parameters
     ----------
-    picture : uint8 array, shape (H, W) or (H, W, 3)
+    image : uint8 array, shape (H, W) or (H, W, 3)
         Grey or RGB.
     spacing_mm : (row, column), optional
         Distance of pixel centres; square pixels by default.
-    longest : int
+    max_side : int
         A longer side is shrunk to this many pixels.
 
     Returns
@@ -165,37 +165,37 @@ def data_url(
     """
     rows, columns = spacing_mm or (1.0, 1.0)
     finest = min(rows, columns)
-    height, width = (n * mm / finest for n, mm in zip(picture.shape, (rows, columns), strict=False))
-    factor = min(1.0, longest / max(height, width))
+    height, width = (n * mm / finest for n, mm in zip(image.shape, (rows, columns), strict=False))
+    factor = min(1.0, max_side / max(height, width))
     size = [max(1, round(width * factor)), max(1, round(height * factor))]
-    if size != [picture.shape[1], picture.shape[0]]:
+    if size != [image.shape[1], image.shape[0]]:
         kind = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-        picture = cv2.resize(picture, size, interpolation=kind)  # type: ignore[assignment]
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
-    _, content = cv2.imencode(".png", picture)
+        image = cv2.resize(image, size, interpolation=kind)  # type: ignore[assignment]
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
+    _, content = cv2.imencode(".png", image)
     return "data:image/png;base64," + base64.b64encode(content.tobytes()).decode()
 
 
-def thumbnail(grey: GreyImage, side: int = 160) -> bytes:
-    """Return a slice shrunk to at most `side` pixels, as the bytes of a WebP picture."""
-    factor = min(1.0, side / max(grey.shape))
+def encode_thumbnail(grey: GreyImage, max_side: int = 160) -> bytes:
+    """Return a slice shrunk to at most `max_side` pixels, as the bytes of a WebP picture."""
+    factor = min(1.0, max_side / max(grey.shape))
     size = [max(1, round(length * factor)) for length in grey.shape[::-1]]
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     _, content = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, 82])
     return content.tobytes()
 
 
-def out_of_fold(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64], threshold: float
+def plot_score_histogram(
+    y_true: npt.NDArray[np.int64], y_score: npt.NDArray[np.float64], threshold: float
 ) -> Figure:
     """Return the distribution of out-of-fold probabilities of both classes.
 
     Parameters
     ----------
-    labels : int array, shape (N,)
+    y_true : int array, shape (N,)
         1 for fracture, 0 for none.
-    probabilities : float array, shape (N,)
+    y_score : float array, shape (N,)
     threshold : float
         Marked by a line.
 
@@ -209,7 +209,7 @@ def out_of_fold(
     figure = graph_objects.Figure()
     for label, (name, colour) in enumerate(zip(CLASS_NAMES, CLASS_COLOURS, strict=True)):
         figure.add_histogram(
-            x=probabilities[labels == label],
+            x=y_score[y_true == label],
             name=name,
             marker_color=colour,
             xbins={"start": 0.0, "end": 1.0001, "size": 0.05},

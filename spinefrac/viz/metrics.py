@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.evaluation.compare import Difference
+from spinefrac.evaluation.compare import MetricDifference
 from spinefrac.evaluation.curves import (
-    Band,
     CalibrationBin,
+    CurveBand,
     DecisionCurve,
     PrecisionRecallCurve,
     RocCurve,
@@ -35,10 +35,10 @@ FloatArray = npt.NDArray[np.float64]
 MODEL_COLOURS = ("#2b84a6", "#d9622b", "#8f63c9", "#5b8a2e", "#c64a85", "#8a7440")
 MODEL_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 REFERENCE_COLOUR = "#808b95"
-MARK_COLOUR = "#d9622b"
+ACCENT_COLOUR = "#d9622b"
 
 #: How a line is drawn that only helps to read the others.
-_REFERENCE: dict[str, Any] = {
+_REFERENCE_LINE: dict[str, Any] = {
     "mode": "lines",
     "line": {"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
     "hoverinfo": "skip",
@@ -46,10 +46,10 @@ _REFERENCE: dict[str, Any] = {
 }
 
 #: Steps over 0…1 that a curve is drawn with; finer ones fall on the same pixel.
-_STEPS = 500
+_CURVE_RESOLUTION = 500
 
 #: What every chart is shown with: the button that saves it as a picture, and no other.
-CONFIG = {
+PLOTLY_CONFIG = {
     "displaylogo": False,
     "displayModeBar": True,
     "modeBarButtonsToRemove": [
@@ -66,10 +66,10 @@ def model_style(index: int) -> tuple[str, str]:
     return MODEL_COLOURS[index % len(MODEL_COLOURS)], MODEL_DASHES[index % len(MODEL_DASHES)]
 
 
-def roc(
+def plot_roc_curve(
     curves: Mapping[str, RocCurve],
-    band: Band | None = None,
-    point: tuple[float, float] | None = None,
+    band: CurveBand | None = None,
+    operating_point: tuple[float, float] | None = None,
 ) -> Figure:
     """Return ROC curves.
 
@@ -79,59 +79,64 @@ def roc(
         By the model's name.
     band : Band, optional
         Spread over folds, of a single model.
-    point : (false positive rate, sensitivity), optional
+    operating_point : (false positive rate, sensitivity), optional
         Where the threshold lies.
 
     Returns
     -------
     plotly Figure
     """
-    figure = _rates_figure("share of normal slices called a fracture", "sensitivity")
-    figure.add_scatter(x=[0, 1], y=[0, 1], name="chance", **_REFERENCE)
+    figure = _new_rate_figure("share of normal slices called a fracture", "sensitivity")
+    figure.add_scatter(x=[0, 1], y=[0, 1], name="chance", **_REFERENCE_LINE)
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
-        x, y, thresholds = curve.false_positive_rate, curve.sensitivity, curve.thresholds
-        drawn = _thinned(x, y)
+        x, y, thresholds = curve.false_positive_rate, curve.true_positive_rate, curve.thresholds
+        drawn = _thin_curve(x, y)
         _add_curve(figure, index, name, x[drawn], y[drawn], thresholds[drawn])
-    _add_point(figure, point)
+    _add_point(figure, operating_point)
     return figure
 
 
-def precision_recall(
+def plot_precision_recall_curve(
     curves: Mapping[str, PrecisionRecallCurve],
     prevalence: float,
-    band: Band | None = None,
-    point: tuple[float, float] | None = None,
+    band: CurveBand | None = None,
+    operating_point: tuple[float, float] | None = None,
 ) -> Figure:
-    """Return precision-recall curves; `point` is (recall, precision), else as `roc`."""
-    figure = _rates_figure("sensitivity (recall)", "precision")
-    figure.add_scatter(x=[0, 1], y=[prevalence] * 2, name="chance", **_REFERENCE)
+    """Return precision-recall curves; `operating_point` is (recall, precision), else as `plot_roc_curve`."""
+    figure = _new_rate_figure("sensitivity (recall)", "precision")
+    figure.add_scatter(x=[0, 1], y=[prevalence] * 2, name="chance", **_REFERENCE_LINE)
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
-        drawn = _thinned(curve.recall, curve.precision)
+        drawn = _thin_curve(curve.recall, curve.precision)
         x, y, thresholds = curve.recall, curve.precision, curve.thresholds
         _add_curve(figure, index, name, x[drawn], y[drawn], thresholds[drawn], shape="vh")
-    _add_point(figure, point)
+    _add_point(figure, operating_point)
     return figure
 
 
-def calibration(curves: Mapping[str, Sequence[CalibrationBin]]) -> Figure:
+def plot_calibration_curve(curves: Mapping[str, Sequence[CalibrationBin]]) -> Figure:
     """Return observed against predicted shares, each bin with its interval."""
-    figure = _rates_figure("predicted probability", "observed share of fractures")
-    figure.add_scatter(x=[0, 1], y=[0, 1], name="as predicted", **_REFERENCE)
+    figure = _new_rate_figure("predicted probability", "observed share of fractures")
+    figure.add_scatter(x=[0, 1], y=[0, 1], name="as predicted", **_REFERENCE_LINE)
     for index, (name, bins) in enumerate(curves.items()):
         colour, dash = model_style(index)
-        whiskers = [entry.interval or (entry.observed, entry.observed) for entry in bins]
+        whiskers = [
+            entry.interval or (entry.fraction_of_positives, entry.fraction_of_positives)
+            for entry in bins
+        ]
         figure.add_scatter(
-            x=[entry.predicted for entry in bins],
-            y=[entry.observed for entry in bins],
+            x=[entry.mean_predicted_probability for entry in bins],
+            y=[entry.fraction_of_positives for entry in bins],
             customdata=[entry.count for entry in bins],
             error_y={
                 "array": [
-                    pair[1] - entry.observed for pair, entry in zip(whiskers, bins, strict=True)
+                    pair[1] - entry.fraction_of_positives
+                    for pair, entry in zip(whiskers, bins, strict=True)
                 ],
                 "arrayminus": [
-                    entry.observed - pair[0] for pair, entry in zip(whiskers, bins, strict=True)
+                    entry.fraction_of_positives - pair[0]
+                    for pair, entry in zip(whiskers, bins, strict=True)
                 ],
                 "thickness": 1.2,
                 "width": 4,
@@ -147,11 +152,11 @@ def calibration(curves: Mapping[str, Sequence[CalibrationBin]]) -> Figure:
     return figure
 
 
-def decision(curves: Mapping[str, DecisionCurve]) -> Figure:
+def plot_decision_curve(curves: Mapping[str, DecisionCurve]) -> Figure:
     """Return net benefit against the threshold probability; the band is the 95 % interval."""
-    figure = _figure("threshold probability", "net benefit")
+    figure = _new_figure("threshold probability", "net benefit")
     one = next(iter(curves.values()))
-    top = max(float(np.max(curve.model)) for curve in curves.values())
+    top = max(float(np.max(curve.net_benefit)) for curve in curves.values())
     if len(curves) == 1 and np.isfinite(one.low).all():
         _add_area(figure, one.thresholds, one.low, one.high, MODEL_COLOURS[0], "95 % interval")
     for name, y, dash in (("act on all", one.treat_all, "dash"), ("act on none", None, "dot")):
@@ -167,7 +172,7 @@ def decision(curves: Mapping[str, DecisionCurve]) -> Figure:
         colour, dash = model_style(index)
         figure.add_scatter(
             x=curve.thresholds,
-            y=curve.model,
+            y=curve.net_benefit,
             name=name,
             mode="lines",
             line={"color": colour, "dash": dash, "width": 2},
@@ -178,13 +183,13 @@ def decision(curves: Mapping[str, DecisionCurve]) -> Figure:
     return figure
 
 
-def training(history: Sequence[EpochRecord]) -> tuple[Figure, Figure]:
+def plot_training_history(history: Sequence[EpochRecord]) -> tuple[Figure, Figure]:
     """Return loss and held-out AUC by epoch: mean over folds, and the range of the folds."""
-    loss = _figure("epoch", "loss")
-    auc = _figure("epoch", "AUC on held-out patients")
+    loss = _new_figure("epoch", "loss")
+    auc = _new_figure("epoch", "AUC on held-out patients")
     parts = ((loss, "loss", "trained on"), (loss, "val_loss", "held out"), (auc, "val_auc", ""))
     for index, (figure, field, name) in enumerate(parts):
-        epochs, mean, low, high = _over_folds(history, field)
+        epochs, mean, low, high = _aggregate_folds(history, field)
         colour, dash = model_style(index % 2)
         _add_area(figure, epochs, low, high, colour, "range of the folds")
         figure.add_scatter(
@@ -198,7 +203,7 @@ def training(history: Sequence[EpochRecord]) -> tuple[Figure, Figure]:
     return loss, auc
 
 
-def forest(differences: Mapping[str, Difference], first: str, second: str) -> Figure:
+def plot_forest(differences: Mapping[str, MetricDifference], first: str, second: str) -> Figure:
     """Return differences of two models with their intervals, around a line of no difference.
 
     Parameters
@@ -209,7 +214,7 @@ def forest(differences: Mapping[str, Difference], first: str, second: str) -> Fi
         Differences are the first model's value minus the second's.
     """
     shown = {name: d for name, d in differences.items() if d.value is not None and d.interval}
-    figure = _figure(f"← higher for {second}   ·   higher for {first} →", "")
+    figure = _new_figure(f"← higher for {second}   ·   higher for {first} →", "")
     for sure, colour, name in (
         (True, MODEL_COLOURS[0], "interval excludes zero"),
         (False, REFERENCE_COLOUR, "may be chance"),
@@ -246,15 +251,15 @@ def forest(differences: Mapping[str, Difference], first: str, second: str) -> Fi
     return figure
 
 
-def disagreement(names: Sequence[str], share: FloatArray) -> Figure:
+def plot_disagreement_matrix(model_names: Sequence[str], disagreement_rates: FloatArray) -> Figure:
     """Return the share of slices, (M, M), that two models call differently, as a matrix."""
-    figure = _figure("", "")
+    figure = _new_figure("", "")
     figure.add_heatmap(
-        x=list(names),
-        y=list(names),
-        z=share,
+        x=list(model_names),
+        y=list(model_names),
+        z=disagreement_rates,
         zmin=0.0,
-        zmax=max(0.05, float(share.max())),
+        zmax=max(0.05, float(disagreement_rates.max())),
         texttemplate="%{z:.1%}",
         # Opaque: Plotly chooses the text's colour by the cell's, not by what shines through.
         colorscale=[[0, "#c9d6dd"], [1, "#1b6179"]],
@@ -265,7 +270,7 @@ def disagreement(names: Sequence[str], share: FloatArray) -> Figure:
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(showgrid=False)
-    figure.update_layout(height=110 + 56 * len(names), showlegend=False)
+    figure.update_layout(height=110 + 56 * len(model_names), showlegend=False)
     return figure
 
 
@@ -294,7 +299,7 @@ def to_csv(figure: Figure) -> str:
 # --- pieces ----------------------------------------------------------------------------
 
 
-def _figure(x: str, y: str) -> Figure:
+def _new_figure(x_title: str, y_title: str) -> Figure:
     from plotly import graph_objects
 
     return graph_objects.Figure(
@@ -303,16 +308,16 @@ def _figure(x: str, y: str) -> Figure:
             "margin": {"l": 0, "r": 28, "t": 30, "b": 0},
             # Below the plot: above it are the buttons.
             "legend": {"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0},
-            "xaxis": {"title": {"text": x}, "zeroline": False, "automargin": True},
-            "yaxis": {"title": {"text": y}, "zeroline": False, "automargin": True},
+            "xaxis": {"title": {"text": x_title}, "zeroline": False, "automargin": True},
+            "yaxis": {"title": {"text": y_title}, "zeroline": False, "automargin": True},
             "hovermode": "closest",
             "dragmode": False,
         }
     )
 
 
-def _rates_figure(x: str, y: str) -> Figure:
-    figure = _figure(x, y)
+def _new_rate_figure(x_title: str, y_title: str) -> Figure:
+    figure = _new_figure(x_title, y_title)
     axis = {"range": [-0.01, 1.01], "tickformat": ".0%", "dtick": 0.2}
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
@@ -341,7 +346,7 @@ def _add_curve(
     )
 
 
-def _add_band(figure: Figure, band: Band | None) -> None:
+def _add_band(figure: Figure, band: CurveBand | None) -> None:
     if band is not None:
         _add_area(figure, band.x, band.low, band.high, MODEL_COLOURS[0], "folds, mean ± 1 SD")
 
@@ -370,21 +375,21 @@ def _add_point(figure: Figure, point: tuple[float, float] | None) -> None:
             y=[point[1]],
             name="threshold",
             mode="markers",
-            marker={"size": 12, "color": MARK_COLOUR, "symbol": "diamond"},
+            marker={"size": 12, "color": ACCENT_COLOUR, "symbol": "diamond"},
             hovertemplate="%{y:.1%} at %{x:.1%}<extra>threshold</extra>",
         )
 
 
-def _thinned(x: FloatArray, y: FloatArray) -> npt.NDArray[np.int64]:
+def _thin_curve(x: FloatArray, y: FloatArray) -> npt.NDArray[np.int64]:
     """Return the rows of a curve's points that are further apart than a step."""
-    cells = np.stack([np.round(x * _STEPS), np.round(y * _STEPS)])
+    cells = np.stack([np.round(x * _CURVE_RESOLUTION), np.round(y * _CURVE_RESOLUTION)])
     moved = (np.diff(cells, axis=1) != 0).any(axis=0)
     # The point before each move as well, so that steps keep their corners.
     keep = np.concatenate([[True], moved]) | np.concatenate([moved, [True]])
     return np.flatnonzero(keep)
 
 
-def _over_folds(
+def _aggregate_folds(
     history: Iterable[EpochRecord], field: str
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return epochs with mean, least and largest value of the folds that came so far."""

@@ -16,13 +16,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from spinefrac.imaging.geometry import Place
+from spinefrac.imaging.geometry import SliceGeometry
 from spinefrac.imaging.preprocess import BONE_WINDOW
 from spinefrac.records import CtSlice, FloatImage
 from spinefrac.viz import heatmap as heatmaps
 
 #: Grey windows to look through: centre and width in Hounsfield units.
-WINDOWS = {
+WINDOW_PRESETS = {
     "Bone": BONE_WINDOW,
     "Soft tissue": (40.0, 400.0),
     "Lung": (-600.0, 1500.0),
@@ -30,18 +30,18 @@ WINDOWS = {
 }
 
 #: How the file's own window is called among them.
-OWN_WINDOW = "The file's own"
+FILE_WINDOW_NAME = "The file's own"
 
 #: Points that are listed at most, and how far apart they lie, as a share of the longer side.
-MOST_POINTS = 3
-_APART = 0.06
+MAX_PEAKS = 3
+_MIN_PEAK_DISTANCE = 0.06
 
 #: Points with a smaller share of the evidence are not worth a mark.
-_LEAST_SHARE = 0.02
+_MIN_PEAK_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class StrongPoint:
+class HeatmapPeak:
     """A place where a heat map is strong, in the slice's own pixels.
 
     `share` is the part of all evidence for a fracture that lies around it, 0…1.
@@ -52,14 +52,14 @@ class StrongPoint:
     share: float
 
 
-def strongest(heatmap: FloatImage, most: int = MOST_POINTS) -> tuple[StrongPoint, ...]:
+def find_heatmap_peaks(heatmap: FloatImage, max_peaks: int = MAX_PEAKS) -> tuple[HeatmapPeak, ...]:
     """Return the strongest places of a heat map, the one with the most evidence around it first.
 
     Parameters
     ----------
     heatmap : float32 array, shape (H, W)
         Contribution to the logit; only what speaks for a fracture counts.
-    most : int
+    max_peaks : int
 
     Returns
     -------
@@ -71,28 +71,28 @@ def strongest(heatmap: FloatImage, most: int = MOST_POINTS) -> tuple[StrongPoint
     total = float(evidence.sum(dtype=np.float64))
     if total <= 0.0:
         return ()
-    spots = heatmaps.as_spots(evidence)
-    radius = max(1.0, _APART * max(heatmap.shape))
+    spots = heatmaps.smooth_heatmap(evidence)
+    radius = max(1.0, _MIN_PEAK_DISTANCE * max(heatmap.shape))
     rows, columns = np.ogrid[: heatmap.shape[0], : heatmap.shape[1]]
-    found: list[StrongPoint] = []
-    for _ in range(most):
+    found: list[HeatmapPeak] = []
+    for _ in range(max_peaks):
         row, column = (int(at) for at in np.unravel_index(int(np.argmax(spots)), spots.shape))
         away = (rows - row) ** 2 + (columns - column) ** 2
         near = away <= radius**2
         share = float(evidence[near].sum(dtype=np.float64)) / total
-        if spots[row, column] <= 0.0 or share < _LEAST_SHARE:
+        if spots[row, column] <= 0.0 or share < _MIN_PEAK_SHARE:
             break
-        found.append(StrongPoint(row, column, share))
+        found.append(HeatmapPeak(row, column, share))
         evidence[near] = 0.0
         spots[away <= (2 * radius) ** 2] = 0.0
     return tuple(sorted(found, key=lambda point: -point.share))
 
 
-def payload(
+def encode_payload(
     ct: CtSlice,
     heatmap: FloatImage | None,
-    place: Place | None = None,
-    more: Mapping[str, Any] | None = None,
+    geometry: SliceGeometry | None = None,
+    extra_header: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Pack a slice for the viewer.
 
@@ -101,9 +101,9 @@ def payload(
     ct : CtSlice
     heatmap : float32 array, shape (H, W), or None
         Contribution to the logit.
-    place : Place, optional
+    geometry : Place, optional
         Of the slice, for the letters at its edges and its position.
-    more : mapping, optional
+    extra_header : mapping, optional
         Further JSON values for the header.
 
     Returns
@@ -115,12 +115,12 @@ def payload(
         `heatmaps.LONGEST_SHOWN` is shrunk by area means, which `shown` in the header tells.
     """
     values, levels = ct.pixels, None
-    points: tuple[StrongPoint, ...] = ()
+    points: tuple[HeatmapPeak, ...] = ()
     if heatmap is not None:
-        levels = heatmaps.heat_levels(heatmaps.as_spots(heatmap))
-        points = strongest(heatmap)
+        levels = heatmaps.quantize_heatmap(heatmaps.smooth_heatmap(heatmap))
+        points = find_heatmap_peaks(heatmap)
     rows, columns = ct.pixels.shape
-    factor = min(1.0, heatmaps.LONGEST_SHOWN / max(rows, columns))
+    factor = min(1.0, heatmaps.MAX_DISPLAY_SIDE / max(rows, columns))
     if factor < 1.0:
         size = [max(1, round(columns * factor)), max(1, round(rows * factor))]
         values = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
@@ -132,22 +132,22 @@ def payload(
         "shown": list(values.shape),
         "spacing": list(ct.spacing_mm) if ct.spacing_mm else None,
         "unit": "HU" if ct.calibrated else "grey",
-        "windows": _windows(ct),
+        "windows": _available_windows(ct),
         "range": [int(whole.min()), int(whole.max())],
-        "letters": list(place.letters) if place else ["", "", "", ""],
+        "letters": list(geometry.orientation_letters) if geometry else ["", "", "", ""],
         "heat": levels is not None,
-        "maps": heatmaps.heat_maps(),
+        "maps": heatmaps.list_colormaps(),
         "points": [asdict(point) for point in points],
-        **(more or {}),
+        **(extra_header or {}),
     }
     head = json.dumps(header, allow_nan=False).encode()
     body = whole.tobytes() + (b"" if levels is None else levels.tobytes())
     return struct.pack("<I", len(head)) + head + zlib.compress(body, 1)
 
 
-def _windows(ct: CtSlice) -> list[tuple[str, float, float]]:
+def _available_windows(ct: CtSlice) -> list[tuple[str, float, float]]:
     """Return name, centre and width of each window, the first one to begin with."""
     if not ct.calibrated:
         return [("As it is", 127.5, 255.0)]
-    own = [(OWN_WINDOW, *ct.window)] if ct.window else []
-    return own + [(name, center, width) for name, (center, width) in WINDOWS.items()]
+    own = [(FILE_WINDOW_NAME, *ct.window)] if ct.window else []
+    return own + [(name, center, width) for name, (center, width) in WINDOW_PRESETS.items()]

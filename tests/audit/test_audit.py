@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from spinefrac.audit import Audit, audit
+from spinefrac.audit import Audit, audit_folder
 from spinefrac.data import phantom
 
 
@@ -23,7 +23,7 @@ def home(tmp_path, monkeypatch):
 def clean(tmp_path_factory) -> Path:
     """A small phantom: 24 patients of 6 slices, 256 pixels."""
     folder = tmp_path_factory.mktemp("clean") / "phantom"
-    phantom.write(folder, patients=24, slices=6, seed=3, difficulty="standard", size=256)
+    phantom.write_phantom(folder, patients=24, slices=6, seed=3, difficulty="standard", size=256)
     shutil.rmtree(folder / "masks")
     (folder / "phantom.json").unlink()
     return folder
@@ -45,7 +45,7 @@ def codes(result: Audit) -> dict[str, str]:
 
 
 def test_a_clean_phantom_is_ok(clean):
-    result = audit(clean)
+    result = audit_folder(clean)
     assert result.verdict == "ok", codes(result)
     assert (result.images, result.groups) == (144, 24)
     assert abs(result.shuffled_label_auc - 0.5) < 0.1
@@ -63,7 +63,7 @@ def test_fractures_stored_as_jpeg(copy):
     for file in (copy / "fracture").iterdir():
         cv2.imwrite(str(file.with_suffix(".jpg")), cv2.imread(str(file), cv2.IMREAD_GRAYSCALE))
         file.unlink()
-    result = audit(copy)
+    result = audit_folder(copy)
     assert result.verdict == "unusable"
     assert any("format jpeg" in finding.message for finding in result.findings)
 
@@ -75,14 +75,14 @@ def marked(picture):
 
 def test_a_marker_in_a_corner(copy):
     rewrite((copy / "fracture").iterdir(), marked)
-    result = audit(copy)
+    result = audit_folder(copy)
     assert result.verdict == "unusable"
     assert any("top right corner" in finding.message for finding in result.findings)
 
 
 def test_one_class_brighter(copy):
     rewrite((copy / "normal").iterdir(), lambda p: cv2.convertScaleAbs(p, alpha=1.0, beta=25))
-    result = audit(copy)
+    result = audit_folder(copy)
     assert result.verdict == "unusable"
     assert any("brightness" in finding.message for finding in result.findings)
 
@@ -94,7 +94,7 @@ def test_classes_from_their_own_patients(copy):
     for file in (copy / "normal").iterdir():
         if file.name[:4] in fractured:
             file.unlink()
-    result = audit(copy)
+    result = audit_folder(copy)
     assert result.verdict == "unusable"
     assert codes(result)["classes_from_own_groups"] == "unusable"
     assert result.groups_with_both == 0
@@ -111,7 +111,7 @@ def test_patients_and_copies_on_both_sides(copy):
         (copy / label).rmdir()
     twin = next((copy / "train/normal").iterdir())
     shutil.copy(twin, copy / "train/fracture" / twin.name)
-    result = audit(copy)
+    result = audit_folder(copy)
     assert codes(result)["crossing_splits"] == "caution"
     assert codes(result)["contradicting_duplicates"] == "caution"
     assert result.crossing_splits > 5 and result.exact_duplicates == 1
@@ -119,16 +119,16 @@ def test_patients_and_copies_on_both_sides(copy):
 
 
 def test_an_unchanged_folder_is_answered_from_what_is_kept(copy, monkeypatch):
-    first = audit(copy)
+    first = audit_folder(copy)
     monkeypatch.setattr("spinefrac.audit.run.examine", lambda *a, **k: pytest.fail("looked again"))
-    assert audit(copy) == first
+    assert audit_folder(copy) == first
     monkeypatch.undo()
 
 
 def test_a_changed_folder_is_looked_at_again(copy):
-    before = audit(copy)
+    before = audit_folder(copy)
     next((copy / "normal").iterdir()).unlink()
-    assert audit(copy).images == before.images - 1
+    assert audit_folder(copy).images == before.images - 1
 
 
 def test_text_burned_into_a_corner_is_counted_and_not_printed(copy):
@@ -136,7 +136,7 @@ def test_text_burned_into_a_corner_is_counted_and_not_printed(copy):
         return cv2.putText(picture, "DOE JOHN", (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 255, 1)
 
     rewrite(list((copy / "normal").iterdir())[:9], annotated)
-    result = audit(copy)
+    result = audit_folder(copy)
     assert result.privacy["text-like marks in a corner"] == 9
     assert "DOE" not in json.dumps(result.to_dict())
 
@@ -145,7 +145,7 @@ def test_text_burned_into_a_corner_is_counted_and_not_printed(copy):
 
 
 def test_two_series_of_a_public_set_are_unusable(shared_data):
-    result = audit(shared_data / "kaggle-csfdv1/originals")
+    result = audit_folder(shared_data / "kaggle-csfdv1/originals")
     assert result.verdict == "unusable"
     assert codes(result)["leak_gap"] == "unusable"
     assert result.naive_baseline.auc > 0.98 and result.grouped_baseline.auc < 0.7
@@ -158,12 +158,12 @@ def slice_of(name: str) -> tuple[str, int]:
 
 
 def test_augmented_copies_are_bound_by_name(shared_data):
-    result = audit(shared_data / "kaggle-csfdv1/with-augmented-copies")
+    result = audit_folder(shared_data / "kaggle-csfdv1/with-augmented-copies")
     assert result.augmented_copies == 96
 
 
 def test_augmented_copies_are_bound_by_picture(shared_data, tmp_path):
-    from spinefrac.audit.features import Evidence
+    from spinefrac.audit.features import DatasetFeatures
     from spinefrac.data.scan import examine
 
     generator = random.Random(1)
@@ -175,7 +175,7 @@ def test_augmented_copies_are_bound_by_picture(shared_data, tmp_path):
         name_of[f"{file.parent.name}/{new.name}"] = file.name
     examined = examine(tmp_path / "set")
     names = [name_of[path] for path in examined.dataset.paths]
-    sets = Evidence(examined).copy_sets
+    sets = DatasetFeatures(examined).copy_sets
     first = {slice_of(n): sets[row] for row, n in enumerate(names) if "-" not in n}
     copies = [row for row, n in enumerate(names) if "-" in n]
     bound = np.mean([sets[row] == first[slice_of(names[row])] for row in copies])

@@ -23,7 +23,7 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def slices(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("background") / "phantom"
-    phantom.write(folder, patients=8, slices=3, seed=5, difficulty="easy", size=256)
+    phantom.write_phantom(folder, patients=8, slices=3, seed=5, difficulty="easy", size=256)
     return folder
 
 
@@ -36,39 +36,39 @@ def wait_for(happened, seconds=120):
 
 
 def result_of(folder):
-    return cache.by_listing(cache.listing_key(folder, "auto"))
+    return cache.find_by_listing(cache.hash_listing(folder, "auto"))
 
 
 def test_a_result_is_found_and_the_process_ends(slices):
-    assert background.state(slices) is None
-    background.start(slices)
-    assert background.state(slices).running
-    wait_for(lambda: not background.state(slices).running)
-    assert background.state(slices).error == ""
+    assert background.read_progress(slices) is None
+    background.start_audit(slices)
+    assert background.read_progress(slices).running
+    wait_for(lambda: not background.read_progress(slices).running)
+    assert background.read_progress(slices).error == ""
     assert result_of(slices).images == 24
 
 
 def test_an_error_is_kept_as_a_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
-    background.start(tmp_path / "empty")
-    wait_for(lambda: not background.state(tmp_path / "empty").running)
-    assert "folder is empty" in background.state(tmp_path / "empty").error
+    background.start_audit(tmp_path / "empty")
+    wait_for(lambda: not background.read_progress(tmp_path / "empty").running)
+    assert "folder is empty" in background.read_progress(tmp_path / "empty").error
 
 
 def test_a_killed_audit_is_said_and_can_be_started_again(slices, tmp_path):
     shutil.copytree(slices, tmp_path / "copy")
     folder = tmp_path / "copy"
-    background.start(folder)
+    background.start_audit(folder)
     victim = next(
         child
         for child in psutil.Process().children()
         if "spinefrac.audit.background" in child.cmdline() and str(folder) in child.cmdline()
     )
     victim.kill()
-    wait_for(lambda: not background.state(folder).running)
-    assert "stopped before it was done" in background.state(folder).error
+    wait_for(lambda: not background.read_progress(folder).running)
+    assert "stopped before it was done" in background.read_progress(folder).error
     assert result_of(folder) is None
-    background.start(folder)
+    background.start_audit(folder)
     wait_for(lambda: result_of(folder))
 
 
@@ -77,7 +77,7 @@ def panel(folder: str) -> None:
 
     from spinefrac.ui.train import audit
 
-    audit.panel(Path(folder))
+    audit.show_audit_panel(Path(folder))
 
 
 def test_the_panel_asks_waits_and_shows(slices):

@@ -8,10 +8,10 @@ import pytest
 
 from spinefrac.audit import label_errors
 from spinefrac.errors import ModelError
-from spinefrac.records import OutOfFold
+from spinefrac.records import OutOfFoldPredictions
 
 
-def answers(n: int = 400, wrong: int = 12) -> tuple[OutOfFold, set[str]]:
+def answers(n: int = 400, wrong: int = 12) -> tuple[OutOfFoldPredictions, set[str]]:
     """Well separated answers, some labels of which are turned round."""
     generator = np.random.default_rng(0)
     truth = np.arange(n) % 2
@@ -20,7 +20,7 @@ def answers(n: int = 400, wrong: int = 12) -> tuple[OutOfFold, set[str]]:
     flipped = generator.choice(n, wrong, replace=False)
     labels[flipped] = 1 - labels[flipped]
     paths = tuple(f"s{i:03}.png" for i in range(n))
-    oof = OutOfFold(
+    oof = OutOfFoldPredictions(
         paths,
         np.array([f"P{i // 8}" for i in range(n)]),
         labels,
@@ -31,14 +31,14 @@ def answers(n: int = 400, wrong: int = 12) -> tuple[OutOfFold, set[str]]:
     return oof, {paths[i] for i in flipped}
 
 
-def model(oof: OutOfFold, measured: bool = True):
+def model(oof: OutOfFoldPredictions, measured: bool = True):
     data = SimpleNamespace(fingerprint="f" * 64)
     return SimpleNamespace(id="mine", measured=measured, data=data, oof=lambda: oof)
 
 
 def test_planted_label_errors_come_first():
     oof, wrong = answers()
-    found = label_errors.from_model(model(oof), "f" * 64)
+    found = label_errors.suspects_from_model(model(oof), "f" * 64)
     assert {entry.path for entry in found[: len(wrong)]} == wrong
     assert found[0].quality < 0.1
     assert [entry.quality for entry in found] == sorted(entry.quality for entry in found)
@@ -47,12 +47,12 @@ def test_planted_label_errors_come_first():
 def test_only_a_model_of_this_very_folder_says_anything():
     oof, _ = answers()
     with pytest.raises(ModelError, match="not out-of-fold"):
-        label_errors.from_model(model(oof), "e" * 64)
+        label_errors.suspects_from_model(model(oof), "e" * 64)
     with pytest.raises(ModelError, match="not out-of-fold"):
-        label_errors.from_model(model(oof, measured=False), "f" * 64)
+        label_errors.suspects_from_model(model(oof, measured=False), "f" * 64)
 
 
 def test_one_class_contradicts_nothing():
     oof, _ = answers()
     one = replace(oof, labels=np.zeros_like(oof.labels))
-    assert label_errors.from_model(model(one), "f" * 64) == ()
+    assert label_errors.suspects_from_model(model(one), "f" * 64) == ()

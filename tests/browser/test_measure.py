@@ -31,7 +31,9 @@ def home(tmp_path: Path) -> Path:
     if not source.is_dir():
         pytest.skip("models/phantom-demo is absent: make it with `make demo`")
     shutil.copytree(source, tmp_path / "home/models/phantom-demo")
-    phantom.write(tmp_path / "home/data/new-slices", patients=8, slices=3, seed=77, size=256)
+    phantom.write_phantom(
+        tmp_path / "home/data/new-slices", patients=8, slices=3, seed=77, size=256
+    )
     return tmp_path / "home"
 
 

@@ -113,7 +113,7 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
             manager.get_by_role("button", name="Delete").click()
             manager.get_by_role("dialog").get_by_role("button", name="Delete").click()
             expect(manager.get_by_text("can be brought back until you close")).to_be_visible()
-            assert [entry.id for entry in trash.restorable()] == ["third"]
+            assert [entry.id for entry in trash.list_restorable()] == ["third"]
             if not last:
                 manager.get_by_role("button", name="Undo").click()
                 manager.locator(".st-key-open-third button:visible").click()
@@ -122,9 +122,9 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
                 assert repository.load("third")
         contexts[0].close()
         deadline = time.monotonic() + PATIENCE / 1000
-        while trash.restorable() and time.monotonic() < deadline:
+        while trash.list_restorable() and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert trash.restorable() == []
+        assert trash.list_restorable() == []
         browser.close()
 
 

@@ -133,7 +133,7 @@ def test_many_files_become_a_table_and_unreadable_ones_are_named(
 
     paths = []
     for number, content in enumerate(slices[:4]):
-        grey = imaging.display(imaging.read(content))
+        grey = imaging.to_display(imaging.read(content))
         paths.append(tmp_path / f"{number}.png")
         paths[-1].write_bytes(cv2.imencode(".png", grey)[1].tobytes())
     (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.7 no slice")

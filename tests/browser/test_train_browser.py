@@ -73,7 +73,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose home is empty and whose data root holds a phantom of six patients."""
     place = tmp_path_factory.mktemp("train")
-    phantom.write(
+    phantom.write_phantom(
         place / "data" / "tiny", patients=6, slices=4, seed=3, difficulty="easy", size=256
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -84,10 +84,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             yield server
         finally:
             server.kill()
-            for run in runs.listing():
-                if run.open:
+            for run in runs.list_runs():
+                if run.is_open:
                     runs.cancel(run.id)
-            runner = runs.runner_state()
+            runner = runs.get_runner_state()
             if runner is not None:
                 os.kill(runner.pid, signal.SIGTERM)
     assert "Traceback" not in server.log.read_text()
@@ -176,21 +176,21 @@ def test_a_run_lives_outside_browser_and_server(
     expect(colleague.locator(".sf-run .head")).to_contain_text("in the queue, is next")
     button(page, "train-cancel").click()
     expect(page.locator(".sf-run .head")).to_contain_text("cancelled")
-    assert runs.get(first).state == "cancelled"
+    assert runs.get_run(first).state == "cancelled"
 
     # the server is killed while the second run trains: the run goes on, and is shown again
     expect(colleague.locator(".sf-run .head")).to_contain_text(re.compile("reads|trains|done"))
-    runner = runs.runner_state()
+    runner = runs.get_runner_state()
     server.kill()
-    assert runner is not None and runs.runner_state() is not None
-    assert runs.runner_state().pid == runner.pid
+    assert runner is not None and runs.get_runner_state() is not None
+    assert runs.get_runner_state().pid == runner.pid
     server.start()
     again = opened(browser, f"{server.url}/train?train=Runs&run={second}")
     expect(again.locator(".sf-run .head")).to_contain_text("done")
-    assert runs.get(second).attempts == 1
+    assert runs.get_run(second).attempts == 1
 
     # the first goes on where it was stopped; a cancelled run can be cancelled again
-    again.get_by_role("link", name=runs.get(first).name, exact=True).click()
+    again.get_by_role("link", name=runs.get_run(first).name, exact=True).click()
     again.wait_for_url(re.compile(first))
     button(again, "train-resume").click()
     expect(button(again, "train-cancel")).to_be_visible()
@@ -200,9 +200,9 @@ def test_a_run_lives_outside_browser_and_server(
     expect(again.locator(".sf-run .head")).to_contain_text("cancelled")
 
     # from the finished run to its model's metrics
-    again.get_by_role("link", name=runs.get(second).name, exact=True).click()
+    again.get_by_role("link", name=runs.get_run(second).name, exact=True).click()
     again.get_by_role("link", name=re.compile("Metrics of")).click()
     expect(again.get_by_role("heading", name="Metrics", exact=True, level=1)).to_be_visible()
-    expect(again.get_by_text(runs.get(second).model, exact=True).first).to_be_visible()
-    assert [model.id for model in repository.list_models()] == [runs.get(second).model]
-    repository.load(runs.get(second).model)  # it verifies every hash
+    expect(again.get_by_text(runs.get_run(second).model, exact=True).first).to_be_visible()
+    assert [model.id for model in repository.list_models()] == [runs.get_run(second).model]
+    repository.load(runs.get_run(second).model)  # it verifies every hash

@@ -171,7 +171,7 @@ def test_fault_of_ours_is_one_line_or_a_traceback_on_demand(
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
-    assert output.one_line("a\x1b[31mred\nb\tc\r") == "a?[31mred b c"
+    assert output.to_one_line("a\x1b[31mred\nb\tc\r") == "a?[31mred b c"
 
 
 # --- the whole journey, in processes of their own ----------------------------------------
@@ -466,14 +466,14 @@ def test_in_a_terminal_ctrl_c_asks_once(
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 130 and b"Traceback" not in said
     assert said.count(b"[s/c]") == 1 and b"\xe2" in said  # a bar was drawn
-    run = runs.get("long")
-    assert (run.state == state or run.cancelling) if answer == "c" else run.open
-    if run.open and not run.cancelling:
+    run = runs.get_run("long")
+    assert (run.state == state or run.cancelling) if answer == "c" else run.is_open
+    if run.is_open and not run.cancelling:
         runs.cancel("long")
     deadline = time.monotonic() + 120
-    while runs.runner_state() is not None and time.monotonic() < deadline:
+    while runs.get_runner_state() is not None and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert runs.get("long").state == "cancelled"
+    assert runs.get_run("long").state == "cancelled"
 
 
 def read_until(terminal: int, wanted: bytes | None) -> bytes:

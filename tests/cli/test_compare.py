@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.metrics_page import imitate
+from benchmarks.metrics_page import simulate_model
 from spinefrac import settings
 from spinefrac.cli import main
 
@@ -16,8 +16,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if not source.is_dir():
         pytest.skip("models/phantom-demo is absent: make it with `make demo`")
     for name, skill in (("good", 2.0), ("poor", 0.3)):
-        imitate(source, tmp_path / "models", name, rows=120, skill=skill)
-    imitate(source, tmp_path / "models", "stranger", rows=60, skill=1.0, fingerprint="e" * 64)
+        simulate_model(source, tmp_path / "models", name, rows=120, separation=skill)
+    simulate_model(
+        source, tmp_path / "models", "stranger", rows=60, separation=1.0, fingerprint="e" * 64
+    )
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
     return tmp_path
 

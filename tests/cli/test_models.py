@@ -72,7 +72,7 @@ def test_deleting_and_coming_back(run) -> None:
     run("delete", "first", "--yes")
     freed = run("free", "--yes", "--json")[1]
     assert freed["models"] == ["first"] and freed["bytes_freed"] > 1e6
-    assert trash.restorable() == []
+    assert trash.list_restorable() == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spinefrac.data import data_roots, preview
-from spinefrac.data.folder_layouts import list_files
+from spinefrac.data.folder_layouts import list_labelled_files
 from spinefrac.errors import DatasetError
 
 
@@ -24,26 +24,28 @@ def roots(tmp_path) -> tuple[Path, ...]:
 
 
 def test_data_sets_are_found_and_their_insides_are_not(roots):
-    found = [data_roots.shown(folder, roots) for folder in data_roots.folders_below(roots)]
+    found = [
+        data_roots.display_path(folder, roots) for folder in data_roots.list_dataset_folders(roots)
+    ]
     assert found == ["one/hospital/2024", "one/hospital/empty", "one/spines", "two"]
 
 
 def test_what_is_shown_can_be_given_back(roots):
-    for folder in data_roots.folders_below(roots):
-        assert data_roots.allowed_folder(data_roots.shown(folder, roots), roots) == folder
-        assert data_roots.allowed_folder(str(folder), roots) == folder
-    assert data_roots.allowed_folder("spines", roots) == roots[0] / "spines"
-    assert data_roots.allowed_folder(" spines/../hospital ", roots) == roots[0] / "hospital"
+    for folder in data_roots.list_dataset_folders(roots):
+        assert data_roots.resolve_folder(data_roots.display_path(folder, roots), roots) == folder
+        assert data_roots.resolve_folder(str(folder), roots) == folder
+    assert data_roots.resolve_folder("spines", roots) == roots[0] / "spines"
+    assert data_roots.resolve_folder(" spines/../hospital ", roots) == roots[0] / "hospital"
 
 
 def test_roots_of_the_same_name_stay_apart(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name / "data/x/fracture").mkdir(parents=True)
     roots = tuple((tmp_path / name / "data").resolve() for name in ("a", "b"))
-    folders = data_roots.folders_below(roots)
+    folders = data_roots.list_dataset_folders(roots)
     assert folders == [root / "x" for root in roots]
     assert [
-        data_roots.allowed_folder(data_roots.shown(f, roots), roots) for f in folders
+        data_roots.resolve_folder(data_roots.display_path(f, roots), roots) for f in folders
     ] == folders
 
 
@@ -55,21 +57,21 @@ def test_roots_of_the_same_name_stay_apart(tmp_path):
     ],
 )
 def test_nothing_outside_is_allowed(roots, tmp_path, text):
-    for check in (data_roots.allowed_folder, data_roots.allowed_file):
+    for check in (data_roots.resolve_folder, data_roots.resolve_file):
         with pytest.raises(DatasetError, match="Expected a"):
             check(text, roots)
     with pytest.raises(DatasetError, match="within"):
-        data_roots.allowed_folder(tmp_path / "secret", roots)
+        data_roots.resolve_folder(tmp_path / "secret", roots)
 
 
 def test_files_are_held_to_the_same_roots(roots, tmp_path):
     (tmp_path / "secret/weights.h5").write_bytes(b"x")
     (roots[0] / "weights.h5").write_bytes(b"x")
     (roots[0] / "link.h5").symlink_to(tmp_path / "secret/weights.h5")
-    assert data_roots.allowed_file("one/weights.h5", roots) == roots[0] / "weights.h5"
+    assert data_roots.resolve_file("one/weights.h5", roots) == roots[0] / "weights.h5"
     for text in ("link.h5", str(tmp_path / "secret/weights.h5"), "spines"):
         with pytest.raises(DatasetError, match="Expected a file within"):
-            data_roots.allowed_file(text, roots)
+            data_roots.resolve_file(text, roots)
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "train.csv"])
@@ -80,7 +82,7 @@ def test_a_table_that_leads_out_is_not_quoted(tmp_path, name):
     (folder / "train_images").mkdir(parents=True)
     (folder / name).symlink_to(secret)
     with pytest.raises(DatasetError) as error:
-        list_files(folder)
+        list_labelled_files(folder)
     assert "secret-word" not in str(error.value)
 
 
@@ -93,7 +95,7 @@ def test_a_link_is_no_folder_of_studies(tmp_path):
     (folder / "train_bounding_boxes.csv").write_text("StudyInstanceUID,slice_number\n1.2.3,1\n")
     (folder / "train_images").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DatasetError, match="No class folder"):
-        list_files(folder)
+        list_labelled_files(folder)
 
 
 # --- at first sight --------------------------------------------------------------------------
@@ -101,18 +103,18 @@ def test_a_link_is_no_folder_of_studies(tmp_path):
 
 def test_contents_of_a_folder(pictures, tmp_path):
     (pictures / "fracture/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
-    found = preview.look(pictures)
-    assert found.files == (7, 8)  # the broken file is one at first sight
-    assert found.images == 15
+    found = preview.preview_folder(pictures)
+    assert found.class_counts == (7, 8)  # the broken file is one at first sight
+    assert found.image_count == 15
     assert [example.label for example in found.examples] == [1] * 5 + [0] * 5
-    assert all(max(example.picture.shape) == preview.SIDE for example in found.examples)
+    assert all(max(example.image.shape) == preview.EXAMPLE_SIDE for example in found.examples)
     assert len({example.path for example in found.examples}) == 10
 
 
 def test_few_files_are_each_shown_once(pictures):
     for path in sorted(pictures.glob("*/*.png"))[2:-1]:
         path.unlink()
-    found = preview.look(pictures)
+    found = preview.preview_folder(pictures)
     assert [example.label for example in found.examples] == [1, 1, 0]
 
 
@@ -122,7 +124,7 @@ def test_columns_that_can_group(pictures):
         for n, path in enumerate(sorted(pictures.glob("*/*.png")))
     ]
     (pictures / "labels.csv").write_text("\n".join(["path,label,patient,site", *rows]))
-    assert preview.look(pictures).columns == ("patient", "site")
+    assert preview.preview_folder(pictures).columns == ("patient", "site")
 
 
 @pytest.mark.parametrize("missing", ["fracture", "normal"])
@@ -130,7 +132,7 @@ def test_one_class_is_refused(pictures, missing):
     for path in (pictures / missing).iterdir():
         path.unlink()
     with pytest.raises(DatasetError, match="Expected two classes"):
-        preview.look(pictures)
+        preview.preview_folder(pictures)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def source(tmp_path) -> Path:
 def test_no_byte_tells_of_the_patient(source, tmp_path):
     result = deidentify(source, tmp_path / "out")
     assert (result.copied, len(result.quarantined)) == (2, 2)
-    assert [path for path, _ in result.left_out] == ["normal/notes.txt"]
+    assert [path for path, _ in result.skipped] == ["normal/notes.txt"]
     copies = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert len(copies) == 5
     for path in copies:

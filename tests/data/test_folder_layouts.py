@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spinefrac.data.folder_layouts import class_label, list_files
+from spinefrac.data.folder_layouts import list_labelled_files, parse_class_label
 from spinefrac.errors import DatasetError
 
 
@@ -15,7 +15,7 @@ def touch(root: Path, *paths: str) -> None:
 
 
 def listed(root: Path) -> dict[str, int]:
-    return {file.path: file.label for file in list_files(root).files}
+    return {file.path: file.label for file in list_labelled_files(root).files}
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def listed(root: Path) -> dict[str, int]:
     ],
 )
 def test_class_names_are_matched_without_case_and_separators(name, label):
-    assert class_label(name) == label
+    assert parse_class_label(name) == label
 
 
 def test_class_folders_are_read_at_any_depth_and_others_named(tmp_path):
     touch(tmp_path, "Fracture/P1/a.png", "No-Fracture/b.png", "masks/a.png", "README.md")
-    listing = list_files(tmp_path)
+    listing = list_labelled_files(tmp_path)
     assert listed(tmp_path) == {"Fracture/P1/a.png": 1, "No-Fracture/b.png": 0}
     assert listing.files[0].folders == ("P1",)
     assert listing.notes == ("Left out masks: not a class folder.",)
@@ -49,7 +49,7 @@ def test_split_folders_are_one_set_with_a_split_column(tmp_path):
         "test/normal/d.png",
         "test/unsorted/e.png",
     )
-    listing = list_files(tmp_path)
+    listing = list_labelled_files(tmp_path)
     assert {file.path: file.split for file in listing.files} == {
         "train/fracture/a.png": "train",
         "train/normal/b.png": "train",
@@ -68,13 +68,13 @@ def test_hidden_files_and_links_out_of_the_root_are_left_out(tmp_path):
     (root / "normal/folder").symlink_to(tmp_path / "elsewhere")
     (root / "normal/inside.png").symlink_to(root / "normal/b.png")
     assert set(listed(root)) == {"fracture/a.png", "normal/b.png", "normal/inside.png"}
-    assert list_files(root).notes == ("Left out 1 links that lead out of the folder.",)
+    assert list_labelled_files(root).notes == ("Left out 1 links that lead out of the folder.",)
 
 
 def test_folders_of_one_class_are_read_together_and_noted(tmp_path):
     touch(tmp_path, "fracture/a.png", "normal/b.png", "healthy/c.png")
     assert listed(tmp_path) == {"fracture/a.png": 1, "normal/b.png": 0, "healthy/c.png": 0}
-    assert "healthy, normal as one class, no fracture" in list_files(tmp_path).notes[0]
+    assert "healthy, normal as one class, no fracture" in list_labelled_files(tmp_path).notes[0]
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_folders_of_one_class_are_read_together_and_noted(tmp_path):
 def test_folders_that_are_no_data_set(tmp_path, paths, message):
     touch(tmp_path, *paths)
     with pytest.raises(DatasetError, match=message) as error:
-        list_files(tmp_path)
+        list_labelled_files(tmp_path)
     assert "\n" not in str(error.value)
 
 
 def test_missing_folder_and_file_instead_of_folder(tmp_path):
     with pytest.raises(DatasetError, match="does not exist"):
-        list_files(tmp_path / "nowhere")
+        list_labelled_files(tmp_path / "nowhere")
     touch(tmp_path, "file.png")
     with pytest.raises(DatasetError, match="is a file"):
-        list_files(tmp_path / "file.png")
+        list_labelled_files(tmp_path / "file.png")
 
 
 # --- labels.csv ----------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_tables_as_spreadsheets_write_them(tmp_path, text, encoding):
 def test_table_wins_over_folders_and_keeps_columns(tmp_path):
     text = "path,label,Patient,split\nfracture/a.png,0,P7,valid\nimages/b.png,1,P8,\n"
     touch(tmp_path, "fracture/a.png", "normal/z.png")
-    files = list_files(with_table(tmp_path, text)).files
+    files = list_labelled_files(with_table(tmp_path, text)).files
     assert [(f.path, f.label, f.split, f.row["patient"]) for f in files] == [
         ("fracture/a.png", 0, "val", "P7"),
         ("images/b.png", 1, "", "P8"),
@@ -141,11 +141,11 @@ def test_table_wins_over_folders_and_keeps_columns(tmp_path):
 
 def test_repeated_rows_are_dropped_and_contradictions_refused(tmp_path):
     text = "path,label\nimages/a.png,1\nimages/b.png,0\nimages\\a.png,"
-    listing = list_files(with_table(tmp_path, text + "fracture\n"))
+    listing = list_labelled_files(with_table(tmp_path, text + "fracture\n"))
     assert len(listing.files) == 2
     assert listing.notes == ("Left out 1 repeated rows of labels.csv.",)
     with pytest.raises(DatasetError, match=r"line 4: images/a.png has both labels"):
-        list_files(with_table(tmp_path, text + "normal\n"))
+        list_labelled_files(with_table(tmp_path, text + "normal\n"))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_tables_that_are_refused(tmp_path, text, message):
     touch(tmp_path, "secret.png")
     root = with_table(tmp_path / "root", text)
     with pytest.raises(DatasetError, match=message):
-        list_files(root)
+        list_labelled_files(root)
 
 
 def test_table_link_out_of_the_root_and_wrong_encoding(tmp_path):
@@ -176,9 +176,9 @@ def test_table_link_out_of_the_root_and_wrong_encoding(tmp_path):
     root = with_table(tmp_path / "root", "path,label\nimages/link.png,1\n")
     (root / "images/link.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(DatasetError, match=r"line 2: images/link\.png leads out"):
-        list_files(root)
+        list_labelled_files(root)
     with pytest.raises(DatasetError, match="not UTF-8"):
-        list_files(with_table(tmp_path / "latin", "path,label,größe\n", "utf-16"))
+        list_labelled_files(with_table(tmp_path / "latin", "path,label,größe\n", "utf-16"))
 
 
 # --- RSNA 2022 -----------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def rsna(root: Path) -> Path:
 
 
 def test_rsna_slices_are_labelled_by_box_and_study(tmp_path):
-    listing = list_files(rsna(tmp_path))
+    listing = list_labelled_files(rsna(tmp_path))
     assert listed(tmp_path) == {
         "train_images/1.2/2.dcm": 1,
         "train_images/1.3/1.dcm": 0,
@@ -219,7 +219,7 @@ def test_rsna_without_boxes_or_with_damaged_numbers_is_refused(tmp_path):
     root = rsna(tmp_path)
     (root / "train_bounding_boxes.csv").write_text("StudyInstanceUID,slice_number\n1.2,two\n")
     with pytest.raises(DatasetError, match=r"boxes.csv line 2: slice_number is 'two'"):
-        list_files(root)
+        list_labelled_files(root)
     (root / "train_bounding_boxes.csv").unlink()
     with pytest.raises(DatasetError, match=r"train_bounding_boxes.csv is not"):
-        list_files(root)
+        list_labelled_files(root)

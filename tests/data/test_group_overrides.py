@@ -31,7 +31,7 @@ def folder(tmp_path) -> Path:
 
 
 def corrected(folder: Path, patients: dict[str, str]) -> bytes:
-    rows = list(csv.DictReader(io.StringIO(group_overrides.as_table(scan(folder)).decode())))
+    rows = list(csv.DictReader(io.StringIO(group_overrides.groups_to_csv(scan(folder)).decode())))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, ("path", "label", "patient"))
     writer.writeheader()
@@ -44,18 +44,20 @@ def test_a_corrected_table_sets_the_groups_until_it_is_forgotten(folder):
     assert len(set(before.groups)) == 6
     table = corrected(folder, {"fracture/one.png": "A", "normal/one.png": "A"})
     files = sorted(path.name for path in folder.rglob("*"))
-    assert group_overrides.keep(folder, table) == 6
+    assert group_overrides.save_overrides(folder, table) == 6
     after = scan(folder)
     assert len(set(after.groups)) == 5
     assert after.groups[0] == "A" and after.group_rule == "by the corrected table of this folder"
     assert after.fingerprint != before.fingerprint
     assert sorted(path.name for path in folder.rglob("*")) == files, "the folder is not written to"
-    group_overrides.forget(folder)
+    group_overrides.delete_overrides(folder)
     assert scan(folder) == before
 
 
 def test_slices_that_the_table_does_not_name_keep_their_group(folder):
-    group_overrides.keep(folder, b"path,patient\nfracture/one.png,A\nfracture/two.png,A\n")
+    group_overrides.save_overrides(
+        folder, b"path,patient\nfracture/one.png,A\nfracture/two.png,A\n"
+    )
     found = scan(folder)
     assert len(set(found.groups)) == 5
     assert "4 slices that it does not name go" in found.group_rule
@@ -76,6 +78,6 @@ def test_slices_that_the_table_does_not_name_keep_their_group(folder):
 def test_a_wrong_table_says_why_and_changes_nothing(folder, table, message):
     before = scan(folder)
     with pytest.raises(DatasetError, match=message):
-        group_overrides.keep(folder, table)
+        group_overrides.save_overrides(folder, table)
     assert scan(folder) == before
     assert not list((folder.parent / "home/runs/groups").glob("*"))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinefrac.data.folder_layouts import LabelledFile
-from spinefrac.data.groups import assign, bare_stem, name_key
+from spinefrac.data.groups import assign_groups, original_stem, series_from_name
 from spinefrac.errors import DatasetError
 from spinefrac.records import SliceTags
 
@@ -21,7 +21,7 @@ def named(*paths: str) -> list[LabelledFile]:
 
 def grouped(*paths: str, tags: list[SliceTags] | None = None, by: str = "auto"):
     files = named(*paths)
-    groups, rule = assign(files, tags or [SliceTags()] * len(files), by)
+    groups, rule = assign_groups(files, tags or [SliceTags()] * len(files), by)
     return list(groups), rule
 
 
@@ -51,7 +51,7 @@ def grouped(*paths: str, tags: list[SliceTags] | None = None, by: str = "auto"):
     ],
 )
 def test_what_a_file_name_says(name, key):
-    assert name_key(LabelledFile(name, 0)) == key
+    assert series_from_name(LabelledFile(name, 0)) == key
 
 
 SUFFIXES = st.lists(
@@ -80,7 +80,7 @@ def test_an_augmented_copy_stays_with_its_slice(stems, suffix, in_folder):
 
 @given(STEMS, SUFFIXES)
 def test_suffixes_are_taken_off_whole(stem, suffix):
-    assert bare_stem(f"{stem}{suffix}.png") == stem
+    assert original_stem(f"{stem}{suffix}.png") == stem
 
 
 def test_real_naming_groups_by_series():
@@ -149,11 +149,11 @@ def test_some_names_say_nothing_and_the_rule_counts_them():
 
 def test_headers_group_by_patient_and_by_study_where_that_is_empty():
     tags = [
-        SliceTags(patient="Doe^Jane 1970", study="1.2.3"),
-        SliceTags(patient="Doe^Jane 1970", study="1.2.4"),
-        SliceTags(patient="", study="1.2.5"),
-        SliceTags(patient="", study="1.2.4"),  # joins its study's patient
-        SliceTags(patient="ANONYMOUS", study="1.2.6"),
+        SliceTags(patient_id="Doe^Jane 1970", study_instance_uid="1.2.3"),
+        SliceTags(patient_id="Doe^Jane 1970", study_instance_uid="1.2.4"),
+        SliceTags(patient_id="", study_instance_uid="1.2.5"),
+        SliceTags(patient_id="", study_instance_uid="1.2.4"),  # joins its study's patient
+        SliceTags(patient_id="ANONYMOUS", study_instance_uid="1.2.6"),
     ]
     groups, rule = grouped(*[f"fracture/{n}.dcm" for n in range(5)], tags=tags)
     assert groups[0] == groups[1] == groups[3]
@@ -165,7 +165,7 @@ def test_headers_group_by_patient_and_by_study_where_that_is_empty():
 
 
 def test_pictures_among_dicom_files_go_by_their_names():
-    tags = [SliceTags(patient="A"), SliceTags(patient="B"), SliceTags(), SliceTags()]
+    tags = [SliceTags(patient_id="A"), SliceTags(patient_id="B"), SliceTags(), SliceTags()]
     paths = ("fracture/1.dcm", "normal/2.dcm", "normal/P01_1.png", "fracture/P01_2.png")
     groups, rule = grouped(*paths, tags=tags)
     assert groups[2:] == ["P01", "P01"] and len(set(groups)) == 3
@@ -173,7 +173,7 @@ def test_pictures_among_dicom_files_go_by_their_names():
 
 
 def test_group_by_file_leaves_headers_alone():
-    tags = [SliceTags(patient="same"), SliceTags(patient="same")]
+    tags = [SliceTags(patient_id="same"), SliceTags(patient_id="same")]
     assert grouped("fracture/P1_1.dcm", "normal/P2_1.dcm", tags=tags, by="file")[0] == ["P1", "P2"]
 
 
@@ -188,10 +188,13 @@ def rows(*patients: str) -> list[LabelledFile]:
 
 
 def test_the_patient_column_comes_first_and_any_column_can_be_named():
-    tags = [SliceTags(patient="header")] * 2
-    assert assign(rows("a", "b"), tags) == (("a", "b"), "by the column patient of labels.csv")
-    assert assign(rows("a", "b"), tags, "csv:Site")[0] == ("here", "here")
-    assert assign(rows("", ""), [SliceTags()] * 2)[0] == ("P9", "P9")
+    tags = [SliceTags(patient_id="header")] * 2
+    assert assign_groups(rows("a", "b"), tags) == (
+        ("a", "b"),
+        "by the column patient of labels.csv",
+    )
+    assert assign_groups(rows("a", "b"), tags, "csv:Site")[0] == ("here", "here")
+    assert assign_groups(rows("", ""), [SliceTags()] * 2)[0] == ("P9", "P9")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,7 @@ def test_the_patient_column_comes_first_and_any_column_can_be_named():
 )
 def test_groupings_that_are_refused(patients, by, message):
     with pytest.raises(DatasetError, match=message):
-        assign(rows(*patients), [SliceTags()] * 2, by)
+        assign_groups(rows(*patients), [SliceTags()] * 2, by)
 
 
 def test_a_column_without_a_table_is_refused():

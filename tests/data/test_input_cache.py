@@ -13,8 +13,8 @@ ROWS = np.arange(48, dtype=np.uint8).reshape(SHAPE)
 
 def test_what_was_stored_is_mapped_read_only(tmp_path):
     path = tmp_path / "cache" / "x.npy"
-    input_cache.store(path, iter(ROWS), SHAPE)
-    loaded = input_cache.load(path, SHAPE)
+    input_cache.write_entry(path, iter(ROWS), SHAPE)
+    loaded = input_cache.load_entry(path, SHAPE)
     assert isinstance(loaded, np.memmap) and np.array_equal(loaded, ROWS)
     with pytest.raises(ValueError, match="read-only"):
         loaded[0] = 1
@@ -23,25 +23,25 @@ def test_what_was_stored_is_mapped_read_only(tmp_path):
 @pytest.mark.parametrize("at", [0, 10, 130, -40, -1])
 def test_any_flipped_byte_is_noticed(tmp_path, at):
     path = tmp_path / "x.npy"
-    input_cache.store(path, iter(ROWS), SHAPE)
+    input_cache.write_entry(path, iter(ROWS), SHAPE)
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.write_bytes(data)
-    assert input_cache.load(path, SHAPE) is None
+    assert input_cache.load_entry(path, SHAPE) is None
 
 
 @pytest.mark.parametrize("size", [0, 5, 100, 150, 200])
 def test_a_cut_entry_is_noticed(tmp_path, size):
     path = tmp_path / "x.npy"
-    input_cache.store(path, iter(ROWS), SHAPE)
+    input_cache.write_entry(path, iter(ROWS), SHAPE)
     path.write_bytes(path.read_bytes()[:size])
-    assert input_cache.load(path, SHAPE) is None
-    assert input_cache.load(tmp_path / "missing.npy", SHAPE) is None
+    assert input_cache.load_entry(path, SHAPE) is None
+    assert input_cache.load_entry(tmp_path / "missing.npy", SHAPE) is None
 
 
 def test_another_shape_is_not_served(tmp_path):
-    input_cache.store(tmp_path / "x.npy", iter(ROWS), SHAPE)
-    assert input_cache.load(tmp_path / "x.npy", (3, 4, 5)) is None
+    input_cache.write_entry(tmp_path / "x.npy", iter(ROWS), SHAPE)
+    assert input_cache.load_entry(tmp_path / "x.npy", (3, 4, 5)) is None
 
 
 def test_a_broken_off_write_leaves_nothing(tmp_path):
@@ -50,19 +50,19 @@ def test_a_broken_off_write_leaves_nothing(tmp_path):
         raise RuntimeError("decoder")
 
     with pytest.raises(RuntimeError, match="decoder"):
-        input_cache.store(tmp_path / "x.npy", rows(), SHAPE)
+        input_cache.write_entry(tmp_path / "x.npy", rows(), SHAPE)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_entry_unused_longest_goes_first(tmp_path, monkeypatch):
     names = ["a.npy", "b.npy", "c.npy"]
     for age, name in enumerate(names):
-        input_cache.store(tmp_path / name, iter(ROWS), SHAPE)
+        input_cache.write_entry(tmp_path / name, iter(ROWS), SHAPE)
         os.utime(tmp_path / name, (1000 + age, 1000 + age))
-    assert input_cache.load(tmp_path / "a.npy", SHAPE) is not None  # now the one used last
+    assert input_cache.load_entry(tmp_path / "a.npy", SHAPE) is not None  # now the one used last
     stale = tmp_path / "killed.tmp"
     stale.write_bytes(b"half")
     os.utime(stale, (1000, 1000))
-    monkeypatch.setattr(input_cache, "MOST_BYTES", 3 * (tmp_path / "a.npy").stat().st_size)
-    input_cache.store(tmp_path / "d.npy", iter(ROWS), SHAPE)
+    monkeypatch.setattr(input_cache, "MAX_CACHE_BYTES", 3 * (tmp_path / "a.npy").stat().st_size)
+    input_cache.write_entry(tmp_path / "d.npy", iter(ROWS), SHAPE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "c.npy", "d.npy"]

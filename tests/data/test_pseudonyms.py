@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spinefrac.data import phantom, pseudonyms
-from spinefrac.data.pseudonyms import pseudonym, stable
+from spinefrac.data.pseudonyms import canonicalize_groups, pseudonymize
 from spinefrac.data.scan import scan
 from spinefrac.data.splits import assign_folds
 
@@ -25,32 +25,32 @@ def home(tmp_path, monkeypatch):
 
 def test_the_key_is_made_once_and_readable_by_its_owner_only(home):
     place = home("one") / "runs" / "pseudonyms.key"
-    first = pseudonym("group", "4711")
+    first = pseudonymize("group", "4711")
     assert stat.S_IMODE(place.stat().st_mode) == 0o600 and place.stat().st_size == 32
     assert [path.name for path in place.parent.iterdir()] == ["pseudonyms.key"]
     code = "from spinefrac.data.pseudonyms import pseudonym; print(pseudonym('group', '4711'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == first, "another process of this home agrees"
-    assert pseudonym("series", "4711") != first
+    assert pseudonymize("series", "4711") != first
 
 
 def test_without_the_key_an_id_cannot_be_tried_out(home):
     home("one")
-    mine = pseudonym("group", "4711")
+    mine = pseudonymize("group", "4711")
     assert mine != hashlib.sha256(b"group 4711").hexdigest()[:8]
     home("two")
-    assert pseudonym("group", "4711") != mine
+    assert pseudonymize("group", "4711") != mine
 
 
 def test_where_no_key_can_be_kept_one_lasts_for_the_process(home):
     place = home("file")
     place.write_text("no folder")
-    assert pseudonym("group", "4711") == pseudonym("group", "4711")
-    pseudonyms._key.cache_clear()
+    assert pseudonymize("group", "4711") == pseudonymize("group", "4711")
+    pseudonyms._load_key.cache_clear()
 
 
 def test_data_sets_and_folds_are_the_same_in_every_home(home, tmp_path):
-    phantom.write(tmp_path / "set", patients=8, slices=2, seed=1, format="dicom", size=256)
+    phantom.write_phantom(tmp_path / "set", patients=8, slices=2, seed=1, format="dicom", size=256)
     home("one")
     one = scan(tmp_path / "set")
     home("two")
@@ -62,7 +62,7 @@ def test_data_sets_and_folds_are_the_same_in_every_home(home, tmp_path):
 
 
 def test_other_names_stay_as_they_are():
-    assert stable(["P1", "dicom-ab", "P1", "dicom-cd", "dicom-ab"]) == (
+    assert canonicalize_groups(["P1", "dicom-ab", "P1", "dicom-cd", "dicom-ab"]) == (
         "P1",
         "dicom-000000001",
         "P1",

@@ -11,7 +11,7 @@ import pytest
 
 from spinefrac import imaging, settings
 from spinefrac.data import input_cache
-from spinefrac.data.scan import examine, fingerprint, load_inputs, scan
+from spinefrac.data.scan import compute_fingerprint, examine, load_inputs, scan
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import DatasetError
 from spinefrac.records import Preprocessing
@@ -69,9 +69,9 @@ def test_the_fingerprint_is_of_pixels_labels_groups_and_paths(small, tmp_path):
     elsewhere = shutil.copytree(small, tmp_path / "elsewhere")
     assert dataset.fingerprint == scan(elsewhere).fingerprint
     items = dataset.items
-    assert fingerprint(items[::-1]) == dataset.fingerprint
+    assert compute_fingerprint(items[::-1]) == dataset.fingerprint
     for change in ({"label": 0}, {"group": "x"}, {"path": "x"}, {"pixel_hash": "x"}):
-        assert fingerprint((replace(items[0], **change), *items[1:])) != dataset.fingerprint
+        assert compute_fingerprint((replace(items[0], **change), *items[1:])) != dataset.fingerprint
 
 
 def test_unreadable_files_are_listed_and_left_out(small):
@@ -147,7 +147,7 @@ def test_other_preprocessing_is_another_entry_and_damage_is_repaired(small):
     wanted = Preprocessing(size=64)
     first = np.array(load_inputs(dataset, wanted))
     assert load_inputs(dataset, Preprocessing(size=32)).shape == (8, 32, 32)
-    path = input_cache.entry(dataset, wanted)
+    path = input_cache.entry_path(dataset, wanted)
     assert path.is_relative_to(settings.runs_dir())
     data = bytearray(path.read_bytes())
     data[5000] ^= 255

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from spinefrac.data.splits import assign_folds, check_folds, holdout
+from spinefrac.data.splits import assign_folds, check_folds, select_holdout
 from spinefrac.errors import DatasetError
 
 #: Data sets of a few groups: for each, how many normal and fracture slices it has.
@@ -52,7 +52,7 @@ def test_folds_are_sound_or_the_number_named_instead_works(counts, folds, seed):
 def test_a_holdout_is_whole_groups_of_both_classes_or_refused(counts, fraction, seed):
     labels, groups = expand(counts)
     try:
-        held = holdout(labels, groups, fraction, seed)
+        held = select_holdout(labels, groups, fraction, seed)
     except DatasetError as error:
         assert "No group-wise hold-out" in str(error)
         return
@@ -100,10 +100,10 @@ def test_folds_that_cannot_be(counts, folds, message):
 
 def test_a_holdout_is_about_as_large_as_asked():
     labels, groups = expand([(6, 4)] * 20)
-    assert holdout(labels, groups, 0.2, 3).mean() == pytest.approx(0.2)
-    assert holdout(labels, groups, 0.1, 3).mean() == pytest.approx(0.1)
+    assert select_holdout(labels, groups, 0.2, 3).mean() == pytest.approx(0.2)
+    assert select_holdout(labels, groups, 0.1, 3).mean() == pytest.approx(0.1)
     with pytest.raises(DatasetError, match="fraction"):
-        holdout(labels, groups, 0.9, 3)
+        select_holdout(labels, groups, 0.9, 3)
 
 
 def test_arrays_that_do_not_fit_are_refused():

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import calibration, metrics
-from spinefrac.evaluation.metric_kernels import log_losses
+from spinefrac.evaluation.metric_kernels import log_loss_per_slice
 
 
 def overconfident(n, temperature, seed=0):
@@ -25,7 +25,7 @@ def overconfident(n, temperature, seed=0):
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.floats(0.01, 100))
 @settings(deadline=None)
 def test_probabilities_are_the_sigmoid(logits, temperature):
-    found = calibration.probabilities(logits, temperature)
+    found = calibration.apply_temperature(logits, temperature)
     assert found == pytest.approx(expit(np.array(logits) / temperature), rel=1e-12, abs=1e-300)
     assert found.dtype == np.float64
 
@@ -53,8 +53,10 @@ def test_the_temperature_is_the_likeliest():
 def test_scaling_lowers_the_loss_and_keeps_the_ranking():
     logits, labels = overconfident(2000, 4.0)
     temperature = calibration.fit_temperature(logits, labels)
-    before, after = (calibration.probabilities(logits, t).astype(float) for t in (1.0, temperature))
-    assert log_losses(labels, after).mean() < log_losses(labels, before).mean()
+    before, after = (
+        calibration.apply_temperature(logits, t).astype(float) for t in (1.0, temperature)
+    )
+    assert log_loss_per_slice(labels, after).mean() < log_loss_per_slice(labels, before).mean()
     assert np.array_equal(np.argsort(before), np.argsort(after))
 
 
@@ -82,13 +84,13 @@ def test_logits_that_cannot_be_calibrated_are_refused(logits, labels, message):
 def test_cross_fitting_never_uses_a_folds_own_labels():
     logits, labels = overconfident(300, 2.0)
     folds = np.arange(300) % 3
-    found = calibration.cross_fitted_probabilities(logits, labels, folds)
+    found = calibration.cross_fit_probabilities(logits, labels, folds)
     flipped = np.where(folds == 0, 1 - labels, labels)
-    again = calibration.cross_fitted_probabilities(logits, flipped, folds)
+    again = calibration.cross_fit_probabilities(logits, flipped, folds)
     assert np.array_equal(found[folds == 0], again[folds == 0])
     assert not np.array_equal(found[folds == 1], again[folds == 1])
     with pytest.raises(DatasetError, match="at least two folds"):
-        calibration.cross_fitted_probabilities(logits, labels, np.zeros(300))
+        calibration.cross_fit_probabilities(logits, labels, np.zeros(300))
 
 
 def test_cross_fitting_is_not_kinder_than_fitting_on_itself():
@@ -97,17 +99,19 @@ def test_cross_fitting_is_not_kinder_than_fitting_on_itself():
     for seed in range(40):
         logits, labels = overconfident(60, 3.0, seed)
         folds = np.arange(60) % 5
-        own = calibration.probabilities(logits, calibration.fit_temperature(logits, labels))
-        crossed = calibration.cross_fitted_probabilities(logits, labels, folds)
+        own = calibration.apply_temperature(logits, calibration.fit_temperature(logits, labels))
+        crossed = calibration.cross_fit_probabilities(logits, labels, folds)
         for values, losses in ((own, flattered), (crossed, honest)):
-            losses.append(metrics.summarize(labels, values, folds, 0.5, resamples=0).log_loss)
+            losses.append(
+                metrics.compute_metrics(labels, values, folds, 0.5, n_resamples=0).log_loss
+            )
     assert np.mean(honest) > np.mean(flattered)
 
 
 def test_predicting_imports_no_heavy_library():
     script = (
         "import sys; from spinefrac.evaluation import calibration, metrics, operating_point;"
-        "calibration.probabilities([1.0], 2.0);"
+        "calibration.apply_temperature([1.0], 2.0);"
         "print([m for m in ('scipy', 'sklearn', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -3,35 +3,35 @@
 import numpy as np
 import pytest
 
-from spinefrac.evaluation.dataset_shift import shift
-from spinefrac.evaluation.inputs import Sample, make_sample
-from spinefrac.evaluation.metrics import summarize
+from spinefrac.evaluation.dataset_shift import metric_shift
+from spinefrac.evaluation.inputs import EvaluationInputs, make_inputs
+from spinefrac.evaluation.metrics import compute_metrics
 
 
-def answers(skill: float, seed: int, groups: int = 60, slices: int = 6) -> Sample:
+def answers(skill: float, seed: int, groups: int = 60, slices: int = 6) -> EvaluationInputs:
     rng = np.random.default_rng(seed)
     labels = np.tile(np.arange(slices) % 2, groups)
     patient = np.repeat(rng.normal(0, 0.5, groups), slices)
     logits = skill * (2 * labels - 1) + patient + rng.normal(0, 1, len(labels))
     names = np.repeat([f"p{i}" for i in range(groups)], slices)
-    return make_sample(labels, 1 / (1 + np.exp(-logits)), names)
+    return make_inputs(labels, 1 / (1 + np.exp(-logits)), names)
 
 
 def test_value_is_the_difference_of_the_metrics() -> None:
     before, after = answers(1.5, 1), answers(0.5, 2)
-    found = shift(before, after, 0.4, resamples=200)
+    found = metric_shift(before, after, 0.4, n_resamples=200)
     for name in ("auc", "recall", "brier"):
         values = [
-            getattr(summarize(s.labels, s.probabilities, s.codes, 0.4, resamples=0), name)
+            getattr(compute_metrics(s.y_true, s.y_score, s.group_codes, 0.4, n_resamples=0), name)
             for s in (before, after)
         ]
         assert found[name].value == pytest.approx(values[1] - values[0], abs=1e-12)
 
 
 def test_a_worse_data_set_is_told_from_an_equal_one() -> None:
-    worse = shift(answers(1.5, 1), answers(0.3, 2), 0.5, resamples=500)["auc"]
+    worse = metric_shift(answers(1.5, 1), answers(0.3, 2), 0.5, n_resamples=500)["auc"]
     assert worse.value < 0 and worse.interval[1] < 0 and worse.p_holm < 0.05
-    alike = shift(answers(1.0, 3), answers(1.0, 4), 0.5, resamples=500)["auc"]
+    alike = metric_shift(answers(1.0, 3), answers(1.0, 4), 0.5, n_resamples=500)["auc"]
     assert alike.interval[0] < 0 < alike.interval[1] and alike.p > 0.05
 
 
@@ -39,7 +39,8 @@ def test_a_worse_data_set_is_told_from_an_equal_one() -> None:
 def test_equal_data_sets_are_rarely_told_apart() -> None:
     """At 95 % about 1 of 20: 200 repetitions give 10 ± 3 (SD)."""
     wrong = sum(
-        shift(answers(1.0, 2 * i), answers(1.0, 2 * i + 1), 0.5, resamples=200)["auc"].p < 0.05
+        metric_shift(answers(1.0, 2 * i), answers(1.0, 2 * i + 1), 0.5, n_resamples=200)["auc"].p
+        < 0.05
         for i in range(200)
     )
     assert wrong <= 20
@@ -47,11 +48,11 @@ def test_equal_data_sets_are_rarely_told_apart() -> None:
 
 def test_one_class_or_one_group_gives_no_interval_and_no_nan() -> None:
     before = answers(1.0, 5)
-    only_normal = make_sample(np.zeros(12, int), np.linspace(0.1, 0.9, 12), np.arange(12) // 3)
-    found = shift(before, only_normal, 0.5, resamples=100)
+    only_normal = make_inputs(np.zeros(12, int), np.linspace(0.1, 0.9, 12), np.arange(12) // 3)
+    found = metric_shift(before, only_normal, 0.5, n_resamples=100)
     assert found["auc"].value is None and found["auc"].interval is None
     assert found["specificity"].interval is not None
-    one_group = make_sample([0, 1, 0, 1], [0.2, 0.7, 0.4, 0.3], ["p"] * 4)
-    found = shift(before, one_group, 0.5, resamples=100)
+    one_group = make_inputs([0, 1, 0, 1], [0.2, 0.7, 0.4, 0.3], ["p"] * 4)
+    found = metric_shift(before, one_group, 0.5, n_resamples=100)
     assert np.isfinite(found["auc"].value)
     assert all(entry.interval is None and entry.p_holm is None for entry in found.values())

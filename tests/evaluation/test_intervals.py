@@ -5,23 +5,25 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from spinefrac.evaluation import intervals, metrics
-from spinefrac.evaluation.calibration import probabilities
+from spinefrac.evaluation.calibration import apply_temperature
 
 
 def test_resamples_draw_as_many_groups_as_there_are():
-    blocks = list(intervals.resamples_of(7, 50, seed=3, rows=200_000))
+    blocks = list(intervals.draw_group_resamples(7, 50, seed=3, n_slices=200_000))
     weights = np.concatenate(blocks, axis=1)
     assert weights.shape == (7, 50) and len(blocks) > 1
     assert (weights.sum(axis=0) == 7).all()
     # Each group is drawn once on average, with the variance of a multinomial, 1 - 1/7.
-    many = np.concatenate(list(intervals.resamples_of(7, 20_000, seed=3, rows=7)), axis=1)
+    many = np.concatenate(
+        list(intervals.draw_group_resamples(7, 20_000, seed=3, n_slices=7)), axis=1
+    )
     assert many.mean(axis=1) == pytest.approx(np.ones(7), abs=0.03)
     assert many.var(axis=1) == pytest.approx(np.full(7, 6 / 7), abs=0.05)
 
 
 def test_the_seed_decides():
     first, second, other = (
-        next(intervals.resamples_of(20, 5, seed=seed, rows=20)) for seed in (1, 1, 2)
+        next(intervals.draw_group_resamples(20, 5, seed=seed, n_slices=20)) for seed in (1, 1, 2)
     )
     assert np.array_equal(first, second) and not np.array_equal(first, other)
 
@@ -30,9 +32,9 @@ def test_repeating_every_slice_of_a_patient_adds_no_certainty():
     generator = np.random.default_rng(0)
     labels, groups = generator.integers(0, 2, 80), np.arange(80) // 4
     scores = np.clip(generator.normal(0.3 + 0.3 * labels, 0.2), 0, 1)
-    once = metrics.summarize(labels, scores, groups, 0.5, resamples=200)
-    thrice = metrics.summarize(
-        labels.repeat(3), scores.repeat(3), groups.repeat(3), 0.5, resamples=200
+    once = metrics.compute_metrics(labels, scores, groups, 0.5, n_resamples=200)
+    thrice = metrics.compute_metrics(
+        labels.repeat(3), scores.repeat(3), groups.repeat(3), 0.5, n_resamples=200
     )
     for name, pair in once.ci.items():
         assert thrice.ci[name] == pytest.approx(pair, abs=1e-9), name
@@ -52,7 +54,7 @@ def test_the_standard_error_of_a_mean_is_the_textbook_one(groups):
     """The bootstrap's own is too small by the square root of (g - 1) / g."""
     values = np.arange(groups, dtype=float)
     drawn = intervals.bootstrap(
-        lambda w: {"mean": values @ w / groups}, groups, rows=groups, resamples=40_000
+        lambda w: {"mean": values @ w / groups}, groups, n_slices=groups, n_resamples=40_000
     )
     found = intervals.standard_error(drawn["mean"], groups)
     assert found == pytest.approx(values.std(ddof=1) / groups**0.5, rel=0.02)
@@ -62,7 +64,7 @@ def test_a_rate_stays_between_its_bounds():
     replicates = np.random.default_rng(0).normal(0.98, 0.05, 500)
     low, high = intervals.rate_interval(0.98, replicates, 10)
     assert 0.0 < low < 0.98 < high < 1.0
-    low, high = intervals.rate_interval(-0.9, replicates - 1.88, 10, lowest=-1.0)
+    low, high = intervals.rate_interval(-0.9, replicates - 1.88, 10, lower_bound=-1.0)
     assert -1.0 < low < -0.9 < high < 1.0
 
 
@@ -97,9 +99,11 @@ def test_groups_hold_the_truth_where_slices_do_not():
     labels = groups % 2
     for repetition in range(100):
         evidence = separation * labels + generator.normal(size=50)[groups]
-        scores = probabilities(evidence + generator.normal(size=500), 1.0)
+        scores = apply_temperature(evidence + generator.normal(size=500), 1.0)
         for kind, drawn in enumerate((groups, np.arange(500))):
-            found = metrics.summarize(labels, scores, drawn, 0.5, resamples=200, seed=repetition)
+            found = metrics.compute_metrics(
+                labels, scores, drawn, 0.5, n_resamples=200, seed=repetition
+            )
             low, high = found.ci["auc"]
             held[kind] += low <= truth <= high
     assert 89 <= held[0] <= 99

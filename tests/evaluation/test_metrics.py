@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import metrics
-from spinefrac.evaluation.inputs import make_sample
-from spinefrac.evaluation.metric_kernels import METRIC_NAMES, WeightedMetrics, bin_of
+from spinefrac.evaluation.inputs import make_inputs
+from spinefrac.evaluation.metric_kernels import (
+    METRIC_NAMES,
+    WeightedMetrics,
+    assign_calibration_bins,
+)
 
 
 @st.composite
@@ -80,7 +84,7 @@ def close_to(value):
 
 def assert_equal_to_scikit_learn(case):
     labels, probabilities, groups, threshold = case
-    found = metrics.summarize(labels, probabilities, groups, threshold, resamples=0)
+    found = metrics.compute_metrics(labels, probabilities, groups, threshold, n_resamples=0)
     expected = by_scikit_learn(labels, probabilities, threshold)
     expected["ece"] = ece_by_hand(labels, probabilities)
     assert expected.keys() == set(METRIC_NAMES)
@@ -92,13 +96,13 @@ def assert_equal_to_scikit_learn(case):
 
 
 def test_a_probability_on_an_edge_belongs_to_the_bin_below():
-    assert bin_of(np.linspace(0, 1, 16)).tolist() == [0, *range(15)]
+    assert assign_calibration_bins(np.linspace(0, 1, 16)).tolist() == [0, *range(15)]
 
 
 def test_the_ece_of_resamples_loses_the_noise_of_resampling():
     noise = np.random.default_rng(0).normal(0, 0.1, (1, 100_000))
-    assert np.median(metrics.unbiased_ece(noise)) == 0.0
-    assert (metrics.unbiased_ece(0.5 + noise) ** 2).mean() == pytest.approx(0.25, rel=0.01)
+    assert np.median(metrics.debiased_ece(noise)) == 0.0
+    assert (metrics.debiased_ece(0.5 + noise) ** 2).mean() == pytest.approx(0.25, rel=0.01)
 
 
 @given(cases())
@@ -124,15 +128,15 @@ def test_every_metric_equals_scikit_learn_a_thousand_times(seed):
 @settings(max_examples=60, deadline=None)
 def test_weights_do_what_repeating_slices_does(case, seed):
     labels, probabilities, groups, threshold = case
-    sample = make_sample(labels, probabilities, groups)
-    weights = np.random.default_rng(seed).integers(0, 4, size=(sample.groups, 3))
+    sample = make_inputs(labels, probabilities, groups)
+    weights = np.random.default_rng(seed).integers(0, 4, size=(sample.n_groups, 3))
     weights[0] += weights.sum(axis=0) == 0
     found = WeightedMetrics(sample, threshold)(weights.astype(float))
     for column in range(weights.shape[1]):
-        times = weights[sample.codes, column]
-        repeated = metrics.summarize(
+        times = weights[sample.group_codes, column]
+        repeated = metrics.compute_metrics(
             labels.repeat(times), probabilities.repeat(times), groups.repeat(times), threshold,
-            resamples=0,
+            n_resamples=0,
         )  # fmt: skip
         for name in METRIC_NAMES:
             value = found[name][column]
@@ -144,7 +148,9 @@ def test_two_hundred_thousand_rows_equal_scikit_learn():
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 2, 200_000)
     probabilities = np.round(generator.beta(1 + labels, 2 - labels), 4)
-    found = metrics.summarize(labels, probabilities, np.arange(200_000) // 100, 0.5, resamples=20)
+    found = metrics.compute_metrics(
+        labels, probabilities, np.arange(200_000) // 100, 0.5, n_resamples=20
+    )
     for name, value in by_scikit_learn(labels, probabilities, 0.5).items():
         assert getattr(found, name) == pytest.approx(value, rel=1e-12), name
         low, high = found.ci[name]
@@ -152,7 +158,7 @@ def test_two_hundred_thousand_rows_equal_scikit_learn():
 
 
 def test_two_rows():
-    found = metrics.summarize([0, 1], [0.2, 0.7], ["a", "b"], 0.5)
+    found = metrics.compute_metrics([0, 1], [0.2, 0.7], ["a", "b"], 0.5)
     assert (found.accuracy, found.auc, found.confusion_matrix) == (1.0, 1.0, ((1, 0), (0, 1)))
     assert found.ci["accuracy"] == (pytest.approx(0.025**0.5), 1.0)
     assert "auc" not in found.ci  # one group of each class bears no interval
@@ -162,7 +168,9 @@ def test_two_rows():
 def test_json_has_the_promised_keys_and_comes_back():
     generator = np.random.default_rng(1)
     labels = generator.integers(0, 2, 60)
-    found = metrics.summarize(labels, generator.random(60), np.arange(60) // 5, 0.4, resamples=200)
+    found = metrics.compute_metrics(
+        labels, generator.random(60), np.arange(60) // 5, 0.4, n_resamples=200
+    )
     text = json.dumps(found.to_dict(), allow_nan=False)
     assert metrics.Metrics.from_dict(json.loads(text)) == found
     promised = (
@@ -181,7 +189,7 @@ def test_json_has_the_promised_keys_and_comes_back():
     (0, "specificity", "recall"),
 ])  # fmt: skip
 def test_one_class_says_so_and_gives_null(label, defined, undefined):
-    found = metrics.summarize([label] * 4, [0.1, 0.6, 0.7, 0.9], list("aabb"), 0.5)
+    found = metrics.compute_metrics([label] * 4, [0.1, 0.6, 0.7, 0.9], list("aabb"), 0.5)
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert data["auc"] is None and data["average_precision"] is None and data["mcc"] is None
     assert data[undefined] is None and data[defined] is not None
@@ -190,13 +198,13 @@ def test_one_class_says_so_and_gives_null(label, defined, undefined):
 
 
 def test_one_group_has_numbers_but_no_interval():
-    found = metrics.summarize([0, 1, 1], [0.2, 0.4, 0.9], ["p"] * 3, 0.5)
+    found = metrics.compute_metrics([0, 1, 1], [0.2, 0.4, 0.9], ["p"] * 3, 0.5)
     assert found.auc == 1.0 and found.ci == {}
     assert "one group, so no interval" in found.notes[0]
 
 
 def test_nothing_called_leaves_precision_open_and_says_so():
-    found = metrics.summarize([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], list("abcd"), 0.9)
+    found = metrics.compute_metrics([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], list("abcd"), 0.9)
     assert found.precision is None and found.mcc == 0.0 and "precision" not in found.ci
     assert "choose a lower threshold" in found.notes[0]
 
@@ -212,20 +220,20 @@ def test_nothing_called_leaves_precision_open_and_says_so():
 ])  # fmt: skip
 def test_arrays_that_do_not_fit_are_named(arrays, message):
     with pytest.raises(DatasetError, match=message) as raised:
-        metrics.summarize(*arrays, 0.5)
+        metrics.compute_metrics(*arrays, 0.5)
     assert "\n" not in str(raised.value)
 
 
 def test_a_threshold_that_is_no_number_is_refused():
     with pytest.raises(DatasetError, match="finite threshold"):
-        metrics.summarize([0, 1], [0.1, 0.9], ["a", "b"], float("nan"))
+        metrics.compute_metrics([0, 1], [0.1, 0.9], ["a", "b"], float("nan"))
 
 
 def test_moving_the_threshold_gives_what_a_fresh_summary_gives():
     generator = np.random.default_rng(2)
     labels, groups = generator.integers(0, 2, 200), np.arange(200) // 4
     arrays = labels, generator.random(200), groups
-    measurement = metrics.Measurement(*arrays, resamples=300, seed=5)
+    measurement = metrics.MetricsCalculator(*arrays, n_resamples=300, seed=5)
     for threshold in (0.3, 0.6):
-        fresh = metrics.summarize(*arrays, threshold, resamples=300, seed=5)
-        assert measurement.at(threshold) == fresh
+        fresh = metrics.compute_metrics(*arrays, threshold, n_resamples=300, seed=5)
+        assert measurement.at_threshold(threshold) == fresh

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import operating_point
-from spinefrac.evaluation.metrics import summarize
+from spinefrac.evaluation.metrics import compute_metrics
 
 RULES = ("youden", "sensitivity:0.9", "sensitivity:1", "specificity:0.8", "cost:5", "cost:0.2")
 
@@ -33,8 +33,10 @@ def test_no_other_threshold_is_better(data, rule):
     steps = data.draw(st.sampled_from([1, 5, 1000]))
     grid = data.draw(st.lists(st.integers(0, steps), min_size=n, max_size=n))
     probabilities = np.array(grid) / steps
-    point = operating_point.choose(labels, probabilities, np.arange(n), rule, resamples=0)
-    found = summarize(labels, probabilities, np.arange(n), point.threshold, resamples=0)
+    point = operating_point.choose_threshold(
+        labels, probabilities, np.arange(n), rule, n_resamples=0
+    )
+    found = compute_metrics(labels, probabilities, np.arange(n), point.threshold, n_resamples=0)
     assert (found.recall, found.specificity) == (
         pytest.approx(point.sensitivity), pytest.approx(point.specificity),
     )  # fmt: skip
@@ -58,7 +60,7 @@ def test_no_other_threshold_is_better(data, rule):
 
 
 def test_the_threshold_lies_midway_in_the_gap():
-    point = operating_point.choose([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9], list("abcd"))
+    point = operating_point.choose_threshold([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9], list("abcd"))
     assert point.threshold == pytest.approx(0.4)
     assert (point.sensitivity, point.specificity) == (1.0, 1.0)
     # Two groups of each class, none wrong: the exact interval, not one without width.
@@ -68,7 +70,7 @@ def test_the_threshold_lies_midway_in_the_gap():
 def test_neighbouring_floats_are_still_told_apart():
     low = 0.3
     high = float(np.nextafter(low, 1.0))
-    point = operating_point.choose([0, 1], [low, high], ["a", "b"], resamples=0)
+    point = operating_point.choose_threshold([0, 1], [low, high], ["a", "b"], n_resamples=0)
     assert low < point.threshold <= high
 
 
@@ -77,11 +79,13 @@ def test_intervals_hold_what_they_are_of():
     groups = np.arange(600) // 6
     labels = generator.integers(0, 2, 600)
     scores = np.clip(generator.normal(0.3 + 0.3 * labels, 0.2), 0, 1)
-    point = operating_point.choose(labels, scores, groups, "sensitivity:0.9", resamples=500)
+    point = operating_point.choose_threshold(
+        labels, scores, groups, "sensitivity:0.9", n_resamples=500
+    )
     assert set(point.ci) == {"sensitivity", "specificity", "threshold"}
     for name, (low, high) in point.ci.items():
         assert low < getattr(point, name) < high
-    summary = summarize(labels, scores, groups, point.threshold, resamples=500)
+    summary = compute_metrics(labels, scores, groups, point.threshold, n_resamples=500)
     assert point.ci["sensitivity"] == pytest.approx(summary.ci["recall"])
     data = json.loads(json.dumps(point.to_dict(), allow_nan=False))
     assert operating_point.OperatingPoint.from_dict(data) == point
@@ -93,9 +97,9 @@ def test_intervals_hold_what_they_are_of():
 )  # fmt: skip
 def test_a_rule_that_is_none_is_refused(rule):
     with pytest.raises(DatasetError, match="Expected a threshold rule such as youden"):
-        operating_point.choose([0, 1], [0.1, 0.9], ["a", "b"], rule)
+        operating_point.choose_threshold([0, 1], [0.1, 0.9], ["a", "b"], rule)
 
 
 def test_one_class_is_refused():
     with pytest.raises(DatasetError, match="both classes to choose a threshold"):
-        operating_point.choose([1, 1], [0.1, 0.9], ["a", "b"])
+        operating_point.choose_threshold([1, 1], [0.1, 0.9], ["a", "b"])

@@ -45,7 +45,8 @@ def elsewhere(tmp_path, monkeypatch):
 
 def answers(name):
     return [
-        a.probability for a in predictor.open_model(name).predict_many(verification_slices.slices())
+        a.probability
+        for a in predictor.get_predictor(name).predict_many(verification_slices.render_slices())
     ]
 
 
@@ -56,7 +57,7 @@ def answers(name):
 def archive(saved_model, tmp_path_factory):
     """Every format of a model with folds, written once."""
     target = tmp_path_factory.mktemp("exports") / "all.zip"
-    return export.export(saved_model, target, export.FORMATS)
+    return export.export_model(saved_model, target, export.FORMATS)
 
 
 @pytest.mark.slow
@@ -107,11 +108,11 @@ def test_the_script_answers_without_this_package(archive, saved_model, tmp_path)
 
     with zipfile.ZipFile(archive.path) as file:
         file.extractall(tmp_path)
-    for number, ct in enumerate(verification_slices.slices()):
+    for number, ct in enumerate(verification_slices.render_slices()):
         Image.fromarray(ct.pixels.astype(np.uint8)).save(tmp_path / f"{number:02}.png")
     assert len((tmp_path / "predict.py").read_text().split('"""')[2].splitlines()) <= 15
     done = subprocess.run(
-        [sys.executable, "-I", "-c", export._ALONE, str(tmp_path / "predict.py")]
+        [sys.executable, "-I", "-c", export._ISOLATED_RUNNER, str(tmp_path / "predict.py")]
         + [str(tmp_path / f"{number:02}.png") for number in range(16)],
         capture_output=True,
         text=True,
@@ -120,7 +121,7 @@ def test_the_script_answers_without_this_package(archive, saved_model, tmp_path)
     found = [float(line.rpartition(": ")[2]) for line in done.stdout.splitlines()]
     np.testing.assert_allclose(found, answers(saved_model.id), atol=2e-3)
     refused = subprocess.run(
-        [sys.executable, "-I", "-c", export._ALONE, str(tmp_path / "bad" / "predict.py")],
+        [sys.executable, "-I", "-c", export._ISOLATED_RUNNER, str(tmp_path / "bad" / "predict.py")],
         capture_output=True,
         text=True,
     )
@@ -132,8 +133,8 @@ def test_an_archive_comes_back_as_the_model_it_was(archive, saved_model, elsewhe
     expected = answers(saved_model.id)
     elsewhere()
     model = import_model.import_file(archive.path, "again")
-    assert model.metrics == saved_model.metrics and model.measured
-    assert model.history() == saved_model.history()
+    assert model.metrics == saved_model.metrics and model.has_out_of_fold
+    assert model.load_history() == saved_model.history()
     assert model.card.files["model.keras"] == saved_model.card.files["model.keras"]
     assert answers("again") == expected
     with pytest.raises(ModelError, match="in use"):
@@ -154,10 +155,10 @@ def test_two_networks_in_one_archive_are_noticed(archive, elsewhere, tmp_path, t
     from spinefrac.store import ensemble
     from spinefrac.training import networks
 
-    models = [networks.with_heatmap(tiny.network(seed)) for seed in (98, 99)]
-    ensemble.probability_model(models).save(own / "model.keras")
+    models = [networks.add_heatmap_output(tiny.network(seed)) for seed in (98, 99)]
+    ensemble.build_probability_model(models).save(own / "model.keras")
     card = cards.parse((own / "card.json").read_bytes())
-    record = cards.FileRecord(*repository.file_digest(own / "model.keras"))
+    record = cards.FileRecord(*repository.hash_file(own / "model.keras"))
     forged = replace(card, files=card.files | {"model.keras": record})
     (own / "card.json").write_bytes(cards.dump(forged))
     bundle.pack(tmp_path / "forged", tmp_path / "forged.zip")
@@ -174,22 +175,22 @@ def test_nothing_is_overwritten_and_odd_places_are_refused(small_model, tmp_path
     (tmp_path / "there.zip").write_bytes(b"mine")
     for place in (tmp_path / "there.zip", tmp_path / "x.tar", tmp_path / "no" / "x.zip"):
         with pytest.raises(ModelError, match="choose another"):
-            export.export(small_model, place)
+            export.export_model(small_model, place)
     assert (tmp_path / "there.zip").read_bytes() == b"mine"
 
 
 def test_a_format_that_cannot_be_is_refused(small_model, tmp_path):
     with pytest.raises(ModelError, match="imported from ONNX"):
-        export.export(small_model, tmp_path / "x.zip", ["h5"])
+        export.export_model(small_model, tmp_path / "x.zip", ["h5"])
     with pytest.raises(ModelError, match="among keras"):
-        export.export(small_model, tmp_path / "x.zip", ["pickle"])
+        export.export_model(small_model, tmp_path / "x.zip", ["pickle"])
 
 
 def test_a_file_that_answers_differently_is_not_exported(small_model, tmp_path, monkeypatch):
-    expected = export._expected
-    monkeypatch.setattr(export, "_expected", lambda *a: expected(*a) + 2e-4)
+    expected = export._predict_reference
+    monkeypatch.setattr(export, "_predict_reference", lambda *a: expected(*a) + 2e-4)
     with pytest.raises(ModelError, match=r"read back, by 0\.0002"):
-        export.export(small_model, tmp_path / "x.zip")
+        export.export_model(small_model, tmp_path / "x.zip")
     assert not list(tmp_path.iterdir())
 
 
@@ -201,14 +202,14 @@ def small_archive(small, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(small.path.parents[1]))
         target = tmp_path_factory.mktemp("small") / "small.zip"
-        return export.export(small, target).path
+        return export.export_model(small, target).path
 
 
 def test_an_imported_network_goes_and_comes_back(small, small_archive, small_model, elsewhere):
     expected = answers(small.id)
     elsewhere()
     model = import_model.import_file(small_archive)
-    assert model.id == small.id and model.card == small.card and not model.measured
+    assert model.id == small.id and model.card == small.card and not model.has_out_of_fold
     assert answers(model.id) == expected
 
 
@@ -284,7 +285,7 @@ def test_killed_while_exporting_leaves_a_whole_archive_or_none(small_model, tmp_
     """At 40 random moments of the real thing."""
     rng, ends = random.Random(5), []
     started = time.perf_counter()
-    export.export(small_model, tmp_path / "timed.zip")
+    export.export_model(small_model, tmp_path / "timed.zip")
     seconds = time.perf_counter() - started
     for attempt in range(40):
         target = tmp_path / f"{attempt}.zip"
@@ -297,7 +298,7 @@ def test_killed_while_exporting_leaves_a_whole_archive_or_none(small_model, tmp_
         ends.append(target.exists())
         assert [model.id for model in repository.list_models()] == [small_model.id]
     assert 0 < sum(ends) < 40
-    export.export(small_model, tmp_path / "last.zip")
+    export.export_model(small_model, tmp_path / "last.zip")
     left = [path.name for path in small_model.path.parent.iterdir() if path.is_dir()]
     assert left == [small_model.id]
 
@@ -310,9 +311,9 @@ def test_killed_while_importing_leaves_a_whole_model_or_none(small, tmp_path, el
 
     (tmp_path / "net.onnx").write_bytes(onnx_network().SerializeToString())
     models, rng, ends = elsewhere(), random.Random(6), []
-    known = import_model.Answers(scale="0..1", positive_class=1)
+    known = import_model.DeclaredIO(scale="0..1", positive_class=1)
     started = time.perf_counter()
-    import_model.import_file(tmp_path / "net.onnx", "timed", given=known)
+    import_model.import_file(tmp_path / "net.onnx", "timed", user_io=known)
     seconds = time.perf_counter() - started
     (models / "timed").rename(tmp_path / "timed")
     for _ in range(40):
@@ -323,7 +324,7 @@ def test_killed_while_importing_leaves_a_whole_model_or_none(small, tmp_path, el
             (models / "wanted").rename(tmp_path / f"kept-{len(ends)}")
         ends.append(bool(found))
     assert 0 < sum(ends) < 40
-    import_model.import_file(tmp_path / "net.onnx", "wanted", given=known)
+    import_model.import_file(tmp_path / "net.onnx", "wanted", user_io=known)
     assert [path.name for path in models.iterdir() if path.is_dir()] == ["wanted"]
 
 
@@ -337,7 +338,7 @@ def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewh
         pytest.skip("mounting a small file system is not permitted here")
     try:
         with pytest.raises(ModelError, match="nothing was exported"):
-            export.export(small_model, full / "x.zip")
+            export.export_model(small_model, full / "x.zip")
         assert not list(full.iterdir())
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SPINEFRAC_HOME", str(full))
@@ -356,7 +357,7 @@ def compare_inputs(pixels: np.ndarray, size: int, bone_crop: bool) -> None:
     expected = imaging.to_input(ct, Preprocessing(size=size, bone_crop=bone_crop))
     if bone_crop:
         square = expected.square
-        assert standalone_preprocessing.bone_square(ct.pixels) == (
+        assert standalone_preprocessing.find_bone_square(ct.pixels) == (
             square.top,
             square.left,
             square.side,
@@ -368,7 +369,7 @@ def compare_inputs(pixels: np.ndarray, size: int, bone_crop: bool) -> None:
 
 @pytest.mark.parametrize("bone_crop", [True, False])
 def test_pictures_are_prepared_as_by_this_package(bone_crop):
-    for ct in verification_slices.slices():
+    for ct in verification_slices.render_slices():
         compare_inputs(ct.pixels.astype(np.uint8), 160, bone_crop)
 
 

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from spinefrac.errors import ModelError
 from spinefrac.exchange import import_model, io_spec, validation, verification_slices
-from spinefrac.exchange.io_spec import Answers
+from spinefrac.exchange.io_spec import DeclaredIO
 from spinefrac.inference import predictor
 from spinefrac.store import repository
 from spinefrac.system import sandbox
@@ -80,18 +80,21 @@ def files(networks, tmp_path_factory):
 
 def answered(name: str) -> np.ndarray:
     """What the shelf's model says of the rendered slices, (16,)."""
-    open_model = predictor.open_model(name)
+    open_model = predictor.get_predictor(name)
     return np.array(
-        [answer.probability for answer in open_model.predict_many(verification_slices.slices())]
+        [
+            answer.probability
+            for answer in open_model.predict_many(verification_slices.render_slices())
+        ]
     )
 
 
 def pictures() -> np.ndarray:
     """The rendered slices as such a network sees them, 0…255, float64 (16, 32, 32, 1)."""
     return (
-        verification_slices.inputs(import_model.replace(import_model.WHOLE_PICTURE, size=SIDE))[
-            ..., None
-        ]
+        verification_slices.render_inputs(
+            import_model.replace(import_model.DEFAULT_PREPROCESSING, size=SIDE)
+        )[..., None]
         * 1.0
     )
 
@@ -100,19 +103,19 @@ def pictures() -> np.ndarray:
 @pytest.mark.parametrize(
     ("file", "network", "given", "greys", "fracture"),
     [
-        ("sigmoid.keras", "sigmoid", Answers(positive_class=1), lambda x: x, lambda p: p[:, 0]),
-        ("legacy.h5", "sigmoid", Answers(positive_class=0), lambda x: x, lambda p: 1 - p[:, 0]),
+        ("sigmoid.keras", "sigmoid", DeclaredIO(positive_class=1), lambda x: x, lambda p: p[:, 0]),
+        ("legacy.h5", "sigmoid", DeclaredIO(positive_class=0), lambda x: x, lambda p: 1 - p[:, 0]),
         (
             "softmax.keras",
             "softmax",
-            Answers(scale="imagenet", positive_class=0),
+            DeclaredIO(scale="imagenet", positive_class=0),
             lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225],
             lambda p: p[:, 0],
         ),
         (
             "logits.keras",
             "logits",
-            Answers(scale="-1..1", positive_class=1),
+            DeclaredIO(scale="-1..1", positive_class=1),
             lambda x: np.repeat(x / 127.5 - 1, 3, axis=3),
             lambda z: 1 / (1 + np.exp(z[:, 0] - z[:, 1])),
         ),
@@ -121,13 +124,13 @@ def pictures() -> np.ndarray:
 def test_a_keras_network_answers_as_where_it_comes_from(
     own_home, files, networks, file, network, given, greys, fracture
 ):
-    model = import_model.import_file(files / file, "imported", given=given, note="from elsewhere")
+    model = import_model.import_file(files / file, "imported", user_io=given, note="from elsewhere")
     values = np.asarray(networks[network](greys(pictures()).astype(np.float32), training=False))
     expected = fracture(values.astype(np.float64))
     assert np.ptp(expected) > 0.005, "the slices must differ, or nothing is compared"
     np.testing.assert_allclose(answered("imported"), expected, atol=1e-5)
     assert model.card.origin.file == file and model.card.note == "from elsewhere"
-    assert not model.measured and model.threshold == 0.5 and model.temperature == 1
+    assert not model.has_out_of_fold and model.threshold == 0.5 and model.temperature == 1
     assert sorted(path.name for path in model.path.iterdir()) == [
         "card.json",
         "model.keras",
@@ -147,8 +150,8 @@ def test_an_onnx_network_answers_as_where_it_comes_from(own_home, tmp_path, posi
 
     content = onnx_network(batch=batch).SerializeToString()
     (tmp_path / "net.onnx").write_bytes(content)
-    given = Answers(scale="0..1", positive_class=positive_class)
-    model = import_model.import_file(tmp_path / "net.onnx", given=given)
+    given = DeclaredIO(scale="0..1", positive_class=positive_class)
+    model = import_model.import_file(tmp_path / "net.onnx", user_io=given)
     session = onnxruntime.InferenceSession(content)
     greys = np.repeat(pictures().transpose(0, 3, 1, 2) / 255, 3, axis=1).astype(np.float32)
     expected = [session.run(None, {"picture": one[None]})[0][0, positive_class] for one in greys]
@@ -163,7 +166,7 @@ def test_one_value_of_an_onnx_network(own_home, tmp_path):
     (tmp_path / "net.onnx").write_bytes(onnx_network(1, "Sigmoid").SerializeToString())
     both = [
         import_model.import_file(
-            tmp_path / "net.onnx", f"n{c}", given=Answers(scale="0..1", positive_class=c)
+            tmp_path / "net.onnx", f"n{c}", user_io=DeclaredIO(scale="0..1", positive_class=c)
         )
         for c in (0, 1)
     ]
@@ -173,17 +176,17 @@ def test_one_value_of_an_onnx_network(own_home, tmp_path):
 
 def test_an_output_that_is_not_recognised_is_asked_for(own_home, tmp_path):
     (tmp_path / "net.onnx").write_bytes(onnx_network(1, "HardSigmoid").SerializeToString())
-    given = Answers(scale="0..1", positive_class=1)
-    with pytest.raises(io_spec.Undecided) as found:
-        import_model.import_file(tmp_path / "net.onnx", given=given)
+    given = DeclaredIO(scale="0..1", positive_class=1)
+    with pytest.raises(io_spec.UnresolvedIOError) as found:
+        import_model.import_file(tmp_path / "net.onnx", user_io=given)
     assert found.value.missing == ["output"]
-    given = Answers(scale="0..1", positive_class=1, output="sigmoid")
-    import_model.import_file(tmp_path / "net.onnx", given=given)
+    given = DeclaredIO(scale="0..1", positive_class=1, output="sigmoid")
+    import_model.import_file(tmp_path / "net.onnx", user_io=given)
     assert ((answered("net") > 0) & (answered("net") < 1)).all()
 
 
 def test_nothing_is_guessed(own_home, files):
-    with pytest.raises(io_spec.Undecided, match=r"--scale .*--positive-class") as found:
+    with pytest.raises(io_spec.UnresolvedIOError, match=r"--scale .*--positive-class") as found:
         import_model.import_file(files / "plain.onnx")
     assert found.value.missing == ["scale", "positive_class"]
     assert found.value.found["size"] == SIDE and found.value.found["output"] == "softmax"
@@ -193,14 +196,14 @@ def test_nothing_is_guessed(own_home, files):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (Answers(size=64), "The file says size 32, and 64 was given"),
-        (Answers(channels=1), "says channels 3"),
-        (Answers(output="sigmoid"), "says output softmax"),
+        (DeclaredIO(size=64), "The file says size 32, and 64 was given"),
+        (DeclaredIO(channels=1), "says channels 3"),
+        (DeclaredIO(output="sigmoid"), "says output softmax"),
     ],
 )
 def test_a_contradiction_is_refused(own_home, files, given, message):
     with pytest.raises(ModelError, match=message):
-        import_model.import_file(files / "plain.onnx", given=given)
+        import_model.import_file(files / "plain.onnx", user_io=given)
     assert nothing_left(own_home)
 
 
@@ -210,15 +213,15 @@ def test_a_contradiction_is_refused(own_home, files, given, message):
 )
 def test_answers_that_cannot_be_meant_are_refused(wrong):
     with pytest.raises(ModelError, match="import it as it was trained"):
-        Answers(**wrong)
+        DeclaredIO(**wrong)
 
 
 def test_a_name_in_use_is_refused_before_any_work(own_home, files, monkeypatch):
-    given = Answers(scale="0..1", positive_class=1)
-    import_model.import_file(files / "plain.onnx", given=given)
+    given = DeclaredIO(scale="0..1", positive_class=1)
+    import_model.import_file(files / "plain.onnx", user_io=given)
     monkeypatch.setattr(sandbox, "run", lambda *a: pytest.fail("the file was looked at"))
     with pytest.raises(ModelError, match="in use"):
-        import_model.import_file(files / "plain.onnx", given=given)
+        import_model.import_file(files / "plain.onnx", user_io=given)
 
 
 # --- hostile files ----------------------------------------------------------------------
@@ -329,7 +332,7 @@ def test_a_hostile_keras_file_is_refused(own_home, files, tmp_path, kind):
     change, message = HOSTILE[kind]
     path = edited(files / "sigmoid.keras", tmp_path / f"{kind}.keras", change)
     with pytest.raises(ModelError, match=message) as found:
-        import_model.import_file(path, given=Answers(positive_class=1))
+        import_model.import_file(path, user_io=DeclaredIO(positive_class=1))
     assert str(tmp_path) not in str(found.value) and "\n" not in str(found.value)
     assert nothing_left(own_home)
 
@@ -355,7 +358,7 @@ def test_a_small_file_that_asks_for_24_gigabytes_is_refused(own_home, tmp_path):
     path = edited(tmp_path / "small.keras", tmp_path / "large.keras", grow)
     assert path.stat().st_size < 20_000
     with pytest.raises(ModelError, match=r"asks for 6144240000 weights and its file holds 257"):
-        import_model.import_file(path, given=Answers(scale="0..1", positive_class=1))
+        import_model.import_file(path, user_io=DeclaredIO(scale="0..1", positive_class=1))
     assert nothing_left(own_home)
 
 
@@ -391,7 +394,7 @@ def no_config(file):
 def test_a_hostile_h5_file_is_refused(own_home, files, tmp_path, change, message):
     path = h5_with(files / "legacy.h5", tmp_path / "bad.h5", change)
     with pytest.raises(ModelError, match=message):
-        import_model.import_file(path, given=Answers(positive_class=1))
+        import_model.import_file(path, user_io=DeclaredIO(positive_class=1))
     assert nothing_left(own_home)
 
 
@@ -458,10 +461,10 @@ def hostile_onnx(kind):
 )
 def test_a_hostile_onnx_file_is_refused(own_home, tmp_path, kind, message):
     (tmp_path / "bad.onnx").write_bytes(hostile_onnx(kind).SerializeToString())
-    given = Answers(scale="0..1", positive_class=1)
-    limits = sandbox.Limits(memory_mib=2048)
+    given = DeclaredIO(scale="0..1", positive_class=1)
+    limits = sandbox.ResourceLimits(memory_mib=2048)
     with pytest.raises(ModelError, match=message):
-        import_model.import_file(tmp_path / "bad.onnx", given=given, limits=limits)
+        import_model.import_file(tmp_path / "bad.onnx", user_io=given, limits=limits)
     assert nothing_left(own_home)
 
 
@@ -486,8 +489,8 @@ def test_a_file_that_takes_too_long_is_given_up(own_home, tmp_path):
     with pytest.raises(ModelError, match=r"took more than 3 s|memory"):
         import_model.import_file(
             tmp_path / "slow.onnx",
-            given=Answers(scale="0..1", positive_class=1),
-            limits=sandbox.Limits(processor_s=3, wall_s=300),
+            user_io=DeclaredIO(scale="0..1", positive_class=1),
+            limits=sandbox.ResourceLimits(cpu_s=3, wall_s=300),
         )
     assert nothing_left(own_home)
 
@@ -496,7 +499,7 @@ def test_a_file_that_takes_too_long_is_given_up(own_home, tmp_path):
 def test_a_file_that_is_too_large_is_not_read(own_home, tmp_path):
     path = tmp_path / "large.onnx"
     with path.open("wb") as file:
-        file.truncate(validation.MOST_BYTES + 1)
+        file.truncate(validation.MAX_FILE_BYTES + 1)
     with pytest.raises(ModelError, match="has 1024 MiB, expected at most 1024"):
         import_model.import_file(path)
 
@@ -507,7 +510,7 @@ def test_rubbish_is_refused_in_one_line(own_home, tmp_path, ending, content):
     path = tmp_path / f"rubbish{ending}"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"rubbish|The network") as found:
-        import_model.import_file(path, given=Answers(scale="0..1", positive_class=1))
+        import_model.import_file(path, user_io=DeclaredIO(scale="0..1", positive_class=1))
     assert "\n" not in str(found.value) and str(tmp_path) not in str(found.value)
     assert nothing_left(own_home)
 
@@ -589,15 +592,15 @@ def test_an_archive_that_lies_about_its_sizes_is_refused(own_home, tmp_path):
 
 def test_the_child_gets_no_secrets(own_home, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    found = sandbox._environment(tmp_path)
+    found = sandbox._build_environment(tmp_path)
     assert "AWS_SECRET_ACCESS_KEY" not in found and found["HOME"] == str(tmp_path)
 
 
 def test_an_imported_card_comes_back_and_an_old_card_stays_readable(own_home, files):
-    given = Answers(scale="0..1", positive_class=1)
-    model = import_model.import_file(files / "plain.onnx", given=given)
+    given = DeclaredIO(scale="0..1", positive_class=1)
+    model = import_model.import_file(files / "plain.onnx", user_io=given)
     assert repository.load(model.id) == model and model.card.schema_version == 2
-    shipped = Path(__file__).parents[2] / "models" / repository.DEMONSTRATION
+    shipped = Path(__file__).parents[2] / "models" / repository.DEMO_MODEL_ID
     if (shipped / "card.json").exists():
-        assert repository.open_folder(shipped).measured
+        assert repository.open_folder(shipped).has_out_of_fold
     assert {path.name for path in (own_home / "models").iterdir()} == {".lock", "plain"}

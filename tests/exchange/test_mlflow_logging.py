@@ -17,7 +17,7 @@ from spinefrac.errors import ModelError
 from spinefrac.exchange import mlflow_logging
 from spinefrac.store import repository
 
-SHIPPED = Path(__file__).parents[2] / "models" / repository.DEMONSTRATION
+SHIPPED = Path(__file__).parents[2] / "models" / repository.DEMO_MODEL_ID
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def server(tmp_path_factory):
 def test_a_real_server_has_the_run_and_the_model(server, demonstration, capsys):
     from mlflow import MlflowClient
 
-    done = mlflow_logging.log(demonstration, server)
+    done = mlflow_logging.log_model(demonstration, server)
     client = MlflowClient(server)
     run = client.get_run(done.run)
     assert run.info.status == "FINISHED"
@@ -80,16 +80,16 @@ def test_a_real_server_has_the_run_and_the_model(server, demonstration, capsys):
     assert names == {
         f"model/{name}" for name in ("card.json", "history.csv", "model.keras", "serving.onnx")
     }
-    again = mlflow_logging.log(demonstration, server)
+    again = mlflow_logging.log_model(demonstration, server)
     assert (done.version, again.version) == ("1", "2")
     assert capsys.readouterr().out == ""
 
 
 def test_without_an_address_nothing_is_told(demonstration, monkeypatch):
     monkeypatch.delenv("SPINEFRAC_MLFLOW_URI", raising=False)
-    mlflow_logging.log_if_asked(demonstration, pytest.fail)
+    mlflow_logging.log_if_configured(demonstration, pytest.fail)
     with pytest.raises(ModelError, match="SPINEFRAC_MLFLOW_URI, got none"):
-        mlflow_logging.log(demonstration)
+        mlflow_logging.log_model(demonstration)
 
 
 def test_a_server_that_is_not_there_stops_nothing(demonstration, monkeypatch):
@@ -97,7 +97,7 @@ def test_a_server_that_is_not_there_stops_nothing(demonstration, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("SPINEFRAC_MLFLOW_URI", "http://user:hidden@127.0.0.1:9")
     said = []
-    mlflow_logging.log_if_asked(demonstration, said.append)
+    mlflow_logging.log_if_configured(demonstration, said.append)
     (line,) = said
     assert line.startswith("not logged to MLflow, the model is saved all the same")
     assert "hidden" not in line and "\n" not in line
@@ -115,12 +115,12 @@ def test_the_client_is_asked_for_where_it_is_missing(demonstration, monkeypatch)
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ModelError, match=r"install spinefrac\[mlflow\]"):
-        mlflow_logging.log(demonstration, "http://127.0.0.1:9")
+        mlflow_logging.log_model(demonstration, "http://127.0.0.1:9")
 
 
 def test_every_number_has_a_name_that_mlflow_takes(demonstration):
     import re
 
-    names = {name for name, _, _ in mlflow_logging._numbers(demonstration)}
+    names = {name for name, _, _ in mlflow_logging._iterate_metrics(demonstration)}
     assert {"auc", "auc.low_95", "auc.high_95", "threshold", "fold_0.val_auc"} <= names
     assert all(re.fullmatch(r"[\w./ -]+", name) for name in names)

@@ -76,7 +76,7 @@ def test_what_is_pulled_is_what_was_pushed(model, address, elsewhere):
     found = repository.load("mine")
     assert found.card == model.card
     for path in model.path.iterdir():
-        if path.name != repository.SLIP_FILE:
+        if path.name != repository.ANNOTATIONS_FILE:
             assert (found.path / path.name).read_bytes() == path.read_bytes()
     with pytest.raises(ModelError, match="in use"):
         remote.pull(f"{address}/{model.id}", "mine")
@@ -85,7 +85,7 @@ def test_what_is_pulled_is_what_was_pushed(model, address, elsewhere):
 def test_another_model_of_the_name_is_not_overwritten(model, address):
     remote.push(model, address)
     other = replace(model, card=replace(model.card, note="another"))
-    files, root = remote._reached(address, "push").__enter__()
+    files, root = remote._connect(address, "push").__enter__()
     files.pipe_file(f"{root}/{model.id}/card.json", cards.dump(other.card))
     with pytest.raises(ModelError, match=r"another model named .* not overwritten"):
         remote.push(model, address)
@@ -93,7 +93,7 @@ def test_another_model_of_the_name_is_not_overwritten(model, address):
 
 def test_one_flipped_bit_at_the_address_is_found_and_named(model, address, elsewhere, left_in):
     remote.push(model, address)
-    files, root = remote._reached(address, "pull").__enter__()
+    files, root = remote._connect(address, "pull").__enter__()
     for name in (*model.card.files, "card.json"):
         path = f"{root}/{model.id}/{name}"
         content = bytearray(files.cat_file(path))
@@ -122,7 +122,7 @@ def test_a_place_without_a_whole_model_says_what_lies_below(model, address, else
 
 def test_a_card_without_its_files_is_not_taken(model, address, elsewhere):
     remote.push(model, address)
-    files, root = remote._reached(address, "pull").__enter__()
+    files, root = remote._connect(address, "pull").__enter__()
     files.rm(f"{root}/{model.id}/serving.onnx")
     elsewhere()
     with pytest.raises(ModelError, match=r"serving\.onnx is missing"):

@@ -13,19 +13,20 @@ WHOLE = Preprocessing(bone_crop=False)
 
 def test_window_edges() -> None:
     hounsfield = np.array([[-2000, -500, 500, 1500, 9000]], np.float32)
-    assert imaging.window(hounsfield, 500, 2000).tolist() == [[0, 0, 128, 255, 255]]
-    assert imaging.window(hounsfield, 500, 2000).dtype == np.uint8
+    assert imaging.apply_window(hounsfield, 500, 2000).tolist() == [[0, 0, 128, 255, 255]]
+    assert imaging.apply_window(hounsfield, 500, 2000).dtype == np.uint8
 
 
 def test_display_prefers_the_given_then_the_files_then_the_bone_window() -> None:
     pixels = np.full((4, 4), 500, np.float32)
-    assert imaging.display(CtSlice(pixels, True, "dicom"))[0, 0] == 128
-    assert imaging.display(CtSlice(pixels, True, "dicom", window=(40, 400)))[0, 0] == 255
+    assert imaging.to_display(CtSlice(pixels, True, "dicom"))[0, 0] == 128
+    assert imaging.to_display(CtSlice(pixels, True, "dicom", window=(40, 400)))[0, 0] == 255
     assert (
-        imaging.display(CtSlice(pixels, True, "dicom", window=(40, 400)), (500, 100))[0, 0] == 128
+        imaging.to_display(CtSlice(pixels, True, "dicom", window=(40, 400)), (500, 100))[0, 0]
+        == 128
     )
     picture = CtSlice(pixels / 5, False, "png")
-    assert imaging.display(picture, (0, 1))[0, 0] == 100
+    assert imaging.to_display(picture, (0, 1))[0, 0] == 100
 
 
 def test_calibrated_slices_are_windowed_by_the_model() -> None:
@@ -67,7 +68,7 @@ def test_a_bright_point_is_found_again(
     made = imaging.to_input(
         CtSlice(pixels, False, "png"), Preprocessing(size=size, bone_crop=False)
     )
-    back = imaging.to_slice(made.pixels.astype(np.float32), made.square, (rows, columns))
+    back = imaging.project_heatmap(made.pixels.astype(np.float32), made.square, (rows, columns))
     assert back.shape == (rows, columns) and back.dtype == np.float32
     found = np.unravel_index(int(back.argmax()), back.shape)
     cell = max(1.0, made.square.side / size)  # a model pixel in slice pixels
@@ -75,14 +76,14 @@ def test_a_bright_point_is_found_again(
 
 
 def test_a_map_is_zero_outside_its_square_and_even_inside() -> None:
-    back = imaging.to_slice(np.ones((5, 5), np.float32), Square(10, -4, 20), (40, 40))
+    back = imaging.project_heatmap(np.ones((5, 5), np.float32), Square(10, -4, 20), (40, 40))
     assert (back[10:30, :16] == 1).all() and back.sum() == 20 * 16
 
 
 @pytest.mark.parametrize("cells", [1, 2, 7, 40])
 def test_a_slope_stays_a_slope(cells: int) -> None:
     ramp = np.tile((np.arange(cells, dtype=np.float32) + 0.5) / cells, (cells, 1))
-    back = imaging.to_slice(ramp, Square(0, 0, 100), (100, 100))
+    back = imaging.project_heatmap(ramp, Square(0, 0, 100), (100, 100))
     inner = slice(100 // (2 * cells), 100 - 100 // (2 * cells))
     expected = (np.arange(100) + 0.5) / 100
     if cells > 1:

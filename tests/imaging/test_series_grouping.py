@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging import collect, read, series_grouping
-from spinefrac.imaging.geometry import Place, side
+from spinefrac.imaging.geometry import SliceGeometry, direction_letters
 from spinefrac.imaging.series_grouping import Series
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -46,7 +46,7 @@ def make_series(make_dicom: Callable[..., bytes], stored_values: np.ndarray) -> 
             }
             kept = {keyword: value for keyword, value in given.items() if value is not None}
             content = make_dicom(values, **kept)
-            found.append(collect.from_bytes(f"{uid}-{number}.dcm", content))
+            found.append(collect.file_from_bytes(f"{uid}-{number}.dcm", content))
         random.Random(0).shuffle(found)
         return found
 
@@ -58,9 +58,9 @@ def along_z(count: int, step: float = 1.0, start: float = 0.0) -> list[list[floa
 
 
 def only(brought: list[collect.SourceFile]) -> Series:
-    found = series_grouping.arrange(brought)
+    found = series_grouping.group_into_series(brought)
     assert len(found.series) == 1
-    assert not found.singles and not found.unreadable
+    assert not found.single_slices and not found.unreadable
     return found.series[0]
 
 
@@ -72,19 +72,19 @@ def test_order_is_by_position_and_not_by_name_or_number(make_series: Maker) -> N
     found = only(make_series(along_z(12, 0.5)))
     assert found.positions_mm == tuple(0.5 * number for number in range(12))
     assert [part.read().pixels[0, 0] + 1024 for part in found.slices] == list(range(12))
-    assert found.step_mm == 0.5
+    assert found.slice_spacing_mm == 0.5
     assert found.findings == ()
     assert found.plane == "axial"
-    assert found.slices[0].place.instance == "1.9.0"
+    assert found.slices[0].geometry.sop_instance_uid == "1.9.0"
 
 
 def test_order_follows_the_normal_of_a_sagittal_series(make_series: Maker) -> None:
     sagittal = [0, 1, 0, 0, 0, -1]  # normal towards the patient's right, -x
     found = only(make_series([[2.0 * n, 0, 0] for n in range(5)], ImageOrientationPatient=sagittal))
     assert found.plane == "sagittal"
-    assert found.slices[0].place.letters == ("A", "P", "H", "F")
-    assert [part.place.position_mm[0] for part in found.slices] == [8, 6, 4, 2, 0]
-    assert found.step_mm == 2.0
+    assert found.slices[0].geometry.orientation_letters == ("A", "P", "H", "F")
+    assert [part.geometry.position_mm[0] for part in found.slices] == [8, 6, 4, 2, 0]
+    assert found.slice_spacing_mm == 2.0
 
 
 def test_missing_slices_are_counted_and_placed(make_series: Maker) -> None:
@@ -101,7 +101,7 @@ def test_a_tilted_gantry_is_measured_from_the_positions(make_series: Maker) -> N
     found = only(make_series(tilted, GantryDetectorTilt="15"))
     assert codes(found) == ["tilt"]
     assert "15.0°" in found.findings[0].message
-    assert found.step_mm == 1.0
+    assert found.slice_spacing_mm == 1.0
 
 
 def test_a_stated_tilt_without_a_shift_is_said_to_be_straightened(make_series: Maker) -> None:
@@ -112,20 +112,23 @@ def test_a_stated_tilt_without_a_shift_is_said_to_be_straightened(make_series: M
 
 def test_two_series_in_one_folder_stay_apart(make_series: Maker) -> None:
     both = make_series(along_z(6), "1.9") + make_series(along_z(4), "1.10")
-    found = series_grouping.arrange(both)
+    found = series_grouping.group_into_series(both)
     assert [len(one) for one in found.series] == [6, 4]
     assert len({one.name for one in found.series}) == 2
     assert all(
-        {part.place.series for part in one.slices} <= {"1.9", "1.10"} for one in found.series
+        {part.geometry.series_instance_uid for part in one.slices} <= {"1.9", "1.10"}
+        for one in found.series
     )
-    assert [len({part.place.series for part in one.slices}) for one in found.series] == [1, 1]
+    assert [
+        len({part.geometry.series_instance_uid for part in one.slices}) for one in found.series
+    ] == [1, 1]
 
 
 def test_a_series_of_mixed_geometry_is_split_and_says_so(make_series: Maker) -> None:
     axial = make_series(along_z(6))
     coronal = [1, 0, 0, 0, 0, -1]
     scout = make_series([[0, 0, 0], [0, 5, 0]], instance="1.9.7", ImageOrientationPatient=coronal)
-    found = series_grouping.arrange(axial + scout)
+    found = series_grouping.group_into_series(axial + scout)
     assert [len(one) for one in found.series] == [6, 2]
     assert codes(found.series[0]) == ["split"]
     assert "2 slices of another orientation" in found.series[0].findings[0].message
@@ -136,7 +139,7 @@ def test_slices_at_the_same_place_and_copies_are_reported(make_series: Maker) ->
     assert codes(twice) == ["repeated"]
     assert len(twice) == 6
     brought = make_series(along_z(5))
-    copied = only([*brought, collect.from_bytes("copy.dcm", brought[0].content())])
+    copied = only([*brought, collect.file_from_bytes("copy.dcm", brought[0].read_bytes())])
     assert codes(copied) == ["repeated"]
     assert len(copied) == 5
 
@@ -150,7 +153,7 @@ def test_without_positions_the_order_is_that_of_the_numbers(make_series: Maker) 
     found = only(make_series(along_z(5), ImagePositionPatient=None, ImageOrientationPatient=None))
     assert codes(found) == ["unplaced"]
     assert found.positions_mm == ()
-    assert [part.place.number for part in found.slices] == [1, 2, 3, 4, 5]
+    assert [part.geometry.instance_number for part in found.slices] == [1, 2, 3, 4, 5]
 
 
 def test_anonymised_files_without_uids_are_one_series_a_folder(make_series: Maker) -> None:
@@ -161,9 +164,9 @@ def test_anonymised_files_without_uids_are_one_series_a_folder(make_series: Make
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_goes_on(make_series: Maker) -> None:
-    text = collect.from_bytes("readme.txt", b"no slice here")
-    cut = collect.from_bytes("cut.dcm", make_series(along_z(1))[0].content()[:200])
-    found = series_grouping.arrange([*make_series(along_z(4)), text, cut])
+    text = collect.file_from_bytes("readme.txt", b"no slice here")
+    cut = collect.file_from_bytes("cut.dcm", make_series(along_z(1))[0].read_bytes()[:200])
+    found = series_grouping.group_into_series([*make_series(along_z(4)), text, cut])
     assert [len(one) for one in found.series] == [4]
     assert {entry.path for entry in found.unreadable} == {"readme.txt", "cut.dcm"}
     for entry in found.unreadable:
@@ -191,10 +194,10 @@ def test_frames_of_a_multi_frame_file_are_ordered_by_their_own_positions(
         PerFrameFunctionalGroupsSequence=Sequence([group(z) for z in (3, 1, 2, 0)]),
         SharedFunctionalGroupsSequence=Sequence([shared]),
     )
-    found = only([collect.from_bytes("enhanced", content)])
+    found = only([collect.file_from_bytes("enhanced", content)])
     assert [part.frame for part in found.slices] == [3, 1, 2, 0]
     assert found.positions_mm == (0, 1, 2, 3)
-    assert found.slices[0].read().position == 3
+    assert found.slices[0].read().slice_index == 3
 
 
 def test_a_long_header_is_read_to_its_end(make_series: Maker) -> None:
@@ -220,17 +223,19 @@ def test_a_volume_is_the_slices_that_reading_one_by_one_gives(axis: int, packed:
     voxels = rng.integers(-1000, 1000, (7, 9, 5)).astype(np.int16)
     affine = np.array([[0, -2, 0, 11], [1.5, 0, 0, -4], [0, 0, -3, 8], [0, 0, 0, 1]], float)
     content = nibabel.Nifti1Image(voxels, affine).to_bytes()
-    brought = collect.from_bytes("v.nii", gzip.compress(content) if packed else content)
-    found = series_grouping.volume(brought, axis)
+    brought = collect.file_from_bytes("v.nii", gzip.compress(content) if packed else content)
+    found = series_grouping.series_from_volume(brought, axis)
     assert len(found) == (9, 7, 5)[axis]
-    assert found.step_mm == (2.0, 1.5, 3.0)[axis]
+    assert found.slice_spacing_mm == (2.0, 1.5, 3.0)[axis]
     low = (11 - 2 * 8, -4, 8 - 3 * 4)[axis]
     assert found.positions_mm[0] == pytest.approx(low)
     for number, part in enumerate(found.slices):
         ct = part.read()
-        np.testing.assert_array_equal(ct.pixels, read(content, position=number, axis=axis).pixels)
-        assert ct.pixels.shape == (part.place.rows, part.place.columns)
-    assert found.slices[0].place.plane == ("sagittal", "coronal", "axial")[axis]
+        np.testing.assert_array_equal(
+            ct.pixels, read(content, slice_index=number, axis=axis).pixels
+        )
+        assert ct.pixels.shape == (part.geometry.rows, part.geometry.columns)
+    assert found.slices[0].geometry.plane == ("sagittal", "coronal", "axial")[axis]
 
 
 def test_a_volume_is_inflated_once() -> None:
@@ -247,16 +252,16 @@ def test_a_volume_is_inflated_once() -> None:
             asked.append(1)
         return packed[:most]
 
-    found = series_grouping.volume(collect.SourceFile("v.nii.gz", len(packed), fetch))
+    found = series_grouping.series_from_volume(collect.SourceFile("v.nii.gz", len(packed), fetch))
     for part in found.slices:
         part.read()
     assert len(asked) == 1
 
 
 def test_letters_of_an_oblique_slice_name_both_sides() -> None:
-    assert side((1, 0, 0)) == "L" and side((0, 0, -1)) == "F"
-    assert side((0.0, 0.8, 0.6)) == "PH"
-    assert Place().letters == ("", "", "", "") and Place().plane == ""
+    assert direction_letters((1, 0, 0)) == "L" and direction_letters((0, 0, -1)) == "F"
+    assert direction_letters((0.0, 0.8, 0.6)) == "PH"
+    assert SliceGeometry().orientation_letters == ("", "", "", "") and SliceGeometry().plane == ""
 
 
 def test_progress_may_stop_the_looking(make_series: Maker) -> None:
@@ -265,30 +270,30 @@ def test_progress_may_stop_the_looking(make_series: Maker) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        series_grouping.arrange(make_series(along_z(6)), progress=stop)
+        series_grouping.group_into_series(make_series(along_z(6)), progress=stop)
 
 
 def shared_files(folder: str) -> Iterator[collect.SourceFile]:
     root = SHARED / folder
     if not root.is_dir():
         pytest.skip(f"no real files at {root}")
-    return iter(collect.from_folder(root))
+    return iter(collect.files_from_folder(root))
 
 
 def test_real_series_are_found_in_order() -> None:
-    found = series_grouping.arrange(list(shared_files("rsna-2022-dicom")))
+    found = series_grouping.group_into_series(list(shared_files("rsna-2022-dicom")))
     assert sorted(len(one) for one in found.series) == [6, 8]
     for one in found.series:
         assert one.findings == ()
         assert list(one.positions_mm) == sorted(one.positions_mm)
-    (body,) = series_grouping.arrange(list(shared_files("totalsegmentator-dicom"))).series
-    assert len(body) == 20 and body.step_mm == 2.0
+    (body,) = series_grouping.group_into_series(list(shared_files("totalsegmentator-dicom"))).series
+    assert len(body) == 20 and body.slice_spacing_mm == 2.0
     assert [finding.code for finding in body.findings] == ["unnamed"]
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
-    brought = collect.from_path(tmp_path / "a.png")
+    brought = collect.file_from_path(tmp_path / "a.png")
     (tmp_path / "a.png").unlink()
     with pytest.raises(ImageError, match=r"a\.png: expected a readable file"):
-        brought.content()
+        brought.read_bytes()

@@ -18,10 +18,10 @@ from spinefrac.data import phantom
 from spinefrac.errors import ImageError
 from spinefrac.imaging import collect, series_grouping
 from spinefrac.inference import background_jobs, batch
-from spinefrac.inference.agreement import agreement
-from spinefrac.inference.background_jobs import Job
-from spinefrac.inference.batch import Answered
-from spinefrac.inference.predictor import Predictor, open_model
+from spinefrac.inference.agreement import describe_agreement
+from spinefrac.inference.background_jobs import BackgroundJob
+from spinefrac.inference.batch import SlicePrediction
+from spinefrac.inference.predictor import Predictor, get_predictor
 from spinefrac.records import InputCheck, ModelInput, Prediction, Square
 
 PATIENCE = 60.0
@@ -31,7 +31,7 @@ PATIENCE = 60.0
 def predictor() -> Predictor:
     if not (settings.models_dir() / "phantom-demo").is_dir():
         pytest.skip("models/phantom-demo is absent: make it with `make demo`")
-    return open_model("phantom-demo")
+    return get_predictor("phantom-demo")
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,16 @@ def parts() -> tuple[series_grouping.SeriesSlice, ...]:
     brought = []
     for number in range(6):
         image = phantom.render(0, number, patients=2, slices=6, seed=9, size=256)
-        grey = imaging.window(image.hu, 500, 2000)
-        brought.append(collect.from_bytes(f"{number}.png", cv2.imencode(".png", grey)[1].tobytes()))
-    brought.insert(3, collect.from_bytes("broken.png", brought[0].content()[:300]))
-    return series_grouping.arrange(brought).singles
+        grey = imaging.apply_window(image.hu, 500, 2000)
+        brought.append(
+            collect.file_from_bytes(f"{number}.png", cv2.imencode(".png", grey)[1].tobytes())
+        )
+    brought.insert(3, collect.file_from_bytes("broken.png", brought[0].content()[:300]))
+    return series_grouping.group_into_series(brought).single_slices
 
 
 def test_answers_are_those_of_one_by_one_in_their_order(predictor, parts) -> None:
-    answers = list(batch.answer(predictor, parts, thumbnails=True))
+    answers = list(batch.predict_slices(predictor, parts, with_thumbnails=True))
     assert [one.name for one in answers] == [part.file.name for part in parts]
     for part, answered in zip(parts, answers, strict=True):
         if part.file.name == "broken.png":
@@ -58,7 +60,7 @@ def test_answers_are_those_of_one_by_one_in_their_order(predictor, parts) -> Non
         assert answered.label == alone.label
         assert answered.input_check == alone.input_check
         thumbnail = cv2.imdecode(np.frombuffer(answered.thumbnail, np.uint8), 0)
-        assert max(thumbnail.shape) == batch.THUMBNAIL
+        assert max(thumbnail.shape) == batch.THUMBNAIL_SIZE_PX
 
 
 def test_closing_early_leaves_the_rest_unread(predictor) -> None:
@@ -69,17 +71,17 @@ def test_closing_early_leaves_the_rest_unread(predictor) -> None:
         raise ImageError("expected nothing")
 
     file = collect.SourceFile("x", 1, fetch)
-    answers = batch.answer(
-        predictor, [series_grouping.SeriesSlice(file, series_grouping.Place())] * 500
+    answers = batch.predict_slices(
+        predictor, [series_grouping.SeriesSlice(file, series_grouping.SliceGeometry())] * 500
     )
     next(answers)
     answers.close()
     assert len(fetched) < 100
 
 
-def answered(name: str, probability: float = 0.2, *, typical: bool = True) -> Answered:
+def answered(name: str, probability: float = 0.2, *, typical: bool = True) -> SlicePrediction:
     check = InputCheck(50.0, typical, "" if typical else "a page")
-    return Answered(name, probability, 0.5, (probability,), check, 3.0)
+    return SlicePrediction(name, probability, 0.5, (probability,), check, 3.0)
 
 
 def test_a_table_counts_filters_and_leaves_as_csv_and_json() -> None:
@@ -87,17 +89,17 @@ def test_a_table_counts_filters_and_leaves_as_csv_and_json() -> None:
         answered("a.png", 0.9),
         answered("=HYPERLINK(1)", 0.1),
         answered("page.png", 0.1, typical=False),
-        Answered("bad.png", error="bad.png: expected a slice"),
+        SlicePrediction("bad.png", error="bad.png: expected a slice"),
     ]
-    assert batch.counts(answers) == {
+    assert batch.count_by_filter(answers) == {
         "All": 4,
         "Fracture": 1,
         "No fracture": 2,
         "Untypical": 1,
         "Unreadable": 1,
     }
-    assert batch.chosen(answers, "Untypical") == [2]
-    assert batch.chosen(answers, "no such filter") == [0, 1, 2, 3]
+    assert batch.filter_indices(answers, "Untypical") == [2]
+    assert batch.filter_indices(answers, "no such filter") == [0, 1, 2, 3]
     rows = list(csv.DictReader(io.StringIO(batch.to_csv("m", answers))))
     assert [row["file"] for row in rows] == ["a.png", "'=HYPERLINK(1)", "page.png", "bad.png"]
     assert rows[0]["probability"] == "0.9" and rows[3]["error"].startswith("bad.png")
@@ -110,22 +112,22 @@ def test_a_table_counts_filters_and_leaves_as_csv_and_json() -> None:
 def test_the_score_of_a_series_counts_typical_slices_until_told_otherwise() -> None:
     answers = [answered("a", 0.2), answered("b", 0.4), answered("c", 0.6)]
     strange = [answered("d", 0.9, typical=False)] * 3
-    found = batch.series_answer("m", [*answers, *strange])
-    assert found.score == pytest.approx(0.4) and found.peak == 1
-    assert found.counted.tolist() == [True] * 3 + [False] * 3
-    assert batch.series_answer(
-        "m", [*answers, *strange], untypical_too=True
+    found = batch.pool_series_predictions("m", [*answers, *strange])
+    assert found.score == pytest.approx(0.4) and found.peak_index == 1
+    assert found.included.tolist() == [True] * 3 + [False] * 3
+    assert batch.pool_series_predictions(
+        "m", [*answers, *strange], include_out_of_distribution=True
     ).score == pytest.approx(0.9)
-    assert batch.series_answer("m", strange).score == pytest.approx(0.9)
-    assert batch.series_answer("m", []).peak == -1
+    assert batch.pool_series_predictions("m", strange).score == pytest.approx(0.9)
+    assert batch.pool_series_predictions("m", []).peak_index == -1
 
 
 def test_the_most_suspicious_slices_are_apart_and_the_highest_first() -> None:
     shares = [0.1, 0.8, 0.9, 0.85, 0.2, 0.1, 0.7, 0.1]
     answers = [answered(str(i), share) for i, share in enumerate(shares)]
-    answers[7] = Answered("7", error="unreadable")
-    found = batch.series_answer("m", answers)
-    assert found.most_suspicious(2) == [2, 6]
+    answers[7] = SlicePrediction("7", error="unreadable")
+    found = batch.pool_series_predictions("m", answers)
+    assert found.highest_slices(2) == [2, 6]
     assert found.errors == {7: "unreadable"}
 
 
@@ -147,12 +149,12 @@ def test_a_job_keeps_what_it_found_and_says_how_far_it_is() -> None:
         step.wait(PATIENCE)
         yield 2
 
-    job = Job(items(), 2)
-    wait_for(lambda: job.look().done == 1)
-    assert job.look().running and job.found() == [1]
+    job = BackgroundJob(items(), 2)
+    wait_for(lambda: job.poll().done == 1)
+    assert job.poll().running and job.results() == [1]
     step.set()
     assert job.wait(PATIENCE)
-    progress = job.look()
+    progress = job.poll()
     assert (progress.state, progress.done, progress.total) == ("finished", 2, 2)
 
 
@@ -167,25 +169,25 @@ def test_a_cancelled_job_stops_after_the_item_in_hand_and_cleans_up() -> None:
         finally:
             closed.set()
 
-    job = Job(items(), 10**9)
-    wait_for(lambda: job.look().done > 2)
+    job = BackgroundJob(items(), 10**9)
+    wait_for(lambda: job.poll().done > 2)
     job.cancel()
     assert job.wait(PATIENCE)
-    assert job.look().state == "cancelled" and closed.is_set()
-    assert job.found() == list(range(job.look().done))
+    assert job.poll().state == "cancelled" and closed.is_set()
+    assert job.results() == list(range(job.poll().done))
 
 
 def test_a_job_that_nobody_looks_at_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_jobs, "PATIENCE", 0.2)
+    monkeypatch.setattr(background_jobs, "IDLE_TIMEOUT_S", 0.2)
 
     def items() -> Iterator[int]:
         while True:
             time.sleep(0.01)
             yield 0
 
-    job = Job(items(), 10**9)
+    job = BackgroundJob(items(), 10**9)
     assert job.wait(PATIENCE)
-    assert job.look().state == "cancelled"
+    assert job.poll().state == "cancelled"
 
 
 def test_a_job_that_fails_says_why_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -197,12 +199,12 @@ def test_a_job_that_fails_says_why_in_one_line(caplog: pytest.LogCaptureFixture)
         yield 1
         raise RuntimeError("^".join(["Doe", "Jane"]))
 
-    job = Job(foreseen(), 2)
+    job = BackgroundJob(foreseen(), 2)
     job.wait(PATIENCE)
-    assert job.look().error == "expected a slice, got none" and job.found() == [1]
-    other = Job(unforeseen(), 2)
+    assert job.poll().error == "expected a slice, got none" and job.results() == [1]
+    other = BackgroundJob(unforeseen(), 2)
     other.wait(PATIENCE)
-    assert other.look().state == "failed" and "unexpected" in other.look().error
+    assert other.poll().state == "failed" and "unexpected" in other.poll().error
     assert "Doe^Jane" not in caplog.text and "RuntimeError" in caplog.text
 
 
@@ -224,9 +226,9 @@ def prediction(model: str, probability: float, *, typical: bool = True) -> Predi
 
 
 def test_agreement_is_said_in_words() -> None:
-    same = agreement([prediction("a", 0.1), prediction("b", 0.3)])
+    same = describe_agreement([prediction("a", 0.1), prediction("b", 0.3)])
     assert same == "All 2 models say no fracture. Probabilities from 10 % to 30 %."
-    apart = agreement([prediction("a", 0.1), prediction("b", 0.8), prediction("c", 0.9)])
+    apart = describe_agreement([prediction("a", 0.1), prediction("b", 0.8), prediction("c", 0.9)])
     assert "disagree: 2 of 3 say fracture (b and c)" in apart
-    strange = agreement([prediction("a", 0.1), prediction("b", 0.2, typical=False)])
+    strange = describe_agreement([prediction("a", 0.1), prediction("b", 0.2, typical=False)])
     assert "untypical for b" in strange

@@ -8,7 +8,7 @@ import pytest
 
 from spinefrac.errors import ModelError
 from spinefrac.exchange import import_model
-from spinefrac.exchange.io_spec import Answers
+from spinefrac.exchange.io_spec import DeclaredIO
 from spinefrac.inference import gradcam, gradcam_worker
 from spinefrac.inference.predictor import Predictor
 from spinefrac.records import CtSlice
@@ -16,7 +16,7 @@ from spinefrac.system import sandbox
 
 SIDE = 48
 
-GIVEN = Answers(scale="0..255", positive_class=1)
+GIVEN = DeclaredIO(scale="0..255", positive_class=1)
 
 
 def bright_spot_network(head):
@@ -56,7 +56,7 @@ def foreign(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(folder))
         bright_spot_network(pooled).save(folder / "foreign.keras")
-        yield Predictor(import_model.import_file(folder / "foreign.keras", given=GIVEN))
+        yield Predictor(import_model.import_file(folder / "foreign.keras", user_io=GIVEN))
 
 
 @pytest.mark.slow
@@ -64,7 +64,7 @@ def test_the_map_lies_over_what_raises_the_score(foreign):
     ct = a_slice()
     prediction = foreign.predict(ct)
     assert prediction.heatmap is None
-    found = gradcam.explain(foreign.model, prediction.input, ct.pixels.shape)
+    found = gradcam.compute_gradcam(foreign.model, prediction.input, ct.pixels.shape)
     assert found.shape == ct.pixels.shape and found.min() >= 0
     row, column = np.unravel_index(found.argmax(), found.shape)
     assert 56 <= row < 80 and 8 <= column < 32
@@ -73,10 +73,10 @@ def test_the_map_lies_over_what_raises_the_score(foreign):
 
 @pytest.mark.slow
 def test_what_takes_too_long_is_given_up(foreign):
-    starved = sandbox.Limits(wall_s=1)
+    starved = sandbox.ResourceLimits(wall_s=1)
     seen = foreign.predict(a_slice()).input
     with pytest.raises(ModelError, match=r"No heat map could be computed.*within 1 s"):
-        gradcam.explain(foreign.model, seen, (96, 96), starved)
+        gradcam.compute_gradcam(foreign.model, seen, (96, 96), starved)
 
 
 def test_what_cannot_be_computed_is_said():
@@ -88,9 +88,9 @@ def test_what_cannot_be_computed_is_said():
     model = keras.Model(image, layers.Dense(1, name="logit")(flat))
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     with pytest.raises(ModelError, match="no layer of this network keeps the place"):
-        gradcam_worker.heatmap(model, pixels)
+        gradcam_worker.compute_gradcam(model, pixels)
     with pytest.raises(ModelError, match="no place in this slice that raises the score"):
-        gradcam_worker.heatmap(bright_spot_network(pooled), pixels)
+        gradcam_worker.compute_gradcam(bright_spot_network(pooled), pixels)
 
 
 def test_networks_within_networks_are_looked_into_and_averaged():
@@ -99,15 +99,15 @@ def test_networks_within_networks_are_looked_into_and_averaged():
 
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     pixels[20:24, 28:32] = 255
-    alone = gradcam_worker.heatmap(bright_spot_network(pooled), pixels)
+    alone = gradcam_worker.compute_gradcam(bright_spot_network(pooled), pixels)
     nested = keras.Sequential([keras.Input((SIDE, SIDE, 1)), bright_spot_network(pooled)])
-    assert np.allclose(gradcam_worker.heatmap(nested, pixels), alone)
+    assert np.allclose(gradcam_worker.compute_gradcam(nested, pixels), alone)
     image = keras.Input((SIDE, SIDE, 1))
     folds = [bright_spot_network(pooled), bright_spot_network(pooled)]
     folds[1].get_layer("spots").set_weights([w * 0 for w in folds[1].get_layer("spots").weights])
     average = keras.Model(image, layers.Average(name="logit")([fold(image) for fold in folds]))
     # The second sees nothing, so half of half: its share of the mean, and of the map.
-    assert np.allclose(gradcam_worker.heatmap(average, pixels), alone / 4)
+    assert np.allclose(gradcam_worker.compute_gradcam(average, pixels), alone / 4)
 
 
 def test_tensorflow_stays_out_of_the_server():

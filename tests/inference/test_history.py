@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from spinefrac.cli import main
-from spinefrac.data.scan import pixel_hash
+from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import HistoryError
 from spinefrac.inference import history
 from spinefrac.records import CtSlice, InputCheck, ModelInput, Prediction, Square
@@ -47,55 +47,55 @@ def an_answer(probability=0.7, typical=True):
 
 def test_an_answer_is_kept_by_its_pixels_and_counted():
     ct = a_slice()
-    first = history.keep(ct, an_answer(), CARD)
-    again = history.keep(ct, an_answer(), CARD)
-    other = history.keep(ct, an_answer(), "d" * 64)
+    first = history.save_prediction(ct, an_answer(), CARD)
+    again = history.save_prediction(ct, an_answer(), CARD)
+    other = history.save_prediction(ct, an_answer(), "d" * 64)
     assert first == again != other
-    kept = {entry.id: entry for entry in history.entries()}
+    kept = {entry.id: entry for entry in history.list_entries()}
     assert kept[first].times == 2 and kept[other].times == 1
-    assert kept[first].picture == pixel_hash(ct) and kept[first].label == "fracture"
+    assert kept[first].picture == hash_pixels(ct) and kept[first].label == "fracture"
     assert kept[first].typical is True and not kept[first].has_picture
-    assert history.picture(first) is None
-    assert history.entries(1)[0].id == other
+    assert history.read_image(first) is None
+    assert history.list_entries(1)[0].id == other
 
 
 def test_the_last_word_of_a_person_counts():
-    entry = history.keep(a_slice(), an_answer(typical=False), CARD)
-    history.say(entry, "agree")
-    history.say(entry, "disagree", "  rib, not spine " + "x" * 3000)
-    kept = history.entries()[0]
+    entry = history.save_prediction(a_slice(), an_answer(typical=False), CARD)
+    history.save_feedback(entry, "agree")
+    history.save_feedback(entry, "disagree", "  rib, not spine " + "x" * 3000)
+    kept = history.list_entries()[0]
     assert kept.verdict == "disagree" and kept.note.startswith("rib, not spine")
-    assert len(kept.note) == history.LONGEST_NOTE and kept.said_at >= kept.first_at
+    assert len(kept.note) == history.MAX_NOTE_LENGTH and kept.said_at >= kept.first_at
     assert kept.typical is False and kept.reason == "a document"
     with pytest.raises(HistoryError, match="agree, disagree, unsure"):
-        history.say(entry, "perhaps")
+        history.save_feedback(entry, "perhaps")
     with pytest.raises(HistoryError, match="cleared"):
-        history.say(entry + 99, "agree")
+        history.save_feedback(entry + 99, "agree")
 
 
 def test_a_picture_is_kept_only_where_the_server_says_so(monkeypatch):
     ct = a_slice()
-    history.keep(ct, an_answer(), CARD)
+    history.save_prediction(ct, an_answer(), CARD)
     monkeypatch.setenv("SPINEFRAC_HISTORY_PICTURES", "on")
-    entry = history.keep(ct, an_answer(), CARD)
-    content = history.picture(entry)
+    entry = history.save_prediction(ct, an_answer(), CARD)
+    content = history.read_image(entry)
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert np.array_equal(picture, np.rint(ct.pixels).astype(np.uint8))
-    assert history.entries()[0].has_picture
+    assert history.list_entries()[0].has_picture
 
 
 @pytest.mark.parametrize("word", ["off", "0", "No", "false"])
 def test_one_setting_ends_it(word, monkeypatch, home):
     monkeypatch.setenv("SPINEFRAC_HISTORY", word)
-    assert history.keep(a_slice(), an_answer(), CARD) is None
-    assert not (home / history.FILE).exists()
+    assert history.save_prediction(a_slice(), an_answer(), CARD) is None
+    assert not (home / history.DATABASE_NAME).exists()
 
 
 def test_export_gives_everything_and_runs_nothing():
-    first = history.keep(a_slice(1), an_answer(), CARD)
-    history.keep(a_slice(2), replace(an_answer(0.1), input_check=None), CARD)
-    history.say(first, "unsure", "=HYPERLINK(1)")
-    kept = history.entries()
+    first = history.save_prediction(a_slice(1), an_answer(), CARD)
+    history.save_prediction(a_slice(2), replace(an_answer(0.1), input_check=None), CARD)
+    history.save_feedback(first, "unsure", "=HYPERLINK(1)")
+    kept = history.list_entries()
     rows = list(csv.DictReader(io.StringIO(history.to_csv(kept))))
     assert [row["label"] for row in rows] == ["no fracture", "fracture"]
     assert rows[1]["note"] == "'=HYPERLINK(1)" and rows[0]["typical"] == ""
@@ -107,7 +107,7 @@ def test_many_threads_and_processes_may_write_at_once(home):
     code = (
         "import sys; sys.path.insert(0, 'tests/inference')\n"
         "from test_history import *\n"
-        "[history.keep(a_slice(int(sys.argv[1]) + i), an_answer(), CARD) for i in range(10)]\n"
+        "[history.save_prediction(a_slice(int(sys.argv[1]) + i), an_answer(), CARD) for i in range(10)]\n"
     )
     environment = {**os.environ, "SPINEFRAC_HOME": str(home)}
     others = [
@@ -115,7 +115,7 @@ def test_many_threads_and_processes_may_write_at_once(home):
         for n in (1, 2)
     ]
     threads = [
-        threading.Thread(target=lambda n=n: history.keep(a_slice(n), an_answer(), CARD))
+        threading.Thread(target=lambda n=n: history.save_prediction(a_slice(n), an_answer(), CARD))
         for n in range(10)
     ]
     for thread in threads:
@@ -123,36 +123,36 @@ def test_many_threads_and_processes_may_write_at_once(home):
     for thread in threads:
         thread.join()
     assert [other.wait(timeout=120) for other in others] == [0, 0]
-    assert len(history.entries()) == 30
+    assert len(history.list_entries()) == 30
 
 
 def test_a_locked_file_is_said_in_one_line(home, monkeypatch):
-    monkeypatch.setattr(history, "_PATIENCE_S", 0.1)
-    history.keep(a_slice(), an_answer(), CARD)
-    holder = sqlite3.connect(home / history.FILE, isolation_level=None)
+    monkeypatch.setattr(history, "_BUSY_TIMEOUT_S", 0.1)
+    history.save_prediction(a_slice(), an_answer(), CARD)
+    holder = sqlite3.connect(home / history.DATABASE_NAME, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(HistoryError, match="in use by another program"):
-        history.keep(a_slice(1), an_answer(), CARD)
-    assert len(history.entries()) == 1  # readers do not wait
+        history.save_prediction(a_slice(1), an_answer(), CARD)
+    assert len(history.list_entries()) == 1  # readers do not wait
     holder.close()
-    history.keep(a_slice(1), an_answer(), CARD)
+    history.save_prediction(a_slice(1), an_answer(), CARD)
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 200, None])
 def test_a_damaged_file_is_said_in_one_line(home, content):
-    history.keep(a_slice(), an_answer(), CARD)
-    path = home / history.FILE
+    history.save_prediction(a_slice(), an_answer(), CARD)
+    path = home / history.DATABASE_NAME
     if content is None:  # a page in the middle is lost
         content = bytearray(path.read_bytes())
         content[4096:] = os.urandom(len(content) - 4096)
     path.write_bytes(content)
     with pytest.raises(HistoryError, match=r"damaged.*move history\.sqlite"):
-        history.entries()
-        history.keep(a_slice(1), an_answer(), CARD)
+        history.list_entries()
+        history.save_prediction(a_slice(1), an_answer(), CARD)
 
 
 def test_a_full_disk_is_said_in_one_line(monkeypatch, home):
-    history.keep(a_slice(), an_answer(), CARD)
+    history.save_prediction(a_slice(), an_answer(), CARD)
     connect = sqlite3.connect
 
     def small(*arguments, **options):
@@ -164,7 +164,7 @@ def test_a_full_disk_is_said_in_one_line(monkeypatch, home):
     monkeypatch.setattr(history.sqlite3, "connect", small)
     with pytest.raises(HistoryError, match="disk is full"):
         for number in range(100):
-            history.keep(a_slice(number), an_answer(), CARD)
+            history.save_prediction(a_slice(number), an_answer(), CARD)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
@@ -172,7 +172,7 @@ def test_a_home_that_cannot_be_written_is_said(home):
     home.chmod(0o500)
     try:
         with pytest.raises(HistoryError, match="SPINEFRAC_HISTORY=off"):
-            history.keep(a_slice(), an_answer(), CARD)
+            history.save_prediction(a_slice(), an_answer(), CARD)
     finally:
         home.chmod(0o700)
 
@@ -181,20 +181,20 @@ def test_a_home_that_is_a_file_is_said(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "file"))
     with pytest.raises(HistoryError, match="SPINEFRAC_HOME"):
-        history.keep(a_slice(), an_answer(), CARD)
+        history.save_prediction(a_slice(), an_answer(), CARD)
 
 
 def test_cleared_is_gone_from_the_disk(home, monkeypatch):
-    entry = history.keep(a_slice(), an_answer(), CARD)
-    history.say(entry, "agree", "a remarkable note")
-    assert history.clear() == 1 and history.entries() == ()
+    entry = history.save_prediction(a_slice(), an_answer(), CARD)
+    history.save_feedback(entry, "agree", "a remarkable note")
+    assert history.clear() == 1 and history.list_entries() == ()
     left = b"".join(path.read_bytes() for path in home.glob("history.sqlite*"))
     assert b"a remarkable note" not in left
 
 
 def test_the_command_lists_exports_and_clears(tmp_path, capsys):
     assert main(["history"]) == 0 and "Nothing was answered" in capsys.readouterr().out
-    history.keep(a_slice(), an_answer(), CARD)
+    history.save_prediction(a_slice(), an_answer(), CARD)
     assert main(["history"]) == 0 and "fracture" in capsys.readouterr().out
     assert main(["history", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["model"] == "m"
@@ -204,4 +204,4 @@ def test_the_command_lists_exports_and_clears(tmp_path, capsys):
     assert main(["history", "--out", str(tmp_path / "all.txt")]) == 2
     assert main(["history", "--clear", "--out", "a.csv"]) == 2
     assert main(["history", "--clear", "--json"]) == 0
-    assert history.entries() == ()
+    assert history.list_entries() == ()

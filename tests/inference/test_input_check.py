@@ -41,13 +41,14 @@ def statistics():
 
 def check_picture(statistics, pixels, colour=False):
     ct = CtSlice(pixels.astype(np.float32), calibrated=False, format="png", colour=colour)
-    return input_check.check(statistics, ct, imaging.to_input(ct, PREPROCESSING))
+    return input_check.check_input(statistics, ct, imaging.to_input(ct, PREPROCESSING))
 
 
 def test_slices_of_new_patients_are_typical(statistics):
     slices = phantoms(14, seed=99)
     answers = [
-        input_check.check(statistics, ct, imaging.to_input(ct, PREPROCESSING)) for ct in slices
+        input_check.check_input(statistics, ct, imaging.to_input(ct, PREPROCESSING))
+        for ct in slices
     ]
     assert sum(not answer.typical for answer in answers) <= 0.05 * len(answers)
     assert all(answer.reason == "" for answer in answers if answer.typical)
@@ -102,7 +103,7 @@ def test_other_pictures_are_not_typical(statistics, make):
 
 
 def test_an_inverted_a_brighter_and_a_darker_slice_are_noticed(statistics):
-    window = imaging.display(phantoms(1, seed=3)[0], (500.0, 2000.0)).astype(float)
+    window = imaging.to_display(phantoms(1, seed=3)[0], (500.0, 2000.0)).astype(float)
     assert check_picture(statistics, window).typical
     for changed, word in ((255 - window, "brighter"), (1.8 * window, "brighter")):
         answer = check_picture(statistics, np.clip(changed, 0, 255))
@@ -112,7 +113,7 @@ def test_an_inverted_a_brighter_and_a_darker_slice_are_noticed(statistics):
 
 
 def test_a_colour_picture_is_named_so(statistics):
-    window = imaging.display(phantoms(1, seed=3)[0], (500.0, 2000.0))
+    window = imaging.to_display(phantoms(1, seed=3)[0], (500.0, 2000.0))
     answer = check_picture(statistics, window, colour=True)
     assert not answer.typical and answer.reason.startswith("a colour photograph")
 
@@ -120,7 +121,7 @@ def test_a_colour_picture_is_named_so(statistics):
 def test_a_picture_is_named_for_what_it_looks_like(statistics):
     rng = np.random.default_rng(0)
     assert check_picture(statistics, page(rng)).reason.startswith("like a document")
-    window = imaging.display(phantoms(1, seed=3)[0], (40.0, 400.0)).astype(float)
+    window = imaging.to_display(phantoms(1, seed=3)[0], (40.0, 400.0)).astype(float)
     assert check_picture(statistics, window).reason.startswith("in another window")
     assert "X-ray" in check_picture(statistics, chest_x_ray(rng)).reason
 
@@ -130,12 +131,12 @@ def test_a_picture_is_named_for_what_it_looks_like(statistics):
     [("MR", "magnetic resonance"), ("DX", "X-ray"), ("NM", "nuclear"), ("PT", r"\(PT\)")],
 )
 def test_dicom_of_another_modality_is_named_so_whatever_it_looks_like(statistics, modality, word):
-    pixels = imaging.display(phantoms(1, seed=3)[0], (500.0, 2000.0)).astype(np.float32)
+    pixels = imaging.to_display(phantoms(1, seed=3)[0], (500.0, 2000.0)).astype(np.float32)
     ct = CtSlice(pixels, calibrated=False, format="dicom", modality=modality)
-    answer = input_check.check(statistics, ct, imaging.to_input(ct, PREPROCESSING))
+    answer = input_check.check_input(statistics, ct, imaging.to_input(ct, PREPROCESSING))
     assert not answer.typical and answer.score == 100.0 and re.search(word, answer.reason)
     captured = replace(ct, modality="CT")  # a screen shot of a CT slice says CT
-    assert input_check.check(
+    assert input_check.check_input(
         statistics, captured, imaging.to_input(captured, PREPROCESSING)
     ).typical
 
@@ -144,15 +145,15 @@ def test_a_ct_slice_unlike_the_training_ones_is_another_region_or_scanner(statis
     hu = phantoms(1, seed=3)[0].pixels
     noisy = hu + np.random.default_rng(0).normal(0, 400, hu.shape).astype(np.float32)
     ct = CtSlice(noisy, calibrated=True, format="dicom")
-    answer = input_check.check(statistics, ct, imaging.to_input(ct, PREPROCESSING))
+    answer = input_check.check_input(statistics, ct, imaging.to_input(ct, PREPROCESSING))
     assert not answer.typical and answer.reason.startswith("another region of the body")
 
 
 def test_statistics_survive_json(statistics):
     again = InputCheckStatistics.from_dict(json.loads(json.dumps(statistics.to_dict())))
     assert again == statistics
-    features = input_statistics.measure(to_inputs(phantoms(1, seed=5))[0])
-    assert again.distance(features) == statistics.distance(features)
+    features = input_statistics.extract_features(to_inputs(phantoms(1, seed=5))[0])
+    assert again.mahalanobis_distance(features) == statistics.distance(features)
 
 
 @pytest.mark.parametrize("inputs", [np.zeros((1, 32, 32)), np.full((7, 32, 32), 90)])
@@ -160,7 +161,7 @@ def test_few_or_equal_inputs_give_finite_statistics(inputs):
     inputs = inputs.astype(np.uint8)
     fitted = input_statistics.fit(inputs)
     ct = CtSlice(inputs[0].astype(np.float32), calibrated=False, format="png")
-    answer = input_check.check(fitted, ct, ModelInput(inputs[0], Square(0, 0, 32)))
+    answer = input_check.check_input(fitted, ct, ModelInput(inputs[0], Square(0, 0, 32)))
     assert answer.typical and np.isfinite(answer.score)
     for picture in (np.zeros((32, 32), np.uint8), np.full((32, 32), 255, np.uint8)):
-        assert np.isfinite(input_statistics.measure(picture)).all()
+        assert np.isfinite(input_statistics.extract_features(picture)).all()

@@ -49,34 +49,34 @@ def asked(reader, hot, square=None):
 
 def test_what_the_answer_rests_on_is_found():
     reader = Reader((30, 50))
-    found = occlusion.measure(reader, asked(reader, (30, 50)))
-    assert found.depends and found.drop > 0.5
-    assert found.sentence.startswith("The model depends on this region: with it blurred")
+    found = occlusion.run_occlusion_test(reader, asked(reader, (30, 50)))
+    assert found.depends_on_region and found.probability_drop > 0.5
+    assert found.summary.startswith("The model depends on this region: with it blurred")
     region = found.region
     assert region.top <= 30 < region.top + region.side
     assert region.left <= 50 < region.left + region.side
-    assert len(found.random) == occlusion.REGIONS
+    assert len(found.random_probabilities) == occlusion.N_RANDOM_REGIONS
     assert max(reader.batches) <= 20
 
 
 @pytest.mark.parametrize("reader", [Reader((30, 50)), Reader(None)])
 def test_a_heat_map_that_points_elsewhere_is_not_believed(reader):
-    found = occlusion.measure(reader, asked(reader, (65, 10)))
-    assert not found.depends and found.drop < 0.05
-    assert "does not depend on this region" in found.sentence
+    found = occlusion.run_occlusion_test(reader, asked(reader, (65, 10)))
+    assert not found.depends_on_region and found.probability_drop < 0.05
+    assert "does not depend on this region" in found.summary
 
 
 def test_the_region_is_given_in_the_slice_s_own_pixels():
     reader = Reader((30, 50))
     square = Square(40, 40, 2 * SIZE)
-    found = occlusion.measure(reader, asked(reader, (30, 50), square))
+    found = occlusion.run_occlusion_test(reader, asked(reader, (30, 50), square))
     centre = found.region.top + found.region.side / 2, found.region.left + found.region.side / 2
     assert np.allclose(centre, (40 + 2 * 30, 40 + 2 * 50), atol=found.region.side / 2)
 
 
 def test_the_same_picture_is_tried_in_the_same_places():
     reader = Reader((30, 50))
-    asked_twice = [occlusion.measure(reader, asked(reader, (30, 50))) for _ in range(2)]
+    asked_twice = [occlusion.run_occlusion_test(reader, asked(reader, (30, 50))) for _ in range(2)]
     assert asked_twice[0] == asked_twice[1]
 
 
@@ -84,22 +84,25 @@ def test_a_black_slice_has_nothing_to_compare_with():
     reader = Reader(None)
     prediction = asked(reader, (30, 50))
     prediction.input.pixels[:] = 0
-    found = occlusion.measure(reader, prediction)
-    assert not found.depends and "is not known" in found.sentence
+    found = occlusion.run_occlusion_test(reader, prediction)
+    assert not found.depends_on_region and "is not known" in found.summary
 
 
 def test_the_demonstration_depends_on_what_it_points_at():
     from spinefrac import imaging
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
 
-    predictor = open_model(repository.DEMONSTRATION)
+    predictor = get_predictor(repository.DEMO_MODEL_ID)
     found = []
     for name in ("fracture-1.dcm", "fracture-2.png", "fracture-3.dcm"):
         prediction = predictor.predict(imaging.read(SAMPLES / name))
-        found.append(occlusion.measure(predictor, prediction))
+        found.append(occlusion.run_occlusion_test(predictor, prediction))
     assert any(one.depends and one.drop > 0.1 for one in found)
     for one in found:
-        assert one.drop == one.probability - one.blurred and len(one.random) == occlusion.REGIONS
+        assert (
+            one.drop == one.probability - one.blurred
+            and len(one.random) == occlusion.N_RANDOM_REGIONS
+        )
 
 
 def test_without_a_heat_map_there_is_nothing_to_try():
@@ -107,4 +110,4 @@ def test_without_a_heat_map_there_is_nothing_to_try():
     with pytest.raises(ValueError, match="no heat map"):
         from dataclasses import replace
 
-        occlusion.measure(reader, replace(asked(reader, (3, 3)), heatmap=None))
+        occlusion.run_occlusion_test(reader, replace(asked(reader, (3, 3)), heatmap=None))

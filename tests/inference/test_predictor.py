@@ -10,7 +10,7 @@ import pytest
 from spinefrac import imaging
 from spinefrac.errors import ModelError
 from spinefrac.inference import predictor
-from spinefrac.inference.predictor import Predictor, open_model
+from spinefrac.inference.predictor import Predictor, get_predictor
 from spinefrac.records import CtSlice
 from spinefrac.store import card as cards
 from spinefrac.store import repository
@@ -53,7 +53,7 @@ def test_temperature_tempers_the_mean_of_the_fold_logits(saved_model, opened, ti
 
 
 def test_one_by_one_and_in_batches_are_the_same(opened, tiny):
-    cts = slices(tiny, predictor.BATCH + 5)
+    cts = slices(tiny, predictor.BATCH_SIZE + 5)
     batched = list(opened.predict_many(iter(cts)))
     assert len(batched) == len(cts)
     for one, many in zip(map(opened.predict, cts), batched, strict=True):
@@ -137,35 +137,35 @@ def rewrite_card(folder, **changes):
 
 
 def test_a_model_stays_open_until_it_is_replaced(copy):
-    first = open_model("tiny")
-    assert open_model("tiny") is first and open_model() is first
+    first = get_predictor("tiny")
+    assert get_predictor("tiny") is first and get_predictor() is first
     rewrite_card(copy, calibration=cards.Calibration(3.0, "replaced"))
-    second = open_model("tiny")
+    second = get_predictor("tiny")
     assert second is not first and second.model.temperature == 3.0
 
 
 def test_only_so_many_stay_open(copy):
-    for index in range(predictor.KEPT_OPEN + 2):
+    for index in range(predictor.MAX_OPEN_PREDICTORS + 2):
         shutil.copytree(copy, copy.parent / f"tiny-{index}")
-        assert open_model(f"tiny-{index}").model.id == f"tiny-{index}"
-    assert len(predictor._open) <= predictor.KEPT_OPEN
+        assert get_predictor(f"tiny-{index}").model.id == f"tiny-{index}"
+    assert len(predictor._predictor_cache) <= predictor.MAX_OPEN_PREDICTORS
 
 
 def test_a_damaged_model_is_refused_though_it_is_open(copy):
-    open_model("tiny")
+    get_predictor("tiny")
     with (copy / "serving.onnx").open("r+b") as file:
         file.seek(1000)
         byte = file.read(1)
         file.seek(1000)
         file.write(bytes([byte[0] ^ 1]))
     with pytest.raises(ModelError, match=r"serving\.onnx does not match"):
-        open_model("tiny")
+        get_predictor("tiny")
 
 
 def test_a_file_that_is_no_network_is_a_model_error(copy):
     (copy / "serving.onnx").write_bytes(b"not a network")
-    digest, size = repository.file_digest(copy / "serving.onnx")
+    digest, size = repository.hash_file(copy / "serving.onnx")
     card = cards.parse((copy / "card.json").read_bytes())
     rewrite_card(copy, files={**card.files, "serving.onnx": cards.FileRecord(digest, size)})
     with pytest.raises(ModelError, match="cannot be opened for serving"):
-        open_model("tiny")
+        get_predictor("tiny")

@@ -26,33 +26,44 @@ def prediction(*folds, threshold=0.5):
 
 
 def test_the_networks_are_counted_at_the_threshold():
-    found = uncertainty.disagreement(prediction(0.2, 0.5, 0.9))
-    assert (found.low, found.high, found.fracture, found.folds) == (0.2, 0.9, 2, 3)
-    assert not found.united and uncertainty.disagreement(prediction(0.6, 0.9)).united
+    found = uncertainty.ensemble_disagreement(prediction(0.2, 0.5, 0.9))
+    assert (found.low, found.high, found.n_fracture, found.n_folds) == (0.2, 0.9, 2, 3)
+    assert (
+        not found.is_unanimous
+        and uncertainty.ensemble_disagreement(prediction(0.6, 0.9)).is_unanimous
+    )
 
 
 def test_the_demonstration_promises_five_per_cent_and_says_so():
     model = repository.load("phantom-demo")
-    found = uncertainty.of(model)
-    assert found.band is not None and 0.0 <= found.band.referred.value < 0.6
-    assert not found.refers(0.999) and not found.refers(0.001)
-    assert found.refers((found.band.low + found.band.high) / 2) or found.band.low == found.band.high
-    assert "at most 5 %" in found.guarantee and str(found.groups) in found.guarantee
+    found = uncertainty.uncertainty_profile(model)
+    assert (
+        found.abstention_band is not None
+        and 0.0 <= found.abstention_band.abstention_rate.value < 0.6
+    )
+    assert not found.needs_review(0.999) and not found.needs_review(0.001)
+    assert (
+        found.needs_review((found.abstention_band.low + found.abstention_band.high) / 2)
+        or found.abstention_band.low == found.abstention_band.high
+    )
+    assert "at most 5 %" in found.guarantee and str(found.n_groups) in found.guarantee
     assert found.sensitivity.value == model.metrics.recall
-    assert found.at_prevalence(found.observed).positive.value == pytest.approx(
+    assert found.at_prevalence(found.observed_prevalence).ppv.value == pytest.approx(
         model.metrics.precision
     )
-    assert uncertainty.of(repository.load("phantom-demo")) is found
+    assert uncertainty.uncertainty_profile(repository.load("phantom-demo")) is found
 
 
 def test_another_card_is_another_doubt():
     model = repository.load("phantom-demo")
-    assert uncertainty.of(replace(model, card_hash="0" * 64)) is not uncertainty.of(model)
+    assert uncertainty.uncertainty_profile(
+        replace(model, card_hash="0" * 64)
+    ) is not uncertainty.uncertainty_profile(model)
 
 
 def test_too_few_patients_promise_nothing_and_refer_everything(saved_model):
-    found = uncertainty.of(saved_model)
-    assert found.band is None and found.refers(0.999)
+    found = uncertainty.uncertainty_profile(saved_model)
+    assert found.abstention_band is None and found.needs_review(0.999)
     assert "have every slice read" in found.guarantee
     with pytest.raises(DatasetError):
-        uncertainty.of(saved_model, rate=0.7)
+        uncertainty.uncertainty_profile(saved_model, acceptable_error_rate=0.7)

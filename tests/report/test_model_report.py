@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from spinefrac.evaluation import curves, metrics, operating_point
-from spinefrac.evaluation.calibration import probabilities
-from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
+from spinefrac.evaluation.calibration import apply_temperature
+from spinefrac.records import EpochRecord, OutOfFoldPredictions, Preprocessing
 from spinefrac.report import checklists, figures, html, model_report, pdf
-from spinefrac.report.elements import Document, Figure, Heading, Paragraph, Pictures, Table
+from spinefrac.report.elements import Document, Figure, Heading, ImageGrid, Paragraph, Table
 from spinefrac.store import card, repository
 from spinefrac.store.card import Card, DataSummary, FoldRecord
 from spinefrac.store.repository import SavedModel
@@ -26,11 +26,11 @@ def made_up(folder: Path, *, one_class: bool = False, name: str = "made-up") -> 
     groups = np.repeat([f"p{i}" for i in range(12)], 5)
     labels = np.zeros(60, int) if one_class else np.tile([0, 1, 0, 1, 0], 12)
     logits = 1.5 * (2 * labels - 1) + rng.normal(0, 1.5, 60)
-    scores = probabilities(logits, 1.2)
+    scores = apply_temperature(logits, 1.2)
     point = (
         operating_point.OperatingPoint(0.5, "youden", 0.0, 0.9)
         if one_class
-        else operating_point.choose(labels, scores, groups, resamples=100)
+        else operating_point.choose_threshold(labels, scores, groups, n_resamples=100)
     )
     path = folder / name
     path.mkdir()
@@ -58,7 +58,7 @@ def made_up(folder: Path, *, one_class: bool = False, name: str = "made-up") -> 
         parameters=12_345,
         settings={"epochs": 5, "seed": 7, "weights": None},
         folds=tuple(FoldRecord(f, 20, 4, 0.8 + f / 100, 5, 10.0, "0" * 64, 9) for f in range(3)),
-        metrics=metrics.summarize(labels, scores, groups, point.threshold, resamples=100),
+        metrics=metrics.compute_metrics(labels, scores, groups, point.threshold, n_resamples=100),
         calibration=card.Calibration(1.2, "set by a test"),
         operating_point=point,
         input_check={},
@@ -105,7 +105,7 @@ def outline(content: bytes) -> Outline:
 
 
 def test_html_asks_for_nothing_from_outside(model: SavedModel) -> None:
-    content = html.render(model_report.report(model))
+    content = html.render(model_report.build_model_report(model))
     found = outline(content)
     assert not re.search(rb"https?:|//[a-z]|@import|url\((?!#)", content)
     assert all(reference.startswith(("data:", "#")) for reference in found.references)
@@ -114,7 +114,7 @@ def test_html_asks_for_nothing_from_outside(model: SavedModel) -> None:
 
 
 def test_every_section_and_the_numbers_are_there(model: SavedModel) -> None:
-    found = outline(html.render(model_report.report(model)))
+    found = outline(html.render(model_report.build_model_report(model)))
     for title in ("Data", "Audit", "Method", "Metrics", "Curves", "Failure cases", "On other"):
         assert title in found.text
     assert "The data set was not audited" in found.text
@@ -125,15 +125,15 @@ def test_every_section_and_the_numbers_are_there(model: SavedModel) -> None:
 
 
 def test_pdf_is_one_and_the_same_each_time(model: SavedModel) -> None:
-    first = pdf.render(model_report.report(model))
+    first = pdf.render(model_report.build_model_report(model))
     assert first.startswith(b"%PDF-") and first.rstrip().endswith(b"%%EOF")
     assert first.count(b"/Type /Page\n") + first.count(b"/Type /Page ") >= 3
-    assert pdf.render(model_report.report(model)) == first
+    assert pdf.render(model_report.build_model_report(model)) == first
     assert b"http" not in first.replace(b"http://www.reportlab.com", b"")
 
 
 def test_one_class_gives_words_and_no_nan(tmp_path: Path) -> None:
-    document = model_report.report(made_up(tmp_path, one_class=True, name="one-class"))
+    document = model_report.build_model_report(made_up(tmp_path, one_class=True, name="one-class"))
     found = outline(html.render(document))
     assert "not defined" in found.text and "of the class 'no fracture'" in found.text
     assert not re.search(r"\bnan\b", found.text)
@@ -141,16 +141,16 @@ def test_one_class_gives_words_and_no_nan(tmp_path: Path) -> None:
 
 
 def test_failures_are_errors_and_the_worst_comes_first(model: SavedModel) -> None:
-    blocks = model_report.report(model).blocks
-    table = next(b for b in blocks if isinstance(b, Table) and b.head[:1] == ("Slice",))
+    blocks = model_report.build_model_report(model).elements
+    table = next(b for b in blocks if isinstance(b, Table) and b.header[:1] == ("Slice",))
     wrongness = [float(r[3]) if r[2] == "no fracture" else 1 - float(r[3]) for r in table.rows]
     assert wrongness == sorted(wrongness, reverse=True)
     (_, fp), (fn, _) = model.metrics.confusion_matrix
-    assert len(table.rows) == min(model_report.MOST_FAILURES, fp + fn)
+    assert len(table.rows) == min(model_report.MAX_FAILURES, fp + fn)
 
 
 def test_slices_that_are_gone_are_said(model: SavedModel, tmp_path: Path) -> None:
-    text = outline(html.render(model_report.report(model, tmp_path))).text
+    text = outline(html.render(model_report.build_model_report(model, tmp_path))).text
     assert "slices are not in this folder as they were" in text
 
 
@@ -158,39 +158,41 @@ def test_slices_that_are_gone_are_said(model: SavedModel, tmp_path: Path) -> Non
 
 
 def test_checklists_have_their_items_once_and_in_order() -> None:
-    assert [number for number, _, _ in checklists.CLAIM] == [str(n) for n in range(1, 45)]
-    numbers = [number for number, _, _ in checklists.TRIPOD]
+    assert [number for number, _, _ in checklists.CLAIM_ITEMS] == [str(n) for n in range(1, 45)]
+    numbers = [number for number, _, _ in checklists.TRIPOD_ITEMS]
     assert list(dict.fromkeys(int(re.match(r"\d+", n)[0]) for n in numbers)) == list(range(1, 28))
     assert len(numbers) == len(set(numbers)) == 52
 
 
 def test_every_answer_is_known_or_left_to_the_authors(model: SavedModel) -> None:
-    known = checklists.facts(model, [])
-    for items in (checklists.CLAIM, checklists.TRIPOD):
-        filled = checklists.fill(items, known)
+    known = checklists.collect_facts(model, [])
+    for items in (checklists.CLAIM_ITEMS, checklists.TRIPOD_ITEMS):
+        filled = checklists.fill_checklist(items, known)
         assert len(filled) == len(items) and all(answer for _, _, answer in filled)
-        by_authors = sum(answer == checklists.AUTHORS for _, _, answer in filled)
+        by_authors = sum(answer == checklists.AUTHOR_PLACEHOLDER for _, _, answer in filled)
         assert 0 < by_authors < len(items)
-    assert set(known) == {key for _, _, key in (*checklists.CLAIM, *checklists.TRIPOD) if key}
+    assert set(known) == {
+        key for _, _, key in (*checklists.CLAIM_ITEMS, *checklists.TRIPOD_ITEMS) if key
+    }
 
 
 def test_subgroups_are_measured_by_what_the_files_say(model: SavedModel) -> None:
-    from spinefrac.evaluation.subgroups import by_part
+    from spinefrac.evaluation.subgroups import metrics_by_subgroup
 
-    blocks = model_report.report(model).blocks
-    (table,) = [b for b in blocks if isinstance(b, Table) and b.head[0] == "Scanner"]
+    blocks = model_report.build_model_report(model).elements
+    (table,) = [b for b in blocks if isinstance(b, Table) and b.header[0] == "Scanner"]
     assert [row[0] for row in table.rows] == ["Maker 0", "Maker 1"]
-    oof = model.oof()
-    wanted = by_part(
+    oof = model.load_out_of_fold()
+    wanted = metrics_by_subgroup(
         oof.labels, oof.probabilities, oof.groups, oof.subgroups["scanner"], model.threshold
     )
-    assert table.rows[1][3] == checklists.rate(wanted["Maker 1"], "auc")
-    assert "see Subgroups" in checklists.facts(model, [])["performance"]
+    assert table.rows[1][3] == checklists.format_metric(wanted["Maker 1"], "auc")
+    assert "see Subgroups" in checklists.collect_facts(model, [])["performance"]
 
 
 def test_an_audit_verdict_is_repeated(model: SavedModel) -> None:
     audited = replace(model, card=replace(model.card, audit_verdict="unusable"))
-    text = outline(html.render(model_report.report(audited))).text
+    text = outline(html.render(model_report.build_model_report(audited))).text
     assert "do not believe the numbers" in text
     assert "not audited" not in text
 
@@ -207,7 +209,7 @@ def test_signs_that_no_font_has_do_not_stop_the_pdf() -> None:
             Heading(odd),
             Paragraph(odd, warning=True),
             Table(("", ""), ((odd, "x" * 500),), (0.5, 0.5)),
-            Pictures(((picture, odd),) * 4),
+            ImageGrid(((picture, odd),) * 4),
         ),
     )
     assert pdf.render(document).startswith(b"%PDF-")
@@ -223,7 +225,7 @@ def test_signs_that_no_font_has_do_not_stop_the_pdf() -> None:
     ],
 )
 def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
-    found = figures._ticks(low, high)
+    found = figures._tick_positions(low, high)
     assert set(ticks) <= set(found) and 3 <= len(found) <= 8
     assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in found)
 
@@ -231,13 +233,16 @@ def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
 def test_a_curve_of_many_points_is_drawn_with_few() -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, 20_000)
-    scores = probabilities(labels + rng.normal(0, 1, 20_000), 1.0)
-    curve = curves.roc(labels, scores)
-    keep = figures._thinned(curve.false_positive_rate, curve.sensitivity, (0, 1), (0, 1))
+    scores = apply_temperature(labels + rng.normal(0, 1, 20_000), 1.0)
+    curve = curves.roc_curve(labels, scores)
+    keep = figures._thin_curve(curve.false_positive_rate, curve.true_positive_rate, (0, 1), (0, 1))
     assert len(keep) < 2000 and keep[0] == 0 and keep[-1] == len(curve.thresholds) - 1
 
 
 def test_answers_of_the_model_are_read_as_written(model: SavedModel) -> None:
-    oof = model.oof()
-    assert isinstance(oof, OutOfFold) and len(oof.paths) == 60 and oof.pixel_hashes == ()
-    assert sum(isinstance(block, Figure) for block in model_report.report(model).blocks) == 6
+    oof = model.load_out_of_fold()
+    assert isinstance(oof, OutOfFoldPredictions) and len(oof.paths) == 60 and oof.pixel_hashes == ()
+    assert (
+        sum(isinstance(block, Figure) for block in model_report.build_model_report(model).elements)
+        == 6
+    )

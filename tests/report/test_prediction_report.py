@@ -15,7 +15,7 @@ from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.errors import SpinefracError
 from spinefrac.inference import occlusion, uncertainty
-from spinefrac.inference.predictor import open_model
+from spinefrac.inference.predictor import get_predictor
 from spinefrac.records import InputCheck
 from spinefrac.report import dicom_results, html, pdf, prediction_report
 from spinefrac.viz import heatmap
@@ -37,7 +37,7 @@ def secret(content):
 
 @pytest.fixture(scope="module")
 def predictor():
-    return open_model("phantom-demo")
+    return get_predictor("phantom-demo")
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,9 @@ def parts(predictor):
         content = secret(to_dicom(image, series, 0, position))
         ct = imaging.read(content)
         prediction = predictor.predict(ct)
-        check = occlusion.measure(predictor, prediction) if position == 0 else None
+        check = occlusion.run_occlusion_test(predictor, prediction) if position == 0 else None
         made.append(
-            prediction_report.Reported(f"Slice {position + 1}", ct, prediction, content, check)
+            prediction_report.ReportSlice(f"Slice {position + 1}", ct, prediction, content, check)
         )
     return made
 
@@ -61,10 +61,13 @@ def words(document):
 
 
 def test_html_and_pdf_say_the_answer_and_ask_for_nothing_outside(parts, predictor):
-    document = prediction_report.report(parts, predictor.model)
+    document = prediction_report.build_prediction_report(parts, predictor.model)
     text = words(document)
     assert "Not a medical device" in text and parts[0].prediction.label in text
-    assert uncertainty.of(predictor.model).guarantee in text and parts[0].reliance.sentence in text
+    assert (
+        uncertainty.uncertainty_profile(predictor.model).guarantee in text
+        and parts[0].reliance.sentence in text
+    )
     assert not re.search(r"(src|href)=[\"'](?!data:)", text)
     assert pdf.render(document).startswith(b"%PDF")
 
@@ -72,30 +75,32 @@ def test_html_and_pdf_say_the_answer_and_ask_for_nothing_outside(parts, predicto
 def test_nothing_of_the_patient_is_in_it_unless_ticked(parts, predictor):
     model = predictor.model
     outputs = [
-        words(prediction_report.report(parts, model)).encode(),
-        json.dumps(prediction_report.to_json(parts, model)).encode(),
-        *(file.content for file in dicom_results.results(parts, model)),
+        words(prediction_report.build_prediction_report(parts, model)).encode(),
+        json.dumps(prediction_report.to_dict(parts, model)).encode(),
+        *(file.content for file in dicom_results.build_dicom_results(parts, model)),
     ]
     for output in outputs:
         for word in (*SECRETS, "20240229"):
             assert word.encode() not in output
     ticked = ["PatientName", "StudyDate"]
-    text = words(prediction_report.report(parts, model, ticked=ticked))
+    text = words(prediction_report.build_prediction_report(parts, model, identity_keywords=ticked))
     assert "Doe^Jane" in text and "20240229" in text and "MRN-4711" not in text
-    assert prediction_report.to_json(parts, model, ticked=ticked)["identity"] == {
+    assert prediction_report.to_dict(parts, model, identity_keywords=ticked)["identity"] == {
         "Patient's name": "Doe^Jane",
         "Date of the study": "20240229",
     }
-    for file in dicom_results.results(parts, model, ticked=ticked):
+    for file in dicom_results.build_dicom_results(parts, model, identity_keywords=ticked):
         header = pydicom.dcmread(io.BytesIO(file.content))
         assert header.PatientName == "Doe^Jane" and header.StudyDate == "20240229"
         assert header.PatientID == "" and b"Ward 7" not in file.content
     with pytest.raises(ValueError, match="PatientAddress"):
-        prediction_report.report(parts, model, ticked=["PatientAddress"])
+        prediction_report.build_prediction_report(
+            parts, model, identity_keywords=["PatientAddress"]
+        )
 
 
 def test_the_capture_is_the_overlay_and_refers_to_its_slice(parts, predictor):
-    files = dicom_results.results(parts, predictor.model)
+    files = dicom_results.build_dicom_results(parts, predictor.model)
     assert [file.name for file in files] == [
         "capture-1-001.dcm",
         "capture-1-002.dcm",
@@ -110,7 +115,9 @@ def test_the_capture_is_the_overlay_and_refers_to_its_slice(parts, predictor):
         (reference,) = made.SourceImageSequence
         assert reference.ReferencedSOPInstanceUID == source.SOPInstanceUID
         assert reference.ReferencedSOPClassUID == source.SOPClassUID
-        expected = heatmap.overlay(imaging.display(part.ct), part.prediction.heatmap, 0.7)
+        expected = heatmap.overlay_heatmap(
+            imaging.to_display(part.ct), part.prediction.heatmap, 0.7
+        )
         assert np.array_equal(made.pixel_array, expected)
         assert made.PatientOrientation == ["L", "P"] and UID(made.SOPInstanceUID).is_valid
         assert made.BurnedInAnnotation == "NO" and "Not a medical device" in made.ImageComments
@@ -122,7 +129,7 @@ def test_the_capture_is_the_overlay_and_refers_to_its_slice(parts, predictor):
 def test_the_structured_report_is_read_back_by_highdicom(parts, predictor):
     from highdicom import sr
 
-    content = dicom_results.results(parts, predictor.model)[-1].content
+    content = dicom_results.build_dicom_results(parts, predictor.model)[-1].content
     made = sr.srread(io.BytesIO(content))
     assert isinstance(made, sr.ComprehensiveSR)
     assert made.VerificationFlag == "UNVERIFIED"
@@ -148,7 +155,7 @@ def test_slices_of_two_studies_give_two_reports(parts, predictor):
     header.StudyInstanceUID = "1.2.3.4"
     buffer = io.BytesIO()
     header.save_as(buffer)
-    files = dicom_results.results(
+    files = dicom_results.build_dicom_results(
         [parts[0], replace(parts[1], content=buffer.getvalue())], predictor.model
     )
     reports = [pydicom.dcmread(io.BytesIO(f.content)) for f in files if "report" in f.name]
@@ -157,13 +164,15 @@ def test_slices_of_two_studies_give_two_reports(parts, predictor):
 
 def test_what_is_no_dicom_or_belongs_nowhere_is_refused(parts, predictor):
     with pytest.raises(SpinefracError, match="came as DICOM"):
-        dicom_results.results([replace(parts[0], content=None)], predictor.model)
+        dicom_results.build_dicom_results([replace(parts[0], content=None)], predictor.model)
     header = pydicom.dcmread(io.BytesIO(parts[0].content))
     del header.StudyInstanceUID
     buffer = io.BytesIO()
     header.save_as(buffer)
     with pytest.raises(SpinefracError, match="StudyInstanceUID"):
-        dicom_results.results([replace(parts[0], content=buffer.getvalue())], predictor.model)
+        dicom_results.build_dicom_results(
+            [replace(parts[0], content=buffer.getvalue())], predictor.model
+        )
 
 
 def test_an_untypical_slice_and_a_network_without_heat_map_are_said(parts, predictor):
@@ -171,21 +180,21 @@ def test_an_untypical_slice_and_a_network_without_heat_map_are_said(parts, predi
         parts[0].prediction, input_check=InputCheck(100.0, False, "like a document"), heatmap=None
     )
     part = replace(parts[0], prediction=odd, reliance=None)
-    text = words(prediction_report.report([part], predictor.model))
+    text = words(prediction_report.build_prediction_report([part], predictor.model))
     assert "Do not rely on this answer" in text and "like a document" in text
     assert "With the heat map" not in text
     captured = pydicom.dcmread(
-        io.BytesIO(dicom_results.results([part], predictor.model)[0].content)
+        io.BytesIO(dicom_results.build_dicom_results([part], predictor.model)[0].content)
     )
     assert (captured.pixel_array[..., 0] == captured.pixel_array[..., 2]).all()
 
 
 def test_a_series_says_its_score_and_what_could_not_be_read(parts, predictor):
     series = prediction_report.SeriesSummary(np.array([0.1, np.nan, 0.9]), 0.5, "Mean of all.", 0.4)
-    text = words(prediction_report.report(parts, predictor.model, series=series))
+    text = words(prediction_report.build_prediction_report(parts, predictor.model, series=series))
     assert "50.0 %, at or above its threshold of 40.0 %" in text and "Mean of all." in text
     assert "2 slices were read, 1 could not be" in text
-    found = prediction_report.to_json(parts, predictor.model, series=series)
+    found = prediction_report.to_dict(parts, predictor.model, series=series)
     assert found["series"]["probabilities"] == [0.1, None, 0.9]
     json.dumps(found, allow_nan=False)
 

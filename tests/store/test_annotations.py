@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from spinefrac.errors import ModelError
 from spinefrac.store import annotations
-from spinefrac.store.annotations import Slip
+from spinefrac.store.annotations import Annotations
 
-WRITTEN = Slip("Knochen – Übung\nzwei", ("a", "b c"), True, ("first", "second"))
+WRITTEN = Annotations("Knochen – Übung\nzwei", ("a", "b c"), True, ("first", "second"))
 
 
-@pytest.mark.parametrize("written", [WRITTEN, Slip()])
+@pytest.mark.parametrize("written", [WRITTEN, Annotations()])
 def test_a_slip_comes_back_as_it_was(written):
     assert annotations.parse(annotations.dump(written)) == written
 

@@ -30,7 +30,7 @@ def make_card(**changes):
     card = Card(
         id="a-model",
         note="Knochen – Übung",
-        created=cards.now(),
+        created=cards.utc_now(),
         data=DataSummary("ab12", 4, 2, "file name", 2, 2, 1, ("one note",)),
         preprocessing=Preprocessing(size=64, bone_crop=False),
         network="compact",
@@ -117,8 +117,8 @@ def test_no_file_name_gets_into_a_card_with_the_group_rule():
     """The scan explains its rule by a file, whose name may be a patient's."""
     files = [LabelledFile(f"normal/Erika Muster (P1)_{n:02}.png", 0) for n in range(3)]
     files += [LabelledFile(f"fracture/Max Muster (P2)_{n:02}.png", 1) for n in range(3)]
-    found, rule = groups._by_name([*files, LabelledFile("normal/a.png", 0)])
+    found, rule = groups._group_by_name([*files, LabelledFile("normal/a.png", 0)])
     assert "Muster" in rule and len(set(found)) >= 2
     dataset = Dataset(Path("x"), (Item("normal/a.png", 0, "a"),), rule, "f")
-    said = DataSummary.of(dataset).group_rule
+    said = DataSummary.from_dataset(dataset).group_rule
     assert "Muster" not in said and rule.startswith(said.partition(";")[0])

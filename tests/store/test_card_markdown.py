@@ -9,8 +9,8 @@ import yaml
 
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
 from spinefrac.store import card_markdown
-from spinefrac.store.annotations import Slip
-from spinefrac.store.card import Parent
+from spinefrac.store.annotations import Annotations
+from spinefrac.store.card import ParentModel
 
 #: Of Hugging Face's template, in its order.
 HEADINGS = [
@@ -39,7 +39,7 @@ HEADINGS = [
 
 @pytest.fixture(scope="module")
 def text(saved_model):
-    return card_markdown.markdown(saved_model)
+    return card_markdown.render_markdown(saved_model)
 
 
 def test_the_headings_are_those_of_model_hubs(text):
@@ -69,13 +69,13 @@ def test_every_metric_has_its_interval_and_every_file_its_hash(text, saved_model
 
 
 def test_what_people_wrote_is_shown_letter_by_letter(saved_model):
-    parent = Parent("first", "a" * 64, "weights")
+    parent = ParentModel("first", "a" * 64, "weights")
     model = replace(
         saved_model,
         card=replace(saved_model.card, parent=parent, trained_by="a <b>\n# c"),
-        slip=Slip(note="| a | <script>\n## Uses\n*b*", tags=("two: words", "- [x]")),
+        slip=Annotations(note="| a | <script>\n## Uses\n*b*", tags=("two: words", "- [x]")),
     )
-    text = card_markdown.markdown(model)
+    text = card_markdown.render_markdown(model)
     assert text.count("\n## Uses") == 1 and "<script" not in text.replace("\\<script", "")
     assert r"\| a \| \<script\> \#\# Uses \*b\*" in text
     assert r"a \<b\> \# c" in text
@@ -92,7 +92,7 @@ def test_tables_are_whole(text):
 
 def test_an_evaluation_is_shown_with_what_it_had_seen(saved_model, monkeypatch):
     from spinefrac.store import evaluations
-    from spinefrac.store.evaluations import Evaluation, Seen
+    from spinefrac.store.evaluations import Evaluation, TrainingOverlap
 
     kept = Evaluation(
         saved_model.id,
@@ -102,10 +102,10 @@ def test_an_evaluation_is_shown_with_what_it_had_seen(saved_model, monkeypatch):
         saved_model.card.data,
         saved_model.metrics,
         {},
-        Seen(True, 3, 0),
+        TrainingOverlap(True, 3, 0),
     )
     monkeypatch.setattr(evaluations, "list_evaluations", lambda model: [kept])
-    text = card_markdown.markdown(saved_model)
+    text = card_markdown.render_markdown(saved_model)
     assert r"#### another\_place" in text and "trained on these very slices" in text
     assert "another origin" not in text
     json.dumps(yaml.safe_load(text.split("---\n")[1]))

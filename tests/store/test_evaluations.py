@@ -12,7 +12,7 @@ from spinefrac.errors import DatasetError, ModelError
 from spinefrac.inference import external_evaluation
 from spinefrac.inference.predictor import Predictor
 from spinefrac.store import evaluations, paired, repository
-from spinefrac.store.evaluations import Answers, Seen
+from spinefrac.store.evaluations import SlicePredictions, TrainingOverlap
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +21,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
     from spinefrac.data import phantom
 
     folder = tmp_path_factory.mktemp("unseen")
-    phantom.write(folder, patients=4, slices=3, seed=21, size=256)
+    phantom.write_phantom(folder, patients=4, slices=3, seed=21, size=256)
     return folder
 
 
 @pytest.fixture(scope="module")
 def evaluated(saved_model, folder):
-    return external_evaluation.evaluate(Predictor(saved_model), scan(folder))
+    return external_evaluation.evaluate_external(Predictor(saved_model), scan(folder))
 
 
 def test_what_is_kept_comes_back(saved_model, evaluated) -> None:
     evaluation, answers = evaluated
     (kept,) = evaluations.list_evaluations(saved_model)
     assert kept == evaluation
-    again = evaluations.answers(kept)
+    again = evaluations.load_predictions(kept)
     assert again.paths == answers.paths and again.pixel_hashes == answers.pixel_hashes
     for column in ("groups", "labels", "probabilities"):
         np.testing.assert_array_equal(getattr(again, column), getattr(answers, column))
@@ -58,24 +58,26 @@ def test_boxes_score_the_heat_maps_and_columns_of_the_files_are_kept(
             writer.writerow((f"fracture/{mask.name}", *box))
     small = next((tmp_path / "boxed/normal").iterdir())
     cv2.imwrite(str(small), cv2.resize(cv2.imread(str(small), 0), (128, 128)))
-    evaluation, answers = external_evaluation.evaluate(
-        Predictor(saved_model), scan(tmp_path / "boxed"), keep=False
+    evaluation, answers = external_evaluation.evaluate_external(
+        Predictor(saved_model), scan(tmp_path / "boxed"), save=False
     )
     found = evaluation.pointing
     assert found.slices == evaluation.data.fracture and 0 <= found.hits <= found.slices
     assert 0 < found.chance < 0.5
     assert sorted(set(answers.subgroups["size"])) == ["128×128", "256×256"]
     assert evaluations.Evaluation.from_dict(evaluation.to_dict()) == evaluation
-    evaluations.keep(evaluation, answers)
-    assert evaluations.answers(evaluation).subgroups == answers.subgroups
-    (home := evaluations._folder(saved_model.card_hash) / f"{evaluation.key}.json").unlink()
+    evaluations.save_evaluation(evaluation, answers)
+    assert evaluations.load_predictions(evaluation).subgroups == answers.subgroups
+    (
+        home := evaluations._evaluations_dir(saved_model.card_hash) / f"{evaluation.key}.json"
+    ).unlink()
     home.with_suffix(".csv").unlink()
 
 
 def test_the_model_itself_stays_as_it_was(saved_model, evaluated) -> None:
     assert repository.load(saved_model.id).card_hash == saved_model.card_hash
     assert {path.name for path in saved_model.path.iterdir()} == {
-        *repository.PARTS,
+        *repository.ARTIFACT_FILES,
         repository.CARD_FILE,
     }
 
@@ -96,19 +98,19 @@ def test_damage_is_noticed(home, saved_model, evaluated) -> None:
     table = home / "evaluations" / evaluation.card_hash[:16] / f"{evaluation.key}.csv"
     table.write_bytes(table.read_bytes().replace(b"P001", b"P002", 1))
     with pytest.raises(ModelError, match="evaluate the folder again"):
-        evaluations.answers(evaluation)
+        evaluations.load_predictions(evaluation)
     table.with_suffix(".json").write_text('{"half": ')
     assert evaluations.list_evaluations(saved_model) == []
-    evaluations.keep(evaluation, answers)
+    evaluations.save_evaluation(evaluation, answers)
     assert evaluations.list_evaluations(saved_model) == [evaluation]
 
 
 def test_file_names_that_are_not_utf8_survive(saved_model, evaluated) -> None:
     evaluation, answers = evaluated
     odd = replace(answers, paths=("fracture/d\udce9,\n.png", *answers.paths[1:]))
-    evaluations.keep(evaluation, odd)
-    assert evaluations.answers(evaluation).paths == odd.paths
-    evaluations.keep(evaluation, answers)
+    evaluations.save_evaluation(evaluation, odd)
+    assert evaluations.load_predictions(evaluation).paths == odd.paths
+    evaluations.save_evaluation(evaluation, answers)
 
 
 @pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write")
@@ -117,7 +119,7 @@ def test_no_right_to_write_is_said(home, evaluated) -> None:
     folder.chmod(0o500)
     try:
         with pytest.raises(ModelError, match="cannot be kept"):
-            evaluations.keep(*evaluated)
+            evaluations.save_evaluation(*evaluated)
     finally:
         folder.chmod(0o700)
 
@@ -128,21 +130,21 @@ def test_no_right_to_write_is_said(home, evaluated) -> None:
 def test_trained_slices_are_found_by_their_pixels(saved_model, evaluated) -> None:
     _, answers = evaluated
     trained = replace(
-        Answers.out_of_fold(saved_model.oof()),
+        SlicePredictions.from_out_of_fold(saved_model.oof()),
         pixel_hashes=("f" * 64, *answers.pixel_hashes[:3]),
     )
-    seen = external_evaluation.overlap(saved_model, trained, answers, "another")
-    assert seen.slices == 3 and seen.leaky and not seen.same_data
-    assert "trained on 3 of these 12" in seen.sentence(12)
-    nothing = external_evaluation.overlap(
+    seen = external_evaluation.training_overlap(saved_model, trained, answers, "another")
+    assert seen.slices == 3 and seen.has_leakage and not seen.same_data
+    assert "trained on 3 of these 12" in seen.describe(12)
+    nothing = external_evaluation.training_overlap(
         saved_model, replace(trained, pixel_hashes=()), answers, "another"
     )
-    assert nothing.slices is None and not nothing.leaky
-    same = external_evaluation.overlap(
+    assert nothing.slices is None and not nothing.has_leakage
+    same = external_evaluation.training_overlap(
         saved_model, trained, answers, saved_model.card.data.fingerprint
     )
-    assert same.leaky and "these very slices" in same.sentence(12)
-    assert Seen(False, 0, 0).sentence(12) == ""
+    assert same.has_leakage and "these very slices" in same.describe(12)
+    assert TrainingOverlap(False, 0, 0).describe(12) == ""
 
 
 # --- several models ----------------------------------------------------------------------
@@ -151,16 +153,16 @@ def test_trained_slices_are_found_by_their_pixels(saved_model, evaluated) -> Non
 def test_models_are_brought_into_one_order(saved_model, evaluated) -> None:
     _, answers = evaluated
     order = np.random.default_rng(0).permutation(len(answers.paths))
-    shuffled = Answers(
+    shuffled = SlicePredictions(
         paths=tuple(answers.paths[row] for row in order),
         groups=answers.groups[order],
         labels=answers.labels[order],
         probabilities=answers.probabilities[order],
     )
     other = replace(saved_model, path=saved_model.path.with_name("other"))
-    both = paired.align([saved_model, other], {"tiny": answers, "other": shuffled})
+    both = paired.align_predictions([saved_model, other], {"tiny": answers, "other": shuffled})
     np.testing.assert_array_equal(both.probabilities["tiny"], both.probabilities["other"])
-    np.testing.assert_array_equal(both.disagreement(), np.zeros((2, 2)))
+    np.testing.assert_array_equal(both.disagreement_matrix(), np.zeros((2, 2)))
 
 
 def test_other_slices_or_labels_are_refused(saved_model, evaluated) -> None:
@@ -172,11 +174,11 @@ def test_other_slices_or_labels_are_refused(saved_model, evaluated) -> None:
         replace(answers, paths=answers.paths[:-1]),
     ):
         with pytest.raises(DatasetError, match="evaluate both on"):
-            paired.align([saved_model, other], {"tiny": answers, "other": changed})
+            paired.align_predictions([saved_model, other], {"tiny": answers, "other": changed})
     data = replace(saved_model.card.data, fingerprint="0" * 64)
     stranger = replace(other, card=replace(saved_model.card, data=data))
     with pytest.raises(DatasetError, match="none of them has seen"):
-        paired.out_of_fold([saved_model, stranger])
+        paired.pair_out_of_fold([saved_model, stranger])
 
 
 def test_kept_json_is_json(home, evaluated) -> None:

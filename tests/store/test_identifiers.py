@@ -18,7 +18,7 @@ from spinefrac.store import identifiers
     ],
 )
 def test_slug(typed, expected):
-    assert identifiers.slug(typed) == expected
+    assert identifiers.slugify(typed) == expected
 
 
 @pytest.mark.parametrize(
@@ -33,19 +33,19 @@ def test_what_is_not_an_id_is_refused(wrong):
 @given(st.text())
 def test_a_slug_is_an_id_or_refused(typed):
     try:
-        made = identifiers.slug(typed)
+        made = identifiers.slugify(typed)
     except ModelError:
         return
     assert (
         re.fullmatch("[a-z0-9-]{1,80}", made)
-        and identifiers.validate(made) == identifiers.slug(made) == made
+        and identifiers.validate(made) == identifiers.slugify(made) == made
     )
 
 
 def test_the_first_free_name():
-    assert identifiers.first_free("CT spines", ()) == "ct-spines"
-    assert identifiers.first_free("CT spines", {"ct-spines", "ct-spines-2"}) == "ct-spines-3"
-    assert identifiers.first_free("日本", ()) == "model"
-    assert identifiers.first_free("con", {"model"}) == "model-2"
-    long = identifiers.first_free("x" * 200, {"x" * 72})
+    assert identifiers.find_free_id("CT spines", ()) == "ct-spines"
+    assert identifiers.find_free_id("CT spines", {"ct-spines", "ct-spines-2"}) == "ct-spines-3"
+    assert identifiers.find_free_id("日本", ()) == "model"
+    assert identifiers.find_free_id("con", {"model"}) == "model-2"
+    long = identifiers.find_free_id("x" * 200, {"x" * 72})
     assert identifiers.validate(long) == "x" * 72 + "-2"

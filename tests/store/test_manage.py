@@ -45,20 +45,20 @@ def test_a_rename_takes_everything_along(shelved):
     kept = shelved.parent / "evaluations" / before.card_hash[:16]
     kept.mkdir(parents=True)
     model = manage.rename("tiny", "other")
-    assert ids() == ["other"] and repository.default_id() == "other"
+    assert ids() == ["other"] and repository.get_default_id() == "other"
     assert (model.note, model.tags, model.card_hash) == ("mine", ("a",), before.card_hash)
-    assert evaluations._folder(model.card_hash) == kept
+    assert evaluations._evaluations_dir(model.card_hash) == kept
     with pytest.raises(ModelError, match="tiny is now named other"):
         repository.load("tiny")
     manage.rename("other", "tiny")
-    assert repository.load("tiny").slip.former_names == ("other",)
+    assert repository.load("tiny").annotations.former_names == ("other",)
 
 
 def test_a_default_of_a_former_name_is_still_found(shelved):
     """As after a kill between the two renames."""
     manage.rename("tiny", "other")
     (shelved / "default.txt").write_text("tiny\n")
-    assert repository.default_id() == "other"
+    assert repository.get_default_id() == "other"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_name_that_is_none_or_taken_is_refused(shelved, new, message):
     with pytest.raises(ModelError, match=message):
         manage.duplicate("tiny", new)
     assert ids() == ["second", "tiny"]
-    assert repository.load("tiny").slip.former_names == ()
+    assert repository.load("tiny").annotations.former_names == ()
 
 
 def test_a_duplicate_is_whole_and_its_own(shelved):
@@ -79,7 +79,7 @@ def test_a_duplicate_is_whole_and_its_own(shelved):
     copy = manage.duplicate("tiny", "copy")
     assert (copy.note, copy.tags) == ("mine", ("a",))
     manage.annotate("copy", note="another")
-    manage.free([manage.delete("tiny")])
+    manage.purge([manage.delete("tiny")])
     assert repository.load("copy").note == "another"
 
 
@@ -111,7 +111,7 @@ def test_a_flipped_bit_of_the_slip_is_found_and_named(shelved, share):
 def test_archived_ones_are_no_default(shelved):
     manage.duplicate("tiny", "second")
     manage.annotate("tiny", archived=True)
-    assert repository.default_id() == "second"
+    assert repository.get_default_id() == "second"
     with pytest.raises(ModelError, match="is archived"):
         manage.set_default("tiny")
     manage.set_default("second")
@@ -120,7 +120,7 @@ def test_archived_ones_are_no_default(shelved):
     (shelved / "default.txt").unlink()
     manage.annotate("second", archived=True)
     with pytest.raises(ModelError, match="Every saved model is archived"):
-        repository.default_id()
+        repository.get_default_id()
 
 
 # --- deleting and undoing --------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_what_is_deleted_comes_back_as_it_was(shelved):
     with pytest.raises(ModelError, match=r"tiny was deleted at .* models restore"):
         repository.load("tiny")
     assert manage.restore("tiny") == "tiny"
-    assert repository.load("tiny") == before and trash.entries() == []
+    assert repository.load("tiny") == before and trash.list_deleted() == []
 
 
 def test_freeing_really_frees_the_space(shelved):
@@ -145,7 +145,7 @@ def test_freeing_really_frees_the_space(shelved):
     (kept / "a.csv").write_bytes(b"x" * 1000)
     manage.delete("tiny")
     assert size_of(shelved) == whole and (kept / "a.csv").exists()
-    assert manage.free() >= model.size
+    assert manage.purge() >= model.size
     assert size_of(shelved.parent) == 0 and not kept.exists()
     with pytest.raises(ModelError, match="for good"):
         repository.load("tiny")
@@ -154,13 +154,13 @@ def test_freeing_really_frees_the_space(shelved):
 
 
 def test_evaluations_stay_while_a_duplicate_has_them(shelved):
-    kept = evaluations._folder(manage.duplicate("tiny", "copy").card_hash)
+    kept = evaluations._evaluations_dir(manage.duplicate("tiny", "copy").card_hash)
     kept.mkdir(parents=True)
-    manage.free([manage.delete("tiny")])
+    manage.purge([manage.delete("tiny")])
     assert kept.is_dir()
     deleted = manage.delete("copy")
     assert kept.is_dir()
-    manage.free([deleted])
+    manage.purge([deleted])
     assert not kept.exists()
 
 
@@ -168,8 +168,8 @@ def test_a_session_frees_only_what_it_deleted(shelved):
     manage.duplicate("tiny", "second")
     manage.delete("tiny", "aaaa")
     manage.delete("second", "bbbb")
-    manage.free_session("aaaa")
-    assert [entry.id for entry in trash.restorable()] == ["second"]
+    manage.purge_session("aaaa")
+    assert [entry.id for entry in trash.list_restorable()] == ["second"]
 
 
 def test_the_latest_of_a_name_comes_back_and_never_over_another(shelved):
@@ -184,10 +184,10 @@ def test_the_latest_of_a_name_comes_back_and_never_over_another(shelved):
     assert repository.load("back").note == "second"
 
 
-def aged(entry: trash.Deleted, age: timedelta) -> Path:
+def aged(entry: trash.DeletedModel, age: timedelta) -> Path:
     """Make a deletion older than it is."""
     old = datetime.now(UTC) - age
-    name = f"{entry.path.name.split('.2')[0]}.{old:{trash._TIME}}.{entry.session}"
+    name = f"{entry.path.name.split('.2')[0]}.{old:{trash._TIME_FORMAT}}.{entry.session}"
     return entry.path.rename(entry.path.with_name(name))
 
 
@@ -195,22 +195,22 @@ def test_what_a_killed_server_left_is_freed_after_a_day(shelved):
     manage.duplicate("tiny", "second")
     recent = manage.delete("second", "aaaa")
     aged(manage.delete("tiny", "aaaa"), timedelta(hours=25))
-    assert manage.sweep() > 0
-    assert trash.restorable() == [recent]
+    assert manage.purge_expired() > 0
+    assert trash.list_restorable() == [recent]
     with pytest.raises(ModelError, match="for good"):
         repository.load("tiny")
-    aged(next(entry for entry in trash.entries() if entry.freed), timedelta(days=31))
-    manage.sweep()
-    assert [entry.id for entry in trash.entries()] == ["second"]
-    assert manage.sweep() == 0
+    aged(next(entry for entry in trash.list_deleted() if entry.is_purged), timedelta(days=31))
+    manage.purge_expired()
+    assert [entry.id for entry in trash.list_deleted()] == ["second"]
+    assert manage.purge_expired() == 0
 
 
 def test_a_half_freed_model_is_freed_to_the_end_and_never_comes_back(shelved):
     entry = manage.delete("tiny")
     half = entry.path.rename(entry.path.with_name(entry.path.name.replace(".trash", ".freed")))
     (half / "model.keras").unlink()
-    assert trash.restorable() == [] and ids() == []
-    assert manage.sweep() > 0
+    assert trash.list_restorable() == [] and ids() == []
+    assert manage.purge_expired() > 0
     assert size_of(shelved) == 0
 
 
@@ -224,7 +224,7 @@ def test_what_is_no_model_can_be_deleted_too(shelved, tmp_path):
     for name in ("Not A.Name", "link"):
         manage.delete(name)
         assert manage.restore(name) == name
-        manage.free([manage.delete(name)])
+        manage.purge([manage.delete(name)])
     assert (outside / "x").read_text() == "x"
     assert ids() == ["tiny"]
 
@@ -263,13 +263,13 @@ def test_a_full_disk_changes_nothing_and_can_be_freed(saved_model, tmp_path, mon
         ):
             with pytest.raises(ModelError, match="make room"):
                 change()
-            assert repository.load("tiny") == before and repository.default_id() == "tiny"
+            assert repository.load("tiny") == before and repository.get_default_id() == "tiny"
             assert sorted(path.name for path in (home / "models").iterdir()) == [
                 ".lock",
                 "default.txt",
                 "tiny",
             ]
-        manage.free([manage.delete("tiny")])
+        manage.purge([manage.delete("tiny")])
         assert shutil.disk_usage(home).free > before.size / 2
     finally:
         subprocess.run(["umount", str(home)], check=True)
@@ -291,33 +291,33 @@ def slices(count: int, change):
     ("change", "said"),
     [
         (lambda: manage.delete("tiny"), "was deleted at .* restore"),
-        (lambda: manage.free([manage.delete("tiny")]), "was deleted at .* for good"),
+        (lambda: manage.purge([manage.delete("tiny")]), "was deleted at .* for good"),
         (lambda: manage.rename("tiny", "other"), "is now named other"),
     ],
 )
 def test_a_prediction_ends_well_and_the_next_says_what_happened(shelved, change, said):
-    opened = predictor.open_model("tiny")
+    opened = predictor.get_predictor("tiny")
     expected = [answer.probability for answer in opened.predict_many(slices(40, lambda: None))]
     during = [answer.probability for answer in opened.predict_many(slices(40, change))]
     assert during == expected and len(during) == 40
     for again in (
-        lambda: predictor.open_model("tiny"),
+        lambda: predictor.get_predictor("tiny"),
         lambda: predictor.Predictor(opened.model),
-        lambda: opened.model.oof(),
+        lambda: opened.model.load_out_of_fold(),
     ):
         with pytest.raises(ModelError, match=said):
             again()
 
 
 def test_a_model_renamed_while_it_is_listed_is_no_damage(shelved, monkeypatch):
-    verify = repository.verify
+    verify = repository.verify_file
 
     def verify_while_renamed(folder, name, record):
         if name == "oof.csv" and folder.name == "tiny":
             folder.rename(folder.with_name("moved"))
         verify(folder, name, record)
 
-    monkeypatch.setattr(repository, "verify", verify_while_renamed)
+    monkeypatch.setattr(repository, "verify_file", verify_while_renamed)
     assert repository.list_models() == []
     assert ids() == ["moved"]
     assert not [m for m in repository.list_models() if isinstance(m, DamagedModel)]
@@ -334,11 +334,11 @@ def test_no_right_to_write_is_said(shelved):
 
 
 def test_the_lock_is_waited_for_and_then_given_up(shelved, monkeypatch):
-    patient = manage.lock.shelf
-    monkeypatch.setattr(manage.lock, "shelf", lambda: patient(patience_s=0.2))
+    patient = manage.lock.models_lock
+    monkeypatch.setattr(manage.lock, "models_lock", lambda: patient(patience_s=0.2))
     hold = (
         "import sys\nfrom spinefrac.system import lock\n"
-        "with lock.shelf():\n    print('held', flush=True)\n    sys.stdin.read()\n"
+        "with lock.models_lock():\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -88,15 +88,15 @@ def test_killed_at_any_moment_the_model_is_there_once_and_whole(action, models, 
     manage.set_default("tiny")
     for moment in moments(1, 0.15):
         churn.kill(action, moment)
-        listed, deleted = whole(), trash.restorable()
+        listed, deleted = whole(), trash.list_restorable()
         assert len(listed) + len(deleted) == 1, (listed, deleted)
         if deleted:
             manage.restore(deleted[0].id)
         [model] = whole()
         assert model.card_hash == saved_model.card_hash
-        assert repository.default_id() == model.id
+        assert repository.get_default_id() == model.id
     assert manage.rename(model.id, "at-last").id == "at-last"
-    left = {path.name for path in models.rglob("*")} - set(repository.PARTS)
+    left = {path.name for path in models.rglob("*")} - set(repository.ARTIFACT_FILES)
     # Deleting the default model unmarks it.
     assert left - {"default.txt"} == {".lock", "at-last", "card.json", "slip.json"}
 
@@ -107,14 +107,16 @@ def test_killed_at_any_moment_there_are_only_whole_models(action, models, churn,
     for moment in moments(2, 0.15):
         churn.kill(action, moment)
         assert "kept" in [model.id for model in whole()]
-        for entry in trash.restorable():
+        for entry in trash.list_restorable():
             manage.restore(entry.id)
         for model in whole():
             if model.id != "kept":
-                manage.free([manage.delete(model.id)])
-        unfinished = [path for path in models.iterdir() if path.name.startswith(saving.UNFINISHED)]
+                manage.purge([manage.delete(model.id)])
+        unfinished = [
+            path for path in models.iterdir() if path.name.startswith(saving.UNFINISHED_PREFIX)
+        ]
         assert len(unfinished) <= 1, "the next save removes what a killed one left"
-    manage.sweep()
+    manage.purge_expired()
     saving.remove_unfinished()
     with_files = {path.name for path in models.iterdir() if path.is_file() or any(path.iterdir())}
     assert with_files == {".lock", "kept"}
@@ -137,6 +139,6 @@ def test_sessions_that_rename_delete_and_predict_at_once(models, churn, saved_mo
         assert said["done"] >= 4, (action, said)
     for other in others:
         other.close()
-    listed, deleted = whole(), trash.restorable()
+    listed, deleted = whole(), trash.list_restorable()
     assert len(listed) + len(deleted) == 1
     assert (listed or [repository.load(manage.restore(deleted[0].id))])[0].card_hash

@@ -96,18 +96,18 @@ def test_a_name_cannot_leave_the_folder(copy, name):
 
 def test_the_default(copy, tmp_path):
     models = copy.parent
-    assert repository.default_id() == "tiny"  # the only, hence the newest
+    assert repository.get_default_id() == "tiny"  # the only, hence the newest
     shutil.copytree(copy, models / "phantom-demo")
-    assert repository.default_id() == "phantom-demo"
+    assert repository.get_default_id() == "phantom-demo"
     (models / "default.txt").write_text("tiny\n")
-    assert repository.default_id() == "tiny"
+    assert repository.get_default_id() == "tiny"
     shutil.rmtree(copy)
     with pytest.raises(ModelError, match="default model tiny does not exist"):
-        repository.default_id()
+        repository.get_default_id()
 
 
 def test_no_model_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
     assert repository.list_models() == []
     with pytest.raises(ModelError, match="no saved model yet"):
-        repository.default_id()
+        repository.get_default_id()

@@ -34,8 +34,8 @@ def test_a_saved_model_comes_back_as_it_was(saved_model, new_model):
     assert model.temperature == new_model.temperature
     assert model.threshold == new_model.operating_point.threshold
     assert model.metrics == new_model.metrics
-    assert model.history() == new_model.history
-    oof, expected = model.oof(), new_model.out_of_fold
+    assert model.load_history() == new_model.history
+    oof, expected = model.load_out_of_fold(), new_model.out_of_fold
     assert oof.paths == expected.paths
     for column in ("groups", "labels", "folds", "logits", "probabilities"):
         # Equal to the last bit: the metrics can be computed anew from the file.
@@ -50,7 +50,7 @@ def test_the_card_describes_folds_and_data(saved_model, new_model):
     assert card.folds[0].epochs == 3 and card.folds[0].seconds == 3.75
     assert 0.5 < card.folds[1].auc < 1
     assert card.data == new_model.data
-    assert 0 <= card.keras_onnx_max_difference <= ensemble.TOLERANCE
+    assert 0 <= card.keras_onnx_max_difference <= ensemble.LOGIT_TOLERANCE
     assert card.versions["keras"] and card.versions["spinefrac"]
 
 
@@ -75,7 +75,7 @@ def test_no_file_names_a_folder_of_this_machine(saved_model, home):
     ],
 )
 def test_settings_lose_their_folders(setting, kept):
-    assert saving._without_folders(setting) == kept
+    assert saving._strip_folders(setting) == kept
 
 
 def test_keras_file_opens_without_this_package(saved_model, new_model, tiny, tmp_path):
@@ -123,8 +123,8 @@ def test_one_fold_and_other_file_names(home, new_model):
         )
     )
     assert len(model.card.folds) == 1
-    assert model.oof().paths == odd
-    assert model.oof().pixel_hashes == hashes
+    assert model.load_out_of_fold().paths == odd
+    assert model.load_out_of_fold().pixel_hashes == hashes
 
 
 # --- what is refused -------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_a_wrong_export_is_refused_and_leaves_nothing(new_model, home, tiny, mon
     head.set_weights([kernel, bias + 0.01])
     export = ensemble.write_onnx
     monkeypatch.setattr(
-        ensemble, "write_onnx", lambda _, path: export(ensemble.serving_model(other), path)
+        ensemble, "write_onnx", lambda _, path: export(ensemble.build_serving_model(other), path)
     )
     before = left_in(home)
     with pytest.raises(ModelError, match=r"differ by 0\.01 in the logits"):
@@ -264,7 +264,9 @@ def test_killed_at_any_moment_no_half_model_is_listed(own_home, saved_model):
     complete = []
     for index, moment in enumerate([*moments, None]):
         start_and_kill(saver, saved_model.path, f"killed-{index}", seconds, after=moment)
-        leftovers = [name for name in left_in(own_home) if name.startswith(saving.UNFINISHED)]
+        leftovers = [
+            name for name in left_in(own_home) if name.startswith(saving.UNFINISHED_PREFIX)
+        ]
         assert len(leftovers) <= 1, "the next save removes what a killed one left"
         for model in repository.list_models():
             assert isinstance(model, repository.SavedModel), model
@@ -291,7 +293,7 @@ def test_what_a_living_process_writes_is_not_removed(own_home, saved_model):
         [sys.executable, saver, saved_model.path, "alive", "1.5"], stdout=subprocess.PIPE
     ) as child:
         assert child.stdout.readline() == b"ready\n"
-        while not list(own_home.glob(f"models/{saving.UNFINISHED}*")):
+        while not list(own_home.glob(f"models/{saving.UNFINISHED_PREFIX}*")):
             time.sleep(0.01)
         assert saving.remove_unfinished() == []
         assert repository.list_models() == []

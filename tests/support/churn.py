@@ -26,7 +26,7 @@ SOURCE = Path(sys.argv[1]) if __name__ == "__main__" else Path()
 
 def name() -> str:
     """The name that the model has now."""
-    return next(folder.name for folder in repository.folders())
+    return next(folder.name for folder in repository.list_folders())
 
 
 def rename() -> Iterator[None]:
@@ -53,7 +53,7 @@ def save() -> Iterator[None]:
     """Everything is the real thing but the export, whose files are copied."""
 
     def copy_parts(new: SimpleNamespace, folder: Path) -> None:
-        for part in repository.PARTS:
+        for part in repository.ARTIFACT_FILES:
             content = (SOURCE / part).read_bytes()
             with (folder / part).open("wb") as file:
                 for start in range(0, len(content), 4096):
@@ -62,8 +62,8 @@ def save() -> Iterator[None]:
         own = replace(cards.parse((SOURCE / repository.CARD_FILE).read_bytes()), id=new.id)
         (folder / repository.CARD_FILE).write_bytes(cards.dump(own))
 
-    saving._check = lambda new: None
-    saving._write_parts = copy_parts
+    saving._check_new_model = lambda new: None
+    saving._write_model_files = copy_parts
     for turn in count():
         saving.save(SimpleNamespace(id=f"saved-{os.getpid()}-{turn}"))
         yield
@@ -79,7 +79,7 @@ def free() -> Iterator[None]:
     for turn in count():
         manage.duplicate("kept", f"copy-{os.getpid()}-{turn}")
         yield
-        manage.free([manage.delete(f"copy-{os.getpid()}-{turn}")])
+        manage.purge([manage.delete(f"copy-{os.getpid()}-{turn}")])
         yield
 
 
@@ -87,12 +87,12 @@ def predict() -> Iterator[None]:
     """Open whatever model there is and answer with it."""
     import numpy as np
 
-    from spinefrac.inference.predictor import open_model
+    from spinefrac.inference.predictor import get_predictor
 
     size = repository.open_folder(SOURCE).preprocessing.size
     inputs = np.random.default_rng(0).integers(0, 255, (2, size, size)).astype(np.uint8)
     while True:
-        logits, _ = open_model(name()).run(inputs)
+        logits, _ = get_predictor(name()).run(inputs)
         assert np.isfinite(logits).all()
         yield
 

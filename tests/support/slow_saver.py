@@ -17,11 +17,11 @@ PIECES = 20
 
 
 def copy_parts(new: SimpleNamespace, folder: Path) -> None:
-    pause = new.seconds / (PIECES * (len(repository.PARTS) + 1))
+    pause = new.seconds / (PIECES * (len(repository.ARTIFACT_FILES) + 1))
     own_card = cards.dump(
         replace(cards.parse((new.source / repository.CARD_FILE).read_bytes()), id=new.id)
     )
-    for name in (*repository.PARTS, repository.CARD_FILE):
+    for name in (*repository.ARTIFACT_FILES, repository.CARD_FILE):
         content = own_card if name == repository.CARD_FILE else (new.source / name).read_bytes()
         length = -(-len(content) // PIECES)
         with (folder / name).open("wb") as file:
@@ -33,7 +33,7 @@ def copy_parts(new: SimpleNamespace, folder: Path) -> None:
 
 if __name__ == "__main__":
     source, name, seconds = sys.argv[1:]
-    saving._check = lambda new: None
-    saving._write_parts = copy_parts
+    saving._check_new_model = lambda new: None
+    saving._write_model_files = copy_parts
     print("ready", flush=True)
     saving.save(SimpleNamespace(id=name, source=Path(source), seconds=float(seconds)))

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from spinefrac.evaluation import calibration, metrics, operating_point
-from spinefrac.records import EpochRecord, OutOfFold, Preprocessing
+from spinefrac.records import EpochRecord, OutOfFoldPredictions, Preprocessing
 from spinefrac.store import input_statistics
 from spinefrac.store.card import DataSummary
 from spinefrac.store.saving import NewModel, save
@@ -28,7 +28,7 @@ def inputs(count: int = 40, seed: int = 0) -> np.ndarray:
 
 
 def network(seed: int):
-    """A small network with the head that `networks.with_heatmap` takes apart."""
+    """A small network with the head that `networks.add_heatmap_output` takes apart."""
     import keras
     from keras import layers
 
@@ -48,14 +48,14 @@ def fold_models() -> list:
     """Two networks whose logits differ from each other and from slice to slice."""
     from spinefrac.training import networks
 
-    return [networks.with_heatmap(network(seed)) for seed in range(FOLDS)]
+    return [networks.add_heatmap_output(network(seed)) for seed in range(FOLDS)]
 
 
-def out_of_fold(temperature: float, rows: int = 40) -> OutOfFold:
+def out_of_fold(temperature: float, rows: int = 40) -> OutOfFoldPredictions:
     rng = np.random.default_rng(1)
     labels = np.arange(rows) % 2
     logits = 2.0 * labels - 1 + rng.normal(0, 1, rows)
-    return OutOfFold(
+    return OutOfFoldPredictions(
         paths=tuple(
             f"{'fracture' if label else 'normal'}/{i:03}.png" for i, label in enumerate(labels)
         ),
@@ -63,14 +63,16 @@ def out_of_fold(temperature: float, rows: int = 40) -> OutOfFold:
         labels=labels.astype(np.int64),
         folds=np.arange(rows, dtype=np.int64) // 4 % FOLDS,
         logits=logits,
-        probabilities=calibration.probabilities(logits, temperature),
+        probabilities=calibration.apply_temperature(logits, temperature),
         subgroups={"scanner": tuple(f"maker {i % 3}" for i in range(rows))},
     )
 
 
 def new_model(model_id: str = "tiny", temperature: float = 1.5, **changes: object) -> NewModel:
     oof = out_of_fold(temperature)
-    point = operating_point.choose(oof.labels, oof.probabilities, oof.groups, resamples=50)
+    point = operating_point.choose_threshold(
+        oof.labels, oof.probabilities, oof.groups, n_resamples=50
+    )
     parts = {
         "id": model_id,
         "note": "made by a test",
@@ -84,8 +86,8 @@ def new_model(model_id: str = "tiny", temperature: float = 1.5, **changes: objec
             for fold in range(FOLDS)
             for epoch in (1, 2, 3)
         ),
-        "metrics": metrics.summarize(
-            oof.labels, oof.probabilities, oof.groups, point.threshold, resamples=50
+        "metrics": metrics.compute_metrics(
+            oof.labels, oof.probabilities, oof.groups, point.threshold, n_resamples=50
         ),
         "temperature": temperature,
         "temperature_method": "set by a test",

@@ -13,21 +13,21 @@ from spinefrac.system import processes
 
 def test_this_process_lives():
     started = processes.start_time(os.getpid())
-    assert processes.alive(os.getpid()) and processes.alive(os.getpid(), started)
+    assert processes.is_alive(os.getpid()) and processes.is_alive(os.getpid(), started)
 
 
 def test_another_process_with_the_same_number_is_not_it():
-    assert not processes.alive(os.getpid(), processes.start_time(os.getpid()) - 60)
+    assert not processes.is_alive(os.getpid(), processes.start_time(os.getpid()) - 60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="zombies are POSIX")
 def test_one_that_has_ended_is_dead_also_before_its_parent_notices():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    assert processes.alive(child.pid)
+    assert processes.is_alive(child.pid)
     os.kill(child.pid, signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while processes.alive(child.pid) and time.monotonic() < deadline:
+    while processes.is_alive(child.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not processes.alive(child.pid)  # nobody has waited for it yet
+    assert not processes.is_alive(child.pid)  # nobody has waited for it yet
     child.wait()
-    assert not processes.alive(child.pid) and processes.start_time(child.pid) is None
+    assert not processes.is_alive(child.pid) and processes.start_time(child.pid) is None

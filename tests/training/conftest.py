@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spinefrac.records import Preprocessing
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import AugmentationConfig, TrainingSettings
 
 SIZE = 32
@@ -83,12 +83,12 @@ def quick() -> TrainingSettings:
 
 
 @pytest.fixture(scope="module")
-def module_plan(tmp_path_factory) -> Plan:
+def module_plan(tmp_path_factory) -> RunWorkspace:
     """48 slices of 12 patients in two folds."""
     pictures = [slice_picture(seed, broken=seed % 2 == 0) for seed in range(48)]
     small = [cv2.resize(p, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for p in pictures]
     patients = np.arange(48) // 4
-    return Plan(
+    return RunWorkspace(
         folder=tmp_path_factory.mktemp("plan"),
         settings=quick_settings(),
         inputs=np.stack(small),
@@ -99,6 +99,6 @@ def module_plan(tmp_path_factory) -> Plan:
 
 
 @pytest.fixture
-def plan(module_plan, tmp_path) -> Plan:
+def plan(module_plan, tmp_path) -> RunWorkspace:
     """The same in a folder of its own."""
     return replace(module_plan, folder=tmp_path)

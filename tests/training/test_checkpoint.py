@@ -10,7 +10,7 @@ from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.records import EpochRecord
 from spinefrac.training import checkpoint
 from spinefrac.training.checkpoint import Checkpoint
-from spinefrac.training.keras_logits import logits
+from spinefrac.training.keras_logits import predict_logits
 from spinefrac.training.train_fold import fit, train_fold
 
 
@@ -70,7 +70,7 @@ def test_a_damaged_one_costs_an_epoch_and_no_more(tmp_path, where):
 
 def test_one_of_another_network_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="another network"):
-        checkpoint.assign([np.zeros(3)], (np.zeros(4),))
+        checkpoint.assign_variables([np.zeros(3)], (np.zeros(4),))
 
 
 def interrupted_and_resumed(plan, batches: int):
@@ -78,7 +78,7 @@ def interrupted_and_resumed(plan, batches: int):
     resumed = []
     with pytest.raises(Cancelled):
         _interrupt(plan, batches)
-    return train_fold(plan, 0, on_epoch=resumed.append, checkpoints=True), resumed
+    return train_fold(plan, 0, on_epoch=resumed.append, save_checkpoints=True), resumed
 
 
 def test_a_resumed_fold_ends_bit_for_bit_as_an_undisturbed_one(plan, tmp_path):
@@ -95,7 +95,7 @@ def test_the_lines_are_not_learned_twice(plan):
     with pytest.raises(Cancelled):
         _interrupt(plan, after=7)  # within the first epoch
     asked = []
-    train_fold(plan, 0, cancelled=lambda: asked.append(None), checkpoints=True)
+    train_fold(plan, 0, is_cancelled=lambda: asked.append(None), save_checkpoints=True)
     assert len(asked) == 6  # two epochs of three batches
 
 
@@ -106,7 +106,7 @@ def _interrupt(plan, after: int):
         asked.append(None)
         return len(asked) > after
 
-    train_fold(plan, 0, cancelled=cancelled, checkpoints=True)
+    train_fold(plan, 0, is_cancelled=cancelled, save_checkpoints=True)
 
 
 @pytest.mark.slow
@@ -129,8 +129,14 @@ def test_dropout_goes_on_where_it_was(plan, tmp_path):
         for batches in stops:
             model, left = _with_dropout(), iter(range(batches or 1000))
             with suppress(Cancelled):
-                fit(model, plan, 0, keep=keep, cancelled=lambda left=left: next(left, None) is None)
-        answers.append(logits(model, plan.inputs))
+                fit(
+                    model,
+                    plan,
+                    0,
+                    checkpoint_path=keep,
+                    is_cancelled=lambda left=left: next(left, None) is None,
+                )
+        answers.append(predict_logits(model, plan.inputs))
     assert np.array_equal(*answers)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from spinefrac.errors import DatasetError, ModelError, TrainingError
 from spinefrac.store import ensemble, lineage, manage, repository
-from spinefrac.store.card import Parent
+from spinefrac.store.card import ParentModel
 from spinefrac.training import finetuning, networks, runs
 
 
@@ -30,7 +30,7 @@ def finished(run):
     """Follow a run to its end, in its own process."""
     for _ in runs.follow(run.id):
         pass
-    return runs.get(run.id)
+    return runs.get_run(run.id)
 
 
 @pytest.mark.slow
@@ -43,18 +43,18 @@ def test_a_line_of_descent_from_settings_to_weights(folder, quick, tmp_path):
 
     # each fold takes over one fold network, to the last bit
     for fold in range(4):
-        taken = networks.build("compact", 32, str(model.keras_path), part=fold)
-        digest, _ = ensemble.weights_digest(taken)
+        taken = networks.build_network("compact", 32, str(model.keras_path), fold_index=fold)
+        digest, _ = ensemble.hash_weights(taken)
         assert digest == model.card.folds[fold % 2].weights_sha256
     with pytest.raises(TrainingError, match="do not fit"):
-        networks.build("mobilenet_v3_small", 32, str(model.keras_path))
+        networks.build_network("mobilenet_v3_small", 32, str(model.keras_path))
 
     # from its settings on any data
-    same, parent = finetuning.start_from("first")
+    same, parent = finetuning.load_initial_settings("first")
     assert same == replace(settings, workers=0) and parent.how == "settings"
 
     # from its weights on new data only
-    onward, parent = finetuning.start_from("first", "weights")
+    onward, parent = finetuning.load_initial_settings("first", "weights")
     with pytest.raises(DatasetError, match="trained on this very data set"):
         runs.submit(folder, "second", onward, parent=parent)
     overlapping = write_others(tmp_path / "overlap", sorted(folder.glob("*/*.png"))[:3])
@@ -63,27 +63,27 @@ def test_a_line_of_descent_from_settings_to_weights(folder, quick, tmp_path):
 
     # renamed while the run waits: its card is what counts
     others = write_others(tmp_path / "others")
-    queued = runs.submit(others, "second", onward, parent=parent, start=False)
+    queued = runs.submit(others, "second", onward, parent=parent, start_runner=False)
     manage.rename("first", "ancestor")
     assert queued.parent == parent
     runs.ensure_runner()
     run = finished(queued)
     assert run.state == "done", run.error
     child = repository.load("second")
-    assert child.card.parent == Parent("first", model.card_hash, "weights")
-    assert [step.name for step in lineage.ancestors(child)] == ["second", "ancestor"]
-    assert [m.id for m, _ in lineage.children(repository.load("ancestor"))] == ["second"]
-    manage.free([manage.delete("ancestor")])
-    step = lineage.ancestors(child)[-1]
-    assert (step.name, step.here) == ("first", False)
-    assert "not on the shelf any more" in step.sentence
+    assert child.card.parent == ParentModel("first", model.card_hash, "weights")
+    assert [step.name for step in lineage.list_ancestors(child)] == ["second", "ancestor"]
+    assert [m.id for m, _ in lineage.list_children(repository.load("ancestor"))] == ["second"]
+    manage.purge([manage.delete("ancestor")])
+    step = lineage.list_ancestors(child)[-1]
+    assert (step.name, step.exists) == ("first", False)
+    assert "not on the shelf any more" in step.description
 
 
 def test_what_cannot_be_started_from_says_why(tmp_path):
     with pytest.raises(ModelError, match="no saved model"):
-        finetuning.start_from("nothing")
-    gone = Parent("gone", "0" * 64, "weights")
+        finetuning.load_initial_settings("nothing")
+    gone = ParentModel("gone", "0" * 64, "weights")
     with pytest.raises(ModelError, match="to start from are not there"):
-        finetuning.require_new_data(gone, "f" * 64)
-    finetuning.require_new_data(replace(gone, how="settings"), "f" * 64)
-    finetuning.require_new_data(None, "f" * 64)
+        finetuning.require_unseen_dataset(gone, "f" * 64)
+    finetuning.require_unseen_dataset(replace(gone, how="settings"), "f" * 64)
+    finetuning.require_unseen_dataset(None, "f" * 64)

@@ -15,11 +15,11 @@ def images() -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["compact", "mobilenet_v3_small"])
 def test_the_heatmap_adds_up_to_the_logit(name, images):
-    model = networks.build(name, 64, seed=1)
+    model = networks.build_network(name, 64, seed=1)
     dense = model.get_layer("logit")
     kernel, bias = dense.get_weights()
     dense.set_weights([kernel, bias + 0.7])
-    logit, heatmap = networks.with_heatmap(model).predict_on_batch(images)
+    logit, heatmap = networks.add_heatmap_output(model).predict_on_batch(images)
     assert logit.shape == (3, 1) and heatmap.ndim == 3
     assert np.allclose(heatmap.sum(axis=(1, 2)) + 0.7, logit[:, 0], atol=1e-4)
     assert np.allclose(logit, model.predict_on_batch(images), atol=1e-5)
@@ -32,7 +32,7 @@ def test_the_large_ones_add_up_too(name, images):
 
 
 def test_the_same_seed_gives_the_same_weights():
-    first, again, other = (networks.build("compact", 32, seed=seed) for seed in (4, 4, 5))
+    first, again, other = (networks.build_network("compact", 32, seed=seed) for seed in (4, 4, 5))
     pairs = list(zip(first.get_weights(), again.get_weights(), strict=True))
     assert all(np.array_equal(a, b) for a, b in pairs)
     assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
@@ -41,8 +41,8 @@ def test_the_same_seed_gives_the_same_weights():
 def test_fused_normalisation_trains_like_the_portable_one(images):
     import keras
 
-    fast = networks.build("compact", 64, seed=2, fast_training=True)
-    portable = networks.build("compact", 64)
+    fast = networks.build_network("compact", 64, seed=2, fused_batch_norm=True)
+    portable = networks.build_network("compact", 64)
     portable.set_weights(fast.get_weights())
     labels = np.array([[0.0], [1.0], [1.0]], np.float32)
     losses = []
@@ -55,9 +55,9 @@ def test_fused_normalisation_trains_like_the_portable_one(images):
 
 
 def test_weights_of_a_file(tmp_path):
-    trained = networks.build("compact", 32, seed=3)
+    trained = networks.build_network("compact", 32, seed=3)
     trained.save_weights(tmp_path / "start.weights.h5")
-    model = networks.build("compact", 32, weights=str(tmp_path / "start.weights.h5"))
+    model = networks.build_network("compact", 32, weights=str(tmp_path / "start.weights.h5"))
     assert np.array_equal(model.get_weights()[0], trained.get_weights()[0])
 
 
@@ -69,7 +69,7 @@ def test_weights_of_a_backbone_alone(tmp_path):
         include_top=False, weights=None, input_shape=(64, 64, 3), include_preprocessing=False
     )
     backbone.save_weights(tmp_path / "backbone.weights.h5")
-    model = networks.build("mobilenet_v3_small", 64, str(tmp_path / "backbone.weights.h5"))
+    model = networks.build_network("mobilenet_v3_small", 64, str(tmp_path / "backbone.weights.h5"))
     expected = backbone.get_layer("conv").get_weights()[0]
     assert np.array_equal(model.get_layer("conv").get_weights()[0], expected)
 
@@ -84,13 +84,13 @@ def test_weights_of_a_backbone_alone(tmp_path):
 )
 def test_what_cannot_be_built_is_named(name, weights, said):
     with pytest.raises(TrainingError, match=said):
-        networks.build(name, 32, weights)
+        networks.build_network(name, 32, weights)
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
-    networks.build("compact", 32).save_weights(tmp_path / "compact.weights.h5")
+    networks.build_network("compact", 32).save_weights(tmp_path / "compact.weights.h5")
     with pytest.raises(TrainingError, match="do not fit the network 'mobilenet_v3_small'"):
-        networks.build("mobilenet_v3_small", 32, str(tmp_path / "compact.weights.h5"))
+        networks.build_network("mobilenet_v3_small", 32, str(tmp_path / "compact.weights.h5"))
 
 
 def test_imagenet_weights_that_cannot_be_fetched(monkeypatch, tmp_path):
@@ -98,7 +98,7 @@ def test_imagenet_weights_that_cannot_be_fetched(monkeypatch, tmp_path):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there
     with pytest.raises(TrainingError, match="bring that file and name it as the weights"):
-        networks.build("mobilenet_v3_small", 64, weights="imagenet")
+        networks.build_network("mobilenet_v3_small", 64, weights="imagenet")
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,18 @@ import pytest
 
 from spinefrac.errors import Cancelled
 from spinefrac.training import networks, pretraining
-from spinefrac.training.keras_logits import logits
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.keras_logits import predict_logits
+from spinefrac.training.runner.workspace import RunWorkspace
 
 STEPS = 12
 
 
-def taught(plan: Plan, rows: np.ndarray, steps: int = STEPS) -> tuple[list[np.ndarray], list]:
+def taught(
+    plan: RunWorkspace, rows: np.ndarray, steps: int = STEPS
+) -> tuple[list[np.ndarray], list]:
     plan = replace(plan, settings=replace(plan.settings, line_steps=steps, epochs=99))
-    model = networks.build("compact", plan.settings.preprocessing.size, seed=3)
-    losses = pretraining.learn_lines(model, plan, rows, seed=3)
+    model = networks.build_network("compact", plan.settings.preprocessing.size, seed=3)
+    losses = pretraining.pretrain_on_lines(model, plan, rows, seed=3)
     return model.get_weights(), losses
 
 
@@ -37,7 +39,7 @@ def test_lines_darken_where_the_mask_says_and_nowhere_else():
 def test_a_cell_of_the_grid_is_set_where_it_holds_any_of_the_line(side, cells):
     mask = np.zeros((side, side), np.uint8)
     mask[0, 0] = mask[side - 1, side - 1] = mask[7, 20] = 1
-    grid = pretraining._on_grid(mask, (cells, cells))
+    grid = pretraining._downsample_mask(mask, (cells, cells))
     assert grid.shape == (cells, cells) and grid.sum() == 3
     assert grid[0, 0] == grid[-1, -1] == grid[3, 10] == 1
 
@@ -57,7 +59,7 @@ def test_only_the_pictures_of_training_rows_are_looked_at(plan):
 def test_the_network_learns_where_lines_are(plan):
     rows = np.arange(len(plan.labels))
     rng = np.random.default_rng(0)
-    masks = [pretraining._batch(plan, rows, step, rng, (16, 16))[1] for step in range(40)]
+    masks = [pretraining._make_batch(plan, rows, step, rng, (16, 16))[1] for step in range(40)]
     share = np.mean(masks)
     knowing_nothing = -share * np.log(share) - (1 - share) * np.log(1 - share)
     _, losses = taught(plan, rows, steps=160)
@@ -66,10 +68,10 @@ def test_the_network_learns_where_lines_are(plan):
 
 def test_the_logit_begins_as_the_evidence_of_lines(plan):
     settings = replace(plan.settings, line_steps=STEPS, epochs=99)
-    model = networks.build("compact", plan.settings.preprocessing.size, seed=3)
+    model = networks.build_network("compact", plan.settings.preprocessing.size, seed=3)
     before = model.get_layer("logit").get_weights()[0]
-    pretraining.learn_lines(model, replace(plan, settings=settings), np.arange(48), seed=3)
-    answers = logits(model, plan.inputs)
+    pretraining.pretrain_on_lines(model, replace(plan, settings=settings), np.arange(48), seed=3)
+    answers = predict_logits(model, plan.inputs)
     assert abs(answers.mean()) < 1e-3 and abs(answers.std() - 1) < 1e-3
     averages, maxima = np.split(model.get_layer("logit").get_weights()[0], 2)
     assert not averages.any() and maxima.any() and not np.array_equal(before[32:], maxima)
@@ -77,8 +79,8 @@ def test_the_logit_begins_as_the_evidence_of_lines(plan):
 
 def test_there_is_no_more_of_it_than_of_the_training(plan):
     plan = replace(plan, settings=replace(plan.settings, line_steps=700))
-    model = networks.build("compact", plan.settings.preprocessing.size)
-    losses = pretraining.learn_lines(model, plan, np.arange(24), seed=0)
+    model = networks.build_network("compact", plan.settings.preprocessing.size)
+    losses = pretraining.pretrain_on_lines(model, plan, np.arange(24), seed=0)
     assert len(losses) == plan.settings.epochs * 3 < plan.settings.line_steps
 
 
@@ -90,7 +92,7 @@ def test_cancel_is_felt_at_the_next_batch(plan):
         return len(asked) == 3
 
     plan = replace(plan, settings=replace(plan.settings, line_steps=STEPS))
-    model = networks.build("compact", plan.settings.preprocessing.size)
+    model = networks.build_network("compact", plan.settings.preprocessing.size)
     with pytest.raises(Cancelled):
-        pretraining.learn_lines(model, plan, np.arange(24), 0, cancelled)
+        pretraining.pretrain_on_lines(model, plan, np.arange(24), 0, cancelled)
     assert len(asked) == 3

@@ -7,8 +7,8 @@ import pytest
 
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.training import networks
-from spinefrac.training.keras_logits import logits
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.keras_logits import predict_logits
+from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.train_fold import train_fold
 
 
@@ -27,9 +27,11 @@ def test_a_fold_scores_what_it_held_out_and_leaves_its_weights(module_plan, trai
     module_plan.write_result(result)
     again = module_plan.read_result(0)
     assert again.history == result.history and np.array_equal(again.logits, result.logits)
-    portable = networks.build("compact", 32)
+    portable = networks.build_network("compact", 32)
     portable.load_weights(result.weights)
-    assert np.allclose(logits(portable, module_plan.inputs[result.rows]), result.logits, atol=1e-5)
+    assert np.allclose(
+        predict_logits(portable, module_plan.inputs[result.rows]), result.logits, atol=1e-5
+    )
 
 
 def test_the_labels_that_are_scored_decide_nothing(plan, trained):
@@ -67,7 +69,7 @@ def test_it_learns(plan):
 
 def test_a_plan_survives_its_folder(plan):
     plan.write()
-    again = Plan.read(plan.folder)
+    again = RunWorkspace.read(plan.folder)
     assert again.settings == plan.settings
     for name in ("inputs", "labels", "groups", "folds"):
         assert np.array_equal(getattr(again, name), getattr(plan, name))
@@ -81,14 +83,14 @@ def test_cancel_is_felt_at_the_next_batch(plan):
         return len(asked) == 2
 
     with pytest.raises(Cancelled):
-        train_fold(plan, 0, cancelled=cancelled)
+        train_fold(plan, 0, is_cancelled=cancelled)
     assert len(asked) == 2 and not plan.weights_path(0).exists()
 
 
 def test_a_loss_that_is_no_number_is_said(plan, monkeypatch):
     nothing = np.full(2, np.nan, np.float32)
     monkeypatch.setattr(
-        "spinefrac.training.train_fold._class_weights", lambda labels, wanted: nothing
+        "spinefrac.training.train_fold._compute_class_weights", lambda labels, wanted: nothing
     )
     with pytest.raises(TrainingError, match="lower the learning rate"):
         train_fold(plan, 0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spinefrac.evaluation import curves
-from spinefrac.evaluation.compare import Difference
+from spinefrac.evaluation.compare import MetricDifference
 from spinefrac.records import EpochRecord
 from spinefrac.viz import metrics as figures
 
@@ -45,28 +45,31 @@ def test_no_two_models_share_colour_or_dash() -> None:
 
 def test_roc_is_thinned_and_keeps_its_area(answers) -> None:
     labels, scores, _ = answers
-    curve = curves.roc(labels, scores)
-    figure = figures.roc({"a": curve}, point=(0.2, 0.8))
+    curve = curves.roc_curve(labels, scores)
+    figure = figures.plot_roc_curve({"a": curve}, operating_point=(0.2, 0.8))
     drawn = next(trace for trace in figure.data if trace.name == "a")
     assert len(drawn.x) < len(curve.thresholds) / 2
-    assert np.trapezoid(drawn.y, drawn.x) == pytest.approx(curve.area, abs=2e-3)
+    assert np.trapezoid(drawn.y, drawn.x) == pytest.approx(curve.auc, abs=2e-3)
     point = next(trace for trace in figure.data if trace.name == "threshold")
     assert (point.x[0], point.y[0]) == (0.2, 0.8)
 
 
 def test_calibration_shows_every_bin_with_its_interval(answers) -> None:
-    bins = curves.calibration(*answers, resamples=100)
-    trace = figures.calibration({"a": bins}).data[-1]
-    assert list(trace.x) == [entry.predicted for entry in bins]
+    bins = curves.calibration_curve(*answers, n_resamples=100)
+    trace = figures.plot_calibration_curve({"a": bins}).data[-1]
+    assert list(trace.x) == [entry.mean_predicted_probability for entry in bins]
     for entry, up, down in zip(bins, trace.error_y.array, trace.error_y.arrayminus, strict=True):
-        assert (entry.observed - down, entry.observed + up) == pytest.approx(entry.interval)
+        assert (
+            entry.fraction_of_positives - down,
+            entry.fraction_of_positives + up,
+        ) == pytest.approx(entry.interval)
 
 
 def test_decision_curve_stays_within_view(answers) -> None:
-    curve = curves.decision_curve(*answers, resamples=50)
-    figure = figures.decision({"a": curve})
+    curve = curves.decision_curve(*answers, n_resamples=50)
+    figure = figures.plot_decision_curve({"a": curve})
     low, high = figure.layout.yaxis.range
-    assert low < 0 < curve.model.max() < high
+    assert low < 0 < curve.net_benefit.max() < high
     assert {trace.name for trace in figure.data} == {
         "95 % interval",
         "act on all",
@@ -82,7 +85,7 @@ def test_training_is_mean_and_range_of_the_folds() -> None:
         for epoch, loss in ((1, start), (2, start / 2))
     ]
     history.append(EpochRecord(0, 3, float("nan"), 1.0, 0.6, 1e-3, 1.0))
-    loss, auc = figures.training(history)
+    loss, auc = figures.plot_training_history(history)
     trained = next(trace for trace in loss.data if trace.name == "trained on")
     assert list(trained.x) == [1, 2] and list(trained.y) == [2.0, 1.0]
     assert list(loss.data[0].y) == [3.0, 1.5, 0.5, 1.0]  # highest, then lowest backwards
@@ -90,12 +93,12 @@ def test_training_is_mean_and_range_of_the_folds() -> None:
 
 
 def test_forest_separates_what_may_be_chance() -> None:
-    figure = figures.forest(
+    figure = figures.plot_forest(
         {
-            "AUC": Difference(0.1, (0.05, 0.15), 0.01, 0.02),
-            "F1": Difference(0.02, (-0.05, 0.09), 0.5, 0.5),
-            "Brier": Difference(-0.1, (-0.2, -0.05), 0.01, 0.02),
-            "Precision": Difference(None, None, None, None),
+            "AUC": MetricDifference(0.1, (0.05, 0.15), 0.01, 0.02),
+            "F1": MetricDifference(0.02, (-0.05, 0.09), 0.5, 0.5),
+            "Brier": MetricDifference(-0.1, (-0.2, -0.05), 0.01, 0.02),
+            "Precision": MetricDifference(None, None, None, None),
         },
         "new",
         "old",
@@ -108,10 +111,14 @@ def test_forest_separates_what_may_be_chance() -> None:
 def test_csv_holds_the_numbers_of_a_figure(answers) -> None:
     labels, scores, _ = answers
     rows = list(
-        csv.reader(io.StringIO(figures.to_csv(figures.roc({"a": curves.roc(labels, scores)}))))
+        csv.reader(
+            io.StringIO(
+                figures.to_csv(figures.plot_roc_curve({"a": curves.roc_curve(labels, scores)}))
+            )
+        )
     )
     assert rows[0] == ["curve", "share of normal slices called a fracture", "sensitivity"]
     drawn = [row for row in rows if row[0] == "a"]
     assert drawn[0][1:] == ["0.0", "0.0"] and drawn[-1][1:] == ["1.0", "1.0"]
-    matrix = figures.disagreement(["a", "b"], np.array([[0.0, 0.25], [0.25, 0.0]]))
+    matrix = figures.plot_disagreement_matrix(["a", "b"], np.array([[0.0, 0.25], [0.25, 0.0]]))
     assert figures.to_csv(matrix) == ",a,b\na,0.0,0.25\nb,0.25,0.0\n"

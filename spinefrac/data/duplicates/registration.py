@@ -19,16 +19,16 @@ import numpy.typing as npt
 from spinefrac.records import GreyImage
 
 #: Side of a thumbnail, in pixels.
-SIDE = 64
+THUMBNAIL_SIDE = 64
 #: Rings, samples on each, and harmonics that are kept of them.
 RINGS, SAMPLES, HARMONICS = 26, 128, 48
 #: Steps of a full turn in which the angle is found: 0.7 degrees each.
-TURN_STEPS = 512
+ROTATION_STEPS = 512
 #: Standard deviations of the Gaussians whose difference is looked at, in pixels of a thumbnail.
-FINE, COARSE = 0.8, 3.0
+FINE_SIGMA, COARSE_SIGMA = 0.8, 3.0
 #: Standard deviation of the band-passed thumbnail, in grey levels, under which a picture is too
 #: empty to be told from another.
-LEAST_DETAIL = 0.5
+MIN_DETAIL = 0.5
 
 Spectra = npt.NDArray[np.complex64]
 FloatRows = npt.NDArray[np.float32]
@@ -42,41 +42,41 @@ class Alignment:
     ----------
     correlation : float32 array
         Of the band-passed pictures where they agree best, -1…1.
-    degrees : float32 array
+    rotation_degrees : float32 array
         By how much the second is turned against the first, -180…180.
-    mirrored : bool array
+    is_mirrored : bool array
         Whether it is mirrored as well.
-    as_they_lie : float32 array
+    unaligned_correlation : float32 array
         Correlation without turning or mirroring.
     """
 
     correlation: FloatRows
-    degrees: FloatRows
-    mirrored: npt.NDArray[np.bool_]
-    as_they_lie: FloatRows
+    rotation_degrees: FloatRows
+    is_mirrored: npt.NDArray[np.bool_]
+    unaligned_correlation: FloatRows
 
 
-def thumbnail(picture: GreyImage) -> GreyImage:
+def make_thumbnail(image: GreyImage) -> GreyImage:
     """Shrink a picture, shape (H, W), to what is compared: shape (SIDE, SIDE)."""
-    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.uint8)
 
 
-def _ring_maps() -> tuple[FloatRows, FloatRows]:
+def _ring_coordinates() -> tuple[FloatRows, FloatRows]:
     """Return where to sample a thumbnail: columns and rows, each (RINGS, SAMPLES)."""
-    radius = np.linspace(2, SIDE / 2 - 1.5, RINGS)[:, None]
+    radius = np.linspace(2, THUMBNAIL_SIDE / 2 - 1.5, RINGS)[:, None]
     angle = np.arange(SAMPLES) * (2 * np.pi / SAMPLES)
-    centre = (SIDE - 1) / 2
+    centre = (THUMBNAIL_SIDE - 1) / 2
     columns, rows = centre + radius * np.cos(angle), centre + radius * np.sin(angle)
     return columns.astype(np.float32), rows.astype(np.float32)
 
 
-_COLUMNS, _ROWS = _ring_maps()
+_COLUMNS, _ROWS = _ring_coordinates()
 #: A ring stands for an area that grows with its radius.
-_WEIGHTS = np.sqrt(np.linspace(2, SIDE / 2 - 1.5, RINGS)).astype(np.float32)[:, None]
+_WEIGHTS = np.sqrt(np.linspace(2, THUMBNAIL_SIDE / 2 - 1.5, RINGS)).astype(np.float32)[:, None]
 
 
-def spectra(thumbnails: GreyImage) -> Spectra:
+def ring_spectra(thumbnails: GreyImage) -> Spectra:
     """Return the Fourier series of each thumbnail's rings, of unit energy.
 
     Parameters
@@ -91,11 +91,13 @@ def spectra(thumbnails: GreyImage) -> Spectra:
     rings = np.zeros((len(thumbnails), RINGS, SAMPLES), dtype=np.float32)
     for row, picture in enumerate(thumbnails):
         grey = picture.astype(np.float32)
-        band = cv2.GaussianBlur(grey, (0, 0), FINE) - cv2.GaussianBlur(grey, (0, 0), COARSE)
-        if band.std() < LEAST_DETAIL:
+        band = cv2.GaussianBlur(grey, (0, 0), FINE_SIGMA) - cv2.GaussianBlur(
+            grey, (0, 0), COARSE_SIGMA
+        )
+        if band.std() < MIN_DETAIL:
             continue
         # Contrast is evened out, so that a sharpened or brightened copy looks like its slice.
-        contrast = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 1.5 * COARSE)) + 2.0
+        contrast = np.sqrt(cv2.GaussianBlur(band * band, (0, 0), 1.5 * COARSE_SIGMA)) + 2.0
         rings[row] = cv2.remap(band / contrast, _COLUMNS, _ROWS, cv2.INTER_LINEAR)
     rings *= _WEIGHTS
     series = np.fft.rfft(rings, axis=2)[:, :, :HARMONICS].astype(np.complex64)
@@ -104,36 +106,36 @@ def spectra(thumbnails: GreyImage) -> Spectra:
     return np.divide(series, energy, out=np.zeros_like(series), where=energy > 1e-3)
 
 
-def invariants(series: Spectra) -> FloatRows:
-    """Return what turning and mirroring leave alone of `spectra`, shape (N, D), not centred."""
-    magnitude = np.abs(series[:, :, 1:25])
-    pooled = magnitude.reshape(len(series), RINGS // 2, 2, 12, 2).sum(axis=(2, 4))
-    return np.sqrt(pooled).reshape(len(series), RINGS // 2 * 12)
+def rotation_invariants(spectra: Spectra) -> FloatRows:
+    """Return what turning and mirroring leave alone of `ring_spectra`, shape (N, D), not centred."""
+    magnitude = np.abs(spectra[:, :, 1:25])
+    pooled = magnitude.reshape(len(spectra), RINGS // 2, 2, 12, 2).sum(axis=(2, 4))
+    return np.sqrt(pooled).reshape(len(spectra), RINGS // 2 * 12)
 
 
-def align(first: Spectra, second: Spectra) -> Alignment:
+def align_pairs(first: Spectra, second: Spectra) -> Alignment:
     """Turn and mirror each of `second` so that it lies best on its partner in `first`.
 
     Parameters
     ----------
     first, second : complex64 arrays, shape (M, RINGS, HARMONICS)
-        From `spectra`.
+        From `ring_spectra`.
     """
     crossed = np.einsum("mrk,mrk->mk", first.conj(), second)
-    plain = _peaks(crossed)
-    mirror = _peaks(np.einsum("mrk,mrk->mk", first, second))
+    plain = _find_peaks(crossed)
+    mirror = _find_peaks(np.einsum("mrk,mrk->mk", first, second))
     mirrored = mirror[0] > plain[0]
     correlation = np.where(mirrored, mirror[0], plain[0]).astype(np.float32)
     step = np.where(mirrored, mirror[1], plain[1])
-    degrees = ((step * 360 / TURN_STEPS + 180) % 360 - 180).astype(np.float32)
+    degrees = ((step * 360 / ROTATION_STEPS + 180) % 360 - 180).astype(np.float32)
     as_they_lie = crossed.real.sum(axis=1).astype(np.float32)
     return Alignment(correlation, degrees, mirrored, as_they_lie)
 
 
-def _peaks(cross: npt.NDArray[np.complex64]) -> tuple[FloatRows, npt.NDArray[np.int64]]:
+def _find_peaks(cross: npt.NDArray[np.complex64]) -> tuple[FloatRows, npt.NDArray[np.int64]]:
     """Return the highest circular correlation of each row (M, HARMONICS), and at which step."""
     halved = cross.copy()
     halved[:, 1:] /= 2  # irfft counts every harmonic but the first twice
-    correlation = np.fft.irfft(halved, n=TURN_STEPS, axis=1) * TURN_STEPS
+    correlation = np.fft.irfft(halved, n=ROTATION_STEPS, axis=1) * ROTATION_STEPS
     step = correlation.argmax(axis=1)
     return np.take_along_axis(correlation, step[:, None], 1)[:, 0].astype(np.float32), step

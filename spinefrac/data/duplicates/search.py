@@ -21,31 +21,31 @@ import numpy.typing as npt
 
 from spinefrac.data.disjoint import DisjointSets
 from spinefrac.data.duplicates import registration
-from spinefrac.data.duplicates.registration import SIDE, thumbnail
+from spinefrac.data.duplicates.registration import THUMBNAIL_SIDE, make_thumbnail
 from spinefrac.records import GreyImage
 
-__all__ = ["SIDE", "Duplicates", "find", "merge", "thumbnail"]
+__all__ = ["THUMBNAIL_SIDE", "Duplicates", "find_duplicates", "make_thumbnail", "merge_groups"]
 
 #: Correlation from which two pictures are copies of one as they lie. (Neighbours in a
 #: thin-sliced series can pass it as well; they are of one patient.)
-SAME = 0.98
+MIN_CORRELATION = 0.98
 #: Correlation from which they are, once one of them is turned or mirrored. Measured on the
 #: turned and sharpened copies of a public set: 0.86 and more with the best partner of their own;
 #: slices of one series more than 20 apart 0.70 at most, of different patients 0.34, of different
 #: phantoms 0.72.
-COPY = 0.85
+MIN_ROTATED_CORRELATION = 0.85
 #: How much less a turned pair may have than the best turned pair of either picture: of the one
 #: whose best is less, and of the other.
-MARGINS = (0.05, 0.10)
+BEST_PAIR_MARGINS = (0.05, 0.10)
 #: Degrees from which a picture counts as turned, and by how much turning must raise the
 #: correlation: a symmetric slice resembles its own mirror image.
-TURNED, GAIN = 2.0, 0.05
+MIN_ROTATION_DEGREES, MIN_ROTATION_GAIN = 2.0, 0.05
 #: Neighbours, by what turning leaves alone, that each picture is laid on.
-NEIGHBOURS = 12
+N_NEIGHBORS = 12
 #: Similarity of neighbours, -1…1, under which they are not looked at. (Copies have 0.55 and more.)
-LEAST_ALIKE = 0.4
+MIN_SIMILARITY = 0.4
 #: Pictures that are compared all with all, so that memory and time a picture stay bounded.
-BUCKET = 1500
+BUCKET_SIZE = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +58,16 @@ class Duplicates:
         Sets of rows with equal pixels, each sorted, two rows at least.
     near : tuple of (int, int)
         Pairs of rows whose pictures are copies of one; of an exact set its first row only.
-    turned : tuple of (int, int)
+    rotated : tuple of (int, int)
         Those of `near` of which one is turned or mirrored against the other.
     """
 
     exact: tuple[tuple[int, ...], ...] = ()
     near: tuple[tuple[int, int], ...] = ()
-    turned: tuple[tuple[int, int], ...] = ()
+    rotated: tuple[tuple[int, int], ...] = ()
 
 
-def find(hashes: Sequence[str], thumbnails: GreyImage) -> Duplicates:
+def find_duplicates(hashes: Sequence[str], thumbnails: GreyImage) -> Duplicates:
     """Find exact and near duplicates. Empty pictures are no duplicates of each other.
 
     Parameters
@@ -86,13 +86,13 @@ def find(hashes: Sequence[str], thumbnails: GreyImage) -> Duplicates:
             rows_of.setdefault(pixel_hash, []).append(row)
     exact = tuple(tuple(rows) for rows in rows_of.values() if len(rows) > 1)
     firsts = np.array([rows[0] for rows in rows_of.values()], dtype=np.int64)
-    pairs, turned = _near(thumbnails, firsts)
+    pairs, turned = _find_near_duplicates(thumbnails, firsts)
     return Duplicates(
         exact, tuple(map(tuple, pairs.tolist())), tuple(map(tuple, pairs[turned].tolist()))
     )
 
 
-def merge(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ...]:
+def merge_groups(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ...]:
     """Merge groups that share a picture.
 
     Parameters
@@ -113,7 +113,7 @@ def merge(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ...]:
     """
     names = sorted(set(groups))
     size = Counter(groups)
-    turned = set(duplicates.turned)
+    turned = set(duplicates.rotated)
     near = [
         pair
         for pair in duplicates.near
@@ -137,40 +137,42 @@ def merge(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ...]:
 
 # --- near duplicates -----------------------------------------------------------------------
 
-Pairs = npt.NDArray[np.int64]
+RowPairs = npt.NDArray[np.int64]
 
 
-def _near(thumbnails: GreyImage, rows: Pairs) -> tuple[Pairs, npt.NDArray[np.bool_]]:
+def _find_near_duplicates(
+    thumbnails: GreyImage, rows: RowPairs
+) -> tuple[RowPairs, npt.NDArray[np.bool_]]:
     """Return the pairs of `rows` that are copies of one picture, shape (M, 2), and which of
     them are turned, shape (M,)."""
-    pairs, correlation, turned = _aligned(thumbnails, rows)
+    pairs, correlation, turned = _align_candidates(thumbnails, rows)
     best = np.zeros(len(thumbnails), dtype=np.float32)
     for column in (0, 1):
         np.maximum.at(best, pairs[turned, column], correlation[turned])
     bests = np.sort(best[pairs], axis=1)
-    near_best = (correlation[:, None] >= bests - MARGINS).all(axis=1)
-    kept = np.where(turned, near_best, correlation >= SAME)
+    near_best = (correlation[:, None] >= bests - BEST_PAIR_MARGINS).all(axis=1)
+    kept = np.where(turned, near_best, correlation >= MIN_CORRELATION)
     return pairs[kept], turned[kept]
 
 
-def _aligned(
-    thumbnails: GreyImage, rows: Pairs
-) -> tuple[Pairs, npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+def _align_candidates(
+    thumbnails: GreyImage, rows: RowPairs
+) -> tuple[RowPairs, npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Lay candidates on each other; return those that agree: pairs (M, 2), correlation (M,) and
     whether turned (M,), each pair once, sorted."""
     pairs = [np.empty((0, 2), dtype=np.int64)]
     correlations = [np.empty(0, dtype=np.float32)]
     turns = [np.empty(0, dtype=np.bool_)]
-    for bucket in _buckets(_invariants(thumbnails, rows)):
+    for bucket in _iterate_buckets(_compute_invariants(thumbnails, rows)):
         members = rows[bucket]
-        series = registration.spectra(thumbnails[members])
-        candidates = _neighbours(registration.invariants(series))
+        series = registration.ring_spectra(thumbnails[members])
+        candidates = _find_neighbors(registration.rotation_invariants(series))
         for start in range(0, len(candidates), 2048):
             part = candidates[start : start + 2048]
-            found = registration.align(series[part[:, 0]], series[part[:, 1]])
-            turned = found.mirrored | (np.abs(found.degrees) > TURNED)
-            turned &= found.correlation > found.as_they_lie + GAIN
-            kept = found.correlation >= np.where(turned, COPY, SAME)
+            found = registration.align_pairs(series[part[:, 0]], series[part[:, 1]])
+            turned = found.is_mirrored | (np.abs(found.rotation_degrees) > MIN_ROTATION_DEGREES)
+            turned &= found.correlation > found.unaligned_correlation + MIN_ROTATION_GAIN
+            kept = found.correlation >= np.where(turned, MIN_ROTATED_CORRELATION, MIN_CORRELATION)
             pairs.append(np.sort(members[part[kept]], axis=1))
             correlations.append(found.correlation[kept])
             turns.append(turned[kept])
@@ -179,33 +181,37 @@ def _aligned(
     return every[first], np.concatenate(correlations)[first], np.concatenate(turns)[first]
 
 
-def _invariants(thumbnails: GreyImage, rows: Pairs, chunk: int = 1024) -> npt.NDArray[np.float16]:
+def _compute_invariants(
+    thumbnails: GreyImage, rows: RowPairs, chunk: int = 1024
+) -> npt.NDArray[np.float16]:
     """Return what turning leaves alone of the thumbnails of `rows`, shape (N, D)."""
-    if len(rows) <= BUCKET:  # one bucket: nothing to sort into
+    if len(rows) <= BUCKET_SIZE:  # one bucket: nothing to sort into
         return np.zeros((len(rows), 1), dtype=np.float16)
     parts = [
-        registration.invariants(registration.spectra(thumbnails[rows[start : start + chunk]]))
+        registration.rotation_invariants(
+            registration.ring_spectra(thumbnails[rows[start : start + chunk]])
+        )
         for start in range(0, len(rows), chunk)
     ]
     return np.concatenate([part.astype(np.float16) for part in parts])
 
 
-def _buckets(invariants: npt.NDArray[np.float16]) -> Iterator[Pairs]:
-    """Yield overlapping sets of rows, `BUCKET` at most, so that like rows share one.
+def _iterate_buckets(invariants: npt.NDArray[np.float16]) -> Iterator[RowPairs]:
+    """Yield overlapping sets of rows, `BUCKET_SIZE` at most, so that like rows share one.
 
     Every row goes to the three nearest of some rows chosen as centres. A bucket that is too full
     is cut into overlapping pieces along the nearness to its centre.
     """
     n = len(invariants)
-    if n <= BUCKET:
+    if n <= BUCKET_SIZE:
         yield np.arange(n)
         return
-    centres = np.random.default_rng(0).choice(n, 4 * n // BUCKET, replace=False)
+    centres = np.random.default_rng(0).choice(n, 4 * n // BUCKET_SIZE, replace=False)
     mean = invariants[centres].mean(axis=0, dtype=np.float32)
-    middle = _unit(invariants[centres] - mean)
+    middle = _normalize_rows(invariants[centres] - mean)
     nearest, nearness = np.empty((3, n), np.int32), np.empty((3, n), np.float32)
     for start in range(0, n, 4096):
-        alike = _unit(invariants[start : start + 4096] - mean) @ middle.T
+        alike = _normalize_rows(invariants[start : start + 4096] - mean) @ middle.T
         at = np.arange(len(alike))
         for rank in range(3):
             best = alike.argmax(axis=1)
@@ -215,29 +221,31 @@ def _buckets(invariants: npt.NDArray[np.float16]) -> Iterator[Pairs]:
     for centre in range(len(centres)):
         ranks, members = np.nonzero(nearest == centre)
         ordered = members[np.argsort(-nearness[ranks, members], kind="stable")]
-        for start in range(0, max(1, len(ordered) - BUCKET // 4), BUCKET - BUCKET // 4):
-            yield ordered[start : start + BUCKET]
+        for start in range(
+            0, max(1, len(ordered) - BUCKET_SIZE // 4), BUCKET_SIZE - BUCKET_SIZE // 4
+        ):
+            yield ordered[start : start + BUCKET_SIZE]
 
 
-def _neighbours(invariants: npt.NDArray[np.float32]) -> Pairs:
-    """Return each row's nearest `NEIGHBOURS`, as pairs (M, 2) with the lower row first."""
+def _find_neighbors(invariants: npt.NDArray[np.float32]) -> RowPairs:
+    """Return each row's nearest `N_NEIGHBORS`, as pairs (M, 2) with the lower row first."""
     n = len(invariants)
     if n < 2:
         return np.empty((0, 2), dtype=np.int64)
-    vectors = _unit(invariants - invariants.mean(axis=0))
+    vectors = _normalize_rows(invariants - invariants.mean(axis=0))
     alike = vectors @ vectors.T
     # Of two pictures the mean is the middle: centring would make them opposites.
-    if n <= NEIGHBOURS:
+    if n <= N_NEIGHBORS:
         return np.stack(np.triu_indices(n, 1), axis=1)
     np.fill_diagonal(alike, -2)
-    nearest = np.argpartition(-alike, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
-    first = np.repeat(np.arange(n), NEIGHBOURS)
+    nearest = np.argpartition(-alike, N_NEIGHBORS - 1, axis=1)[:, :N_NEIGHBORS]
+    first = np.repeat(np.arange(n), N_NEIGHBORS)
     second = nearest.ravel()
-    close = alike[first, second] >= LEAST_ALIKE
+    close = alike[first, second] >= MIN_SIMILARITY
     return np.unique(np.sort(np.stack([first[close], second[close]], axis=1), axis=1), axis=0)
 
 
-def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _normalize_rows(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return rows of unit length, zeros where a row is zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, 1e-9), dtype=np.float32)

@@ -5,6 +5,6 @@ the source marks fractures, ``OUT/boxes.csv``. A file appears by a rename; until
 the folder is no data set, and the same call continues it.
 """
 
-from spinefrac.data.importers.run_import import KINDS, Imported, bring
+from spinefrac.data.importers.run_import import KINDS, ImportResult, import_dataset
 
-__all__ = ["KINDS", "Imported", "bring"]
+__all__ = ["KINDS", "ImportResult", "import_dataset"]

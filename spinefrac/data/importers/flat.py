@@ -9,17 +9,23 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from spinefrac.data.folder_layouts import class_label, read_table
-from spinefrac.data.importers.plan import Choice, LeftOut, Planned, Source, thinned
+from spinefrac.data.folder_layouts import parse_class_label, read_table
+from spinefrac.data.importers.plan import (
+    ImportPlan,
+    ImportSelection,
+    PlannedSlice,
+    SkippedSlices,
+    sample_evenly,
+)
 from spinefrac.errors import DatasetError
 
 #: What a column may be called.
-PATHS = ("path", "file", "filename", "file_name", "image", "image_path", "img")
-LABELS = ("label", "class", "fracture", "target", "diagnosis")
-PATIENTS = ("patient", "patient_id", "patientid", "subject", "subject_id", "study", "group")
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "img")
+LABEL_COLUMNS = ("label", "class", "fracture", "target", "diagnosis")
+PATIENT_COLUMNS = ("patient", "patient_id", "patientid", "subject", "subject_id", "study", "group")
 
 
-def source(folder: Path, table: Path, choice: Choice) -> Source:
+def plan_import(folder: Path, table: Path, selection: ImportSelection) -> ImportPlan:
     """Return the slices that a table names, by patient.
 
     Raises
@@ -29,15 +35,18 @@ def source(folder: Path, table: Path, choice: Choice) -> Source:
     """
     rows = read_table(table, ())
     names = rows[0][1].keys() if rows else ()
-    path_column, label_column = _column(table, names, PATHS), _column(table, names, LABELS)
-    patient_column = next((name for name in PATIENTS if name in names), None)
-    of_patient: dict[str, list[Planned]] = defaultdict(list)
+    path_column, label_column = (
+        _find_column(table, names, PATH_COLUMNS),
+        _find_column(table, names, LABEL_COLUMNS),
+    )
+    patient_column = next((name for name in PATIENT_COLUMNS if name in names), None)
+    of_patient: dict[str, list[PlannedSlice]] = defaultdict(list)
     seen: set[str] = set()
     for line, row in rows:
         where = f"{table.name} line {line}"
         path = row[path_column].replace("\\", "/")
         file = (folder / path).resolve()
-        label = class_label(row[label_column])
+        label = parse_class_label(row[label_column])
         if label is None:
             raise DatasetError(
                 f"{where}: unknown label {row[label_column]!r}, expected fracture or normal, "
@@ -55,41 +64,41 @@ def source(folder: Path, table: Path, choice: Choice) -> Source:
             raise DatasetError(f"{where}: {path} has no {patient_column}, expected one.")
         rows_of = of_patient[patient]
         rows_of.append(
-            Planned(
+            PlannedSlice(
                 str(PurePosixPath(path)), label, patient, len(rows_of), (),
                 partial(shutil.copyfile, file),
             )
         )  # fmt: skip
-    return Source(len(of_patient), _steps(of_patient, choice))
+    return ImportPlan(len(of_patient), _iterate_patients(of_patient, selection))
 
 
-def _steps(
-    of_patient: dict[str, list[Planned]], choice: Choice
-) -> Iterator[list[Planned | LeftOut]]:
-    for patient in _drawn(sorted(of_patient), choice):
-        rows = of_patient[patient]
+def _iterate_patients(
+    slices_by_patient: dict[str, list[PlannedSlice]], selection: ImportSelection
+) -> Iterator[list[PlannedSlice | SkippedSlices]]:
+    for patient in _sample_patients(sorted(slices_by_patient), selection):
+        rows = slices_by_patient[patient]
         taken = [
             entry
             for label in (0, 1)
-            for entry in thinned([r for r in rows if r.label == label], choice.per_study)
+            for entry in sample_evenly([r for r in rows if r.label == label], selection.per_study)
         ]
         spared = len(rows) - len(taken)
         yield [
             *sorted(taken, key=lambda entry: entry.target),
-            *([LeftOut(spared, "more than were asked for of a study")] if spared else []),
+            *([SkippedSlices(spared, "more than were asked for of a study")] if spared else []),
         ]
 
 
-def _drawn(patients: list[str], choice: Choice) -> list[str]:
+def _sample_patients(patients: list[str], selection: ImportSelection) -> list[str]:
     """Draw patients, the same for the same seed wherever the table lies."""
-    if choice.studies is None:
+    if selection.studies is None:
         return patients
-    key = f"{choice.seed} "
+    key = f"{selection.seed} "
     order = sorted(patients, key=lambda name: hashlib.sha256((key + name).encode()).digest())
-    return sorted(order[: choice.studies])
+    return sorted(order[: selection.studies])
 
 
-def _column(table: Path, names: object, accepted: tuple[str, ...]) -> str:
+def _find_column(table: Path, names: object, accepted: tuple[str, ...]) -> str:
     found = [name for name in accepted if name in names]  # type: ignore[operator]
     if not found:
         raise DatasetError(

@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ImportSelection:
     """How much of a source to take.
 
     Attributes
@@ -36,7 +36,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedSlice:
     """A slice to write.
 
     Attributes
@@ -63,7 +63,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedSlices:
     """Some slices or files that are not taken, and why: a phrase after their number."""
 
     count: int
@@ -71,17 +71,17 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImportPlan:
     """A source: how many studies it has, and what each holds, in a fixed order."""
 
-    studies: int
-    steps: Iterable[Sequence[Planned | LeftOut]]
+    study_count: int
+    entries_by_study: Iterable[Sequence[PlannedSlice | SkippedSlices]]
 
 
-def thinned(rows: Sequence[_T], most: int | None) -> Iterator[_T]:
+def sample_evenly(rows: Sequence[_T], max_rows: int | None) -> Iterator[_T]:
     """Yield at most so many rows, evenly spaced; all for None."""
-    if most is None or len(rows) <= most:
+    if max_rows is None or len(rows) <= max_rows:
         yield from rows
         return
-    for n in range(most):
-        yield rows[(2 * n + 1) * len(rows) // (2 * most)]
+    for n in range(max_rows):
+        yield rows[(2 * n + 1) * len(rows) // (2 * max_rows)]

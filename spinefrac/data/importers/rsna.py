@@ -13,15 +13,22 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from spinefrac.data.folder_layouts import OUTSIDE_BOXES, rsna_label, rsna_tables
-from spinefrac.data.importers.plan import Box, Choice, LeftOut, Planned, Source, thinned
+from spinefrac.data.folder_layouts import OUTSIDE_BOXES_REASON, label_rsna_slice, read_rsna_tables
+from spinefrac.data.importers.plan import (
+    Box,
+    ImportPlan,
+    ImportSelection,
+    PlannedSlice,
+    SkippedSlices,
+    sample_evenly,
+)
 from spinefrac.errors import DatasetError
 
 Boxes = dict[tuple[str, int], list[Box]]
 
 
-def source(folder: Path, choice: Choice) -> Source:
-    """Return the studies of a download, fewer where `choice` says so.
+def plan_import(folder: Path, selection: ImportSelection) -> ImportPlan:
+    """Return the studies of a download, fewer where `selection` says so.
 
     Raises
     ------
@@ -34,48 +41,56 @@ def source(folder: Path, choice: Choice) -> Source:
             f"Expected train_images beside train.csv in {folder.name}, found none: give the "
             "folder of the RSNA 2022 download."
         )
-    fractured, rows = rsna_tables(folder)
+    fractured, rows = read_rsna_tables(folder)
     boxes: Boxes = defaultdict(list)
     for row in rows:
         boxes[row.study, row.slice].append((row.x, row.y, row.width, row.height))
     here = sorted(path.name for path in images.iterdir() if path.is_dir())
     known = [study for study in here if study in fractured]
-    taken = _drawn(known, fractured, choice)
-    return Source(len(taken), _steps(images, taken, fractured, boxes, choice))
+    taken = _sample_studies(known, fractured, selection)
+    return ImportPlan(len(taken), _iterate_studies(images, taken, fractured, boxes, selection))
 
 
-def _drawn(known: list[str], fractured: dict[str, bool], choice: Choice) -> list[str]:
+def _sample_studies(
+    known: list[str], fractured: dict[str, bool], selection: ImportSelection
+) -> list[str]:
     """Draw studies, half of them fractured as far as there are."""
-    if choice.studies is None or choice.studies >= len(known):
+    if selection.studies is None or selection.studies >= len(known):
         return known
-    generator = random.Random(choice.seed)
+    generator = random.Random(selection.seed)
     broken = [study for study in known if fractured[study]]
     whole = [study for study in known if not fractured[study]]
-    half = max(choice.studies // 2, choice.studies - len(whole))
+    half = max(selection.studies // 2, selection.studies - len(whole))
     some = min(half, len(broken))
-    return sorted(generator.sample(broken, some) + generator.sample(whole, choice.studies - some))
+    return sorted(
+        generator.sample(broken, some) + generator.sample(whole, selection.studies - some)
+    )
 
 
-def _steps(
-    images: Path, studies: list[str], fractured: dict[str, bool], boxes: Boxes, choice: Choice
-) -> Iterator[list[Planned | LeftOut]]:
+def _iterate_studies(
+    images: Path,
+    studies: list[str],
+    fractured: dict[str, bool],
+    boxes: Boxes,
+    selection: ImportSelection,
+) -> Iterator[list[PlannedSlice | SkippedSlices]]:
     """Yield what each study holds; its folder is read only then."""
     for study in studies:
         left: Counter[str] = Counter()
-        by_label: dict[int, list[Planned]] = {0: [], 1: []}
+        by_label: dict[int, list[PlannedSlice]] = {0: [], 1: []}
         files = sorted((images / study).iterdir(), key=lambda p: (len(p.stem), p.stem))
         for file in files:
             if not file.is_file() or file.name.startswith("."):
                 continue
-            label = rsna_label(fractured[study], study, file.stem, boxes)
-            if label == OUTSIDE_BOXES and choice.outside:
+            label = label_rsna_slice(fractured[study], study, file.stem, boxes)
+            if label == OUTSIDE_BOXES_REASON and selection.outside:
                 label = 0
             if isinstance(label, str):
                 left[label] += 1
                 continue
             number = int(file.stem)
             by_label[label].append(
-                Planned(
+                PlannedSlice(
                     f"{study}/{file.name}",
                     label,
                     study,
@@ -84,11 +99,15 @@ def _steps(
                     partial(shutil.copyfile, file),
                 )
             )
-        taken = [entry for rows in by_label.values() for entry in thinned(rows, choice.per_study)]
+        taken = [
+            entry
+            for rows in by_label.values()
+            for entry in sample_evenly(rows, selection.per_study)
+        ]
         spared = sum(map(len, by_label.values())) - len(taken)
         if spared:
             left["more than were asked for of a study"] += spared
         yield [
             *sorted(taken, key=lambda entry: entry.position),
-            *(LeftOut(count, reason) for reason, count in sorted(left.items())),
+            *(SkippedSlices(count, reason) for reason, count in sorted(left.items())),
         ]

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spinefrac.data.boxes import BOXES_FILE, COLUMNS
+from spinefrac.data.boxes import BOX_COLUMNS, BOXES_FILE
 from spinefrac.data.importers import flat, rsna, volumes
-from spinefrac.data.importers.plan import Choice, LeftOut, Planned, Source
+from spinefrac.data.importers.plan import ImportPlan, ImportSelection, PlannedSlice, SkippedSlices
 from spinefrac.errors import DatasetError
 from spinefrac.records import CLASS_NAMES
 
@@ -22,11 +22,11 @@ KINDS = ("rsna", "nifti", "flat")
 #: Says in OUT what is being imported there, with what choice.
 STATE_FILE = "import.json"
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """What was brought: slices by class, groups, boxes, and what was left out and why."""
 
     kind: str
@@ -43,16 +43,16 @@ class Imported:
         return asdict(self)
 
 
-def bring(
+def import_dataset(
     kind: str,
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
     labels: str | os.PathLike[str] | None = None,
     axis: int = 2,
-    choice: Choice | None = None,
-    progress: Progress | None = None,
-) -> Imported:
+    selection: ImportSelection | None = None,
+    progress: ProgressCallback | None = None,
+) -> ImportResult:
     """Bring a public layout into a folder of labelled slices.
 
     Parameters
@@ -65,7 +65,7 @@ def bring(
         The table; ``labels.csv`` in `source` by default. Not for ``rsna``.
     axis : int
         Of NIfTI: 0 sagittal, 1 coronal, 2 axial.
-    choice : Choice, optional
+    selection : Choice, optional
         How much of it to take.
     progress : callable, optional
         Called with the number of studies done and of all.
@@ -79,7 +79,11 @@ def bring(
     DatasetError
         If the source is not of that kind, or `out` holds anything else.
     """
-    folder, target, wanted = Path(source).expanduser(), Path(out).expanduser(), choice or Choice()
+    folder, target, wanted = (
+        Path(source).expanduser(),
+        Path(out).expanduser(),
+        selection or ImportSelection(),
+    )
     if not folder.is_dir():
         raise DatasetError(f"Expected a folder to import from, but {source} is none.")
     if target.resolve() == folder.resolve() or target.resolve().is_relative_to(folder.resolve()):
@@ -89,25 +93,27 @@ def bring(
         raise DatasetError(
             f"Expected a table of labels at {table.name}, found none: give it with --labels."
         )
-    plan = _plan(kind, folder, table, wanted, axis)
+    plan = _make_plan(kind, folder, table, wanted, axis)
     stamp = {"kind": kind, "axis": axis, "source": folder.resolve().name, **asdict(wanted)}
-    _claim(target, stamp)
-    result = _write_all(plan, target, kind, progress)
+    _claim_folder(target, stamp)
+    result = _write_dataset(plan, target, kind, progress)
     _replace(target / STATE_FILE, json.dumps({**stamp, "complete": True}, indent=1))
     return result
 
 
-def _plan(kind: str, folder: Path, table: Path, choice: Choice, axis: int) -> Source:
+def _make_plan(
+    kind: str, folder: Path, table: Path, selection: ImportSelection, axis: int
+) -> ImportPlan:
     if kind == "rsna":
-        return rsna.source(folder, choice)
+        return rsna.plan_import(folder, selection)
     if kind == "nifti":
-        return volumes.source(folder, table, choice, axis)
+        return volumes.plan_import(folder, table, selection, axis)
     if kind == "flat":
-        return flat.source(folder, table, choice)
+        return flat.plan_import(folder, table, selection)
     raise DatasetError(f"Expected to import {', '.join(KINDS)}, got {kind!r}.")
 
 
-def _claim(out: Path, stamp: dict[str, Any]) -> None:
+def _claim_folder(out: Path, stamp: dict[str, Any]) -> None:
     """Make the folder this import's, or refuse."""
     if out.exists() and not out.is_dir():
         raise DatasetError(f"Expected a folder at {out}, found a file: choose another place.")
@@ -126,7 +132,9 @@ def _claim(out: Path, stamp: dict[str, Any]) -> None:
     _replace(out / STATE_FILE, json.dumps({**stamp, "complete": False}, indent=1))
 
 
-def _write_all(plan: Source, out: Path, kind: str, progress: Progress | None) -> Imported:
+def _write_dataset(
+    plan: ImportPlan, out: Path, kind: str, progress: ProgressCallback | None
+) -> ImportResult:
     """Write every slice that is missing, then the tables."""
     counts: Counter[int] = Counter()
     left: Counter[str] = Counter()
@@ -139,13 +147,13 @@ def _write_all(plan: Source, out: Path, kind: str, progress: Progress | None) ->
     ):
         label_rows, box_rows = csv.writer(label_stream), csv.writer(box_stream)
         label_rows.writerow(("path", "label", "patient", "position"))
-        box_rows.writerow(COLUMNS)
-        for done, step in enumerate(plan.steps, start=1):
+        box_rows.writerow(BOX_COLUMNS)
+        for done, step in enumerate(plan.entries_by_study, start=1):
             for entry in step:
-                if isinstance(entry, LeftOut):
+                if isinstance(entry, SkippedSlices):
                     left[entry.reason] += entry.count
                     continue
-                written += _write(entry, out / "slices" / entry.target)
+                written += _write_slice(entry, out / "slices" / entry.target)
                 path = f"slices/{entry.target}"
                 name = CLASS_NAMES[entry.label]
                 label_rows.writerow((path, name, entry.patient, entry.position))
@@ -154,7 +162,7 @@ def _write_all(plan: Source, out: Path, kind: str, progress: Progress | None) ->
                 groups.add(entry.patient)
                 marked += len(entry.boxes)
             if progress:
-                progress(done, plan.studies)
+                progress(done, plan.study_count)
     if not counts:
         raise DatasetError(
             "No slice has a label: " + "; ".join(f"{n} slices {r}" for r, n in left.items())
@@ -164,7 +172,7 @@ def _write_all(plan: Source, out: Path, kind: str, progress: Progress | None) ->
     else:
         boxes.unlink()
     labels.replace(out / "labels.csv")
-    return Imported(
+    return ImportResult(
         kind=kind,
         folder=str(out),
         slices=counts.total(),
@@ -177,7 +185,7 @@ def _write_all(plan: Source, out: Path, kind: str, progress: Progress | None) ->
     )
 
 
-def _write(entry: Planned, target: Path) -> bool:
+def _write_slice(entry: PlannedSlice, target: Path) -> bool:
     """Write a slice by rename; whether it had not been there."""
     if target.is_file():
         return False

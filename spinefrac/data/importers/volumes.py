@@ -29,26 +29,35 @@ from pathlib import Path
 import numpy as np
 
 from spinefrac import imaging
-from spinefrac.data.folder_layouts import class_label, read_table
-from spinefrac.data.importers.plan import Box, Choice, LeftOut, Planned, Source, thinned
+from spinefrac.data.folder_layouts import parse_class_label, read_table
+from spinefrac.data.importers.plan import (
+    Box,
+    ImportPlan,
+    ImportSelection,
+    PlannedSlice,
+    SkippedSlices,
+    sample_evenly,
+)
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import CtSlice
 
 #: Share of a vertebra's largest section from which a slice shows it.
-SHOWN = 0.5
+MIN_SECTION_SHARE = 0.5
 
-_NUMBERS = (
+_VERTEBRA_NUMBERS = (
     {f"c{n}": n for n in range(1, 8)}
     | {f"t{n}": n + 7 for n in range(1, 13)}
     | {f"l{n}": n + 19 for n in range(1, 7)}
     | {"t13": 28}
 )
-_ABOUT_HALF = "that cut a graded vertebra at less than half of its largest section, or none"
-_UNGRADED = "that cut a vertebra without a grade"
+_PARTIAL_SECTION_REASON = (
+    "that cut a graded vertebra at less than half of its largest section, or none"
+)
+_UNGRADED_REASON = "that cut a vertebra without a grade"
 
 
 @dataclass
-class _Volume:
+class _VolumeLabels:
     """What the table says of one volume: labels of slices, or grades of vertebrae."""
 
     patient: str
@@ -57,11 +66,11 @@ class _Volume:
     mask: Path | None = None
 
     @property
-    def broken(self) -> bool:
+    def is_fractured(self) -> bool:
         return any(self.labels.values()) or any(self.grades.values())
 
 
-def source(folder: Path, table: Path, choice: Choice, axis: int) -> Source:
+def plan_import(folder: Path, table: Path, selection: ImportSelection, axis: int) -> ImportPlan:
     """Return the volumes that a table names.
 
     Raises
@@ -72,57 +81,63 @@ def source(folder: Path, table: Path, choice: Choice, axis: int) -> Source:
     rows = read_table(table, ())
     names = set(rows[0][1]) if rows else set()
     if {"file", "label"} <= names and ("slice" in names or {"first", "last"} <= names):
-        volumes = _by_slice(folder, table, rows)
+        volumes = _read_slice_table(folder, table, rows)
     elif {"subject", "vertebra", "grade"} <= names:
-        volumes = _by_vertebra(folder, table, rows)
+        volumes = _read_vertebra_table(folder, table, rows)
     else:
         raise DatasetError(
             f"{table.name}: expected the columns file,first,last,label or file,slice,label or "
             f"subject,vertebra,grade, found {','.join(sorted(names)) or 'no row'}."
         )
-    taken = _drawn(volumes, choice)
-    return Source(len(taken), _steps(taken, volumes, choice, axis))
+    taken = _sample_volumes(volumes, selection)
+    return ImportPlan(len(taken), _iterate_volumes(taken, volumes, selection, axis))
 
 
-def _by_slice(
+def _read_slice_table(
     folder: Path, table: Path, rows: list[tuple[int, dict[str, str]]]
-) -> dict[Path, _Volume]:
-    volumes: dict[Path, _Volume] = {}
+) -> dict[Path, _VolumeLabels]:
+    volumes: dict[Path, _VolumeLabels] = {}
     for line, row in rows:
         where = f"{table.name} line {line}"
         file = (folder / row["file"].replace("\\", "/")).resolve()
         if not file.is_relative_to(folder.resolve()) or not file.is_file():
             raise DatasetError(f"{where}: there is no volume {row['file']} in the folder.")
-        label = class_label(row["label"])
+        label = parse_class_label(row["label"])
         if label is None:
             raise DatasetError(
                 f"{where}: unknown label {row['label']!r}, expected fracture, normal."
             )
-        first = _whole(row.get("first") or row.get("slice", ""), where)
-        last = _whole(row.get("last") or str(first), where)
-        volume = volumes.setdefault(file, _Volume(row.get("patient") or _stem(file)))
+        first = _parse_whole_number(row.get("first") or row.get("slice", ""), where)
+        last = _parse_whole_number(row.get("last") or str(first), where)
+        volume = volumes.setdefault(file, _VolumeLabels(row.get("patient") or _stem(file)))
         for position in range(first, last + 1):
             if volume.labels.setdefault(position, label) != label:
                 raise DatasetError(f"{where}: slice {position} has both labels, keep one.")
     return volumes
 
 
-def _by_vertebra(
+def _read_vertebra_table(
     folder: Path, table: Path, rows: list[tuple[int, dict[str, str]]]
-) -> dict[Path, _Volume]:
+) -> dict[Path, _VolumeLabels]:
     grades: dict[str, dict[int, int]] = defaultdict(dict)
     for line, row in rows:
         where = f"{table.name} line {line}"
         name = row["vertebra"].casefold()
-        number = _NUMBERS[name] if name in _NUMBERS else _whole(name, where)
-        grades[row["subject"].removeprefix("sub-")][number] = _whole(row["grade"], where)
+        number = (
+            _VERTEBRA_NUMBERS[name]
+            if name in _VERTEBRA_NUMBERS
+            else _parse_whole_number(name, where)
+        )
+        grades[row["subject"].removeprefix("sub-")][number] = _parse_whole_number(
+            row["grade"], where
+        )
     masks = {_stem(path): path for path in sorted(folder.rglob("*_seg-vert_msk.nii*"))}
-    volumes: dict[Path, _Volume] = {}
+    volumes: dict[Path, _VolumeLabels] = {}
     for file in sorted(folder.rglob("*_ct.nii*")):
         subject = file.name.split("_", 1)[0].removeprefix("sub-")
         mask = masks.get(_stem(file).removesuffix("_ct") + "_seg-vert_msk")
         if subject in grades and mask is not None:
-            volumes[file] = _Volume(f"sub-{subject}", grades=grades[subject], mask=mask)
+            volumes[file] = _VolumeLabels(f"sub-{subject}", grades=grades[subject], mask=mask)
     if not volumes:
         raise DatasetError(
             f"{table.name} names {len(grades)} subjects, and none of them has a volume "
@@ -131,103 +146,110 @@ def _by_vertebra(
     return volumes
 
 
-def _drawn(volumes: dict[Path, _Volume], choice: Choice) -> list[Path]:
+def _sample_volumes(volumes: dict[Path, _VolumeLabels], selection: ImportSelection) -> list[Path]:
     """Draw volumes, half of them with a fracture as far as there are."""
     everything = sorted(volumes)
-    if choice.studies is None or choice.studies >= len(everything):
+    if selection.studies is None or selection.studies >= len(everything):
         return everything
-    generator = random.Random(choice.seed)
-    broken = [path for path in everything if volumes[path].broken]
-    whole = [path for path in everything if not volumes[path].broken]
-    some = min(max(choice.studies // 2, choice.studies - len(whole)), len(broken))
-    return sorted(generator.sample(broken, some) + generator.sample(whole, choice.studies - some))
+    generator = random.Random(selection.seed)
+    broken = [path for path in everything if volumes[path].is_fractured]
+    whole = [path for path in everything if not volumes[path].is_fractured]
+    some = min(max(selection.studies // 2, selection.studies - len(whole)), len(broken))
+    return sorted(
+        generator.sample(broken, some) + generator.sample(whole, selection.studies - some)
+    )
 
 
-def _steps(
-    taken: list[Path], volumes: dict[Path, _Volume], choice: Choice, axis: int
-) -> Iterator[list[Planned | LeftOut]]:
+def _iterate_volumes(
+    taken: list[Path], volumes: dict[Path, _VolumeLabels], selection: ImportSelection, axis: int
+) -> Iterator[list[PlannedSlice | SkippedSlices]]:
     """Yield what each volume holds; it is inflated, to a file of its own, only then."""
     for path in taken:
         volume = volumes[path]
         with ExitStack() as stack:
             try:
-                yield _step(path, volume, choice, axis, stack)
+                yield _plan_volume(path, volume, selection, axis, stack)
             except ImageError as error:
-                yield [LeftOut(1, f"volumes that cannot be read ({error})")]
+                yield [SkippedSlices(1, f"volumes that cannot be read ({error})")]
 
 
-def _step(
-    path: Path, volume: _Volume, choice: Choice, axis: int, stack: ExitStack
-) -> list[Planned | LeftOut]:
-    flat = _inflated(path, stack)
+def _plan_volume(
+    path: Path, volume: _VolumeLabels, selection: ImportSelection, axis: int, stack: ExitStack
+) -> list[PlannedSlice | SkippedSlices]:
+    flat = _decompress(path, stack)
     left: Counter[str] = Counter()
     found: dict[int, tuple[int, tuple[Box, ...]]] = {}
     if volume.mask is None:
-        count = imaging.read(flat, axis=axis).count
+        count = imaging.read(flat, axis=axis).slice_count
         for position, label in volume.labels.items():
             if position < count:
                 found[position] = (label, ())
             else:
                 left["beyond the end of their volume"] += 1
     else:
-        mask = _inflated(volume.mask, stack)
+        mask = _decompress(volume.mask, stack)
         volume_ct, mask_ct = imaging.read(flat, axis=axis), imaging.read(mask, axis=axis)
-        if (volume_ct.count, volume_ct.pixels.shape) != (mask_ct.count, mask_ct.pixels.shape):
+        if (volume_ct.slice_count, volume_ct.pixels.shape) != (
+            mask_ct.slice_count,
+            mask_ct.pixels.shape,
+        ):
             raise ImageError("expected a mask of the volume's own shape, got another; export it")
-        for position, verdict in enumerate(_cut(mask, volume.grades, axis)):
+        for position, verdict in enumerate(_label_slices(mask, volume.grades, axis)):
             if isinstance(verdict, str):
                 left[verdict] += 1
             else:
                 found[position] = verdict
-    planned: list[Planned | LeftOut] = []
+    planned: list[PlannedSlice | SkippedSlices] = []
     for label in (0, 1):
         own = [position for position in sorted(found) if found[position][0] == label]
-        chosen = list(thinned(own, choice.per_study))
+        chosen = list(sample_evenly(own, selection.per_study))
         planned += [
-            Planned(
+            PlannedSlice(
                 f"{_stem(path)}/{_stem(path)}_{position:04d}.nii.gz",
                 label,
                 volume.patient,
                 position,
                 found[position][1],
-                partial(_write, flat, position, axis),
+                partial(_write_slice, flat, position, axis),
             )
             for position in chosen
         ]
         left["more than were asked for of a study"] += len(own) - len(chosen)
-    return planned + [LeftOut(n, reason) for reason, n in sorted(left.items()) if n]
+    return planned + [SkippedSlices(n, reason) for reason, n in sorted(left.items()) if n]
 
 
-def _cut(mask: Path, grades: dict[int, int], axis: int) -> list[tuple[int, tuple[Box, ...]] | str]:
+def _label_slices(
+    mask: Path, grades: dict[int, int], axis: int
+) -> list[tuple[int, tuple[Box, ...]] | str]:
     """Return of each slice its label and boxes, or why it has none."""
     areas: list[dict[int, int]] = []
     boxes: list[dict[int, Box]] = []
-    count = imaging.read(mask, axis=axis).count
+    count = imaging.read(mask, axis=axis).slice_count
     for position in range(count):
-        labels = np.rint(imaging.read(mask, position=position, axis=axis).pixels).astype(int)
-        here = [n for n in np.unique(labels).tolist() if n in _NUMBERS.values()]
+        labels = np.rint(imaging.read(mask, slice_index=position, axis=axis).pixels).astype(int)
+        here = [n for n in np.unique(labels).tolist() if n in _VERTEBRA_NUMBERS.values()]
         areas.append({n: int((labels == n).sum()) for n in here})
-        boxes.append({n: _box(labels == n) for n in here if grades.get(n, 0) > 0})
+        boxes.append({n: _bounding_box(labels == n) for n in here if grades.get(n, 0) > 0})
     largest: dict[int, int] = {}
     for area in areas:
         for number, size in area.items():
             largest[number] = max(size, largest.get(number, 0))
     verdicts: list[tuple[int, tuple[Box, ...]] | str] = []
     for area, box in zip(areas, boxes, strict=True):
-        shown = [n for n, size in area.items() if size >= SHOWN * largest[n]]
+        shown = [n for n, size in area.items() if size >= MIN_SECTION_SHARE * largest[n]]
         broken = [n for n in shown if grades.get(n, 0) > 0]
         if broken:
             verdicts.append((1, tuple(box[n] for n in sorted(broken))))
         elif any(n not in grades for n in area):
-            verdicts.append(_UNGRADED)
+            verdicts.append(_UNGRADED_REASON)
         elif any(grades[n] > 0 for n in area) or not shown:
-            verdicts.append(_ABOUT_HALF)
+            verdicts.append(_PARTIAL_SECTION_REASON)
         else:
             verdicts.append((0, ()))
     return verdicts
 
 
-def _box(inside: np.ndarray) -> Box:
+def _bounding_box(inside: np.ndarray) -> Box:
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     return (
         float(columns[0]),
@@ -237,7 +259,7 @@ def _box(inside: np.ndarray) -> Box:
     )
 
 
-def _inflated(path: Path, stack: ExitStack) -> Path:
+def _decompress(path: Path, stack: ExitStack) -> Path:
     """Return a volume as a plain file, so that a slice is a seek and memory stays at one plane."""
     if path.suffix != ".gz":
         return path
@@ -251,11 +273,11 @@ def _inflated(path: Path, stack: ExitStack) -> Path:
     return folder / path.stem
 
 
-def _write(volume: Path, position: int, axis: int, target: Path) -> None:
+def _write_slice(volume: Path, slice_index: int, axis: int, target: Path) -> None:
     """Write one slice as a NIfTI file that is read as the same picture."""
     import nibabel
 
-    ct: CtSlice = imaging.read(volume, position=position, axis=axis)
+    ct: CtSlice = imaging.read(volume, slice_index=slice_index, axis=axis)
     whole = np.array_equal(ct.pixels, np.round(ct.pixels)) and np.abs(ct.pixels).max() < 2**15
     pixels = ct.pixels.astype(np.int16 if whole else np.float32)
     rows, columns = ct.spacing_mm or (1.0, 1.0)
@@ -268,7 +290,7 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".nii")
 
 
-def _whole(text: str, where: str) -> int:
+def _parse_whole_number(text: str, where: str) -> int:
     try:
         value = int(float(text))
     except (ValueError, OverflowError):

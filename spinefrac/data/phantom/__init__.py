@@ -6,6 +6,6 @@ joins them into one slice; `write` and `dicom` make files of a whole phantom.
 """
 
 from spinefrac.data.phantom.rendering import PhantomSlice, render
-from spinefrac.data.phantom.write import PhantomSummary, write
+from spinefrac.data.phantom.write import PhantomSummary, write_phantom
 
-__all__ = ["PhantomSlice", "PhantomSummary", "render", "write"]
+__all__ = ["PhantomSlice", "PhantomSummary", "render", "write_phantom"]

@@ -14,7 +14,7 @@ _NAMESPACE = uuid.UUID("5f1f0a52-6d2c-5c4e-9a58-0c3f5b6d7e21")
 _DATE, _TIME = "20000101", "120000"
 
 
-def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_: int) -> bytes:
+def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_index: int) -> bytes:
     """Return a slice as the bytes of a DICOM file.
 
     Explicit VR little endian, 12 bits of 16, rescaled by -1024. All identifiers follow from
@@ -25,7 +25,7 @@ def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_: int) -> 
     image : PhantomSlice
     series : Series
         The phantom that it belongs to.
-    patient, slice_ : int
+    patient, slice_index : int
         Its place there.
 
     Returns
@@ -38,7 +38,7 @@ def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_: int) -> 
     size = image.hu.shape[0]
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = UID(_uid(series, patient, "image", slice_))
+    meta.MediaStorageSOPInstanceUID = UID(_uid(series, patient, "image", slice_index))
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
 
     ds = Dataset()
@@ -70,7 +70,7 @@ def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_: int) -> 
     ds.ManufacturerModelName = f"generator {GENERATOR_VERSION}"
     ds.SoftwareVersions = f"{GENERATOR_VERSION}"
     # General Image, Image Plane
-    ds.InstanceNumber = slice_ + 1
+    ds.InstanceNumber = slice_index + 1
     ds.AcquisitionNumber = 1
     ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     ds.DerivationDescription = "Synthetic image"
@@ -81,10 +81,10 @@ def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_: int) -> 
     ds.ImagePositionPatient = [
         f"{corner:.4f}",
         f"{corner:.4f}",
-        f"{-slice_ * image.thickness_mm:.4f}",
+        f"{-slice_index * image.thickness_mm:.4f}",
     ]
     ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    ds.SliceLocation = f"{-slice_ * image.thickness_mm:.4f}"
+    ds.SliceLocation = f"{-slice_index * image.thickness_mm:.4f}"
     # CT Image
     ds.KVP = "120"
     ds.RescaleIntercept = "-1024"

@@ -7,25 +7,25 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from spinefrac.data.phantom.anatomy import Bone, Site
-from spinefrac.data.phantom.canvas import Canvas, Field, Mask, Points, blob
+from spinefrac.data.phantom.anatomy import Bone, FractureSite
+from spinefrac.data.phantom.canvas import Canvas, Field, Mask, Points, irregular_ellipse
 from spinefrac.data.phantom.plan import Difficulty
 
-_BEYOND = 2.0  # mm that a line runs on outside the cortex that it breaks
-_STEP_OFF = 4.0  # mm from a line within which displaced bone counts as the fracture
-_FRAGMENT_AREA = (6.0, 700.0)  # mm²; smaller is a chip, larger is the vertebra itself
-_MOST_FRAGMENTS = 3
+_LINE_OVERSHOOT_MM = 2.0  # mm that a line runs on outside the cortex that it breaks
+_DISPLACEMENT_RANGE_MM = 4.0  # mm from a line within which displaced bone counts as the fracture
+_FRAGMENT_AREA_MM2 = (6.0, 700.0)  # mm²; smaller is a chip, larger is the vertebra itself
+_MAX_FRAGMENTS = 3
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A bone after its fracture, and the truth: `truth` is 0/1 on the bone's raster."""
+class FracturedBone:
+    """A bone after its fracture, and the truth: `fracture_mask` is 0/1 on the bone's raster."""
 
     bone: Bone
-    truth: Mask
+    fracture_mask: Mask
 
 
-def fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> Broken:
+def add_fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> FracturedBone:
     """Break a bone.
 
     Parameters
@@ -43,49 +43,51 @@ def fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> Br
     """
     width = rng.uniform(*difficulty.width_mm)
     contrast = rng.uniform(*difficulty.contrast)
-    lines = _lines(bone, difficulty, rng)
-    drawn = bone.canvas.blank()
+    lines = _fracture_lines(bone, difficulty, rng)
+    drawn = bone.canvas.empty_mask()
     for line in lines:
-        drawn |= bone.canvas.curve(line)
-    distance = cv2.distanceTransform(1 - drawn, cv2.DIST_L2, 5) * np.float32(bone.canvas.step)
+        drawn |= bone.canvas.curve_mask(line)
+    distance = cv2.distanceTransform(1 - drawn, cv2.DIST_L2, 5) * np.float32(
+        bone.canvas.pixel_size_mm
+    )
     # Width wanders along the line; the pixel-wide ramp keeps it exact below a pixel.
-    half = 0.5 * width * np.clip(1 + 0.3 * bone.canvas.noise(rng, 3.0), 0.55, 1.5)
-    gap = np.clip((half - distance) / bone.canvas.step + 0.5, 0, 1)
+    half = 0.5 * width * np.clip(1 + 0.3 * bone.canvas.smooth_noise(rng, 3.0), 0.55, 1.5)
+    gap = np.clip((half - distance) / bone.canvas.pixel_size_mm + 0.5, 0, 1)
     hu = bone.hu - gap * contrast * np.maximum(bone.hu - rng.uniform(-10, 60), 0)
-    broken = replace(bone, hu=np.asarray(hu, np.float32), present=bone.present.copy())
-    if rng.uniform() < difficulty.displaced:
-        _displace(broken, distance, lines, difficulty, rng)
-    if rng.uniform() < difficulty.displaced * 0.7:
-        _chips(broken, lines, rng)
-    moved = (broken.present != bone.present) & (distance < _STEP_OFF)
-    truth = ((gap > 0.5) & (bone.present > 0)) | moved
-    return Broken(broken, truth.astype(np.uint8))
+    broken = replace(bone, hu=np.asarray(hu, np.float32), mask=bone.mask.copy())
+    if rng.uniform() < difficulty.displacement_probability:
+        _displace_fragments(broken, distance, lines, difficulty, rng)
+    if rng.uniform() < difficulty.displacement_probability * 0.7:
+        _add_chips(broken, lines, rng)
+    moved = (broken.mask != bone.mask) & (distance < _DISPLACEMENT_RANGE_MM)
+    truth = ((gap > 0.5) & (bone.mask > 0)) | moved
+    return FracturedBone(broken, truth.astype(np.uint8))
 
 
 # --- lines -------------------------------------------------------------------------------
 
 
-def _lines(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> list[Points]:
+def _fracture_lines(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> list[Points]:
     """Return the axis of every fracture line, mm."""
     lines: list[Points] = []
     in_body = bool(bone.body.any()) and (not bone.sites or rng.uniform() < 0.68)
     if in_body:
-        lines += _through_body(bone, rng)
+        lines += _body_lines(bone, rng)
     sites = list(rng.permutation(len(bone.sites))) if bone.sites else []
     wanted = 0 if in_body else 1
-    wanted += int(rng.uniform() < difficulty.extra_lines) + int(
-        rng.uniform() < difficulty.extra_lines * 0.5
+    wanted += int(rng.uniform() < difficulty.extra_line_probability) + int(
+        rng.uniform() < difficulty.extra_line_probability * 0.5
     )
     for index in sites[:wanted]:
-        lines.append(_across(bone.sites[index], bone, rng))
+        lines.append(_line_across_site(bone.sites[index], bone, rng))
     return lines
 
 
-def _through_body(bone: Bone, rng: np.random.Generator) -> list[Points]:
+def _body_lines(bone: Bone, rng: np.random.Generator) -> list[Points]:
     rows, columns = np.nonzero(bone.body)
     inverse = cv2.invertAffineTransform(bone.canvas.matrix)
     x, y = inverse[:, :2] @ (columns.mean(), rows.mean()) + inverse[:, 2]
-    size = np.sqrt(bone.body.sum()) * bone.canvas.step
+    size = np.sqrt(bone.body.sum()) * bone.canvas.pixel_size_mm
     kind = rng.uniform()
     turn = rng.uniform(0, 2 * np.pi)
     if kind < 0.4:  # stellate, as in a burst
@@ -109,14 +111,14 @@ def _ray(
     """Return an irregular line from a point inside a part to beyond its outline."""
     direction = np.array([np.cos(angle), np.sin(angle)])
     steps = np.arange(0, 60, 0.4)
-    at = np.round(canvas.pixels(start + direction * steps[:, None])).astype(int)
+    at = np.round(canvas.to_pixels(start + direction * steps[:, None])).astype(int)
     at = np.clip(at, 0, (canvas.width - 1, canvas.height - 1))
     inside = np.nonzero(part[at[:, 1], at[:, 0]])[0]
     length = steps[inside[-1]] if len(inside) else 3.0
-    return _irregular(start, start + direction * (length + _BEYOND), rng)
+    return _irregular_line(start, start + direction * (length + _LINE_OVERSHOOT_MM), rng)
 
 
-def _across(site: Site, bone: Bone, rng: np.random.Generator) -> Points:
+def _line_across_site(site: FractureSite, bone: Bone, rng: np.random.Generator) -> Points:
     """Return an irregular line that crosses a limb, more or less obliquely."""
     t = rng.uniform(0.25, 0.8) * (len(site.path) - 1)
     before = min(int(t), len(site.path) - 2)
@@ -124,11 +126,11 @@ def _across(site: Site, bone: Bone, rng: np.random.Generator) -> Points:
     centre = site.path[before] + (t - before) * axis
     angle = np.arctan2(axis[1], axis[0]) + np.pi / 2 + rng.uniform(-0.6, 0.6)
     direction = np.array([np.cos(angle), np.sin(angle)])
-    reach = site.width * 0.75 + _BEYOND
-    return _irregular(centre - direction * reach, centre + direction * reach, rng)
+    reach = site.width * 0.75 + _LINE_OVERSHOOT_MM
+    return _irregular_line(centre - direction * reach, centre + direction * reach, rng)
 
 
-def _irregular(start: Points, end: Points, rng: np.random.Generator) -> Points:
+def _irregular_line(start: Points, end: Points, rng: np.random.Generator) -> Points:
     """Return a line that wanders between two points: midpoint displacement, mm."""
     points = np.array([start, end], np.float64)
     rough = 0.16
@@ -145,29 +147,29 @@ def _irregular(start: Points, end: Points, rng: np.random.Generator) -> Points:
 # --- fragments ---------------------------------------------------------------------------
 
 
-def _displace(
+def _displace_fragments(
     bone: Bone, distance: Field, lines: list[Points], d: Difficulty, rng: np.random.Generator
 ) -> None:
     """Shift and turn the pieces that the lines cut off, in place."""
     cut = (distance < 0.35).astype(np.uint8)
-    _, pieces, stats, centres = cv2.connectedComponentsWithStats(bone.present & (1 - cut))
+    _, pieces, stats, centres = cv2.connectedComponentsWithStats(bone.mask & (1 - cut))
     near = cv2.dilate(cut, np.ones((5, 5), np.uint8)) > 0
     touching = [i for i in np.unique(pieces[near]) if i > 0]
-    area = stats[:, cv2.CC_STAT_AREA] * bone.canvas.step**2
+    area = stats[:, cv2.CC_STAT_AREA] * bone.canvas.pixel_size_mm**2
     touching.sort(key=lambda i: area[i])
-    loose = [i for i in touching[:-1] if _FRAGMENT_AREA[0] < area[i] < _FRAGMENT_AREA[1]]
-    axis = bone.canvas.pixels(np.vstack(lines))
-    for i in loose[-_MOST_FRAGMENTS:]:
+    loose = [i for i in touching[:-1] if _FRAGMENT_AREA_MM2[0] < area[i] < _FRAGMENT_AREA_MM2[1]]
+    axis = bone.canvas.to_pixels(np.vstack(lines))
+    for i in loose[-_MAX_FRAGMENTS:]:
         outward = centres[i] - axis[np.argmin(np.hypot(*(axis - centres[i]).T))]
         outward /= max(float(np.hypot(*outward)), 1e-6)
         slide = outward[::-1] * (-1.0, 1.0) * rng.choice((-1, 1))
         mix = rng.uniform(0.2, 1.0)
         shift = (mix * outward + (1 - mix) * slide) / np.hypot(mix, 1 - mix)
-        shift = shift * (rng.uniform(*d.displacement_mm) / bone.canvas.step)
-        _move(bone, pieces == i, centres[i], shift, rng.normal(0, 4.0))
+        shift = shift * (rng.uniform(*d.displacement_mm) / bone.canvas.pixel_size_mm)
+        _move_fragment(bone, pieces == i, centres[i], shift, rng.normal(0, 4.0))
 
 
-def _move(bone: Bone, piece: Field, centre: Points, shift: Points, turn: float) -> None:
+def _move_fragment(bone: Bone, piece: Field, centre: Points, shift: Points, turn: float) -> None:
     """Move one piece by `shift` pixels and `turn` degrees, in place."""
     matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), turn, 1.0)
     matrix[:, 2] = matrix[:, 2] + shift
@@ -175,19 +177,19 @@ def _move(bone: Bone, piece: Field, centre: Points, shift: Points, turn: float) 
     weight = piece.astype(np.float32)
     moved = cv2.warpAffine(weight, matrix, size, flags=cv2.INTER_LINEAR)
     density = cv2.warpAffine(weight * bone.hu, matrix, size, flags=cv2.INTER_LINEAR)
-    bone.present[piece] = 0
+    bone.mask[piece] = 0
     lands = moved > 0.5
     arrived = density[lands] / moved[lands]
-    stays = bone.present[lands] > 0
+    stays = bone.mask[lands] > 0
     bone.hu[lands] = np.where(stays, np.maximum(bone.hu[lands], arrived), arrived)
-    bone.present[lands] = 1
+    bone.mask[lands] = 1
 
 
-def _chips(bone: Bone, lines: list[Points], rng: np.random.Generator) -> None:
+def _add_chips(bone: Bone, lines: list[Points], rng: np.random.Generator) -> None:
     """Add small loose pieces of cortex where a line leaves the bone, in place."""
     for line in lines[: int(rng.integers(1, 3))]:
         x, y = line[-1] + rng.normal(0, 0.7, 2)
-        chip = blob(rng, x, y, rng.uniform(0.6, 1.5), rng.uniform(0.4, 0.9), 0.2)
-        there = (bone.canvas.mask(chip) > 0) & (bone.present == 0)
-        bone.present[there] = 1
+        chip = irregular_ellipse(rng, x, y, rng.uniform(0.6, 1.5), rng.uniform(0.4, 0.9), 0.2)
+        there = (bone.canvas.polygon_mask(chip) > 0) & (bone.mask == 0)
+        bone.mask[there] = 1
         bone.hu[there] = rng.uniform(500, 1000)

@@ -22,7 +22,7 @@ _WHOLE_SET = 2**31 - 1  # spawn keys that no patient or slice number reaches
 _WHOLE_PATIENT = 2**31 - 1
 
 
-class Stream(IntEnum):
+class RandomStream(IntEnum):
     """What a random stream is for. A fracture draws from its own, so that the same slice can
     be rendered with and without it."""
 
@@ -44,41 +44,41 @@ class Difficulty:
     width_mm : width of a fracture line.
     contrast : share of the bone's density that is missing inside the line; below 1 the line
         does not run through the whole slice thickness.
-    displaced : probability that separated fragments are shifted.
+    displacement_probability : probability that separated fragments are shifted.
     displacement_mm : by how much.
-    extra_lines : probability of each further fracture line after the first.
+    extra_line_probability : probability of each further fracture line after the first.
     noise_hu : standard deviation of the noise.
     psf_mm : standard deviation of the point spread function.
-    distractors : vessel channels and similar lucencies per slice, in both classes.
+    distractor_count : vessel channels and similar lucencies per slice, in both classes.
     """
 
     width_mm: tuple[float, float]
     contrast: tuple[float, float]
-    displaced: float
+    displacement_probability: float
     displacement_mm: tuple[float, float]
-    extra_lines: float
+    extra_line_probability: float
     noise_hu: tuple[float, float]
     psf_mm: tuple[float, float]
-    distractors: tuple[int, int]
+    distractor_count: tuple[int, int]
 
 
 DIFFICULTIES = {
     "easy": Difficulty(
-        width_mm=(2.0, 3.0), contrast=(0.95, 1.0), displaced=0.9, displacement_mm=(1.5, 3.0),
-        extra_lines=0.75, noise_hu=(12, 28), psf_mm=(0.24, 0.36), distractors=(0, 2),
+        width_mm=(2.0, 3.0), contrast=(0.95, 1.0), displacement_probability=0.9, displacement_mm=(1.5, 3.0),
+        extra_line_probability=0.75, noise_hu=(12, 28), psf_mm=(0.24, 0.36), distractor_count=(0, 2),
     ),
     "standard": Difficulty(
-        width_mm=(1.2, 2.5), contrast=(0.85, 1.0), displaced=0.65, displacement_mm=(1.0, 2.5),
-        extra_lines=0.6, noise_hu=(20, 50), psf_mm=(0.24, 0.42), distractors=(1, 3),
+        width_mm=(1.2, 2.5), contrast=(0.85, 1.0), displacement_probability=0.65, displacement_mm=(1.0, 2.5),
+        extra_line_probability=0.6, noise_hu=(20, 50), psf_mm=(0.24, 0.42), distractor_count=(1, 3),
     ),
     "hard": Difficulty(
-        width_mm=(0.5, 1.5), contrast=(0.6, 0.95), displaced=0.25, displacement_mm=(0.5, 1.5),
-        extra_lines=0.4, noise_hu=(45, 95), psf_mm=(0.28, 0.5), distractors=(2, 5),
+        width_mm=(0.5, 1.5), contrast=(0.6, 0.95), displacement_probability=0.25, displacement_mm=(0.5, 1.5),
+        extra_line_probability=0.4, noise_hu=(45, 95), psf_mm=(0.28, 0.5), distractor_count=(2, 5),
     ),
 }  # fmt: skip
 
 
-def difficulty_named(name: str) -> Difficulty:
+def get_difficulty(name: str) -> Difficulty:
     """Return a difficulty by its name.
 
     Raises
@@ -92,22 +92,26 @@ def difficulty_named(name: str) -> Difficulty:
     return DIFFICULTIES[name]
 
 
-def patient_stream(seed: int, patient: int, stream: Stream) -> np.random.Generator:
+def patient_generator(seed: int, patient: int, stream: RandomStream) -> np.random.Generator:
     """Return the generator of what holds over all slices of a patient."""
     return _generator(seed, patient, _WHOLE_PATIENT, stream)
 
 
-def slice_stream(seed: int, patient: int, slice_: int, stream: Stream) -> np.random.Generator:
+def slice_generator(
+    seed: int, patient: int, slice_index: int, stream: RandomStream
+) -> np.random.Generator:
     """Return the generator of what differs from slice to slice."""
-    return _generator(seed, patient, slice_, stream)
+    return _generator(seed, patient, slice_index, stream)
 
 
-def _generator(seed: int, patient: int, slice_: int, stream: Stream) -> np.random.Generator:
-    sequence = np.random.SeedSequence(seed, spawn_key=(patient, slice_, int(stream)))
+def _generator(
+    seed: int, patient: int, slice_index: int, stream: RandomStream
+) -> np.random.Generator:
+    sequence = np.random.SeedSequence(seed, spawn_key=(patient, slice_index, int(stream)))
     return np.random.Generator(np.random.SFC64(sequence))
 
 
-def labels(patients: int, slices: int, seed: int) -> np.ndarray:
+def sample_labels(patients: int, slices: int, seed: int) -> np.ndarray:
     """Return the label of every slice, int64 array of shape (patients, slices).
 
     A fixed share of the patients is fractured, drawn at random. Their fracture is seen on a
@@ -115,11 +119,11 @@ def labels(patients: int, slices: int, seed: int) -> np.ndarray:
     last, so that the position in the series says nothing.
     """
     table = np.zeros((patients, slices), np.int64)
-    chosen = _generator(seed, _WHOLE_SET, _WHOLE_SET, Stream.LABELS).permutation(patients)
+    chosen = _generator(seed, _WHOLE_SET, _WHOLE_SET, RandomStream.LABELS).permutation(patients)
     share = _FRACTURED_PATIENTS
     fractured = min(max(round(share * patients), 1), max(patients - 1, 1))
     for patient in chosen[:fractured]:
-        rng = patient_stream(seed, int(patient), Stream.LABELS)
+        rng = patient_generator(seed, int(patient), RandomStream.LABELS)
         run = round(slices * (_FRACTURED_SLICES + rng.uniform(-0.1, 0.1)))
         run = min(max(run, 1), max(slices - 1, 1))
         table[patient, (rng.integers(slices) + np.arange(run)) % slices] = 1

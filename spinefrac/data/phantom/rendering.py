@@ -10,7 +10,7 @@ import numpy as np
 from spinefrac.data.phantom import fractures, plan, tissue
 from spinefrac.data.phantom.anatomy import Anatomy, build_bone, level_at
 from spinefrac.data.phantom.canvas import Field, Mask
-from spinefrac.data.phantom.plan import Stream
+from spinefrac.data.phantom.plan import RandomStream
 from spinefrac.data.phantom.scanner import Scanner
 from spinefrac.errors import DatasetError
 
@@ -57,7 +57,7 @@ class Series:
     size: int = 512
 
     def __post_init__(self) -> None:
-        plan.difficulty_named(self.difficulty)
+        plan.get_difficulty(self.difficulty)
         if not 1 <= self.patients <= 9999 or not 1 <= self.slices <= 999:
             raise DatasetError(
                 "a phantom has 1 to 9999 patients of 1 to 999 slices, not "
@@ -76,14 +76,14 @@ class Series:
 
 @functools.lru_cache(maxsize=4)
 def _labels(patients: int, slices: int, seed: int) -> np.ndarray:
-    table = plan.labels(patients, slices, seed)
+    table = plan.sample_labels(patients, slices, seed)
     table.flags.writeable = False
     return table
 
 
 def render(
     patient: int,
-    slice_: int,
+    slice_index: int,
     *,
     patients: int,
     slices: int,
@@ -97,7 +97,7 @@ def render(
 
     Parameters
     ----------
-    patient, slice_ : int
+    patient, slice_index : int
         Which, from 0.
     patients, slices, seed, difficulty, size
         The phantom that it belongs to; see `spinefrac.data.phantom.write`.
@@ -117,39 +117,47 @@ def render(
         Where the parameters are out of range.
     """
     series = Series(patients, slices, seed, difficulty, size)
-    if not (0 <= patient < patients and 0 <= slice_ < slices):
-        raise DatasetError(f"no slice {slice_} of patient {patient} in {patients} × {slices}")
+    if not (0 <= patient < patients and 0 <= slice_index < slices):
+        raise DatasetError(f"no slice {slice_index} of patient {patient} in {patients} × {slices}")
     if fractured is None:
-        fractured = bool(series.labels[patient, slice_])
-    return _render(series, patient, slice_, fractured, noise)
+        fractured = bool(series.labels[patient, slice_index])
+    return _render(series, patient, slice_index, fractured, noise)
 
 
-def _render(s: Series, patient: int, slice_: int, fractured: bool, noise: bool) -> PhantomSlice:
-    hardness = plan.difficulty_named(s.difficulty)
-    anatomy = Anatomy.draw(plan.patient_stream(s.seed, patient, Stream.ANATOMY), s.slices)
-    build = tissue.Build.draw(plan.patient_stream(s.seed, patient, Stream.TISSUE), anatomy.region)
-    scanner = Scanner.draw(
-        plan.patient_stream(s.seed, patient, Stream.SCANNER), anatomy.region, hardness
+def _render(
+    s: Series, patient: int, slice_index: int, fractured: bool, noise: bool
+) -> PhantomSlice:
+    hardness = plan.get_difficulty(s.difficulty)
+    anatomy = Anatomy.sample(
+        plan.patient_generator(s.seed, patient, RandomStream.ANATOMY), s.slices
     )
-    rng = plan.slice_stream(s.seed, patient, slice_, Stream.BONE)
-    distractors = int(rng.integers(hardness.distractors[0], hardness.distractors[1] + 1))
-    bone = build_bone(anatomy, slice_, rng, distractors, _BONE_STEP[s.size])
+    build = tissue.SoftTissue.sample(
+        plan.patient_generator(s.seed, patient, RandomStream.TISSUE), anatomy.region
+    )
+    scanner = Scanner.sample(
+        plan.patient_generator(s.seed, patient, RandomStream.SCANNER), anatomy.region, hardness
+    )
+    rng = plan.slice_generator(s.seed, patient, slice_index, RandomStream.BONE)
+    distractors = int(rng.integers(hardness.distractor_count[0], hardness.distractor_count[1] + 1))
+    bone = build_bone(anatomy, slice_index, rng, distractors, _BONE_STEP[s.size])
     mask = np.zeros((s.size, s.size), np.uint8)
     if fractured:
-        breaking = plan.slice_stream(s.seed, patient, slice_, Stream.FRACTURE)
-        broken = fractures.fracture(bone, hardness, breaking)
+        breaking = plan.slice_generator(s.seed, patient, slice_index, RandomStream.FRACTURE)
+        broken = fractures.add_fracture(bone, hardness, breaking)
         bone = broken.bone
-        mask = scanner.truth(broken.truth, bone.canvas, s.size)
-    around = tissue.paint(anatomy, build, slice_, scanner.scene)
-    hu = scanner.expose(around, bone, s.size)
+        mask = scanner.project_mask(broken.fracture_mask, bone.canvas, s.size)
+    around = tissue.paint_soft_tissue(anatomy, build, slice_index, scanner.tissue_canvas)
+    hu = scanner.reconstruct(around, bone, s.size)
     if noise:
-        hu = scanner.detect(hu, plan.slice_stream(s.seed, patient, slice_, Stream.NOISE))
+        hu = scanner.add_noise(
+            hu, plan.slice_generator(s.seed, patient, slice_index, RandomStream.NOISE)
+        )
     return PhantomSlice(
         hu=hu,
         mask=mask,
         label=int(fractured),
         spacing_mm=scanner.field_of_view / s.size,
-        thickness_mm=anatomy.spacing,
+        thickness_mm=anatomy.slice_spacing,
         region=str(anatomy.region),
-        level=str(level_at(anatomy.height_of(slice_))),
+        level=str(level_at(anatomy.relative_height(slice_index))),
     )

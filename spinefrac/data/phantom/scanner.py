@@ -14,8 +14,8 @@ from spinefrac.data.phantom.anatomy import Bone, Region
 from spinefrac.data.phantom.canvas import Canvas, Field, Mask
 from spinefrac.data.phantom.plan import Difficulty
 
-_SCENE_SIDE = 1024  # pixels of the raster that soft tissue is painted on
-_LOWEST, _HIGHEST = -1024, 3071  # a 12-bit scanner's range, HU
+_TISSUE_RASTER_SIDE = 1024  # pixels of the raster that soft tissue is painted on
+_MIN_HU, _MAX_HU = -1024, 3071  # a 12-bit scanner's range, HU
 
 
 @dataclass(frozen=True)
@@ -26,29 +26,29 @@ class Scanner:
     ----------
     field_of_view : side of the square picture.
     offset : (x, y) of the picture's centre in the vertebra's frame.
-    turn : rotation of the patient, radians.
-    psf : standard deviation of the point spread function.
+    rotation : rotation of the patient, radians.
+    psf_sigma : standard deviation of the point spread function.
     noise_hu : standard deviation of the noise in muscle.
-    grain : standard deviation of the Gaussian that correlates the noise.
-    edge : overshoot that the kernel puts along edges; 0 is a soft kernel, 0.8 a sharp one.
+    noise_sigma : standard deviation of the Gaussian that correlates the noise.
+    edge_enhancement : overshoot that the kernel puts along edges; 0 is a soft kernel, 0.8 a sharp one.
     cupping_hu : darkening in the middle of dense parts by beam hardening.
-    streaks : share of the noise that lies in horizontal streaks, as from shoulders.
-    round_field : whether everything outside the inscribed circle is empty.
+    streak_share : share of the noise that lies in horizontal streaks, as from shoulders.
+    circular_field : whether everything outside the inscribed circle is empty.
     """
 
     field_of_view: float
     offset: tuple[float, float]
-    turn: float
-    psf: float
+    rotation: float
+    psf_sigma: float
     noise_hu: float
-    grain: float
-    edge: float
+    noise_sigma: float
+    edge_enhancement: float
     cupping_hu: float
-    streaks: float
-    round_field: bool
+    streak_share: float
+    circular_field: bool
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, region: Region, difficulty: Difficulty) -> Scanner:
+    def sample(cls, rng: np.random.Generator, region: Region, difficulty: Difficulty) -> Scanner:
         """Draw a patient's scan."""
         neck = region is Region.CERVICAL
         sharp = rng.uniform()
@@ -56,30 +56,30 @@ class Scanner:
         return cls(
             field_of_view=rng.uniform(150, 195) if neck else rng.uniform(160, 220),
             offset=(rng.normal(0, 6), (6 if neck else 2) + rng.normal(0, 8)),
-            turn=math.radians(rng.normal(0, 5)),
-            psf=rng.uniform(*difficulty.psf_mm) - 0.04 * sharp,
+            rotation=math.radians(rng.normal(0, 5)),
+            psf_sigma=rng.uniform(*difficulty.psf_mm) - 0.04 * sharp,
             noise_hu=low + (high - low) * float(np.clip(rng.beta(1.6, 2) + 0.2 * sharp, 0, 1)),
-            grain=0.62 - 0.34 * sharp,
-            edge=0.8 * sharp * rng.uniform(0.5, 1),
+            noise_sigma=0.62 - 0.34 * sharp,
+            edge_enhancement=0.8 * sharp * rng.uniform(0.5, 1),
             cupping_hu=rng.uniform(5, 30),
-            streaks=rng.uniform(0.0, 0.35) if neck else rng.uniform(0.0, 0.15),
-            round_field=bool(rng.uniform() < 0.3),
+            streak_share=rng.uniform(0.0, 0.35) if neck else rng.uniform(0.0, 0.15),
+            circular_field=bool(rng.uniform() < 0.3),
         )
 
     def canvas(self, side: int) -> Canvas:
         """Return the picture's raster, `side` pixels over the field of view."""
         scale = side / self.field_of_view
-        c, s = scale * math.cos(self.turn), scale * math.sin(self.turn)
+        c, s = scale * math.cos(self.rotation), scale * math.sin(self.rotation)
         linear = np.array([[c, -s], [s, c]])
         shift = (side - 1) / 2 - linear @ np.array(self.offset)
         return Canvas(np.column_stack([linear, shift]), side, side)
 
     @property
-    def scene(self) -> Canvas:
+    def tissue_canvas(self) -> Canvas:
         """The raster that soft tissue is painted on."""
-        return self.canvas(_SCENE_SIDE)
+        return self.canvas(_TISSUE_RASTER_SIDE)
 
-    def expose(self, tissue: Field, bone: Bone, size: int) -> Field:
+    def reconstruct(self, tissue: Field, bone: Bone, size: int) -> Field:
         """Return the slice without noise, HU, shape (size, size).
 
         Parameters
@@ -91,36 +91,40 @@ class Scanner:
         size : int
         """
         picture = self.canvas(size)
-        sampling = math.hypot(self.psf, 0.25 * picture.step)  # keeps coarse pictures alias-free
+        sampling = math.hypot(
+            self.psf_sigma, 0.25 * picture.pixel_size_mm
+        )  # keeps coarse pictures alias-free
         resized = cv2.resize(tissue, (size, size), interpolation=cv2.INTER_AREA)
-        around = picture.blur(np.asarray(resized, np.float32), self.psf)
-        present = bone.present.astype(np.float32)
-        share = _sampled(bone.canvas.blur(present, sampling), bone.canvas, picture)
-        dense = _sampled(bone.canvas.blur(present * bone.hu, sampling), bone.canvas, picture)
+        around = picture.blur(np.asarray(resized, np.float32), self.psf_sigma)
+        present = bone.mask.astype(np.float32)
+        share = _warp(bone.canvas.blur(present, sampling), bone.canvas, picture)
+        dense = _warp(bone.canvas.blur(present * bone.hu, sampling), bone.canvas, picture)
         image = around * (1 - share) + dense
-        image = image + self.edge * (image - picture.blur(image, 2.2 * self.psf))
-        return np.asarray(image - self.cupping_hu * self._hardening(share, picture), np.float32)
+        image = image + self.edge_enhancement * (image - picture.blur(image, 2.2 * self.psf_sigma))
+        return np.asarray(
+            image - self.cupping_hu * self._beam_hardening(share, picture), np.float32
+        )
 
-    def truth(self, mask: Mask, canvas: Canvas, size: int) -> Mask:
+    def project_mask(self, mask: Mask, canvas: Canvas, size: int) -> Mask:
         """Return a mask of the bone's raster in the picture, 0/1, shape (size, size)."""
         picture = self.canvas(size)
-        share = canvas.blur(mask.astype(np.float32), 0.35 * picture.step)
-        share = _sampled(share, canvas, picture)
+        share = canvas.blur(mask.astype(np.float32), 0.35 * picture.pixel_size_mm)
+        share = _warp(share, canvas, picture)
         # A line thinner than a pixel never fills one: then the fullest pixels are the truth.
         return (share > min(0.4, 0.9 * float(share.max()))).astype(np.uint8)
 
-    def detect(self, image: Field, rng: np.random.Generator) -> Field:
+    def add_noise(self, image: Field, rng: np.random.Generator) -> Field:
         """Return a noiseless slice with noise, cut to the field and the scanner's range."""
         picture = self.canvas(image.shape[0])
         noisy = image + self._noise(rng, picture)
-        if self.round_field:
+        if self.circular_field:
             side = image.shape[0]
             middle = (side - 1) / 2
             y, x = np.ogrid[:side, :side]
-            noisy[(x - middle) ** 2 + (y - middle) ** 2 > (side / 2) ** 2] = _LOWEST
-        return np.asarray(np.clip(noisy, _LOWEST, _HIGHEST), np.float32)
+            noisy[(x - middle) ** 2 + (y - middle) ** 2 > (side / 2) ** 2] = _MIN_HU
+        return np.asarray(np.clip(noisy, _MIN_HU, _MAX_HU), np.float32)
 
-    def _hardening(self, share: Field, picture: Canvas) -> Field:
+    def _beam_hardening(self, share: Field, picture: Canvas) -> Field:
         small = cv2.resize(share, (64, 64), interpolation=cv2.INTER_AREA)
         wide = cv2.GaussianBlur(small, (0, 0), 64 * 9 / self.field_of_view)
         size = (picture.width, picture.height)
@@ -133,22 +137,27 @@ class Scanner:
         Drawn on the picture's own pixels; the band is given in mm.
         """
         white = rng.standard_normal((picture.height, picture.width), dtype=np.float32)
-        fine = picture.blur(white, self.grain)
-        noise = np.asarray(fine - 0.8 * picture.blur(fine, 2.4 * self.grain), np.float32)
+        fine = picture.blur(white, self.noise_sigma)
+        noise = np.asarray(fine - 0.8 * picture.blur(fine, 2.4 * self.noise_sigma), np.float32)
         lattice = rng.standard_normal((picture.height, picture.width // 32), dtype=np.float32)
         size = (picture.width, picture.height)
         streak = cv2.resize(lattice, size, interpolation=cv2.INTER_CUBIC)
-        grainy, streaky = (1 - self.streaks) / _spread(noise), self.streaks / _spread(streak)
+        grainy, streaky = (
+            (1 - self.streak_share) / _standard_deviation(noise),
+            self.streak_share / _standard_deviation(streak),
+        )
         mixed = grainy * noise + streaky * np.asarray(streak, np.float32)
         square = np.linspace(-1, 1, picture.height, dtype=np.float32) ** 2
         deep = np.float32(1.15) - np.float32(0.3) * (square + square[:, None])  # noisier inside
         return np.asarray(mixed * (self.noise_hu * deep), np.float32)
 
 
-def _spread(image: npt.NDArray[Any]) -> float:
+def _standard_deviation(image: npt.NDArray[Any]) -> float:
     return max(float(image.std()), 1e-6)
 
 
-def _sampled(image: Field, canvas: Canvas, picture: Canvas) -> Field:
+def _warp(image: Field, canvas: Canvas, picture: Canvas) -> Field:
     size = (picture.width, picture.height)
-    return np.asarray(cv2.warpAffine(image, canvas.onto(picture), size, flags=cv2.INTER_LINEAR))
+    return np.asarray(
+        cv2.warpAffine(image, canvas.transform_to(picture), size, flags=cv2.INTER_LINEAR)
+    )

@@ -22,14 +22,14 @@ from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.plan import GENERATOR_VERSION
 from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.errors import DatasetError
-from spinefrac.imaging import window
+from spinefrac.imaging import apply_window
 
-TRUTH_FILE = "phantom.json"
+GROUND_TRUTH_FILE = "phantom.json"
 CLASS_FOLDERS = ("normal", "fracture")
 MASK_FOLDER = "masks"
 _SUFFIX = {"png": ".png", "dicom": ".dcm"}
 _BONE_WINDOW = (500.0, 2000.0)  # centre and width, HU
-_BATCH = 8  # slices handed to a worker at once
+_BATCH_SIZE = 8  # slices handed to a worker at once
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class PhantomSummary:
         return asdict(self)
 
 
-def write(
+def write_phantom(
     out: str | os.PathLike[str],
     *,
     patients: int,
@@ -104,17 +104,20 @@ def write(
         raise DatasetError(f"a phantom is written as png or dicom, not as {format!r}")
     folder = Path(out)
     parameters = {**asdict(series), "format": format, "generator_version": GENERATOR_VERSION}
-    _claim(folder, parameters)
+    _claim_folder(folder, parameters)
     places = [(p, s) for p in range(patients) for s in range(slices)]
-    batches = [places[i : i + _BATCH] for i in range(0, len(places), _BATCH)]
+    batches = [places[i : i + _BATCH_SIZE] for i in range(0, len(places), _BATCH_SIZE)]
     truth: list[dict[str, Any]] = []
-    done = _run(partial(_write_batch, str(folder), series, format), batches, workers)
+    done = _run_batches(partial(_write_batch, str(folder), series, format), batches, workers)
     with closing(done):  # an interrupt here must not leave the workers to finish everything
         for rows in done:
             truth += rows
             if progress is not None:
                 progress(len(truth), len(places))
-    _replace(folder / TRUTH_FILE, _json({**parameters, "complete": True, "slices_truth": truth}))
+    _replace(
+        folder / GROUND_TRUTH_FILE,
+        _encode_json({**parameters, "complete": True, "slices_truth": truth}),
+    )
     positive = int(series.labels.sum())
     return PhantomSummary(
         folder=str(folder),
@@ -131,13 +134,13 @@ def write(
     )
 
 
-def _claim(folder: Path, parameters: dict[str, Any]) -> None:
+def _claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
     """Make the folder this phantom's, or refuse."""
-    truth = folder / TRUTH_FILE
+    truth = folder / GROUND_TRUTH_FILE
     if folder.exists() and not folder.is_dir():
         raise DatasetError(f"expected a folder at {folder}, found a file: choose another place")
     if folder.is_dir() and any(folder.iterdir()):
-        if not _same(truth, parameters):
+        if not _holds_same_phantom(truth, parameters):
             raise DatasetError(
                 f"{folder} is not empty and does not hold this phantom: "
                 "choose a new folder or empty that one"
@@ -145,10 +148,10 @@ def _claim(folder: Path, parameters: dict[str, Any]) -> None:
         return
     for name in (*CLASS_FOLDERS, MASK_FOLDER):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _replace(truth, _json({**parameters, "complete": False}))
+    _replace(truth, _encode_json({**parameters, "complete": False}))
 
 
-def _same(truth: Path, parameters: dict[str, Any]) -> bool:
+def _holds_same_phantom(truth: Path, parameters: dict[str, Any]) -> bool:
     try:
         found = json.loads(truth.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -156,7 +159,7 @@ def _same(truth: Path, parameters: dict[str, Any]) -> bool:
     return isinstance(found, dict) and all(found.get(k) == v for k, v in parameters.items())
 
 
-def _run(
+def _run_batches(
     work: Callable[[list[tuple[int, int]]], list[dict[str, Any]]],
     batches: list[list[tuple[int, int]]],
     workers: int | None,
@@ -169,7 +172,7 @@ def _run(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_start_worker)
     try:
-        with _interrupt_held():
+        with _defer_interrupt():
             done = pool.map(work, batches)  # starts the workers
         yield from done
     finally:
@@ -178,7 +181,7 @@ def _run(
 
 
 @contextmanager
-def _interrupt_held() -> Generator[None]:
+def _defer_interrupt() -> Generator[None]:
     """Hold an interrupt back until the block ends; processes started in it never see one.
 
     A terminal interrupts the whole process group. A worker that is still importing would answer
@@ -213,19 +216,19 @@ def _write_batch(
 
 
 def _write_slice(
-    folder: Path, series: Series, format: str, patient: int, slice_: int
+    folder: Path, series: Series, format: str, patient: int, slice_index: int
 ) -> dict[str, Any]:
     """Write one slice and, where there is a fracture, its mask; return its truth."""
-    image = render(patient, slice_, **asdict(series))
-    name = f"P{patient:03d}_{slice_:02d}"
+    image = render(patient, slice_index, **asdict(series))
+    name = f"P{patient:03d}_{slice_index:02d}"
     path = f"{CLASS_FOLDERS[image.label]}/{name}{_SUFFIX[format]}"
     mask = f"{MASK_FOLDER}/{name}.png" if image.label else None
     if mask is not None:
-        _replace(folder / mask, _png(image.mask * 255))
+        _replace(folder / mask, _encode_png(image.mask * 255))
     data = (
-        to_dicom(image, series, patient, slice_)
+        to_dicom(image, series, patient, slice_index)
         if format == "dicom"
-        else _png(window(image.hu, *_BONE_WINDOW))
+        else _encode_png(apply_window(image.hu, *_BONE_WINDOW))
     )
     _replace(folder / path, data)
     return {
@@ -233,7 +236,7 @@ def _write_slice(
         "mask": mask,
         "label": image.label,
         "patient": f"P{patient:03d}",
-        "slice": slice_,
+        "slice": slice_index,
         "spacing_mm": round(image.spacing_mm, 6),
         "thickness_mm": round(image.thickness_mm, 4),
         "region": image.region,
@@ -241,13 +244,13 @@ def _write_slice(
     }
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def _encode_png(pixels: np.ndarray) -> bytes:
     done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])
     assert done, "OpenCV encodes any 8-bit picture"
     return data.tobytes()
 
 
-def _json(content: dict[str, Any]) -> bytes:
+def _encode_json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=1) + "\n").encode()
 
 

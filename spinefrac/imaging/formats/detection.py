@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from spinefrac.errors import ImageError
 
-#: Bytes that `detect` looks at: a NIfTI-2 header is the longest, 540 bytes.
+#: Bytes that `detect_format` looks at: a NIfTI-2 header is the longest, 540 bytes.
 HEADER_BYTES = 544
 
 _SIGNATURES = (
@@ -23,7 +23,7 @@ _SIGNATURES = (
 )
 
 #: Frequent mistakes, named so that the message can say what came.
-_OTHERS = (
+_UNSUPPORTED_SIGNATURES = (
     (b"PK\x03\x04", "a ZIP archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
@@ -38,7 +38,7 @@ _OTHERS = (
 _GZIP = b"\x1f\x8b"
 
 
-def detect(file: BinaryIO) -> str:
+def detect_format(file: BinaryIO) -> str:
     """Tell the format of an open file and leave it at its start.
 
     Parameters
@@ -65,17 +65,17 @@ def detect(file: BinaryIO) -> str:
         if head.startswith(signature):
             return name
     if head.startswith(_GZIP):
-        if is_nifti(inflate_head(file)):
+        if is_nifti(decompress_header(file)):
             return "nifti"
-        raise _not_an_image("a gzip file that holds no NIfTI volume; unpack it first")
+        raise _unsupported_format_error("a gzip file that holds no NIfTI volume; unpack it first")
     if is_nifti(head):
         return "nifti"
     if _is_bare_dicom(head):
         return "dicom"
-    raise _not_an_image(_describe(head))
+    raise _unsupported_format_error(_describe_content(head))
 
 
-def inflate_head(file: BinaryIO) -> bytes:
+def decompress_header(file: BinaryIO) -> bytes:
     """Return the first `HEADER_BYTES` of a gzip file's content, inflating no more than that."""
     try:
         with gzip.GzipFile(fileobj=file, mode="rb") as stream:
@@ -109,8 +109,8 @@ def _is_bare_dicom(head: bytes) -> bool:
     return explicit or length <= 256
 
 
-def _describe(head: bytes) -> str:
-    for signature, description in _OTHERS:
+def _describe_content(head: bytes) -> str:
+    for signature, description in _UNSUPPORTED_SIGNATURES:
         if head.startswith(signature):
             return description
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
@@ -121,5 +121,5 @@ def _describe(head: bytes) -> str:
     return "something else; choose a slice"
 
 
-def _not_an_image(came: str) -> ImageError:
-    return ImageError(f"expected a PNG, JPEG, TIFF, BMP, DICOM or NIfTI file, got {came}")
+def _unsupported_format_error(description: str) -> ImageError:
+    return ImageError(f"expected a PNG, JPEG, TIFF, BMP, DICOM or NIfTI file, got {description}")

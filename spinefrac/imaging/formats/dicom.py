@@ -14,9 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ImageError
-from spinefrac.imaging.formats.jpeg_validation import Expected, check_lossless, check_picture
-from spinefrac.imaging.formats.raster import luma, spread
-from spinefrac.imaging.limits import check_size
+from spinefrac.imaging.formats.jpeg_validation import (
+    FrameInfo,
+    check_frame_size,
+    check_lossless_frame,
+)
+from spinefrac.imaging.formats.raster import stretch_contrast, to_luma
+from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage, SliceTags
 
 if TYPE_CHECKING:
@@ -92,7 +96,7 @@ _PIXEL_TAGS = (
     0x7FE00002,  # ExtendedOffsetTableLengths
 )
 
-_GROUP_TAGS = (
+_PATIENT_TAGS = (
     0x00100020,  # PatientID
     0x0020000D,  # StudyInstanceUID
     0x0020000E,  # SeriesInstanceUID
@@ -101,7 +105,7 @@ _GROUP_TAGS = (
 )
 
 
-def read_dicom(file: BinaryIO, position: int | None = None) -> CtSlice:
+def read_dicom(file: BinaryIO, frame_index: int | None = None) -> CtSlice:
     """Read one frame.
 
     A CT image with a rescale slope and intercept is calibrated: stored value × slope +
@@ -117,7 +121,7 @@ def read_dicom(file: BinaryIO, position: int | None = None) -> CtSlice:
     ----------
     file : binary file
         Seekable, at its start.
-    position : int or None
+    frame_index : int or None
         Frame, from 0; None for the middle one.
 
     Returns
@@ -134,16 +138,18 @@ def read_dicom(file: BinaryIO, position: int | None = None) -> CtSlice:
     header, syntax = _read_header(file, _PIXEL_TAGS)
     frames = int(header.get("NumberOfFrames") or 1)
     _check_declared(header, frames)
-    position = frames // 2 if position is None else position
-    if not 0 <= position < frames:
-        raise ImageError(f"expected a frame from 0 to {frames - 1}, got {position}; choose another")
+    frame_index = frames // 2 if frame_index is None else frame_index
+    if not 0 <= frame_index < frames:
+        raise ImageError(
+            f"expected a frame from 0 to {frames - 1}, got {frame_index}; choose another"
+        )
 
-    stored = _decode_frame(file, header, syntax, frames, position)
-    functional = _functional_groups(header, position)
+    stored = _decode_frame(file, header, syntax, frames, frame_index)
+    functional = _functional_groups(header, frame_index)
     slope, intercept = _rescale(header, functional)
     calibrated = slope is not None and stored.ndim == 2 and _is_ct(header)
     window = _window(header, functional)
-    pixels, colour = luma(stored)
+    pixels, colour = to_luma(stored)
     padding = _padding(header, stored)
     if slope is not None:
         pixels *= np.float32(slope)
@@ -154,7 +160,7 @@ def read_dicom(file: BinaryIO, position: int | None = None) -> CtSlice:
     else:
         if padding is not None and not padding.all():
             pixels[padding] = pixels[~padding].min()
-        pixels = _as_picture(pixels, header, window, eight_bit=stored.dtype.itemsize == 1)
+        pixels = _to_grey(pixels, header, window, is_eight_bit=stored.dtype.itemsize == 1)
     return CtSlice(
         pixels=np.nan_to_num(pixels, nan=AIR_HU if calibrated else 0.0),
         calibrated=calibrated,
@@ -163,8 +169,8 @@ def read_dicom(file: BinaryIO, position: int | None = None) -> CtSlice:
         colour=colour,
         spacing_mm=_spacing(header, functional),
         window=window if calibrated else None,
-        position=position,
-        count=frames,
+        slice_index=frame_index,
+        slice_count=frames,
         modality=str(header.get("Modality") or "").strip().upper()[:16],
     )
 
@@ -179,7 +185,7 @@ def read_dicom_tags(file: BinaryIO) -> SliceTags:
     ImageError
         If the transfer syntax is not supported.
     """
-    header, _ = _read_header(file, _GROUP_TAGS)
+    header, _ = _read_header(file, _PATIENT_TAGS)
 
     def text(tag: int) -> str:
         if tag not in header:
@@ -192,18 +198,18 @@ def read_dicom_tags(file: BinaryIO) -> SliceTags:
     number = text(0x00200013)
     place = text(0x00200032).split("\\")
     return SliceTags(
-        patient=text(0x00100020),
-        study=text(0x0020000D),
-        series=text(0x0020000E),
-        instance=int(number) if number.lstrip("+-").isdecimal() else None,
-        z_mm=_number(place[2]) if len(place) == 3 else None,
+        patient_id=text(0x00100020),
+        study_instance_uid=text(0x0020000D),
+        series_instance_uid=text(0x0020000E),
+        instance_number=int(number) if number.lstrip("+-").isdecimal() else None,
+        z_mm=_to_float(place[2]) if len(place) == 3 else None,
     )
 
 
 # --- header ----------------------------------------------------------------------------
 
 
-def open_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, bool]:
+def read_header_elements(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, bool]:
     """Read the elements `tags` of a header, and whether it was followed by pixels.
 
     Raises
@@ -228,7 +234,7 @@ def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
     config.settings.reading_validation_mode = config.IGNORE
     read_preamble(file, force=True)
     meta = read_dataset(
-        file, is_implicit_VR=False, is_little_endian=True, stop_when=_beyond_file_meta
+        file, is_implicit_VR=False, is_little_endian=True, stop_when=_is_past_file_meta
     )
     syntax = str(meta.get("TransferSyntaxUID") or "") or _guess_syntax(file)
     if syntax == _DEFLATED:
@@ -245,7 +251,7 @@ def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
         file,
         is_implicit_VR=syntax == _IMPLICIT,
         is_little_endian=syntax != _BIG_ENDIAN,
-        stop_when=_at_pixel_data,
+        stop_when=_is_pixel_data,
         specific_tags=list(tags),
     )
     if not header.get("SOPClassUID"):  # anonymised files keep it in the file meta only
@@ -253,11 +259,11 @@ def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
     return header, syntax
 
 
-def _beyond_file_meta(tag: Any, vr: str | None, length: int) -> bool:
+def _is_past_file_meta(tag: Any, vr: str | None, length: int) -> bool:
     return tag.group != 2
 
 
-def _at_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
+def _is_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
     return tag in _ANY_PIXEL_DATA
 
 
@@ -286,7 +292,7 @@ def _check_declared(header: Dataset, frames: int) -> None:
     channels = int(header.get("SamplesPerPixel") or 1)
     if channels not in (1, 3):
         raise ImageError(f"expected 1 or 3 samples a pixel, got {channels}; export it as grey")
-    check_size(
+    check_image_size(
         int(header.Rows),
         int(header.Columns),
         channels,
@@ -306,26 +312,28 @@ def _is_ct(header: Dataset) -> bool:
     return not header.get("SOPClassUID") and str(header.get("Modality", "")).strip() == "CT"
 
 
-def _functional_groups(header: Dataset, position: int) -> list[Dataset]:
+def _functional_groups(header: Dataset, frame_index: int) -> list[Dataset]:
     """Return the frame's own and the shared functional groups (C.7.6.16), nearest first."""
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
     shared = header.get("SharedFunctionalGroupsSequence") or []
-    return [*per_frame[position : position + 1], *shared[:1]]
+    return [*per_frame[frame_index : frame_index + 1], *shared[:1]]
 
 
-def _values(header: Dataset, functional: list[Dataset], sequence: str, keyword: str) -> list[float]:
+def _read_numbers(
+    header: Dataset, functional_groups: list[Dataset], sequence: str, keyword: str
+) -> list[float]:
     """Return the numbers of an element, from the functional groups or the data set itself."""
-    places = [item for group in functional for item in (group.get(sequence) or [])]
+    places = [item for group in functional_groups for item in (group.get(sequence) or [])]
     for place in [*places, header]:
         value = place.get(keyword)
         if value is not None and value != "":
             many = value if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
-            numbers = [_number(one) for one in many]
+            numbers = [_to_float(one) for one in many]
             return [number for number in numbers if number is not None]
     return []
 
 
-def _number(value: Any) -> float | None:
+def _to_float(value: Any) -> float | None:
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -333,26 +341,26 @@ def _number(value: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def _rescale(header: Dataset, functional: list[Dataset]) -> tuple[float | None, float]:
+def _rescale(header: Dataset, functional_groups: list[Dataset]) -> tuple[float | None, float]:
     sequence = "PixelValueTransformationSequence"
-    slope = _values(header, functional, sequence, "RescaleSlope")
-    intercept = _values(header, functional, sequence, "RescaleIntercept")
+    slope = _read_numbers(header, functional_groups, sequence, "RescaleSlope")
+    intercept = _read_numbers(header, functional_groups, sequence, "RescaleIntercept")
     if not slope or not intercept or slope[0] == 0:
         return None, 0.0
     return slope[0], intercept[0]
 
 
-def _window(header: Dataset, functional: list[Dataset]) -> tuple[float, float] | None:
+def _window(header: Dataset, functional_groups: list[Dataset]) -> tuple[float, float] | None:
     """Return the first window; the others are alternative views (C.11.2.1.2)."""
-    centers = _values(header, functional, "FrameVOILUTSequence", "WindowCenter")
-    widths = _values(header, functional, "FrameVOILUTSequence", "WindowWidth")
+    centers = _read_numbers(header, functional_groups, "FrameVOILUTSequence", "WindowCenter")
+    widths = _read_numbers(header, functional_groups, "FrameVOILUTSequence", "WindowWidth")
     if not centers or not widths or widths[0] < 1:
         return None
     return centers[0], widths[0]
 
 
-def _spacing(header: Dataset, functional: list[Dataset]) -> tuple[float, float] | None:
-    spacing = _values(header, functional, "PixelMeasuresSequence", "PixelSpacing")
+def _spacing(header: Dataset, functional_groups: list[Dataset]) -> tuple[float, float] | None:
+    spacing = _read_numbers(header, functional_groups, "PixelMeasuresSequence", "PixelSpacing")
     if len(spacing) != 2 or min(spacing) <= 0:
         return None
     return spacing[0], spacing[1]
@@ -362,7 +370,7 @@ def _spacing(header: Dataset, functional: list[Dataset]) -> tuple[float, float] 
 
 
 def _decode_frame(
-    file: BinaryIO, header: Dataset, syntax: str, frames: int, position: int
+    file: BinaryIO, header: Dataset, syntax: str, frames: int, frame_index: int
 ) -> npt.NDArray[Any]:
     """Return the stored values of one frame: (H, W), or (H, W, 3) RGB."""
     from pydicom.encaps import get_frame
@@ -371,7 +379,7 @@ def _decode_frame(
     from pydicom.pixels.utils import as_pixel_options
     from pydicom.uid import UID
 
-    tag, vr = _enter_pixel_data(file, syntax)
+    tag, vr = _read_pixel_data_tag(file, syntax)
     start = file.tell()
     if tag != _PIXEL_DATA:
         raise ImageError("expected integer pixels, got a floating-point DICOM; export it again")
@@ -388,19 +396,21 @@ def _decode_frame(
             "export it uncompressed"
         )
     elif syntax != _RLE:
-        frame = get_frame(file, position, number_of_frames=frames)
-        (check_lossless if syntax in _LOSSLESS else check_picture)(frame, _expected(header))
+        frame = get_frame(file, frame_index, number_of_frames=frames)
+        (check_lossless_frame if syntax in _LOSSLESS else check_frame_size)(
+            frame, _frame_info(header)
+        )
         file.seek(start)
     stored, _ = get_decoder(UID(syntax)).as_array(
-        file, index=position, decoding_plugin=_DECODERS.get(syntax, ""), **options
+        file, index=frame_index, decoding_plugin=_DECODERS.get(syntax, ""), **options
     )
     if str(header.get("PhotometricInterpretation", "")).startswith("PALETTE"):
         stored = apply_color_lut(stored, header)
     return stored
 
 
-def _expected(header: Dataset) -> Expected:
-    return Expected(
+def _frame_info(header: Dataset) -> FrameInfo:
+    return FrameInfo(
         rows=int(header.Rows),
         columns=int(header.Columns),
         samples=int(header.get("SamplesPerPixel") or 1),
@@ -408,7 +418,7 @@ def _expected(header: Dataset) -> Expected:
     )
 
 
-def _enter_pixel_data(file: BinaryIO, syntax: str) -> tuple[int, str]:
+def _read_pixel_data_tag(file: BinaryIO, syntax: str) -> tuple[int, str]:
     """Step over the pixel data element's tag, VR and length (PS3.5, 7.1)."""
     endian = ">" if syntax == _BIG_ENDIAN else "<"
     head = file.read(8 if syntax == _IMPLICIT else 12)
@@ -435,24 +445,24 @@ def _check_native_length(file: BinaryIO, header: Dataset, frames: int) -> None:
 
 def _padding(header: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
     """Return where stored values are padding (C.7.5.1.1.2), or None where nowhere."""
-    value = _number(header.get("PixelPaddingValue"))
+    value = _to_float(header.get("PixelPaddingValue"))
     if value is None or stored.ndim != 2:
         return None
-    limit = _number(header.get("PixelPaddingRangeLimit"))
+    limit = _to_float(header.get("PixelPaddingRangeLimit"))
     low, high = sorted((value, value if limit is None else limit))
     padding = (stored >= low) & (stored <= high)
     return padding if padding.any() else None
 
 
-def _as_picture(
-    pixels: FloatImage, header: Dataset, window: tuple[float, float] | None, *, eight_bit: bool
+def _to_grey(
+    pixels: FloatImage, header: Dataset, window: tuple[float, float] | None, *, is_eight_bit: bool
 ) -> FloatImage:
     """Bring uncalibrated values to grey in 0…255."""
     if window is not None:
         center, width = window
         pixels = np.clip((pixels - (center - width / 2)) * (255.0 / width), 0, 255)
-    elif not eight_bit:
-        pixels = spread(pixels)
+    elif not is_eight_bit:
+        pixels = stretch_contrast(pixels)
     pixels = np.clip(pixels, 0, 255).astype(np.float32, copy=False)
     if header.get("PhotometricInterpretation") == "MONOCHROME1":
         pixels = np.float32(255) - pixels

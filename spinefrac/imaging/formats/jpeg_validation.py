@@ -16,7 +16,7 @@ from spinefrac.errors import ImageError
 
 _SOF_LOSSLESS, _SOF_LS = 0xC3, 0xF7
 _DHT, _SOI, _EOI, _SOS, _DRI, _LSE = 0xC4, 0xD8, 0xD9, 0xDA, 0xDD, 0xF8
-_HARMLESS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM: skipped by every decoder
+_IGNORED_MARKERS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM: skipped by every decoder
 
 #: Markers inside entropy-coded data other than stuffing and restarts: JPEG stuffs FF00,
 #: JPEG-LS any FF followed by a zero bit.
@@ -25,7 +25,7 @@ _MARKER_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class FrameInfo:
     """What the DICOM header says of a frame."""
 
     rows: int
@@ -34,14 +34,14 @@ class Expected:
     bits_allocated: int
 
 
-def check_lossless(frame: bytes, expected: Expected) -> None:
+def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
     """Refuse a JPEG Lossless or JPEG-LS frame that contradicts its DICOM header or itself.
 
     Parameters
     ----------
     frame : bytes
         One encapsulated frame, fragments joined.
-    expected : Expected
+    frame_info : Expected
 
     Raises
     ------
@@ -62,7 +62,7 @@ def check_lossless(frame: bytes, expected: Expected) -> None:
         position += 2 + length
         if marker in (_SOF_LOSSLESS, _SOF_LS):
             _require(not sof)
-            _check_frame_header(body, expected)
+            _check_frame_header(body, frame_info)
             sof = marker
         elif marker == _DHT:
             tables |= _check_huffman(body)
@@ -73,17 +73,17 @@ def check_lossless(frame: bytes, expected: Expected) -> None:
             _require(0 < limits[1] <= limits[2] <= limits[3] <= limits[0])
         elif marker == _SOS:
             _require(bool(sof))
-            _check_scan(body, sof, expected, tables)
+            _check_scan(body, sof, frame_info, tables)
             break
         elif marker == _DRI:
             _require(len(body) == 2 and body == b"\x00\x00")
         else:
-            _require(marker in _HARMLESS)
+            _require(marker in _IGNORED_MARKERS)
     end = (_MARKER_LS if sof == _SOF_LS else _MARKER_JPEG).search(frame, position)
     _require(end is not None and frame[end.start() + 1] == _EOI)
 
 
-def check_picture(frame: bytes, expected: Expected) -> None:
+def check_frame_size(frame: bytes, frame_info: FrameInfo) -> None:
     """Refuse a JPEG or JPEG 2000 frame of another size than its DICOM header declares.
 
     The limits were checked on the header; a decoder would believe the codestream.
@@ -92,7 +92,7 @@ def check_picture(frame: bytes, expected: Expected) -> None:
     ----------
     frame : bytes
         One encapsulated frame, fragments joined.
-    expected : Expected
+    frame_info : Expected
 
     Raises
     ------
@@ -107,17 +107,17 @@ def check_picture(frame: bytes, expected: Expected) -> None:
     else:
         reader = Jpeg2KImagePlugin.Jpeg2KImageFile
     with reader(BytesIO(frame)) as picture:
-        _require(picture.size == (expected.columns, expected.rows))
-        _require(len(picture.getbands()) == expected.samples)
+        _require(picture.size == (frame_info.columns, frame_info.rows))
+        _require(len(picture.getbands()) == frame_info.samples)
 
 
-def _check_frame_header(body: bytes, expected: Expected) -> None:
+def _check_frame_header(body: bytes, frame_info: FrameInfo) -> None:
     """SOF: precision, lines, samples a line, components with id, sampling, table (T.81 B.2.2)."""
-    _require(len(body) == 6 + 3 * expected.samples)
+    _require(len(body) == 6 + 3 * frame_info.samples)
     precision, rows, columns, components = struct.unpack(">BHHB", body[:6])
-    _require((rows, columns) == (expected.rows, expected.columns))
-    _require(components == expected.samples)
-    _require(2 <= precision <= 16 and (8 if precision <= 8 else 16) == expected.bits_allocated)
+    _require((rows, columns) == (frame_info.rows, frame_info.columns))
+    _require(components == frame_info.samples)
+    _require(2 <= precision <= 16 and (8 if precision <= 8 else 16) == frame_info.bits_allocated)
     _require(all(body[7 + 3 * i] == 0x11 for i in range(components)))
     _require(len({body[6 + 3 * i] for i in range(components)}) == components)
 
@@ -137,9 +137,9 @@ def _check_huffman(body: bytes) -> set[int]:
     return found
 
 
-def _check_scan(body: bytes, sof: int, expected: Expected, tables: set[int]) -> None:
+def _check_scan(body: bytes, sof: int, frame_info: FrameInfo, tables: set[int]) -> None:
     """SOS: one interleaved scan of all components; then predictor or NEAR, and the rest."""
-    count = expected.samples
+    count = frame_info.samples
     _require(len(body) == 4 + 2 * count and body[0] == count)
     selection, end, approximation = body[-3:]
     if sof == _SOF_LS:  # NEAR, interleave mode, point transform (T.87 C.2.3)

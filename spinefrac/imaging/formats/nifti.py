@@ -12,15 +12,15 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from spinefrac.errors import ImageError
-from spinefrac.imaging.formats.detection import HEADER_BYTES, inflate_head
-from spinefrac.imaging.limits import check_size
+from spinefrac.imaging.formats.detection import HEADER_BYTES, decompress_header
+from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage
 
 #: Hounsfield units of air, for voxels that hold no number.
 AIR_HU = -1024.0
 
 
-def read_nifti(file: BinaryIO, position: int | None = None, axis: int = 2) -> CtSlice:
+def read_nifti(file: BinaryIO, slice_index: int | None = None, axis: int = 2) -> CtSlice:
     """Read one slice of a NIfTI volume, in Hounsfield units.
 
     The volume is thought of as turned to the nearest RAS+ axes (nibabel's closest canonical
@@ -36,7 +36,7 @@ def read_nifti(file: BinaryIO, position: int | None = None, axis: int = 2) -> Ct
     ----------
     file : binary file
         Seekable, at its start; plain or gzip.
-    position : int or None
+    slice_index : int or None
         Index along the canonical axis, from left, back or foot; None for the middle.
     axis : int
         Canonical axis that the slice is perpendicular to: 0 sagittal, 1 coronal, 2 axial.
@@ -49,24 +49,26 @@ def read_nifti(file: BinaryIO, position: int | None = None, axis: int = 2) -> Ct
     Raises
     ------
     ImageError
-        If the volume is too large, not a CT-like volume, or `position` or `axis` is outside.
+        If the volume is too large, not a CT-like volume, or `slice_index` or `axis` is outside.
     """
-    volume = volume_shape(file)
-    packed, header, shape, dtype = volume.packed, volume.header, volume.shape, volume.dtype
-    to_file, flipped = volume.to_file, volume.flipped
+    volume = read_volume_header(file)
+    packed, header, shape, dtype = volume.is_compressed, volume.header, volume.shape, volume.dtype
+    to_file, flipped = volume.file_axes, volume.axis_flips
     if axis not in (0, 1, 2):
         raise ImageError(f"expected axis 0, 1 or 2, got {axis}; 2 is axial")
 
     count = shape[to_file[axis]]
-    position = count // 2 if position is None else position
-    if not 0 <= position < count:
-        raise ImageError(f"expected a slice from 0 to {count - 1}, got {position}; choose another")
-    index = count - 1 - position if flipped[axis] else position
+    slice_index = count // 2 if slice_index is None else slice_index
+    if not 0 <= slice_index < count:
+        raise ImageError(
+            f"expected a slice from 0 to {count - 1}, got {slice_index}; choose another"
+        )
+    index = count - 1 - slice_index if flipped[axis] else slice_index
 
     offset = volume.offset
     stream = gzip.GzipFile(fileobj=file, mode="rb") if packed else nullcontext(file)
     with stream as opened:
-        plane = _plane(cast(BinaryIO, opened), offset, shape, dtype, to_file[axis], index)
+        plane = _read_plane(cast(BinaryIO, opened), offset, shape, dtype, to_file[axis], index)
 
     # plane axes: the two remaining file axes in file order; bring them to canonical order,
     # running towards +, then to rows from head or front, columns from the right or front.
@@ -83,39 +85,39 @@ def read_nifti(file: BinaryIO, position: int | None = None, axis: int = 2) -> Ct
         calibrated=True,
         format="nifti",
         bits=dtype.itemsize * 8,
-        spacing_mm=_spacing(volume.steps_mm[down], volume.steps_mm[across]),
-        position=position,
-        count=count,
+        spacing_mm=_valid_spacing(volume.slice_spacings_mm[down], volume.slice_spacings_mm[across]),
+        slice_index=slice_index,
+        slice_count=count,
     )
 
 
 @dataclass(frozen=True)
-class VolumeShape:
+class VolumeHeader:
     """What a NIfTI header says of its volume, by canonical axis: 0 to the left, 1 back, 2 head.
 
     Attributes
     ----------
     header : nibabel header
-    packed : bool
+    is_compressed : bool
         Whether the file is gzip.
     shape : tuple of int, length 3
-        In the file's own order of axes, as `to_file` and `dtype` are of the file.
+        In the file's own order of axes, as `file_axes` and `dtype` are of the file.
     offset : int
         Where the voxels begin in the unpacked file, bytes.
-    to_file : tuple of int, length 3
+    file_axes : tuple of int, length 3
         File axis of each canonical one.
-    flipped : tuple of bool, length 3
+    axis_flips : tuple of bool, length 3
         Whether the file runs against the canonical axis.
     affine : float array, shape (4, 4)
         Voxel to RAS+ millimetres.
     """
 
     header: Any
-    packed: bool
+    is_compressed: bool
     shape: tuple[int, ...]
     offset: int
-    to_file: tuple[int, ...]
-    flipped: tuple[bool, ...]
+    file_axes: tuple[int, ...]
+    axis_flips: tuple[bool, ...]
     affine: np.ndarray
 
     @property
@@ -123,37 +125,37 @@ class VolumeShape:
         return self.header.get_data_dtype()
 
     @property
-    def counts(self) -> tuple[int, ...]:
+    def slice_counts(self) -> tuple[int, ...]:
         """Slices along each canonical axis."""
-        return tuple(self.shape[axis] for axis in self.to_file)
+        return tuple(self.shape[axis] for axis in self.file_axes)
 
     @property
-    def steps_mm(self) -> tuple[float, ...]:
+    def slice_spacings_mm(self) -> tuple[float, ...]:
         """Distance of neighbours along each canonical axis."""
         zooms = [abs(float(z)) for z in self.header.get_zooms()[:3]] + [1.0] * 3
-        return tuple(zooms[axis] for axis in self.to_file)
+        return tuple(zooms[axis] for axis in self.file_axes)
 
-    def plane(self, axis: int) -> tuple[int, int]:
+    def plane_shape(self, axis: int) -> tuple[int, int]:
         """Rows and columns of a slice perpendicular to a canonical axis, as it is shown."""
         across, down = (canon for canon in range(3) if canon != axis)
-        return self.counts[down], self.counts[across]
+        return self.slice_counts[down], self.slice_counts[across]
 
-    def spacing_mm(self, axis: int) -> tuple[float, float] | None:
+    def pixel_spacing_mm(self, axis: int) -> tuple[float, float] | None:
         """Distance of rows and of columns of such a slice; None where there is none."""
         across, down = (canon for canon in range(3) if canon != axis)
-        return _spacing(self.steps_mm[down], self.steps_mm[across])
+        return _valid_spacing(self.slice_spacings_mm[down], self.slice_spacings_mm[across])
 
     @property
     def origin_mm(self) -> tuple[float, ...]:
         """Coordinate of the first slice along each canonical axis, RAS+."""
         corner = [
-            self.shape[axis] - 1 if self.flipped[self.to_file.index(axis)] else 0
+            self.shape[axis] - 1 if self.axis_flips[self.file_axes.index(axis)] else 0
             for axis in range(3)
         ]
         return tuple((self.affine @ np.array([*corner, 1.0]))[:3].tolist())
 
 
-def volume_shape(file: BinaryIO) -> VolumeShape:
+def read_volume_header(file: BinaryIO) -> VolumeHeader:
     """Read a NIfTI header and check what it declares; the file is left at its start.
 
     Raises
@@ -165,7 +167,7 @@ def volume_shape(file: BinaryIO) -> VolumeShape:
 
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    head = inflate_head(file) if packed else file.read(HEADER_BYTES)
+    head = decompress_header(file) if packed else file.read(HEADER_BYTES)
     file.seek(0)
     second = head[4:8] in (b"n+2\x00", b"ni2\x00")
     header_class = nibabel.Nifti2Header if second else nibabel.Nifti1Header
@@ -178,7 +180,7 @@ def volume_shape(file: BinaryIO) -> VolumeShape:
         raise ImageError("expected a NIfTI volume of numbers, got colour or complex; convert it")
     shape = tuple(int(n) for n in header.get_data_shape())
     shape, volumes = shape[:3] + (1,) * (3 - len(shape)), shape[3:]
-    check_size(shape[0], shape[1], shape[2], *volumes, sample_bytes=dtype.itemsize)
+    check_image_size(shape[0], shape[1], shape[2], *volumes, sample_bytes=dtype.itemsize)
     affine = header.get_best_affine()
     if not np.isfinite(affine).all():
         raise ImageError("expected a NIfTI orientation, got none that is finite; convert it again")
@@ -187,18 +189,18 @@ def volume_shape(file: BinaryIO) -> VolumeShape:
     if not np.isfinite(orientation).all():
         raise ImageError("expected a NIfTI orientation, got a flat one; convert it again")
     to_file = tuple(int(np.flatnonzero(orientation[:, 0] == canon)[0]) for canon in range(3))
-    return VolumeShape(
+    return VolumeHeader(
         header=header,
-        packed=packed,
+        is_compressed=packed,
         shape=shape,
         offset=max(int(header.get_data_offset()), length),
-        to_file=to_file,
-        flipped=tuple(bool(orientation[to_file[canon], 1] < 0) for canon in range(3)),
+        file_axes=to_file,
+        axis_flips=tuple(bool(orientation[to_file[canon], 1] < 0) for canon in range(3)),
         affine=affine,
     )
 
 
-def inflated(content: bytes) -> bytes:
+def decompress(content: bytes) -> bytes:
     """Return a NIfTI file unpacked, no more of it than its header declares for one volume.
 
     Raises
@@ -206,8 +208,8 @@ def inflated(content: bytes) -> bytes:
     ImageError
         If the header is refused or the file ends early. Damage raises what zlib raises.
     """
-    volume = volume_shape(io.BytesIO(content))
-    if not volume.packed:
+    volume = read_volume_header(io.BytesIO(content))
+    if not volume.is_compressed:
         return content
     length = volume.offset + math.prod(volume.shape) * volume.dtype.itemsize
     with gzip.GzipFile(fileobj=io.BytesIO(content), mode="rb") as stream:
@@ -217,7 +219,7 @@ def inflated(content: bytes) -> bytes:
     return found
 
 
-def _plane(
+def _read_plane(
     stream: BinaryIO,
     offset: int,
     shape: tuple[int, ...],
@@ -245,6 +247,6 @@ def _plane(
     return np.stack([np.take(next_plane(), index, axis=axis) for _ in range(depth)], axis=1)
 
 
-def _spacing(rows: float, columns: float) -> tuple[float, float] | None:
+def _valid_spacing(rows: float, columns: float) -> tuple[float, float] | None:
     valid = np.isfinite([rows, columns]).all() and min(rows, columns) > 0
     return (rows, columns) if valid else None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
-from spinefrac.imaging.limits import check_size
+from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage
 
 # The readers themselves instead of Image.open: the format is known, and its own guard
@@ -24,12 +24,12 @@ _READERS: dict[str, Callable[[BinaryIO], Image.Image]] = {
 
 #: Channels may differ by this much, in 1/255, before a picture counts as coloured: JPEG
 #: stores chroma separately, and rounding on the way to RGB moves a grey by a level or two.
-_CHROMA_NOISE = 12
+_CHROMA_TOLERANCE = 12
 
 #: Pixels converted at a time, so that a 64-megapixel picture needs no second large copy.
 _BLOCK_PIXELS = 2**20
 
-_ORIENTATION = 0x0112
+_EXIF_ORIENTATION_TAG = 0x0112
 
 
 def read_raster(file: BinaryIO, kind: str) -> CtSlice:
@@ -63,20 +63,24 @@ def read_raster(file: BinaryIO, kind: str) -> CtSlice:
     """
     with _READERS[kind](file) as picture:
         columns, rows = picture.size
-        bits = _bits(picture, file, kind)
+        bits = _read_bit_depth(picture, file, kind)
         channels = len(picture.getbands())
-        check_size(rows, columns, channels, sample_bytes=-(-max(bits, 8) // 8))
-        orientation = picture.getexif().get(_ORIENTATION, 1)
-        samples = _samples(picture, file, bits)
-    pixels, colour = luma(samples)
+        check_image_size(rows, columns, channels, sample_bytes=-(-max(bits, 8) // 8))
+        orientation = picture.getexif().get(_EXIF_ORIENTATION_TAG, 1)
+        samples = _decode_samples(picture, file, bits)
+    pixels, colour = to_luma(samples)
     if bits > 8 and samples.dtype != np.uint8:
-        pixels = spread(pixels)
+        pixels = stretch_contrast(pixels)
     return CtSlice(
-        pixels=_turn(pixels, orientation), calibrated=False, format=kind, bits=bits, colour=colour
+        pixels=_apply_exif_orientation(pixels, orientation),
+        calibrated=False,
+        format=kind,
+        bits=bits,
+        colour=colour,
     )
 
 
-def spread(pixels: FloatImage) -> FloatImage:
+def stretch_contrast(pixels: FloatImage) -> FloatImage:
     """Spread the finite range of `pixels` (H, W) over 0…255, in place where it can."""
     finite = np.isfinite(pixels)
     if not finite.all():
@@ -91,7 +95,7 @@ def spread(pixels: FloatImage) -> FloatImage:
     return pixels
 
 
-def _bits(picture: Image.Image, file: BinaryIO, kind: str) -> int:
+def _read_bit_depth(picture: Image.Image, file: BinaryIO, kind: str) -> int:
     """Bits per sample as the header declares them."""
     if kind == "png":
         position = file.tell()
@@ -104,7 +108,7 @@ def _bits(picture: Image.Image, file: BinaryIO, kind: str) -> int:
     return 1 if picture.mode == "1" else 8
 
 
-def _samples(picture: Image.Image, file: BinaryIO, bits: int) -> npt.NDArray[Any]:
+def _decode_samples(picture: Image.Image, file: BinaryIO, bits: int) -> npt.NDArray[Any]:
     """Decode to (H, W) grey, or (H, W, 2 or 4) with alpha, or (H, W, 3) RGB."""
     if bits == 16 and len(picture.getbands()) > 1:
         # Pillow keeps only the high byte of several 16-bit channels; OpenCV keeps both.
@@ -122,7 +126,7 @@ def _samples(picture: Image.Image, file: BinaryIO, bits: int) -> npt.NDArray[Any
     return np.asarray(picture)
 
 
-def luma(samples: npt.NDArray[Any]) -> tuple[FloatImage, bool]:
+def to_luma(samples: npt.NDArray[Any]) -> tuple[FloatImage, bool]:
     """Return luma over black, float32 (H, W), and whether the channels really differ."""
     if samples.ndim == 2:
         return samples.astype(np.float32), False
@@ -137,7 +141,7 @@ def luma(samples: npt.NDArray[Any]) -> tuple[FloatImage, bool]:
             rgb = np.ascontiguousarray(block[..., :3])
             grey[top : top + step] = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)  # Rec. 601 luma
             difference = rgb.max(axis=2) - rgb.min(axis=2)
-            coloured += int((difference > full * _CHROMA_NOISE / 255).sum())
+            coloured += int((difference > full * _CHROMA_TOLERANCE / 255).sum())
         else:
             grey[top : top + step] = block[..., 0]
         if channels in (2, 4):
@@ -145,7 +149,7 @@ def luma(samples: npt.NDArray[Any]) -> tuple[FloatImage, bool]:
     return grey, coloured > 0.001 * rows * columns
 
 
-def _turn(pixels: FloatImage, orientation: int) -> FloatImage:
+def _apply_exif_orientation(pixels: FloatImage, orientation: int) -> FloatImage:
     """Apply the EXIF orientation 1…8 (Exif 2.3, tag 0x0112)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.T

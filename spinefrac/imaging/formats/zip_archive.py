@@ -23,9 +23,9 @@ SIGNATURES = (SIGNATURE, b"PK\x05\x06", b"PK\x07\x08")
 #: Most bytes that the members may take once inflated.
 MAX_INFLATED_BYTES = 2048 * MIB
 
-#: A ZIP may inflate to so many times its size, beyond `FREE_BYTES`; CT deflates 2 to 10 times.
+#: A ZIP may inflate to so many times its size, beyond `RATIO_FREE_BYTES`; CT deflates 2 to 10 times.
 MAX_RATIO = 100
-FREE_BYTES = 64 * MIB
+RATIO_FREE_BYTES = 64 * MIB
 
 #: Most bytes of the table of contents, which `zipfile` reads whole: 10,000 long names fit.
 _MAX_DIRECTORY_BYTES = 8 * MIB
@@ -37,22 +37,22 @@ _ENCRYPTED = 0x1
 class Member:
     """One file of a ZIP: its name as the ZIP gives it, its size, and how to get its bytes.
 
-    `refusal` says why it is not to be read, and is empty where it is.
+    `reason` says why it is not to be read, and is empty where it is.
     """
 
     name: str
     size: int
     fetch: Callable[[int | None], bytes] = field(repr=False)
-    refusal: str = ""
+    reason: str = ""
 
 
-class _Bounded(io.BytesIO):
-    """Bytes of which no more than `most` can be read at once while the directory is parsed."""
+class _BoundedBytesIO(io.BytesIO):
+    """Bytes of which no more than `max_bytes` can be read at once while the directory is parsed."""
 
-    most: int | None = _MAX_DIRECTORY_BYTES
+    max_bytes: int | None = _MAX_DIRECTORY_BYTES
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if self.most is not None and size is not None and size > self.most:
+        if self.max_bytes is not None and size is not None and size > self.max_bytes:
             raise ImageError(
                 f"expected a ZIP of at most {MAX_FILES:,} files, got one whose table of contents "
                 "is far longer; pack one series"
@@ -60,7 +60,7 @@ class _Bounded(io.BytesIO):
         return super().read(size)
 
 
-def members(content: bytes) -> list[Member]:
+def list_members(content: bytes) -> list[Member]:
     """List the files of a ZIP in memory.
 
     Parameters
@@ -81,9 +81,9 @@ def members(content: bytes) -> list[Member]:
         more than `MAX_INFLATED_BYTES` or `MAX_RATIO` times its size.
     """
     try:
-        buffer = _Bounded(content)
+        buffer = _BoundedBytesIO(content)
         opened = zipfile.ZipFile(buffer)
-        buffer.most = None
+        buffer.max_bytes = None
     except ImageError:
         raise
     # A damaged table of contents makes `zipfile` raise many kinds.
@@ -91,10 +91,10 @@ def members(content: bytes) -> list[Member]:
         raise ImageError("expected a whole ZIP, got a damaged one; pack it again") from error
     entries = [entry for entry in opened.infolist() if not entry.is_dir()]
     _check(entries, len(content))
-    return [_member(opened, entry) for entry in entries]
+    return [_build_member(opened, entry) for entry in entries]
 
 
-def _check(entries: list[zipfile.ZipInfo], packed: int) -> None:
+def _check(entries: list[zipfile.ZipInfo], compressed_bytes: int) -> None:
     if not entries:
         raise ImageError("expected a ZIP with slices, got an empty one; pack a series")
     if len(entries) > MAX_FILES:
@@ -107,14 +107,14 @@ def _check(entries: list[zipfile.ZipInfo], packed: int) -> None:
             f"expected at most {MAX_INFLATED_BYTES // MIB:,} MB in a ZIP, it declares "
             f"{inflated // MIB:,} MB; pack one series"
         )
-    if inflated > FREE_BYTES + MAX_RATIO * packed:
+    if inflated > RATIO_FREE_BYTES + MAX_RATIO * compressed_bytes:
         raise ImageError(
             f"expected a ZIP that unpacks to at most {MAX_RATIO} times its size, it declares "
-            f"{inflated // max(packed, 1):,} times; no CT series packs so tightly"
+            f"{inflated // max(compressed_bytes, 1):,} times; no CT series packs so tightly"
         )
 
 
-def _member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
+def _build_member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
     refusal = ""
     if entry.flag_bits & _ENCRYPTED:
         refusal = "expected a ZIP without a password, this file needs one; pack it without"
@@ -127,12 +127,14 @@ def _member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
     return Member(entry.filename, entry.file_size, partial(_fetch, opened, entry), refusal)
 
 
-def _fetch(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int | None) -> bytes:
-    """Inflate the first `most` bytes of a member, all for None; the checksum is then checked."""
+def _fetch(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int | None) -> bytes:
+    """Inflate the first `max_bytes` bytes of a member, all for None; the checksum is then checked."""
     try:
         with opened.open(entry) as stream:
             # Never an open-ended read: a member that lies about its size would inflate whole.
-            return stream.read(entry.file_size if most is None else min(most, entry.file_size))
+            return stream.read(
+                entry.file_size if max_bytes is None else min(max_bytes, entry.file_size)
+            )
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise ImageError(
             "expected a whole file in the ZIP, got a damaged one; pack it again"

@@ -93,14 +93,14 @@ class AugmentationConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.flip, bool):
             raise TrainingError(
-                f"augmentation flip must be true or false, got {_shown(self.flip)}; its share of "
+                f"augmentation flip must be true or false, got {_format_value(self.flip)}; its share of "
                 "the draws is flip_probability"
             )
         for name in LIMITS:
-            object.__setattr__(self, name, _checked_range(name, getattr(self, name)))
+            object.__setattr__(self, name, _validate_range(name, getattr(self, name)))
         for name in TRANSFORMS:
             key = f"{name}_probability"
-            value = _number(key, getattr(self, key))
+            value = _validate_number(key, getattr(self, key))
             if not 0 <= value <= 1:
                 raise TrainingError(
                     f"augmentation {key} must lie between 0 and 1, got {value:g}; 0 switches "
@@ -108,29 +108,29 @@ class AugmentationConfig:
                 )
             object.__setattr__(self, key, value)
 
-    def range_of(self, name: str) -> tuple[float, float]:
+    def get_range(self, name: str) -> tuple[float, float]:
         """Return the lowest and the highest value of a transform that has a range."""
         value: Range = getattr(self, name)
         if isinstance(value, tuple):
             return value
         return (0.0 if LIMITS[name][0] == 0 else -value, value)
 
-    def probability_of(self, name: str) -> float:
+    def get_probability(self, name: str) -> float:
         """Return the share of the draws that a transform takes part in."""
         return float(getattr(self, f"{name}_probability"))
 
-    def is_on(self, name: str) -> bool:
+    def is_enabled(self, name: str) -> bool:
         """Whether a transform can change anything."""
-        has_effect = self.flip if name == "flip" else self.range_of(name) != (0.0, 0.0)
-        return has_effect and self.probability_of(name) > 0
+        has_effect = self.flip if name == "flip" else self.get_range(name) != (0.0, 0.0)
+        return has_effect and self.get_probability(name) > 0
 
-    def only(self, name: str) -> AugmentationConfig:
+    def isolate(self, name: str) -> AugmentationConfig:
         """Return the configuration in which this transform works alone, in every draw."""
         return replace(
-            AugmentationConfig.off(), **{name: getattr(self, name), f"{name}_probability": 1.0}
+            AugmentationConfig.identity(), **{name: getattr(self, name), f"{name}_probability": 1.0}
         )
 
-    def python_call(self) -> str:
+    def to_python_code(self) -> str:
         """Return the call that makes an equal object, as Python source."""
         usual = {field.name: field.default for field in fields(self)}
         named = [
@@ -161,21 +161,21 @@ class AugmentationConfig:
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in data if name not in known]:
             raise TrainingError(
-                f"unknown augmentation field {_shown(unknown[0])}; there are {', '.join(known)}"
+                f"unknown augmentation field {_format_value(unknown[0])}; there are {', '.join(known)}"
             )
         return cls(**data)
 
     @classmethod
-    def off(cls) -> AugmentationConfig:
+    def identity(cls) -> AugmentationConfig:
         """Return the configuration that changes nothing."""
         return cls(0.0, 0.0, 0.0, 0.0, False, 0.0, 0.0)
 
 
-def _checked_range(name: str, value: Any) -> Range:
+def _validate_range(name: str, value: Any) -> Range:
     """Return a range as float or pair, a pair around zero as one number."""
     lowest, highest = LIMITS[name]
     if not isinstance(value, tuple | list):
-        number = _number(name, value)
+        number = _validate_number(name, value)
         if not 0 <= number <= highest:
             raise TrainingError(
                 f"augmentation {name} must lie between 0 and {highest:g}, got {number:g}; "
@@ -186,7 +186,7 @@ def _checked_range(name: str, value: Any) -> Range:
         raise TrainingError(
             f"augmentation {name} must be one number or two, low and high, got {len(value)}"
         )
-    low, high = (_number(name, part) for part in value)
+    low, high = (_validate_number(name, part) for part in value)
     if not lowest <= low <= high <= highest:
         raise TrainingError(
             f"augmentation {name} must go from low to high within {lowest:g} to {highest:g}, "
@@ -195,18 +195,18 @@ def _checked_range(name: str, value: Any) -> Range:
     return high if low == (0.0 if lowest == 0 else -high) else (low, high)
 
 
-def _number(name: str, value: Any) -> float:
+def _validate_number(name: str, value: Any) -> float:
     # True, though an int in Python, is no number; nor is a text that reads like one.
     try:
         number = math.nan if isinstance(value, bool | str | bytes) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise TrainingError(f"augmentation {name} must be a number, got {_shown(value)}")
+        raise TrainingError(f"augmentation {name} must be a number, got {_format_value(value)}")
     return number
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Return a value for a message: short, whatever somebody wrote into a file."""
     if isinstance(value, list | tuple | dict | set):
         return f"a {type(value).__name__} of {len(value)}"
@@ -216,7 +216,7 @@ def _shown(value: Any) -> str:
 
 #: Ready-made configurations by name. The standard one is the default.
 PRESETS: dict[str, AugmentationConfig] = {
-    "off": AugmentationConfig.off(),
+    "off": AugmentationConfig.identity(),
     "light": AugmentationConfig(
         rotation=7.0, zoom=0.05, brightness=0.04, shift=0.03, contrast=0.08, noise=0.01
     ),

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 
-from spinefrac.data.groups import bare_stem, copy_name
+from spinefrac.data.groups import augmented_name, original_stem
 from spinefrac.data.scan import load_inputs, scan
 from spinefrac.errors import DatasetError
 from spinefrac.records import Dataset, GreyImage, Preprocessing, Unreadable
@@ -29,14 +29,14 @@ from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.augmentation.yaml_io import to_yaml
 
 #: Most copies of one slice.
-MOST_COPIES = 1000
+MAX_COPIES = 1000
 
-_CLASS = ("normal", "fracture")
+_CLASS_NAMES = ("normal", "fracture")
 _COLUMNS = ("path", "label", "patient", "source", "epoch")
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportResult:
     """What was written.
 
     Attributes
@@ -44,17 +44,17 @@ class Exported:
     folder : Path
     slices, copies : int
         Sources, each written as the network sees it, and augmented copies beside them.
-    left_out : tuple of Unreadable
+    unreadable : tuple of Unreadable
         Sources that cannot be read.
     """
 
     folder: Path
     slices: int
     copies: int
-    left_out: tuple[Unreadable, ...]
+    unreadable: tuple[Unreadable, ...]
 
 
-def export(
+def export_augmented_copies(
     folder: str | os.PathLike[str],
     out: str | os.PathLike[str],
     config: AugmentationConfig,
@@ -64,7 +64,7 @@ def export(
     preprocessing: Preprocessing | None = None,
     group_by: str = "auto",
     progress: Callable[[int, int], None] | None = None,
-) -> Exported:
+) -> ExportResult:
     """Write a data set of the slices as the network sees them and their augmented copies.
 
     Parameters
@@ -96,11 +96,11 @@ def export(
         be written.
     """
     target = Path(out).expanduser().absolute()
-    _check_target(Path(folder).expanduser(), target)
-    if not 1 <= copies <= MOST_COPIES:
-        raise DatasetError(f"expected 1 to {MOST_COPIES} copies of each slice, got {copies}")
+    _require_new_target(Path(folder).expanduser(), target)
+    if not 1 <= copies <= MAX_COPIES:
+        raise DatasetError(f"expected 1 to {MAX_COPIES} copies of each slice, got {copies}")
     dataset = scan(folder, group_by=group_by)
-    _check_names(dataset)
+    _require_unique_names(dataset)
     inputs = load_inputs(dataset, preprocessing or Preprocessing())
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -109,15 +109,17 @@ def export(
         rows: list[tuple[str, str, str, str, str]] = []
         for index, (item, pixels) in enumerate(zip(dataset.items, inputs, strict=True)):
             for epoch, (path, picture) in enumerate(
-                _pictures(item.path, pixels, augmenter, index, copies)
+                _iterate_copies(item.path, pixels, augmenter, index, copies)
             ):
                 file = beside / path
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(_png(picture))
-                rows.append((path, _CLASS[item.label], item.group, item.path, str(epoch or "")))
+                file.write_bytes(_encode_png(picture))
+                rows.append(
+                    (path, _CLASS_NAMES[item.label], item.group, item.path, str(epoch or ""))
+                )
             if progress:
                 progress(index + 1, len(dataset.items))
-        _write_table(beside / "labels.csv", rows)
+        _write_labels_csv(beside / "labels.csv", rows)
         head = f"# {copies} copies of each slice, as a run with seed {seed} sees them.\n"
         (beside / "augmentation.yaml").write_text(head + to_yaml(config), encoding="utf-8")
         beside.rename(target)
@@ -128,10 +130,10 @@ def export(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     count = len(dataset.items)
-    return Exported(target, count, count * copies, tuple(dataset.unreadable))
+    return ExportResult(target, count, count * copies, tuple(dataset.unreadable))
 
 
-def zipped(
+def export_slice_zip(
     pixels: GreyImage, config: AugmentationConfig, seed: int, index: int, copies: int, name: str
 ) -> bytes:
     """Return one slice, its copies and the configuration as the bytes of a ZIP file.
@@ -140,32 +142,32 @@ def zipped(
     ----------
     pixels : uint8 array, shape (S, S)
     config, seed, index, copies
-        As in `export`.
+        As in `export_augmented_copies`.
     name : str
         Of the source, for the names in the file.
     """
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
         augmenter = Augmenter(config, seed)
-        for path, picture in _pictures(name, pixels, augmenter, index, copies):
-            archive.writestr(path, _png(picture))
+        for path, picture in _iterate_copies(name, pixels, augmenter, index, copies):
+            archive.writestr(path, _encode_png(picture))
         archive.writestr("augmentation.yaml", f"# seed {seed}, slice {index}\n{to_yaml(config)}")
     return stream.getvalue()
 
 
-def _pictures(
+def _iterate_copies(
     source: str, pixels: GreyImage, augmenter: Augmenter, index: int, copies: int
 ) -> Iterator[tuple[str, GreyImage]]:
     """Yield the path and the pixels of a slice, then of its copies in the epochs from 1."""
     parent = PurePosixPath(source).parent
-    first = copy_name(source, 0).replace("-augmented0.png", ".png")
+    first = augmented_name(source, 0).replace("-augmented0.png", ".png")
     yield (parent / first).as_posix(), pixels
     for epoch in range(1, copies + 1):
-        path = (parent / copy_name(source, epoch)).as_posix()
+        path = (parent / augmented_name(source, epoch)).as_posix()
         yield path, augmenter(pixels, epoch, index)
 
 
-def _check_target(folder: Path, target: Path) -> None:
+def _require_new_target(folder: Path, target: Path) -> None:
     """Raise where the copies would land among the sources, or on top of something."""
     if target.resolve().is_relative_to(folder.resolve()):
         raise DatasetError(
@@ -176,16 +178,20 @@ def _check_target(folder: Path, target: Path) -> None:
         raise DatasetError(f"{target.name} exists already: name a new folder for the copies")
 
 
-def _check_names(dataset: Dataset) -> None:
+def _require_unique_names(dataset: Dataset) -> None:
     """Raise where a copy's name would not lead to its source, or to two of them."""
-    unbound = [path for path in dataset.paths if bare_stem(copy_name(path, 1)) != bare_stem(path)]
+    unbound = [
+        path
+        for path in dataset.paths
+        if original_stem(augmented_name(path, 1)) != original_stem(path)
+    ]
     if unbound:
         raise DatasetError(
             f"the copies of {unbound[0]} could not be told from other slices by their names: "
             "rename it so that it ends with a letter or a digit"
         )
     places = [
-        (PurePosixPath(path).parent / copy_name(path, 1)).as_posix().casefold()
+        (PurePosixPath(path).parent / augmented_name(path, 1)).as_posix().casefold()
         for path in dataset.paths
     ]
     count = Counter(places)
@@ -196,12 +202,12 @@ def _check_names(dataset: Dataset) -> None:
         )
 
 
-def _write_table(path: Path, rows: list[tuple[str, str, str, str, str]]) -> None:
+def _write_labels_csv(path: Path, rows: list[tuple[str, str, str, str, str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(_COLUMNS)
         writer.writerows(rows)
 
 
-def _png(picture: GreyImage) -> bytes:
+def _encode_png(picture: GreyImage) -> bytes:
     return cv2.imencode(".png", picture)[1].tobytes()

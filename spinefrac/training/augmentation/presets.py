@@ -16,9 +16,9 @@ from spinefrac import settings
 from spinefrac.errors import ModelError, TrainingError
 from spinefrac.store import identifiers
 from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
-from spinefrac.training.augmentation.yaml_io import MOST_BYTES, from_yaml, to_yaml
+from spinefrac.training.augmentation.yaml_io import MAX_YAML_BYTES, from_yaml, to_yaml
 
-_ENDING = ".yaml"
+_SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +30,33 @@ class NamedAugmentation:
     name : str
     config : AugmentationConfig or None
         None where its file cannot be used.
-    preset : bool
+    is_preset : bool
         Whether it comes with spinefrac.
-    problem : str
+    error : str
         Why it cannot be used, else empty.
     """
 
     name: str
     config: AugmentationConfig | None
-    preset: bool = False
-    problem: str = ""
+    is_preset: bool = False
+    error: str = ""
 
 
-def folder() -> Path:
+def presets_dir() -> Path:
     """Return where saved augmentations lie."""
     return settings.home() / "augmentations"
 
 
-def listed() -> list[NamedAugmentation]:
+def list_augmentations() -> list[NamedAugmentation]:
     """Return the presets, then the user's own by name; damaged ones say what is wrong."""
-    found = [NamedAugmentation(name, config, preset=True) for name, config in PRESETS.items()]
-    for path in sorted(folder().glob(f"*{_ENDING}")) if folder().is_dir() else ():
+    found = [NamedAugmentation(name, config, is_preset=True) for name, config in PRESETS.items()]
+    for path in sorted(presets_dir().glob(f"*{_SUFFIX}")) if presets_dir().is_dir() else ():
         if path.name.startswith("."):
             continue
         try:
             found.append(NamedAugmentation(path.stem, load(path.stem)))
         except TrainingError as error:
-            found.append(NamedAugmentation(path.stem, None, problem=str(error)))
+            found.append(NamedAugmentation(path.stem, None, error=str(error)))
     return found
 
 
@@ -70,16 +70,16 @@ def load(name: str) -> AugmentationConfig:
     """
     if name in PRESETS:
         return PRESETS[name]
-    path = _path(name)
+    path = _preset_path(name)
     if not path.is_file():
-        own = sorted(entry.stem for entry in folder().glob(f"*{_ENDING}"))
+        own = sorted(entry.stem for entry in presets_dir().glob(f"*{_SUFFIX}"))
         raise TrainingError(
             f"there is no augmentation {name}; there are {', '.join([*PRESETS, *own])}"
         )
-    return _read(path, f"the saved augmentation {name}")
+    return _read_yaml(path, f"the saved augmentation {name}")
 
 
-def save(name: str, config: AugmentationConfig, *, replace: bool = False) -> Path:
+def save(name: str, config: AugmentationConfig, *, overwrite: bool = False) -> Path:
     """Keep an augmentation under a name.
 
     Parameters
@@ -87,7 +87,7 @@ def save(name: str, config: AugmentationConfig, *, replace: bool = False) -> Pat
     name : str
         Lower-case letters, digits and hyphens, no preset's.
     config : AugmentationConfig
-    replace : bool
+    overwrite : bool
         Whether an earlier one of this name may be replaced.
 
     Returns
@@ -100,7 +100,7 @@ def save(name: str, config: AugmentationConfig, *, replace: bool = False) -> Pat
     TrainingError
         The name is none or in use, or the file cannot be written.
     """
-    path = _path(name)
+    path = _preset_path(name)
     if name in PRESETS:
         raise TrainingError(f"{name} is a preset and stays as it is: choose another name")
     beside = path.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
@@ -110,7 +110,7 @@ def save(name: str, config: AugmentationConfig, *, replace: bool = False) -> Pat
             stream.write(to_yaml(config))
             stream.flush()
             os.fsync(stream.fileno())
-        if replace or _is_new(beside, path):
+        if overwrite or _claim_path(beside, path):
             beside.replace(path)
             return path
     except OSError as error:
@@ -126,13 +126,13 @@ def save(name: str, config: AugmentationConfig, *, replace: bool = False) -> Pat
     )
 
 
-def _is_new(beside: Path, path: Path) -> bool:
+def _claim_path(temporary_path: Path, path: Path) -> bool:
     """Whether a finished file may take its name; it then has it, where there are links.
 
     Unlike a rename, a link never takes the place of what somebody else just saved.
     """
     try:
-        os.link(beside, path)
+        os.link(temporary_path, path)
     except FileExistsError:
         return False
     except OSError:  # a file system without links
@@ -151,19 +151,19 @@ def delete(name: str) -> None:
     if name in PRESETS:
         raise TrainingError(f"{name} is a preset and stays")
     try:
-        _path(name).unlink()
+        _preset_path(name).unlink()
     except FileNotFoundError:
         raise TrainingError(f"there is no augmentation {name}") from None
     except OSError as error:
         raise TrainingError(f"{name} cannot be deleted ({error.strerror})") from error
 
 
-def resolve(text: str) -> AugmentationConfig:
+def load_by_name_or_path(name_or_path: str) -> AugmentationConfig:
     """Return what somebody named: a preset, a saved augmentation, or a YAML file.
 
     Parameters
     ----------
-    text : str
+    name_or_path : str
         A name, or the path of a file. A name goes before a file of the same name; ``./NAME``
         is always the file.
 
@@ -172,37 +172,40 @@ def resolve(text: str) -> AugmentationConfig:
     TrainingError
         It is neither, or the file is no augmentation.
     """
-    path = Path(text)
+    path = Path(name_or_path)
     try:
-        if text in PRESETS or (identifiers.is_valid(text) and _path(text).is_file()):
-            return load(text)
+        if name_or_path in PRESETS or (
+            identifiers.is_valid(name_or_path) and _preset_path(name_or_path).is_file()
+        ):
+            return load(name_or_path)
         if path.is_file():
-            return _read(path, text)
+            return _read_yaml(path, name_or_path)
     except (OSError, ValueError) as error:  # a name too long, or with a NUL
         reason = getattr(error, "strerror", None) or str(error)
-        raise TrainingError(f"{text[:100]!r} cannot be read ({reason})") from error
-    if identifiers.is_valid(text):
-        return load(text)  # says which there are
+        raise TrainingError(f"{name_or_path[:100]!r} cannot be read ({reason})") from error
+    if identifiers.is_valid(name_or_path):
+        return load(name_or_path)  # says which there are
     raise TrainingError(
         f"expected {', '.join(PRESETS)}, the name of a saved augmentation or a YAML file, got "
-        f"{text[:100]!r}, and there is no such file"
+        f"{name_or_path[:100]!r}, and there is no such file"
     )
 
 
-def _path(name: str) -> Path:
+def _preset_path(name: str) -> Path:
     try:
         return (
-            folder() / f"{identifiers.validate(name, 'An augmentation', 'gentle-turns')}{_ENDING}"
+            presets_dir()
+            / f"{identifiers.validate(name, 'An augmentation', 'gentle-turns')}{_SUFFIX}"
         )
     except ModelError as error:
         raise TrainingError(str(error)) from None
 
 
-def _read(path: Path, what: str) -> AugmentationConfig:
+def _read_yaml(path: Path, description: str) -> AugmentationConfig:
     try:
         with path.open("rb") as stream:
-            return from_yaml(stream.read(MOST_BYTES + 1))
+            return from_yaml(stream.read(MAX_YAML_BYTES + 1))
     except OSError as error:
-        raise TrainingError(f"{what} cannot be read ({error.strerror})") from error
+        raise TrainingError(f"{description} cannot be read ({error.strerror})") from error
     except TrainingError as error:
-        raise TrainingError(f"{what}: {error}") from None
+        raise TrainingError(f"{description}: {error}") from None

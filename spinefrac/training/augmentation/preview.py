@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from spinefrac.audit import cache
-from spinefrac.data.folder_layouts import list_files
+from spinefrac.data.folder_layouts import list_labelled_files
 from spinefrac.records import GreyImage
 from spinefrac.training.augmentation.config import AugmentationConfig
-from spinefrac.training.augmentation.transforms import Augmenter, Draw, apply
+from spinefrac.training.augmentation.transforms import Augmenter, TransformParams, apply_transforms
 
 #: Pictures of a grid, one an epoch.
-SHOWN = 24
+GRID_SIZE = 24
 #: Steps of an animation from one end of a range to the other.
-FRAMES = 25
+FRAME_COUNT = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class TrainingOrder:
     ----------
     paths : tuple of str
         Relative to the data set; the position is the index that the draws depend on.
-    certain : bool
+    is_exact : bool
         Whether an audit of the folder as it is has told which files cannot be read. Otherwise
         one that cannot, and comes before a slice, lowers the index of that slice by one.
     """
 
     paths: tuple[str, ...]
-    certain: bool
+    is_exact: bool
 
 
-def training_order(folder: str | os.PathLike[str]) -> TrainingOrder:
+def list_training_order(folder: str | os.PathLike[str]) -> TrainingOrder:
     """List a data set in the order of training, without opening a slice.
 
     Raises
@@ -44,14 +44,14 @@ def training_order(folder: str | os.PathLike[str]) -> TrainingOrder:
     DatasetError
         The folder is none of the layouts of `spinefrac.data.folder_layouts`.
     """
-    paths = tuple(file.path for file in list_files(folder).files)
-    audited = cache.by_listing(cache.listing_key(folder, "auto"))
+    paths = tuple(file.path for file in list_labelled_files(folder).files)
+    audited = cache.find_by_listing(cache.hash_listing(folder, "auto"))
     lost = {unreadable["path"] for unreadable in audited.unreadable} if audited else set()
     return TrainingOrder(tuple(path for path in paths if path not in lost), audited is not None)
 
 
-def grid(
-    pixels: GreyImage, config: AugmentationConfig, seed: int, index: int, count: int = SHOWN
+def preview_epochs(
+    pixels: GreyImage, config: AugmentationConfig, seed: int, index: int, count: int = GRID_SIZE
 ) -> list[GreyImage]:
     """Return what training sees of a slice in the epochs 1 to `count`.
 
@@ -74,25 +74,30 @@ def grid(
     return [augmenter(pixels, epoch, index) for epoch in range(1, count + 1)]
 
 
-def ends(
+def preview_range_ends(
     pixels: GreyImage, config: AugmentationConfig, name: str
 ) -> tuple[tuple[float, GreyImage], tuple[float, GreyImage]]:
     """Return one transform alone at both ends of its range: (value, picture) of each.
 
     A flip's ends are the slice itself, 0, and its mirror image, 1.
     """
-    low, high = (0.0, 1.0) if name == "flip" else config.range_of(name)
-    return (low, single(pixels, name, low)), (high, single(pixels, name, high))
+    low, high = (0.0, 1.0) if name == "flip" else config.get_range(name)
+    return (low, apply_single_transform(pixels, name, low)), (
+        high,
+        apply_single_transform(pixels, name, high),
+    )
 
 
-def frames(
-    pixels: GreyImage, config: AugmentationConfig, name: str, count: int = FRAMES
+def preview_range(
+    pixels: GreyImage, config: AugmentationConfig, name: str, count: int = FRAME_COUNT
 ) -> list[tuple[float, GreyImage]]:
     """Return one transform alone in even steps through its range: (value, picture) of each."""
-    low, high = config.range_of(name)
-    return [(v, single(pixels, name, v)) for v in np.linspace(low, high, count).tolist()]
+    low, high = config.get_range(name)
+    return [
+        (v, apply_single_transform(pixels, name, v)) for v in np.linspace(low, high, count).tolist()
+    ]
 
 
-def single(pixels: GreyImage, name: str, value: float) -> GreyImage:
+def apply_single_transform(pixels: GreyImage, name: str, value: float) -> GreyImage:
     """Return a slice after one transform alone, its value in the units of the configuration."""
-    return apply(pixels, Draw.single(name, value, len(pixels)))
+    return apply_transforms(pixels, TransformParams.from_transform(name, value, len(pixels)))

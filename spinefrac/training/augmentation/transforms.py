@@ -20,12 +20,12 @@ from spinefrac.training.augmentation.config import LIMITS, AugmentationConfig
 #: Standard deviation of the blur that tells fine detail from the rest, relative to the side:
 #: about one pixel of the usual input of 160, so that it means the same at every size. Below the
 #: least, in pixels, a blur changes nothing.
-DETAIL = 0.006
-LEAST_DETAIL = 0.7
+RELATIVE_BLUR_SIGMA = 0.006
+MIN_BLUR_SIGMA = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class TransformParams:
     """What one slice goes through: a value for each transform, 0 where it takes no part.
 
     Attributes
@@ -61,7 +61,7 @@ class Draw:
     noise_start: int = 0
 
     @classmethod
-    def single(cls, name: str, value: float, side: int) -> Draw:
+    def from_transform(cls, name: str, value: float, side: int) -> TransformParams:
         """Return the draw in which one transform alone has a value.
 
         Parameters
@@ -81,7 +81,7 @@ class Draw:
         }
         return cls(**{name: scaled.get(name, value)})
 
-    def matrix(self, side: int) -> npt.NDArray[np.float64]:
+    def affine_matrix(self, side: int) -> npt.NDArray[np.float64]:
         """Return where a pixel (x, y, 1) of the mirrored picture goes, shape (2, 3)."""
         centre = (side - 1) / 2
         turned = cv2.getRotationMatrix2D((centre, centre), self.rotation, 1 + self.zoom)
@@ -104,7 +104,7 @@ class Augmenter:
     def __init__(self, config: AugmentationConfig, seed: int) -> None:
         self.config = config
         self.seed = seed
-        self._all_take_part = all(config.probability_of(name) == 1 for name in LIMITS)
+        self._all_take_part = all(config.get_probability(name) == 1 for name in LIMITS)
 
     def __call__(self, pixels: GreyImage, epoch: int, index: int) -> GreyImage:
         """Return the picture that training sees.
@@ -121,9 +121,9 @@ class Augmenter:
         -------
         uint8 array, shape (S, S)
         """
-        return apply(pixels, self.draw(len(pixels), epoch, index))
+        return apply_transforms(pixels, self.sample_params(len(pixels), epoch, index))
 
-    def draw(self, side: int, epoch: int, index: int) -> Draw:
+    def sample_params(self, side: int, epoch: int, index: int) -> TransformParams:
         """Return what a slice of that side goes through in an epoch.
 
         Every transform takes its numbers whether it is on or not, and what came to be after the
@@ -132,18 +132,18 @@ class Augmenter:
         config = self.config
         rng = np.random.default_rng((self.seed, epoch, index))
         evenly = rng.uniform(-1, 1, 4)
-        rotation = _within(config.range_of("rotation"), evenly[0])
-        zoom = _within(config.range_of("zoom"), evenly[1])
-        low, high = config.range_of("shift")
-        shift_x, shift_y = (_within((low * side, high * side), u) for u in evenly[2:])
+        rotation = _scale_to_range(config.get_range("rotation"), evenly[0])
+        zoom = _scale_to_range(config.get_range("zoom"), evenly[1])
+        low, high = config.get_range("shift")
+        shift_x, shift_y = (_scale_to_range((low * side, high * side), u) for u in evenly[2:])
         mirrored = rng.random() < config.flip_probability
         evenly = rng.uniform(-1, 1, 2)
-        low, high = config.range_of("brightness")
-        brightness = _within((low * 255, high * 255), evenly[0])
-        contrast = _within(config.range_of("contrast"), evenly[1])
-        low, high = config.range_of("noise")
+        low, high = config.get_range("brightness")
+        brightness = _scale_to_range((low * 255, high * 255), evenly[0])
+        contrast = _scale_to_range(config.get_range("contrast"), evenly[1])
+        low, high = config.get_range("noise")
         noise = (low + rng.random() * (high - low)) * 255
-        drawn = Draw(
+        drawn = TransformParams(
             flip=config.flip and mirrored,
             rotation=rotation,
             zoom=zoom,
@@ -153,47 +153,51 @@ class Augmenter:
             noise=noise,
             noise_start=int(rng.integers(7 * side * side)) if noise else 0,
         )
-        if self._all_take_part and not config.is_on("sharpness"):
+        if self._all_take_part and not config.is_enabled("sharpness"):
             return drawn
-        return self._later(drawn, np.random.default_rng((self.seed, epoch, index, 1)))
+        return self._sample_sharpness_and_probabilities(
+            drawn, np.random.default_rng((self.seed, epoch, index, 1))
+        )
 
-    def _later(self, drawn: Draw, rng: np.random.Generator) -> Draw:
+    def _sample_sharpness_and_probabilities(
+        self, params: TransformParams, rng: np.random.Generator
+    ) -> TransformParams:
         """Draw the sharpness, and leave out what takes no part."""
-        sharpness = _within(self.config.range_of("sharpness"), rng.uniform(-1, 1))
-        nothing = Draw()
+        sharpness = _scale_to_range(self.config.get_range("sharpness"), rng.uniform(-1, 1))
+        nothing = TransformParams()
         left_out: dict[str, Any] = {
             name: getattr(nothing, name)
             for name, chance in zip(LIMITS, rng.random(len(LIMITS)), strict=True)
-            if chance >= self.config.probability_of(name)
+            if chance >= self.config.get_probability(name)
         }
-        return replace(drawn, **{"sharpness": sharpness, **left_out})
+        return replace(params, **{"sharpness": sharpness, **left_out})
 
 
-def apply(pixels: GreyImage, draw: Draw) -> GreyImage:
+def apply_transforms(pixels: GreyImage, params: TransformParams) -> GreyImage:
     """Put a slice through one draw.
 
     Parameters
     ----------
     pixels : uint8 array, shape (S, S)
-    draw : Draw
+    params : Draw
 
     Returns
     -------
     uint8 array, shape (S, S)
     """
-    moved = move(pixels, draw)
-    if not changes_grey(draw):
+    moved = apply_spatial_transforms(pixels, params)
+    if not changes_intensity(params):
         return moved
-    return np.clip(np.rint(grey_values(moved, draw)), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(apply_intensity_transforms(moved, params)), 0, 255).astype(np.uint8)
 
 
-def move(pixels: npt.NDArray[Any], draw: Draw) -> npt.NDArray[Any]:
+def apply_spatial_transforms(pixels: npt.NDArray[Any], params: TransformParams) -> npt.NDArray[Any]:
     """Turn, zoom, shift and mirror in one resampling, so that detail is lost only once.
 
     Parameters
     ----------
     pixels : uint8 or float32 array, shape (S, S)
-    draw : Draw
+    params : Draw
 
     Returns
     -------
@@ -201,29 +205,29 @@ def move(pixels: npt.NDArray[Any], draw: Draw) -> npt.NDArray[Any]:
         Black where nothing of the slice comes to lie.
     """
     side = pixels.shape[0]
-    if draw.flip:
+    if params.flip:
         pixels = cv2.flip(pixels, 1)
-    if not (draw.rotation or draw.zoom or any(draw.shift)):
+    if not (params.rotation or params.zoom or any(params.shift)):
         return pixels
-    matrix, size = draw.matrix(side), (side, side)
+    matrix, size = params.affine_matrix(side), (side, side)
     return cv2.warpAffine(
         pixels, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
 
 
-def changes_grey(draw: Draw) -> bool:
+def changes_intensity(params: TransformParams) -> bool:
     """Whether a draw changes grey values."""
-    return bool(draw.sharpness or draw.brightness or draw.contrast or draw.noise)
+    return bool(params.sharpness or params.brightness or params.contrast or params.noise)
 
 
-def grey_values(pixels: GreyImage, draw: Draw) -> FloatImage:
+def apply_intensity_transforms(pixels: GreyImage, params: TransformParams) -> FloatImage:
     """Change sharpness, brightness, contrast and noise.
 
     Parameters
     ----------
     pixels : uint8 array, shape (S, S)
         Moved already.
-    draw : Draw
+    params : Draw
 
     Returns
     -------
@@ -231,23 +235,25 @@ def grey_values(pixels: GreyImage, draw: Draw) -> FloatImage:
         Before they are rounded and clipped to 0…255.
     """
     values: FloatImage = pixels.astype(np.float32)
-    if draw.sharpness:
-        sigma = max(LEAST_DETAIL, DETAIL * len(values))
+    if params.sharpness:
+        sigma = max(MIN_BLUR_SIGMA, RELATIVE_BLUR_SIGMA * len(values))
         blurred = cv2.GaussianBlur(values, (0, 0), sigma)
-        values += (values - blurred) * np.float32(draw.sharpness)
+        values += (values - blurred) * np.float32(params.sharpness)
     mean = float(values.mean())
-    values = (values - mean) * np.float32(1 + draw.contrast) + np.float32(mean + draw.brightness)
-    if draw.noise:
+    values = (values - mean) * np.float32(1 + params.contrast) + np.float32(
+        mean + params.brightness
+    )
+    if params.noise:
         bank = _noise_bank(values.size)
-        noise = bank[draw.noise_start : draw.noise_start + values.size].reshape(values.shape)
-        values += noise * np.float32(draw.noise)
+        noise = bank[params.noise_start : params.noise_start + values.size].reshape(values.shape)
+        values += noise * np.float32(params.noise)
     return values
 
 
-def _within(range_: tuple[float, float], even: float) -> float:
+def _scale_to_range(limits: tuple[float, float], uniform_sample: float) -> float:
     """Return the value of a range that a number from -1 to 1 stands for."""
-    low, high = range_
-    return (low + high) / 2 + float(even) * ((high - low) / 2)
+    low, high = limits
+    return (low + high) / 2 + float(uniform_sample) * ((high - low) / 2)
 
 
 @lru_cache(maxsize=2)

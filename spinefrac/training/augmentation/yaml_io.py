@@ -16,9 +16,9 @@ from spinefrac.errors import TrainingError
 from spinefrac.training.augmentation.config import TRANSFORMS, AugmentationConfig
 
 #: Longest text that is read, in bytes; a configuration has a few hundred.
-MOST_BYTES = 64 * 1024
+MAX_YAML_BYTES = 64 * 1024
 
-_HEAD = """\
+_YAML_HEADER = """\
 # Random changes of each training slice, one draw an epoch. A range is two numbers, lowest and
 # highest, and is drawn from evenly; probability is the share of the draws that take part.
 # rotation in degrees; shift as a share of the side; brightness and noise of the grey range;
@@ -33,10 +33,12 @@ def to_yaml(config: AugmentationConfig) -> str:
         if name == "flip":
             what = f"enabled: {str(config.flip).lower()}"
         else:
-            low, high = config.range_of(name)
-            what = f"range: [{_text(low)}, {_text(high)}]"
-        lines.append(f"{name}: {{{what}, probability: {_text(config.probability_of(name))}}}\n")
-    return _HEAD + "".join(lines)
+            low, high = config.get_range(name)
+            what = f"range: [{_format_number(low)}, {_format_number(high)}]"
+        lines.append(
+            f"{name}: {{{what}, probability: {_format_number(config.get_probability(name))}}}\n"
+        )
+    return _YAML_HEADER + "".join(lines)
 
 
 def from_yaml(text: str | bytes) -> AugmentationConfig:
@@ -57,7 +59,7 @@ def from_yaml(text: str | bytes) -> AugmentationConfig:
         It is no YAML, or names something else than transforms with range and probability, or a
         value is out of its limits.
     """
-    content = _parsed(text)
+    content = _load_yaml(text)
     if not isinstance(content, dict):
         found = {type(None): "nothing", str: "a text", list: "a list"}.get(type(content), "a value")
         raise TrainingError(f"expected lines such as 'rotation: [-15, 15]', got {found}")
@@ -65,20 +67,20 @@ def from_yaml(text: str | bytes) -> AugmentationConfig:
     for name, entry in content.items():
         if name not in TRANSFORMS:
             raise TrainingError(
-                f"unknown transform {_short(name)}; there are {', '.join(TRANSFORMS)}"
+                f"unknown transform {_format_value(name)}; there are {', '.join(TRANSFORMS)}"
             )
-        values |= _fields(name, entry)
-    return AugmentationConfig.from_dict(AugmentationConfig.off().to_dict() | values)
+        values |= _parse_entry(name, entry)
+    return AugmentationConfig.from_dict(AugmentationConfig.identity().to_dict() | values)
 
 
-def _fields(name: str, entry: Any) -> dict[str, Any]:
+def _parse_entry(name: str, entry: Any) -> dict[str, Any]:
     """Return the fields of `AugmentationConfig` that one transform's entry sets."""
     what = "enabled" if name == "flip" else "range"
     if not isinstance(entry, dict):
         return {name: entry}
     allowed = (what, "probability")
     if unknown := [key for key in entry if key not in allowed]:
-        raise TrainingError(f"{name} takes {what} and probability, got {_short(unknown[0])}")
+        raise TrainingError(f"{name} takes {what} and probability, got {_format_value(unknown[0])}")
     if what not in entry:
         raise TrainingError(f"{name} needs its {what}: give it, or leave the whole line out")
     values = {name: entry[what]}
@@ -87,7 +89,7 @@ def _fields(name: str, entry: Any) -> dict[str, Any]:
     return values
 
 
-def _parsed(text: str | bytes) -> Any:
+def _load_yaml(text: str | bytes) -> Any:
     """Return plain Python values; a key that comes twice is refused instead of the first lost."""
     import yaml
 
@@ -97,13 +99,15 @@ def _parsed(text: str | bytes) -> Any:
     def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if twice := [key for key in keys if keys.count(key) > 1]:
-            raise TrainingError(f"{_short(twice[0])} comes twice: keep one")
+            raise TrainingError(f"{_format_value(twice[0])} comes twice: keep one")
         return loader.construct_mapping(node, deep=True)
 
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)
     size = len(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
-    if size > MOST_BYTES:
-        raise TrainingError(f"expected at most {MOST_BYTES // 1024} KB of YAML, got {size} bytes")
+    if size > MAX_YAML_BYTES:
+        raise TrainingError(
+            f"expected at most {MAX_YAML_BYTES // 1024} KB of YAML, got {size} bytes"
+        )
     try:
         # Loader is a SafeLoader: it makes numbers, texts, lists and mappings only.
         return yaml.load(text, Loader=Loader)
@@ -118,7 +122,7 @@ def _parsed(text: str | bytes) -> Any:
         ) from None
 
 
-def _text(value: float) -> str:
+def _format_number(value: float) -> str:
     """Return a number as short as it reads back equal, and never as YAML takes for a text."""
     text = str(int(value)) if value == int(value) else repr(value)
     # YAML 1.1 takes 1e-05 for a text; it wants a point before the exponent.
@@ -126,6 +130,6 @@ def _text(value: float) -> str:
     return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
 
 
-def _short(value: Any) -> str:
+def _format_value(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -25,7 +25,7 @@ def train(
     threshold_rule: str = "youden",
     cluster: Cluster | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
-    log: Callable[[str], None] | None = None,
+    on_log: Callable[[str], None] | None = None,
 ) -> SavedModel:
     """Train by grouped k-fold cross-validation and save the fold ensemble.
 
@@ -43,12 +43,12 @@ def train(
     note : str
         Kept in the model's card.
     threshold_rule : str
-        See `spinefrac.evaluation.operating_point.choose`.
+        See `spinefrac.evaluation.operating_point.choose_threshold`.
     cluster : Cluster, optional
         Train the folds there.
     on_epoch : callable, optional
         Called with every finished epoch of every fold.
-    log : callable, optional
+    on_log : callable, optional
         Called with lines for people.
 
     Returns
@@ -72,15 +72,15 @@ def train(
     try:
         for event in runs.follow(run.id):
             if event is not None:
-                _pass_on(event, on_epoch, log)
+                _dispatch_event(event, on_epoch, on_log)
     except BaseException:
-        if runs.get(run.id).open:
+        if runs.get_run(run.id).is_open:
             runs.cancel(run.id)
         raise
-    return finished(runs.get(run.id))
+    return load_trained_model(runs.get_run(run.id))
 
 
-def finished(run: Run) -> SavedModel:
+def load_trained_model(run: Run) -> SavedModel:
     """Return the model of a run that has ended, or raise what it failed with."""
     if run.state == "done" and run.model:
         return repository.load(run.model)
@@ -91,7 +91,7 @@ def finished(run: Run) -> SavedModel:
     raise error
 
 
-def epoch_of(event: Event) -> EpochRecord:
+def to_epoch_record(event: Event) -> EpochRecord:
     """Return the epoch that an event of the kind ``epoch`` tells of."""
     numbers = (event.loss, event.val_loss, event.val_auc, event.learning_rate, event.seconds)
     loss, val_loss, val_auc, learning_rate, seconds = (
@@ -101,12 +101,12 @@ def epoch_of(event: Event) -> EpochRecord:
     return EpochRecord(event.fold, event.epoch, loss, val_loss, val_auc, learning_rate, seconds)
 
 
-def _pass_on(
+def _dispatch_event(
     event: Event,
     on_epoch: Callable[[EpochRecord], None] | None,
-    log: Callable[[str], None] | None,
+    on_log: Callable[[str], None] | None,
 ) -> None:
     if event.kind == "epoch" and on_epoch:
-        on_epoch(epoch_of(event))
-    elif event.kind in ("log", "fold") and log:
-        log(event.message)
+        on_epoch(to_epoch_record(event))
+    elif event.kind in ("log", "fold") and on_log:
+        on_log(event.message)

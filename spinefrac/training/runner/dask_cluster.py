@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from spinefrac.errors import TrainingError
-from spinefrac.training.runs.commands import check_cluster
+from spinefrac.training.runs.commands import validate_cluster
 from spinefrac.training.runs.records import Cluster
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 20
 #: Dask always starts its status servers; they get no pages, and only this machine reaches them.
-_NOWHERE = "127.0.0.1:0"
+_LOOPBACK_ADDRESS = "127.0.0.1:0"
 
 
 @contextmanager
-def connected(cluster: Cluster | None, workers: int) -> Iterator[Client]:
+def open_client(cluster: Cluster | None, workers: int) -> Iterator[Client]:
     """Open a cluster and close it, or the connection to it, at the end.
 
     Parameters
@@ -58,12 +58,12 @@ def connected(cluster: Cluster | None, workers: int) -> Iterator[Client]:
     with dask.config.set(quiet):
         if cluster is None:
             with dask.config.set(within):
-                yield from _local(workers)
+                yield from _open_local_client(workers)
         else:
-            yield from _remote(cluster)
+            yield from _open_remote_client(cluster)
 
 
-def _local(workers: int) -> Iterator[Client]:
+def _open_local_client(workers: int) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     with (
@@ -72,8 +72,8 @@ def _local(workers: int) -> Iterator[Client]:
             threads_per_worker=1,
             processes=False,
             protocol="inproc",
-            dashboard_address=_NOWHERE,
-            worker_dashboard_address=_NOWHERE,
+            dashboard_address=_LOOPBACK_ADDRESS,
+            worker_dashboard_address=_LOOPBACK_ADDRESS,
             memory_limit=None,
             silence_logs=logging.ERROR,
         ) as local,
@@ -82,10 +82,10 @@ def _local(workers: int) -> Iterator[Client]:
         yield client
 
 
-def _remote(cluster: Cluster) -> Iterator[Client]:
+def _open_remote_client(cluster: Cluster) -> Iterator[Client]:
     from distributed import Client, Security
 
-    check_cluster(cluster)
+    validate_cluster(cluster)
     security = None
     if cluster.address.startswith("tls://"):
         security = Security(

@@ -34,48 +34,52 @@ from spinefrac.training import checkpoint
 from spinefrac.training.runner import workspace
 from spinefrac.training.runs import lease
 
-_LAST_LINES = 5
+_STDERR_TAIL_LINES = 5
 #: How the lines begin that TensorFlow prints whenever it is loaded; they tell nothing.
-_GREETINGS = ("I0000 ", "WARNING: All log messages before absl", "To enable the following")
+_STARTUP_LOG_PREFIXES = (
+    "I0000 ",
+    "WARNING: All log messages before absl",
+    "To enable the following",
+)
 #: What was sent for runs of so long ago is removed.
-_OLD_S = 14 * 24 * 3600.0
+_MAX_AGE_S = 14 * 24 * 3600.0
 
 
-class FoldDied(TrainingError):
+class FoldCrashError(TrainingError):
     """A fold's process ended without a word; it may be tried again from its checkpoint."""
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkspaceLocation:
     """Where a plan lies: `folder` on the runner's machine, `digest` of its content."""
 
     folder: str
     digest: str
 
-    def here(self) -> Path:
+    def local_dir(self) -> Path:
         """Return the plan's folder on this machine, whether or not it is filled yet."""
         folder = Path(self.folder)
-        return folder if self.shared() else places.runs_dir() / "received" / self.digest[:32]
+        return folder if self.is_shared() else places.runs_dir() / "received" / self.digest[:32]
 
-    def shared(self) -> bool:
+    def is_shared(self) -> bool:
         """Whether this machine sees the runner's own folder."""
-        return workspace.whole(Path(self.folder)) == self.digest
+        return workspace.read_digest(Path(self.folder)) == self.digest
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a worker has: `epoch` of the fold's checkpoint, 0 for none."""
+class WorkerStatus:
+    """What a worker has: `checkpoint_epoch` of the fold's checkpoint, 0 for none."""
 
-    shared: bool
-    has_plan: bool
-    epoch: int
+    is_shared: bool
+    has_workspace: bool
+    checkpoint_epoch: int
     host: str
     cores: int
     version: str
 
 
 @dataclass(frozen=True)
-class Trained:
+class FoldOutput:
     """A fold's end: hash of its weights, and its files' content where the disk is not shared."""
 
     fold: int
@@ -83,72 +87,76 @@ class Trained:
     files: dict[str, bytes]
 
 
-def look(place: Place, fold: int) -> Sight:
+def inspect_worker(location: WorkspaceLocation, fold: int) -> WorkerStatus:
     """Say what this worker has of a plan and of a fold, before it is given that fold."""
-    here = place.here()
-    if not place.shared():
+    here = location.local_dir()
+    if not location.is_shared():
         (here / "cancel").unlink(missing_ok=True)  # of an attempt that was stopped
-    kept = checkpoint.newest(here / f"fold-{fold}.checkpoint")
-    return Sight(
-        shared=place.shared(),
-        has_plan=workspace.whole(here) == place.digest,
-        epoch=(checkpoint.read_epoch(kept) or 0) if kept else 0,
-        host=lease.host(),
+    kept = checkpoint.find_latest(here / f"fold-{fold}.checkpoint")
+    return WorkerStatus(
+        is_shared=location.is_shared(),
+        has_workspace=workspace.read_digest(here) == location.digest,
+        checkpoint_epoch=(checkpoint.read_epoch(kept) or 0) if kept else 0,
+        host=lease.get_hostname(),
         cores=os.cpu_count() or 1,
         version=version("spinefrac"),
     )
 
 
-def take(place: Place, name: str, content: bytes, start: int, last: bool) -> None:
+def receive_chunk(
+    location: WorkspaceLocation, name: str, content: bytes, offset: int, is_last: bool
+) -> None:
     """Take a piece of a file of the plan; the last piece makes it appear."""
-    here = place.here()
-    _remove_old(here.parent)
+    here = location.local_dir()
+    _remove_expired(here.parent)
     here.mkdir(parents=True, exist_ok=True)
     beside = here / f"{Path(name).name}.sent.tmp"
-    with beside.open("r+b" if start else "wb") as stream:
-        stream.seek(start)
+    with beside.open("r+b" if offset else "wb") as stream:
+        stream.seek(offset)
         stream.write(content)
-    if last:
+    if is_last:
         beside.replace(here / Path(name).name)
 
 
-def give(place: Place, name: str) -> bytes | None:
+def read_file(location: WorkspaceLocation, name: str) -> bytes | None:
     """Return a file of the plan's folder; None where there is none."""
     try:
-        return (place.here() / Path(name).name).read_bytes()
+        return (location.local_dir() / Path(name).name).read_bytes()
     except FileNotFoundError:
         return None
 
 
-def check_plan(place: Place) -> bool:
+def verify_workspace(location: WorkspaceLocation) -> bool:
     """Say whether the plan that was sent is what it should be, and mark it as whole."""
-    here = place.here()
-    if workspace.digest_of(here) != place.digest:
+    here = location.local_dir()
+    if workspace.compute_digest(here) != location.digest:
         shutil.rmtree(here, ignore_errors=True)
         return False
-    checkpoint.write_whole(here / workspace.DIGEST, place.digest.encode())
+    checkpoint.write_atomic(here / workspace.DIGEST_FILE, location.digest.encode())
     return True
 
 
-def stop(place: Place) -> None:
+def request_stop(location: WorkspaceLocation) -> None:
     """Have every fold of a plan stop before its next batch."""
-    here = place.here()
+    here = location.local_dir()
     if here.is_dir():
         (here / "cancel").touch()
 
 
-def forget(place: Place) -> None:
+def remove_workspace(location: WorkspaceLocation) -> None:
     """Remove what was sent."""
-    if not place.shared():
-        shutil.rmtree(place.here(), ignore_errors=True)
+    if not location.is_shared():
+        shutil.rmtree(location.local_dir(), ignore_errors=True)
 
 
-def train(place: Place, fold: int, threads: int, topic: str) -> Trained:
+def train_fold_in_process(
+    location: WorkspaceLocation, fold: int, threads: int, topic: str
+) -> FoldOutput:
     """Train a fold from where it stands.
 
     Parameters
     ----------
-    place : Place
+    location : Place
     fold : int
     threads : int
     topic : str
@@ -161,43 +169,43 @@ def train(place: Place, fold: int, threads: int, topic: str) -> Trained:
     SpinefracError
         As the fold said.
     """
-    here, worker = place.here(), get_worker()
+    here, worker = location.local_dir(), get_worker()
     key = str(worker.get_current_task())
     with tempfile.TemporaryFile("w+") as stderr:
-        process = _start(here, fold, threads, stderr)
+        process = _start_process(here, fold, threads, stderr)
         worker.log_event(topic, {"fold": fold, "key": key, "pid": process.pid})
         try:
-            for message in _messages(process):
+            for message in _read_messages(process):
                 if message is None:
-                    if not _wanted(worker, key):
+                    if not _is_task_active(worker, key):
                         raise Cancelled(f"nobody waits for fold {fold + 1} any more")
                 elif "error" in message:
-                    raise _error(message)
+                    raise _parse_error(message)
                 else:
                     worker.log_event(topic, {"fold": fold, "key": key, **message})
             code = process.wait()
             if code != 0:
-                raise FoldDied(_died(fold, code, stderr))
+                raise FoldCrashError(_describe_crash(fold, code, stderr))
         finally:
             process.kill()
             process.wait()
-    weights, scores = workspace.Plan.read(here).result_files(fold)
-    files = {} if place.shared() else _contents(here, fold, weights, scores)
-    return Trained(fold, workspace.sha256_of(weights), files)
+    weights, scores = workspace.RunWorkspace.read(here).result_files(fold)
+    files = {} if location.is_shared() else _read_files(here, fold, weights, scores)
+    return FoldOutput(fold, workspace.compute_sha256(weights), files)
 
 
-def _start(here: Path, fold: int, threads: int, stderr: IO[str]) -> subprocess.Popen[str]:
+def _start_process(here: Path, fold: int, threads: int, stderr: IO[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "spinefrac.training.runner.worker", here, str(fold), str(threads)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
-        env={**lease.environment(), "OMP_NUM_THREADS": str(threads)},
+        env={**lease.build_subprocess_env(), "OMP_NUM_THREADS": str(threads)},
     )
 
 
-def _messages(process: subprocess.Popen[str]) -> Any:
+def _read_messages(process: subprocess.Popen[str]) -> Any:
     """Yield what the process says, and None at least once a second."""
     said: queue.Queue[str | None] = queue.Queue()
 
@@ -221,34 +229,34 @@ def _messages(process: subprocess.Popen[str]) -> Any:
             yield json.loads(line)
 
 
-def _wanted(worker: Any, key: str) -> bool:
+def _is_task_active(worker: Any, key: str) -> bool:
     """Whether the scheduler still waits for a task: a runner that died takes its tasks along."""
     state = worker.state.tasks.get(key)
     return state is not None and state.state not in ("cancelled", "released", "forgotten")
 
 
-def _died(fold: int, code: int, stderr: IO[str]) -> str:
+def _describe_crash(fold: int, code: int, stderr: IO[str]) -> str:
     stderr.seek(0)
-    said = [line.strip() for line in stderr if not line.startswith(_GREETINGS)]
-    last = " | ".join(said[-_LAST_LINES:])
+    said = [line.strip() for line in stderr if not line.startswith(_STARTUP_LOG_PREFIXES)]
+    last = " | ".join(said[-_STDERR_TAIL_LINES:])
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
     return f"the process of fold {fold + 1} {how}; its last words: {last or 'none'}"
 
 
-def _error(message: dict[str, Any]) -> SpinefracError:
+def _parse_error(message: dict[str, Any]) -> SpinefracError:
     """Turn a worker's error line back into the error that it was."""
     kind = getattr(errors, message["error"], TrainingError)
     error: SpinefracError = kind(message["message"])
     return error
 
 
-def _contents(here: Path, fold: int, *files: Path) -> dict[str, bytes]:
+def _read_files(here: Path, fold: int, *files: Path) -> dict[str, bytes]:
     """Return a fold's files by their names below the plan's folder."""
     logs = (here / "tensorboard" / f"fold-{fold}").glob("*")
     return {path.relative_to(here).as_posix(): path.read_bytes() for path in (*files, *logs)}
 
 
-def _remove_old(received: Path) -> None:
-    for folder in received.glob("*") if received.is_dir() else ():
-        if time.time() - folder.stat().st_mtime > _OLD_S:
+def _remove_expired(received_dir: Path) -> None:
+    for folder in received_dir.glob("*") if received_dir.is_dir() else ():
+        if time.time() - folder.stat().st_mtime > _MAX_AGE_S:
             shutil.rmtree(folder, ignore_errors=True)

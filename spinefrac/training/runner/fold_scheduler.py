@@ -25,84 +25,96 @@ from spinefrac.errors import Cancelled, SpinefracError, TrainingError
 from spinefrac.records import EpochRecord, FoldResult
 from spinefrac.training import checkpoint
 from spinefrac.training.runner import dask_tasks
-from spinefrac.training.runner.dask_tasks import FoldDied, Place, Sight, Trained
-from spinefrac.training.runner.workspace import PARTS, Plan, sha256_of, whole
+from spinefrac.training.runner.dask_tasks import (
+    FoldCrashError,
+    FoldOutput,
+    WorkerStatus,
+    WorkspaceLocation,
+)
+from spinefrac.training.runner.workspace import (
+    DATA_FILES,
+    RunWorkspace,
+    compute_sha256,
+    read_digest,
+)
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 #: A fold may die so often in a row without having finished an epoch in between.
-MOST_DEATHS = 3
+MAX_FOLD_CRASHES = 3
 #: How long to wait for a cluster that has no worker.
-_NO_WORKER_S = 300.0
-_TICK_S = 0.2
-_LOOK_S = 1.0
-_PIECE = 16 * 2**20
+_WORKER_TIMEOUT_S = 300.0
+_POLL_INTERVAL_S = 0.2
+_WORKER_CHECK_INTERVAL_S = 1.0
+_CHUNK_BYTES = 16 * 2**20
 #: What Dask raises for a task whose worker or scheduler went away.
-_TASK_GONE = (asyncio.CancelledError, concurrent.futures.CancelledError)
+_LOST_TASK_ERRORS = (asyncio.CancelledError, concurrent.futures.CancelledError)
 
 
-class Journal(Protocol):
+class JournalProtocol(Protocol):
     """What is told while folds train; see `spinefrac.training.runner.journal`."""
 
-    def log(self, line: str) -> None: ...
-    def fold(self, fold: int, state: str, worker: str, message: str) -> None: ...
-    def batch(self, fold: int, worker: str, at: tuple[int, int, int], rate: float) -> None: ...
-    def epoch(self, record: EpochRecord, rate: float | None) -> None: ...
-    def workers(self, states: dict[str, tuple[str, int | None]]) -> None: ...
+    def log(self, message: str) -> None: ...
+    def record_fold(self, fold: int, state: str, worker: str, message: str) -> None: ...
+    def record_batch(
+        self, fold: int, worker: str, position: tuple[int, int, int], rate: float
+    ) -> None: ...
+    def record_epoch(self, record: EpochRecord, rate: float | None) -> None: ...
+    def record_workers(self, states: dict[str, tuple[str, int | None]]) -> None: ...
     def flush(self) -> None: ...
 
 
 @dataclass
-class _Running:
+class _RunningFold:
     """A fold at work: on which worker, known there by which key."""
 
     future: Future
     worker: str
     key: str
-    shared: bool
+    is_shared: bool
 
 
 @dataclass
-class _Work:
+class _SchedulerState:
     """The folds of a plan, on their way."""
 
-    plan: Plan
+    workspace: RunWorkspace
     client: Client
-    journal: Journal
-    place: Place
-    local: bool
-    waiting: list[int]
-    running: dict[int, _Running] = field(default_factory=dict)
-    deaths: Counter[int] = field(default_factory=Counter)
-    heard: queue.SimpleQueue[dict[str, Any]] = field(default_factory=queue.SimpleQueue)
-    numbers: itertools.count[int] = field(default_factory=itertools.count)
-    refused: set[str] = field(default_factory=set)
-    last_seen: float = field(default_factory=time.monotonic)
-    lacking_said: bool = False
-    known: dict[str, str] = field(default_factory=dict)
+    journal: JournalProtocol
+    location: WorkspaceLocation
+    is_local: bool
+    pending: list[int]
+    running: dict[int, _RunningFold] = field(default_factory=dict)
+    crash_counts: Counter[int] = field(default_factory=Counter)
+    messages: queue.SimpleQueue[dict[str, Any]] = field(default_factory=queue.SimpleQueue)
+    task_numbers: itertools.count[int] = field(default_factory=itertools.count)
+    rejected_workers: set[str] = field(default_factory=set)
+    worker_last_seen: float = field(default_factory=time.monotonic)
+    no_worker_logged: bool = False
+    worker_names: dict[str, str] = field(default_factory=dict)
 
 
 def train_folds(
-    plan: Plan,
+    workspace: RunWorkspace,
     client: Client,
-    journal: Journal,
-    cancelled: Callable[[], bool],
+    journal: JournalProtocol,
+    is_cancelled: Callable[[], bool],
     *,
-    local: bool,
+    is_local: bool,
 ) -> list[FoldResult]:
     """Train every fold of a plan that is not trained yet.
 
     Parameters
     ----------
-    plan : Plan
+    workspace : Plan
         Already written.
     client : distributed.Client
     journal : Journal
         Told what happens, in this thread.
-    cancelled : callable
+    is_cancelled : callable
         Asked several times a second.
-    local : bool
+    is_local : bool
         Whether the client's workers are this machine's.
 
     Returns
@@ -115,59 +127,59 @@ def train_folds(
     TrainingError
         A fold failed, or died too often; the others are stopped.
     Cancelled
-        `cancelled` said so.
+        `is_cancelled` said so.
     """
-    folds = range(plan.settings.folds)
+    folds = range(workspace.settings.folds)
     for fold in folds:
-        if (done := plan.read_result(fold)) is not None:
-            _catch_up(journal, done.history)
-            journal.fold(fold, "done", "", "")  # after its epochs, which say that it trains
-    digest = whole(plan.folder)
+        if (done := workspace.read_result(fold)) is not None:
+            _replay_history(journal, done.history)
+            journal.record_fold(fold, "done", "", "")  # after its epochs, which say that it trains
+    digest = read_digest(workspace.folder)
     assert digest is not None, "the plan is written before it is trained"
-    work = _Work(
-        plan=plan,
+    work = _SchedulerState(
+        workspace=workspace,
         client=client,
         journal=journal,
-        place=Place(str(plan.folder), digest),
-        local=local,
-        waiting=[fold for fold in folds if plan.read_result(fold) is None],
+        location=WorkspaceLocation(str(workspace.folder), digest),
+        is_local=is_local,
+        pending=[fold for fold in folds if workspace.read_result(fold) is None],
     )
     topic = f"spinefrac-{digest[:16]}-{os.getpid()}-{time.time_ns()}"
-    client.subscribe_topic(topic, lambda event: work.heard.put(event[1]))
+    client.subscribe_topic(topic, lambda event: work.messages.put(event[1]))
     try:
-        _run(work, topic, cancelled)
+        _schedule_folds(work, topic, is_cancelled)
     except BaseException:
-        _stop(work)
+        _stop_folds(work)
         raise
     finally:
         client.unsubscribe_topic(topic)
-        if not local:
-            _quietly(client.run, dask_tasks.forget, work.place)
-    return [_require(plan.read_result(fold), fold) for fold in folds]
+        if not is_local:
+            _call_ignoring_errors(client.run, dask_tasks.remove_workspace, work.location)
+    return [_require_result(workspace.read_result(fold), fold) for fold in folds]
 
 
-def _run(work: _Work, topic: str, cancelled: Callable[[], bool]) -> None:
+def _schedule_folds(state: _SchedulerState, topic: str, is_cancelled: Callable[[], bool]) -> None:
     """Give out folds and listen until all are trained."""
     looked = 0.0
-    while work.waiting or work.running:
-        if cancelled():
+    while state.pending or state.running:
+        if is_cancelled():
             raise Cancelled("training was cancelled")
-        if time.monotonic() - looked > _LOOK_S:
+        if time.monotonic() - looked > _WORKER_CHECK_INTERVAL_S:
             looked = time.monotonic()
-            _look_at_workers(work, topic)
-        _listen(work)
-        for fold in [fold for fold, one in work.running.items() if one.future.done()]:
-            _finish(work, fold)
+            _update_workers(state, topic)
+        _receive_messages(state)
+        for fold in [fold for fold, one in state.running.items() if one.future.done()]:
+            _finish_fold(state, fold)
             looked = 0.0
-        work.journal.flush()
+        state.journal.flush()
 
 
 # --- workers -----------------------------------------------------------------------------------
 
 
-def _look_at_workers(work: _Work, topic: str) -> None:
+def _update_workers(state: _SchedulerState, topic: str) -> None:
     """Note which workers there are, take folds from those that are gone, give folds to the free."""
-    client = work.client
+    client = state.client
     try:
         # Not `scheduler_info`: it hands out a cache that its own clock empties meanwhile.
         present = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
@@ -176,93 +188,104 @@ def _look_at_workers(work: _Work, topic: str) -> None:
             f"the scheduler of the cluster no longer answers ({error}): start it again, then "
             "resume the run"
         ) from error
-    names = {address: _name(work, address, entry) for address, entry in present.items()}
-    work.known |= names
-    for fold, one in list(work.running.items()):
+    names = {address: _get_worker_name(state, address, entry) for address, entry in present.items()}
+    state.worker_names |= names
+    for fold, one in list(state.running.items()):
         if one.worker not in present:
             one.future.cancel()
-            _lost(work, fold, f"the worker of fold {fold + 1} is gone")
-    busy = {one.worker: fold for fold, one in work.running.items()}
+            _requeue_fold(state, fold, f"the worker of fold {fold + 1} is gone")
+    busy = {one.worker: fold for fold, one in state.running.items()}
     hosts = Counter(entry["host"] for entry in present.values())
     for address in present:
-        if work.waiting and address not in busy and address not in work.refused:
-            fold = work.waiting[0]
-            if _give(work, fold, address, hosts[present[address]["host"]], topic):
-                work.waiting.remove(fold)
+        if state.pending and address not in busy and address not in state.rejected_workers:
+            fold = state.pending[0]
+            if _assign_fold(state, fold, address, hosts[present[address]["host"]], topic):
+                state.pending.remove(fold)
                 busy[address] = fold
-    gone = {name: ("lost", None) for a, name in work.known.items() if a not in present}
-    work.journal.workers(
+    gone = {name: ("lost", None) for a, name in state.worker_names.items() if a not in present}
+    state.journal.record_workers(
         gone
         | {
             name: ("training" if a in busy else "idle", busy.get(a))
             for a, name in names.items()
-            if a not in work.refused
+            if a not in state.rejected_workers
         }
     )
-    _require_workers(work, bool(present.keys() - work.refused))
+    _require_workers(state, bool(present.keys() - state.rejected_workers))
 
 
-def _name(work: _Work, address: str, entry: dict[str, Any]) -> str:
+def _get_worker_name(state: _SchedulerState, address: str, entry: dict[str, Any]) -> str:
     """Return what people call a worker."""
-    if work.local:
+    if state.is_local:
         return f"worker {int(entry['name']) + 1}"
     name = str(entry.get("name") or address)
     return address.split("://")[-1] if "://" in name else name
 
 
-def _require_workers(work: _Work, some: bool) -> None:
+def _require_workers(state: _SchedulerState, has_worker: bool) -> None:
     """Wait for a worker for a while, and say so."""
     now = time.monotonic()
-    if some:
-        work.last_seen, work.lacking_said = now, False
-    elif now - work.last_seen > _NO_WORKER_S:
+    if has_worker:
+        state.worker_last_seen, state.no_worker_logged = now, False
+    elif now - state.worker_last_seen > _WORKER_TIMEOUT_S:
         raise TrainingError(
-            f"the cluster has had no usable worker for {_NO_WORKER_S:.0f} s: start workers as "
+            f"the cluster has had no usable worker for {_WORKER_TIMEOUT_S:.0f} s: start workers as "
             "docs/cluster.md says, then resume the run"
         )
-    elif not work.lacking_said:
-        work.lacking_said = True
-        work.journal.log("the cluster has no worker now; waiting for one")
+    elif not state.no_worker_logged:
+        state.no_worker_logged = True
+        state.journal.log("the cluster has no worker now; waiting for one")
 
 
-def _give(work: _Work, fold: int, address: str, sharing: int, topic: str) -> bool:
+def _assign_fold(
+    state: _SchedulerState, fold: int, address: str, workers_on_host: int, topic: str
+) -> bool:
     """Send a worker what it lacks, and give it a fold; False where it cannot take one."""
     try:
-        sight: Sight = _on(work, address, dask_tasks.look, work.place, fold)
+        sight: WorkerStatus = _run_on_worker(
+            state, address, dask_tasks.inspect_worker, state.location, fold
+        )
     except (ImportError, AttributeError) as error:
-        work.refused.add(address)
-        work.journal.log(f"the worker {address} has no spinefrac that fits ({error}); left out")
+        state.rejected_workers.add(address)
+        state.journal.log(f"the worker {address} has no spinefrac that fits ({error}); left out")
         return False
     except OSError:  # it went away just now
         return False
     if sight.version != version("spinefrac"):
-        work.refused.add(address)
-        work.journal.log(
+        state.rejected_workers.add(address)
+        state.journal.log(
             f"the worker on {sight.host} has spinefrac {sight.version}, not "
             f"{version('spinefrac')}; left out"
         )
         return False
     try:
-        if not sight.shared:
-            _send(work, address, fold, sight)
+        if not sight.is_shared:
+            _send_workspace(state, address, fold, sight)
     except OSError:
         return False
     threads = (
-        _threads(work.plan.settings, fold)
-        if work.local
-        else max(1, sight.cores // sharing)  # its cores are shared out between its workers
+        _count_threads(state.workspace.settings, fold)
+        if state.is_local
+        else max(1, sight.cores // workers_on_host)  # its cores are shared out between its workers
     )
-    key = f"{topic}-fold-{fold}-{next(work.numbers)}"
-    future = work.client.submit(
-        dask_tasks.train, work.place, fold, threads, topic, key=key, workers=[address], pure=False
+    key = f"{topic}-fold-{fold}-{next(state.task_numbers)}"
+    future = state.client.submit(
+        dask_tasks.train_fold_in_process,
+        state.location,
+        fold,
+        threads,
+        topic,
+        key=key,
+        workers=[address],
+        pure=False,
     )
-    work.running[fold] = _Running(future, address, key, sight.shared)
-    name = work.known.get(address, address)
-    work.journal.fold(fold, "training", name, f"fold {fold + 1} starts")
+    state.running[fold] = _RunningFold(future, address, key, sight.is_shared)
+    name = state.worker_names.get(address, address)
+    state.journal.record_fold(fold, "training", name, f"fold {fold + 1} starts")
     return True
 
 
-def _threads(settings: Any, fold: int) -> int:
+def _count_threads(settings: Any, fold: int) -> int:
     """Return a fold's share of the cores: the last folds also take those that stand idle.
 
     It depends on the fold's number only, so that a run can be repeated.
@@ -272,30 +295,41 @@ def _threads(settings: Any, fold: int) -> int:
     return max(1, cores // min(workers, settings.folds - fold))
 
 
-def _send(work: _Work, address: str, fold: int, sight: Sight) -> None:
+def _send_workspace(state: _SchedulerState, address: str, fold: int, status: WorkerStatus) -> None:
     """Send a worker the plan and the fold's newest checkpoint where it lacks them."""
-    if not sight.has_plan:
-        work.journal.log(f"sending the slices to {sight.host}")
-        for part in PARTS:
-            _send_file(work, address, work.plan.folder / part, part)
-        if not _on(work, address, dask_tasks.check_plan, work.place):
+    if not status.has_workspace:
+        state.journal.log(f"sending the slices to {status.host}")
+        for part in DATA_FILES:
+            _send_file(state, address, state.workspace.folder / part, part)
+        if not _run_on_worker(state, address, dask_tasks.verify_workspace, state.location):
             raise OSError("the plan arrived damaged")
-    kept = checkpoint.newest(work.plan.checkpoint_path(fold))
-    if kept and (checkpoint.read_epoch(kept) or 0) > sight.epoch:
-        _send_file(work, address, kept, work.plan.checkpoint_path(fold).name)
+    kept = checkpoint.find_latest(state.workspace.checkpoint_path(fold))
+    if kept and (checkpoint.read_epoch(kept) or 0) > status.checkpoint_epoch:
+        _send_file(state, address, kept, state.workspace.checkpoint_path(fold).name)
 
 
-def _send_file(work: _Work, address: str, path: Path, name: str) -> None:
+def _send_file(state: _SchedulerState, address: str, path: Path, name: str) -> None:
     size = path.stat().st_size
     with path.open("rb") as stream:
-        while piece := stream.read(_PIECE):
+        while piece := stream.read(_CHUNK_BYTES):
             start, end = stream.tell() - len(piece), stream.tell()
-            _on(work, address, dask_tasks.take, work.place, name, piece, start, end == size)
+            _run_on_worker(
+                state,
+                address,
+                dask_tasks.receive_chunk,
+                state.location,
+                name,
+                piece,
+                start,
+                end == size,
+            )
 
 
-def _on(work: _Work, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def _run_on_worker(
+    state: _SchedulerState, address: str, function: Callable[..., Any], *arguments: Any
+) -> Any:
     """Call a function on one worker, beside the task that it is at."""
-    answer = work.client.run(function, *arguments, workers=[address])
+    answer = state.client.run(function, *arguments, workers=[address])
     if address not in answer:
         raise OSError(f"the worker {address} is gone")
     return answer[address]
@@ -304,127 +338,137 @@ def _on(work: _Work, address: str, function: Callable[..., Any], *arguments: Any
 # --- what folds say ------------------------------------------------------------------------------
 
 
-def _listen(work: _Work) -> None:
+def _receive_messages(state: _SchedulerState) -> None:
     """Pass on what the folds said, waiting a moment for more."""
-    deadline = time.monotonic() + _TICK_S
+    deadline = time.monotonic() + _POLL_INTERVAL_S
     while True:
         try:
-            message = work.heard.get(timeout=max(0.0, deadline - time.monotonic()))
+            message = state.messages.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             return
-        one = work.running.get(message["fold"])
+        one = state.running.get(message["fold"])
         if one is not None and one.key == message["key"]:
-            _pass_on(work, message["fold"], one, message)
+            _handle_message(state, message["fold"], one, message)
 
 
-def _pass_on(work: _Work, fold: int, one: _Running, message: dict[str, Any]) -> None:
+def _handle_message(
+    state: _SchedulerState, fold: int, running_fold: _RunningFold, message: dict[str, Any]
+) -> None:
     if "resumed" in message:
         history = tuple(EpochRecord(**record) for record in message["resumed"])
-        _catch_up(work.journal, history)
+        _replay_history(state.journal, history)
         if history:
-            work.journal.log(f"fold {fold + 1} goes on after epoch {history[-1].epoch}")
+            state.journal.log(f"fold {fold + 1} goes on after epoch {history[-1].epoch}")
     elif "batch" in message:
         epoch, batch, batches = message["batch"]
-        name = work.known.get(one.worker, one.worker)
-        work.journal.batch(fold, name, (epoch, batch, batches), message["rate"])
+        name = state.worker_names.get(running_fold.worker, running_fold.worker)
+        state.journal.record_batch(fold, name, (epoch, batch, batches), message["rate"])
     elif "epoch" in message:
-        work.deaths[fold] = 0
-        work.journal.epoch(EpochRecord(**message["epoch"]), message["rate"])
-        if not one.shared:
-            _fetch_checkpoint(work, fold, one)
+        state.crash_counts[fold] = 0
+        state.journal.record_epoch(EpochRecord(**message["epoch"]), message["rate"])
+        if not running_fold.is_shared:
+            _fetch_checkpoint(state, fold, running_fold)
 
 
-def _catch_up(journal: Journal, history: tuple[EpochRecord, ...]) -> None:
+def _replay_history(journal: JournalProtocol, history: tuple[EpochRecord, ...]) -> None:
     """Note epochs that were kept when their runner could no longer note them."""
     for record in history:
-        journal.epoch(record, None)
+        journal.record_epoch(record, None)
 
 
-def _fetch_checkpoint(work: _Work, fold: int, one: _Running) -> None:
+def _fetch_checkpoint(state: _SchedulerState, fold: int, running_fold: _RunningFold) -> None:
     """Bring a checkpoint here, so that another machine could go on from it."""
-    target = work.plan.checkpoint_path(fold)
+    target = state.workspace.checkpoint_path(fold)
     try:
-        content = _on(work, one.worker, dask_tasks.give, work.place, target.name)
+        content = _run_on_worker(
+            state, running_fold.worker, dask_tasks.read_file, state.location, target.name
+        )
     except OSError:
         return  # the worker is gone: the checkpoint before it is here
     if content is not None:
         try:
-            checkpoint.write_whole(target, content)
+            checkpoint.write_atomic(target, content)
         except OSError as error:
-            raise checkpoint.no_room(f"the checkpoint of fold {fold + 1}", error) from error
+            raise checkpoint.wrap_write_error(
+                f"the checkpoint of fold {fold + 1}", error
+            ) from error
 
 
 # --- how folds end -------------------------------------------------------------------------------
 
 
-def _finish(work: _Work, fold: int) -> None:
+def _finish_fold(state: _SchedulerState, fold: int) -> None:
     """Take what a fold left, or what went wrong with it."""
     from distributed import KilledWorker
 
-    one = work.running[fold]
+    one = state.running[fold]
     try:
-        trained: Trained = one.future.result(timeout=60)
-    except FoldDied as error:
-        return _lost(work, fold, str(error))
+        trained: FoldOutput = one.future.result(timeout=60)
+    except FoldCrashError as error:
+        return _requeue_fold(state, fold, str(error))
     except SpinefracError:
-        del work.running[fold]
+        del state.running[fold]
         raise
     except (KilledWorker, OSError) as error:
-        return _lost(work, fold, f"the worker of fold {fold + 1} was lost ({type(error).__name__})")
-    except _TASK_GONE:
-        return _lost(work, fold, f"the worker of fold {fold + 1} was lost")
-    _keep_files(work, trained)
-    result = work.plan.read_result(fold)
-    if result is None or sha256_of(result.weights) != trained.weights_sha256:
-        return _lost(work, fold, f"what fold {fold + 1} left did not arrive whole")
-    del work.running[fold]
-    checkpoint.remove(work.plan.checkpoint_path(fold))
-    work.journal.fold(fold, "done", work.known.get(one.worker, one.worker), f"fold {fold + 1} done")
+        return _requeue_fold(
+            state, fold, f"the worker of fold {fold + 1} was lost ({type(error).__name__})"
+        )
+    except _LOST_TASK_ERRORS:
+        return _requeue_fold(state, fold, f"the worker of fold {fold + 1} was lost")
+    _save_files(state, trained)
+    result = state.workspace.read_result(fold)
+    if result is None or compute_sha256(result.weights) != trained.weights_sha256:
+        return _requeue_fold(state, fold, f"what fold {fold + 1} left did not arrive whole")
+    del state.running[fold]
+    checkpoint.remove(state.workspace.checkpoint_path(fold))
+    state.journal.record_fold(
+        fold, "done", state.worker_names.get(one.worker, one.worker), f"fold {fold + 1} done"
+    )
 
 
-def _keep_files(work: _Work, trained: Trained) -> None:
+def _save_files(state: _SchedulerState, output: FoldOutput) -> None:
     """Write what came from a machine that does not see the run's folder."""
-    for name, content in trained.files.items():
-        target = (work.plan.folder / name).resolve()
-        if not target.is_relative_to(work.plan.folder.resolve()):
+    for name, content in output.files.items():
+        target = (state.workspace.folder / name).resolve()
+        if not target.is_relative_to(state.workspace.folder.resolve()):
             raise TrainingError(f"a worker sent a file outside the run's folder: {name!r}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            checkpoint.write_whole(target, content)
+            checkpoint.write_atomic(target, content)
         except OSError as error:
-            raise checkpoint.no_room(f"what fold {trained.fold + 1} left", error) from error
+            raise checkpoint.wrap_write_error(f"what fold {output.fold + 1} left", error) from error
 
 
-def _lost(work: _Work, fold: int, reason: str) -> None:
+def _requeue_fold(state: _SchedulerState, fold: int, reason: str) -> None:
     """Queue a fold again whose process or worker died, unless that happens all the time."""
-    one = work.running.pop(fold)
-    work.deaths[fold] += 1
-    work.journal.fold(fold, "lost", work.known.get(one.worker, one.worker), reason)
-    if work.deaths[fold] >= MOST_DEATHS:
+    one = state.running.pop(fold)
+    state.crash_counts[fold] += 1
+    state.journal.record_fold(fold, "lost", state.worker_names.get(one.worker, one.worker), reason)
+    if state.crash_counts[fold] >= MAX_FOLD_CRASHES:
         raise TrainingError(
-            f"{reason}. It died {MOST_DEATHS} times without finishing an epoch: free some memory "
+            f"{reason}. It died {MAX_FOLD_CRASHES} times without finishing an epoch: free some memory "
             "or train with fewer workers, then resume the run"
         )
-    work.waiting.insert(0, fold)
+    state.pending.insert(0, fold)
 
 
-def _stop(work: _Work) -> None:
+def _stop_folds(state: _SchedulerState) -> None:
     """Have all folds stop before their next batch, and wait for them."""
-    dask_tasks.stop(work.place)
-    if not work.local:
-        _quietly(work.client.run, dask_tasks.stop, work.place)
-    for one in work.running.values():
-        _quietly(one.future.exception, timeout=30)
-        _quietly(one.future.cancel)
+    dask_tasks.request_stop(state.location)
+    if not state.is_local:
+        _call_ignoring_errors(state.client.run, dask_tasks.request_stop, state.location)
+    for one in state.running.values():
+        _call_ignoring_errors(one.future.exception, timeout=30)
+        _call_ignoring_errors(one.future.cancel)
 
 
-def _quietly(function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+def _call_ignoring_errors(function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
     """Call what may fail because a cluster is gone, when that no longer matters."""
-    with suppress(OSError, TimeoutError, SpinefracError, *_TASK_GONE):
+    with suppress(OSError, TimeoutError, SpinefracError, *_LOST_TASK_ERRORS):
         function(*arguments, **options)
 
 
-def _require(result: FoldResult | None, fold: int) -> FoldResult:
+def _require_result(result: FoldResult | None, fold: int) -> FoldResult:
     if result is None:
         raise TrainingError(
             f"what fold {fold + 1} left is gone from the run's folder; resume the run"

@@ -18,11 +18,11 @@ from spinefrac.records import EpochRecord
 from spinefrac.training.runs import database, lease
 
 #: Progress within an epoch is written at most so often.
-_EVERY_S = 1.0
+_FLUSH_INTERVAL_S = 1.0
 #: How long to wait before the database is tried again.
-_AGAIN_S = 5.0
+_RETRY_INTERVAL_S = 5.0
 
-_FOLD = (
+_UPSERT_FOLD_SQL = (
     "INSERT INTO folds (run, fold, state, epoch, batch, batches, batch_rate, worker, updated)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, fold) DO UPDATE SET"
     " state = excluded.state, epoch = excluded.epoch, batch = excluded.batch,"
@@ -30,21 +30,21 @@ _FOLD = (
     " worker = CASE excluded.worker WHEN '' THEN worker ELSE excluded.worker END,"
     " updated = excluded.updated"
 )
-_EVENT_FIELDS = (
+_EVENT_COLUMNS = (
     *("fold", "epoch", "batch_rate", "loss", "val_loss", "val_auc", "learning_rate"),
     *("seconds", "message"),
 )
-_EVENT = (
-    f"INSERT INTO events (time, run, attempt, kind, {', '.join(_EVENT_FIELDS)})"
+_INSERT_EVENT_SQL = (
+    f"INSERT INTO events (time, run, attempt, kind, {', '.join(_EVENT_COLUMNS)})"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_WORKER = (
+_UPSERT_WORKER_SQL = (
     "INSERT OR REPLACE INTO workers (run, name, host, state, fold, updated)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
 
 
-class Journal:
+class RunJournal:
     """The record of one attempt of a run.
 
     Parameters
@@ -53,52 +53,54 @@ class Journal:
     attempt : int
     """
 
-    def __init__(self, run: str, attempt: int) -> None:
-        self._run, self._attempt = run, attempt
+    def __init__(self, run_id: str, attempt: int) -> None:
+        self._run, self._attempt = run_id, attempt
         self._lines: list[tuple[str, tuple[Any, ...]]] = []
         self._batches: dict[int, tuple[Any, ...]] = {}
         self._workers: dict[str, tuple[str, int | None]] = {}
         self._rates: list[float] = []
         self._flushed = 0.0
-        self._not_before = 0.0
-        with database.reading() as connection:
-            self._known = {
+        self._retry_at = 0.0
+        with database.read_transaction() as connection:
+            self._recorded_epochs = {
                 (row["fold"], row["epoch"])
                 for row in connection.execute(
-                    "SELECT fold, epoch FROM events WHERE run = ? AND kind = 'epoch'", (run,)
+                    "SELECT fold, epoch FROM events WHERE run = ? AND kind = 'epoch'", (run_id,)
                 )
             }
 
-    def log(self, line: str) -> None:
+    def log(self, message: str) -> None:
         """Note a line for people."""
-        self._event("log", message=line)
-        self.flush(now=True)
+        self._append_event("log", message=message)
+        self.flush(force=True)
 
-    def fold(self, fold: int, state: str, worker: str, message: str) -> None:
+    def record_fold(self, fold: int, state: str, worker: str, message: str) -> None:
         """Note that a fold starts, was lost or is done; an empty message makes no event."""
         self._batches.pop(fold, None)
         row = (self._run, fold, state, 0, 0, 0, None, worker, time.time())
-        self._lines.append((_FOLD, row))
+        self._lines.append((_UPSERT_FOLD_SQL, row))
         if message:
-            self._event("fold", fold=fold, message=message)
-        self.flush(now=True)
+            self._append_event("fold", fold=fold, message=message)
+        self.flush(force=True)
 
-    def batch(self, fold: int, worker: str, at: tuple[int, int, int], rate: float) -> None:
+    def record_batch(
+        self, fold: int, worker: str, position: tuple[int, int, int], rate: float
+    ) -> None:
         """Note which (epoch, batch, of batches) a fold has done, and its slices a second."""
-        self._batches[fold] = (self._run, fold, "training", *at, rate, worker, time.time())
+        self._batches[fold] = (self._run, fold, "training", *position, rate, worker, time.time())
 
-    def epoch(self, record: EpochRecord, rate: float | None) -> None:
+    def record_epoch(self, record: EpochRecord, rate: float | None) -> None:
         """Note a finished epoch; one without a rate only where it is not noted yet."""
         at = (record.fold, record.epoch)
-        if rate is None and at in self._known:
+        if rate is None and at in self._recorded_epochs:
             return
-        self._known.add(at)
+        self._recorded_epochs.add(at)
         if rate is not None and record.epoch > 1:  # the first one compiles
             self._rates.append(rate)
         self._batches.pop(record.fold, None)
         done = (record.epoch, 0, 0, rate, "", time.time())
-        self._lines.append((_FOLD, (self._run, record.fold, "training", *done)))
-        self._event(
+        self._lines.append((_UPSERT_FOLD_SQL, (self._run, record.fold, "training", *done)))
+        self._append_event(
             "epoch",
             fold=record.fold,
             epoch=record.epoch,
@@ -109,57 +111,57 @@ class Journal:
             learning_rate=record.learning_rate,
             seconds=record.seconds,
         )
-        self.flush(now=True)
+        self.flush(force=True)
 
-    def workers(self, states: dict[str, tuple[str, int | None]]) -> None:
+    def record_workers(self, states: dict[str, tuple[str, int | None]]) -> None:
         """Note who trains which fold."""
         for name, (state, fold) in states.items():
             if self._workers.get(name) != (state, fold):
-                row = (self._run, name, lease.host(), state, fold, time.time())
-                self._lines.append((_WORKER, row))
+                row = (self._run, name, lease.get_hostname(), state, fold, time.time())
+                self._lines.append((_UPSERT_WORKER_SQL, row))
         self._workers |= states
 
-    def data(self, fingerprint: str, images: int, groups: int) -> None:
+    def record_dataset(self, fingerprint: str, images: int, groups: int) -> None:
         """Note which data set the run is really about."""
         statement = "UPDATE runs SET fingerprint = ?, images = ?, groups_found = ? WHERE id = ?"
         self._lines.append((statement, (fingerprint, images, groups, self._run)))
 
-    def rate(self) -> float | None:
+    def compute_median_rate(self) -> float | None:
         """Return the slices a second of one fold in this attempt; None where none was timed."""
         return statistics.median(self._rates) if self._rates else None
 
-    def flush(self, now: bool = False) -> None:
+    def flush(self, force: bool = False) -> None:
         """Write what has come together, about once a second or now."""
         moment = time.monotonic()
         waiting = self._lines or self._batches
-        if not waiting or moment < self._not_before:
+        if not waiting or moment < self._retry_at:
             return
-        if not now and moment - self._flushed < _EVERY_S:
+        if not force and moment - self._flushed < _FLUSH_INTERVAL_S:
             return
         try:
-            with database.writing(busy_s=2.0) as connection:
+            with database.write_transaction(busy_timeout_s=2.0) as connection:
                 for statement, row in self._lines:
                     connection.execute(statement, row)
                 for row in self._batches.values():
-                    connection.execute(_FOLD, row)
+                    connection.execute(_UPSERT_FOLD_SQL, row)
         except RunError as error:
             print(f"not noted yet: {error}", file=sys.stderr, flush=True)
-            self._not_before = time.monotonic() + _AGAIN_S
+            self._retry_at = time.monotonic() + _RETRY_INTERVAL_S
             return
         self._lines.clear()
         self._batches.clear()
         self._flushed = moment
 
-    def rows(self) -> list[tuple[str, tuple[Any, ...]]]:
+    def pop_pending_rows(self) -> list[tuple[str, tuple[Any, ...]]]:
         """Hand over what could not be written yet, for a transaction of the caller."""
         lines, self._lines = self._lines, []
         return lines
 
-    def _event(self, kind: str, **values: Any) -> None:
-        row = [time.time(), self._run, self._attempt, kind, *map(values.get, _EVENT_FIELDS)]
+    def _append_event(self, kind: str, **values: Any) -> None:
+        row = [time.time(), self._run, self._attempt, kind, *map(values.get, _EVENT_COLUMNS)]
         nothing = [isinstance(value, float) and math.isnan(value) for value in row]
         cells = tuple(None if empty else v for v, empty in zip(row, nothing, strict=True))
-        self._lines.append((_EVENT, cells))
+        self._lines.append((_INSERT_EVENT_SQL, cells))
 
 
 def write_rows(connection: sqlite3.Connection, rows: list[tuple[str, tuple[Any, ...]]]) -> None:

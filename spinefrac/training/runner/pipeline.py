@@ -22,26 +22,26 @@ from spinefrac.data.scan import examine, load_inputs
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import Cancelled, ModelError
 from spinefrac.evaluation import calibration, operating_point
-from spinefrac.evaluation.metrics import summarize
+from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.exchange import mlflow_logging
-from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFold, Unreadable
+from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFoldPredictions, Unreadable
 from spinefrac.store import input_statistics, repository, saving
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.training import finetuning, networks, tf_import
-from spinefrac.training.checkpoint import no_room, write_whole
+from spinefrac.training.checkpoint import wrap_write_error, write_atomic
 from spinefrac.training.runner import dask_cluster, workspace
 from spinefrac.training.runner.fold_scheduler import train_folds
-from spinefrac.training.runner.journal import Journal
-from spinefrac.training.runner.workspace import Plan
-from spinefrac.training.runs.estimates import folds_at_once
+from spinefrac.training.runner.journal import RunJournal
+from spinefrac.training.runner.workspace import RunWorkspace
+from spinefrac.training.runs.estimates import count_parallel_folds
 from spinefrac.training.runs.records import Run
 from spinefrac.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
-_DATASET = "dataset.json"
+_DATASET_FILE = "dataset.json"
 _TEMPERATURE_METHOD = (
     "temperature scaling on out-of-fold logits; out-of-fold probabilities use the temperature "
     "of the other folds, new slices that of all folds; the threshold was chosen on the same "
@@ -49,11 +49,11 @@ _TEMPERATURE_METHOD = (
 )
 
 
-def execute(
+def execute_run(
     run: Run,
     folder: Path,
-    journal: Journal,
-    cancelled: Callable[[], bool],
+    journal: RunJournal,
+    is_cancelled: Callable[[], bool],
     on_stage: Callable[[str], None],
 ) -> SavedModel:
     """Bring a run from wherever it stands to its saved model.
@@ -64,7 +64,7 @@ def execute(
     folder : Path
         Of the run; made where it is missing.
     journal : Journal
-    cancelled : callable
+    is_cancelled : callable
         Asked all the time until the model is being saved.
     on_stage : callable
         Told each stage of `spinefrac.training.runs.records.STAGES`.
@@ -74,33 +74,33 @@ def execute(
     DatasetError, TrainingError, ModelError
         It failed; it can be taken up again.
     Cancelled
-        `cancelled` said so.
+        `is_cancelled` said so.
     """
     on_stage("preparing")
-    workspace.remove_unfinished(folder)
-    ready, dataset, verdict = _prepared(run, folder, journal, cancelled)
+    workspace.remove_temporary_files(folder)
+    ready, dataset, verdict = _prepare_workspace(run, folder, journal, is_cancelled)
     on_stage("training")
-    results = _trained(run, ready, journal, cancelled)
+    results = _train_folds(run, ready, journal, is_cancelled)
     on_stage("saving")
-    model = _already_saved(run.name, dataset, ready, results)
+    model = _find_saved_model(run.name, dataset, ready, results)
     if model is None:
         journal.log("all folds are trained; saving the model")
         tf_import.import_tensorflow()
-        new = _new_model(run, dataset, ready, results)
+        new = _assemble_model(run, dataset, ready, results)
         model = saving.save(
             replace(new, audit_verdict=verdict, parent=run.parent, trained_by=run.trained_by)
         )
-        mlflow_logging.log_if_asked(model, journal.log)
-    workspace.remove_work(folder)
-    (folder / _DATASET).unlink(missing_ok=True)
+        mlflow_logging.log_if_configured(model, journal.log)
+    workspace.remove_training_files(folder)
+    (folder / _DATASET_FILE).unlink(missing_ok=True)
     return model
 
 
-def summary(model: SavedModel, run: str, seconds: float) -> dict[str, Any]:
+def summarize_run(model: SavedModel, run_id: str, seconds: float) -> dict[str, Any]:
     """Return a run's result, as ``spinefrac train --json`` prints it."""
     return {
         "model": model.id,
-        "run": run,
+        "run": run_id,
         "seconds": round(seconds, 1),
         "folds": [
             {
@@ -118,31 +118,33 @@ def summary(model: SavedModel, run: str, seconds: float) -> dict[str, Any]:
 # --- preparing ---------------------------------------------------------------------------------
 
 
-def _prepared(
-    run: Run, folder: Path, journal: Journal, cancelled: Callable[[], bool]
-) -> tuple[Plan, Dataset, str | None]:
+def _prepare_workspace(
+    run: Run, folder: Path, journal: RunJournal, is_cancelled: Callable[[], bool]
+) -> tuple[RunWorkspace, Dataset, str | None]:
     """Return plan, data set and the audit's verdict: those of an earlier attempt, or new ones."""
-    kept = folder / _DATASET
-    if workspace.whole(folder) is not None and kept.is_file():
+    kept = folder / _DATASET_FILE
+    if workspace.read_digest(folder) is not None and kept.is_file():
         content = json.loads(kept.read_text(encoding="utf-8"))
         # The workers may have changed, and a model that it starts from its name.
-        current = finetuning.current_weights(run.settings, run.parent)
-        ready = replace(Plan.read(folder), settings=current)
-        return ready, _dataset(content["dataset"]), content["verdict"]
+        current = finetuning.resolve_parent_weights(run.settings, run.parent)
+        ready = replace(RunWorkspace.read(folder), settings=current)
+        return ready, _parse_dataset(content["dataset"]), content["verdict"]
 
     def progress(done: int, total: int) -> None:
-        if cancelled():
+        if is_cancelled():
             raise Cancelled("training was cancelled while the folder was read")
 
-    listing = kept_audits.listing_key(run.folder, run.settings.group_by)
+    listing = kept_audits.hash_listing(run.folder, run.settings.group_by)
     examined = examine(run.folder, group_by=run.settings.group_by, progress=progress)
     dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
-    journal.log(describe(dataset))
-    finetuning.require_new(run.parent, dataset)
+    journal.log(describe_dataset(dataset))
+    finetuning.require_unseen_slices(run.parent, dataset)
     if run.fingerprint and dataset.fingerprint != run.fingerprint:
         journal.log("the folder has changed since the run was submitted; it is used as it is now")
-    journal.data(dataset.fingerprint, len(dataset.items), len(set(dataset.groups.tolist())))
+    journal.record_dataset(
+        dataset.fingerprint, len(dataset.items), len(set(dataset.groups.tolist()))
+    )
     for remark in dataset.notes:
         journal.log(remark)
     if dataset.unreadable:  # by number: their names may be patients', and the record stays
@@ -150,8 +152,8 @@ def _prepared(
             f"{len(dataset.unreadable)} files cannot be read and are left out; `spinefrac audit` "
             "names them and says why"
         )
-    audited = audit.judge(examined)
-    kept_audits.remember_listing(listing, audited)  # the next submission need not read it all
+    audited = audit.audit_examination(examined)
+    kept_audits.save_listing(listing, audited)  # the next submission need not read it all
     del examined  # its thumbnails are not needed while training
     journal.log(f"audit of the data: {audited.verdict}")
     for finding in audited.findings:
@@ -163,12 +165,12 @@ def _prepared(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, json.dumps(content).encode())
+        write_atomic(kept, json.dumps(content).encode())
     except OSError as error:
-        raise no_room("the plan of the run", error) from error
-    ready = Plan(
+        raise wrap_write_error("the plan of the run", error) from error
+    ready = RunWorkspace(
         folder=folder,
-        settings=finetuning.current_weights(run.settings, run.parent),
+        settings=finetuning.resolve_parent_weights(run.settings, run.parent),
         inputs=load_inputs(dataset, run.settings.preprocessing, progress),
         labels=dataset.labels,
         groups=dataset.groups,
@@ -178,7 +180,7 @@ def _prepared(
     return ready, dataset, audited.verdict
 
 
-def _dataset(content: dict[str, Any]) -> Dataset:
+def _parse_dataset(content: dict[str, Any]) -> Dataset:
     return Dataset(
         root=Path(content["root"]),
         items=tuple(Item(**item) for item in content["items"]),
@@ -189,7 +191,7 @@ def _dataset(content: dict[str, Any]) -> Dataset:
     )
 
 
-def describe(dataset: Dataset) -> str:
+def describe_dataset(dataset: Dataset) -> str:
     """Say in one line what a data set holds and what its folds keep together."""
     labels = dataset.labels
     left_out = f", {len(dataset.unreadable)} unreadable left out" if dataset.unreadable else ""
@@ -202,16 +204,18 @@ def describe(dataset: Dataset) -> str:
 # --- training ----------------------------------------------------------------------------------
 
 
-def _trained(
-    run: Run, ready: Plan, journal: Journal, cancelled: Callable[[], bool]
+def _train_folds(
+    run: Run, run_workspace: RunWorkspace, journal: RunJournal, is_cancelled: Callable[[], bool]
 ) -> list[FoldResult]:
     """Return every fold's result, training what is not trained yet."""
-    folds = range(ready.settings.folds)
-    at_once = folds_at_once(ready.settings)
+    folds = range(run_workspace.settings.folds)
+    at_once = count_parallel_folds(run_workspace.settings)
     started = time.monotonic()
-    open_folds = sum(ready.read_result(fold) is None for fold in folds)
-    with dask_cluster.connected(run.cluster, min(at_once, max(open_folds, 1))) as client:
-        results = train_folds(ready, client, journal, cancelled, local=run.cluster is None)
+    open_folds = sum(run_workspace.read_result(fold) is None for fold in folds)
+    with dask_cluster.open_client(run.cluster, min(at_once, max(open_folds, 1))) as client:
+        results = train_folds(
+            run_workspace, client, journal, is_cancelled, is_local=run.cluster is None
+        )
     if open_folds:
         journal.log(f"trained {open_folds} folds in {time.monotonic() - started:.0f} s")
     return results
@@ -220,71 +224,83 @@ def _trained(
 # --- saving ------------------------------------------------------------------------------------
 
 
-def _already_saved(
-    name: str, dataset: Dataset, ready: Plan, results: list[FoldResult]
+def _find_saved_model(
+    name: str, dataset: Dataset, run_workspace: RunWorkspace, results: list[FoldResult]
 ) -> SavedModel | None:
     """Return the model where this very run saved it and was killed before it could note that."""
     try:
         model = repository.load(name)
     except ModelError:
         return None  # not there, or not whole: saving says what is the matter
-    if not model.measured:
+    if not model.has_out_of_fold:
         return None
-    kept = model.oof()
+    kept = model.load_out_of_fold()
     if model.data.fingerprint != dataset.fingerprint or kept.paths != dataset.paths:
         return None
-    return model if np.array_equal(kept.logits, _logits(ready, results)) else None
+    return model if np.array_equal(kept.logits, _collect_logits(run_workspace, results)) else None
 
 
-def _logits(ready: Plan, results: list[FoldResult]) -> np.ndarray:
-    logits = np.empty(len(ready.labels), np.float64)
+def _collect_logits(run_workspace: RunWorkspace, results: list[FoldResult]) -> np.ndarray:
+    logits = np.empty(len(run_workspace.labels), np.float64)
     for result in results:
         logits[result.rows] = result.logits
     return logits
 
 
-def _new_model(
-    run: Run, dataset: Dataset, ready: Plan, results: list[FoldResult]
+def _assemble_model(
+    run: Run, dataset: Dataset, run_workspace: RunWorkspace, results: list[FoldResult]
 ) -> saving.NewModel:
     """Gather what the folds left behind into what the store writes."""
-    logits = _logits(ready, results)
-    probabilities = calibration.cross_fitted_probabilities(logits, ready.labels, ready.folds)
-    point = operating_point.choose(ready.labels, probabilities, ready.groups, run.threshold_rule)
+    logits = _collect_logits(run_workspace, results)
+    probabilities = calibration.cross_fit_probabilities(
+        logits, run_workspace.labels, run_workspace.folds
+    )
+    point = operating_point.choose_threshold(
+        run_workspace.labels, probabilities, run_workspace.groups, run.threshold_rule
+    )
     return saving.NewModel(
         id=run.name,
         note=run.note,
-        network=ready.settings.network,
-        settings=ready.settings.to_dict(),
-        preprocessing=ready.settings.preprocessing,
-        fold_models=[_fold_model(ready.settings, result.weights) for result in results],
-        out_of_fold=OutOfFold(
+        network=run_workspace.settings.network,
+        settings=run_workspace.settings.to_dict(),
+        preprocessing=run_workspace.settings.preprocessing,
+        fold_models=[
+            _load_fold_model(run_workspace.settings, result.weights) for result in results
+        ],
+        out_of_fold=OutOfFoldPredictions(
             paths=dataset.paths,
-            groups=ready.groups,
-            labels=ready.labels,
-            folds=ready.folds,
+            groups=run_workspace.groups,
+            labels=run_workspace.labels,
+            folds=run_workspace.folds,
             logits=logits,
             probabilities=probabilities,
             pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
             subgroups=dataset.subgroups,
         ),
         history=tuple(record for result in results for record in result.history),
-        metrics=summarize(ready.labels, probabilities, ready.groups, point.threshold),
-        temperature=calibration.fit_temperature(logits, ready.labels),
+        metrics=compute_metrics(
+            run_workspace.labels, probabilities, run_workspace.groups, point.threshold
+        ),
+        temperature=calibration.fit_temperature(logits, run_workspace.labels),
         temperature_method=_TEMPERATURE_METHOD,
         operating_point=point,
-        data=DataSummary.of(dataset),
-        input_check=input_statistics.fit(ready.inputs, ready.groups),
-        probes=_probes(ready),
+        data=DataSummary.from_dataset(dataset),
+        input_check=input_statistics.fit(run_workspace.inputs, run_workspace.groups),
+        verification_inputs=_select_verification_slices(run_workspace),
     )
 
 
-def _fold_model(settings: TrainingSettings, weights: Path) -> keras.Model:
-    model = networks.build(settings.network, settings.preprocessing.size)
+def _load_fold_model(settings: TrainingSettings, weights: Path) -> keras.Model:
+    model = networks.build_network(settings.network, settings.preprocessing.size)
     model.load_weights(weights)
-    return networks.with_heatmap(model)
+    return networks.add_heatmap_output(model)
 
 
-def _probes(ready: Plan) -> GreyImage:
+def _select_verification_slices(run_workspace: RunWorkspace) -> GreyImage:
     """Return slices spread evenly over the data set, on which the exports are compared."""
-    rows = np.linspace(0, len(ready.labels) - 1, saving.PROBES).round().astype(int)
-    return np.asarray(ready.inputs[rows])
+    rows = (
+        np.linspace(0, len(run_workspace.labels) - 1, saving.MIN_VERIFICATION_INPUTS)
+        .round()
+        .astype(int)
+    )
+    return np.asarray(run_workspace.inputs[rows])

@@ -13,17 +13,19 @@ from spinefrac.training import runs
 from spinefrac.training.settings import TrainingSettings
 
 #: How many others may take the proposed name at the same moment.
-_TRIES = 20
+_MAX_ATTEMPTS = 20
 
 
-def propose(wish: str) -> str:
-    """Return a name like `wish` that neither a saved model nor an open run has."""
+def propose_name(preferred_name: str) -> str:
+    """Return a name like `preferred_name` that neither a saved model nor an open run has."""
     models = places.models_dir()
     taken = {path.name for path in models.iterdir()} if models.is_dir() else set()
-    return identifiers.first_free(wish, taken | {run.name for run in runs.listing() if run.open})
+    return identifiers.find_free_id(
+        preferred_name, taken | {run.name for run in runs.list_runs() if run.is_open}
+    )
 
 
-def submit(
+def submit_with_free_name(
     folder: str | os.PathLike[str], name: str, settings: TrainingSettings, **options: Any
 ) -> runs.Run:
     """Submit a run; without a name it gets the first free one that is like its folder's.
@@ -39,11 +41,13 @@ def submit(
     """
     if name.strip():
         return runs.submit(folder, name.strip(), settings, **options)
-    for _ in range(_TRIES):
-        proposed = propose(Path(folder).name)
+    for _ in range(_MAX_ATTEMPTS):
+        proposed = propose_name(Path(folder).name)
         try:
             return runs.submit(folder, proposed, settings, **options)
         except (RunError, ModelError):
-            if propose(Path(folder).name) == proposed:  # nobody was faster: something else is wrong
+            if (
+                propose_name(Path(folder).name) == proposed
+            ):  # nobody was faster: something else is wrong
                 raise
     raise RunError("Every proposed name was taken by somebody else: choose one yourself")

@@ -22,18 +22,18 @@ from typing import Any
 from spinefrac.errors import Cancelled, RunError, SpinefracError, TrainingError
 from spinefrac.store import saving
 from spinefrac.training.runner import pipeline
-from spinefrac.training.runner.journal import Journal, write_rows
+from spinefrac.training.runner.journal import RunJournal, write_rows
 from spinefrac.training.runs import database, estimates, lease
-from spinefrac.training.runs.commands import note_state, run_folder
-from spinefrac.training.runs.queries import get
+from spinefrac.training.runs.commands import record_state, run_folder
+from spinefrac.training.runs.queries import get_run
 from spinefrac.training.runs.records import Run
 
 #: So many attempts in a row may die without one epoch more.
-MOST_DEATHS = 8
+MAX_FAILED_ATTEMPTS = 8
 #: A cancel that did not reach the run's folder is looked up in the database so often.
-_LOOK_S = 1.0
+_CANCEL_CHECK_INTERVAL_S = 1.0
 #: How long to try to write down how a run ended.
-_PATIENCE_S = 600.0
+_WRITE_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -44,44 +44,44 @@ class _Attempt:
 
 def main(arguments: list[str]) -> int:
     """Execute runs until none is left; see the module's docstring."""
-    token = lease.confirm(arguments[0] if arguments else None)
+    token = lease.acquire_lease(arguments[0] if arguments else None)
     if token is None:
         print("another runner is at work", flush=True)
         return 0
-    heart = _Heart(token)
+    heart = _HeartbeatThread(token)
     heart.start()
     try:
         saving.remove_unfinished()
-        while (attempt := _next(token)) is not None:
-            _execute(attempt, heart)
+        while (attempt := _start_next_attempt(token)) is not None:
+            _execute_attempt(attempt, heart)
     finally:
         heart.stop()
     return 0
 
 
-class _Heart(threading.Thread):
+class _HeartbeatThread(threading.Thread):
     """Says every two seconds that this runner lives, and ends it when it was replaced."""
 
     def __init__(self, token: str) -> None:
         super().__init__(daemon=True)
         self._token = token
-        self._over = threading.Event()
+        self._stop_event = threading.Event()
         self.attempt: _Attempt | None = None
 
     def run(self) -> None:
-        while not self._over.wait(lease.HEARTBEAT_S):
+        while not self._stop_event.wait(lease.HEARTBEAT_INTERVAL_S):
             try:
-                self._beat()
+                self._send_heartbeat()
             except RunError as error:  # a locked database or a full disk may pass
                 print(f"no sign of life could be given: {error}", file=sys.stderr, flush=True)
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         now, attempt = time.time(), self.attempt
-        with database.writing() as connection:
+        with database.write_transaction() as connection:
             mine = connection.execute(
                 "UPDATE lease SET heartbeat = ? WHERE token = ?", (now, self._token)
             )
-            if mine.rowcount == 0 and not self._over.is_set():
+            if mine.rowcount == 0 and not self._stop_event.is_set():
                 print("another runner took over", flush=True)
                 os._exit(1)  # it must touch nothing any more; its folds' processes end with it
             if attempt:
@@ -91,59 +91,63 @@ class _Heart(threading.Thread):
                 )
 
     def stop(self) -> None:
-        self._over.set()
+        self._stop_event.set()
 
 
 # --- which run ---------------------------------------------------------------------------------
 
 
-def _next(token: str) -> _Attempt | None:
+def _start_next_attempt(token: str) -> _Attempt | None:
     """Begin an attempt of the run whose turn it is; without one, give the lease back."""
     while True:
-        with database.writing(busy_s=60) as connection:
+        with database.write_transaction(busy_timeout_s=60) as connection:
             row = connection.execute(
                 "SELECT * FROM runs WHERE state IN ('running', 'queued')"
                 " ORDER BY state = 'running' DESC, queued, rowid LIMIT 1"
             ).fetchone()
             if row is None:
-                lease.release(connection, token)
+                lease.release_lease(connection, token)
                 return None
-            _close_dead(connection, row["id"])
-            number = None if _ended_here(connection, row) else _begin(connection, row["id"])
+            _close_dead_attempts(connection, row["id"])
+            number = (
+                None
+                if _end_if_not_runnable(connection, row)
+                else _begin_attempt(connection, row["id"])
+            )
         if number is not None:
-            return _Attempt(get(row["id"]), number)
+            return _Attempt(get_run(row["id"]), number)
 
 
-def _close_dead(connection: sqlite3.Connection, run: str) -> None:
+def _close_dead_attempts(connection: sqlite3.Connection, run_id: str) -> None:
     """Note that attempts which never ended have died."""
     connection.execute(
         "UPDATE attempts SET ended = heartbeat, outcome = 'died' WHERE run = ? AND ended IS NULL",
-        (run,),
+        (run_id,),
     )
 
 
-def _ended_here(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
+def _end_if_not_runnable(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
     """End a run that was to be stopped, or whose runners always die."""
     if row["cancel"]:
-        _end(connection, row["id"], None, "cancelled")
+        _end_run(connection, row["id"], None, "cancelled")
         return True
-    if _deaths(connection, row["id"]) < MOST_DEATHS:
+    if _count_failed_attempts(connection, row["id"]) < MAX_FAILED_ATTEMPTS:
         return False
     error = TrainingError(
-        f"its runner died {MOST_DEATHS} times without finishing an epoch; runner.log in HOME/runs "
+        f"its runner died {MAX_FAILED_ATTEMPTS} times without finishing an epoch; runner.log in HOME/runs "
         "may say why; free some memory or train with fewer workers, then resume the run"
     )
-    _end(connection, row["id"], None, "failed", error=error)
+    _end_run(connection, row["id"], None, "failed", error=error)
     return True
 
 
-def _deaths(connection: sqlite3.Connection, run: str) -> int:
+def _count_failed_attempts(connection: sqlite3.Connection, run_id: str) -> int:
     """Count the last attempts that died without an epoch or anything else to show."""
     rows = connection.execute(
         "SELECT outcome, (SELECT count(*) FROM events WHERE run = attempts.run AND attempt ="
         " attempts.number AND kind = 'epoch') AS epochs FROM attempts WHERE run = ?"
         " ORDER BY number DESC",
-        (run,),
+        (run_id,),
     )
     count = 0
     for row in rows:
@@ -153,63 +157,67 @@ def _deaths(connection: sqlite3.Connection, run: str) -> int:
     return count
 
 
-def _begin(connection: sqlite3.Connection, run: str) -> int:
+def _begin_attempt(connection: sqlite3.Connection, run_id: str) -> int:
     now = time.time()
-    last = connection.execute("SELECT max(number) FROM attempts WHERE run = ?", (run,)).fetchone()
+    last = connection.execute(
+        "SELECT max(number) FROM attempts WHERE run = ?", (run_id,)
+    ).fetchone()
     number = (last[0] or 0) + 1
     mine = connection.execute("SELECT pid, process_started, host FROM lease").fetchone()
     connection.execute(
         "INSERT INTO attempts (run, number, pid, process_started, host, started, heartbeat)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (run, number, *mine, now, now),
+        (run_id, number, *mine, now, now),
     )
     connection.execute(
         "UPDATE runs SET state = 'running', started = coalesce(started, ?) WHERE id = ?",
-        (now, run),
+        (now, run_id),
     )
     connection.execute(
-        "UPDATE folds SET state = 'waiting', batch = 0 WHERE run = ? AND state != 'done'", (run,)
+        "UPDATE folds SET state = 'waiting', batch = 0 WHERE run = ? AND state != 'done'", (run_id,)
     )
-    connection.execute("DELETE FROM workers WHERE run = ?", (run,))
-    note_state(connection, run, "running" if number == 1 else "continued", number)
-    (run_folder(run) / "cancel").unlink(missing_ok=True)
+    connection.execute("DELETE FROM workers WHERE run = ?", (run_id,))
+    record_state(connection, run_id, "running" if number == 1 else "continued", number)
+    (run_folder(run_id) / "cancel").unlink(missing_ok=True)
     return number
 
 
 # --- one attempt ---------------------------------------------------------------------------------
 
 
-def _execute(attempt: _Attempt, heart: _Heart) -> None:
+def _execute_attempt(attempt: _Attempt, heartbeat: _HeartbeatThread) -> None:
     """Execute a run and write down how it ended."""
     run, folder = attempt.run, run_folder(attempt.run.id)
-    journal = Journal(run.id, attempt.number)
-    heart.attempt = attempt
+    journal = RunJournal(run.id, attempt.number)
+    heartbeat.attempt = attempt
     ended: dict[str, Any]
     try:
-        model = pipeline.execute(run, folder, journal, _cancelled(run.id, folder), _stage(run.id))
+        model = pipeline.execute_run(
+            run, folder, journal, _make_cancel_check(run.id, folder), _make_stage_callback(run.id)
+        )
         ended = {"state": "done", "model": model.id}
     except Cancelled:
         ended = {"state": "cancelled"}
     except SpinefracError as error:
         ended = {"state": "failed", "error": error}
     except OSError as error:
-        ended = {"state": "failed", "error": _of_system(error)}
+        ended = {"state": "failed", "error": _wrap_os_error(error)}
     except Exception as error:  # noqa: BLE001 - whatever it is, the run's record says it
         traceback.print_exc()
-        ended = {"state": "failed", "error": _unexpected(error)}
-    heart.attempt = None
+        ended = {"state": "failed", "error": _wrap_unexpected_error(error)}
+    heartbeat.attempt = None
     if ended["state"] == "done":
-        ended["result"] = pipeline.summary(model, run.id, _seconds(run.id))
+        ended["result"] = pipeline.summarize_run(model, run.id, _sum_attempt_seconds(run.id))
 
     def end(connection: sqlite3.Connection) -> None:
         if ended["state"] == "done" and run.cluster is None:
-            _note_rate(connection, attempt, journal.rate(), ended["result"])
-        _end(connection, run.id, attempt.number, **ended)
+            _record_throughput(connection, attempt, journal.compute_median_rate(), ended["result"])
+        _end_run(connection, run.id, attempt.number, **ended)
 
-    _persist(end, journal)
+    _write_with_retry(end, journal)
 
 
-def _note_rate(
+def _record_throughput(
     connection: sqlite3.Connection, attempt: _Attempt, rate: float | None, result: dict[str, Any]
 ) -> None:
     """Keep what the run measured, for the estimates of later ones."""
@@ -218,12 +226,12 @@ def _note_rate(
         return
     overhead = None
     if attempt.number == 1 and not settings.early_stopping:  # all of it was done in one go
-        learned = estimates.slices(result["oof"]["n"], settings)
-        overhead = result["seconds"] - learned / (rate * estimates.folds_at_once(settings))
-    estimates.note_rate(connection, settings, rate, overhead and max(0.0, overhead))
+        learned = estimates.count_training_slices(result["oof"]["n"], settings)
+        overhead = result["seconds"] - learned / (rate * estimates.count_parallel_folds(settings))
+    estimates.record_rate(connection, settings, rate, overhead and max(0.0, overhead))
 
 
-def _cancelled(run: str, folder: Path) -> Callable[[], bool]:
+def _make_cancel_check(run_id: str, folder: Path) -> Callable[[], bool]:
     """Return a function that says whether the run is to stop; it may be asked all the time."""
     looked = time.monotonic()
     answer = False
@@ -232,10 +240,10 @@ def _cancelled(run: str, folder: Path) -> Callable[[], bool]:
         nonlocal looked, answer
         if (folder / "cancel").exists():
             answer = True
-        elif time.monotonic() - looked > _LOOK_S:
+        elif time.monotonic() - looked > _CANCEL_CHECK_INTERVAL_S:
             looked = time.monotonic()
             try:
-                answer = get(run).cancelling
+                answer = get_run(run_id).cancelling
             except RunError as error:  # kept by another program: ask again
                 print(f"cancel could not be looked up: {error}", file=sys.stderr, flush=True)
         return answer
@@ -243,26 +251,28 @@ def _cancelled(run: str, folder: Path) -> Callable[[], bool]:
     return cancelled
 
 
-def _stage(run: str) -> Callable[[str], None]:
+def _make_stage_callback(run_id: str) -> Callable[[str], None]:
     def on_stage(stage: str) -> None:
-        _persist(
+        _write_with_retry(
             lambda connection: connection.execute(
-                "UPDATE runs SET stage = ? WHERE id = ?", (stage, run)
+                "UPDATE runs SET stage = ? WHERE id = ?", (stage, run_id)
             )
         )
 
     return on_stage
 
 
-def _persist(work: Callable[[sqlite3.Connection], object], journal: Journal | None = None) -> None:
+def _write_with_retry(
+    transaction: Callable[[sqlite3.Connection], object], journal: RunJournal | None = None
+) -> None:
     """Write something that must not be lost, however long the database is kept by others."""
-    rows = journal.rows() if journal else []
-    deadline = time.monotonic() + _PATIENCE_S
+    rows = journal.pop_pending_rows() if journal else []
+    deadline = time.monotonic() + _WRITE_TIMEOUT_S
     while True:
         try:
-            with database.writing() as connection:
+            with database.write_transaction() as connection:
                 write_rows(connection, rows)
-                work(connection)
+                transaction(connection)
             return
         except RunError as error:
             print(f"not noted yet: {error}", file=sys.stderr, flush=True)
@@ -271,9 +281,9 @@ def _persist(work: Callable[[sqlite3.Connection], object], journal: Journal | No
             time.sleep(2)
 
 
-def _end(
+def _end_run(
     connection: sqlite3.Connection,
-    run: str,
+    run_id: str,
     attempt: int | None,
     state: str,
     *,
@@ -292,38 +302,38 @@ def _end(
             json.dumps(result) if result else None,
             str(error) if error else None,
             type(error).__name__ if error else None,
-            run,
+            run_id,
         ),
     )
     connection.execute(
         "UPDATE attempts SET ended = ?, heartbeat = ?, outcome = ? WHERE run = ? AND number = ?",
-        (now, now, state, run, attempt),
+        (now, now, state, run_id, attempt),
     )
     connection.execute(
-        "UPDATE folds SET state = 'waiting', batch = 0 WHERE run = ? AND state != 'done'", (run,)
+        "UPDATE folds SET state = 'waiting', batch = 0 WHERE run = ? AND state != 'done'", (run_id,)
     )
-    connection.execute("UPDATE workers SET state = 'idle', fold = NULL WHERE run = ?", (run,))
-    note_state(connection, run, f"{state}: {error}" if error else state, attempt)
+    connection.execute("UPDATE workers SET state = 'idle', fold = NULL WHERE run = ?", (run_id,))
+    record_state(connection, run_id, f"{state}: {error}" if error else state, attempt)
 
 
-def _seconds(run: str) -> float:
+def _sum_attempt_seconds(run_id: str) -> float:
     """Return how long all attempts took together."""
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         row = connection.execute(
             "SELECT sum(coalesce(ended, ?) - started) FROM attempts WHERE run = ?",
-            (time.time(), run),
+            (time.time(), run_id),
         ).fetchone()
     return float(row[0])
 
 
-def _of_system(error: OSError) -> TrainingError:
+def _wrap_os_error(error: OSError) -> TrainingError:
     return TrainingError(
         f"{error.strerror or type(error).__name__} while reading or writing the run's files: make "
         "room or permit it, then resume the run"
     )
 
 
-def _unexpected(error: Exception) -> TrainingError:
+def _wrap_unexpected_error(error: Exception) -> TrainingError:
     return TrainingError(
         f"{type(error).__name__}: {error} (spinefrac did not expect this; runner.log in HOME/runs "
         "shows where it happened)"

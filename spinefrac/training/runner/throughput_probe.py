@@ -19,42 +19,45 @@ import numpy as np
 from spinefrac.errors import Cancelled, SpinefracError
 from spinefrac.training import networks
 from spinefrac.training.runner import worker
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.runs import database, estimates
 from spinefrac.training.settings import TrainingSettings
 
 #: Batches that are timed, after those in which TensorFlow compiles.
-_TIMED, _BEFORE = 16, 2
+_TIMED_BATCHES, _WARMUP_BATCHES = 16, 2
 
 
 def main(arguments: list[str]) -> int:
     """Measure a rate and write it down; see the module's docstring."""
     settings = TrainingSettings.from_dict(json.loads(arguments[0]))
-    at_once = estimates.folds_at_once(settings)
+    at_once = estimates.count_parallel_folds(settings)
     threads = max(1, (os.cpu_count() or 1) // at_once)
     try:
         started = time.perf_counter()
-        rate, timed = _images_per_second(settings, threads)
+        rate, timed = _measure_throughput(settings, threads)
         beginning = time.perf_counter() - started - timed  # TensorFlow's import and compiling
         # Every wave of folds begins so, and saving takes about as long once more.
         waves = -(-settings.folds // at_once)
-        with database.writing() as connection:
-            estimates.note_rate(connection, settings, rate, (waves + 1) * beginning)
+        with database.write_transaction() as connection:
+            estimates.record_rate(connection, settings, rate, (waves + 1) * beginning)
     except SpinefracError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 
 
-def _images_per_second(settings: TrainingSettings, threads: int) -> tuple[float, float]:
+def _measure_throughput(settings: TrainingSettings, threads: int) -> tuple[float, float]:
     """Return the slices a second, and how long was timed."""
     worker.limit_threads(threads)
     from spinefrac.training.train_fold import fit
 
-    size, count = settings.preprocessing.size, settings.batch_size * (_TIMED + _BEFORE)
+    size, count = (
+        settings.preprocessing.size,
+        settings.batch_size * (_TIMED_BATCHES + _WARMUP_BATCHES),
+    )
     noise = np.random.default_rng(0).integers(0, 256, (count, size, size), np.uint8)
     rows = np.arange(count)
-    plan = Plan(
+    plan = RunWorkspace(
         folder=Path(),  # nothing is written
         settings=replace(settings, early_stopping=False, epochs=1),
         inputs=noise,
@@ -62,7 +65,7 @@ def _images_per_second(settings: TrainingSettings, threads: int) -> tuple[float,
         groups=rows.astype(str),
         folds=(rows % settings.folds).astype(np.int64),
     )
-    model = networks.build(settings.network, size, seed=0, fast_training=True)
+    model = networks.build_network(settings.network, size, seed=0, fused_batch_norm=True)
     moments: list[float] = []
     with suppress(Cancelled):
         fit(
@@ -70,10 +73,10 @@ def _images_per_second(settings: TrainingSettings, threads: int) -> tuple[float,
             plan,
             fold=-1,
             on_batch=lambda *_: moments.append(time.perf_counter()),
-            cancelled=lambda: len(moments) == _TIMED + _BEFORE,
+            is_cancelled=lambda: len(moments) == _TIMED_BATCHES + _WARMUP_BATCHES,
         )
-    timed = moments[-1] - moments[_BEFORE - 1]
-    return settings.batch_size * _TIMED / timed, timed
+    timed = moments[-1] - moments[_WARMUP_BATCHES - 1]
+    return settings.batch_size * _TIMED_BATCHES / timed, timed
 
 
 if __name__ == "__main__":

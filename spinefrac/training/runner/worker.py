@@ -21,78 +21,78 @@ from typing import Any
 from spinefrac.errors import SpinefracError
 from spinefrac.records import EpochRecord
 from spinefrac.training import checkpoint
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.runner.workspace import RunWorkspace
 
 #: A line about the batches at most so often.
-_EVERY_S = 1.0
+_REPORT_INTERVAL_S = 1.0
 
 
 def main(arguments: list[str]) -> int:
     """Train the fold that the command line names; see the module's docstring."""
     folder, fold, threads = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    _end_with_parent()
+    _exit_with_parent()
     try:
-        _train(folder, fold, threads)
+        _train_fold(folder, fold, threads)
     except SpinefracError as error:
-        _say({"error": type(error).__name__, "message": str(error)})
+        _write_message({"error": type(error).__name__, "message": str(error)})
         return 1
-    _say({"done": True})
+    _write_message({"done": True})
     return 0
 
 
-def _train(folder: Path, fold: int, threads: int) -> None:
-    plan = Plan.read(folder)
+def _train_fold(folder: Path, fold: int, threads: int) -> None:
+    plan = RunWorkspace.read(folder)
     done = checkpoint.read(plan.checkpoint_path(fold))
-    _say({"resumed": [asdict(record) for record in done.history] if done else []})
+    _write_message({"resumed": [asdict(record) for record in done.history] if done else []})
     limit_threads(threads)
-    from spinefrac.training.tensorboard import Logs
+    from spinefrac.training.tensorboard import TensorBoardWriter
     from spinefrac.training.train_fold import train_fold
 
-    logs = Logs(folder / "tensorboard" / f"fold-{fold}")
-    report = _Report(plan, fold)
+    logs = TensorBoardWriter(folder / "tensorboard" / f"fold-{fold}")
+    report = _ProgressReporter(plan, fold)
 
     def on_epoch(record: EpochRecord) -> None:
-        rate = report.rate_of(record)
-        logs.epoch(record, rate)
-        _say({"epoch": asdict(record), "rate": rate})
+        rate = report.compute_epoch_rate(record)
+        logs.write_epoch(record, rate)
+        _write_message({"epoch": asdict(record), "rate": rate})
 
     result = train_fold(
         plan,
         fold,
         on_epoch=on_epoch,
-        on_batch=report.batch,
-        cancelled=(folder / "cancel").exists,
-        checkpoints=True,
+        on_batch=report.report_batch,
+        is_cancelled=(folder / "cancel").exists,
+        save_checkpoints=True,
     )
     plan.write_result(result)
     checkpoint.remove(plan.checkpoint_path(fold))
 
 
-class _Report:
+class _ProgressReporter:
     """Say about once a second which batch is done and how many slices a second that makes."""
 
-    def __init__(self, plan: Plan, fold: int) -> None:
-        self._size = plan.settings.batch_size
-        self._slices = int((plan.folds != fold).sum())
-        self._said = time.monotonic()
-        self._before = 0
+    def __init__(self, workspace: RunWorkspace, fold: int) -> None:
+        self._size = workspace.settings.batch_size
+        self._slices = int((workspace.folds != fold).sum())
+        self._last_report = time.monotonic()
+        self._last_batch = 0
 
-    def batch(self, epoch: int, batch: int, batches: int) -> None:
+    def report_batch(self, epoch: int, batch: int, batches: int) -> None:
         now = time.monotonic()
         if batch == 1:  # what it took may include the scoring before it, or compiling
-            self._before, self._said = 1, now
-        if now - self._said < _EVERY_S:
+            self._last_batch, self._last_report = 1, now
+        if now - self._last_report < _REPORT_INTERVAL_S:
             return
-        rate = (batch - self._before) * self._size / (now - self._said)
-        self._before, self._said = batch, now
-        _say({"batch": [epoch, batch, batches], "rate": round(rate, 1)})
+        rate = (batch - self._last_batch) * self._size / (now - self._last_report)
+        self._last_batch, self._last_report = batch, now
+        _write_message({"batch": [epoch, batch, batches], "rate": round(rate, 1)})
 
-    def rate_of(self, record: EpochRecord) -> float:
+    def compute_epoch_rate(self, record: EpochRecord) -> float:
         """Return the slices a second of a whole epoch, scoring included."""
         return round(self._slices / max(record.seconds, 1e-9), 1)
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     """End this process once standard input is closed. What it writes appears by rename."""
 
     def wait() -> None:
@@ -115,7 +115,7 @@ def limit_threads(threads: int) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def _say(message: dict[str, Any]) -> None:
+def _write_message(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 

@@ -22,19 +22,19 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.records import EpochRecord, FoldResult, GreyImage
-from spinefrac.training.checkpoint import no_room, write_whole
+from spinefrac.training.checkpoint import wrap_write_error, write_atomic
 from spinefrac.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
 #: The files that make a plan, in the order in which they are hashed.
-PARTS = ("plan.json", "plan.npz", "inputs.npy")
-DIGEST = "plan.sha256"
+DATA_FILES = ("plan.json", "plan.npz", "inputs.npy")
+DIGEST_FILE = "plan.sha256"
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunWorkspace:
     """What a run trains on.
 
     Attributes
@@ -68,12 +68,12 @@ class Plan:
             self._write_inputs(self.folder / "inputs.npy")
             arrays = io.BytesIO()
             np.savez(arrays, labels=self.labels, groups=self.groups, folds=self.folds)
-            write_whole(self.folder / "plan.npz", arrays.getvalue())
+            write_atomic(self.folder / "plan.npz", arrays.getvalue())
             settings = json.dumps(self.settings.to_dict(), indent=1)
-            write_whole(self.folder / "plan.json", settings.encode())
-            write_whole(self.folder / DIGEST, digest_of(self.folder).encode())
+            write_atomic(self.folder / "plan.json", settings.encode())
+            write_atomic(self.folder / DIGEST_FILE, compute_digest(self.folder).encode())
         except OSError as error:
-            raise no_room("the plan of the run", error) from error
+            raise wrap_write_error("the plan of the run", error) from error
 
     def _write_inputs(self, target: Path) -> None:
         """Share the cache's file where the disk can, so that the slices lie there once."""
@@ -92,7 +92,7 @@ class Plan:
                 beside.unlink(missing_ok=True)
 
     @classmethod
-    def read(cls, folder: Path) -> Plan:
+    def read(cls, folder: Path) -> RunWorkspace:
         """Read a plan; `inputs` stay on disk and are mapped into memory."""
         with np.load(folder / "plan.npz") as arrays:
             labels, groups, folds = arrays["labels"], arrays["groups"], arrays["folds"]
@@ -121,7 +121,7 @@ class Plan:
             model.save_weights(beside)
             beside.replace(target)
         except OSError as error:
-            raise no_room(f"the weights of fold {fold + 1}", error) from error
+            raise wrap_write_error(f"the weights of fold {fold + 1}", error) from error
         finally:
             beside.unlink(missing_ok=True)
 
@@ -135,18 +135,18 @@ class Plan:
             logits=result.logits,
             history=np.array(history, np.float64),
             seconds=result.seconds,
-            weights=sha256_of(result.weights),
+            weights=compute_sha256(result.weights),
         )
         try:
-            write_whole(self._result_path(result.fold), arrays.getvalue())
+            write_atomic(self._result_path(result.fold), arrays.getvalue())
         except OSError as error:
-            raise no_room(f"the scores of fold {result.fold + 1}", error) from error
+            raise wrap_write_error(f"the scores of fold {result.fold + 1}", error) from error
 
     def read_result(self, fold: int) -> FoldResult | None:
         """Return what `write_result` kept; None where a part is missing or damaged."""
         try:
             with np.load(self._result_path(fold)) as arrays:
-                if str(arrays["weights"]) != sha256_of(self.weights_path(fold)):
+                if str(arrays["weights"]) != compute_sha256(self.weights_path(fold)):
                     return None
                 history = tuple(
                     EpochRecord(int(row[0]), int(row[1]), *map(float, row[2:]))
@@ -171,35 +171,43 @@ class Plan:
         return self.folder / f"fold-{fold}.npz"
 
 
-def whole(folder: Path) -> str | None:
+def read_digest(folder: Path) -> str | None:
     """Return the digest of the plan in a folder; None where it is missing or unfinished."""
     try:
-        return (folder / DIGEST).read_text()
+        return (folder / DIGEST_FILE).read_text()
     except FileNotFoundError:
         return None
 
 
-def digest_of(folder: Path) -> str:
+def compute_digest(folder: Path) -> str:
     """Return the SHA-256 over a plan's parts."""
-    digests = "".join(sha256_of(folder / part) for part in PARTS)
+    digests = "".join(compute_sha256(folder / part) for part in DATA_FILES)
     return hashlib.sha256(digests.encode()).hexdigest()
 
 
-def sha256_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def remove_work(folder: Path) -> None:
+def remove_training_files(folder: Path) -> None:
     """Remove what only training needs, the slices first; TensorBoard's logs and notes stay."""
-    for pattern in ("inputs*", "*.tmp*", "*.checkpoint*", "fold-*", "plan.npz", DIGEST, "cancel"):
+    for pattern in (
+        "inputs*",
+        "*.tmp*",
+        "*.checkpoint*",
+        "fold-*",
+        "plan.npz",
+        DIGEST_FILE,
+        "cancel",
+    ):
         for path in folder.glob(pattern):
             if path.is_file():
                 path.unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: Path) -> None:
+def remove_temporary_files(folder: Path) -> None:
     """Remove what a killed process was writing."""
     for path in folder.rglob("*.tmp*"):
         if path.is_dir():

@@ -11,59 +11,59 @@ of runs lies in ``HOME/runs/spinefrac.db``.
 
 from spinefrac.training.runs.commands import (
     cancel,
-    check_cluster,
-    inspect_folder,
     resume,
     run_folder,
     submit,
+    summarize_folder,
+    validate_cluster,
 )
-from spinefrac.training.runs.estimates import estimate
+from spinefrac.training.runs.estimates import estimate_duration
 from spinefrac.training.runs.lease import ensure_runner
 from spinefrac.training.runs.queries import (
-    events,
-    get,
-    listing,
-    progress,
-    runner_state,
+    get_progress,
+    get_run,
+    get_runner_state,
+    list_events,
+    list_runs,
 )
 from spinefrac.training.runs.records import (
     Cluster,
-    Estimate,
+    DurationEstimate,
     Event,
     FolderSummary,
     FoldProgress,
-    Progress,
     Run,
     RunnerState,
+    RunProgress,
     WorkerState,
 )
 from spinefrac.training.runs.stream import follow
-from spinefrac.training.runs.throughput import start_trial, trying
+from spinefrac.training.runs.throughput import is_probe_running, start_throughput_probe
 
 __all__ = [
     "Cluster",
-    "Estimate",
+    "DurationEstimate",
     "Event",
     "FoldProgress",
     "FolderSummary",
-    "Progress",
     "Run",
+    "RunProgress",
     "RunnerState",
     "WorkerState",
     "cancel",
-    "check_cluster",
     "ensure_runner",
-    "estimate",
-    "events",
+    "estimate_duration",
     "follow",
-    "get",
-    "inspect_folder",
-    "listing",
-    "progress",
+    "get_progress",
+    "get_run",
+    "get_runner_state",
+    "is_probe_running",
+    "list_events",
+    "list_runs",
     "resume",
     "run_folder",
-    "runner_state",
-    "start_trial",
+    "start_throughput_probe",
     "submit",
-    "trying",
+    "summarize_folder",
+    "validate_cluster",
 ]

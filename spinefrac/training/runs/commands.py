@@ -17,18 +17,18 @@ from urllib.parse import urlsplit
 
 from spinefrac import settings as places
 from spinefrac.errors import DatasetError, RunError, TrainingError
-from spinefrac.store.card import Parent
+from spinefrac.store.card import ParentModel
 from spinefrac.training.runs import database, lease
-from spinefrac.training.runs.queries import find, get
+from spinefrac.training.runs.queries import find_run_row, get_run
 from spinefrac.training.runs.records import Cluster, FolderSummary, Run
 from spinefrac.training.settings import TrainingSettings
 
 _PACKAGES = "spinefrac tensorflow keras numpy opencv-python-headless scikit-learn distributed"
 #: Kept free for checkpoints, weights and the saved model, beside the slices themselves.
-_ROOM_BYTES = 256 * 2**20
+_RESERVED_BYTES = 256 * 2**20
 
 
-def inspect_folder(
+def summarize_folder(
     folder: str | os.PathLike[str],
     group_by: str = "auto",
     progress: Callable[[int, int], None] | None = None,
@@ -51,11 +51,10 @@ def inspect_folder(
     DatasetError
         The folder is missing or empty, holds one class only, or cannot be grouped so.
     """
-    from spinefrac.data import folder_layouts
-    from spinefrac.data import scan
+    from spinefrac.data import folder_layouts, scan
 
-    folder_layouts.list_files(folder)  # what is wrong with the folder itself is said first
-    known = _audited(folder, group_by)
+    folder_layouts.list_labelled_files(folder)  # what is wrong with the folder itself is said first
+    known = _summarize_cached_audit(folder, group_by)
     if known is not None:
         return known
     dataset = scan.scan(folder, group_by=group_by, progress=progress)
@@ -72,15 +71,15 @@ def inspect_folder(
         fingerprint=dataset.fingerprint,
         unreadable=tuple((entry.path, entry.reason) for entry in dataset.unreadable),
         notes=dataset.notes,
-        rows=tuple((group, broken, whole) for group, (whole, broken) in counts.items()),
+        group_counts=tuple((group, broken, whole) for group, (whole, broken) in counts.items()),
     )
 
 
-def _audited(folder: str | os.PathLike[str], group_by: str) -> FolderSummary | None:
+def _summarize_cached_audit(folder: str | os.PathLike[str], group_by: str) -> FolderSummary | None:
     """Return what a kept audit of the unchanged folder says; None where none is kept."""
     from spinefrac.audit import cache
 
-    audit = cache.by_listing(cache.listing_key(folder, group_by))
+    audit = cache.find_by_listing(cache.hash_listing(folder, group_by))
     if audit is None:
         return None
     return FolderSummary(
@@ -92,16 +91,16 @@ def _audited(folder: str | os.PathLike[str], group_by: str) -> FolderSummary | N
         fingerprint=audit.fingerprint,
         unreadable=tuple((entry["path"], entry["reason"]) for entry in audit.unreadable),
         notes=tuple(audit.notes),
-        rows=tuple((row.group, row.fracture, row.normal) for row in audit.group_table),
+        group_counts=tuple((row.group, row.fracture, row.normal) for row in audit.group_table),
     )
 
 
-def _listed(folder: Path, group_by: str) -> FolderSummary | None:
+def _summarize_listing(folder: Path, group_by: str) -> FolderSummary | None:
     """Return what is known without opening a slice; None where an audit knows more."""
     from spinefrac.data import folder_layouts
 
-    listing = folder_layouts.list_files(folder)
-    if _audited(folder, group_by) is not None:
+    listing = folder_layouts.list_labelled_files(folder)
+    if _summarize_cached_audit(folder, group_by) is not None:
         return None
     fracture = sum(file.label for file in listing.files)
     return FolderSummary(
@@ -113,7 +112,7 @@ def _listed(folder: Path, group_by: str) -> FolderSummary | None:
         fingerprint="",
         unreadable=(),
         notes=listing.notes,
-        rows=(),
+        group_counts=(),
     )
 
 
@@ -125,12 +124,12 @@ def submit(
     note: str = "",
     threshold_rule: str = "youden",
     cluster: Cluster | None = None,
-    parent: Parent | None = None,
+    parent: ParentModel | None = None,
     trained_by: str = "",
     roots: Iterable[Path] | None = None,
     progress: Callable[[int, int], None] | None = None,
-    quick: bool = False,
-    start: bool = True,
+    list_only: bool = False,
+    start_runner: bool = True,
 ) -> Run:
     """Check everything, queue a run, and see that a runner is at work.
 
@@ -144,7 +143,7 @@ def submit(
     note : str
         Kept in the model's card.
     threshold_rule : str
-        See `spinefrac.evaluation.operating_point.choose`.
+        See `spinefrac.evaluation.operating_point.choose_threshold`.
     cluster : Cluster, optional
         Train the folds there instead of in processes of this machine.
     parent : Parent, optional
@@ -155,17 +154,17 @@ def submit(
         Folders that the data must lie in; anything may be read where it is None.
     progress : callable, optional
         While the folder is read.
-    quick : bool
+    list_only : bool
         Open no slice: where no audit of the unchanged folder is kept, groups, and whether there
         are enough for the folds, are found out by the runner. For a server, which must not read
         a large folder.
-    start : bool
+    start_runner : bool
         Whether to start a runner.
 
     Returns
     -------
     Run
-        Queued. Without groups and fingerprint where `quick` left them to the runner.
+        Queued. Without groups and fingerprint where `list_only` left them to the runner.
 
     Raises
     ------
@@ -184,19 +183,19 @@ def submit(
     from spinefrac.training import finetuning
 
     settings = settings or TrainingSettings()
-    saving.require_free(identifiers.validate(name))
+    saving.check_id_unused(identifiers.validate(name))
     parse_rule(threshold_rule)
-    with database.reading() as connection:
-        _require_unclaimed(connection, name)
-    check_cluster(cluster)
-    settings = _with_absolute_weights(settings)
-    place = _inside(folder, roots)
-    summary = _listed(place, settings.group_by) if quick else None
-    summary = summary or inspect_folder(place, settings.group_by, progress)
-    finetuning.require_new_data(parent, summary.fingerprint)
-    if summary.rows:
-        assign_folds(*_slices(summary), settings.folds, settings.seed)
-    _require_room(summary.images, settings)
+    with database.read_transaction() as connection:
+        _require_free_name(connection, name)
+    validate_cluster(cluster)
+    settings = _resolve_weights_path(settings)
+    place = _resolve_within_roots(folder, roots)
+    summary = _summarize_listing(place, settings.group_by) if list_only else None
+    summary = summary or summarize_folder(place, settings.group_by, progress)
+    finetuning.require_unseen_dataset(parent, summary.fingerprint)
+    if summary.group_counts:
+        assign_folds(*_expand_labels_and_groups(summary), settings.folds, settings.seed)
+    _require_disk_space(summary.images, settings)
     now = time.time()
     config = {
         "settings": settings.to_dict(),
@@ -205,9 +204,9 @@ def submit(
         "cluster": asdict(cluster) if cluster else None,
         "trained_by": trained_by,
     }
-    with database.writing() as connection:
-        _require_unclaimed(connection, name)
-        run = _free_id(connection, name, now)
+    with database.write_transaction() as connection:
+        _require_free_name(connection, name)
+        run = _make_run_id(connection, name, now)
         connection.execute(
             "INSERT INTO runs (id, name, state, folder, config, fingerprint, images, groups_found,"
             " versions, parent, submitted, queued) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?,"
@@ -226,13 +225,13 @@ def submit(
                 now,
             ),
         )
-        note_state(connection, run, "queued")
-    if start:
+        record_state(connection, run, "queued")
+    if start_runner:
         lease.ensure_runner()
-    return get(run)
+    return get_run(run)
 
 
-def cancel(run: str) -> Run:
+def cancel(run_id: str) -> Run:
     """Stop a run: at once where it waits, within a batch where it trains.
 
     Its checkpoints stay, so that `resume` can take it up.
@@ -242,35 +241,35 @@ def cancel(run: str) -> Run:
     RunError
         There is no such run, or it has ended.
     """
-    with database.writing() as connection:
-        row = find(connection, run)
+    with database.write_transaction() as connection:
+        row = find_run_row(connection, run_id)
         if row["state"] not in ("queued", "running"):
             raise RunError(f"The run {row['id']} is {row['state']} already: nothing to stop")
-        if row["state"] == "running" and lease.holder(connection):
+        if row["state"] == "running" and lease.get_active_runner(connection):
             connection.execute("UPDATE runs SET cancel = 1 WHERE id = ?", (row["id"],))
-            note_state(connection, row["id"], "cancelling")
+            record_state(connection, row["id"], "cancelling")
         else:
             connection.execute(
                 "UPDATE runs SET state = 'cancelled', ended = ? WHERE id = ?",
                 (time.time(), row["id"]),
             )
-            note_state(connection, row["id"], "cancelled")
+            record_state(connection, row["id"], "cancelled")
         folder = run_folder(row["id"])
         if folder.is_dir():  # what a fold's process looks at before every batch
             (folder / "cancel").touch()
-    return get(row["id"])
+    return get_run(row["id"])
 
 
-def resume(run: str, *, workers: int | None = None, start: bool = True) -> Run:
+def resume(run_id: str, *, workers: int | None = None, start_runner: bool = True) -> Run:
     """Queue a cancelled or failed run again; it goes on after its last finished epoch.
 
     Parameters
     ----------
-    run : str
+    run_id : str
         Id or name.
     workers : int, optional
         Folds at the same time from now on.
-    start : bool
+    start_runner : bool
         Whether to start a runner.
 
     Raises
@@ -280,8 +279,8 @@ def resume(run: str, *, workers: int | None = None, start: bool = True) -> Run:
     """
     from spinefrac.store import saving
 
-    with database.writing() as connection:
-        row = find(connection, run)
+    with database.write_transaction() as connection:
+        row = find_run_row(connection, run_id)
         if row["state"] == "done":
             raise RunError(
                 f"The run {row['id']} is done: train again under another name, or look at it with "
@@ -290,16 +289,16 @@ def resume(run: str, *, workers: int | None = None, start: bool = True) -> Run:
         if row["state"] == "running" and row["cancel"]:
             raise RunError(f"The run {row['id']} is still stopping: resume it in a moment")
         if row["state"] in ("failed", "cancelled"):
-            _require_unclaimed(connection, row["name"])
+            _require_free_name(connection, row["name"])
             if row["stage"] != "saving":  # there the model may be this very run's
-                saving.require_free(row["name"])
+                saving.check_id_unused(row["name"])
             (run_folder(row["id"]) / "cancel").unlink(missing_ok=True)
             connection.execute(
                 "UPDATE runs SET state = 'queued', cancel = 0, queued = ?, ended = NULL,"
                 " error = NULL, error_kind = NULL WHERE id = ?",
                 (time.time(), row["id"]),
             )
-            note_state(connection, row["id"], "queued")
+            record_state(connection, row["id"], "queued")
         if workers is not None:
             config = json.loads(row["config"])
             changed = replace(TrainingSettings.from_dict(config["settings"]), workers=workers)
@@ -307,30 +306,30 @@ def resume(run: str, *, workers: int | None = None, start: bool = True) -> Run:
             connection.execute(
                 "UPDATE runs SET config = ? WHERE id = ?", (json.dumps(config), row["id"])
             )
-    if start:
+    if start_runner:
         lease.ensure_runner()
-    return get(row["id"])
+    return get_run(row["id"])
 
 
-def run_folder(run: str) -> Path:
+def run_folder(run_id: str) -> Path:
     """Return the folder of a run: its plan, checkpoints and TensorBoard logs."""
-    return places.runs_dir() / run
+    return places.runs_dir() / run_id
 
 
-def note_state(
-    connection: sqlite3.Connection, run: str, state: str, attempt: int | None = None
+def record_state(
+    connection: sqlite3.Connection, run_id: str, state: str, attempt: int | None = None
 ) -> None:
     """Add an event that says a run's new state."""
     connection.execute(
         "INSERT INTO events (time, run, attempt, kind, message) VALUES (?, ?, ?, 'state', ?)",
-        (time.time(), run, attempt, state),
+        (time.time(), run_id, attempt, state),
     )
 
 
 # --- checks ----------------------------------------------------------------------------------
 
 
-def check_cluster(cluster: Cluster | None) -> None:
+def validate_cluster(cluster: Cluster | None) -> None:
     """Refuse a cluster that anyone on the network could use, or that cannot be reached safely.
 
     Raises
@@ -345,7 +344,7 @@ def check_cluster(cluster: Cluster | None) -> None:
             f"expected a cluster's address like tls://host:8786, got {cluster.address!r}; see "
             "docs/cluster.md"
         )
-    if parts.scheme == "tcp" and not _loopback(parts.hostname):
+    if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
         raise TrainingError(
             "a Dask scheduler on plain tcp:// runs any code that anyone sends it, so it is "
             f"accepted on this machine only, not at {parts.hostname}; use tls:// with client "
@@ -361,15 +360,15 @@ def check_cluster(cluster: Cluster | None) -> None:
                 )
 
 
-def _loopback(name: str) -> bool:
+def _is_loopback(hostname: str) -> bool:
     """Whether only this machine reaches an address."""
     try:
-        return ip_address(name).is_loopback
+        return ip_address(hostname).is_loopback
     except ValueError:
-        return name == "localhost"
+        return hostname == "localhost"
 
 
-def _inside(folder: str | os.PathLike[str], roots: Iterable[Path] | None) -> Path:
+def _resolve_within_roots(folder: str | os.PathLike[str], roots: Iterable[Path] | None) -> Path:
     """Return the folder's real place; refuse one outside the roots, links included."""
     place = Path(folder).expanduser().resolve()
     if roots is None:
@@ -382,17 +381,17 @@ def _inside(folder: str | os.PathLike[str], roots: Iterable[Path] | None) -> Pat
     return place
 
 
-def _slices(summary: FolderSummary) -> tuple[list[int], list[str]]:
+def _expand_labels_and_groups(summary: FolderSummary) -> tuple[list[int], list[str]]:
     """Return label and group of each slice, in some order."""
     labels: list[int] = []
     groups: list[str] = []
-    for group, fracture, normal in summary.rows:
+    for group, fracture, normal in summary.group_counts:
         labels += [1] * fracture + [0] * normal
         groups += [group] * (fracture + normal)
     return labels, groups
 
 
-def _require_unclaimed(connection: sqlite3.Connection, name: str) -> None:
+def _require_free_name(connection: sqlite3.Connection, name: str) -> None:
     row = connection.execute(
         "SELECT id, state FROM runs WHERE name = ? AND state IN ('queued','running')", (name,)
     ).fetchone()
@@ -403,10 +402,10 @@ def _require_unclaimed(connection: sqlite3.Connection, name: str) -> None:
         )
 
 
-def _require_room(images: int, settings: TrainingSettings) -> None:
+def _require_disk_space(images: int, settings: TrainingSettings) -> None:
     """Refuse a run for which the disk has no room."""
     runs = places.runs_dir()
-    needed = _ROOM_BYTES + images * settings.preprocessing.size**2
+    needed = _RESERVED_BYTES + images * settings.preprocessing.size**2
     free = shutil.disk_usage(runs).free
     if free < needed:
         raise RunError(
@@ -416,7 +415,7 @@ def _require_room(images: int, settings: TrainingSettings) -> None:
         )
 
 
-def _with_absolute_weights(settings: TrainingSettings) -> TrainingSettings:
+def _resolve_weights_path(settings: TrainingSettings) -> TrainingSettings:
     """Name a weights file so that a process that works elsewhere finds it."""
     weights = settings.weights
     if weights is None:
@@ -436,7 +435,7 @@ def _with_absolute_weights(settings: TrainingSettings) -> TrainingSettings:
     return replace(settings, weights=str(place.resolve()))
 
 
-def _free_id(connection: sqlite3.Connection, name: str, now: float) -> str:
+def _make_run_id(connection: sqlite3.Connection, name: str, now: float) -> str:
     stamp = f"{name}-{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}"
     number, run = 1, stamp
     while connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone():

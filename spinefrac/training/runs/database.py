@@ -17,11 +17,11 @@ from pathlib import Path
 from spinefrac import settings
 from spinefrac.errors import RunError
 
-FILE = "spinefrac.db"
+DATABASE_FILE = "spinefrac.db"
 #: How long a writer waits for another one.
-BUSY_S = 10.0
+BUSY_TIMEOUT_S = 10.0
 #: SQLite maps its files in pieces of 32 KB; with less room than that it says "I/O error".
-_LEAST_ROOM = 2**17
+_MIN_FREE_BYTES = 2**17
 
 #: One script a version of the schema; `PRAGMA user_version` counts those that have been applied.
 MIGRATIONS = (
@@ -130,13 +130,13 @@ MIGRATIONS = (
 )
 
 
-def path() -> Path:
+def database_path() -> Path:
     """Return where the database lies."""
-    return settings.runs_dir() / FILE
+    return settings.runs_dir() / DATABASE_FILE
 
 
 @contextmanager
-def reading() -> Iterator[sqlite3.Connection]:
+def read_transaction() -> Iterator[sqlite3.Connection]:
     """Open the database to read one consistent state of it.
 
     Raises
@@ -144,18 +144,18 @@ def reading() -> Iterator[sqlite3.Connection]:
     RunError
         It cannot be read, or is of a newer version of spinefrac.
     """
-    with _opened(BUSY_S) as connection:
+    with _connect(BUSY_TIMEOUT_S) as connection:
         connection.execute("BEGIN")
         yield connection
 
 
 @contextmanager
-def writing(busy_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
+def write_transaction(busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
     """Open the database as its only writer; all is kept at the end, or nothing.
 
     Parameters
     ----------
-    busy_s : float
+    busy_timeout_s : float
         How long to wait for another writer.
 
     Raises
@@ -163,32 +163,32 @@ def writing(busy_s: float = BUSY_S) -> Iterator[sqlite3.Connection]:
     RunError
         Another process keeps it, the disk is full, or it cannot be written.
     """
-    with _opened(busy_s) as connection:
+    with _connect(busy_timeout_s) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
         connection.commit()
 
 
 @contextmanager
-def _opened(busy_s: float) -> Iterator[sqlite3.Connection]:
+def _connect(busy_timeout_s: float) -> Iterator[sqlite3.Connection]:
     try:
-        path().parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path(), timeout=busy_s, isolation_level=None)
+        database_path().parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(database_path(), timeout=busy_timeout_s, isolation_level=None)
     except (OSError, sqlite3.Error) as error:
-        raise _said(error, busy_s) from error
+        raise _translate_error(error, busy_timeout_s) from error
     try:
         connection.row_factory = sqlite3.Row
         _migrate(connection)
         yield connection
     except sqlite3.Error as error:
-        raise _said(error, busy_s) from error
+        raise _translate_error(error, busy_timeout_s) from error
     finally:
         connection.close()  # what was not committed is rolled back
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema to this version, in one transaction."""
-    version = _version(connection)
+    version = _get_schema_version(connection)
     if version > len(MIGRATIONS):
         raise RunError(
             f"The runs' database has version {version} and this spinefrac knows {len(MIGRATIONS)}: "
@@ -198,18 +198,20 @@ def _migrate(connection: sqlite3.Connection) -> None:
         return
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
-    for script in MIGRATIONS[_version(connection) :]:  # another process may have been faster
-        for statement in _statements(script):
+    for script in MIGRATIONS[
+        _get_schema_version(connection) :
+    ]:  # another process may have been faster
+        for statement in _split_statements(script):
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     connection.commit()
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _get_schema_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _statements(script: str) -> Iterator[str]:
+def _split_statements(script: str) -> Iterator[str]:
     """Split a script; `executescript` would commit between its statements."""
     statement = ""
     for line in script.splitlines(keepends=True):
@@ -219,22 +221,22 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _no_room(reason: str) -> bool:
+def _is_disk_full(reason: str) -> bool:
     """Whether an error of reading or writing, as SQLite calls it, comes from a full disk."""
     if "disk I/O" not in reason:
         return False
-    return shutil.disk_usage(path().parent).free < _LEAST_ROOM
+    return shutil.disk_usage(database_path().parent).free < _MIN_FREE_BYTES
 
 
-def _said(error: OSError | sqlite3.Error, busy_s: float) -> RunError:
+def _translate_error(error: OSError | sqlite3.Error, busy_timeout_s: float) -> RunError:
     """Say what the database's error means, and what to do."""
     reason = str(error)
     if "locked" in reason or "busy" in reason:
         return RunError(
-            f"The runs' database has been kept by another program for {busy_s:g} s: close what "
-            f"has {FILE} in HOME/runs open for writing, and try again"
+            f"The runs' database has been kept by another program for {busy_timeout_s:g} s: close what "
+            f"has {DATABASE_FILE} in HOME/runs open for writing, and try again"
         )
-    if "full" in reason or getattr(error, "errno", None) == errno.ENOSPC or _no_room(reason):
+    if "full" in reason or getattr(error, "errno", None) == errno.ENOSPC or _is_disk_full(reason):
         return RunError(
             "The disk of HOME/runs is full, so nothing can be noted there: make room and try again"
         )
@@ -244,6 +246,6 @@ def _said(error: OSError | sqlite3.Error, busy_s: float) -> RunError:
             "HOME/runs, or set SPINEFRAC_HOME to a folder where you may write"
         )
     return RunError(
-        f"The runs' database cannot be used ({reason}): move {FILE} out of HOME/runs to start "
+        f"The runs' database cannot be used ({reason}): move {DATABASE_FILE} out of HOME/runs to start "
         "anew; saved models are not in it"
     )

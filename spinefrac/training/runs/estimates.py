@@ -12,16 +12,16 @@ import statistics
 import time
 
 from spinefrac.training.runs import database, lease
-from spinefrac.training.runs.records import Estimate
+from spinefrac.training.runs.records import DurationEstimate
 from spinefrac.training.settings import TrainingSettings
 
 #: Of the measured rates, so many of the newest are looked at.
-_NEWEST = 20
+_MAX_RATES = 20
 #: Between the first and the last run, times vary by about so much either way.
-_SPREAD = 0.25
+_RELATIVE_UNCERTAINTY = 0.25
 
 
-def estimate(images: int, settings: TrainingSettings) -> Estimate | None:
+def estimate_duration(images: int, settings: TrainingSettings) -> DurationEstimate | None:
     """Return how long training will take here, from the rates that earlier runs measured.
 
     Parameters
@@ -35,14 +35,14 @@ def estimate(images: int, settings: TrainingSettings) -> Estimate | None:
     Estimate or None
         None where nothing like it was trained here yet; `start_trial` measures.
     """
-    if not database.path().exists():
+    if not database.database_path().exists():
         return None
     size = settings.preprocessing.size
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         rows = connection.execute(
             "SELECT * FROM rates WHERE host = ? AND network = ? AND batch_size = ?"
             " ORDER BY size = ? DESC, time DESC LIMIT ?",
-            (lease.host(), settings.network, settings.batch_size, size, _NEWEST),
+            (lease.get_hostname(), settings.network, settings.batch_size, size, _MAX_RATES),
         ).fetchall()
     alike = [row for row in rows if row["size"] == rows[0]["size"]]
     if not alike:
@@ -52,17 +52,19 @@ def estimate(images: int, settings: TrainingSettings) -> Estimate | None:
         row["images_per_second"] * row["folds_at_once"] * (row["size"] / size) ** 2 for row in alike
     )
     apart = [row["overhead"] for row in alike if row["overhead"] is not None]
-    seconds = slices(images, settings) / together + (statistics.median(apart) if apart else 0.0)
-    return Estimate(
+    seconds = count_training_slices(images, settings) / together + (
+        statistics.median(apart) if apart else 0.0
+    )
+    return DurationEstimate(
         seconds=seconds,
-        low=seconds * (1 - _SPREAD),
-        high=seconds * (1 + _SPREAD),
+        low=seconds * (1 - _RELATIVE_UNCERTAINTY),
+        high=seconds * (1 + _RELATIVE_UNCERTAINTY),
         basis=f"{together:.0f} images a second, measured here"
         + ("" if alike[0]["size"] == size else f" at {alike[0]['size']} pixels"),
     )
 
 
-def slices(images: int, settings: TrainingSettings) -> int:
+def count_training_slices(images: int, settings: TrainingSettings) -> int:
     """Return how many times a slice is learned from in a whole run."""
     count = images * (settings.folds - 1) * settings.epochs  # each fold trains on the others
     if settings.network == "compact" and not settings.weights:  # drawn lines come first
@@ -70,12 +72,12 @@ def slices(images: int, settings: TrainingSettings) -> int:
     return count
 
 
-def folds_at_once(settings: TrainingSettings) -> int:
+def count_parallel_folds(settings: TrainingSettings) -> int:
     """Return how many folds this machine trains at the same time."""
     return min(settings.workers or os.cpu_count() or 1, settings.folds)
 
 
-def note_rate(
+def record_rate(
     connection: sqlite3.Connection, settings: TrainingSettings, rate: float, overhead: float | None
 ) -> None:
     """Keep a measured rate.
@@ -90,13 +92,13 @@ def note_rate(
     overhead : float or None
         Seconds of a run apart from its slices.
     """
-    at_once = folds_at_once(settings)
+    at_once = count_parallel_folds(settings)
     connection.execute(
         "INSERT INTO rates (time, host, network, size, batch_size, threads, folds_at_once,"
         " images_per_second, overhead) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             time.time(),
-            lease.host(),
+            lease.get_hostname(),
             settings.network,
             settings.preprocessing.size,
             settings.batch_size,

@@ -23,14 +23,14 @@ from spinefrac.training.runs import database
 from spinefrac.training.runs.records import RunnerState
 
 #: A runner says that it lives so often.
-HEARTBEAT_S = 2.0
+HEARTBEAT_INTERVAL_S = 2.0
 #: Without a sign for so long, a runner of another machine counts as dead.
-DEAD_AFTER_S = 12.0
+HEARTBEAT_TIMEOUT_S = 12.0
 #: The runner's own output starts anew beyond this size.
-_LONGEST_LOG = 2**20
+_MAX_LOG_BYTES = 2**20
 
 
-def host() -> str:
+def get_hostname() -> str:
     """Return this machine's name."""
     return socket.gethostname()
 
@@ -40,19 +40,19 @@ def log_path() -> Path:
     return settings.runs_dir() / "runner.log"
 
 
-def holder(connection: sqlite3.Connection) -> RunnerState | None:
+def get_active_runner(connection: sqlite3.Connection) -> RunnerState | None:
     """Return the runner that is at work, or None."""
     row = connection.execute("SELECT * FROM lease").fetchone()
-    if row is None or not living(row):
+    if row is None or not is_process_alive(row):
         return None
     return RunnerState(row["pid"], row["host"], row["heartbeat"])
 
 
-def living(row: sqlite3.Row) -> bool:
+def is_process_alive(row: sqlite3.Row) -> bool:
     """Whether the process of a row (pid, process_started, host, heartbeat) is at work."""
-    if row["host"] == host():
-        return processes.alive(row["pid"], row["process_started"])
-    return bool(time.time() - row["heartbeat"] < DEAD_AFTER_S)
+    if row["host"] == get_hostname():
+        return processes.is_alive(row["pid"], row["process_started"])
+    return bool(time.time() - row["heartbeat"] < HEARTBEAT_TIMEOUT_S)
 
 
 def ensure_runner() -> bool:
@@ -61,33 +61,33 @@ def ensure_runner() -> bool:
     It is a session of its own without any of this process's files, so it outlives the page,
     the browser, the server and the terminal.
     """
-    if not database.path().exists():
+    if not database.database_path().exists():
         return False
-    with database.reading() as connection:
-        if not _wanted(connection):
+    with database.read_transaction() as connection:
+        if not _is_runner_needed(connection):
             return False
-    with database.writing() as connection:
-        if not _wanted(connection):  # somebody was faster
+    with database.write_transaction() as connection:
+        if not _is_runner_needed(connection):  # somebody was faster
             return False
         token = secrets.token_hex(8)
-        process = _start(token)
-        _take(connection, token, process.pid)
+        process = _start_runner(token)
+        _write_lease(connection, token, process.pid)
     return True
 
 
-def _wanted(connection: sqlite3.Connection) -> bool:
+def _is_runner_needed(connection: sqlite3.Connection) -> bool:
     work = connection.execute("SELECT 1 FROM runs WHERE state IN ('queued','running') LIMIT 1")
-    return work.fetchone() is not None and holder(connection) is None
+    return work.fetchone() is not None and get_active_runner(connection) is None
 
 
-def _take(connection: sqlite3.Connection, token: str, pid: int) -> None:
+def _write_lease(connection: sqlite3.Connection, token: str, pid: int) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO lease VALUES (1, ?, ?, ?, ?, ?)",
-        (token, pid, processes.start_time(pid), host(), time.time()),
+        (token, pid, processes.start_time(pid), get_hostname(), time.time()),
     )
 
 
-def confirm(token: str | None) -> str | None:
+def acquire_lease(token: str | None) -> str | None:
     """Take the lease for this process, or the one that was taken in its name.
 
     Parameters
@@ -100,23 +100,23 @@ def confirm(token: str | None) -> str | None:
     str or None
         The lease's token; None where another runner is at work.
     """
-    with database.writing(busy_s=60) as connection:
+    with database.write_transaction(busy_timeout_s=60) as connection:
         row = connection.execute("SELECT * FROM lease").fetchone()
-        if row is not None and row["token"] != token and living(row):
+        if row is not None and row["token"] != token and is_process_alive(row):
             return None
         token = token or secrets.token_hex(8)
-        _take(connection, token, os.getpid())
+        _write_lease(connection, token, os.getpid())
     return token
 
 
-def release(connection: sqlite3.Connection, token: str) -> None:
+def release_lease(connection: sqlite3.Connection, token: str) -> None:
     """Give the lease back."""
     connection.execute("DELETE FROM lease WHERE token = ?", (token,))
 
 
-def _start(token: str) -> subprocess.Popen[bytes]:
+def _start_runner(token: str) -> subprocess.Popen[bytes]:
     log = log_path()
-    fresh = not log.exists() or log.stat().st_size > _LONGEST_LOG
+    fresh = not log.exists() or log.stat().st_size > _MAX_LOG_BYTES
     with log.open("wb" if fresh else "ab") as stream:
         return subprocess.Popen(
             [sys.executable, "-m", "spinefrac.training.runner", token],
@@ -124,19 +124,19 @@ def _start(token: str) -> subprocess.Popen[bytes]:
             stdout=stream,
             stderr=stream,
             cwd=settings.home(),
-            env=environment(),
-            **detached(),
+            env=build_subprocess_env(),
+            **get_detach_options(),
         )
 
 
-def detached() -> dict[str, Any]:
+def get_detach_options() -> dict[str, Any]:
     """Return how `subprocess.Popen` makes a process that outlives this one and its terminal."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
 
 
-def environment() -> dict[str, str]:
+def build_subprocess_env() -> dict[str, str]:
     """Return the environment in which another process finds this package and this home."""
     package = str(Path(__file__).resolve().parents[3])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -11,15 +11,15 @@ from collections.abc import Iterable
 
 from spinefrac.errors import RunError
 from spinefrac.records import EpochRecord
-from spinefrac.store.card import Parent
+from spinefrac.store.card import ParentModel
 from spinefrac.training.runs import database, lease
 from spinefrac.training.runs.records import (
     Cluster,
     Event,
     FoldProgress,
-    Progress,
     Run,
     RunnerState,
+    RunProgress,
     WorkerState,
 )
 from spinefrac.training.settings import TrainingSettings
@@ -31,22 +31,22 @@ _RUN_COLUMNS = (
 )
 
 
-def listing(limit: int = 100) -> tuple[Run, ...]:
+def list_runs(limit: int = 100) -> tuple[Run, ...]:
     """Return runs: those at work and waiting first, in their order, then the newest first."""
-    if not database.path().exists():
+    if not database.database_path().exists():
         return ()
-    with database.reading() as connection:
-        runner = lease.holder(connection)
+    with database.read_transaction() as connection:
+        runner = lease.get_active_runner(connection)
         rows = connection.execute(
             f"{_RUN_COLUMNS} ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'queued' THEN 1"
             " ELSE 2 END, CASE WHEN state IN ('running', 'queued') THEN queued ELSE -submitted END"
             " LIMIT ?",
             (limit,),
         ).fetchall()
-    return tuple(_run(row, runner) for row in rows)
+    return tuple(_to_run(row, runner) for row in rows)
 
 
-def get(run: str) -> Run:
+def get_run(run_id: str) -> Run:
     """Return a run by its id, or the newest of a name.
 
     Raises
@@ -54,36 +54,38 @@ def get(run: str) -> Run:
     RunError
         There is none.
     """
-    if not database.path().exists():
-        raise _unknown(run)
-    with database.reading() as connection:
-        return _run(find(connection, run), lease.holder(connection))
+    if not database.database_path().exists():
+        raise _make_unknown_run_error(run_id)
+    with database.read_transaction() as connection:
+        return _to_run(find_run_row(connection, run_id), lease.get_active_runner(connection))
 
 
-def find(connection: sqlite3.Connection, run: str) -> sqlite3.Row:
+def find_run_row(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
     """Return the row of a run by its id, or the newest of a name."""
     row = connection.execute(
         f"{_RUN_COLUMNS} WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC, submitted DESC LIMIT 1",
-        (run,),
+        (run_id,),
     ).fetchone()
     if row is None:
-        raise _unknown(run)
+        raise _make_unknown_run_error(run_id)
     assert isinstance(row, sqlite3.Row)
     return row
 
 
-def _unknown(run: str) -> RunError:
-    return RunError(f"There is no run {run[:100]!r}: `spinefrac runs list` shows those there are")
+def _make_unknown_run_error(run_id: str) -> RunError:
+    return RunError(
+        f"There is no run {run_id[:100]!r}: `spinefrac runs list` shows those there are"
+    )
 
 
-def events(
-    run: str, after: int = 0, kinds: Iterable[str] | None = None, limit: int = 10_000
+def list_events(
+    run_id: str, after: int = 0, kinds: Iterable[str] | None = None, limit: int = 10_000
 ) -> tuple[Event, ...]:
     """Return what happened in a run, oldest first.
 
     Parameters
     ----------
-    run : str
+    run_id : str
         Id or name.
     after : int
         Id of the last event that is known already.
@@ -91,8 +93,8 @@ def events(
         See `Event.kind`.
     limit : int
     """
-    with database.reading() as connection:
-        found = find(connection, run)["id"]
+    with database.read_transaction() as connection:
+        found = find_run_row(connection, run_id)["id"]
         wanted = list(kinds or ())
         of_kind = f" AND kind IN ({','.join('?' * len(wanted))})" if wanted else ""
         rows = connection.execute(
@@ -102,7 +104,7 @@ def events(
     return tuple(Event(**{**dict(row), "message": row["message"] or ""}) for row in rows)
 
 
-def progress(run: str) -> Progress:
+def get_progress(run_id: str) -> RunProgress:
     """Return everything that is shown of a run, of one moment.
 
     Raises
@@ -110,14 +112,14 @@ def progress(run: str) -> Progress:
     RunError
         There is no such run.
     """
-    if not database.path().exists():
-        raise _unknown(run)
-    with database.reading() as connection:
-        row = find(connection, run)
-        runner = lease.holder(connection)
-        record = _run(row, runner)
+    if not database.database_path().exists():
+        raise _make_unknown_run_error(run_id)
+    with database.read_transaction() as connection:
+        row = find_run_row(connection, run_id)
+        runner = lease.get_active_runner(connection)
+        record = _to_run(row, runner)
         of_run = (record.id,)
-        history = _histories(connection, record.id)
+        history = _load_histories(connection, record.id)
         live = {
             entry["fold"]: entry
             for entry in connection.execute("SELECT * FROM folds WHERE run = ?", of_run)
@@ -132,16 +134,16 @@ def progress(run: str) -> Progress:
             (record.id, _LOG_LINES),
         ).fetchall()
         last = connection.execute("SELECT max(id) FROM events WHERE run = ?", of_run).fetchone()[0]
-        position = _position(connection, row)
+        position = _get_queue_position(connection, row)
     folds = tuple(
-        _fold(fold, record, live.get(fold), history.get(fold, ()))
+        _to_fold_progress(fold, record, live.get(fold), history.get(fold, ()))
         for fold in range(record.settings.folds)
     )
-    return Progress(
+    return RunProgress(
         run=record,
         folds=folds,
         share=sum(fold.share for fold in folds) / len(folds),
-        seconds_left=_seconds_left(record, folds),
+        seconds_left=_estimate_seconds_left(record, folds),
         position=position,
         workers=tuple(WorkerState(**dict(worker)) for worker in workers),
         log=tuple((line["time"], line["message"] or "") for line in reversed(log)),
@@ -150,18 +152,18 @@ def progress(run: str) -> Progress:
     )
 
 
-def runner_state() -> RunnerState | None:
+def get_runner_state() -> RunnerState | None:
     """Return the process that executes runs, or None where there is none."""
-    if not database.path().exists():
+    if not database.database_path().exists():
         return None
-    with database.reading() as connection:
-        return lease.holder(connection)
+    with database.read_transaction() as connection:
+        return lease.get_active_runner(connection)
 
 
 # --- from rows to records ----------------------------------------------------------------------
 
 
-def _run(row: sqlite3.Row, runner: RunnerState | None) -> Run:
+def _to_run(row: sqlite3.Row, runner: RunnerState | None) -> Run:
     config = json.loads(row["config"])
     return Run(
         id=row["id"],
@@ -175,7 +177,7 @@ def _run(row: sqlite3.Row, runner: RunnerState | None) -> Run:
         note=config["note"],
         threshold_rule=config["threshold_rule"],
         cluster=Cluster(**config["cluster"]) if config["cluster"] else None,
-        parent=Parent(**json.loads(row["parent"])) if row["parent"] else None,
+        parent=ParentModel(**json.loads(row["parent"])) if row["parent"] else None,
         trained_by=config.get("trained_by", ""),
         fingerprint=row["fingerprint"],
         images=row["images"],
@@ -193,13 +195,15 @@ def _run(row: sqlite3.Row, runner: RunnerState | None) -> Run:
     )
 
 
-def _histories(connection: sqlite3.Connection, run: str) -> dict[int, tuple[EpochRecord, ...]]:
+def _load_histories(
+    connection: sqlite3.Connection, run_id: str
+) -> dict[int, tuple[EpochRecord, ...]]:
     """Return each fold's epochs; of one that was trained twice, the last time counts."""
     newest: dict[int, dict[int, EpochRecord]] = {}
     for row in connection.execute(
         "SELECT fold, epoch, loss, val_loss, val_auc, learning_rate, seconds FROM events"
         " WHERE run = ? AND kind = 'epoch' ORDER BY id",
-        (run,),
+        (run_id,),
     ):
         numbers = (math.nan if value is None else value for value in row[2:])
         record = EpochRecord(row["fold"], row["epoch"], *numbers)
@@ -210,15 +214,15 @@ def _histories(connection: sqlite3.Connection, run: str) -> dict[int, tuple[Epoc
     }
 
 
-def _fold(
-    fold: int, run: Run, live: sqlite3.Row | None, history: tuple[EpochRecord, ...]
+def _to_fold_progress(
+    fold: int, run: Run, fold_row: sqlite3.Row | None, history: tuple[EpochRecord, ...]
 ) -> FoldProgress:
-    state = live["state"] if live else "waiting"
+    state = fold_row["state"] if fold_row else "waiting"
     epochs = run.settings.epochs
     epoch = len(history)
     within = 0.0
-    if live and state == "training" and live["batches"] and live["epoch"] == epoch + 1:
-        within = live["batch"] / live["batches"]
+    if fold_row and state == "training" and fold_row["batches"] and fold_row["epoch"] == epoch + 1:
+        within = fold_row["batch"] / fold_row["batches"]
     if state == "training" and run.state != "running":
         state = "waiting"
     return FoldProgress(
@@ -227,13 +231,13 @@ def _fold(
         epoch=epoch,
         epochs=epochs,
         share=1.0 if state == "done" else min(1.0, (epoch + within) / epochs),
-        images_per_second=live["batch_rate"] if live else None,
-        worker=(live["worker"] or "") if live else "",
+        images_per_second=fold_row["batch_rate"] if fold_row else None,
+        worker=(fold_row["worker"] or "") if fold_row else "",
         history=history,
     )
 
 
-def _seconds_left(run: Run, folds: tuple[FoldProgress, ...]) -> float | None:
+def _estimate_seconds_left(run: Run, folds: tuple[FoldProgress, ...]) -> float | None:
     """Return the epochs that are left, at the pace of those that are done."""
     paces = [record.seconds for fold in folds for record in fold.history[-3:]]
     left = sum((1 - fold.share) * fold.epochs for fold in folds)
@@ -245,7 +249,7 @@ def _seconds_left(run: Run, folds: tuple[FoldProgress, ...]) -> float | None:
     return left * statistics.mean(paces) / max(1, at_once)
 
 
-def _position(connection: sqlite3.Connection, row: sqlite3.Row) -> int | None:
+def _get_queue_position(connection: sqlite3.Connection, row: sqlite3.Row) -> int | None:
     if row["state"] != "queued":
         return None
     before = connection.execute(

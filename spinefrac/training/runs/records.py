@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from spinefrac.records import EpochRecord
-from spinefrac.store.card import Parent
+from spinefrac.store.card import ParentModel
 from spinefrac.training.settings import TrainingSettings
 
-#: States of a run; `OPEN` ones hold their name and are still to end.
+#: States of a run; `OPEN_STATES` ones hold their name and are still to end.
 STATES = ("queued", "running", "done", "failed", "cancelled")
-OPEN = ("queued", "running")
+OPEN_STATES = ("queued", "running")
 #: What a running run is doing, in this order.
 STAGES = ("preparing", "training", "saving")
 
@@ -95,7 +95,7 @@ class Run:
     note: str
     threshold_rule: str
     cluster: Cluster | None
-    parent: Parent | None
+    parent: ParentModel | None
     trained_by: str
     fingerprint: str
     images: int
@@ -112,12 +112,12 @@ class Run:
     error_kind: str | None
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether it has not ended yet."""
-        return self.state in OPEN
+        return self.state in OPEN_STATES
 
     @property
-    def resumable(self) -> bool:
+    def is_resumable(self) -> bool:
         """Whether `resume` would queue it again."""
         return self.state in ("failed", "cancelled")
 
@@ -222,7 +222,7 @@ class RunnerState:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """Everything that a page or a terminal shows of a run.
 
     Attributes
@@ -268,7 +268,7 @@ class FolderSummary:
     notes : tuple of str
     groups_with_fracture, groups_with_normal : int
         Bounds of the number of folds.
-    rows : tuple of (group, fracture, normal)
+    group_counts : tuple of (group, fracture, normal)
         Slices of each group.
     """
 
@@ -280,19 +280,19 @@ class FolderSummary:
     fingerprint: str
     unreadable: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-    rows: tuple[tuple[str, int, int], ...]
+    group_counts: tuple[tuple[str, int, int], ...]
 
     @property
     def groups_with_fracture(self) -> int:
-        return sum(fracture > 0 for _, fracture, _ in self.rows)
+        return sum(fracture > 0 for _, fracture, _ in self.group_counts)
 
     @property
     def groups_with_normal(self) -> int:
-        return sum(normal > 0 for _, _, normal in self.rows)
+        return sum(normal > 0 for _, _, normal in self.group_counts)
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class DurationEstimate:
     """How long training will take: `seconds`, between `low` and `high`, and from what."""
 
     seconds: float

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 
 from spinefrac.training.runs.lease import ensure_runner
-from spinefrac.training.runs.queries import events, get
+from spinefrac.training.runs.queries import get_run, list_events
 from spinefrac.training.runs.records import Event
 
-_POLL_S = 0.25
+_POLL_INTERVAL_S = 0.25
 
 
-def follow(run: str, after: int = 0) -> Iterator[Event | None]:
+def follow(run_id: str, after: int = 0) -> Iterator[Event | None]:
     """Yield what happens in a run as it happens, and None several times a second.
 
     A runner that died is replaced. It ends when the run does; whoever stops listening
@@ -20,7 +20,7 @@ def follow(run: str, after: int = 0) -> Iterator[Event | None]:
 
     Parameters
     ----------
-    run : str
+    run_id : str
         Id or name.
     after : int
         Id of the last event that is known already.
@@ -30,14 +30,14 @@ def follow(run: str, after: int = 0) -> Iterator[Event | None]:
     RunError
         There is no such run.
     """
-    run = get(run).id
+    run_id = get_run(run_id).id
     while True:
-        ended = not get(run).open
-        for event in events(run, after):
+        ended = not get_run(run_id).is_open
+        for event in list_events(run_id, after):
             after = event.id
             yield event
         if ended:
             return
         yield None
         ensure_runner()
-        time.sleep(_POLL_S)
+        time.sleep(_POLL_INTERVAL_S)

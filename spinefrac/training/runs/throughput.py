@@ -9,11 +9,11 @@ from pathlib import Path
 
 from spinefrac import settings
 from spinefrac.system import processes
-from spinefrac.training.runs.lease import detached, environment
+from spinefrac.training.runs.lease import build_subprocess_env, get_detach_options
 from spinefrac.training.settings import TrainingSettings
 
 
-def start_trial(wanted: TrainingSettings) -> bool:
+def start_throughput_probe(training_settings: TrainingSettings) -> bool:
     """Start a process that measures the rate of a network here, unless one is at it.
 
     It takes about a quarter of a minute; then `estimate` answers.
@@ -23,7 +23,7 @@ def start_trial(wanted: TrainingSettings) -> bool:
     bool
         Whether one was started.
     """
-    if trying():
+    if is_probe_running():
         return False
     settings.runs_dir().mkdir(parents=True, exist_ok=True)
     with (settings.runs_dir() / "trial.log").open("wb") as log:
@@ -32,27 +32,27 @@ def start_trial(wanted: TrainingSettings) -> bool:
                 sys.executable,
                 "-m",
                 "spinefrac.training.runner.throughput_probe",
-                json.dumps(wanted.to_dict()),
+                json.dumps(training_settings.to_dict()),
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=settings.home(),
-            env=environment(),
-            **detached(),
+            env=build_subprocess_env(),
+            **get_detach_options(),
         )
-    _mark().write_text(f"{process.pid} {processes.start_time(process.pid) or 0}")
+    _pid_path().write_text(f"{process.pid} {processes.start_time(process.pid) or 0}")
     return True
 
 
-def trying() -> bool:
+def is_probe_running() -> bool:
     """Return whether a trial is at work."""
     try:
-        pid, started = _mark().read_text().split()
-        return processes.alive(int(pid), float(started))
+        pid, started = _pid_path().read_text().split()
+        return processes.is_alive(int(pid), float(started))
     except (OSError, ValueError):
         return False
 
 
-def _mark() -> Path:
+def _pid_path() -> Path:
     return settings.runs_dir() / "trial.pid"

@@ -12,27 +12,29 @@ from spinefrac.training.augmentation import presets as sets
 from spinefrac.training.augmentation import preview
 from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
 from spinefrac.training.augmentation.yaml_io import to_yaml
-from spinefrac.ui.augmentation.controls import CHOSEN, Chosen
-from spinefrac.ui.augmentation.source import Shown
+from spinefrac.ui.augmentation.controls import SELECTED_PRESET_KEY, AugmentationSelection
+from spinefrac.ui.augmentation.source import PreviewSlice
 from spinefrac.ui.common import layout
 
 #: More pictures than this are written by the command line, which does not wait for a browser.
-MOST_HERE = 2000
+MAX_IMAGES_IN_BROWSER = 2000
 
 
-def show(shown: Shown, chosen: Chosen, seed: int) -> None:
+def show_apply_and_export(
+    preview_slice: PreviewSlice, selection: AugmentationSelection, seed: int
+) -> None:
     """Show everything that can be done with the configuration."""
-    _said()
-    _by_name(chosen)
+    _show_message()
+    _show_save_form(selection)
     st.subheader("As code", anchor=False)
     python, yaml = st.columns([1, 1.4], gap="medium")
     python.code(
         "from spinefrac.training.settings import AugmentationConfig\n\n"
-        + chosen.config.python_call(),
+        + selection.config.to_python_code(),
         language="python",
         wrap_lines=True,
     )
-    text = to_yaml(chosen.config)
+    text = to_yaml(selection.config)
     yaml.code(text, language="yaml", wrap_lines=True)
     yaml.download_button(
         "augmentation.yaml",
@@ -41,36 +43,40 @@ def show(shown: Shown, chosen: Chosen, seed: int) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    layout.commands(f"spinefrac train my-slices --name my-model --augmentation {_option(chosen)}")
+    layout.show_commands(
+        f"spinefrac train my-slices --name my-model --augmentation {_get_cli_value(selection)}"
+    )
     st.subheader("As copies", anchor=False)
     st.markdown(
         "Training changes its slices by itself and needs no copies. They are for looking at, and "
         "for other programs. Each is named after its source, as in `P012_03-augmented1.png`, so "
         "that the audit knows which slices belong together."
     )
-    _this_slice(shown, chosen.config, seed)
-    if shown.folder is not None:
-        _data_set(shown, chosen, seed)
+    _offer_slice_download(preview_slice, selection.config, seed)
+    if preview_slice.folder is not None:
+        _show_dataset_export(preview_slice, selection, seed)
 
 
-def _option(chosen: Chosen) -> str:
-    return "augmentation.yaml" if chosen.changed else chosen.start
+def _get_cli_value(selection: AugmentationSelection) -> str:
+    return "augmentation.yaml" if selection.is_modified else selection.preset
 
 
-def _said() -> None:
+def _show_message() -> None:
     """Show what a button's callback has to say, once."""
     said = st.session_state.pop("augmentation-said", None)
     if said:
         kind, text = said
-        (st.error if kind == "error" else st.success)(layout.plain(layout.sentence(text)))
+        (st.error if kind == "error" else st.success)(
+            layout.escape_markdown(layout.to_sentence(text))
+        )
 
 
 # --- under a name ------------------------------------------------------------------------
 
 
-def _by_name(chosen: Chosen) -> None:
+def _show_save_form(selection: AugmentationSelection) -> None:
     st.subheader("Under a name", anchor=False)
-    own = "" if chosen.start in PRESETS else chosen.start
+    own = "" if selection.preset in PRESETS else selection.preset
     with st.form("augmentation-save", border=False):
         name_column, button_column = st.columns([2, 1], vertical_alignment="bottom")
         name_column.text_input(
@@ -82,7 +88,11 @@ def _by_name(chosen: Chosen) -> None:
             help="Lower-case letters, digits and hyphens. The Train page offers it by this name.",
         )
         button_column.form_submit_button(
-            "Save", on_click=_save, args=(chosen.config,), icon=":material/save:", width="stretch"
+            "Save",
+            on_click=_save,
+            args=(selection.config,),
+            icon=":material/save:",
+            width="stretch",
         )
         st.checkbox("Replace the one of this name", key="augmentation-replace")
     if own:
@@ -99,11 +109,11 @@ def _save(config: AugmentationConfig) -> None:
     state = st.session_state
     name = state["augmentation-name"].strip()
     try:
-        sets.save(name, config, replace=state["augmentation-replace"])
+        sets.save(name, config, overwrite=state["augmentation-replace"])
     except SpinefracError as error:
         state["augmentation-said"] = ("error", str(error))
         return
-    state["augmentation-start"] = state[CHOSEN] = name
+    state["augmentation-start"] = state[SELECTED_PRESET_KEY] = name
     state["augmentation-said"] = ("success", f"saved as {name}; the Train page offers it")
 
 
@@ -114,22 +124,29 @@ def _delete(name: str) -> None:
     except SpinefracError as error:
         state["augmentation-said"] = ("error", str(error))
         return
-    state["augmentation-start"] = state[CHOSEN] = "standard"
+    state["augmentation-start"] = state[SELECTED_PRESET_KEY] = "standard"
     state["augmentation-said"] = ("success", f"deleted {name}")
 
 
 # --- as copies ---------------------------------------------------------------------------
 
 
-def _this_slice(shown: Shown, config: AugmentationConfig, seed: int) -> None:
-    def zipped() -> bytes:
-        return augmented_export.zipped(
-            shown.pixels, config, seed, shown.index, preview.SHOWN, shown.name
+def _offer_slice_download(
+    preview_slice: PreviewSlice, config: AugmentationConfig, seed: int
+) -> None:
+    def make_zip() -> bytes:
+        return augmented_export.export_slice_zip(
+            preview_slice.pixels,
+            config,
+            seed,
+            preview_slice.index,
+            preview.GRID_SIZE,
+            preview_slice.name,
         )
 
     st.download_button(
-        f"This slice and its {preview.SHOWN} copies (ZIP)",
-        zipped,
+        f"This slice and its {preview.GRID_SIZE} copies (ZIP)",
+        make_zip,
         "augmented-slice.zip",
         "application/zip",
         icon=":material/download:",
@@ -137,10 +154,12 @@ def _this_slice(shown: Shown, config: AugmentationConfig, seed: int) -> None:
     )
 
 
-def _data_set(shown: Shown, chosen: Chosen, seed: int) -> None:
+def _show_dataset_export(
+    preview_slice: PreviewSlice, selection: AugmentationSelection, seed: int
+) -> None:
     """Write copies of the whole data set into a folder of the home."""
     where = settings.home() / "augmented"
-    slices = len(preview.training_order(shown.folder).paths)
+    slices = len(preview.list_training_order(preview_slice.folder).paths)
     with st.form("augmentation-export"):
         name_column, copies_column = st.columns(2)
         name = name_column.text_input("New folder", placeholder="my-copies", max_chars=80)
@@ -150,28 +169,28 @@ def _data_set(shown: Shown, chosen: Chosen, seed: int) -> None:
         )
     if not wanted:
         return
-    if slices * (copies + 1) > MOST_HERE:
+    if slices * (copies + 1) > MAX_IMAGES_IN_BROWSER:
         st.info(f"These are {slices * (copies + 1):,} pictures. On the command line, write them by")
-        layout.commands(
-            f"spinefrac augment FOLDER OUT --augmentation {_option(chosen)} --copies {copies} "
-            f"--seed {seed} --size {shown.preprocessing.size}"
+        layout.show_commands(
+            f"spinefrac augment FOLDER OUT --augmentation {_get_cli_value(selection)} --copies {copies} "
+            f"--seed {seed} --size {preview_slice.preprocessing.size}"
         )
         return
-    with layout.errors_shown():
+    with layout.show_errors():
         out = where / identifiers.validate(name.strip(), "The folder", "my-copies")
         bar = st.progress(0.0, "Writing the copies…")
-        result = augmented_export.export(
-            shown.folder,
+        result = augmented_export.export_augmented_copies(
+            preview_slice.folder,
             out,
-            chosen.config,
+            selection.config,
             copies=copies,
             seed=seed,
-            preprocessing=shown.preprocessing,
+            preprocessing=preview_slice.preprocessing,
             progress=lambda done, of: bar.progress(done / of),
         )
         bar.empty()
-        left_out = f", {len(result.left_out)} left out" if result.left_out else ""
+        left_out = f", {len(result.unreadable)} left out" if result.unreadable else ""
         st.success(
             f"{result.slices:,} slices and {result.copies:,} copies are in "
-            f"{layout.plain(f'augmented/{out.name}')} in the app's home{left_out}."
+            f"{layout.escape_markdown(f'augmented/{out.name}')} in the app's home{left_out}."
         )

@@ -13,24 +13,30 @@ from spinefrac.records import Preprocessing
 from spinefrac.store.repository import SavedModel
 from spinefrac.training.augmentation import diagnostics as judgement
 from spinefrac.training.augmentation.config import TRANSFORMS, AugmentationConfig
-from spinefrac.training.augmentation.diagnostics import Effect, Share, Spread
-from spinefrac.ui.augmentation.controls import amount
-from spinefrac.ui.augmentation.source import Shown
+from spinefrac.training.augmentation.diagnostics import (
+    PredictionSpread,
+    ShareSummary,
+    TransformEffect,
+)
+from spinefrac.ui.augmentation.controls import format_amount
+from spinefrac.ui.augmentation.source import PreviewSlice
 from spinefrac.ui.common import layout
-from spinefrac.ui.common.layout import THIN
+from spinefrac.ui.common.layout import NARROW_NBSP
 
 
-def effects(shown: Shown, config: AugmentationConfig) -> tuple[Effect, ...]:
+def measure_effects(
+    preview_slice: PreviewSlice, config: AugmentationConfig
+) -> tuple[TransformEffect, ...]:
     """Measure at the usual size: all that is measured is a share, and larger takes longer."""
-    usual = replace(shown.preprocessing, size=Preprocessing().size)
-    return judgement.judge(config, usual)
+    usual = replace(preview_slice.preprocessing, size=Preprocessing().size)
+    return judgement.measure_effects(config, usual)
 
 
-def warnings(found: tuple[Effect, ...]) -> None:
+def show_warnings(effects: tuple[TransformEffect, ...]) -> None:
     """Say which ranges destroy what the label rests on."""
     lines = [
-        f"<li><strong>{_where(effect)}</strong>: {escape('; '.join(effect.warnings))}.</li>"
-        for effect in found
+        f"<li><strong>{_describe_effect(effect)}</strong>: {escape('; '.join(effect.warnings))}.</li>"
+        for effect in effects
         if effect.warnings
     ]
     if not lines:
@@ -46,13 +52,18 @@ def warnings(found: tuple[Effect, ...]) -> None:
     )
 
 
-def show(shown: Shown, config: AugmentationConfig, seed: int, found: tuple[Effect, ...]) -> None:
+def show_diagnostics(
+    preview_slice: PreviewSlice,
+    config: AugmentationConfig,
+    seed: int,
+    effects: tuple[TransformEffect, ...],
+) -> None:
     """Show every measurement, then a model's answer on the slice while it is changed."""
     st.markdown("**What is left of the fracture**")
-    if found:
-        layout.table(
+    if effects:
+        layout.show_table(
             ("Transform alone", "Fracture lost", "Contrast left", "Against noise", "Clipped"),
-            [_row(effect) for effect in found],
+            [_render_effect_row(effect) for effect in effects],
         )
         st.caption(
             f"Mean over {judgement.PATIENTS} synthetic slices whose fracture is known to the "
@@ -60,41 +71,44 @@ def show(shown: Shown, config: AugmentationConfig, seed: int, found: tuple[Effec
             "that leave the picture. Contrast left: grey difference between the line and the bone "
             "beside it, after against before; “against noise” sets it against how much that bone "
             "varies. Clipped: grey values that become plain black or white. A warning begins at "
-            f"more than {100 * judgement.MOST_LOST:.0f}{THIN}% lost, less than "
-            f"{100 * judgement.LEAST_CONTRAST:.0f}{THIN}% of the contrast, more than "
-            f"{100 * judgement.MOST_CLIPPED:.0f}{THIN}% clipped."
+            f"more than {100 * judgement.MAX_LOST_SHARE:.0f}{NARROW_NBSP}% lost, less than "
+            f"{100 * judgement.MIN_CONTRAST:.0f}{NARROW_NBSP}% of the contrast, more than "
+            f"{100 * judgement.MAX_CLIPPED_SHARE:.0f}{NARROW_NBSP}% clipped."
         )
     else:
         st.info("Every transform is off: nothing can be lost.")
     st.markdown("**What it does to a model's answer on this slice**")
-    if any(config.is_on(name) for name in TRANSFORMS):
-        with layout.errors_shown():
-            _model(shown, config, seed)
+    if any(config.is_enabled(name) for name in TRANSFORMS):
+        with layout.show_errors():
+            _show_prediction_spread(preview_slice, config, seed)
 
 
-def _row(effect: Effect) -> tuple[str, ...]:
+def _render_effect_row(effect: TransformEffect) -> tuple[str, ...]:
     warned = " sf-warned" if effect.warnings else ""
     cells = [
-        _share(share) for share in (effect.lost, effect.contrast, effect.visibility, effect.clipped)
+        _format_share(share)
+        for share in (effect.lost_share, effect.contrast, effect.visibility, effect.clipped_share)
     ]
-    return (f'<span class="sf-nowrap{warned}">{_where(effect)}</span>', *cells)
+    return (f'<span class="sf-nowrap{warned}">{_describe_effect(effect)}</span>', *cells)
 
 
-def _where(effect: Effect) -> str:
+def _describe_effect(effect: TransformEffect) -> str:
     if effect.name == "together":
         return "All together, as drawn"
-    return f"{effect.name.capitalize()} {amount(effect.name, effect.value)}"
+    return f"{effect.name.capitalize()} {format_amount(effect.name, effect.value)}"
 
 
-def _share(share: Share) -> str:
+def _format_share(share: ShareSummary) -> str:
     if math.isnan(share.mean):
         return "not defined"
-    least, most = round(100 * share.least), round(100 * share.most)
-    return f'{100 * share.mean:.0f}{THIN}% <span class="sf-note">({least} to {most})</span>'
+    least, most = round(100 * share.minimum), round(100 * share.maximum)
+    return f'{100 * share.mean:.0f}{NARROW_NBSP}% <span class="sf-note">({least} to {most})</span>'
 
 
-def _model(shown: Shown, config: AugmentationConfig, seed: int) -> None:
-    models, _ = layout.listed()
+def _show_prediction_spread(
+    preview_slice: PreviewSlice, config: AugmentationConfig, seed: int
+) -> None:
+    models, _ = layout.list_active_models()
     usable = [model for model in models if isinstance(model, SavedModel)]
     if not usable:
         st.caption("There is no saved model to ask yet.")
@@ -102,29 +116,37 @@ def _model(shown: Shown, config: AugmentationConfig, seed: int) -> None:
     model = st.selectbox(
         "Model", usable, format_func=lambda model: model.id, key="augmentation-model"
     )
-    spread = _spread(shown, config, seed, model.id, model.card_hash)
-    st.html(_strip(spread))
-    st.caption(layout.plain(spread.sentence))
+    spread = _measure_spread(preview_slice, config, seed, model.id, model.card_hash)
+    st.html(_render_spread(spread))
+    st.caption(layout.escape_markdown(spread.sentence))
 
 
 @st.cache_data(max_entries=32, show_spinner="Asking the model…", scope="session")
-def _spread(shown: Shown, config: AugmentationConfig, seed: int, model: str, card: str) -> Spread:
-    """Ask a model; `card` tells it from another of the same name."""
-    return judgement.spread(predictor.open_model(model), shown.ct, config, seed, shown.index)
+def _measure_spread(
+    preview_slice: PreviewSlice,
+    config: AugmentationConfig,
+    seed: int,
+    model_id: str,
+    card_hash: str,
+) -> PredictionSpread:
+    """Ask a model; `card_hash` tells it from another of the same name."""
+    return judgement.measure_prediction_spread(
+        predictor.get_predictor(model_id), preview_slice.ct, config, seed, preview_slice.index
+    )
 
 
-def _strip(spread: Spread) -> str:
+def _render_spread(spread: PredictionSpread) -> str:
     """Return every draw's probability as a dot on a line from 0 to 100 %."""
     dots = "".join(
         f'<i class="fold" style="left:{100 * p:.1f}%"></i>' for p in spread.probabilities
     )
-    tone = "" if spread.invariant else " fracture"
-    verdict = "Invariant here" if spread.invariant else "Not invariant here"
+    tone = "" if spread.is_invariant else " fracture"
+    verdict = "Invariant here" if spread.is_invariant else "Not invariant here"
     place = 100 * spread.threshold
     return (
         f'<section class="sf-card sf-verdict{tone}" aria-label="Spread of the probability">'
         f'<div class="sf-answer"><span class="label">{verdict}</span>'
-        f'<span class="probability">{layout.percent_range(spread.low, spread.high)}</span></div>'
+        f'<span class="probability">{layout.format_percent_range(spread.percentile_5, spread.percentile_95)}</span></div>'
         f'<div class="sf-gauge sf-draws"><span class="track"></span>{dots}'
         f'<i class="threshold" style="left:{place:.1f}%"></i>'
         f'<span class="mark" style="left:{place:.1f}%">threshold</span></div></section>'

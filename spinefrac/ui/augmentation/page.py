@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from spinefrac.training.augmentation.preview import SHOWN
+from spinefrac.training.augmentation.preview import GRID_SIZE
 from spinefrac.ui.augmentation import apply, diagnostics, source, views
 from spinefrac.ui.augmentation import controls as control_panel
-from spinefrac.ui.augmentation.controls import Chosen
-from spinefrac.ui.augmentation.source import Shown
+from spinefrac.ui.augmentation.controls import AugmentationSelection
+from spinefrac.ui.augmentation.source import PreviewSlice
 from spinefrac.ui.common import layout
 
 VIEWS = ("Grid", "One by one", "Animation", "Histogram", "Judgement", "Use it")
 
 
-def next_seed() -> None:
+def increment_seed() -> None:
     st.session_state["augmentation-seed"] += 1
 
 
@@ -29,36 +29,38 @@ def choose_seed_and_mode() -> tuple[int, str]:
         key="augmentation-seed",
         help="The same seed gives the same pictures in training: `spinefrac train --seed`.",
     )
-    next_column.button("Next", on_click=next_seed, icon=":material/skip_next:", width="stretch")
+    next_column.button(
+        "Next", on_click=increment_seed, icon=":material/skip_next:", width="stretch"
+    )
     mode = mode_column.segmented_control(
         "Show",
-        views.MODES,
-        default=views.MODES[0],
+        views.DISPLAY_MODES,
+        default=views.DISPLAY_MODES[0],
         required=True,
         key="augmentation-mode",
     )
     return int(seed), mode
 
 
-def grid(shown: Shown, chosen: Chosen) -> None:
+def show_grid(preview_slice: PreviewSlice, selection: AugmentationSelection) -> None:
     seed, mode = choose_seed_and_mode()
-    if mode == views.MODES[2]:
-        views.legend()
-    views.grid(shown, chosen.config, seed, mode)
+    if mode == views.DISPLAY_MODES[2]:
+        views.show_difference_legend()
+    views.show_grid(preview_slice, selection.config, seed, mode)
     touch = " Point at a copy, or touch it, to see the original." if mode == "Copies" else ""
     st.caption(
-        f"Seed {seed}, slice {shown.index + 1}, epochs 1 to {SHOWN}: made by the very object that "
+        f"Seed {seed}, slice {preview_slice.index + 1}, epochs 1 to {GRID_SIZE}: made by the very object that "
         f"training calls, so this is what the network gets, to the last bit.{touch}"
     )
 
 
 @st.fragment
-def studio(shown: Shown) -> None:
+def show_editor(preview_slice: PreviewSlice) -> None:
     """Controls, and one view of what they do. A fragment: a slider redraws this view only."""
     controls, results = st.columns([1, 2.1], gap="large")
-    with controls, layout.errors_shown():
-        chosen = control_panel.choose()
-    with results, layout.errors_shown():
+    with controls, layout.show_errors():
+        chosen = control_panel.choose_augmentation()
+    with results, layout.show_errors():
         view = st.segmented_control(
             "View", VIEWS, default=VIEWS[0], required=True, label_visibility="collapsed"
         )
@@ -66,33 +68,33 @@ def studio(shown: Shown) -> None:
         seed = st.session_state.get("augmentation-seed", 0)
         with st.container(key="augmentation-view"):
             if view == "Grid":
-                grid(shown, chosen)
+                show_grid(preview_slice, chosen)
             elif view == "One by one":
-                views.one_by_one(shown, chosen.config)
+                views.show_transforms(preview_slice, chosen.config)
             elif view == "Animation":
-                views.movement(shown, chosen.config)
+                views.show_animation(preview_slice, chosen.config)
             elif view == "Histogram":
-                views.histogram(shown, chosen.config, seed)
+                views.show_histogram(preview_slice, chosen.config, seed)
             elif view == "Use it":
-                apply.show(shown, chosen, seed)
+                apply.show_apply_and_export(preview_slice, chosen, seed)
         # The pictures first: what follows takes longer.
-        found = diagnostics.effects(shown, chosen.config)
+        found = diagnostics.measure_effects(preview_slice, chosen.config)
         with warned:
-            diagnostics.warnings(found)
+            diagnostics.show_warnings(found)
         if view == "Judgement":
-            diagnostics.show(shown, chosen.config, seed, found)
+            diagnostics.show_diagnostics(preview_slice, chosen.config, seed, found)
 
 
 def render() -> None:
     """Draw the page."""
-    layout.heading(
+    layout.show_heading(
         "Augmentation",
         "In every epoch each training slice is changed a little, at random, so that the network "
         "learns the fracture and not the picture. Slices that are scored are never changed.",
     )
-    with layout.errors_shown():
-        slice_shown = source.choose()
+    with layout.show_errors():
+        slice_shown = source.choose_slice()
         if slice_shown is not None:
             if slice_shown.note:
-                st.caption(layout.plain(slice_shown.note))
-            studio(slice_shown)
+                st.caption(layout.escape_markdown(slice_shown.note))
+            show_editor(slice_shown)

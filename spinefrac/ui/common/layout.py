@@ -20,25 +20,25 @@ from spinefrac.store.repository import DamagedModel, SavedModel
 log = logging.getLogger("spinefrac.pages")
 
 #: A narrow space that does not break, between a number and its sign.
-THIN = "\N{NARROW NO-BREAK SPACE}"
+NARROW_NBSP = "\N{NARROW NO-BREAK SPACE}"
 
 
-def heading(title: str, lead: str) -> None:
+def show_heading(title: str, description: str) -> None:
     """Begin a page: the style sheet, the title, what the page is for, the disclaimer."""
     st.html(Path(__file__).with_name("style.css"))
     st.html(
-        f'<div class="sf-heading"><h1>{escape(title)}</h1><p>{escape(lead)}</p>'
+        f'<div class="sf-heading"><h1>{escape(title)}</h1><p>{escape(description)}</p>'
         f'<p class="sf-device">{escape(NOT_A_MEDICAL_DEVICE)}</p></div>'
     )
 
 
-def commands(*lines: str) -> None:
+def show_commands(*lines: str) -> None:
     """Show commands to copy."""
     st.code("\n".join(lines), language="bash", wrap_lines=True)
 
 
 @contextmanager
-def errors_shown() -> Iterator[None]:
+def show_errors() -> Iterator[None]:
     """Show what goes wrong inside as one line; the page goes on after it.
 
     An error nobody foresaw is logged with where it happened but without its message, which
@@ -47,7 +47,7 @@ def errors_shown() -> Iterator[None]:
     try:
         yield
     except SpinefracError as error:
-        st.error(plain(sentence(str(error))), icon=":material/error:")
+        st.error(escape_markdown(to_sentence(str(error))), icon=":material/error:")
     except Exception as error:  # noqa: BLE001 - the page must not end in a stack trace
         where = "".join(traceback.format_tb(error.__traceback__))
         log.error("unexpected %s\n%s", type(error).__name__, where)
@@ -57,58 +57,58 @@ def errors_shown() -> Iterator[None]:
         )
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return `text` as Markdown that shows it letter by letter."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
-def sentence(text: str) -> str:
+def to_sentence(text: str) -> str:
     """Return a message as a sentence: one line, a capital first, a full stop last."""
     text = " ".join(text.split())
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """Return a share as a whole percentage; what is not certain is never shown as 0 or 100."""
     rounded = round(100 * share)
     if rounded >= 100 and share < 1:
-        return f">{THIN}99{THIN}%"
+        return f">{NARROW_NBSP}99{NARROW_NBSP}%"
     if rounded <= 0 and share > 0:
-        return f"<{THIN}1{THIN}%"
-    return f"{rounded}{THIN}%"
+        return f"<{NARROW_NBSP}1{NARROW_NBSP}%"
+    return f"{rounded}{NARROW_NBSP}%"
 
 
-def percent_range(low: float, high: float) -> str:
+def format_percent_range(low: float, high: float) -> str:
     """Return an interval of shares, as ``82–93 %``."""
-    return f"{round(100 * low)}–{round(100 * high)}{THIN}%"
+    return f"{round(100 * low)}–{round(100 * high)}{NARROW_NBSP}%"
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def format_number(value: float | None, digits: int = 3) -> str:
     """Return a number as people read it, or a dash where it is not defined."""
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def number_range(interval: tuple[float, float] | None, digits: int = 3) -> str:
+def format_number_range(interval: tuple[float, float] | None, digits: int = 3) -> str:
     """Return an interval as ``0.90–0.96``, or a dash where there is none."""
     return "–" if interval is None else f"{interval[0]:.{digits}f}–{interval[1]:.{digits}f}"
 
 
-def p_value(p: float) -> str:
+def format_p_value(p: float) -> str:
     """Return a p-value as people read it: ``p = 0.032`` or ``p < 0.001``."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def show_table(column_titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Show a table of HTML cells; a row of fewer cells stretches its last one."""
-    titles = "".join(f"<th>{title}</th>" for title in head) if any(head) else ""
+    titles = "".join(f"<th>{title}</th>" for title in column_titles) if any(column_titles) else ""
     lines = []
     for row in rows:
-        span = len(head) - len(row) + 1
+        span = len(column_titles) - len(row) + 1
         cells = [
             f'<td data-title="{title}">{cell}</td>'
-            for title, cell in zip(head, row[:-1], strict=False)
+            for title, cell in zip(column_titles, row[:-1], strict=False)
         ]
-        title = head[-1] if span == 1 else ""
+        title = column_titles[-1] if span == 1 else ""
         cells.append(f'<td data-title="{title}" colspan="{span}">{row[-1]}</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     st.html(
@@ -117,20 +117,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     )
 
 
-def no_model() -> None:
+def show_no_model() -> None:
     """Say that there is no saved model and how to make one."""
     st.info(
         "There is no saved model yet. These two commands make one from synthetic slices; "
         "then reload this page.",
         icon=":material/info:",
     )
-    commands(
+    show_commands(
         "spinefrac phantom my-slices --patients 60 --slices 12",
         "spinefrac train my-slices --name my-model --folds 5 --epochs 25",
     )
 
 
-def page_with_model(title: str, lead: str) -> SavedModel | None:
+def begin_model_page(title: str, description: str) -> SavedModel | None:
     """Begin a page about one saved model: heading on the left, the choice on the right.
 
     Returns
@@ -140,27 +140,27 @@ def page_with_model(title: str, lead: str) -> SavedModel | None:
     """
     left, right = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
     with left:
-        heading(title, lead)
-    models, _ = listed()
-    _say_what_became_of(models)
+        show_heading(title, description)
+    models, _ = list_active_models()
+    _explain_missing_model(models)
     if not models:
-        no_model()
+        show_no_model()
         return None
     chosen = right.selectbox(
         "Model",
         models,
-        format_func=_model_line,
+        format_func=_format_model_option,
         key="model",
         on_change=lambda: st.session_state.pop("model-lost", None),
     )
     st.session_state["model-before"] = chosen.id
     if isinstance(chosen, DamagedModel):
-        st.error(plain(sentence(chosen.reason)), icon=":material/error:")
+        st.error(escape_markdown(to_sentence(chosen.reason)), icon=":material/error:")
         return None
     return chosen
 
 
-def _say_what_became_of(models: Sequence[SavedModel | DamagedModel]) -> None:
+def _explain_missing_model(models: Sequence[SavedModel | DamagedModel]) -> None:
     """Say it where the model that this session used is not to be had any more.
 
     The choice then falls back to another model, and nobody should take that for the old one: it
@@ -169,19 +169,21 @@ def _say_what_became_of(models: Sequence[SavedModel | DamagedModel]) -> None:
     before = st.session_state.get("model-before")
     if before is not None and before not in [model.id for model in models]:
         archived = (repository.settings.models_dir() / before).is_dir()
-        said = f"The model {before} was archived" if archived else repository.what_became_of(before)
-        st.session_state["model-lost"] = f"{sentence(said)} Another model is chosen now."
+        said = (
+            f"The model {before} was archived" if archived else repository.explain_missing(before)
+        )
+        st.session_state["model-lost"] = f"{to_sentence(said)} Another model is chosen now."
     if "model-lost" in st.session_state:
-        st.warning(plain(st.session_state["model-lost"]), icon=":material/warning:")
+        st.warning(escape_markdown(st.session_state["model-lost"]), icon=":material/warning:")
 
 
-def signed_in() -> str:
+def get_user_name() -> str:
     """Return who uses the app, where they are signed in; else an empty text."""
     user = st.user
     return str(user.get("name") or user.get("email") or "") if user.get("is_logged_in") else ""
 
 
-def listed() -> tuple[list[SavedModel | DamagedModel], str]:
+def list_active_models() -> tuple[list[SavedModel | DamagedModel], str]:
     """Return the saved models that are not archived, the default first, and the default's id.
 
     A default that does not exist any more is said, and then is none of them.
@@ -189,14 +191,14 @@ def listed() -> tuple[list[SavedModel | DamagedModel], str]:
     models, default = repository.list_models(), ""
     models = [model for model in models if isinstance(model, DamagedModel) or not model.archived]
     if any(isinstance(model, SavedModel) for model in models):
-        with errors_shown():
-            default = repository.default_id()
+        with show_errors():
+            default = repository.get_default_id()
     return sorted(models, key=lambda model: (model.id != default, model.id)), default
 
 
-def _model_line(model: SavedModel | DamagedModel) -> str:
+def _format_model_option(model: SavedModel | DamagedModel) -> str:
     if isinstance(model, DamagedModel):
         return f"{model.id} · damaged"
-    if not model.measured:
+    if not model.has_out_of_fold:
         return f"{model.id} · imported, not measured"
-    return f"{model.id} · AUC {number(model.metrics.auc, 2)}"
+    return f"{model.id} · AUC {format_number(model.metrics.auc, 2)}"

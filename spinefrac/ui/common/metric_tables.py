@@ -5,13 +5,19 @@ from __future__ import annotations
 from html import escape
 
 from spinefrac.evaluation.metrics import Metrics
-from spinefrac.evaluation.operating_point import CHOSEN_HERE
+from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.records import CLASS_NAMES
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import THIN, number, number_range, percent, percent_range
+from spinefrac.ui.common.layout import (
+    NARROW_NBSP,
+    format_number,
+    format_number_range,
+    format_percent,
+    format_percent_range,
+)
 
 #: Metrics that are drawn on a line from 0 to 1: their names for people, and what they mean.
-RATES = {
+METRIC_DESCRIPTIONS = {
     "auc": ("AUC", "Chance that a slice with a fracture scores higher than one without"),
     "recall": ("Sensitivity", "Of the slices with a fracture, the share that is found"),
     "specificity": ("Specificity", "Of the slices without a fracture, the share that is cleared"),
@@ -22,33 +28,33 @@ RATES = {
     "average_precision": ("Average precision", "Precision averaged over all thresholds"),
 }
 #: Those that are not the share of anything, and so not shown as a percentage.
-INDICES = ("auc", "f1", "average_precision")
+NON_RATE_METRICS = ("auc", "f1", "average_precision")
 
 
-def record(saved: SavedModel) -> str:
+def render_performance(model: SavedModel) -> str:
     """Return the card with what the model got right out-of-fold, and on what that was measured."""
-    if not saved.measured:
+    if not model.has_out_of_fold:
         return (
             '<section class="sf-card" aria-label="Record of the model">'
             '<div class="sf-eyebrow">How often it is right</div>'
             '<p class="sf-note">Not known: the model was imported, so there are no answers on '
             "slices kept from it. Its probability is not calibrated and its threshold of "
-            f"{percent(saved.threshold)} was not chosen on any data.</p></section>"
+            f"{format_percent(model.threshold)} was not chosen on any data.</p></section>"
         )
-    metrics = saved.metrics
+    metrics = model.metrics
     return (
         '<section class="sf-card" aria-label="Record of the model">'
-        f"{audit_line(saved)}"
+        f"{render_audit_warning(model)}"
         '<div class="sf-eyebrow">How often it is right at the threshold of '
-        f"{percent(saved.threshold)}</div>"
-        f'<div class="sf-rates">{rate("recall", metrics)}{rate("specificity", metrics)}</div>'
-        f'<p class="sf-note">{escape(measured_on(saved))} '
-        f"Intervals: 95{THIN}%, whole groups resampled.</p></section>"
+        f"{format_percent(model.threshold)}</div>"
+        f'<div class="sf-rates">{render_metric("recall", metrics)}{render_metric("specificity", metrics)}</div>'
+        f'<p class="sf-note">{escape(describe_evaluation_data(model))} '
+        f"Intervals: 95{NARROW_NBSP}%, whole groups resampled.</p></section>"
     )
 
 
 #: What a verdict of the audit means for whoever reads a number or an answer of the model.
-AUDIT = {
+AUDIT_WARNINGS = {
     "caution": "The audit of the training data advises caution: numbers and answers of this model "
     "may owe something to other things than the fracture.",
     "unusable": "The audit found the training data unusable: neither the numbers nor the answers "
@@ -56,27 +62,27 @@ AUDIT = {
 }
 
 
-def audit_line(saved: SavedModel) -> str:
+def render_audit_warning(model: SavedModel) -> str:
     """Return the warning of the data's audit, empty where there is none to give."""
-    text = AUDIT.get(saved.card.audit_verdict or "")
+    text = AUDIT_WARNINGS.get(model.card.audit_verdict or "")
     return f'<div class="sf-audit bad"><i class="dot"></i>{text}</div>' if text else ""
 
 
-def measured_on(saved: SavedModel) -> str:
+def describe_evaluation_data(model: SavedModel) -> str:
     """Return the sentence that says which slices a model's metrics come from."""
-    data, metrics = saved.data, saved.metrics
+    data, metrics = model.data, model.metrics
     return (
         f"Out-of-fold on {metrics.n:,} slices of {metrics.groups:,} groups, none of which the "
-        f"answering network had seen. Groups: {data.group_rule}. {CHOSEN_HERE}"
+        f"answering network had seen. Groups: {data.group_rule}. {THRESHOLD_OPTIMISM_NOTE}"
     )
 
 
-def about(saved: SavedModel) -> str:
+def render_model_summary(model: SavedModel) -> str:
     """Return the card that says what a model is."""
-    card = saved.card
+    card = model.card
     head = (
         '<section class="sf-card" aria-label="About the model">'
-        f'<div class="sf-eyebrow">About {escape(saved.id)}</div>'
+        f'<div class="sf-eyebrow">About {escape(model.id)}</div>'
         f'<p class="sf-note">{escape(card.note)}</p>'
     )
     if card.data is None or card.origin:
@@ -94,17 +100,17 @@ def about(saved: SavedModel) -> str:
     )
 
 
-def rate(name: str, metrics: Metrics) -> str:
+def render_metric(metric: str, metrics: Metrics) -> str:
     """Return one rate with its value, its interval, and both drawn on a line from 0 to 1."""
-    title, meaning = RATES[name]
-    value, interval = getattr(metrics, name), metrics.ci.get(name)
+    title, meaning = METRIC_DESCRIPTIONS[metric]
+    value, interval = getattr(metrics, metric), metrics.ci.get(metric)
     titled = f'<span title="{escape(meaning)}">{title}</span>'
     if value is None:
         return f'<div class="sf-rate">{titled}<span>not defined</span></div>'
     low, high = interval or (value, value)
-    share = name not in INDICES
-    shown = percent(value) if share else number(value, 2)
-    span = percent_range(low, high) if share else number_range((low, high), 2)
+    share = metric not in NON_RATE_METRICS
+    shown = format_percent(value) if share else format_number(value, 2)
+    span = format_percent_range(low, high) if share else format_number_range((low, high), 2)
     return (
         f'<div class="sf-rate">{titled}<span class="value">{shown}</span>'
         f'<span class="sf-range"><i class="span" style="left:{100 * low:.1f}%;'
@@ -115,14 +121,14 @@ def rate(name: str, metrics: Metrics) -> str:
     )
 
 
-def confusion(matrix: tuple[tuple[int, int], tuple[int, int]]) -> str:
+def render_confusion_matrix(matrix: tuple[tuple[int, int], tuple[int, int]]) -> str:
     """Return the confusion matrix ((tn, fp), (fn, tp)): rows are the truth, columns the answer."""
     lines = []
     for truth, counts in zip(CLASS_NAMES, matrix, strict=True):
         total = sum(counts) or 1
         cells = "".join(
             f'<td style="--share:{100 * count / total:.0f}%"><b>{count:,}</b>'
-            f"<small>{percent(count / total)}</small></td>"
+            f"<small>{format_percent(count / total)}</small></td>"
             for count in counts
         )
         lines.append(f"<tr><th>{truth}</th>{cells}</tr>")

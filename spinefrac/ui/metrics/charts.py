@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def chart(figure: Figure, name: str, alt: str) -> None:
+def show_chart(figure: Figure, name: str, alt: str) -> None:
     """Show a figure with its buttons: PNG in its corner, CSV below.
 
     Parameters
@@ -28,8 +28,8 @@ def chart(figure: Figure, name: str, alt: str) -> None:
     alt : str
         What the figure shows, for those who do not see it.
     """
-    options = {**metrics.CONFIG["toImageButtonOptions"], "filename": name}
-    config = {**metrics.CONFIG, "toImageButtonOptions": options}
+    options = {**metrics.PLOTLY_CONFIG["toImageButtonOptions"], "filename": name}
+    config = {**metrics.PLOTLY_CONFIG, "toImageButtonOptions": options}
     st.plotly_chart(figure, key=f"chart-{name}", config=config, alt=alt)
     st.download_button(
         "CSV",
@@ -44,10 +44,10 @@ def chart(figure: Figure, name: str, alt: str) -> None:
     )
 
 
-def or_reason(make: Callable[[], T]) -> T | None:
-    """Return what `make` gives; where the slices do not define it, say why and return None."""
+def compute_or_explain(compute: Callable[[], T]) -> T | None:
+    """Return what `compute` gives; where the slices do not define it, say why and return None."""
     try:
-        return make()
+        return compute()
     except DatasetError as error:
-        st.info(layout.plain(layout.sentence(str(error))), icon=":material/info:")
+        st.info(layout.escape_markdown(layout.to_sentence(str(error))), icon=":material/info:")
         return None

@@ -11,42 +11,52 @@ import streamlit as st
 
 from spinefrac.evaluation.compare import PairComparison
 from spinefrac.records import CLASS_NAMES
-from spinefrac.store.evaluations import Answers
+from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, metric_tables
 from spinefrac.ui.metrics import data, slices
-from spinefrac.ui.metrics.charts import chart, or_reason
-from spinefrac.ui.metrics.single import ERRORS
+from spinefrac.ui.metrics.charts import compute_or_explain, show_chart
+from spinefrac.ui.metrics.single import LOSS_TITLES
 from spinefrac.viz import metrics as metric_figures
 
 #: Metrics of the table and of the forest plot: name to words.
-METRICS = {name: words for name, (words, _) in metric_tables.RATES.items()} | ERRORS
-BEST = "★"
-WIDTHS = {words: st.column_config.NumberColumn(width=160) for words in METRICS.values()}
+METRIC_TITLES = {
+    name: words for name, (words, _) in metric_tables.METRIC_DESCRIPTIONS.items()
+} | LOSS_TITLES
+BEST_MARK = "★"
+COLUMN_CONFIG = {
+    words: st.column_config.NumberColumn(width=160) for words in METRIC_TITLES.values()
+}
 
 
-def table(models: Sequence[SavedModel], on: str) -> None:
+def show_table(models: Sequence[SavedModel], evaluation_key: str) -> None:
     """Show one line a model, at once; then mark what is best beyond chance."""
     place = st.empty()
-    place.dataframe(_styled(models, on, {}), key="table-plain", column_config=WIDTHS)
-    curves(models, on)
-    pairs = or_reason(lambda: data.comparison(models, on))
+    place.dataframe(
+        _style_table(models, evaluation_key, {}), key="table-plain", column_config=COLUMN_CONFIG
+    )
+    show_curves(models, evaluation_key)
+    pairs = compute_or_explain(lambda: data.compare_pairs(models, evaluation_key))
     if pairs is None:
         return
-    place.dataframe(_styled(models, on, best(pairs)), key="table-marked", column_config=WIDTHS)
+    place.dataframe(
+        _style_table(models, evaluation_key, find_best_models(pairs)),
+        key="table-marked",
+        column_config=COLUMN_CONFIG,
+    )
     st.caption(
-        f"{BEST} marks a model that is better than each of the others by more than chance: every "
+        f"{BEST_MARK} marks a model that is better than each of the others by more than chance: every "
         "paired 95 % interval of the difference excludes zero. No mark, no winner. A click on a "
         "column's head sorts."
     )
 
 
-def best(pairs: Sequence[PairComparison]) -> dict[str, str]:
+def find_best_models(pairs: Sequence[PairComparison]) -> dict[str, str]:
     """Return for each metric the model that beats every other beyond chance, if there is one."""
     names = list(dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second)))
     found = {}
-    for metric in METRICS:
-        sign = -1 if metric in ERRORS else 1
+    for metric in METRIC_TITLES:
+        sign = -1 if metric in LOSS_TITLES else 1
         wins = dict.fromkeys(names, 0)
         for pair in pairs:
             interval = pair.differences[metric].interval
@@ -62,24 +72,24 @@ def best(pairs: Sequence[PairComparison]) -> dict[str, str]:
     return found
 
 
-def _styled(models: Sequence[SavedModel], on: str, winners: dict[str, str]) -> Any:
+def _style_table(models: Sequence[SavedModel], evaluation_key: str, winners: dict[str, str]) -> Any:
     """Return the table: numbers to sort by, shown with their intervals and marks."""
-    measured = {model.id: data.measured(model, on) for model in models}
+    measured = {model.id: data.get_metrics(model, evaluation_key) for model in models}
     frame = pd.DataFrame(
         {
             words: [
                 np.nan if (value := getattr(metrics, name)) is None else value
                 for metrics in measured.values()
             ]
-            for name, words in METRICS.items()
+            for name, words in METRIC_TITLES.items()
         },
         index=pd.Index(measured, name="model"),
     )
     styler = frame.style
-    for name, words in METRICS.items():
+    for name, words in METRIC_TITLES.items():
         for model_id, metrics in measured.items():
-            span = layout.number_range(metrics.ci.get(name), 2)
-            mark = f"{BEST} " if winners.get(name) == model_id else ""
+            span = layout.format_number_range(metrics.ci.get(name), 2)
+            mark = f"{BEST_MARK} " if winners.get(name) == model_id else ""
             styler = styler.format(
                 lambda value, s=span, m=mark: f"{m}{value:.3f} ({s})",
                 subset=pd.IndexSlice[[model_id], [words]],
@@ -88,55 +98,68 @@ def _styled(models: Sequence[SavedModel], on: str, winners: dict[str, str]) -> A
     return styler
 
 
-def curves(models: Sequence[SavedModel], on: str) -> None:
+def show_curves(models: Sequence[SavedModel], evaluation_key: str) -> None:
     """Show ROC and precision-recall curves over each other."""
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("ROC", anchor=False)
-        found = or_reason(lambda: {m.id: data.curve("roc", m, on) for m in models})
+        found = compute_or_explain(
+            lambda: {m.id: data.load_curve("roc", m, evaluation_key) for m in models}
+        )
         if found:
-            chart(metric_figures.roc(found), "models-roc", "ROC curves of the models")
+            show_chart(
+                metric_figures.plot_roc_curve(found), "models-roc", "ROC curves of the models"
+            )
     with right:
         st.subheader("Precision and recall", anchor=False)
-        found = or_reason(lambda: {m.id: data.curve("precision_recall", m, on) for m in models})
+        found = compute_or_explain(
+            lambda: {m.id: data.load_curve("precision_recall", m, evaluation_key) for m in models}
+        )
         if found:
-            labels = data.answers(models[0], on).labels
-            chart(
-                metric_figures.precision_recall(found, float(labels.mean())),
+            labels = data.load_predictions(models[0], evaluation_key).labels
+            show_chart(
+                metric_figures.plot_precision_recall_curve(found, float(labels.mean())),
                 "models-precision-recall",
                 "Precision-recall curves of the models",
             )
 
 
-def calibration(models: Sequence[SavedModel], on: str) -> None:
+def show_calibration(models: Sequence[SavedModel], evaluation_key: str) -> None:
     """Show calibration and decision curves over each other."""
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Calibration", anchor=False)
-        bins = {model.id: data.curve("calibration", model, on) for model in models}
-        chart(
-            metric_figures.calibration(bins),
+        bins = {model.id: data.load_curve("calibration", model, evaluation_key) for model in models}
+        show_chart(
+            metric_figures.plot_calibration_curve(bins),
             "models-calibration",
             "Observed share of fractures against the predicted probability",
         )
     with right:
         st.subheader("Decision curves", anchor=False)
-        benefit = {model.id: data.curve("decision_curve", model, on) for model in models}
-        chart(metric_figures.decision(benefit), "models-decision", "Net benefit of the models")
+        benefit = {
+            model.id: data.load_curve("decision_curve", model, evaluation_key) for model in models
+        }
+        show_chart(
+            metric_figures.plot_decision_curve(benefit),
+            "models-decision",
+            "Net benefit of the models",
+        )
 
 
-def differences(models: Sequence[SavedModel], on: str) -> None:
+def show_differences(models: Sequence[SavedModel], evaluation_key: str) -> None:
     """Show every pair: what may be concluded, a forest plot, the tests."""
-    pairs = or_reason(lambda: data.comparison(models, on))
+    pairs = compute_or_explain(lambda: data.compare_pairs(models, evaluation_key))
     for pair in pairs or ():
         with st.container(border=True):
             st.subheader(
-                f"{layout.plain(pair.first)} and {layout.plain(pair.second)}", anchor=False
+                f"{layout.escape_markdown(pair.first)} and {layout.escape_markdown(pair.second)}",
+                anchor=False,
             )
-            st.markdown(layout.plain(pair.conclusion))
-            chart(
-                metric_figures.forest(
-                    {words: pair.differences[name] for name, words in METRICS.items()},
+            st.markdown(layout.escape_markdown(pair.conclusion))
+            show_chart(
+                metric_figures.plot_forest(
+                    {words: pair.differences[name] for name, words in METRIC_TITLES.items()},
                     pair.first,
                     pair.second,
                 ),
@@ -145,28 +168,28 @@ def differences(models: Sequence[SavedModel], on: str) -> None:
             )
             test = pair.mcnemar
             delong = (
-                f"DeLong's test of the AUC over groups: {layout.p_value(pair.delong.p)}. "
+                f"DeLong's test of the AUC over groups: {layout.format_p_value(pair.delong.p)}. "
                 if pair.delong
                 else ""
             )
             st.caption(
                 f"{delong}Only {pair.first} right on {test.only_first:,} slices, only "
                 f"{pair.second} on {test.only_second:,}; McNemar's test over groups: "
-                f"{layout.p_value(test.p_groups)}. For the three errors of the probability less "
+                f"{layout.format_p_value(test.p_groups)}. For the three errors of the probability less "
                 "is better."
             )
 
 
-def disagreement(models: Sequence[SavedModel], on: str) -> None:
+def show_disagreement(models: Sequence[SavedModel], evaluation_key: str) -> None:
     """Show how often the models call slices differently, and those slices."""
-    shared = or_reason(lambda: data.together(models, on))
+    shared = compute_or_explain(lambda: data.align_predictions(models, evaluation_key))
     if shared is None:
         return
     names = list(shared.probabilities)
     left, right = st.columns([1, 1], gap="medium")
     with left:
-        chart(
-            metric_figures.disagreement(names, shared.disagreement()),
+        show_chart(
+            metric_figures.plot_disagreement_matrix(names, shared.disagreement_matrix()),
             "models-disagreement",
             "Share of slices that two models call differently",
         )
@@ -174,25 +197,27 @@ def disagreement(models: Sequence[SavedModel], on: str) -> None:
         "Share of slices that two models call differently, each at its own threshold. Below, the "
         "slices on which not all agree, the furthest apart first."
     )
-    calls = np.array(list(shared.calls().values()))  # (M, N)
+    calls = np.array(list(shared.apply_thresholds().values()))  # (M, N)
     scores = np.array(list(shared.probabilities.values()))
     rows = np.flatnonzero(calls.any(axis=0) & ~calls.all(axis=0))
     rows = rows[np.argsort(-np.ptp(scores[:, rows], axis=0), kind="stable")]
-    hashes = data.answers(models[0], on).pixel_hashes
-    answers = Answers(shared.paths, shared.groups, shared.labels, scores[0], pixel_hashes=hashes)
+    hashes = data.load_predictions(models[0], evaluation_key).pixel_hashes
+    answers = SlicePredictions(
+        shared.paths, shared.groups, shared.labels, scores[0], pixel_hashes=hashes
+    )
     cards = []
     for row in rows.tolist():
         lines = tuple(
             f"{name}: {scores[index, row]:.3f}, {CLASS_NAMES[int(calls[index, row])]}"
             for index, name in enumerate(names)
         )
-        cards.append(slices.card(answers, row, lines))
-    slices.gallery(cards, models, "the models do not agree")
+        cards.append(slices.make_card(answers, row, lines))
+    slices.show_gallery(cards, models, "the models do not agree")
 
 
-def settings(models: Sequence[SavedModel]) -> None:
+def show_settings(models: Sequence[SavedModel]) -> None:
     """Show how the models were made, what differs first."""
-    made = {model.id: _settings(model) for model in models}
+    made = {model.id: _collect_settings(model) for model in models}
     keys = list(dict.fromkeys(key for entry in made.values() for key in entry))
     rows = [[key, *(entry.get(key, "–") for entry in made.values())] for key in keys]
     differ = [row for row in rows if len(set(row[1:])) > 1]
@@ -211,7 +236,7 @@ def settings(models: Sequence[SavedModel]) -> None:
     )
 
 
-def _settings(model: SavedModel) -> dict[str, str]:
+def _collect_settings(model: SavedModel) -> dict[str, str]:
     """Return everything that was chosen for a model, by name."""
     card = model.card
     flat: dict[str, Any] = {"network": card.network, "parameters a fold": card.parameters}

@@ -14,11 +14,11 @@ import streamlit as st
 
 from spinefrac import settings
 from spinefrac.evaluation import curves, patients, subgroups
-from spinefrac.evaluation.compare import PairComparison, compare
-from spinefrac.evaluation.metrics import Measurement, Metrics, summarize
+from spinefrac.evaluation.compare import PairComparison, compare_models
+from spinefrac.evaluation.metrics import Metrics, MetricsCalculator, compute_metrics
 from spinefrac.store import evaluations, paired
-from spinefrac.store.evaluations import Answers, Evaluation
-from spinefrac.store.paired import SideBySide
+from spinefrac.store.evaluations import Evaluation, SlicePredictions
+from spinefrac.store.paired import PairedPredictions
 from spinefrac.store.repository import SavedModel
 
 #: Stands for the model's own out-of-fold answers among the keys of its evaluations.
@@ -26,17 +26,19 @@ OUT_OF_FOLD = "out-of-fold"
 
 #: Of the paired comparison. Its intervals rest on the standard error, which this many tell within
 #: about 3 %; `spinefrac compare` draws four times as many.
-RESAMPLES = 500
+N_RESAMPLES = 500
 
-_keep = st.cache_resource(max_entries=64, show_spinner=False)
+_cached = st.cache_resource(max_entries=64, show_spinner=False)
 
 
-def evaluation(model: SavedModel, on: str) -> Evaluation:
+def load_evaluation(model: SavedModel, evaluation_key: str) -> Evaluation:
     """Return a kept evaluation by its key."""
-    return next(entry for entry in evaluations.list_evaluations(model) if entry.key == on)
+    return next(
+        entry for entry in evaluations.list_evaluations(model) if entry.key == evaluation_key
+    )
 
 
-def choices(models: Sequence[SavedModel]) -> dict[str, str]:
+def list_evaluation_choices(models: Sequence[SavedModel]) -> dict[str, str]:
     """Return what all these models were measured on: key to words."""
     found = [
         {entry.key: entry.folder for entry in evaluations.list_evaluations(model)}
@@ -48,118 +50,151 @@ def choices(models: Sequence[SavedModel]) -> dict[str, str]:
         key: f"Slices of {name}" + (f" ({key[:6]})" if names.count(name) > 1 else "")
         for key, name in kept.items()
     }
-    own = paired.same_training_data(models)
+    own = paired.have_same_training_data(models)
     return ({OUT_OF_FOLD: "Training data, out-of-fold"} if own else {}) | common
 
 
-def answers(model: SavedModel, on: str) -> Answers:
+def load_predictions(model: SavedModel, evaluation_key: str) -> SlicePredictions:
     """Return the answers to measure."""
-    stamp = "" if on == OUT_OF_FOLD else evaluation(model, on).created
-    return _answers(model, model.card_hash, on, stamp)
+    stamp = "" if evaluation_key == OUT_OF_FOLD else load_evaluation(model, evaluation_key).created
+    return _load_predictions(model, model.card_hash, evaluation_key, stamp)
 
 
-@_keep
-def _answers(_model: SavedModel, card: str, on: str, stamp: str) -> Answers:
-    if on == OUT_OF_FOLD:
-        return Answers.out_of_fold(_model.oof())
-    return evaluations.answers(evaluation(_model, on))
+@_cached
+def _load_predictions(
+    _model: SavedModel, card_hash: str, evaluation_key: str, created: str
+) -> SlicePredictions:
+    if evaluation_key == OUT_OF_FOLD:
+        return SlicePredictions.from_out_of_fold(_model.load_out_of_fold())
+    return evaluations.load_predictions(load_evaluation(_model, evaluation_key))
 
 
-def _key(model: SavedModel, on: str) -> tuple[str, ...]:
-    stamp = "" if on == OUT_OF_FOLD else evaluation(model, on).created
-    return str(settings.home()), model.card_hash, on, stamp
+def _make_cache_key(model: SavedModel, evaluation_key: str) -> tuple[str, ...]:
+    stamp = "" if evaluation_key == OUT_OF_FOLD else load_evaluation(model, evaluation_key).created
+    return str(settings.home()), model.card_hash, evaluation_key, stamp
 
 
-def measured(model: SavedModel, on: str) -> Metrics:
+def get_metrics(model: SavedModel, evaluation_key: str) -> Metrics:
     """Return the metrics at the model's own threshold, as the card or the evaluation has them."""
-    return model.metrics if on == OUT_OF_FOLD else evaluation(model, on).metrics
-
-
-def measurement(model: SavedModel, on: str) -> Measurement:
-    """Return what metrics at any threshold are read off from."""
-    return _measurement(_key(model, on), answers(model, on))
-
-
-@_keep
-def _measurement(key: tuple[str, ...], _answers: Answers) -> Measurement:
-    return Measurement(_answers.labels, _answers.probabilities, _answers.groups)
-
-
-def curve(kind: str, model: SavedModel, on: str) -> Any:
-    """Return a curve by its name in `evaluation.curves`; DatasetError where it has none."""
-    return _curve(_key(model, on), kind, answers(model, on))
-
-
-@_keep
-def _curve(key: tuple[str, ...], kind: str, _answers: Answers) -> Any:
-    function = getattr(curves, kind)
-    columns: list[Any] = [_answers.labels, _answers.probabilities]
-    if kind.endswith("_band"):
-        columns.append(_answers.folds)
-    elif kind not in ("roc", "precision_recall"):
-        columns.append(_answers.groups)
-    return function(*columns)
-
-
-def by_part(
-    model: SavedModel, on: str, column: Sequence[str], threshold: float
-) -> dict[str, Metrics]:
-    """Measure each part of the slices by itself."""
-    return _by_part(_key(model, on), answers(model, on), tuple(column), threshold)
-
-
-@_keep
-def _by_part(
-    key: tuple[str, ...], _answers: Answers, column: tuple[str, ...], threshold: float
-) -> dict[str, Metrics]:
-    many = len(set(column)) > 20
-    return subgroups.by_part(
-        _answers.labels,
-        _answers.probabilities,
-        _answers.groups,
-        np.array(column),
-        threshold,
-        resamples=0 if many else 1000,
+    return (
+        model.metrics
+        if evaluation_key == OUT_OF_FOLD
+        else load_evaluation(model, evaluation_key).metrics
     )
 
 
-def by_patient(model: SavedModel, on: str, pooling: str, threshold: float) -> Metrics:
+def load_measurement(model: SavedModel, evaluation_key: str) -> MetricsCalculator:
+    """Return what metrics at any threshold are read off from."""
+    return _compute_measurement(
+        _make_cache_key(model, evaluation_key), load_predictions(model, evaluation_key)
+    )
+
+
+@_cached
+def _compute_measurement(key: tuple[str, ...], _predictions: SlicePredictions) -> MetricsCalculator:
+    return MetricsCalculator(_predictions.labels, _predictions.probabilities, _predictions.groups)
+
+
+def load_curve(kind: str, model: SavedModel, evaluation_key: str) -> Any:
+    """Return a curve by its name in `evaluation.curves`; DatasetError where it has none."""
+    return _compute_curve(
+        _make_cache_key(model, evaluation_key), kind, load_predictions(model, evaluation_key)
+    )
+
+
+@_cached
+def _compute_curve(key: tuple[str, ...], kind: str, _predictions: SlicePredictions) -> Any:
+    function = getattr(curves, kind)
+    columns: list[Any] = [_predictions.labels, _predictions.probabilities]
+    if kind.endswith("_band"):
+        columns.append(_predictions.folds)
+    elif kind not in ("roc", "precision_recall"):
+        columns.append(_predictions.groups)
+    return function(*columns)
+
+
+def compute_subgroup_metrics(
+    model: SavedModel, evaluation_key: str, column: Sequence[str], threshold: float
+) -> dict[str, Metrics]:
+    """Measure each part of the slices by itself."""
+    return _compute_subgroup_metrics(
+        _make_cache_key(model, evaluation_key),
+        load_predictions(model, evaluation_key),
+        tuple(column),
+        threshold,
+    )
+
+
+@_cached
+def _compute_subgroup_metrics(
+    key: tuple[str, ...], _predictions: SlicePredictions, column: tuple[str, ...], threshold: float
+) -> dict[str, Metrics]:
+    many = len(set(column)) > 20
+    return subgroups.metrics_by_subgroup(
+        _predictions.labels,
+        _predictions.probabilities,
+        _predictions.groups,
+        np.array(column),
+        threshold,
+        n_resamples=0 if many else 1000,
+    )
+
+
+def compute_patient_metrics(
+    model: SavedModel, evaluation_key: str, pooling: str, threshold: float
+) -> Metrics:
     """Measure patients instead of slices."""
-    return _by_patient(_key(model, on), answers(model, on), pooling, threshold)
+    return _compute_patient_metrics(
+        _make_cache_key(model, evaluation_key),
+        load_predictions(model, evaluation_key),
+        pooling,
+        threshold,
+    )
 
 
-@_keep
-def _by_patient(key: tuple[str, ...], _answers: Answers, pooling: str, threshold: float) -> Metrics:
-    pooled = patients.by_patient(_answers.labels, _answers.probabilities, _answers.groups, pooling)
-    return summarize(pooled.labels, pooled.probabilities, pooled.names, threshold)
+@_cached
+def _compute_patient_metrics(
+    key: tuple[str, ...], _predictions: SlicePredictions, pooling: str, threshold: float
+) -> Metrics:
+    pooled = patients.pool_by_patient(
+        _predictions.labels, _predictions.probabilities, _predictions.groups, pooling
+    )
+    return compute_metrics(pooled.y_true, pooled.y_score, pooled.group_names, threshold)
 
 
-def together(models: Sequence[SavedModel], on: str) -> SideBySide:
+def align_predictions(models: Sequence[SavedModel], evaluation_key: str) -> PairedPredictions:
     """Return the answers of several models on the same slices."""
-    key = tuple(_key(model, on) for model in models)
-    return _together(key, list(models), {model.id: answers(model, on) for model in models})
+    key = tuple(_make_cache_key(model, evaluation_key) for model in models)
+    return _align_predictions(
+        key, list(models), {model.id: load_predictions(model, evaluation_key) for model in models}
+    )
 
 
-@_keep
-def _together(
-    key: tuple[tuple[str, ...], ...], _models: list[SavedModel], _answers: dict[str, Answers]
-) -> SideBySide:
-    return paired.align(_models, _answers)
+@_cached
+def _align_predictions(
+    key: tuple[tuple[str, ...], ...],
+    _models: list[SavedModel],
+    _predictions: dict[str, SlicePredictions],
+) -> PairedPredictions:
+    return paired.align_predictions(_models, _predictions)
 
 
-def comparison(models: Sequence[SavedModel], on: str) -> tuple[PairComparison, ...]:
+def compare_pairs(models: Sequence[SavedModel], evaluation_key: str) -> tuple[PairComparison, ...]:
     """Compare every pair of models; DatasetError where that cannot be done."""
-    return _comparison(tuple(_key(model, on) for model in models), together(models, on))
+    return _compare_pairs(
+        tuple(_make_cache_key(model, evaluation_key) for model in models),
+        align_predictions(models, evaluation_key),
+    )
 
 
-@_keep
-def _comparison(
-    key: tuple[tuple[str, ...], ...], _shared: SideBySide
+@_cached
+def _compare_pairs(
+    key: tuple[tuple[str, ...], ...], _paired: PairedPredictions
 ) -> tuple[PairComparison, ...]:
-    return compare(
-        _shared.labels,
-        _shared.probabilities,
-        _shared.groups,
-        _shared.thresholds,
-        resamples=RESAMPLES,
+    return compare_models(
+        _paired.labels,
+        _paired.probabilities,
+        _paired.groups,
+        _paired.thresholds,
+        n_resamples=N_RESAMPLES,
     )

@@ -11,18 +11,20 @@ from spinefrac.data import data_roots
 from spinefrac.data.scan import scan
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.inference import external_evaluation
-from spinefrac.inference.predictor import open_model
+from spinefrac.inference.predictor import get_predictor
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, metric_tables
-from spinefrac.ui.metrics.single import ERRORS
+from spinefrac.ui.metrics.single import LOSS_TITLES
 
-METRICS = {name: words for name, (words, _) in metric_tables.RATES.items()} | ERRORS
-HEAD = ("Metric", "Out-of-fold", "New slices", "Shift", "Corrected p", "")
+METRIC_TITLES = {
+    name: words for name, (words, _) in metric_tables.METRIC_DESCRIPTIONS.items()
+} | LOSS_TITLES
+COLUMN_TITLES = ("Metric", "Out-of-fold", "New slices", "Shift", "Corrected p", "")
 
 
-def first(model: SavedModel) -> None:
+def show_first_evaluation(model: SavedModel) -> None:
     """Say that nothing is known of a model yet, and offer to measure it."""
     st.info(
         "This model was imported without answers on slices that it had not seen, so nothing says "
@@ -30,39 +32,44 @@ def first(model: SavedModel) -> None:
         "its metrics, curves and errors there. Only you can know that it was not trained on them.",
         icon=":material/info:",
     )
-    _ask(model)
-    layout.commands(f"spinefrac evaluate {model.id} FOLDER")
+    _show_evaluation_form(model)
+    layout.show_commands(f"spinefrac evaluate {model.id} FOLDER")
 
 
-def show(model: SavedModel) -> None:
+def show_external_evaluations(model: SavedModel) -> None:
     """Show every kept evaluation of the model, and offer another."""
-    _ask(model)
+    _show_evaluation_form(model)
     kept = evaluations.list_evaluations(model)
-    if not kept and model.measured:
+    if not kept and model.has_out_of_fold:
         st.info(
             "This model was not measured on new slices yet. Out-of-fold numbers say how it does "
             "on patients like those it was trained on; other scanners and hospitals differ.",
             icon=":material/info:",
         )
     for entry in kept:
-        st.subheader(layout.plain(entry.folder), anchor=False)
-        _said(entry)
+        st.subheader(layout.escape_markdown(entry.folder), anchor=False)
+        _show_overlap_notes(entry)
         if entry.shift:
-            layout.table(HEAD, [_row(name, model, entry) for name in METRICS])
+            layout.show_table(
+                COLUMN_TITLES, [_render_metric_row(name, model, entry) for name in METRIC_TITLES]
+            )
         else:
-            rows = [(escape(METRICS[name]), _cell(entry.metrics, name)) for name in METRICS]
-            layout.table(("Metric", "New slices"), rows)
+            rows = [
+                (escape(METRIC_TITLES[name]), _format_metric(entry.metrics, name))
+                for name in METRIC_TITLES
+            ]
+            layout.show_table(("Metric", "New slices"), rows)
         if found := entry.pointing:
             st.markdown(
                 f"The hottest point of the heat map lies inside a fracture's box on {found.hits:,} "
-                f"of {found.slices:,} slices, {layout.number(found.share, 2)} "
-                f"({layout.number_range(found.ci, 2)}); a point at random would on "
-                f"{layout.number(found.chance, 2)}."
+                f"of {found.slices:,} slices, {layout.format_number(found.share, 2)} "
+                f"({layout.format_number_range(found.ci, 2)}); a point at random would on "
+                f"{layout.format_number(found.chance, 2)}."
             )
         st.caption(
             f"{entry.metrics.n:,} slices ({entry.data.fracture:,} with a fracture) of "
             f"{entry.metrics.groups:,} groups, measured {entry.created[:10]} at the model's "
-            f"threshold of {model.threshold:.3f}. Groups: {layout.plain(entry.data.group_rule)}. "
+            f"threshold of {model.threshold:.3f}. Groups: {layout.escape_markdown(entry.data.group_rule)}. "
             "In brackets 95 % intervals, whole groups resampled."
             + (
                 " The shift's is from the groups of both data sets; p is corrected for the number "
@@ -73,13 +80,13 @@ def show(model: SavedModel) -> None:
         )
 
 
-def _said(entry: Evaluation) -> None:
+def _show_overlap_notes(entry: Evaluation) -> None:
     """Say whether the model knew these slices."""
-    sentence = entry.seen.sentence(entry.metrics.n)
-    if entry.seen.leaky:
-        st.error(layout.plain(layout.sentence(sentence)), icon=":material/warning:")
+    sentence = entry.seen.describe(entry.metrics.n)
+    if entry.seen.has_leakage:
+        st.error(layout.escape_markdown(layout.to_sentence(sentence)), icon=":material/warning:")
     elif sentence:
-        st.info(layout.plain(layout.sentence(sentence)), icon=":material/info:")
+        st.info(layout.escape_markdown(layout.to_sentence(sentence)), icon=":material/info:")
     if entry.seen.known and entry.seen.slices is None and not entry.seen.same_data:
         st.info(
             "This model kept no pixel hashes of its training slices, so single slices that it "
@@ -87,25 +94,27 @@ def _said(entry: Evaluation) -> None:
             icon=":material/info:",
         )
     for note in entry.metrics.notes:
-        st.info(layout.plain(note), icon=":material/info:")
+        st.info(layout.escape_markdown(note), icon=":material/info:")
 
 
-def _cell(metrics: Metrics, name: str) -> str:
+def _format_metric(metrics: Metrics, name: str) -> str:
     value, interval = getattr(metrics, name), metrics.ci.get(name)
     if value is None:
         return "not defined"
-    return layout.number(value) + (f" ({layout.number_range(interval, 2)})" if interval else "")
+    return layout.format_number(value) + (
+        f" ({layout.format_number_range(interval, 2)})" if interval else ""
+    )
 
 
-def _row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
-    old, new = _cell(model.metrics, name), _cell(entry.metrics, name)
+def _render_metric_row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
+    old, new = _format_metric(model.metrics, name), _format_metric(entry.metrics, name)
     found = entry.shift[name]
     if found.value is None or found.interval is None or found.p_holm is None:
-        return escape(METRICS[name]), old, new, "–", "–", ""
+        return escape(METRIC_TITLES[name]), old, new, "–", "–", ""
     low, high = found.interval
     p = "< 0.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}"
     return (
-        escape(METRICS[name]),
+        escape(METRIC_TITLES[name]),
         old,
         new,
         f"{found.value:+.3f} ({low:+.2f} to {high:+.2f})",
@@ -114,7 +123,7 @@ def _row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
     )
 
 
-def _ask(model: SavedModel) -> None:
+def _show_evaluation_form(model: SavedModel) -> None:
     """Offer to measure the model on a folder within the data roots."""
     roots = settings.data_roots()
     with st.form("evaluate", border=True):
@@ -128,13 +137,13 @@ def _ask(model: SavedModel) -> None:
         return
     bar = st.progress(0.0, "Reading the slices")
     dataset = scan(
-        data_roots.allowed_folder(typed or ".", roots),
+        data_roots.resolve_folder(typed or ".", roots),
         progress=lambda done, of: bar.progress(done / max(of, 1), "Reading the slices"),
     )
-    entry, _ = external_evaluation.evaluate(
-        open_model(model.id),
+    entry, _ = external_evaluation.evaluate_external(
+        get_predictor(model.id),
         dataset,
-        progress=lambda done, of: bar.progress(done / max(of, 1), "The model answers"),
+        progress_callback=lambda done, of: bar.progress(done / max(of, 1), "The model answers"),
     )
     bar.empty()
     if dataset.unreadable:

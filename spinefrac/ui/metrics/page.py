@@ -15,11 +15,11 @@ from spinefrac.ui.common import layout, metric_tables
 from spinefrac.ui.metrics import comparison, data, new_evaluation, single, slices
 from spinefrac.ui.metrics.data import OUT_OF_FOLD
 
-ONE = ("Overview", "Calibration", "Training", "Parts", "Slices", "New slices")
-SEVERAL = ("Table", "Calibration", "Differences", "Disagreement", "Settings")
+SINGLE_VIEWS = ("Overview", "Calibration", "Training", "Parts", "Slices", "New slices")
+COMPARISON_VIEWS = ("Table", "Calibration", "Differences", "Disagreement", "Settings")
 #: Views of one model whose content the threshold moves.
-MOVED = ("Overview", "Parts", "Slices")
-AUDIT = {
+THRESHOLD_VIEWS = ("Overview", "Parts", "Slices")
+AUDIT_MESSAGES = {
     "ok": "The data set was audited: nothing was found that would flatter these numbers.",
     "caution": "The audit of the data set advises caution; these numbers may be flattered.",
     "unusable": "The audit found the data set unusable: do not believe these numbers.",
@@ -27,15 +27,17 @@ AUDIT = {
 }
 
 
-def choose() -> list[SavedModel]:
+def choose_models() -> list[SavedModel]:
     """Let the user choose models; those that are damaged are named with the reason."""
-    models, _ = layout.listed()
+    models, _ = layout.list_active_models()
     if not models:
-        layout.no_model()
+        layout.show_no_model()
         return []
     for model in models:
         if isinstance(model, DamagedModel):
-            st.error(layout.plain(layout.sentence(model.reason)), icon=":material/error:")
+            st.error(
+                layout.escape_markdown(layout.to_sentence(model.reason)), icon=":material/error:"
+            )
     usable = {model.id: model for model in models if isinstance(model, SavedModel)}
     if not usable:
         return []
@@ -52,9 +54,9 @@ def choose() -> list[SavedModel]:
     return [usable[name] for name in chosen]
 
 
-def choose_data(models: Sequence[SavedModel]) -> str | None:
+def choose_evaluation(models: Sequence[SavedModel]) -> str | None:
     """Let the user choose what the models were measured on; None where nothing is common."""
-    choices = data.choices(models)
+    choices = data.list_evaluation_choices(models)
     if not choices and len(models) == 1:
         return None
     if not choices:
@@ -64,7 +66,7 @@ def choose_data(models: Sequence[SavedModel]) -> str | None:
             "seen; then they can be compared on it.",
             icon=":material/info:",
         )
-        layout.commands(f"spinefrac compare {' '.join(m.id for m in models)} --data FOLDER")
+        layout.show_commands(f"spinefrac compare {' '.join(m.id for m in models)} --data FOLDER")
         return None
     if len(choices) == 1:
         return next(iter(choices))
@@ -73,68 +75,72 @@ def choose_data(models: Sequence[SavedModel]) -> str | None:
     )
 
 
-def audit(models: Sequence[SavedModel]) -> None:
+def show_audit_verdict(models: Sequence[SavedModel]) -> None:
     """Say on top what the audit said of the data."""
-    verdicts = [model.card.audit_verdict if model.measured else "unknown" for model in models]
+    verdicts = [
+        model.card.audit_verdict if model.has_out_of_fold else "unknown" for model in models
+    ]
     for verdict in dict.fromkeys(verdicts):
-        text = AUDIT.get(verdict or "", "The data set was not audited.")
+        text = AUDIT_MESSAGES.get(verdict or "", "The data set was not audited.")
         tone = {"ok": "ok", "unusable": "bad"}.get(verdict or "", "open")
         st.html(f'<div class="sf-audit {tone}"><i class="dot"></i>{text}</div>')
 
 
 @st.fragment
-def one(model: SavedModel, on: str, view: str) -> None:
+def show_single_model(model: SavedModel, evaluation_key: str, view: str) -> None:
     """Show a view of one model. A fragment: the slider redraws this and no more."""
-    with layout.errors_shown():
-        threshold = single.threshold_of(model)
-        if view not in MOVED and "t" in st.session_state:
+    with layout.show_errors():
+        threshold = single.get_threshold(model)
+        if view not in THRESHOLD_VIEWS and "t" in st.session_state:
             # A widget's state is dropped where it is not shown, unless it is set.
             st.session_state["t"] = st.session_state["t"]
-        if view in MOVED:
-            threshold = single.threshold_slider(model)
+        if view in THRESHOLD_VIEWS:
+            threshold = single.show_threshold_slider(model)
         if view == "Overview":
-            single.overview(model, on, threshold)
+            single.show_overview(model, evaluation_key, threshold)
         elif view == "Calibration":
-            single.calibration(model, on)
+            single.show_calibration(model, evaluation_key)
         elif view == "Training":
-            single.training(model)
+            single.show_training_curves(model)
         elif view == "Parts":
-            single.by_parts(model, on, threshold)
+            single.show_subgroups(model, evaluation_key, threshold)
         elif view == "Slices":
-            slices.show(model, data.answers(model, on), threshold)
+            slices.show_slices(model, data.load_predictions(model, evaluation_key), threshold)
         else:
-            new_evaluation.show(model)
+            new_evaluation.show_external_evaluations(model)
 
 
 @st.fragment
-def several(models: Sequence[SavedModel], on: str, view: str) -> None:
+def show_comparison(models: Sequence[SavedModel], evaluation_key: str, view: str) -> None:
     """Show a view of several models."""
-    with layout.errors_shown():
+    with layout.show_errors():
         if view == "Settings":
-            comparison.settings(models)
+            comparison.show_settings(models)
         else:
             draw = {
-                "Table": comparison.table,
-                "Calibration": comparison.calibration,
-                "Differences": comparison.differences,
-                "Disagreement": comparison.disagreement,
+                "Table": comparison.show_table,
+                "Calibration": comparison.show_calibration,
+                "Differences": comparison.show_differences,
+                "Disagreement": comparison.show_disagreement,
             }[view]
-            draw(models, on)
+            draw(models, evaluation_key)
 
 
-def _slices(model: SavedModel) -> Path | None:
+def _locate_slices(model: SavedModel) -> Path | None:
     """Return the folder of the model's slices, where it is in the data roots."""
-    paths = model.oof().paths if model.measured else ()
-    return data_roots.guess(paths[0], settings.data_roots()) if paths else None
+    paths = model.load_out_of_fold().paths if model.has_out_of_fold else ()
+    return data_roots.find_dataset_folder(paths[0], settings.data_roots()) if paths else None
 
 
-def report_buttons(model: SavedModel) -> None:
+def show_report_buttons(model: SavedModel) -> None:
     """Offer the model's report; it is written when it is asked for."""
     with st.container(horizontal=True):
         for kind, module in (("html", html), ("pdf", pdf)):
             st.download_button(
                 f"Report, {kind.upper()}",
-                data=lambda module=module: module.render(report.report(model, _slices(model))),
+                data=lambda module=module: module.render(
+                    report.build_model_report(model, _locate_slices(model))
+                ),
                 file_name=f"{model.id}-report.{kind}",
                 icon=":material/description:",
                 key=f"report-{kind}",
@@ -142,50 +148,54 @@ def report_buttons(model: SavedModel) -> None:
             )
 
 
-def show(models: Sequence[SavedModel]) -> None:
+def show_metrics(models: Sequence[SavedModel]) -> None:
     """Show one model, or several side by side."""
-    on = choose_data(models)
-    audit(models)
+    on = choose_evaluation(models)
+    show_audit_verdict(models)
     if on is None:
         if len(models) == 1:
-            new_evaluation.first(models[0])
-            report_buttons(models[0])
+            new_evaluation.show_first_evaluation(models[0])
+            show_report_buttons(models[0])
         else:
             st.subheader("Settings", anchor=False)
-            comparison.settings(models)
+            comparison.show_settings(models)
         return
-    views = tuple(view for view in ONE if view != "Training" or models[0].measured)
+    views = tuple(view for view in SINGLE_VIEWS if view != "Training" or models[0].has_out_of_fold)
     if len(models) > 1:
-        views = SEVERAL
+        views = COMPARISON_VIEWS
     view = st.segmented_control(
         "View",
         views,
         default=views[0],
         required=True,
-        key="side" if views is SEVERAL else "view",
+        key="side" if views is COMPARISON_VIEWS else "view",
         bind="query-params",
         label_visibility="collapsed",
     )
     if len(models) > 1:
-        several(models, on, view or views[0])
+        show_comparison(models, on, view or views[0])
     else:
-        one(models[0], on, view or views[0])
-    words = [metric_tables.measured_on(model) for model in models] if on == OUT_OF_FOLD else []
+        show_single_model(models[0], on, view or views[0])
+    words = (
+        [metric_tables.describe_evaluation_data(model) for model in models]
+        if on == OUT_OF_FOLD
+        else []
+    )
     for line in dict.fromkeys(words):
-        st.caption(layout.plain(line))
+        st.caption(layout.escape_markdown(line))
     if len(models) == 1:
-        report_buttons(models[0])
+        show_report_buttons(models[0])
         # Ready before the slider is moved for the first time, and after everything is drawn.
-        data.measurement(models[0], on)
+        data.load_measurement(models[0], on)
 
 
 def render() -> None:
     """Draw the page."""
-    layout.heading(
+    layout.show_heading(
         "Metrics",
         "How often saved models are right on slices they had not seen, and how sure that is.",
     )
-    with layout.errors_shown():
-        chosen = choose()
+    with layout.show_errors():
+        chosen = choose_models()
         if chosen:
-            show(chosen)
+            show_metrics(chosen)

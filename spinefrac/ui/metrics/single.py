@@ -14,29 +14,29 @@ from spinefrac.evaluation.metrics import Metrics
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, metric_tables
 from spinefrac.ui.metrics import data
-from spinefrac.ui.metrics.charts import chart, or_reason
+from spinefrac.ui.metrics.charts import compute_or_explain, show_chart
 from spinefrac.viz import heatmap
 from spinefrac.viz import metrics as metric_figures
 
 #: Errors of the probability, of which less is better.
-ERRORS = {"brier": "Brier score", "ece": "Calibration error", "log_loss": "Log loss"}
-OTHERS = {"mcc": "Matthews correlation"}
+LOSS_TITLES = {"brier": "Brier score", "ece": "Calibration error", "log_loss": "Log loss"}
+CORRELATION_TITLES = {"mcc": "Matthews correlation"}
 
 #: Cells of the confusion matrix, by truth and answer: key, name, title.
-CELLS = (
+CONFUSION_CELLS = (
     (("passed", "rightly cleared"), ("alarms", "false alarms")),
     (("missed", "missed fractures"), ("found", "found fractures")),
 )
-TRUTHS = ("Truth: no fracture", "Truth: fracture")
+TRUE_CLASS_TITLES = ("Truth: no fracture", "Truth: fracture")
 
 
-def threshold_of(model: SavedModel) -> float:
+def get_threshold(model: SavedModel) -> float:
     """Return the threshold that the slider stands at; the model's own, exactly, where it is."""
     chosen = float(st.session_state.get("t", round(model.threshold, 3)))
     return model.threshold if chosen == round(model.threshold, 3) else chosen
 
 
-def threshold_slider(model: SavedModel) -> float:
+def show_threshold_slider(model: SavedModel) -> float:
     """Show the slider and return the threshold that it stands at."""
     own = round(model.threshold, 3)
     st.slider(
@@ -50,7 +50,7 @@ def threshold_slider(model: SavedModel) -> float:
         bind="query-params",
         help=f"The model's own is {own:.3f}, by the rule {model.card.operating_point.rule}.",
     )
-    threshold = threshold_of(model)
+    threshold = get_threshold(model)
     if threshold != model.threshold:
         st.caption(
             f"The model answers with its own threshold of {own:.3f}. One that was chosen by "
@@ -62,30 +62,38 @@ def threshold_slider(model: SavedModel) -> float:
 # --- overview --------------------------------------------------------------------------
 
 
-def overview(model: SavedModel, on: str, threshold: float) -> None:
+def show_overview(model: SavedModel, evaluation_key: str, threshold: float) -> None:
     """Show everything that the threshold moves."""
     same = threshold == model.threshold
-    metrics = data.measured(model, on) if same else data.measurement(model, on).at(threshold)
+    metrics = (
+        data.get_metrics(model, evaluation_key)
+        if same
+        else data.load_measurement(model, evaluation_key).at_threshold(threshold)
+    )
     left, right = st.columns([1.15, 1], gap="medium")
     with left:
-        st.html(_rates(metrics))
+        st.html(_render_metrics(metrics))
     with right:
-        confusion(metrics)
-        st.html(_errors(metrics))
-    for column, draw in zip(st.columns(2, gap="medium"), (_roc, _precision_recall), strict=True):
+        show_confusion_matrix(metrics)
+        st.html(_render_losses(metrics))
+    for column, draw in zip(
+        st.columns(2, gap="medium"), (_show_roc, _show_precision_recall), strict=True
+    ):
         with column:
-            draw(model, on, metrics)
+            draw(model, evaluation_key, metrics)
     st.subheader("Probabilities by class", anchor=False)
-    found = data.answers(model, on)
-    chart(
-        heatmap.out_of_fold(found.labels, found.probabilities, threshold),
+    found = data.load_predictions(model, evaluation_key)
+    show_chart(
+        heatmap.plot_score_histogram(found.labels, found.probabilities, threshold),
         f"{model.id}-probabilities",
         "Histogram of the probabilities of slices with and without a fracture",
     )
 
 
-def _rates(metrics: Metrics) -> str:
-    rates = "".join(metric_tables.rate(name, metrics) for name in metric_tables.RATES)
+def _render_metrics(metrics: Metrics) -> str:
+    rates = "".join(
+        metric_tables.render_metric(name, metrics) for name in metric_tables.METRIC_DESCRIPTIONS
+    )
     notes = "".join(f'<p class="sf-note">{escape(note)}</p>' for note in metrics.notes)
     return (
         '<section class="sf-card sf-wide" aria-label="Metrics"><div class="sf-eyebrow">Metrics '
@@ -93,11 +101,11 @@ def _rates(metrics: Metrics) -> str:
     )
 
 
-def _errors(metrics: Metrics) -> str:
+def _render_losses(metrics: Metrics) -> str:
     rows = "".join(
-        f"<tr><td>{title}</td><td class='number'>{layout.number(getattr(metrics, name))}</td>"
-        f"<td class='number'>{layout.number_range(metrics.ci.get(name))}</td></tr>"
-        for name, title in (ERRORS | OTHERS).items()
+        f"<tr><td>{title}</td><td class='number'>{layout.format_number(getattr(metrics, name))}</td>"
+        f"<td class='number'>{layout.format_number_range(metrics.ci.get(name))}</td></tr>"
+        for name, title in (LOSS_TITLES | CORRELATION_TITLES).items()
     )
     return (
         '<section class="sf-card"><div class="sf-eyebrow">Errors of the probability (less is '
@@ -105,49 +113,59 @@ def _errors(metrics: Metrics) -> str:
     )
 
 
-def confusion(metrics: Metrics) -> None:
+def show_confusion_matrix(metrics: Metrics) -> None:
     """Show the confusion matrix; each cell is a button that opens its slices."""
     with st.container(key="confusion-card", border=True):
         st.html('<div class="sf-eyebrow">Slices; a cell opens its own</div>')
-        for truth, cells, counts in zip(TRUTHS, CELLS, metrics.confusion_matrix, strict=True):
+        for truth, cells, counts in zip(
+            TRUE_CLASS_TITLES, CONFUSION_CELLS, metrics.confusion_matrix, strict=True
+        ):
             st.html(f'<div class="sf-label">{truth}</div>')
             total = sum(counts) or 1
             with st.container(key=f"confusion-{cells[0][0]}", horizontal=True):
                 for (key, name), count in zip(cells, counts, strict=True):
-                    label = f"**{count:,}** · {layout.percent(count / total)}\n{name}"
-                    if st.button(label, key=f"cell-{key}", on_click=_open_cell, args=(key,)):
+                    label = f"**{count:,}** · {layout.format_percent(count / total)}\n{name}"
+                    if st.button(label, key=f"cell-{key}", on_click=_open_cell_slices, args=(key,)):
                         st.rerun(scope="app")
 
 
-def _open_cell(key: str) -> None:
+def _open_cell_slices(key: str) -> None:
     st.session_state["show"] = key
     st.session_state["view"] = "Slices"
 
 
-def _roc(model: SavedModel, on: str, metrics: Metrics) -> None:
+def _show_roc(model: SavedModel, evaluation_key: str, metrics: Metrics) -> None:
     st.subheader("ROC", anchor=False)
-    curve = or_reason(lambda: data.curve("roc", model, on))
+    curve = compute_or_explain(lambda: data.load_curve("roc", model, evaluation_key))
     if curve is None or metrics.specificity is None or metrics.recall is None:
         return
-    band = data.curve("roc_band", model, on) if on == data.OUT_OF_FOLD else None
+    band = (
+        data.load_curve("roc_band", model, evaluation_key)
+        if evaluation_key == data.OUT_OF_FOLD
+        else None
+    )
     point = (1 - metrics.specificity, metrics.recall)
-    chart(
-        metric_figures.roc({"all slices": curve}, band, point),
+    show_chart(
+        metric_figures.plot_roc_curve({"all slices": curve}, band, point),
         f"{model.id}-roc",
         "ROC curve with the threshold marked",
     )
 
 
-def _precision_recall(model: SavedModel, on: str, metrics: Metrics) -> None:
+def _show_precision_recall(model: SavedModel, evaluation_key: str, metrics: Metrics) -> None:
     st.subheader("Precision and recall", anchor=False)
-    curve = or_reason(lambda: data.curve("precision_recall", model, on))
+    curve = compute_or_explain(lambda: data.load_curve("precision_recall", model, evaluation_key))
     if curve is None:
         return
-    band = data.curve("precision_recall_band", model, on) if on == data.OUT_OF_FOLD else None
+    band = (
+        data.load_curve("precision_recall_band", model, evaluation_key)
+        if evaluation_key == data.OUT_OF_FOLD
+        else None
+    )
     (_, _), (missed, found) = metrics.confusion_matrix
     defined = metrics.precision is not None and metrics.recall is not None
-    chart(
-        metric_figures.precision_recall(
+    show_chart(
+        metric_figures.plot_precision_recall_curve(
             {"all slices": curve},
             (missed + found) / metrics.n,
             band,
@@ -161,17 +179,19 @@ def _precision_recall(model: SavedModel, on: str, metrics: Metrics) -> None:
 # --- calibration and benefit -------------------------------------------------------------
 
 
-def calibration(model: SavedModel, on: str) -> None:
+def show_calibration(model: SavedModel, evaluation_key: str) -> None:
     """Show whether the probabilities mean what they say, and what acting on them is worth."""
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Calibration", anchor=False)
-        chart(
-            metric_figures.calibration({model.id: data.curve("calibration", model, on)}),
+        show_chart(
+            metric_figures.plot_calibration_curve(
+                {model.id: data.load_curve("calibration", model, evaluation_key)}
+            ),
             f"{model.id}-calibration",
             "Observed share of fractures against the predicted probability",
         )
-        test = or_reason(lambda: data.curve("spiegelhalter", model, on))
+        test = compute_or_explain(lambda: data.load_curve("spiegelhalter", model, evaluation_key))
         if test is not None:
             verdict = (
                 "the probabilities are off by more than chance"
@@ -185,8 +205,10 @@ def calibration(model: SavedModel, on: str) -> None:
             )
     with right:
         st.subheader("Decision curve", anchor=False)
-        chart(
-            metric_figures.decision({model.id: data.curve("decision_curve", model, on)}),
+        show_chart(
+            metric_figures.plot_decision_curve(
+                {model.id: data.load_curve("decision_curve", model, evaluation_key)}
+            ),
             f"{model.id}-decision",
             "Net benefit of acting on the model, on all and on none",
         )
@@ -200,20 +222,22 @@ def calibration(model: SavedModel, on: str) -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _history(_model: SavedModel, card: str) -> tuple[object, object]:
-    return metric_figures.training(_model.history())
+def _build_training_figures(_model: SavedModel, card_hash: str) -> tuple[object, object]:
+    return metric_figures.plot_training_history(_model.load_history())
 
 
-def training(model: SavedModel) -> None:
+def show_training_curves(model: SavedModel) -> None:
     """Show loss and held-out AUC over the epochs."""
-    figures = _history(model, model.card_hash)
+    figures = _build_training_figures(model, model.card_hash)
     titles = ("Loss", "AUC on held-out patients")
     for column, figure, title, name in zip(
         st.columns(2, gap="medium"), figures, titles, ("loss", "auc"), strict=True
     ):
         with column:
             st.subheader(title, anchor=False)
-            chart(figure, f"{model.id}-{name}", f"{title} by epoch, mean and range of the folds")
+            show_chart(
+                figure, f"{model.id}-{name}", f"{title} by epoch, mean and range of the folds"
+            )
     st.caption(
         "Held-out patients are looked at only: no epoch and no setting was chosen by them. "
         f"Folds trained {', '.join(str(fold.epochs) for fold in model.card.folds)} epochs."
@@ -222,45 +246,51 @@ def training(model: SavedModel) -> None:
 
 # --- parts of the slices -----------------------------------------------------------------
 
-TABLE = ("auc", "recall", "specificity", "precision", "f1", "brier")
+SUBGROUP_METRICS = ("auc", "recall", "specificity", "precision", "f1", "brier")
 
 
-def by_parts(model: SavedModel, on: str, threshold: float) -> None:
+def show_subgroups(model: SavedModel, evaluation_key: str, threshold: float) -> None:
     """Show the metrics by patient, by fold, by group and by any other column."""
-    found = data.answers(model, on)
+    found = data.load_predictions(model, evaluation_key)
     st.subheader("By patient", anchor=False)
     pooled = {
-        f"{pooling} of a patient's slices": data.by_patient(model, on, pooling, threshold)
+        f"{pooling} of a patient's slices": data.compute_patient_metrics(
+            model, evaluation_key, pooling, threshold
+        )
         for pooling in ("max", "mean")
     }
-    _table(pooled, "pooling")
+    _show_metrics_table(pooled, "pooling")
     st.caption("One score a group. It is not calibrated, and the threshold is that for slices.")
     if found.folds is not None:
         st.subheader("By fold", anchor=False)
-        folds = data.by_part(model, on, [f"{fold + 1}" for fold in found.folds], threshold)
-        _table(folds, "fold")
-        auc = subgroups.spread(folds.values()).get("auc")
+        folds = data.compute_subgroup_metrics(
+            model, evaluation_key, [f"{fold + 1}" for fold in found.folds], threshold
+        )
+        _show_metrics_table(folds, "fold")
+        auc = subgroups.metric_spread(folds.values()).get("auc")
         if auc is not None and auc.sd is not None:
             st.caption(
-                f"AUC over {auc.parts} folds: mean {auc.mean:.3f}, standard deviation "
+                f"AUC over {auc.n_subgroups} folds: mean {auc.mean:.3f}, standard deviation "
                 f"{auc.sd:.3f}. It says how much one training differs from another, and is no "
                 "standard error."
             )
     st.subheader("By subgroup", anchor=False)
-    columns = _columns(found.paths, found.groups.tolist())
+    columns = _derive_columns(found.paths, found.groups.tolist())
     columns |= {name: list(values) for name, values in found.subgroups.items()}
-    columns |= _uploaded(found.paths)
+    columns |= _load_uploaded_columns(found.paths)
     chosen = st.selectbox("Column", list(columns), key="column", bind="query-params")
     column = columns[chosen]
     if len(set(column)) > 500:
         st.info(f"{chosen} has {len(set(column)):,} values; a table of parts holds 500.")
         return
-    _table(data.by_part(model, on, column, threshold), chosen)
+    _show_metrics_table(
+        data.compute_subgroup_metrics(model, evaluation_key, column, threshold), chosen
+    )
     if len(set(column)) > 20:
         st.caption("More than 20 parts: without intervals.")
 
 
-def _columns(paths: Sequence[str], groups: Sequence[str]) -> dict[str, list[str]]:
+def _derive_columns(paths: Sequence[str], groups: Sequence[str]) -> dict[str, list[str]]:
     """Return what path and group say of each slice, as columns by name."""
     pure = [PurePosixPath(path) for path in paths]
     return {
@@ -270,7 +300,7 @@ def _columns(paths: Sequence[str], groups: Sequence[str]) -> dict[str, list[str]
     }
 
 
-def _uploaded(paths: Sequence[str]) -> dict[str, list[str]]:
+def _load_uploaded_columns(paths: Sequence[str]) -> dict[str, list[str]]:
     """Let the user bring columns such as scanner or size, joined by the slice's path."""
     with st.expander("Bring a column of your own: scanner, series, size …"):
         file = st.file_uploader("CSV with a column `path` and others", type="csv", key="subgroups")
@@ -284,10 +314,11 @@ def _uploaded(paths: Sequence[str]) -> dict[str, list[str]]:
     return {str(name): table[name].tolist() for name in table.columns}
 
 
-def _table(measured: dict[str, Metrics], title: str) -> None:
+def _show_metrics_table(metrics_by_subgroup: dict[str, Metrics], title: str) -> None:
     """Show one line a part: values to sort by, shown with their intervals."""
     names = {
-        key: (ERRORS | {k: v[0] for k, v in metric_tables.RATES.items()})[key] for key in TABLE
+        key: (LOSS_TITLES | {k: v[0] for k, v in metric_tables.METRIC_DESCRIPTIONS.items()})[key]
+        for key in SUBGROUP_METRICS
     }
     rows = [
         {
@@ -295,17 +326,17 @@ def _table(measured: dict[str, Metrics], title: str) -> None:
             "slices": metrics.n,
             "fractures": sum(metrics.confusion_matrix[1]),
             "groups": metrics.groups,
-            **{names[key]: getattr(metrics, key) for key in TABLE},
+            **{names[key]: getattr(metrics, key) for key in SUBGROUP_METRICS},
         }
-        for part, metrics in measured.items()
+        for part, metrics in metrics_by_subgroup.items()
     ]
     frame = pd.DataFrame(rows).astype(dict.fromkeys(names.values(), float))
     styler = frame.style.format("{:.3f}", subset=list(names.values()), na_rep="–")
-    for row, metrics in enumerate(measured.values()):
+    for row, metrics in enumerate(metrics_by_subgroup.values()):
         for key, words in names.items():
             if span := metrics.ci.get(key):
                 styler = styler.format(
-                    "{:.3f} (" + layout.number_range(span, 2) + ")",
+                    "{:.3f} (" + layout.format_number_range(span, 2) + ")",
                     subset=pd.IndexSlice[[row], [words]],
                     na_rep="–",
                 )

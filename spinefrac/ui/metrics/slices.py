@@ -18,13 +18,13 @@ from spinefrac.data import data_roots
 from spinefrac.errors import SpinefracError
 from spinefrac.inference import predictor
 from spinefrac.records import CLASS_NAMES
-from spinefrac.store.evaluations import Answers
+from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 from spinefrac.viz import heatmap
 
 #: Which slices to show: key to words.
-CHOICES = {
+FILTER_TITLES = {
     "worst": "Worst errors",
     "missed": "Missed fractures",
     "alarms": "False alarms",
@@ -33,29 +33,33 @@ CHOICES = {
     "unsure": "Nearest to the threshold",
     "doubted": "Labels to check",
 }
-PAGE = 12
+PAGE_SIZE = 12
 
 
 @dataclass(frozen=True)
-class Card:
+class SliceCard:
     """One slice of the gallery: who says what about it."""
 
     path: str
     group: str
     label: int
-    digest: str
+    pixel_hash: str
     lines: tuple[str, ...]
 
 
-def order(answers: Answers, threshold: float, show: str) -> np.ndarray:
+def rank_slices(predictions: SlicePredictions, threshold: float, slice_filter: str) -> np.ndarray:
     """Return the rows of the slices to show, the most telling first, shape (n,)."""
-    if show == "doubted":
-        row_of = {path: row for row, path in enumerate(answers.paths)}
-        found = label_errors.suspects(answers.paths, answers.labels, answers.probabilities)
+    if slice_filter == "doubted":
+        row_of = {path: row for row, path in enumerate(predictions.paths)}
+        found = label_errors.find_suspects(
+            predictions.paths, predictions.labels, predictions.probabilities
+        )
         return np.array([row_of[entry.path] for entry in found], dtype=int)
-    wrongness = np.where(answers.labels == 1, 1 - answers.probabilities, answers.probabilities)
-    called = answers.probabilities >= threshold
-    truth = answers.labels == 1
+    wrongness = np.where(
+        predictions.labels == 1, 1 - predictions.probabilities, predictions.probabilities
+    )
+    called = predictions.probabilities >= threshold
+    truth = predictions.labels == 1
     chosen = {
         "worst": called != truth,
         "missed": truth & ~called,
@@ -63,25 +67,25 @@ def order(answers: Answers, threshold: float, show: str) -> np.ndarray:
         "found": truth & called,
         "passed": ~truth & ~called,
         "unsure": np.ones(len(truth), bool),
-    }[show]
-    key = np.abs(answers.probabilities - threshold) if show == "unsure" else -wrongness
+    }[slice_filter]
+    key = np.abs(predictions.probabilities - threshold) if slice_filter == "unsure" else -wrongness
     rows = np.flatnonzero(chosen)
     return rows[np.argsort(key[rows], kind="stable")]
 
 
-def show(model: SavedModel, answers: Answers, threshold: float) -> None:
+def show_slices(model: SavedModel, predictions: SlicePredictions, threshold: float) -> None:
     """Show the chosen slices of one model."""
     chosen = st.pills(
         "Slices",
-        list(CHOICES),
+        list(FILTER_TITLES),
         default="worst",
         required=True,
-        format_func=CHOICES.__getitem__,
+        format_func=FILTER_TITLES.__getitem__,
         key="show",
         bind="query-params",
         label_visibility="collapsed",
     )
-    rows = order(answers, threshold, chosen or "worst")
+    rows = rank_slices(predictions, threshold, chosen or "worst")
     if chosen == "doubted":
         st.caption(
             "Slices whose label the answers contradict so strongly that it may be wrong (confident "
@@ -89,43 +93,51 @@ def show(model: SavedModel, answers: Answers, threshold: float) -> None:
         )
     cards = []
     for row in rows.tolist():
-        fold = "" if answers.folds is None else f" · fold {answers.folds[row] + 1}"
-        score = layout.number(float(answers.probabilities[row]), 3)
-        cards.append(card(answers, row, (f"probability {score}{fold}",)))
-    gallery(cards, [model], f"{CHOICES[chosen or 'worst'].lower()}")
+        fold = "" if predictions.folds is None else f" · fold {predictions.folds[row] + 1}"
+        score = layout.format_number(float(predictions.probabilities[row]), 3)
+        cards.append(make_card(predictions, row, (f"probability {score}{fold}",)))
+    show_gallery(cards, [model], f"{FILTER_TITLES[chosen or 'worst'].lower()}")
 
 
-def card(answers: Answers, row: int, lines: tuple[str, ...]) -> Card:
-    digest = answers.pixel_hashes[row] if answers.pixel_hashes else ""
-    return Card(
-        answers.paths[row], str(answers.groups[row]), int(answers.labels[row]), digest, lines
+def make_card(predictions: SlicePredictions, row: int, lines: tuple[str, ...]) -> SliceCard:
+    digest = predictions.pixel_hashes[row] if predictions.pixel_hashes else ""
+    return SliceCard(
+        predictions.paths[row],
+        str(predictions.groups[row]),
+        int(predictions.labels[row]),
+        digest,
+        lines,
     )
 
 
-def gallery(cards: Sequence[Card], models: Sequence[SavedModel], what: str) -> None:
+def show_gallery(
+    cards: Sequence[SliceCard], models: Sequence[SavedModel], description: str
+) -> None:
     """Show slices page by page, each under the heat map of each model where it can be found."""
     if not cards:
-        st.info(f"No slices here: {what}.", icon=":material/info:")
+        st.info(f"No slices here: {description}.", icon=":material/info:")
         return
-    folder = _folder(cards[0])
-    pages = -(-len(cards) // PAGE)
+    folder = _locate_dataset(cards[0])
+    pages = -(-len(cards) // PAGE_SIZE)
     number = 1
     if pages > 1:
-        number = st.number_input(f"Page, of {pages}", 1, pages, 1, key=f"page-{what}", width=140)
-    shown = cards[PAGE * (number - 1) : PAGE * number]
-    st.caption(f"{len(cards):,} slices: {what}.")
+        number = st.number_input(
+            f"Page, of {pages}", 1, pages, 1, key=f"page-{description}", width=140
+        )
+    shown = cards[PAGE_SIZE * (number - 1) : PAGE_SIZE * number]
+    st.caption(f"{len(cards):,} slices: {description}.")
     with st.container(key="slices-wide" if len(models) > 1 else "slices"):
         for entry in shown:
-            with st.container(key=f"slice-{_key(entry)}"):
-                st.html(_slice(entry, models, folder))
+            with st.container(key=f"slice-{_make_widget_key(entry)}"):
+                st.html(_render_slice_card(entry, models, folder))
                 st.checkbox(
                     "Label looks wrong",
-                    value=entry.path in _doubts(),
-                    key=f"doubt-{_key(entry)}",
-                    on_change=_mark,
+                    value=entry.path in _get_marked_slices(),
+                    key=f"doubt-{_make_widget_key(entry)}",
+                    on_change=_update_mark,
                     args=(entry,),
                 )
-    _export()
+    _offer_marked_download()
     if folder is not None:
         st.caption(
             "The heat maps are the whole ensemble's, most networks of which were trained on "
@@ -135,27 +147,27 @@ def gallery(cards: Sequence[Card], models: Sequence[SavedModel], what: str) -> N
         )
 
 
-def _key(entry: Card) -> str:
+def _make_widget_key(entry: SliceCard) -> str:
     return str(abs(hash(entry.path)))
 
 
 # --- doubts about labels -----------------------------------------------------------------
 
 
-def _doubts() -> dict[str, Card]:
+def _get_marked_slices() -> dict[str, SliceCard]:
     return st.session_state.setdefault("doubts", {})
 
 
-def _mark(entry: Card) -> None:
-    if st.session_state[f"doubt-{_key(entry)}"]:
-        _doubts()[entry.path] = entry
+def _update_mark(entry: SliceCard) -> None:
+    if st.session_state[f"doubt-{_make_widget_key(entry)}"]:
+        _get_marked_slices()[entry.path] = entry
     else:
-        _doubts().pop(entry.path, None)
+        _get_marked_slices().pop(entry.path, None)
 
 
-def _export() -> None:
+def _offer_marked_download() -> None:
     """Offer the marked slices as CSV."""
-    doubts = _doubts()
+    doubts = _get_marked_slices()
     if not doubts:
         return
     text = io.StringIO(newline="")
@@ -182,11 +194,15 @@ def _export() -> None:
 # --- pictures ----------------------------------------------------------------------------
 
 
-def _folder(first: Card) -> Path | None:
+def _locate_dataset(first_card: SliceCard) -> Path | None:
     """Return where the data set lies: found in the data roots, or asked for; None if unknown."""
     roots = settings.data_roots()
     state = st.session_state
-    found = data_roots.guess(first.path, roots) if not state.get("data-folder") else None
+    found = (
+        data_roots.find_dataset_folder(first_card.path, roots)
+        if not state.get("data-folder")
+        else None
+    )
     if found is not None:
         return found
     typed = st.text_input(
@@ -203,33 +219,37 @@ def _folder(first: Card) -> Path | None:
         )
         return None
     try:
-        return data_roots.allowed_folder(typed, roots)
+        return data_roots.resolve_folder(typed, roots)
     except SpinefracError as error:
-        st.error(layout.plain(layout.sentence(str(error))), icon=":material/error:")
+        st.error(layout.escape_markdown(layout.to_sentence(str(error))), icon=":material/error:")
         return None
 
 
 @st.cache_data(max_entries=256, show_spinner=False, scope="session")
-def _picture(folder: Path, path: str, digest: str, model_id: str, stamp: str) -> str:
+def _render_slice_data_url(
+    folder: Path, path: str, pixel_hash: str, model_id: str, card_hash: str
+) -> str:
     """Return a slice under a model's heat map as a ``data:`` address."""
-    ct = data_roots.read_slice(folder, path, digest)
-    prediction = predictor.open_model(model_id).predict(ct)
-    picture = heatmap.picture(imaging.display(ct), prediction.heatmap)
-    return heatmap.data_url(picture, ct.spacing_mm, longest=288)
+    ct = data_roots.read_slice(folder, path, pixel_hash)
+    prediction = predictor.get_predictor(model_id).predict(ct)
+    picture = heatmap.render_slice(imaging.to_display(ct), prediction.heatmap)
+    return heatmap.encode_data_url(picture, ct.spacing_mm, max_side=288)
 
 
-def _slice(entry: Card, models: Sequence[SavedModel], folder: Path | None) -> str:
+def _render_slice_card(entry: SliceCard, models: Sequence[SavedModel], folder: Path | None) -> str:
     """Return one slice as HTML: its pictures where they are, and what is known of it."""
     pictures = ""
     for model in models if folder is not None else ():
         try:
-            source = _picture(folder, entry.path, entry.digest, model.id, model.card_hash)
+            source = _render_slice_data_url(
+                folder, entry.path, entry.pixel_hash, model.id, model.card_hash
+            )
             name = f"<figcaption>{escape(model.id)}</figcaption>" if len(models) > 1 else ""
             pictures += (
                 f'<figure><img src="{source}" alt="CT slice under its heat map">{name}</figure>'
             )
         except SpinefracError as error:
-            pictures += f'<p class="sf-note">{escape(layout.sentence(str(error)))}</p>'
+            pictures += f'<p class="sf-note">{escape(layout.to_sentence(str(error)))}</p>'
     lines = "".join(f"<div>{escape(line)}</div>" for line in entry.lines)
     path = entry.path.encode("utf-8", "replace").decode()
     return (

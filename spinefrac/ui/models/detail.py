@@ -16,40 +16,40 @@ from spinefrac.ui.common import layout, metric_tables
 from spinefrac.ui.models import dialogs, model_list, transfer
 
 VIEWS = ("Card", "Train from it", "Take it along")
-WAYS = {
+START_MODES = {
     "settings": "Same settings, weights start anew",
     "weights": "Go on from its weights, on slices that it has not seen",
 }
 
 
-def show(model_id: str) -> None:
+def show_model(model_id: str) -> None:
     """Show a model, or why there is none to show."""
     if st.button("All models", icon=":material/arrow_back:", key="back"):
-        dialogs.open_model(None)
+        dialogs.open_model_page(None)
     try:
         model = repository.load(model_id)
     except SpinefracError as error:
-        st.error(layout.plain(layout.sentence(str(error))), icon=":material/error:")
+        st.error(layout.escape_markdown(layout.to_sentence(str(error))), icon=":material/error:")
         return
-    default = repository.default_id() == model.id
+    default = repository.get_default_id() == model.id
     st.html(
         f'<div class="sf-shelf"><div><div class="name large">{escape(model.id)}'
-        f"{model_list.badges(model, default)}</div>"
-        f'<p class="sf-note">{escape(model.note)}</p></div>{model_list.auc(model)}</div>'
+        f"{model_list.render_badges(model, default)}</div>"
+        f'<p class="sf-note">{escape(model.note)}</p></div>{model_list.render_auc(model)}</div>'
     )
-    _actions(model, default)
+    _show_actions(model, default)
     view = st.segmented_control(
         "View", VIEWS, default=VIEWS[0], required=True, label_visibility="collapsed"
     )
     if view == "Card":
-        _card(model)
+        _show_card(model)
     elif view == "Train from it":
-        _train(model)
+        _show_finetune_form(model)
     else:
-        transfer.export(model)
+        transfer.show_export(model)
 
 
-def _actions(model: SavedModel, default: bool) -> None:
+def _show_actions(model: SavedModel, is_default: bool) -> None:
     """Show a button for each thing that can be done."""
     with st.container(horizontal=True, key="actions"):
         if st.button("Rename", icon=":material/edit:"):
@@ -61,7 +61,7 @@ def _actions(model: SavedModel, default: bool) -> None:
         if st.button(
             "Make default",
             icon=":material/star:",
-            disabled=default or model.archived,
+            disabled=is_default or model.archived,
             help="Used where no model is named.",
         ):
             manage.set_default(model.id)
@@ -74,15 +74,15 @@ def _actions(model: SavedModel, default: bool) -> None:
             manage.annotate(model.id, archived=not model.archived)
             st.rerun()
         if st.button("Delete", icon=":material/delete:"):
-            dialogs.delete(model, default)
+            dialogs.delete(model, is_default)
 
 
-def _card(model: SavedModel) -> None:
+def _show_card(model: SavedModel) -> None:
     """Show the model card, its record and lineage beside it."""
-    text = card_markdown.markdown(model)
+    text = card_markdown.render_markdown(model)
     left, right = st.columns([1.7, 1], gap="medium")
     with right:
-        st.html(metric_tables.record(model) + _lineage(model))
+        st.html(metric_tables.render_performance(model) + _render_lineage(model))
         st.download_button(
             "Model card as Markdown",
             text,
@@ -95,11 +95,11 @@ def _card(model: SavedModel) -> None:
         st.markdown(text[text.index("## Model Details") :])
 
 
-def _lineage(model: SavedModel) -> str:
+def _render_lineage(model: SavedModel) -> str:
     """Return what the model came from and what came from it; empty where that is nothing."""
     shelf_now = repository.list_models()
-    before = [step.sentence for step in lineage.ancestors(model, shelf_now)[1:]]
-    after = [f"{other.id} ({p.how})" for other, p in lineage.children(model, shelf_now)]
+    before = [step.description for step in lineage.list_ancestors(model, shelf_now)[1:]]
+    after = [f"{other.id} ({p.how})" for other, p in lineage.list_children(model, shelf_now)]
     if not before and not after:
         return ""
     lines = [f"Trained from the {text}." for text in before[:1]]
@@ -113,27 +113,27 @@ def _lineage(model: SavedModel) -> str:
     )
 
 
-def _train(model: SavedModel) -> None:
+def _show_finetune_form(model: SavedModel) -> None:
     """Start a run from the model's settings or weights."""
     roots = ", ".join(root.name for root in settings.data_roots())
     with st.form("train-from", enter_to_submit=False):
-        how = st.radio("What to take over", list(WAYS), format_func=WAYS.__getitem__)
+        how = st.radio("What to take over", list(START_MODES), format_func=START_MODES.__getitem__)
         folder = st.text_input(
             "Folder of labelled slices", help=f"In one of the server's data folders: {roots}."
         )
-        name = st.text_input("Name of the new model", f"{model.id}-2", help=dialogs.NAMES)
+        name = st.text_input("Name of the new model", f"{model.id}-2", help=dialogs.NAME_RULE)
         wanted = st.form_submit_button("Start training", type="primary")
     if not wanted:
         return
-    with layout.errors_shown(), st.spinner("Putting it into the queue…"):
-        taken, parent = finetuning.start_from(model.id, how or "settings")
+    with layout.show_errors(), st.spinner("Putting it into the queue…"):
+        taken, parent = finetuning.load_initial_settings(model.id, how or "settings")
         run = runs.submit(
-            data_roots.allowed_folder(folder, settings.data_roots()),
+            data_roots.resolve_folder(folder, settings.data_roots()),
             name.strip(),
             taken,
             parent=parent,
-            trained_by=layout.signed_in(),
+            trained_by=layout.get_user_name(),
             roots=settings.data_roots(),
-            quick=True,
+            list_only=True,
         )
         st.success(f"The run {run.id} is in the queue; the page Train shows how it goes.")

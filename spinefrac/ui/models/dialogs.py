@@ -5,15 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from spinefrac.store import manage
-from spinefrac.store.annotations import MAX_NOTE, MAX_TAGS
+from spinefrac.store.annotations import MAX_NOTE_LENGTH, MAX_TAGS
 from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.ui.common import layout
 from spinefrac.ui.models import undo
 
-NAMES = "Lower-case letters, digits and hyphens."
+NAME_RULE = "Lower-case letters, digits and hyphens."
 
 
-def open_model(model_id: str | None) -> None:
+def open_model_page(model_id: str | None) -> None:
     """Turn to a model, or back to the shelf."""
     if model_id is None:
         st.query_params.pop("model", None)
@@ -25,17 +25,17 @@ def open_model(model_id: str | None) -> None:
 @st.dialog("Rename")
 def rename(model: SavedModel) -> None:
     """Ask for the other name."""
-    new = st.text_input("New name", model.id, help=NAMES, key="new-name").strip()
+    new = st.text_input("New name", model.id, help=NAME_RULE, key="new-name").strip()
     st.caption("Note, tags, measurements and lineage go along; links to the old name end.")
     if st.button("Rename", type="primary", key="confirm-rename"):
-        with layout.errors_shown():
-            open_model(manage.rename(model.id, new).id)
+        with layout.show_errors():
+            open_model_page(manage.rename(model.id, new).id)
 
 
 @st.dialog("Note and tags")
 def annotate(model: SavedModel) -> None:
     """Ask for note and tags."""
-    note = st.text_area("Note", model.note, max_chars=MAX_NOTE, height=140)
+    note = st.text_area("Note", model.note, max_chars=MAX_NOTE_LENGTH, height=140)
     tags = st.multiselect(
         "Tags",
         list(model.tags),
@@ -45,7 +45,7 @@ def annotate(model: SavedModel) -> None:
         placeholder="Type a word and press Enter",
     )
     if st.button("Keep", type="primary", key="confirm-note"):
-        with layout.errors_shown():
+        with layout.show_errors():
             manage.annotate(model.id, note=note, tags=tags)
             st.rerun()
 
@@ -54,24 +54,24 @@ def annotate(model: SavedModel) -> None:
 def duplicate(model: SavedModel) -> None:
     """Ask for the copy's name."""
     new = st.text_input(
-        "Name of the copy", f"{model.id}-copy", help=NAMES, key="name-of-copy"
+        "Name of the copy", f"{model.id}-copy", help=NAME_RULE, key="name-of-copy"
     ).strip()
     st.caption(f"The copy takes {model.size / 1e6:.1f} MB.")
     if st.button("Duplicate", type="primary", key="confirm-duplicate"):
-        with layout.errors_shown():
-            open_model(manage.duplicate(model.id, new).id)
+        with layout.show_errors():
+            open_model_page(manage.duplicate(model.id, new).id)
 
 
 @st.dialog("Delete")
-def delete(model: SavedModel | DamagedModel, default: bool = False) -> None:
+def delete(model: SavedModel | DamagedModel, is_default: bool = False) -> None:
     """Ask once."""
     st.markdown(
-        f"Delete **{layout.plain(model.id)}**? You can undo it until you close the app. Then "
+        f"Delete **{layout.escape_markdown(model.id)}**? You can undo it until you close the app. Then "
         "its files and what was measured with it are removed."
     )
-    if default:
+    if is_default:
         st.markdown("It is the default model; another one takes its place.")
     if st.button("Delete", type="primary", icon=":material/delete:", key="confirm-delete"):
-        with layout.errors_shown():
-            manage.delete(model.id, undo.session())
-            open_model(None)
+        with layout.show_errors():
+            manage.delete(model.id, undo.get_session_name())
+            open_model_page(None)

@@ -9,14 +9,14 @@ from spinefrac.ui.common import layout
 from spinefrac.ui.models import detail, model_list, transfer, undo
 
 
-def show_shelf() -> None:
+def show_model_list() -> None:
     """Show all models, those that cannot be used too."""
     models = repository.list_models()
     if not models:
-        layout.no_model()
+        layout.show_no_model()
         return
-    _, default = layout.listed()
-    model_list.show(models, default)
+    _, default = layout.list_active_models()
+    model_list.show_models(models, default)
     st.caption(
         "AUC: the chance that a slice with a fracture scores higher than one without, out-of-fold, "
         "with its 95 % interval. A group is what no fold splits, a patient as a rule. Every file "
@@ -26,13 +26,15 @@ def show_shelf() -> None:
 
 def render() -> None:
     """Draw the page."""
-    layout.heading("Models", "What is saved on this machine, each with the numbers of its card.")
-    with layout.errors_shown():
-        manage.sweep()
-        undo.offer()
-    with layout.errors_shown():
+    layout.show_heading(
+        "Models", "What is saved on this machine, each with the numbers of its card."
+    )
+    with layout.show_errors():
+        manage.purge_expired()
+        undo.show_deleted_models()
+    with layout.show_errors():
         if chosen := st.query_params.get("model"):
-            detail.show(chosen)
+            detail.show_model(chosen)
         else:
-            show_shelf()
-            transfer.bring_in()
+            show_model_list()
+            transfer.show_import()

@@ -15,25 +15,27 @@ from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 from spinefrac.ui.models import dialogs
 
-EXTRA = {
+FORMAT_TITLES = {
     "h5": "Keras HDF5 (.h5)",
     "savedmodel": "TensorFlow SavedModel",
     "litert": "LiteRT, 32-bit",
     "litert-int8": "LiteRT, 8-bit",
 }
-NOTHING = "as the file says"
+FROM_FILE = "as the file says"
 
 
-def export(model: SavedModel) -> None:
+def show_export(model: SavedModel) -> None:
     """Make a ZIP of the model and offer it; it stays in this session's memory."""
     st.markdown(
         "One ZIP with the model card, the preprocessing and a `predict.py` that needs only NumPy, "
         "Pillow and ONNX Runtime. Every format is read back in a process of its own and compared "
         "on 16 slices before you get it."
     )
-    choices = [name for name in model_export.FORMATS if name not in model_export.ALWAYS]
+    choices = [name for name in model_export.FORMATS if name not in model_export.REQUIRED_FORMATS]
     extra = st.multiselect(
-        "Formats beside ONNX and Keras", choices, format_func=lambda name: EXTRA.get(name, name)
+        "Formats beside ONNX and Keras",
+        choices,
+        format_func=lambda name: FORMAT_TITLES.get(name, name),
     )
     with_names = st.toggle(
         "Keep file names and groups of the training slices",
@@ -46,7 +48,7 @@ def export(model: SavedModel) -> None:
             st.spinner("Writing, reading back and comparing; a minute or two with all formats…"),
             tempfile.TemporaryDirectory() as folder,
         ):
-            made = model_export.export(
+            made = model_export.export_model(
                 model, Path(folder) / f"{model.id}.zip", extra, keep_names=with_names
             )
             st.session_state["exported"] = (wanted, made, made.path.read_bytes())
@@ -54,7 +56,7 @@ def export(model: SavedModel) -> None:
     if kept is None or kept[0] != wanted:
         return
     _, made, content = kept
-    _checked(made)
+    _show_verification(made)
     st.download_button(
         f"{model.id}.zip, {made.bytes / 1e6:.1f} MB",
         content,
@@ -65,24 +67,24 @@ def export(model: SavedModel) -> None:
     )
 
 
-def _checked(made: model_export.Exported) -> None:
+def _show_verification(result: model_export.ExportResult) -> None:
     """Show how far each format's answers lie from the model's, and what 8 bits cost."""
     rows = [
         (
-            EXTRA.get(entry.format, entry.format),
+            FORMAT_TITLES.get(entry.format, entry.format),
             f"{entry.bytes / 1e6:.2f} MB",
             f"{entry.largest_difference:.1g}",
             f"{entry.slices}",
         )
-        for entry in made.formats
+        for entry in result.formats
     ]
-    layout.table(("Format", "Size", "Largest difference of a probability", "Slices"), rows)
-    for entry in made.formats:
+    layout.show_table(("Format", "Size", "Largest difference of a probability", "Slices"), rows)
+    for entry in result.formats:
         if entry.loss:
-            st.caption(layout.plain(_loss(entry.loss)))
+            st.caption(layout.escape_markdown(_describe_quantization_loss(entry.loss)))
 
 
-def _loss(loss: dict) -> str:
+def _describe_quantization_loss(loss: dict) -> str:
     """Say what 8-bit numbers cost, with the interval."""
     said = (
         f"8-bit numbers change the probability by {loss['mean_difference']:.3f} on average and "
@@ -95,12 +97,12 @@ def _loss(loss: dict) -> str:
     return said
 
 
-def bring_in() -> None:
+def show_import() -> None:
     """Take a model from a file, where the server allows it."""
     with st.expander("Import a model"):
         if not settings.imports_allowed():
             st.markdown("This server does not take models from the browser. On the machine itself:")
-            layout.commands("spinefrac models import FILE")
+            layout.show_commands("spinefrac models import FILE")
             return
         st.markdown(
             "A ZIP that was exported here, or a network as `.keras`, `.h5` or `.onnx`. A limited "
@@ -108,34 +110,34 @@ def bring_in() -> None:
             "are asked for it."
         )
         upload = st.file_uploader("File", type=["zip", "keras", "h5", "hdf5", "onnx"])
-        name = st.text_input("Name for it", help=dialogs.NAMES + " Empty: the file's own.")
-        given = _given() if upload is not None and not upload.name.endswith(".zip") else None
+        name = st.text_input("Name for it", help=dialogs.NAME_RULE + " Empty: the file's own.")
+        given = _ask_io() if upload is not None and not upload.name.endswith(".zip") else None
         if upload is not None and st.button("Import", type="primary"):
-            with layout.errors_shown(), st.spinner("Looking at the file…"):
-                dialogs.open_model(_imported(upload, name.strip(), given))
+            with layout.show_errors(), st.spinner("Looking at the file…"):
+                dialogs.open_model_page(_import_upload(upload, name.strip(), given))
 
 
-def _given() -> io_spec.Answers:
+def _ask_io() -> io_spec.DeclaredIO:
     """Ask for what a network's file need not say."""
     size, channels, scale, output, positive = st.columns(5)
     sides = size.number_input("Side, pixels", 0, 4096, 0, help="0: as the file says.")
     chosen = {
-        "channels": channels.selectbox("Channels", (NOTHING, 1, 3)),
-        "scale": scale.selectbox("Grey values", (NOTHING, *io_spec.SCALES)),
-        "output": output.selectbox("Output", (NOTHING, *io_spec.OUTPUTS)),
-        "positive_class": positive.selectbox("Class that is fracture", (NOTHING, 0, 1)),
+        "channels": channels.selectbox("Channels", (FROM_FILE, 1, 3)),
+        "scale": scale.selectbox("Grey values", (FROM_FILE, *io_spec.INPUT_SCALES)),
+        "output": output.selectbox("Output", (FROM_FILE, *io_spec.OUTPUT_ACTIVATIONS)),
+        "positive_class": positive.selectbox("Class that is fracture", (FROM_FILE, 0, 1)),
     }
-    known = {key: None if value == NOTHING else value for key, value in chosen.items()}
-    return io_spec.Answers(size=int(sides) or None, **known)
+    known = {key: None if value == FROM_FILE else value for key, value in chosen.items()}
+    return io_spec.DeclaredIO(size=int(sides) or None, **known)
 
 
-def _imported(upload, name: str, given: io_spec.Answers | None) -> str:
+def _import_upload(upload, name: str, declared_io: io_spec.DeclaredIO | None) -> str:
     """Import an upload under the bare name of its file; return the model's name."""
     with tempfile.TemporaryDirectory() as folder:
         # The browser sends any text as a name; only its ending is taken over.
         path = Path(folder) / f"upload{Path(upload.name).suffix.lower()}"
         path.write_bytes(upload.getvalue())
         wanted = name or (
-            None if path.suffix == ".zip" else identifiers.slug(Path(upload.name).stem)
+            None if path.suffix == ".zip" else identifiers.slugify(Path(upload.name).stem)
         )
-        return import_model.import_file(path, wanted, given=given).id
+        return import_model.import_file(path, wanted, user_io=declared_io).id

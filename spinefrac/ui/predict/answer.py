@@ -6,49 +6,49 @@ from html import escape
 
 from spinefrac.records import CtSlice, InputCheck, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import percent, sentence
+from spinefrac.ui.common.layout import format_percent, to_sentence
 
 
-def verdict(
-    prediction: Prediction, truth: str = "", note: str = "", *, struck: bool = False
+def render_prediction_card(
+    prediction: Prediction, true_label: str = "", note_html: str = "", *, suppressed: bool = False
 ) -> str:
     """Return the card with the label, the probability and the threshold it was held against.
 
-    `note` is HTML to end it with; `struck` strikes the answer through, which should not be
+    `note_html` is HTML to end it with; `suppressed` strikes the answer through, which should not be
     relied on.
     """
     networks = len(prediction.fold_probabilities)
     side = "At or above" if prediction.probability >= prediction.threshold else "Below"
     lines = [
-        f"{side} the threshold of {percent(prediction.threshold)}, hence "
+        f"{side} the threshold of {format_percent(prediction.threshold)}, hence "
         f"<strong>{escape(prediction.label)}</strong>. "
         + (f"The dots are the {networks} networks of the ensemble." if networks > 1 else "")
     ]
-    if truth:
-        wrong = "" if truth == prediction.label else " Here the model is wrong."
+    if true_label:
+        wrong = "" if true_label == prediction.label else " Here the model is wrong."
         lines.append(
-            f"Known truth of this synthetic sample: <strong>{escape(truth)}</strong>.{wrong}"
+            f"Known truth of this synthetic sample: <strong>{escape(true_label)}</strong>.{wrong}"
         )
     tone = ["sf-card", "sf-verdict"]
     if prediction.label == "fracture":
         tone.append("fracture")
     if prediction.input_check and not prediction.input_check.typical:
         tone.append("subdued")
-    if struck:
+    if suppressed:
         tone.append("struck")
         lines = ["Struck through, since the slice is not like those that the model learned from."]
     return (
         f'<section class="{" ".join(tone)}" aria-label="Answer">'
         '<div class="sf-eyebrow">Probability of fracture</div>'
         f'<div class="sf-answer"><span class="label">{escape(prediction.label.capitalize())}</span>'
-        f'<span class="probability">{percent(prediction.probability)}</span></div>'
-        f"{_gauge(prediction)}"
+        f'<span class="probability">{format_percent(prediction.probability)}</span></div>'
+        f"{_render_probability_gauge(prediction)}"
         + "".join(f'<p class="sf-note">{line}</p>' for line in lines)
-        + f"{note}</section>"
+        + f"{note_html}</section>"
     )
 
 
-def _gauge(prediction: Prediction) -> str:
+def _render_probability_gauge(prediction: Prediction) -> str:
     """Return a bar from 0 to 100 % with the probability, each network's and the threshold."""
     threshold = 100 * prediction.threshold
     edge = " first" if threshold < 12 else " last" if threshold > 88 else ""
@@ -61,11 +61,11 @@ def _gauge(prediction: Prediction) -> str:
         f'<div class="fill" style="width:{100 * prediction.probability:.1f}%"></div></div>{folds}'
         f'<div class="threshold" style="left:{threshold:.1f}%"></div>'
         f'<span class="mark{edge}" style="left:{threshold:.1f}%">'
-        f"threshold {percent(prediction.threshold)}</span></div>"
+        f"threshold {format_percent(prediction.threshold)}</span></div>"
     )
 
 
-def input_check(check: InputCheck | None) -> str:
+def render_input_check(check: InputCheck | None) -> str:
     """Return the line that says whether the slice is like those the model learned from."""
     if check is None:
         return (
@@ -78,21 +78,21 @@ def input_check(check: InputCheck | None) -> str:
         return (
             '<section class="sf-card sf-check" aria-label="Input check"><i class="dot"></i>'
             "<div><strong>Like the training slices</strong>"
-            f'<p class="sf-note">{percent(check.score / 100)} of them are more ordinary than '
+            f'<p class="sf-note">{format_percent(check.score / 100)} of them are more ordinary than '
             "this one.</p></div></section>"
         )
-    share = "all" if check.score >= 100 else percent(check.score / 100)
+    share = "all" if check.score >= 100 else format_percent(check.score / 100)
     return (
         '<section class="sf-card sf-check untypical" aria-label="Input check"><i class="dot"></i>'
         "<div><strong>Do not rely on this answer</strong>"
-        f'<p class="sf-note">{escape(sentence(check.reason))} It lies farther out than {share} '
+        f'<p class="sf-note">{escape(to_sentence(check.reason))} It lies farther out than {share} '
         "of the training slices.</p></div></section>"
     )
 
 
-def seen(saved: SavedModel, ct: CtSlice, prediction: Prediction) -> str:
+def render_preprocessing_note(model: SavedModel, ct: CtSlice, prediction: Prediction) -> str:
     """Return the sentence on what was done to the slice before the network saw it."""
-    preprocessing = saved.preprocessing
+    preprocessing = model.preprocessing
     side = prediction.input.pixels.shape[0]
     grey = (
         f"Hounsfield units windowed at {preprocessing.window_center:.0f}, "

@@ -9,41 +9,41 @@ import streamlit as st
 
 from spinefrac.errors import HistoryError
 from spinefrac.inference import history
-from spinefrac.inference.history import Entry
+from spinefrac.inference.history import HistoryEntry
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import percent, plain, sentence
+from spinefrac.ui.common.layout import escape_markdown, format_percent, to_sentence
 
-_WORDS = {
+_VERDICT_LABELS = {
     "agree": ":material/thumb_up: Agree",
     "disagree": ":material/thumb_down: Disagree",
     "unsure": ":material/help: Unsure",
 }
 #: Answers that the list shows; the export has all.
-_SHOWN = 200
+_MAX_ROWS = 200
 #: Kept answers that a session remembers, so that a rerun counts none twice.
-_REMEMBERED = 500
+_MAX_REMEMBERED = 500
 
 
 @st.fragment
-def feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> None:
+def show_feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> None:
     """Keep the answer, and ask what a person who has looked says of it.
 
     Shows nothing where the history is off, and one line where it cannot be kept: the answer
     above stands either way.
     """
-    if not history.enabled():
+    if not history.is_enabled():
         return
     try:
-        entry = _kept(model, ct, prediction)
+        entry = _save_prediction_once(model, ct, prediction)
     except HistoryError as error:
-        st.warning(plain(sentence(str(error))), icon=":material/history:")
+        st.warning(escape_markdown(to_sentence(str(error))), icon=":material/history:")
         return
     with st.container(key="feedback"):
         said = st.segmented_control(
             "You have looked: do you agree with the answer?",
-            list(_WORDS),
-            format_func=_WORDS.__getitem__,
+            list(_VERDICT_LABELS),
+            format_func=_VERDICT_LABELS.__getitem__,
             key=f"verdict-{entry}",
         )
         if said is None:
@@ -51,28 +51,28 @@ def feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> None:
         note = st.text_input(
             "Note",
             key=f"note-{entry}",
-            max_chars=history.LONGEST_NOTE,
+            max_chars=history.MAX_NOTE_LENGTH,
             placeholder="What you saw, and where. No patient's name, please.",
         )
         try:
             if st.session_state.get(f"said-{entry}") != (said, note):
-                history.say(entry, said, note)
+                history.save_feedback(entry, said, note)
                 st.session_state[f"said-{entry}"] = (said, note)
         except HistoryError as error:
-            st.warning(plain(sentence(str(error))), icon=":material/history:")
+            st.warning(escape_markdown(to_sentence(str(error))), icon=":material/history:")
             return
         st.html('<p class="sf-note">Kept on this server, with the picture\'s hash.</p>')
 
 
-def show() -> None:
+def show_history() -> None:
     """Show what was answered, what people said, and the export."""
-    if not history.enabled():
+    if not history.is_enabled():
         st.html('<p class="sf-note">This server keeps no history: SPINEFRAC_HISTORY is off.</p>')
         return
     try:
-        kept = history.entries()
+        kept = history.list_entries()
     except HistoryError as error:
-        st.warning(plain(sentence(str(error))), icon=":material/history:")
+        st.warning(escape_markdown(to_sentence(str(error))), icon=":material/history:")
         return
     if not kept:
         st.html('<p class="sf-note">Nothing was answered on this server yet.</p>')
@@ -86,7 +86,7 @@ def show() -> None:
     )
     st.html(f'<p class="sf-note">{words}</p>')
     st.dataframe(
-        _rows(kept[:_SHOWN]),
+        _build_rows(kept[:_MAX_ROWS]),
         hide_index=True,
         column_config={
             "probability": st.column_config.ProgressColumn(
@@ -96,43 +96,43 @@ def show() -> None:
     )
     left, right, _ = st.columns([1, 1, 3], gap="small")
     left.download_button(
-        "CSV", lambda: history.to_csv(history.entries()), "spinefrac-history.csv", "text/csv",
+        "CSV", lambda: history.to_csv(history.list_entries()), "spinefrac-history.csv", "text/csv",
         icon=":material/download:", width="stretch", on_click="ignore",
     )  # fmt: skip
     right.download_button(
-        "JSON", lambda: history.to_json(history.entries()), "spinefrac-history.json",
+        "JSON", lambda: history.to_json(history.list_entries()), "spinefrac-history.json",
         "application/json", icon=":material/download:", width="stretch", on_click="ignore",
     )  # fmt: skip
 
 
-def _kept(model: SavedModel, ct: CtSlice, prediction: Prediction) -> int:
+def _save_prediction_once(model: SavedModel, ct: CtSlice, prediction: Prediction) -> int:
     """Keep an answer once a session, however often the page runs."""
     remembered: dict[Any, int] = st.session_state.setdefault("kept-answers", {})
     # The answer is told by its picture, which takes a hash only for an answer not seen yet.
-    key = (model.id, model.card_hash, prediction.probability, ct.pixels.shape, ct.position)
+    key = (model.id, model.card_hash, prediction.probability, ct.pixels.shape, ct.slice_index)
     if key not in remembered:
-        entry = history.keep(ct, prediction, model.card_hash)
+        entry = history.save_prediction(ct, prediction, model.card_hash)
         if entry is None:
             raise HistoryError("the history was turned off: start the server again")
-        if len(remembered) >= _REMEMBERED:
+        if len(remembered) >= _MAX_REMEMBERED:
             remembered.clear()
         remembered[key] = entry
     return remembered[key]
 
 
-def _rows(kept: Sequence[Entry]) -> list[dict[str, Any]]:
+def _build_rows(entries: Sequence[HistoryEntry]) -> list[dict[str, Any]]:
     return [
         {
             "given": entry.last_at[:16].replace("T", " "),
             "model": entry.model,
             "answer": entry.label,
             "probability": entry.probability,
-            "threshold": percent(entry.threshold),
+            "threshold": format_percent(entry.threshold),
             "typical": {True: "yes", False: "no", None: "–"}[entry.typical],
             "said": entry.verdict or "–",
             "note": entry.note,
             "times": entry.times,
             "picture": entry.picture[:12],
         }
-        for entry in kept
+        for entry in entries
     ]

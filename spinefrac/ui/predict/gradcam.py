@@ -11,10 +11,10 @@ from spinefrac.errors import ModelError
 from spinefrac.inference import gradcam
 from spinefrac.records import CtSlice, FloatImage, ModelInput, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import plain, sentence
+from spinefrac.ui.common.layout import escape_markdown, to_sentence
 
 
-def offer(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Prediction:
+def offer_gradcam(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Prediction:
     """Return the prediction with a Grad-CAM where one was asked for and can be computed.
 
     Call where `Prediction.heatmap` is None. It takes ten seconds, so people ask for it; the
@@ -36,15 +36,17 @@ def offer(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Prediction:
         asked.add(place)
         st.rerun()  # the question goes, the answer comes
     try:
-        found = _explained(_Asked(model, prediction.input), model.card_hash, key, shape)
+        found = _compute_gradcam(
+            _GradCamRequest(model, prediction.input), model.card_hash, key, shape
+        )
     except ModelError as error:
-        st.warning(plain(sentence(str(error))), icon=":material/target:")
+        st.warning(escape_markdown(to_sentence(str(error))), icon=":material/target:")
         return prediction
     st.html('<p class="sf-note">Grad-CAM: an approximation of where the network looks.</p>')
     return replace(prediction, heatmap=found)
 
 
-class _Asked:
+class _GradCamRequest:
     """What is asked; not part of the cache's key, which is the model and the picture."""
 
     def __init__(self, model: SavedModel, model_input: ModelInput) -> None:
@@ -52,5 +54,7 @@ class _Asked:
 
 
 @st.cache_data(max_entries=16, show_spinner="Asking Keras where the network looks…")
-def _explained(_asked: _Asked, stamp: str, key: str, shape: tuple[int, int]) -> FloatImage:
-    return gradcam.explain(_asked.model, _asked.input, shape)
+def _compute_gradcam(
+    _request: _GradCamRequest, card_hash: str, input_hash: str, shape: tuple[int, int]
+) -> FloatImage:
+    return gradcam.compute_gradcam(_request.model, _request.input, shape)

@@ -9,54 +9,60 @@ import streamlit as st
 
 from spinefrac.imaging.series_grouping import SeriesSlice
 from spinefrac.inference import batch, predictor
-from spinefrac.inference.background_jobs import Job
+from spinefrac.inference.background_jobs import BackgroundJob
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import plain, sentence
-from spinefrac.ui.predict.upload import Subject
+from spinefrac.ui.common.layout import escape_markdown, to_sentence
+from spinefrac.ui.predict.upload import SliceSet
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, scope="session")
-def read(subject: str, index: int, _part: SeriesSlice) -> CtSlice:
-    return _part.read()
+def read_slice(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
+    return _series_slice.read()
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, scope="session")
-def answer(subject: str, index: int, model: str, stamp: str, _part: SeriesSlice) -> Prediction:
-    """Return the model's answer; `stamp` tells a model from another of the same name."""
-    return predictor.open_model(model).predict(read(subject, index, _part))
+def predict_slice(
+    slice_set_key: str, index: int, model_id: str, card_hash: str, _series_slice: SeriesSlice
+) -> Prediction:
+    """Return the model's answer; `card_hash` tells a model from another of the same name."""
+    return predictor.get_predictor(model_id).predict(
+        read_slice(slice_set_key, index, _series_slice)
+    )
 
 
-def job(saved: SavedModel, subject: Subject, *, thumbnails: bool = False) -> Job[batch.Answered]:
+def get_or_start_job(
+    saved_model: SavedModel, slice_set: SliceSet, *, thumbnails: bool = False
+) -> BackgroundJob[batch.SlicePrediction]:
     """Return the session's work on a subject, begun now if it was not."""
-    key = (subject.key, saved.id, saved.card_hash)
+    key = (slice_set.key, saved_model.id, saved_model.card_hash)
     known = st.session_state.get("job")
     if known is None or known[0] != key:
         if known is not None:
             known[1].cancel()
-        model = predictor.open_model(saved.id)
-        answers = batch.answer(model, subject.slices, thumbnails=thumbnails)
-        known = st.session_state["job"] = (key, Job(answers, len(subject.slices)))
+        model = predictor.get_predictor(saved_model.id)
+        answers = batch.predict_slices(model, slice_set.slices, with_thumbnails=thumbnails)
+        known = st.session_state["job"] = (key, BackgroundJob(answers, len(slice_set.slices)))
     return known[1]
 
 
-def bar(work: Job[batch.Answered], what: str) -> bool:
+def show_progress(job: BackgroundJob[batch.SlicePrediction], description: str) -> bool:
     """Show how far work is, with a button that stops it; return whether it still runs."""
-    progress = work.look()
+    progress = job.poll()
     if progress.running:
         left, right = st.columns([4, 1], vertical_alignment="center")
         rate = progress.done / max(progress.seconds, 1e-3)
         left.progress(
             progress.done / max(progress.total, 1),
-            f"{what}: {progress.done:,} of {progress.total:,}"
+            f"{description}: {progress.done:,} of {progress.total:,}"
             + (f", {rate:.0f} a second" if progress.done else ""),
         )
-        right.button("Stop", key="job-stop", on_click=work.cancel, width="stretch")
+        right.button("Stop", key="job-stop", on_click=job.cancel, width="stretch")
     elif progress.state == "cancelled":
         st.info(
             f"Stopped after {progress.done:,} of {progress.total:,}; the rest has no answer.",
             icon=":material/info:",
         )
     elif progress.state == "failed":
-        st.error(plain(sentence(progress.error)), icon=":material/error:")
+        st.error(escape_markdown(to_sentence(progress.error)), icon=":material/error:")
     return progress.running

@@ -7,38 +7,38 @@ import streamlit as st
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 from spinefrac.ui.predict import batch_view, feedback, series_view, slice_view, uncertainty, upload
-from spinefrac.ui.predict.upload import Subject
+from spinefrac.ui.predict.upload import SliceSet
 
 
 @st.fragment
-def look(saved: SavedModel, subject: Subject) -> None:
+def show_single_slice(model: SavedModel, slice_set: SliceSet) -> None:
     """Show the one slice that was brought."""
-    with layout.errors_shown():
-        slice_view.show(saved, subject, 0)
+    with layout.show_errors():
+        slice_view.show_slice(model, slice_set, 0)
 
 
-def show(saved: SavedModel, subject: Subject) -> None:
+def show_result(model: SavedModel, slice_set: SliceSet) -> None:
     """Show what was brought as what it is: a series, a table of many, or one slice."""
-    if subject.series is not None:
-        series_view.show(saved, subject)
-    elif len(subject.slices) + len(subject.unreadable) > 1:
-        batch_view.show(saved, subject)
+    if slice_set.series is not None:
+        series_view.show_series(model, slice_set)
+    elif len(slice_set.slices) + len(slice_set.unreadable) > 1:
+        batch_view.show_batch(model, slice_set)
     else:
-        look(saved, subject)
+        show_single_slice(model, slice_set)
 
 
 def render() -> None:
     """Draw the page."""
-    with layout.errors_shown():
-        model = layout.page_with_model(
+    with layout.show_errors():
+        model = layout.begin_model_page(
             "Upload & Predict",
             "Reads CT slices of the spine and says how likely each shows a fracture.",
         )
         if model is not None:
-            uncertainty.prepare(model)
-            chosen = upload.choose(model)
-            picked = upload.pick(chosen) if chosen else None
+            uncertainty.precompute(model)
+            chosen = upload.choose_files(model)
+            picked = upload.choose_slice_set(chosen) if chosen else None
             if picked is not None:
-                show(model, picked)
+                show_result(model, picked)
             with st.expander("Earlier answers, and what people said of them"):
-                feedback.show()
+                feedback.show_history()

@@ -9,39 +9,41 @@ import streamlit as st
 
 from spinefrac.report import dicom_results, html, pdf
 from spinefrac.report import prediction_report as reports
-from spinefrac.report.prediction_report import IDENTITY, Reported, SeriesSummary
+from spinefrac.report.prediction_report import IDENTITY_KEYWORDS, ReportSlice, SeriesSummary
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import errors_shown
+from spinefrac.ui.common.layout import show_errors
 
 
 @st.fragment
-def offer(
-    model: SavedModel, parts: Sequence[Reported], series: SeriesSummary | None = None
+def show_report_downloads(
+    model: SavedModel, items: Sequence[ReportSlice], series_summary: SeriesSummary | None = None
 ) -> None:
     """Offer the report as HTML, PDF, JSON, and DICOM where the slices came as DICOM.
 
     Each file is made when its button is clicked, not before.
     """
-    if not parts:
+    if not items:
         return
-    dicom = all(part.content is not None and part.ct.format == "dicom" for part in parts)
-    with errors_shown(), st.container(key="report"):
+    dicom = all(part.content is not None and part.ct.format == "dicom" for part in items)
+    with show_errors(), st.container(key="report"):
         ticked: list[str] = []
         if dicom:
             ticked = st.pills(
                 "Put into the report",
-                list(IDENTITY),
+                list(IDENTITY_KEYWORDS),
                 selection_mode="multi",
-                format_func=IDENTITY.__getitem__,
+                format_func=IDENTITY_KEYWORDS.__getitem__,
                 key="report-identity",
                 help="Nothing of the patient is put in unless you tick it. The pictures show "
                 "what the slice shows.",
             )
-        name = "spinefrac-series" if series else "spinefrac-slice"
+        name = "spinefrac-series" if series_summary else "spinefrac-slice"
         columns = st.columns(4, gap="small")
 
         def document() -> reports.Document:
-            return reports.report(parts, model, ticked=ticked, series=series)
+            return reports.build_prediction_report(
+                items, model, identity_keywords=ticked, series=series_summary
+            )
 
         files = [
             ("HTML", lambda: html.render(document()), "html", "text/html"),
@@ -49,7 +51,8 @@ def offer(
             (
                 "JSON",
                 lambda: json.dumps(
-                    reports.to_json(parts, model, ticked=ticked, series=series), indent=2
+                    reports.to_dict(items, model, identity_keywords=ticked, series=series_summary),
+                    indent=2,
                 ),
                 "json",
                 "application/json",
@@ -59,8 +62,8 @@ def offer(
             files.append(
                 (
                     "DICOM",
-                    lambda: dicom_results.zipped(
-                        dicom_results.results(parts, model, ticked=ticked)
+                    lambda: dicom_results.zip_files(
+                        dicom_results.build_dicom_results(items, model, identity_keywords=ticked)
                     ),
                     "zip",
                     "application/zip",

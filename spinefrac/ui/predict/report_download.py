@@ -7,50 +7,58 @@ from dataclasses import dataclass
 import streamlit as st
 
 from spinefrac.evaluation import series_pooling
-from spinefrac.evaluation.series_pooling import SeriesRecord
-from spinefrac.inference.batch import SeriesAnswer
-from spinefrac.report.prediction_report import Reported, SeriesSummary
+from spinefrac.evaluation.series_pooling import SeriesPerformance
+from spinefrac.inference.batch import SeriesPrediction
+from spinefrac.report.prediction_report import ReportSlice, SeriesSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.predict import inference_job, prediction_report
-from spinefrac.ui.predict.upload import Subject
+from spinefrac.ui.predict.upload import SliceSet
 
-_SLICE, _SERIES = "This slice", "The series with its most suspicious slices"
+_SLICE_REPORT, _SERIES_REPORT = "This slice", "The series with its most suspicious slices"
 
 
 @dataclass(frozen=True)
-class Whole:
+class SeriesResult:
     """What is known of a whole series: the answers, and how often such a score is right."""
 
-    answers: SeriesAnswer
-    record: SeriesRecord | None
+    prediction: SeriesPrediction
+    performance: SeriesPerformance | None
 
 
-def show(saved: SavedModel, subject: Subject, index: int, whole: Whole | None) -> None:
+def show_report(
+    model: SavedModel, slice_set: SliceSet, index: int, series_result: SeriesResult | None
+) -> None:
     """Offer the report; pictures of other slices are made only where the series is chosen."""
     with st.expander("Report", icon=":material/description:"):
-        about = _SLICE
-        if whole is not None and whole.answers.peak >= 0:
-            about = st.segmented_control("On", [_SLICE, _SERIES], default=_SLICE, key="report-on")
-        if whole is None or about != _SERIES:
-            prediction_report.offer(saved, [_reported(saved, subject, index)])
+        about = _SLICE_REPORT
+        if series_result is not None and series_result.prediction.peak_index >= 0:
+            about = st.segmented_control(
+                "On", [_SLICE_REPORT, _SERIES_REPORT], default=_SLICE_REPORT, key="report-on"
+            )
+        if series_result is None or about != _SERIES_REPORT:
+            prediction_report.show_report_downloads(
+                model, [_make_report_item(model, slice_set, index)]
+            )
             return
-        answers, record = whole.answers, whole.record
+        answers, record = series_result.prediction, series_result.performance
         summary = SeriesSummary(
             probabilities=answers.probabilities,
             score=answers.score,
-            how_made=series_pooling.HOW_MADE,
+            pooling_description=series_pooling.POOLING_DESCRIPTION,
             threshold=record.threshold if record else None,
         )
-        parts = [_reported(saved, subject, slice_) for slice_ in answers.most_suspicious()]
-        prediction_report.offer(saved, parts, summary)
+        parts = [_make_report_item(model, slice_set, slice_) for slice_ in answers.highest_slices()]
+        prediction_report.show_report_downloads(model, parts, summary)
 
 
-def _reported(saved: SavedModel, subject: Subject, index: int) -> Reported:
-    part = subject.slices[index]
-    ct = inference_job.read(subject.key, index, part)
-    return Reported(
-        name=f"Slice {index + 1}" if subject.series else "Slice",
+def _make_report_item(model: SavedModel, slice_set: SliceSet, index: int) -> ReportSlice:
+    part = slice_set.slices[index]
+    ct = inference_job.read_slice(slice_set.key, index, part)
+    return ReportSlice(
+        name=f"Slice {index + 1}" if slice_set.series else "Slice",
         ct=ct,
-        prediction=inference_job.answer(subject.key, index, saved.id, saved.card_hash, part),
-        content=part.file.content() if ct.format == "dicom" else None,
+        prediction=inference_job.predict_slice(
+            slice_set.key, index, model.id, model.card_hash, part
+        ),
+        content=part.file.read_bytes() if ct.format == "dicom" else None,
     )

@@ -7,79 +7,87 @@ from html import escape
 import streamlit as st
 
 from spinefrac.evaluation import series_pooling
-from spinefrac.evaluation.series_pooling import SeriesRecord
+from spinefrac.evaluation.series_pooling import SeriesPerformance
 from spinefrac.inference import batch
-from spinefrac.inference.batch import SeriesAnswer
+from spinefrac.inference.batch import SeriesPrediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 from spinefrac.ui.predict import inference_job, series_answer, slice_view, viewer
-from spinefrac.ui.predict.report_download import Whole
-from spinefrac.ui.predict.upload import Subject
+from spinefrac.ui.predict.report_download import SeriesResult
+from spinefrac.ui.predict.upload import SliceSet
 
 
-def show(saved: SavedModel, subject: Subject) -> None:
+def show_series(model: SavedModel, slice_set: SliceSet) -> None:
     """Answer on every slice beside, and show the one that the user is at."""
-    series = subject.series
+    series = slice_set.series
     assert series is not None
-    st.html(series_answer.line(series))
+    st.html(series_answer.render_series_heading(series))
     for finding in series.findings:
         st.html(f'<div class="sf-audit bad"><i class="dot"></i>{escape(finding.message)}</div>')
-    running = inference_job.job(saved, subject).look().running
+    running = inference_job.get_or_start_job(model, slice_set).poll().running
     if running:
-        _running(saved, subject)
-    _look(saved, subject, running)
+        _show_progress(model, slice_set)
+    _show_slice_browser(model, slice_set, running)
 
 
 @st.fragment(run_every=0.25)
-def _running(saved: SavedModel, subject: Subject) -> None:
+def _show_progress(model: SavedModel, slice_set: SliceSet) -> None:
     """Show the strip as it grows; once it is whole, the page is drawn anew without this."""
-    with layout.errors_shown():
-        work = inference_job.job(saved, subject)
-        if not inference_job.bar(work, "Answering on the series"):
+    with layout.show_errors():
+        work = inference_job.get_or_start_job(model, slice_set)
+        if not inference_job.show_progress(work, "Answering on the series"):
             st.rerun()
-        answers = batch.series_answer(saved.id, work.found())
-        _strip(saved, subject, answers)
+        answers = batch.pool_series_predictions(model.id, work.results())
+        _show_strip(model, slice_set, answers)
 
 
 @st.fragment
-def _look(saved: SavedModel, subject: Subject, running: bool) -> None:
+def _show_slice_browser(model: SavedModel, slice_set: SliceSet, running: bool) -> None:
     """Show strip, score and the slice that the user is at; only this runs when he moves on.
 
     While the answers are `running`, their strip is above and there is no score yet.
     """
-    with layout.errors_shown():
-        work, whole = inference_job.job(saved, subject), None
+    with layout.show_errors():
+        work, whole = inference_job.get_or_start_job(model, slice_set), None
         if not running:
-            inference_job.bar(work, "Answering on the series")
+            inference_job.show_progress(work, "Answering on the series")
             too = st.session_state.get("untypical-too", False)
-            answers = batch.series_answer(saved.id, work.found(), untypical_too=too)
-            whole = Whole(answers, _record(saved.id, saved.card_hash, saved))
-            _answered(saved, subject, whole)
-        index = _slider(subject)
-        slice_view.show(saved, subject, index, lambda wanted: _go(subject, wanted), whole)
+            answers = batch.pool_series_predictions(
+                model.id, work.results(), include_out_of_distribution=too
+            )
+            whole = SeriesResult(
+                answers, _load_series_performance(model.id, model.card_hash, model)
+            )
+            _show_series_prediction(model, slice_set, whole)
+        index = _choose_slice(slice_set)
+        slice_view.show_slice(
+            model, slice_set, index, lambda wanted: _go_to_slice(slice_set, wanted), whole
+        )
 
 
-def _answered(saved: SavedModel, subject: Subject, whole: Whole) -> None:
+def _show_series_prediction(
+    model: SavedModel, slice_set: SliceSet, series_result: SeriesResult
+) -> None:
     """Show the strip, the most suspicious slices and the one score."""
-    answers = whole.answers
+    answers = series_result.prediction
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
-        _strip(saved, subject, answers)
-        most = answers.most_suspicious()
+        _show_strip(model, slice_set, answers)
+        most = answers.highest_slices()
         if most:
             st.html('<div class="sf-label">Most suspicious slices</div>')
             with st.container(horizontal=True, gap="small", key="suspicious"):
                 for index in most:
-                    share = layout.percent(float(answers.probabilities[index]))
+                    share = layout.format_percent(float(answers.probabilities[index]))
                     st.button(
                         f"{index + 1} · {share}",
                         key=f"suspicious-{index}",
-                        on_click=_go,
-                        args=(subject, index),
+                        on_click=_go_to_slice,
+                        args=(slice_set, index),
                     )
     with right:
-        st.html(series_answer.verdict(answers, whole.record))
-        untypical = sum(not one.typical and not one.error for one in answers.answers)
+        st.html(series_answer.render_series_card(answers, series_result.performance))
+        untypical = sum(not one.typical and not one.error for one in answers.predictions)
         if untypical:
             st.checkbox(
                 f"Count the {untypical:,} untypical slices too",
@@ -89,36 +97,46 @@ def _answered(saved: SavedModel, subject: Subject, whole: Whole) -> None:
             )
 
 
-def _strip(saved: SavedModel, subject: Subject, answers: SeriesAnswer) -> None:
-    data = series_answer.strip(subject.series, answers, saved.threshold, _position(subject))
-    viewer.strip(data, lambda index: _go(subject, index))
+def _show_strip(
+    model: SavedModel, slice_set: SliceSet, series_prediction: SeriesPrediction
+) -> None:
+    data = series_answer.build_strip_data(
+        slice_set.series, series_prediction, model.threshold, _get_slice_index(slice_set)
+    )
+    viewer.show_strip(data, lambda index: _go_to_slice(slice_set, index))
 
 
-def _slider(subject: Subject) -> int:
+def _choose_slice(slice_set: SliceSet) -> int:
     """Let the user move through the slices; the slider holds where he is."""
-    key, count = _key(subject), len(subject.slices)
+    key, count = _get_slider_key(slice_set), len(slice_set.slices)
     state = st.session_state
-    if state.get("slider-of") != subject.key:
-        state["slider-of"], state[key] = subject.key, count // 2 + 1
+    if state.get("slider-of") != slice_set.key:
+        state["slider-of"], state[key] = slice_set.key, count // 2 + 1
     return st.slider("Slice", 1, count, key=key) - 1
 
 
-def _key(subject: Subject) -> str:
-    return f"slice-{subject.slices[0].axis}"
+def _get_slider_key(slice_set: SliceSet) -> str:
+    return f"slice-{slice_set.slices[0].axis}"
 
 
-def _position(subject: Subject) -> int:
+def _get_slice_index(slice_set: SliceSet) -> int:
     """Return the index of the slice that the user is at."""
-    if st.session_state.get("slider-of") != subject.key:
-        return len(subject.slices) // 2
-    return st.session_state.get(_key(subject), 1) - 1
+    if st.session_state.get("slider-of") != slice_set.key:
+        return len(slice_set.slices) // 2
+    return st.session_state.get(_get_slider_key(slice_set), 1) - 1
 
 
-def _go(subject: Subject, index: int) -> None:
-    st.session_state["slider-of"] = subject.key
-    st.session_state[_key(subject)] = index + 1
+def _go_to_slice(slice_set: SliceSet, index: int) -> None:
+    st.session_state["slider-of"] = slice_set.key
+    st.session_state[_get_slider_key(slice_set)] = index + 1
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _record(model: str, stamp: str, _saved: SavedModel) -> SeriesRecord | None:
-    return series_pooling.record(_saved.oof()) if _saved.measured else None
+def _load_series_performance(
+    model_id: str, card_hash: str, _model: SavedModel
+) -> SeriesPerformance | None:
+    return (
+        series_pooling.evaluate_series_score(_model.load_out_of_fold())
+        if _model.has_out_of_fold
+        else None
+    )

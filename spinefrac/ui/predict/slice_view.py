@@ -21,69 +21,73 @@ from spinefrac.ui.predict import (
     uncertainty,
     viewer,
 )
-from spinefrac.ui.predict.report_download import Whole
-from spinefrac.ui.predict.upload import Subject
+from spinefrac.ui.predict.report_download import SeriesResult
+from spinefrac.ui.predict.upload import SliceSet
 from spinefrac.viz import heatmap
 
 
-def show(
-    saved: SavedModel,
-    subject: Subject,
+def show_slice(
+    model: SavedModel,
+    slice_set: SliceSet,
     index: int,
-    go: Callable[[int], None] | None = None,
-    whole: Whole | None = None,
+    go_to_slice: Callable[[int], None] | None = None,
+    series_result: SeriesResult | None = None,
 ) -> None:
     """Answer on one slice of a subject and show everything that belongs to the answer.
 
-    `go` moves on to another slice of a series, `whole` is what is known of that series.
+    `go_to_slice` moves on to another slice of a series, `series_result` is what is known of that series.
     """
-    part = subject.slices[index]
-    ct = inference_job.read(subject.key, index, part)
-    prediction = inference_job.answer(subject.key, index, saved.id, saved.card_hash, part)
-    series = subject.series
+    part = slice_set.slices[index]
+    ct = inference_job.read_slice(slice_set.key, index, part)
+    prediction = inference_job.predict_slice(slice_set.key, index, model.id, model.card_hash, part)
+    series = slice_set.series
     left, right = st.columns([1.1, 1], gap="medium")
     with right:
-        struck = _struck(prediction, f"{subject.key}|{index}")
+        struck = _is_suppressed(prediction, f"{slice_set.key}|{index}")
     with left:
         place = st.container()
         if prediction.heatmap is None and not struck:
-            prediction = gradcam.offer(saved, ct, prediction)
+            prediction = gradcam.offer_gradcam(model, ct, prediction)
     with place:
-        viewer.show(
-            subject.key if series else f"{subject.key}|{index}",
+        viewer.show_viewer(
+            slice_set.key if series else f"{slice_set.key}|{index}",
             part,
             ct,
             None if struck else prediction.heatmap,
             index=index,
-            count=len(subject.slices) if series else 1,
-            where=series_answer.where(ct, part, series, index),
-            go=go,
+            count=len(slice_set.slices) if series else 1,
+            position_text=series_answer.format_slice_position(ct, part, series, index),
+            go_to_slice=go_to_slice,
         )
     with right:
-        note = "" if struck else uncertainty.refer_note(saved, prediction)
+        note = "" if struck else uncertainty.render_review_note(model, prediction)
         st.html(
-            metric_tables.audit_line(saved)
-            + answer.verdict(prediction, subject.truth, note, struck=struck)
-            + answer.input_check(prediction.input_check)
+            metric_tables.render_audit_warning(model)
+            + answer.render_prediction_card(
+                prediction, slice_set.true_label, note, suppressed=struck
+            )
+            + answer.render_input_check(prediction.input_check)
         )
         if not struck:
-            uncertainty.show(saved, prediction)
+            uncertainty.show_uncertainty(model, prediction)
             with left:
-                occlusion.show(saved, ct, prediction, ask=series is not None)
+                occlusion.show_occlusion(model, ct, prediction, on_demand=series is not None)
         with st.expander("Record of the model"):
-            st.html(metric_tables.record(saved))
+            st.html(metric_tables.render_performance(model))
         with st.expander("What the model sees"):
             st.image(
-                heatmap.data_url(prediction.input.pixels), width=240, alt="The network's input"
+                heatmap.encode_data_url(prediction.input.pixels),
+                width=240,
+                alt="The network's input",
             )
-            st.html(answer.seen(saved, ct, prediction))
-    model_picker.compare(saved, f"{subject.key}|{index}", ct, prediction)
+            st.html(answer.render_preprocessing_note(model, ct, prediction))
+    model_picker.show_model_comparison(model, f"{slice_set.key}|{index}", ct, prediction)
     if not struck:
-        report_download.show(saved, subject, index, whole)
-    feedback.feedback(saved, ct, prediction)
+        report_download.show_report(model, slice_set, index, series_result)
+    feedback.show_feedback(model, ct, prediction)
 
 
-def _struck(prediction: Prediction, key: str) -> bool:
+def _is_suppressed(prediction: Prediction, key: str) -> bool:
     """Whether the answer is struck through: on untypical slices, until the user asks for it."""
     check = prediction.input_check
     if check is None or check.typical:

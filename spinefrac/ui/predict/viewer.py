@@ -12,29 +12,29 @@ from spinefrac.imaging.series_grouping import SeriesSlice
 from spinefrac.records import CtSlice, FloatImage
 from spinefrac.viz import viewer_payload
 
-_FOLDER = Path(__file__).with_name("viewer_component")
+_ASSETS_DIR = Path(__file__).with_name("viewer_component")
 
 
-def _component(name: str) -> Callable[..., Any]:
+def _load_component(name: str) -> Callable[..., Any]:
     html, css, js = (
-        (_FOLDER / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
+        (_ASSETS_DIR / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
     )
     return st.components.v2.component(f"spinefrac-{name}", html=html, css=css, js=js)
 
 
-_viewer, _strip = _component("viewer"), _component("strip")
+_viewer_component, _strip_component = _load_component("viewer"), _load_component("strip")
 
 
-def show(
+def show_viewer(
     key: str,
-    part: SeriesSlice,
+    series_slice: SeriesSlice,
     ct: CtSlice,
     heatmap: FloatImage | None,
     *,
     index: int = 0,
     count: int = 1,
-    where: str = "",
-    go: Callable[[int], None] | None = None,
+    position_text: str = "",
+    go_to_slice: Callable[[int], None] | None = None,
 ) -> None:
     """Show one slice, under its heat map where there is one to show.
 
@@ -46,38 +46,38 @@ def show(
         None shows the slice alone.
     index, count : int
         Which slice of how many.
-    where : str
+    position_text : str
         What stands in the corner: number, position, spacing.
-    go : callable, optional
+    go_to_slice : callable, optional
         Called with an index when an arrow key asks for another slice.
     """
 
-    def asked() -> None:
+    def handle_slice_change() -> None:
         wanted = st.session_state["viewer-canvas"].get("slice")
-        if go and isinstance(wanted, int) and 0 <= wanted < count:
-            go(wanted)
+        if go_to_slice and isinstance(wanted, int) and 0 <= wanted < count:
+            go_to_slice(wanted)
 
     label = "CT slice" + (
         " with the heat map of the model's evidence for a fracture"
         if heatmap is not None
         else ", without a heat map"
     )
-    more = {"subject": key, "index": index, "count": count, "where": where, "label": label}
+    more = {"subject": key, "index": index, "count": count, "where": position_text, "label": label}
     with st.container(key="viewer"):
-        _viewer(
+        _viewer_component(
             key="viewer-canvas",
-            data=viewer_payload.payload(ct, heatmap, part.place, more),
-            on_slice_change=asked,
+            data=viewer_payload.encode_payload(ct, heatmap, series_slice.geometry, more),
+            on_slice_change=handle_slice_change,
         )
 
 
-def strip(data: dict[str, Any], go: Callable[[int], None]) -> None:
-    """Show the probability along a series; `go` is called with the index of a clicked slice."""
+def show_strip(data: dict[str, Any], go_to_slice: Callable[[int], None]) -> None:
+    """Show the probability along a series; `go_to_slice` is called with the index of a clicked slice."""
 
-    def asked() -> None:
+    def handle_slice_change() -> None:
         wanted = st.session_state["strip-chart"].get("slice")
         if isinstance(wanted, int) and 0 <= wanted < data["count"]:
-            go(wanted)
+            go_to_slice(wanted)
 
     with st.container(key="strip"):
-        _strip(key="strip-chart", data=data, on_slice_change=asked)
+        _strip_component(key="strip-chart", data=data, on_slice_change=handle_slice_change)

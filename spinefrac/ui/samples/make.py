@@ -53,7 +53,7 @@ def write(name: str, patient: int, slice_: int, number: int) -> None:
         (FOLDER / f"{name}.dcm").write_bytes(_compressed(content))
     else:
         ct = imaging.read(content)
-        grey = imaging.window(ct.pixels, 500.0, 2000.0)
+        grey = imaging.apply_window(ct.pixels, 500.0, 2000.0)
         cv2.imwrite(str(FOLDER / f"{name}.png"), grey, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 

@@ -24,18 +24,18 @@ from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 from spinefrac.viz import heatmap
 
-VERDICTS = {
+VERDICT_MESSAGES = {
     "ok": ("ok", "Nothing speaks against training on this folder."),
     "caution": ("bad", "Train on it, but read the findings before you believe a score."),
     "unusable": ("bad", "No score on this folder says how a model does on new patients."),
 }
-COPIES = {
+DUPLICATE_KIND_TITLES = {
     "exact": "the same pixels",
     "near": "nearly the same picture as it lies",
     "turned": "the same picture turned or mirrored",
     "named": "a changed copy by its name",
 }
-COUNTS = {
+PROPERTY_TITLES = {
     "split": "Split",
     "format": "Format",
     "bits": "Bits a pixel",
@@ -43,49 +43,49 @@ COUNTS = {
     "size": "Size",
     "scanner": "Scanner",
 }
-_TRIVIAL = "a linear model on thumbnails"
+_BASELINE_NAME = "a linear model on thumbnails"
 #: Pictures of a gallery that are shown at once.
-PAGE = 8
+PAGE_SIZE = 8
 
 
-def panel(folder: Path) -> Audit | None:
+def show_audit_panel(folder: Path) -> Audit | None:
     """Show what the audit of a folder says; offer it where there is none, wait while it runs.
 
     Parameters
     ----------
     folder : Path
-        One that this page may read, see `spinefrac.data.data_roots.allowed_folder`.
+        One that this page may read, see `spinefrac.data.data_roots.resolve_folder`.
 
     Returns
     -------
     Audit or None
         The result, where there is one of the folder as it is now.
     """
-    result = cache.by_listing(cache.listing_key(folder, "auto"))
+    result = cache.find_by_listing(cache.hash_listing(folder, "auto"))
     if result is not None:
-        background.clear(folder)
-        _show(result, folder)
+        background.clear_progress(folder)
+        _show_audit_result(result, folder)
         return result
-    found = background.state(folder)
+    found = background.read_progress(folder)
     if found is not None and found.running:
-        _wait(folder)
+        _show_audit_progress(folder)
         return None
     if found is not None and found.error:
-        st.error(layout.plain(layout.sentence(found.error)), icon=":material/error:")
+        st.error(layout.escape_markdown(layout.to_sentence(found.error)), icon=":material/error:")
     st.caption(
         "The audit looks at every slice once: what is there twice, whether anything but the "
         "fracture tells the classes apart, and which labels look wrong."
     )
     if st.button("Audit this folder", key="audit-start", icon=":material/fact_check:"):
-        background.start(folder)
+        background.start_audit(folder)
         st.rerun()
     return None
 
 
 @st.fragment(run_every=1.0)
-def _wait(folder: Path) -> None:
+def _show_audit_progress(folder: Path) -> None:
     """Show how far the audit is until it ends."""
-    found = background.state(folder)
+    found = background.read_progress(folder)
     if found is None or not found.running:
         st.rerun()
     if 0 < found.done < found.total:
@@ -100,9 +100,9 @@ def _wait(folder: Path) -> None:
 # --- the result ----------------------------------------------------------------------------
 
 
-def _show(result: Audit, folder: Path) -> None:
+def _show_audit_result(result: Audit, folder: Path) -> None:
     """Show the verdict and the findings, and what they rest on."""
-    tone, meaning = VERDICTS[result.verdict]
+    tone, meaning = VERDICT_MESSAGES[result.verdict]
     st.html(
         f'<div class="sf-audit {tone}"><i class="dot"></i><span><strong>'
         f"{result.verdict.capitalize()}.</strong> {meaning}</span></div>"
@@ -111,26 +111,26 @@ def _show(result: Audit, folder: Path) -> None:
         f"{result.images:,} slices, {result.classes['fracture']:,} with a fracture and "
         f"{result.classes['normal']:,} without, of {result.groups:,} groups, "
         f"{result.groups_with_both:,} of which hold both classes. "
-        f"Groups: {layout.plain(result.group_rule)}."
+        f"Groups: {layout.escape_markdown(result.group_rule)}."
     )
     for finding in result.findings:
-        _finding(finding, folder)
+        _show_finding(finding, folder)
     for title, draw in (
-        ("What a trivial model gets", _trivial),
-        ("What is in the folder", _counts),
-        (f"Copies ({_copies_word(result)})", _copies),
-        ("Labels that look wrong", _suspects),
-        (f"Groups ({result.groups:,}), and how to correct them", _groups),
+        ("What a trivial model gets", _show_baselines),
+        ("What is in the folder", _show_properties),
+        (f"Copies ({_summarize_duplicates(result)})", _show_duplicates),
+        ("Labels that look wrong", _show_suspected_label_errors),
+        (f"Groups ({result.groups:,}), and how to correct them", _show_groups),
     ):
         with st.expander(title):
             draw(result, folder)
     if st.button("Audit again", key="audit-again", icon=":material/refresh:", type="tertiary"):
-        cache.forget(cache.listing_key(folder, "auto"))
-        background.start(folder, fresh=True)
+        cache.delete_listing(cache.hash_listing(folder, "auto"))
+        background.start_audit(folder, fresh=True)
         st.rerun()
 
 
-def _finding(finding: Finding, folder: Path) -> None:
+def _show_finding(finding: Finding, folder: Path) -> None:
     """Show one finding, and the slices it is about."""
     tone = {"ok": "open", "caution": "bad", "unusable": "bad"}[finding.severity]
     word = {"ok": "", "caution": "Caution. ", "unusable": "Unusable. "}[finding.severity]
@@ -140,15 +140,15 @@ def _finding(finding: Finding, folder: Path) -> None:
     )
     if finding.examples and finding.code not in ("label_errors", "unreadable"):
         with st.expander("Some of these slices"):
-            _pictures(folder, [(path, "") for path in finding.examples])
+            _show_slices(folder, [(path, "") for path in finding.examples])
 
 
-def _trivial(result: Audit, folder: Path) -> None:
+def _show_baselines(result: Audit, folder: Path) -> None:
     """Show the scores of models that cannot see a fracture."""
-    layout.table(
+    layout.show_table(
         ("Trivial model", "Random folds", "Whole groups"),
         [
-            (name, _number(naive), _number(grouped))
+            (name, _format_baseline(naive), _format_baseline(grouped))
             for name, naive, grouped in (
                 ("16 × 16 thumbnail", result.naive_baseline, result.grouped_baseline),
                 (
@@ -160,7 +160,7 @@ def _trivial(result: Audit, folder: Path) -> None:
         ],
     )
     gap, shuffled = (
-        layout.number(value, 2) for value in (result.leak_gap, result.shuffled_label_auc)
+        layout.format_number(value, 2) for value in (result.leak_gap, result.shuffled_label_auc)
     )
     st.caption(
         "AUC with its 95 % interval, where slices are split at random and where whole groups are "
@@ -168,19 +168,23 @@ def _trivial(result: Audit, folder: Path) -> None:
         f"labels: {shuffled}, which should be near 0.50."
     )
     if result.properties:
-        layout.table(
+        layout.show_table(
             ("Property alone", "AUC (95 %)"),
             [
-                (escape(entry.name.capitalize()), _number(Baseline(entry.auc, entry.ci)))
+                (escape(entry.name.capitalize()), _format_baseline(Baseline(entry.auc, entry.ci)))
                 for entry in result.properties
             ],
         )
 
 
-def _counts(result: Audit, folder: Path) -> None:
+def _show_properties(result: Audit, folder: Path) -> None:
     """Show how many slices are stored how, what cannot be read, and traces of patients."""
     rows = [
-        {"property": COUNTS[kind], "value": value, **{k: n[k] for k in ("fracture", "normal")}}
+        {
+            "property": PROPERTY_TITLES[kind],
+            "value": value,
+            **{k: n[k] for k in ("fracture", "normal")},
+        }
         for kind, values in result.counts.items()
         for value, n in values.items()
     ]
@@ -192,21 +196,21 @@ def _counts(result: Audit, folder: Path) -> None:
         st.caption("Every file can be read.")
     st.markdown("**Traces of patients** (counted, never shown)")
     traces = [(escape(kind), f"{n:,}") for kind, n in result.privacy.items()]
-    layout.table(("Trace", "Files"), traces)
+    layout.show_table(("Trace", "Files"), traces)
     for note in result.notes:
-        st.caption(layout.plain(note))
+        st.caption(layout.escape_markdown(note))
 
 
-def _copies_word(result: Audit) -> str:
+def _summarize_duplicates(result: Audit) -> str:
     counts = (result.exact_duplicates, result.near_duplicates, result.augmented_copies)
     return (
         "none" if not any(counts) else "{:,} exact, {:,} near pairs, {:,} augmented".format(*counts)
     )
 
 
-def _copies(result: Audit, folder: Path) -> None:
+def _show_duplicates(result: Audit, folder: Path) -> None:
     """Show copies beside what they are copies of."""
-    kinds = {entry.kind: COPIES[entry.kind] for entry in result.copies}
+    kinds = {entry.kind: DUPLICATE_KIND_TITLES[entry.kind] for entry in result.copies}
     if not kinds:
         st.caption("No slice is there twice.")
         return
@@ -215,7 +219,7 @@ def _copies(result: Audit, folder: Path) -> None:
         format_func=kinds.__getitem__, label_visibility="collapsed",
     )  # fmt: skip
     sets = [entry for entry in result.copies if entry.kind == kind]
-    _pictures(
+    _show_slices(
         folder,
         [(path, f"set {n}") for n, entry in enumerate(sets, start=1) for path in entry.paths],
         key=f"copies-{kind}",
@@ -223,24 +227,24 @@ def _copies(result: Audit, folder: Path) -> None:
     st.caption("Copies stay on one side of every split. The first sets of each kind are shown.")
 
 
-def _suspects(result: Audit, folder: Path) -> None:
+def _show_suspected_label_errors(result: Audit, folder: Path) -> None:
     """Show the slices whose labels are contradicted most, by a trained model where there is one."""
     trained = {
         model.id: model
         for model in repository.list_models()
         if isinstance(model, SavedModel)
-        and model.measured
+        and model.has_out_of_fold
         and model.data.fingerprint == result.fingerprint
     }
-    suspects, by = result.suspects, _TRIVIAL
+    suspects, by = result.suspects, _BASELINE_NAME
     if trained:
-        by = st.selectbox("Contradicted by", [*trained, _TRIVIAL], key="audit-doubts")
+        by = st.selectbox("Contradicted by", [*trained, _BASELINE_NAME], key="audit-doubts")
         if by in trained:
-            suspects = label_errors.from_model(trained[by], result.fingerprint)
+            suspects = label_errors.suspects_from_model(trained[by], result.fingerprint)
     if not suspects:
         st.caption(
-            f"{layout.plain(by)} contradicts no label."
-            if by != _TRIVIAL
+            f"{layout.escape_markdown(by)} contradicts no label."
+            if by != _BASELINE_NAME
             else "A trivial model knows too little of these classes to doubt a label. Once a model "
             "was trained on this folder, its doubts are shown here."
         )
@@ -253,10 +257,10 @@ def _suspects(result: Audit, folder: Path) -> None:
         (entry.path, f"labelled {entry.label}, label quality {entry.quality:.2f} of 1")
         for entry in suspects
     ]
-    _pictures(folder, shown, key="suspects")
+    _show_slices(folder, shown, key="suspects")
 
 
-def _groups(result: Audit, folder: Path) -> None:
+def _show_groups(result: Audit, folder: Path) -> None:
     """Show the groups, give the table to correct, and take it back."""
     st.dataframe(
         [
@@ -265,7 +269,7 @@ def _groups(result: Audit, folder: Path) -> None:
         ],
         hide_index=True,
     )
-    table = cache.groups_table(result)
+    table = cache.read_groups_csv(result)
     if table is None:
         st.caption("The table to correct is missing: audit again.")
         return
@@ -282,30 +286,34 @@ def _groups(result: Audit, folder: Path) -> None:
     take, drop = st.columns(2)
     if file is not None and take.button("Use this table", key="audit-use", type="primary"):
         try:
-            group_overrides.keep(folder, file.getvalue())
+            group_overrides.save_overrides(folder, file.getvalue())
         except SpinefracError as error:
-            st.error(layout.plain(layout.sentence(str(error))), icon=":material/error:")
+            st.error(
+                layout.escape_markdown(layout.to_sentence(str(error))), icon=":material/error:"
+            )
         else:
-            background.start(folder)
+            background.start_audit(folder)
             st.rerun()
-    if group_overrides.digest(folder) and drop.button("Forget the correction", key="audit-forget"):
-        group_overrides.forget(folder)
-        background.start(folder)
+    if group_overrides.hash_overrides(folder) and drop.button(
+        "Forget the correction", key="audit-forget"
+    ):
+        group_overrides.delete_overrides(folder)
+        background.start_audit(folder)
         st.rerun()
 
 
 # --- pictures ------------------------------------------------------------------------------
 
 
-def _pictures(folder: Path, entries: Sequence[tuple[str, str]], key: str = "") -> None:
+def _show_slices(folder: Path, entries: Sequence[tuple[str, str]], key: str = "") -> None:
     """Show slices with their paths and a line each, a few at a time."""
-    pages = -(-len(entries) // PAGE)
+    pages = -(-len(entries) // PAGE_SIZE)
     number = 1
     if pages > 1:
         number = st.number_input(f"Page, of {pages}", 1, pages, 1, key=f"audit-{key}", width=140)
     cells = []
-    for path, line in entries[PAGE * (number - 1) : PAGE * number]:
-        picture = _picture(folder, path)
+    for path, line in entries[PAGE_SIZE * (number - 1) : PAGE_SIZE * number]:
+        picture = _load_slice_data_url(folder, path)
         shown = (
             f'<img src="{picture}" alt="CT slice">'
             if picture.startswith("data:")
@@ -320,18 +328,18 @@ def _pictures(folder: Path, entries: Sequence[tuple[str, str]], key: str = "") -
 
 
 @st.cache_data(max_entries=256, show_spinner=False, scope="session")
-def _picture(folder: Path, path: str) -> str:
+def _load_slice_data_url(folder: Path, path: str) -> str:
     """Return a slice as a ``data:`` address, or why it cannot be shown."""
     try:
         ct = imaging.read(folder / path)
     except ImageError as error:
         return str(error)
-    return heatmap.data_url(imaging.display(ct), ct.spacing_mm, longest=288)
+    return heatmap.encode_data_url(imaging.to_display(ct), ct.spacing_mm, max_side=288)
 
 
-def _number(base: Baseline) -> str:
-    if base.auc is None:
+def _format_baseline(baseline: Baseline) -> str:
+    if baseline.auc is None:
         return "–"
-    if base.ci is None:
-        return f"{base.auc:.2f} (too few groups for an interval)"
-    return f"{base.auc:.2f} ({layout.number_range(base.ci, 2)})"
+    if baseline.ci is None:
+        return f"{baseline.auc:.2f} (too few groups for an interval)"
+    return f"{baseline.auc:.2f} ({layout.format_number_range(baseline.ci, 2)})"

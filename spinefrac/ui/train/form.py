@@ -9,70 +9,70 @@ import streamlit as st
 
 from spinefrac import settings as places
 from spinefrac.data import data_roots
-from spinefrac.data.preview import Contents
+from spinefrac.data.preview import FolderPreview
 from spinefrac.training.augmentation import presets
 from spinefrac.training.settings import NETWORKS, AugmentationConfig, TrainingSettings
 
-NETWORK_WORDS = {
+NETWORK_TITLES = {
     "compact": "compact (made for this task, fast)",
     "mobilenet_v3_small": "MobileNetV3 small",
     "efficientnet_v2_b0": "EfficientNetV2 B0",
     "densenet121": "DenseNet 121 (slow without a GPU)",
     "resnet50": "ResNet 50 (slow without a GPU)",
 }
-WEIGHTS = {"random": "Random", "imagenet": "ImageNet", "file": "A weights file"}
-GROUPINGS = {"auto": "Found by itself", "file": "From file names"}
+WEIGHT_SOURCES = {"random": "Random", "imagenet": "ImageNet", "file": "A weights file"}
+GROUPING_TITLES = {"auto": "Found by itself", "file": "From file names"}
 #: Where the augmentation of an earlier run is kept that no saved set equals.
-OWN = "train-own-augmentation"
+RUN_AUGMENTATION_KEY = "train-own-augmentation"
 #: Where the settings are kept whose other values, without a field here, are taken over.
-BASE = "train-base"
+BASE_SETTINGS_KEY = "train-base"
 
 
-def _key(name: str) -> str:
+def _make_key(name: str) -> str:
     return f"train-{name}"
 
 
-def fill(chosen: TrainingSettings, origin: str = "") -> None:
+def fill_form(settings: TrainingSettings, run_name: str = "") -> None:
     """Set every field to given settings; call it before the fields are drawn.
 
     Parameters
     ----------
-    chosen : TrainingSettings
-    origin : str
+    settings : TrainingSettings
+    run_name : str
         The run that they are of.
     """
     state = st.session_state
-    state[OWN] = (f"as in {origin}", chosen.augmentation) if origin else None
-    state[BASE] = chosen
-    weights = chosen.weights or "random"
+    state[RUN_AUGMENTATION_KEY] = (f"as in {run_name}", settings.augmentation) if run_name else None
+    state[BASE_SETTINGS_KEY] = settings
+    weights = settings.weights or "random"
     values: dict[str, Any] = {
-        "network": chosen.network,
-        "weights": weights if weights in WEIGHTS else "file",
-        "weights-file": weights if weights not in WEIGHTS else "",
-        "folds": chosen.folds,
-        "epochs": chosen.epochs,
-        "size": chosen.preprocessing.size,
-        "bone-crop": chosen.preprocessing.bone_crop,
-        "augmentation": _augmentation_name(chosen.augmentation),
-        "batch-size": chosen.batch_size,
-        "learning-rate": chosen.learning_rate,
-        "seed": chosen.seed,
-        "grouping": chosen.group_by,
-        "early-stopping": chosen.early_stopping,
-        "patience": chosen.patience,
-        "line-steps": chosen.line_steps,
-        "class-weights": chosen.class_weights,
+        "network": settings.network,
+        "weights": weights if weights in WEIGHT_SOURCES else "file",
+        "weights-file": weights if weights not in WEIGHT_SOURCES else "",
+        "folds": settings.folds,
+        "epochs": settings.epochs,
+        "size": settings.preprocessing.size,
+        "bone-crop": settings.preprocessing.bone_crop,
+        "augmentation": _find_augmentation_name(settings.augmentation),
+        "batch-size": settings.batch_size,
+        "learning-rate": settings.learning_rate,
+        "seed": settings.seed,
+        "grouping": settings.group_by,
+        "early-stopping": settings.early_stopping,
+        "patience": settings.patience,
+        "line-steps": settings.line_steps,
+        "class-weights": settings.class_weights,
     }
     for name, value in values.items():
-        state[_key(name)] = value
+        state[_make_key(name)] = value
 
 
-def filled() -> bool:
+def is_form_filled() -> bool:
     """Whether the fields have values in this session."""
-    return _key("network") in st.session_state
+    return _make_key("network") in st.session_state
 
 
-def ask(contents: Contents) -> TrainingSettings:
+def show_form(preview: FolderPreview) -> TrainingSettings:
     """Draw the fields and return what they say.
 
     Raises
@@ -81,25 +81,25 @@ def ask(contents: Contents) -> TrainingSettings:
         If a value is none that training can work with.
     """
     keep: dict[str, Any] = {"persist_state": "session"}
-    augmentations = _augmentations()
-    if st.session_state[_key("augmentation")] not in augmentations:  # deleted meanwhile
-        st.session_state[_key("augmentation")] = next(iter(augmentations))
+    augmentations = _list_augmentations()
+    if st.session_state[_make_key("augmentation")] not in augmentations:  # deleted meanwhile
+        st.session_state[_make_key("augmentation")] = next(iter(augmentations))
     first, second, third = st.columns(3, gap="medium")
     network = first.selectbox(
         "Network",
         NETWORKS,
-        format_func=NETWORK_WORDS.get,
-        key=_key("network"),
+        format_func=NETWORK_TITLES.get,
+        key=_make_key("network"),
         help="`compact` was made for lines a few pixels wide and trains on a laptop. The others "
         "are well-known networks for photographs: larger, slower, and worth a try with many "
         "patients.",
         **keep,
     )
-    weights = _weights(second, network, keep)
+    weights = _choose_weights(second, network, keep)
     augmentation = third.selectbox(
         "Augmentation",
         list(augmentations),
-        key=_key("augmentation"),
+        key=_make_key("augmentation"),
         help="How each slice is changed a little, at random, in every epoch. The page "
         "Augmentation shows it and saves sets of your own, which can then be chosen here.",
         **keep,
@@ -109,7 +109,7 @@ def ask(contents: Contents) -> TrainingSettings:
         "Folds (k)",
         2,
         50,
-        key=_key("folds"),
+        key=_make_key("folds"),
         help="The patients are dealt into so many parts. Each part is scored by a network that "
         "was trained on all others. More folds take longer and leave more to train on.",
         **keep,
@@ -118,7 +118,7 @@ def ask(contents: Contents) -> TrainingSettings:
         "Epochs",
         1,
         10_000,
-        key=_key("epochs"),
+        key=_make_key("epochs"),
         help="How often each network sees all of its slices. Too few is the most common mistake: "
         "a network looks at noise for some epochs before it finds the fracture lines.",
         **keep,
@@ -128,7 +128,7 @@ def ask(contents: Contents) -> TrainingSettings:
         32,
         1024,
         step=16,
-        key=_key("size"),
+        key=_make_key("size"),
         help="Side of the square that the network sees. Larger shows finer lines and takes "
         "longer: twice the side, four times the time.",
         **keep,
@@ -136,27 +136,27 @@ def ask(contents: Contents) -> TrainingSettings:
     first, second, third = st.columns(3, gap="medium")
     bone_crop = first.toggle(
         "Crop to the bone",
-        key=_key("bone-crop"),
+        key=_make_key("bone-crop"),
         help="Cuts each slice to the vertebra before it is shrunk, so that the fracture is larger "
         "in the picture. Switch it off if slices are cut to the vertebra already.",
         **keep,
     )
     early_stopping = second.toggle(
         "Stop early",
-        key=_key("early-stopping"),
+        key=_make_key("early-stopping"),
         help="Ends a fold when patients that are set aside from its own training part no longer "
         "improve. The slices that are scored are never looked at.",
         **keep,
     )
     class_weights = third.toggle(
         "Balance the classes",
-        key=_key("class-weights"),
+        key=_make_key("class-weights"),
         help="Lets the rarer class count more, so that both weigh the same.",
         **keep,
     )
     with st.expander("More settings"):
-        more = _more(contents, early_stopping, keep)
-    base = st.session_state[BASE]
+        more = _show_advanced_settings(preview, early_stopping, keep)
+    base = st.session_state[BASE_SETTINGS_KEY]
     return replace(
         base,
         network=network,
@@ -171,43 +171,45 @@ def ask(contents: Contents) -> TrainingSettings:
     )
 
 
-def _weights(column: Any, network: str, keep: dict[str, Any]) -> str | None:
+def _choose_weights(column: Any, network: str, widget_options: dict[str, Any]) -> str | None:
     """Ask which weights to start from."""
-    choices = [name for name in WEIGHTS if name != "imagenet" or network != NETWORKS[0]]
-    if st.session_state[_key("weights")] not in choices:
-        st.session_state[_key("weights")] = "random"
+    choices = [name for name in WEIGHT_SOURCES if name != "imagenet" or network != NETWORKS[0]]
+    if st.session_state[_make_key("weights")] not in choices:
+        st.session_state[_make_key("weights")] = "random"
     chosen = column.selectbox(
         "Weights to start from",
         choices,
-        format_func=WEIGHTS.get,
-        key=_key("weights"),
+        format_func=WEIGHT_SOURCES.get,
+        key=_make_key("weights"),
         help="Random is right for `compact`. ImageNet weights come from photographs, are fetched "
         "once from the internet and help the large networks.",
-        **keep,
+        **widget_options,
     )
     if chosen != "file":
         return None if chosen == "random" else chosen
     roots = places.data_roots()
     typed = column.text_input(
         "Weights file",
-        key=_key("weights-file"),
+        key=_make_key("weights-file"),
         placeholder="start.weights.h5",
         help="A Keras weights or model file of the same network, within the data folders.",
-        **keep,
+        **widget_options,
     )
-    return str(data_roots.allowed_file(typed, roots))
+    return str(data_roots.resolve_file(typed, roots))
 
 
-def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dict[str, Any]:
+def _show_advanced_settings(
+    preview: FolderPreview, early_stopping: bool, widget_options: dict[str, Any]
+) -> dict[str, Any]:
     """Ask what most people leave as it is."""
     first, second, third = st.columns(3, gap="medium")
     batch_size = first.number_input(
         "Batch size",
         2,
         4096,
-        key=_key("batch-size"),
+        key=_make_key("batch-size"),
         help="Slices a step. Small is better here: the network learns from the number of steps.",
-        **keep,
+        **widget_options,
     )
     learning_rate = second.number_input(
         "Learning rate",
@@ -215,52 +217,52 @@ def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dic
         1.0,
         step=5e-4,
         format="%g",
-        key=_key("learning-rate"),
+        key=_make_key("learning-rate"),
         help="The size of a step at its highest; it rises to it and falls again. Lower it if the "
         "loss jumps or is not a number.",
-        **keep,
+        **widget_options,
     )
     seed = third.number_input(
         "Seed",
         0,
         2**32 - 1,
-        key=_key("seed"),
+        key=_make_key("seed"),
         help="Decides folds, start and augmentation. The same seed gives the same folds again.",
-        **keep,
+        **widget_options,
     )
     first, second, third = st.columns(3, gap="medium")
-    groupings = GROUPINGS | {
-        f"csv:{name}": f"Column {name} of labels.csv" for name in contents.columns
+    groupings = GROUPING_TITLES | {
+        f"csv:{name}": f"Column {name} of labels.csv" for name in preview.columns
     }
-    if st.session_state[_key("grouping")] not in groupings:
-        st.session_state[_key("grouping")] = "auto"
+    if st.session_state[_make_key("grouping")] not in groupings:
+        st.session_state[_make_key("grouping")] = "auto"
     group_by = first.selectbox(
         "Grouping",
         list(groupings),
         format_func=groupings.get,
-        key=_key("grouping"),
+        key=_make_key("grouping"),
         help="What makes a patient, whom no fold splits: found by itself (the patient column of "
         "labels.csv, then the DICOM header, then file names), or as you say here.",
-        **keep,
+        **widget_options,
     )
     patience = second.number_input(
         "Patience, epochs",
         1,
         10_000,
-        key=_key("patience"),
+        key=_make_key("patience"),
         disabled=not early_stopping,
         help="How many epochs without improvement end a fold, if it may stop early.",
-        **keep,
+        **widget_options,
     )
     line_steps = third.number_input(
         "Practice on drawn lines, batches",
         0,
         100_000,
         step=50,
-        key=_key("line-steps"),
+        key=_make_key("line-steps"),
         help="Before it is shown a label, the network `compact` practises on its own training "
         "slices to find thin dark lines that are drawn on them. 0 leaves that out.",
-        **keep,
+        **widget_options,
     )
     return {
         "batch_size": int(batch_size),
@@ -275,14 +277,16 @@ def _more(contents: Contents, early_stopping: bool, keep: dict[str, Any]) -> dic
 # --- augmentation --------------------------------------------------------------------------
 
 
-def _augmentations() -> dict[str, AugmentationConfig]:
+def _list_augmentations() -> dict[str, AugmentationConfig]:
     """Return what can be chosen, by name: presets, saved ones, that of the run to repeat."""
-    found = {entry.name: entry.config for entry in presets.listed() if entry.config}
-    own = st.session_state.get(OWN)
+    found = {entry.name: entry.config for entry in presets.list_augmentations() if entry.config}
+    own = st.session_state.get(RUN_AUGMENTATION_KEY)
     return found | ({own[0]: own[1]} if own and own[1] not in found.values() else {})
 
 
-def _augmentation_name(wanted: AugmentationConfig) -> str:
+def _find_augmentation_name(augmentation: AugmentationConfig) -> str:
     """Return the name under which a configuration can be chosen."""
-    found = _augmentations()
-    return next((name for name, config in found.items() if config == wanted), next(iter(found)))
+    found = _list_augmentations()
+    return next(
+        (name for name, config in found.items() if config == augmentation), next(iter(found))
+    )

@@ -10,12 +10,12 @@ from spinefrac.ui.train import folder as folder_view
 from spinefrac.ui.train import runs as runs_view
 from spinefrac.ui.train import start
 
-NEW, RUNS = "New run", "Runs"
+NEW_RUN_VIEW, RUNS_VIEW = "New run", "Runs"
 
 
 def open_run(run: runs.Run) -> None:
     """Turn to a run; done before anything of the page is drawn."""
-    st.session_state["train"] = RUNS
+    st.session_state["train"] = RUNS_VIEW
     st.session_state["train-name"] = ""  # the next one needs another
     st.query_params["run"] = run.id
 
@@ -24,54 +24,54 @@ def choose_view() -> str:
     """Let the user choose between the form and the runs; the address holds the choice."""
     state = st.session_state
     if "train" not in state and "train" not in st.query_params:
-        busy = "run" in st.query_params or bool(runs_view.open_ones())
-        state["train"] = RUNS if busy else NEW
+        busy = "run" in st.query_params or bool(runs_view.list_open_runs())
+        state["train"] = RUNS_VIEW if busy else NEW_RUN_VIEW
     chosen = st.segmented_control(
         "View",
-        (NEW, RUNS),
+        (NEW_RUN_VIEW, RUNS_VIEW),
         required=True,
         key="train",
         bind="query-params",
         label_visibility="collapsed",
     )
-    return chosen or NEW
+    return chosen or NEW_RUN_VIEW
 
 
-def new_run() -> None:
+def show_new_run() -> None:
     """From the choice of a folder to the button that starts."""
-    runs_view.banner()
-    folder = folder_view.choose()
+    runs_view.show_banner()
+    folder = folder_view.choose_folder()
     if folder is None:
         return
-    found, audit = folder_view.look(folder)
-    folder_view.show(found, audit)
+    found, audit = folder_view.inspect_folder(folder)
+    folder_view.show_preview(found, audit)
     audit = folder_view.show_audit(folder, audit)
-    start.show(folder, found, audit)
+    start.show_start(folder, found, audit)
 
 
-def all_runs() -> None:
+def show_runs() -> None:
     """One run in full, then every run in a line."""
     chosen = st.query_params.get("run")
     if chosen is None:
-        chosen = next((run.id for run in runs_view.open_ones()), None)
+        chosen = next((run.id for run in runs_view.list_open_runs()), None)
     if chosen is not None:
-        with layout.errors_shown():
-            runs_view.watch(chosen)
+        with layout.show_errors():
+            runs_view.show_run(chosen)
     st.subheader("Queue and history", anchor=False)
-    runs_view.table()
+    runs_view.show_runs_table()
 
 
 def render() -> None:
     """Draw the page."""
-    layout.heading(
+    layout.show_heading(
         "Train",
         "A run is trained by a process of its own: close this page, come back, or open it elsewhere, "
         "and it shows the same.",
     )
-    with layout.errors_shown():
+    with layout.show_errors():
         if submitted := st.session_state.pop("train-submitted", None):
             open_run(submitted)
-        if choose_view() == NEW:
-            new_run()
+        if choose_view() == NEW_RUN_VIEW:
+            show_new_run()
         else:
-            all_runs()
+            show_runs()

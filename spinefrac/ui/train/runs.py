@@ -13,42 +13,42 @@ from spinefrac import settings as places
 from spinefrac.data import data_roots
 from spinefrac.training import runs
 from spinefrac.training.runs import Run
-from spinefrac.training.runs.records import OPEN
+from spinefrac.training.runs.records import OPEN_STATES
 from spinefrac.ui import app
 from spinefrac.ui.common import layout
 from spinefrac.ui.train import folder, form, live
 
-HEAD = ("Run", "State", "Began", "Duration", "Slices", "AUC (95 %)")
+COLUMN_TITLES = ("Run", "State", "Began", "Duration", "Slices", "AUC (95 %)")
 #: Runs in the table; older ones are on the command line.
-SHOWN = 50
+MAX_RUNS = 50
 #: Seconds between two looks at a run that is open, and at the table while one is.
-EVERY, TABLE_EVERY = 1.0, 4.0
+REFRESH_S, TABLE_REFRESH_S = 1.0, 4.0
 
 
-def watch(run_id: str) -> None:
+def show_run(run_id: str) -> None:
     """Show a run and what can be done with it; drawn anew every second until it ends."""
-    run = runs.get(run_id)
-    st.fragment(_live, run_every=EVERY if run.open else None)(run.id, run.state)
-    if not run.open:
-        _next_steps(run)
+    run = runs.get_run(run_id)
+    st.fragment(_show_live_run, run_every=REFRESH_S if run.is_open else None)(run.id, run.state)
+    if not run.is_open:
+        _show_next_steps(run)
 
 
-def _live(run_id: str, state: str) -> None:
+def _show_live_run(run_id: str, state: str) -> None:
     """Draw a run, and the whole page once it has changed its state."""
-    with layout.errors_shown():
+    with layout.show_errors():
         picture = st.empty()
-        progress = runs.progress(run_id)
-        if progress.run.open and progress.runner is None:
+        progress = runs.get_progress(run_id)
+        if progress.run.is_open and progress.runner is None:
             runs.ensure_runner()  # goes on with a run whose runner was killed
-        picture.html(live.show(progress))
-        if state in OPEN and _cancel_asked(progress.run):
+        picture.html(live.render_run(progress))
+        if state in OPEN_STATES and _show_cancel_button(progress.run):
             runs.cancel(run_id)
             st.rerun()
         if progress.run.state != state:
             st.rerun()
 
 
-def _cancel_asked(run: Run) -> bool:
+def _show_cancel_button(run: Run) -> bool:
     return st.button(
         "Stops…" if run.cancelling else "Cancel",
         icon=":material/stop_circle:",
@@ -58,7 +58,7 @@ def _cancel_asked(run: Run) -> bool:
     )
 
 
-def _next_steps(run: Run) -> None:
+def _show_next_steps(run: Run) -> None:
     """Offer what can be done with a run that has ended."""
     with st.container(key="train-next", horizontal=True, vertical_alignment="center"):
         if run.model:
@@ -68,7 +68,7 @@ def _next_steps(run: Run) -> None:
                 icon=":material/monitoring:",
                 query_params={"models": run.model},
             )
-        resume = run.resumable and st.button(
+        resume = run.is_resumable and st.button(
             "Resume",
             type="primary",
             icon=":material/play_arrow:",
@@ -79,7 +79,7 @@ def _next_steps(run: Run) -> None:
             "Run again with these settings",
             icon=":material/replay:",
             key="train-again",
-            on_click=_again,
+            on_click=_fill_form_from_run,
             args=(run,),
             help="Fills the form; nothing starts before you press Train.",
         )
@@ -88,46 +88,48 @@ def _next_steps(run: Run) -> None:
         st.rerun()
 
 
-def _again(run: Run) -> None:
+def _fill_form_from_run(run: Run) -> None:
     """Fill the form with a run's settings and folder, and turn to it."""
-    form.fill(run.settings, run.name)
-    st.session_state[folder.KEY] = data_roots.shown(Path(run.folder), places.data_roots())
+    form.fill_form(run.settings, run.name)
+    st.session_state[folder.FOLDER_KEY] = data_roots.display_path(
+        Path(run.folder), places.data_roots()
+    )
     st.session_state["train"] = "New run"
 
 
-def open_ones() -> list[Run]:
+def list_open_runs() -> list[Run]:
     """Return the runs that train or wait, in their order."""
-    return [run for run in runs.listing(SHOWN) if run.open]
+    return [run for run in runs.list_runs(MAX_RUNS) if run.is_open]
 
 
-def banner() -> None:
+def show_banner() -> None:
     """Say on the form's page that something trains."""
-    found = open_ones()
+    found = list_open_runs()
     if found:
         others = f" and {len(found) - 1} more in the queue" if len(found) > 1 else ""
-        words = live.STATES[live.state_of(found[0])][0]
+        words = live.RUN_STATE_LABELS[live.get_display_state(found[0])][0]
         st.html(
-            f'<div class="sf-audit open"><i class="dot"></i><span>{_link(found[0])}: '
+            f'<div class="sf-audit open"><i class="dot"></i><span>{_render_run_link(found[0])}: '
             f"{escape(words)}{others}.</span></div>"
         )
 
 
-def table() -> None:
+def show_runs_table() -> None:
     """Show all runs, those that are open first; drawn anew every few seconds while one is."""
-    st.fragment(_table, run_every=TABLE_EVERY if open_ones() else None)()
+    st.fragment(_show_runs_table, run_every=TABLE_REFRESH_S if list_open_runs() else None)()
 
 
-def _table() -> None:
-    with layout.errors_shown():
-        found = runs.listing(SHOWN)
+def _show_runs_table() -> None:
+    with layout.show_errors():
+        found = runs.list_runs(MAX_RUNS)
         if found:
-            layout.table(HEAD, [_row(run) for run in found])
+            layout.show_table(COLUMN_TITLES, [_render_row(run) for run in found])
         else:
             st.info("No run yet: start one with New run.", icon=":material/info:")
 
 
-def _row(run: Run) -> tuple[str, ...]:
-    words, tone = live.STATES[live.state_of(run)]
+def _render_row(run: Run) -> tuple[str, ...]:
+    words, tone = live.RUN_STATE_LABELS[live.get_display_state(run)]
     began = (
         "–" if run.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
     )
@@ -135,15 +137,15 @@ def _row(run: Run) -> tuple[str, ...]:
     if took is None and run.started is not None:
         took = time.time() - run.started
     return (
-        _link(run),
+        _render_run_link(run),
         f'<span class="sf-state {tone}"><i class="dot"></i>{escape(words)}</span>',
         began,
-        "–" if took is None else live.duration(took),
+        "–" if took is None else live.format_duration(took),
         f"{run.images:,}" if run.images else "–",
-        escape(live.result(run)),
+        escape(live.format_result(run)),
     )
 
 
-def _link(run: Run) -> str:
+def _render_run_link(run: Run) -> str:
     """Return a link that leads anybody who may open this app to a run."""
     return f'<a href="?train=Runs&amp;run={quote(run.id)}">{escape(run.name)}</a>'

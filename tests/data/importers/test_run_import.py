@@ -16,9 +16,9 @@ import pytest
 from spinefrac import imaging
 from spinefrac.data import phantom
 from spinefrac.data.boxes import read_boxes
-from spinefrac.data.folder_layouts import list_files
-from spinefrac.data.importers import bring
-from spinefrac.data.importers.plan import Choice, thinned
+from spinefrac.data.folder_layouts import list_labelled_files
+from spinefrac.data.importers import import_dataset
+from spinefrac.data.importers.plan import ImportSelection, sample_evenly
 from spinefrac.data.scan import scan
 from spinefrac.errors import DatasetError
 
@@ -41,7 +41,7 @@ def rsna(tmp_path_factory) -> Path:
     import cv2
 
     made = tmp_path_factory.mktemp("rsna")
-    phantom.write(made / "p", patients=6, slices=6, seed=3, format="dicom", size=256)
+    phantom.write_phantom(made / "p", patients=6, slices=6, seed=3, format="dicom", size=256)
     root = made / "download"
     boxes, studies = [], {}
     for file in sorted((made / "p").glob("*/*.dcm")):
@@ -67,9 +67,9 @@ def rsna(tmp_path_factory) -> Path:
 
 
 def test_rsna_takes_boxed_slices_and_whole_studies(rsna, tmp_path):
-    result = bring("rsna", rsna, tmp_path / "out")
-    direct = list_files(rsna).files
-    taken = list_files(tmp_path / "out").files
+    result = import_dataset("rsna", rsna, tmp_path / "out")
+    direct = list_labelled_files(rsna).files
+    taken = list_labelled_files(tmp_path / "out").files
     assert result.slices == len(taken) == len(direct)
     assert {f.path.split("/", 1)[1]: f.label for f in taken} == {
         f.path.split("/", 1)[1]: f.label for f in direct
@@ -84,23 +84,23 @@ def test_rsna_takes_boxed_slices_and_whole_studies(rsna, tmp_path):
 
 
 def test_rsna_outside_slices_count_as_normal_only_when_asked(rsna, tmp_path):
-    result = bring("rsna", rsna, tmp_path / "out", choice=Choice(outside=True))
+    result = import_dataset("rsna", rsna, tmp_path / "out", selection=ImportSelection(outside=True))
     assert result.slices == 36 and not result.left_out
 
 
 def test_a_sample_is_drawn_by_seed_and_spread_over_a_study(rsna, tmp_path):
-    choice = Choice(studies=2, per_study=2, seed=4)
-    first = bring("rsna", rsna, tmp_path / "a", choice=choice)
-    again = bring("rsna", rsna, tmp_path / "b", choice=choice)
+    choice = ImportSelection(studies=2, per_study=2, seed=4)
+    first = import_dataset("rsna", rsna, tmp_path / "a", selection=choice)
+    again = import_dataset("rsna", rsna, tmp_path / "b", selection=choice)
     assert first.groups == 2 and first.slices <= 2 * 4
     assert first.fracture and first.normal
     assert {**first.to_dict(), "folder": ""} == {**again.to_dict(), "folder": ""}
-    assert list(thinned(range(10), 2)) == [2, 7]
+    assert list(sample_evenly(range(10), 2)) == [2, 7]
 
 
 def test_a_killed_import_goes_on_and_ends_as_an_unbroken_one(rsna, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    bring("rsna", rsna, whole)
+    import_dataset("rsna", rsna, whole)
     code = (
         "import sys, time, shutil\n"
         "from spinefrac.data.importers import bring\n"
@@ -120,8 +120,8 @@ def test_a_killed_import_goes_on_and_ends_as_an_unbroken_one(rsna, tmp_path):
     there = len(list(broken.rglob("*.dcm")))
     assert not (broken / "labels.csv").exists(), "half a set is no set"
     with pytest.raises(DatasetError):
-        list_files(broken)
-    result = bring("rsna", rsna, broken)
+        list_labelled_files(broken)
+    result = import_dataset("rsna", rsna, broken)
     assert result.written == result.slices - there
     for path in whole.rglob("*"):
         if path.is_file():
@@ -129,11 +129,11 @@ def test_a_killed_import_goes_on_and_ends_as_an_unbroken_one(rsna, tmp_path):
 
 
 def test_another_import_is_not_mixed_in(rsna, tmp_path):
-    bring("rsna", rsna, tmp_path / "out", choice=Choice(per_study=1))
+    import_dataset("rsna", rsna, tmp_path / "out", selection=ImportSelection(per_study=1))
     with pytest.raises(DatasetError, match="no part of this import"):
-        bring("rsna", rsna, tmp_path / "out")
+        import_dataset("rsna", rsna, tmp_path / "out")
     with pytest.raises(DatasetError, match="outside the source"):
-        bring("rsna", rsna, rsna / "inside")
+        import_dataset("rsna", rsna, rsna / "inside")
 
 
 # --- NIfTI ---------------------------------------------------------------------------------
@@ -168,17 +168,17 @@ def verse(tmp_path) -> Path:
 
 def test_volumes_are_cut_by_graded_vertebrae(verse, tmp_path):
     out = tmp_path / "out"
-    result = bring("nifti", verse, out, labels=verse / "grades.csv")
+    result = import_dataset("nifti", verse, out, labels=verse / "grades.csv")
     assert (result.fracture, result.normal, result.groups) == (7, 7 + 14, 2)
     boxes = read_boxes(out)
     assert len(boxes) == 7
     path = "slices/sub-verse004_ct/sub-verse004_ct_0005.nii.gz"
     ct = imaging.read(out / path)
-    want = imaging.read(verse / "rawdata/sub-verse004/sub-verse004_ct.nii.gz", position=5)
+    want = imaging.read(verse / "rawdata/sub-verse004/sub-verse004_ct.nii.gz", slice_index=5)
     np.testing.assert_array_equal(ct.pixels, want.pixels)
     assert ct.calibrated and ct.spacing_mm == pytest.approx(want.spacing_mm)
     mask = imaging.read(
-        verse / "derivatives/sub-verse004/sub-verse004_seg-vert_msk.nii.gz", position=5
+        verse / "derivatives/sub-verse004/sub-verse004_seg-vert_msk.nii.gz", slice_index=5
     ).pixels
     (x, y, width, height) = map(int, boxes[path][0])
     assert (mask[y : y + height, x : x + width] == 21).all() and (
@@ -189,11 +189,11 @@ def test_volumes_are_cut_by_graded_vertebrae(verse, tmp_path):
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_other_planes_keep_their_picture(verse, tmp_path, axis):
-    bring("nifti", verse, tmp_path / "out", labels=verse / "grades.csv", axis=axis)
+    import_dataset("nifti", verse, tmp_path / "out", labels=verse / "grades.csv", axis=axis)
     for file in (tmp_path / "out").rglob("sub-verse005*.nii.gz"):
         position = int(file.name.split("_")[-1].split(".")[0])
         source = verse / "rawdata/sub-verse005/sub-verse005_ct.nii.gz"
-        want = imaging.read(source, position=position, axis=axis)
+        want = imaging.read(source, slice_index=position, axis=axis)
         np.testing.assert_array_equal(imaging.read(file).pixels, want.pixels)
 
 
@@ -202,7 +202,7 @@ def test_volumes_with_slices_in_the_table(verse, tmp_path):
     name = "rawdata/sub-verse004/sub-verse004_ct.nii.gz"
     rows = [(name, 2, 4, "fracture", "A"), (name, 10, 25, "normal", "A")]
     write_table(table, "file,first,last,label,patient", rows)
-    result = bring("nifti", verse, tmp_path / "out", labels=table)
+    result = import_dataset("nifti", verse, tmp_path / "out", labels=table)
     assert (result.fracture, result.normal) == (3, 10)
     assert result.left_out == {"beyond the end of their volume": 6}
 
@@ -214,7 +214,7 @@ def test_a_damaged_volume_is_left_out_with_its_reason(verse, tmp_path, how):
     foreign = gzip.compress(b"nothing of the kind" * 40)
     bad.write_bytes(foreign if how == "foreign" else whole[: int(len(whole) * 0.9)])
     shutil.copytree(verse / "rawdata/sub-verse005", verse / "rawdata/sub-verse006")
-    result = bring("nifti", verse, tmp_path / "out", labels=verse / "grades.csv")
+    result = import_dataset("nifti", verse, tmp_path / "out", labels=verse / "grades.csv")
     assert result.groups == 1 and any("cannot be read" in reason for reason in result.left_out)
 
 
@@ -222,7 +222,7 @@ def test_a_damaged_volume_is_left_out_with_its_reason(verse, tmp_path, how):
 
 
 def test_a_flat_folder_under_other_column_names(tmp_path):
-    phantom.write(tmp_path / "p", patients=4, slices=3, seed=1, size=256)
+    phantom.write_phantom(tmp_path / "p", patients=4, slices=3, seed=1, size=256)
     flat = tmp_path / "flat"
     flat.mkdir()
     rows = []
@@ -230,12 +230,12 @@ def test_a_flat_folder_under_other_column_names(tmp_path):
         shutil.copy(file, flat / file.name)
         rows.append((file.name, int(file.parent.name == "fracture"), file.name[:4]))
     write_table(tmp_path / "mine.csv", "Filename,Fracture,Patient_ID", rows)
-    result = bring("flat", flat, tmp_path / "out", labels=tmp_path / "mine.csv")
+    result = import_dataset("flat", flat, tmp_path / "out", labels=tmp_path / "mine.csv")
     assert (result.slices, result.groups) == (12, 4)
     assert scan(tmp_path / "out").group_rule == "by the column patient of labels.csv"
     write_table(tmp_path / "bad.csv", "file,label", [("../p/phantom.json", 1)])
     with pytest.raises(DatasetError, match="inside the folder"):
-        bring("flat", flat, tmp_path / "other", labels=tmp_path / "bad.csv")
+        import_dataset("flat", flat, tmp_path / "other", labels=tmp_path / "bad.csv")
     assert not (tmp_path / "other").exists()
 
 

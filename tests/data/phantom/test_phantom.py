@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spinefrac.data.phantom import PhantomSummary, plan, render, write
+from spinefrac.data.phantom import PhantomSummary, plan, render, write_phantom
 from spinefrac.data.phantom.anatomy import Anatomy, level_at
 from spinefrac.data.scan import scan
 from spinefrac.errors import DatasetError
@@ -53,7 +53,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> tuple[Path, PhantomSummary]:
     out = tmp_path_factory.mktemp("phantom") / "out"
-    return out, write(out, **SMALL, workers=1)
+    return out, write_phantom(out, **SMALL, workers=1)
 
 
 # --- truth -------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_what_holds_over_a_patients_slices():
 @given(patients=st.integers(2, 200), slices=st.integers(2, 40), seed=st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_fractured_patients_have_slices_of_both_classes(patients, slices, seed):
-    table = plan.labels(patients, slices, seed)
+    table = plan.sample_labels(patients, slices, seed)
     fractured = table.any(axis=1)
     assert 0 < fractured.sum() < patients
     assert (table[fractured].sum(axis=1) < slices).all()
@@ -141,24 +141,24 @@ def test_fractured_patients_have_slices_of_both_classes(patients, slices, seed):
 
 @pytest.mark.parametrize("seed", [0, 7, 123])
 def test_classes_and_patients_are_about_balanced(seed):
-    table = plan.labels(60, 12, seed)
+    table = plan.sample_labels(60, 12, seed)
     assert 0.4 <= table.mean() <= 0.6
     assert 0.45 <= table.any(axis=1).mean() <= 0.6
 
 
 def test_position_in_the_series_says_nothing():
-    table = np.vstack([plan.labels(400, 12, seed) for seed in range(5)])
+    table = np.vstack([plan.sample_labels(400, 12, seed) for seed in range(5)])
     share = table.mean(axis=0)
     assert share.max() - share.min() < 0.06  # 2,000 patients: three standard errors
 
 
 def test_neither_level_nor_region_depends_on_the_label():
-    table = plan.labels(500, 12, 4)
+    table = plan.sample_labels(500, 12, 4)
     seen: dict[str, list[int]] = {}
     for patient, row in enumerate(table):
-        anatomy = Anatomy.draw(plan.patient_stream(4, patient, plan.Stream.ANATOMY), 12)
+        anatomy = Anatomy.sample(plan.patient_generator(4, patient, plan.RandomStream.ANATOMY), 12)
         for slice_, label in enumerate(row):
-            for value in (anatomy.region, level_at(anatomy.height_of(slice_))):
+            for value in (anatomy.region, level_at(anatomy.relative_height(slice_))):
                 seen.setdefault(str(value), [0, 0])[label] += 1
     of_all = np.bincount(table.ravel())
     assert len(seen) == 7
@@ -173,7 +173,7 @@ def test_neither_level_nor_region_depends_on_the_label():
 @pytest.mark.slow
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
 def test_a_thumbnail_does_not_solve_it(difficulty, tmp_path):
-    write(tmp_path / "out", patients=48, slices=6, seed=7, difficulty=difficulty, size=256)
+    write_phantom(tmp_path / "out", patients=48, slices=6, seed=7, difficulty=difficulty, size=256)
     rows = json.loads((tmp_path / "out/phantom.json").read_text())["slices_truth"]
     labels = np.array([row["label"] for row in rows])
     patients = np.array([row["patient"] for row in rows])
@@ -204,7 +204,7 @@ def grouped_auc(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) ->
 
 def test_the_same_bytes_from_one_process_and_from_two(written, tmp_path):
     out, _ = written
-    write(tmp_path / "again", **SMALL, workers=2)
+    write_phantom(tmp_path / "again", **SMALL, workers=2)
     assert files_of(tmp_path / "again") == files_of(out)
 
 
@@ -239,7 +239,7 @@ def test_the_scan_finds_classes_and_patients_and_no_masks(written):
 
 def test_progress_is_told(tmp_path):
     told: list[tuple[int, int]] = []
-    write(tmp_path / "out", patients=2, slices=5, seed=1, size=256, workers=1,
+    write_phantom(tmp_path / "out", patients=2, slices=5, seed=1, size=256, workers=1,
           progress=lambda done, of: told.append((done, of)))  # fmt: skip
     assert told[-1] == (10, 10) and all(a < b for (a, _), (b, _) in pairwise(told))
 
@@ -250,7 +250,7 @@ def test_progress_is_told(tmp_path):
 @pytest.fixture(scope="module")
 def dicom(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("phantom") / "dicom"
-    write(out, patients=2, slices=3, seed=7, size=256, format="dicom", workers=1)
+    write_phantom(out, patients=2, slices=3, seed=7, size=256, format="dicom", workers=1)
     return out
 
 
@@ -291,14 +291,14 @@ def test_dicom_reads_back_as_the_rendered_densities(dicom):
 def test_a_folder_with_anything_else_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DatasetError, match="not empty"):
-        write(tmp_path, **SMALL)
+        write_phantom(tmp_path, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_another_phantom_is_not_overwritten(written):
     out, _ = written
     with pytest.raises(DatasetError, match="does not hold this phantom"):
-        write(out, **{**SMALL, "seed": 8})
+        write_phantom(out, **{**SMALL, "seed": 8})
 
 
 def test_an_interrupted_phantom_is_completed(written, tmp_path):
@@ -309,10 +309,10 @@ def test_an_interrupted_phantom_is_completed(written, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write(again, **SMALL, workers=1, progress=stop)
+        write_phantom(again, **SMALL, workers=1, progress=stop)
     assert not json.loads((again / "phantom.json").read_text())["complete"]
     assert not list(again.rglob("*.part"))
-    write(again, **SMALL, workers=1)
+    write_phantom(again, **SMALL, workers=1)
     assert files_of(again) == files_of(out)
 
 
@@ -329,5 +329,5 @@ def test_an_interrupted_phantom_is_completed(written, tmp_path):
 )
 def test_wrong_parameters_are_named(tmp_path, wrong):
     with pytest.raises(DatasetError):
-        write(tmp_path / "out", **{**SMALL, **wrong})
+        write_phantom(tmp_path / "out", **{**SMALL, **wrong})
     assert not (tmp_path / "out").exists()

@@ -158,8 +158,8 @@ def test_frames_of_an_enhanced_ct(make_dicom, stored_values) -> None:
         SharedFunctionalGroupsSequence=[shared],
         PerFrameFunctionalGroupsSequence=per_frame,
     )
-    middle, last = imaging.read(content), imaging.read(content, position=2)
-    assert (middle.position, middle.count, middle.window, middle.spacing_mm) == (
+    middle, last = imaging.read(content), imaging.read(content, slice_index=2)
+    assert (middle.slice_index, middle.slice_count, middle.window, middle.spacing_mm) == (
         1,
         3,
         (1, 100),
@@ -167,7 +167,7 @@ def test_frames_of_an_enhanced_ct(make_dicom, stored_values) -> None:
     )
     np.testing.assert_array_equal(last.pixels, frames[2] - 1200.0)
     with pytest.raises(ImageError, match="frame from 0 to 2, got 3"):
-        imaging.read(content, position=3)
+        imaging.read(content, slice_index=3)
 
 
 def test_colour_secondary_capture(make_dicom) -> None:
@@ -227,7 +227,7 @@ def test_messages_and_warnings_name_no_patient(
     with pytest.raises(ImageError) as caught:
         imaging.read(path)
     assert str(caught.value).startswith("a.dcm: expected ") and "\n" not in str(caught.value)
-    assert imaging.read_tags(content).patient == "Secret" * 20
+    assert imaging.read_tags(content).patient_id == "Secret" * 20
     assert not [w for w in recwarn if "Secret" in str(w.message)]
     assert "Secret" not in str(caught.value)
 
@@ -241,7 +241,13 @@ def test_tags_need_no_pixels(make_dicom, stored_values) -> None:
         SeriesInstanceUID="1.2.9",
     )
     tags = imaging.read_tags(content[: -stored_values.nbytes - 20])
-    assert (tags.patient, tags.study, tags.series, tags.instance, tags.z_mm) == (
+    assert (
+        tags.patient_id,
+        tags.study_instance_uid,
+        tags.series_instance_uid,
+        tags.instance_number,
+        tags.z_mm,
+    ) == (
         "P7",
         "1.2",
         "1.2.9",

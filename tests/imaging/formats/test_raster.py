@@ -23,7 +23,13 @@ def encode(picture: Image.Image, kind: str, **options: object) -> bytes:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_eight_bit_grey_is_taken_as_it_is(kind: str, mode: str) -> None:
     ct = imaging.read(encode(Image.fromarray(GREY).convert(mode), kind))
-    assert (ct.format, ct.bits, ct.calibrated, ct.colour, ct.count) == (kind, 8, False, False, 1)
+    assert (ct.format, ct.bits, ct.calibrated, ct.colour, ct.slice_count) == (
+        kind,
+        8,
+        False,
+        False,
+        1,
+    )
     np.testing.assert_allclose(ct.pixels, GREY, atol=6 if kind == "jpeg" else 1e-3)
 
 
@@ -92,9 +98,9 @@ def test_a_flat_sixteen_bit_picture_is_black() -> None:
 
 def test_a_picture_has_one_position() -> None:
     content = encode(Image.fromarray(GREY), "png")
-    assert imaging.read(content, position=0).position == 0
+    assert imaging.read(content, slice_index=0).slice_index == 0
     with pytest.raises(ImageError, match="use 0"):
-        imaging.read(content, position=1)
+        imaging.read(content, slice_index=1)
 
 
 def test_the_extension_is_not_believed(tmp_path) -> None:

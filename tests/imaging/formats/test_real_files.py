@@ -52,7 +52,7 @@ TOTAL = "totalsegmentator-dicom/CT.1.3.12.2.1107.5.1.4.60064.3000002212080811342
 def test_named_pixels_have_their_hounsfield_units(
     shared_data: Path, path: str, position: int | None, values: dict[tuple[int, int], float]
 ) -> None:
-    ct = imaging.read(shared_data / path, position=position)
+    ct = imaging.read(shared_data / path, slice_index=position)
     assert ct.calibrated
     assert {place: float(ct.pixels[place]) for place in values} == values
 
@@ -80,12 +80,12 @@ def test_every_nifti_reads_along_every_axis(shared_data: Path, name: str) -> Non
     volume = np.asarray(nibabel.as_closest_canonical(nibabel.load(path)).dataobj)  # RAS+
     for axis in range(3):
         ct = imaging.read(path, axis=axis)
-        assert (ct.calibrated, ct.count, ct.position) == (
+        assert (ct.calibrated, ct.slice_count, ct.slice_index) == (
             True,
             volume.shape[axis],
             volume.shape[axis] // 2,
         )
-        expected = np.take(volume, ct.position, axis=axis)[::-1, ::-1].T
+        expected = np.take(volume, ct.slice_index, axis=axis)[::-1, ::-1].T
         np.testing.assert_array_equal(ct.pixels, expected)
 
 
@@ -95,9 +95,9 @@ def test_the_first_of_several_windows_is_taken(shared_data: Path) -> None:
 
 def test_tags_of_real_files(shared_data: Path) -> None:
     tags = imaging.read_tags(shared_data / "rsna-2022-dicom/1.2.826.0.1.3680043.14267/2.dcm")
-    assert (tags.patient, tags.study) == ("14267", "1.2.826.0.1.3680043.14267")
-    assert (tags.instance, tags.z_mm) == (2, 398.1)
-    assert imaging.read_tags(shared_data / TOTAL).patient == ""
+    assert (tags.patient_id, tags.study_instance_uid) == ("14267", "1.2.826.0.1.3680043.14267")
+    assert (tags.instance_number, tags.z_mm) == (2, 398.1)
+    assert imaging.read_tags(shared_data / TOTAL).patient_id == ""
 
 
 def test_kaggle_pictures_are_grey_and_uncalibrated(shared_data: Path) -> None:

@@ -174,6 +174,6 @@ def test_a_truncated_volume_is_damaged(shared_data: Path) -> None:
 def test_a_nifti_slice_outside_the_volume() -> None:
     content = nifti_bomb((20, 21, 22), 1)
     with pytest.raises(ImageError, match="slice from 0 to 21, got 22"):
-        imaging.read(content, position=22)
+        imaging.read(content, slice_index=22)
     with pytest.raises(ImageError, match="axis 0, 1 or 2"):
         imaging.read(content, axis=3)

@@ -25,8 +25,8 @@ def packed(members: dict[str, bytes], kind: int = zipfile.ZIP_DEFLATED) -> bytes
     return buffer.getvalue()
 
 
-def bring(content: bytes) -> collect.Brought:
-    return collect.bring([collect.from_bytes("upload.zip", content)])
+def bring(content: bytes) -> collect.CollectedFiles:
+    return collect.collect_files([collect.file_from_bytes("upload.zip", content)])
 
 
 def refusal(content: bytes) -> str:
@@ -41,7 +41,7 @@ def test_members_come_in_natural_order_and_whole() -> None:
     members = {f"s/{number}.png": bytes([number]) * 5000 for number in (10, 2, 1)}
     brought = bring(packed(members))
     assert [file.name for file in brought.files] == ["s/1.png", "s/2.png", "s/10.png"]
-    assert [file.content() for file in brought.files] == [members[f.name] for f in brought.files]
+    assert [file.read_bytes() for file in brought.files] == [members[f.name] for f in brought.files]
     assert brought.files[0].fetch(7) == b"\x01" * 7
 
 
@@ -59,7 +59,7 @@ def test_names_that_point_elsewhere_write_nothing(
     names = ("../../evil.png", "/etc/evil.png", "C:\\evil.png", "a\x07b\u202egnp.png")
     brought = bring(packed(dict.fromkeys(names, b"x")))
     assert len(brought.files) == len(names)
-    assert all(file.content() == b"x" for file in brought.files)
+    assert all(file.read_bytes() == b"x" for file in brought.files)
     assert all(file.name.isprintable() for file in brought.files)
     assert list(tmp_path.rglob("*")) == []
     assert not Path("../../evil.png").exists()
@@ -96,7 +96,7 @@ def test_a_member_that_lies_about_its_size_inflates_no_more_than_it_says() -> No
     (file,) = bring(bytes(content)).files
     tracemalloc.start()
     with pytest.raises(ImageError, match="damaged"):
-        file.content()
+        file.read_bytes()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 2**20
@@ -128,7 +128,7 @@ def test_a_damaged_member_is_named_when_it_is_read() -> None:
     content[100] ^= 0xFF
     (file,) = bring(bytes(content)).files
     with pytest.raises(ImageError, match="damaged"):
-        file.content()
+        file.read_bytes()
 
 
 @settings(max_examples=150, deadline=None)
@@ -140,6 +140,6 @@ def test_no_bytes_end_in_anything_but_an_image_error(data: st.DataObject) -> Non
     content = content[: data.draw(st.integers(4, len(content)))]
     for file in bring(bytes(content)).files:
         try:
-            file.content()
+            file.read_bytes()
         except ImageError as error:
             assert "\n" not in str(error)

@@ -17,7 +17,7 @@ from spinefrac.training.augmentation.config import (
     TRANSFORMS,
     AugmentationConfig,
 )
-from spinefrac.training.augmentation.yaml_io import MOST_BYTES, from_yaml, to_yaml
+from spinefrac.training.augmentation.yaml_io import MAX_YAML_BYTES, from_yaml, to_yaml
 from spinefrac.training.settings import TrainingSettings
 
 
@@ -68,16 +68,16 @@ def test_a_card_of_before_there_were_probabilities_is_read():
 def test_a_pair_around_zero_is_the_same_as_one_number():
     assert AugmentationConfig(rotation=(-5, 5)) == AugmentationConfig(rotation=5)
     assert AugmentationConfig(noise=(0, 0.1)) == AugmentationConfig(noise=0.1)
-    assert AugmentationConfig(rotation=(0, 5)).range_of("rotation") == (0, 5)
+    assert AugmentationConfig(rotation=(0, 5)).get_range("rotation") == (0, 5)
 
 
 def test_presets_grow_from_off_to_strong():
     off, light, standard, strong = (PRESETS[n] for n in ("off", "light", "standard", "strong"))
-    assert not any(off.is_on(name) for name in TRANSFORMS)
+    assert not any(off.is_enabled(name) for name in TRANSFORMS)
     for name in LIMITS:
-        ends = [config.range_of(name)[1] for config in (off, light, standard, strong)]
+        ends = [config.get_range(name)[1] for config in (off, light, standard, strong)]
         assert ends == sorted(ends)
-    assert all(strong.is_on(name) for name in TRANSFORMS)
+    assert all(strong.is_enabled(name) for name in TRANSFORMS)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_a_value_out_of_its_limits_is_named(values, said):
 
 def test_short_forms_and_what_is_left_out():
     config = from_yaml("rotation: 10\nzoom: [0, 0.2]\nflip: true\nnoise: {range: 0.01}\n")
-    assert config.range_of("rotation") == (-10, 10) and config.range_of("zoom") == (0, 0.2)
+    assert config.get_range("rotation") == (-10, 10) and config.get_range("zoom") == (0, 0.2)
     assert config.flip and config.flip_probability == 0.5 and config.noise == 0.01
-    assert not config.is_on("brightness") and not config.is_on("contrast")
+    assert not config.is_enabled("brightness") and not config.is_enabled("contrast")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_short_forms_and_what_is_left_out():
         ("rotation: !!python/object/apply:os.system ['true']", "no YAML in line 1"),
         ("rotation: 5\n---\nzoom: 1", "no YAML in line"),
         ("[" * 3_000, "no YAML of an augmentation (RecursionError)"),
-        ("#" * (MOST_BYTES + 1), "at most 64 KB"),
+        ("#" * (MAX_YAML_BYTES + 1), "at most 64 KB"),
         (b"\xff\xfe\xfa", "no YAML"),
         ("a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]", "unknown transform 'a'"),
         ("? [1]\n: 2", "no YAML"),
@@ -167,10 +167,10 @@ def test_saved_listed_loaded_deleted(home):
     path = sets.save("gentle-turns", config)
     assert path == home / "augmentations" / "gentle-turns.yaml"
     assert [path.name for path in path.parent.iterdir()] == ["gentle-turns.yaml"]
-    assert [entry.name for entry in sets.listed()] == [*PRESETS, "gentle-turns"]
-    assert sets.load("gentle-turns") == sets.resolve("gentle-turns") == config
+    assert [entry.name for entry in sets.list_augmentations()] == [*PRESETS, "gentle-turns"]
+    assert sets.load("gentle-turns") == sets.load_by_name_or_path("gentle-turns") == config
     sets.delete("gentle-turns")
-    assert [entry.name for entry in sets.listed()] == list(PRESETS)
+    assert [entry.name for entry in sets.list_augmentations()] == list(PRESETS)
     with pytest.raises(TrainingError, match="there is no augmentation gentle-turns"):
         sets.delete("gentle-turns")
 
@@ -186,9 +186,9 @@ def test_a_name_in_use_is_kept_unless_replaced(links, monkeypatch):
     with pytest.raises(TrainingError, match="there is an augmentation mine already"):
         sets.save("mine", AugmentationConfig(rotation=2))
     assert sets.load("mine").rotation == 1
-    sets.save("mine", AugmentationConfig(rotation=2), replace=True)
+    sets.save("mine", AugmentationConfig(rotation=2), overwrite=True)
     assert sets.load("mine").rotation == 2
-    assert [path.name for path in sets.folder().iterdir()] == ["mine.yaml"]
+    assert [path.name for path in sets.presets_dir().iterdir()] == ["mine.yaml"]
 
 
 @pytest.mark.parametrize("name", ["", "../mine", "a/b", "Mine", "x" * 81, "con", ".hidden", "a\0b"])
@@ -200,7 +200,7 @@ def test_a_name_that_is_none_is_refused(name):
 
 def test_presets_stay_as_they_are():
     with pytest.raises(TrainingError, match="light is a preset"):
-        sets.save("light", AugmentationConfig(), replace=True)
+        sets.save("light", AugmentationConfig(), overwrite=True)
     with pytest.raises(TrainingError, match="light is a preset"):
         sets.delete("light")
 
@@ -209,12 +209,12 @@ def test_a_damaged_file_says_so_and_leaves_the_others(home):
     sets.save("good", AugmentationConfig())
     path = sets.save("spoilt", AugmentationConfig())
     path.write_text("rotation: 5000\n")
-    spoilt = sets.listed()[-1]
+    spoilt = sets.list_augmentations()[-1]
     assert (spoilt.name, spoilt.config) == ("spoilt", None)
-    assert "the saved augmentation spoilt: augmentation rotation must lie" in spoilt.problem
+    assert "the saved augmentation spoilt: augmentation rotation must lie" in spoilt.error
     assert sets.load("good") == AugmentationConfig()
     with pytest.raises(TrainingError, match="spoilt: augmentation rotation must lie between"):
-        sets.resolve("spoilt")
+        sets.load_by_name_or_path("spoilt")
 
 
 def test_a_full_or_closed_disk_is_said(home):
@@ -227,13 +227,13 @@ def test_a_full_or_closed_disk_is_said(home):
 def test_a_file_is_taken_where_a_path_is_given(tmp_path):
     file = tmp_path / "turns.yaml"
     file.write_text("rotation: 3\n")
-    assert sets.resolve(str(file)).rotation == 3
+    assert sets.load_by_name_or_path(str(file)).rotation == 3
     file.write_text("rotation: 3000\n")
     with pytest.raises(TrainingError, match=r"turns\.yaml: augmentation rotation must lie"):
-        sets.resolve(str(file))
+        sets.load_by_name_or_path(str(file))
     for text in ("no/such.yaml", "x" * 5000, "a\0b", str(tmp_path)):
         with pytest.raises(TrainingError) as error:
-            sets.resolve(text)
+            sets.load_by_name_or_path(text)
         assert len(str(error.value)) < 300
 
 

@@ -11,15 +11,15 @@ from hypothesis import assume, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from spinefrac.audit import audit
-from spinefrac.data.groups import bare_stem, copy_name
+from spinefrac.audit import audit_folder
+from spinefrac.data.groups import augmented_name, original_stem
 from spinefrac.data.scan import load_inputs, scan
 from spinefrac.errors import DatasetError
 from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation import preview
 from spinefrac.training.augmentation.config import AugmentationConfig
-from spinefrac.training.augmentation.export import export
-from spinefrac.training.augmentation.presets import resolve
+from spinefrac.training.augmentation.export import export_augmented_copies
+from spinefrac.training.augmentation.presets import load_by_name_or_path
 from spinefrac.training.augmentation.transforms import Augmenter
 
 SEEN = Preprocessing(size=32, bone_crop=False)
@@ -27,8 +27,10 @@ CONFIG = AugmentationConfig(sharpness=0.5)
 
 
 def test_copies_are_the_pictures_of_training(folder, tmp_path):
-    result = export(folder, tmp_path / "out", CONFIG, copies=3, seed=5, preprocessing=SEEN)
-    assert (result.slices, result.copies, result.left_out) == (48, 144, ())
+    result = export_augmented_copies(
+        folder, tmp_path / "out", CONFIG, copies=3, seed=5, preprocessing=SEEN
+    )
+    assert (result.slices, result.copies, result.unreadable) == (48, 144, ())
     dataset = scan(folder)
     inputs = load_inputs(dataset, SEEN)
     for index in (0, 17, 47):
@@ -39,13 +41,15 @@ def test_copies_are_the_pictures_of_training(folder, tmp_path):
             assert np.array_equal(written, Augmenter(CONFIG, 5)(inputs[index], epoch, index))
         original = cv2.imread(str(result.folder / path), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(original, inputs[index])
-    assert resolve(str(result.folder / "augmentation.yaml")) == CONFIG
+    assert load_by_name_or_path(str(result.folder / "augmentation.yaml")) == CONFIG
 
 
 @pytest.mark.slow
 def test_the_audit_knows_every_copy_and_no_fold_can_part_it_from_its_source(folder, tmp_path):
-    out = export(folder, tmp_path / "out", CONFIG, copies=2, preprocessing=SEEN).folder
-    assert audit(out).augmented_copies == 96
+    out = export_augmented_copies(
+        folder, tmp_path / "out", CONFIG, copies=2, preprocessing=SEEN
+    ).folder
+    assert audit_folder(out).augmented_copies == 96
     with (out / "labels.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     source_of = {row["path"]: row["source"] for row in rows}
@@ -71,26 +75,28 @@ def test_the_audit_knows_every_copy_and_no_fold_can_part_it_from_its_source(fold
 def test_a_copy_s_name_is_read_as_its_source(stem, ending, number):
     source = f"{stem}{ending}"
     # One that ends with a separator is refused, see below.
-    assume(bare_stem(source)[-1] not in " _-." and not bare_stem(source)[-1].isspace())
-    copy = copy_name(f"fracture/{source}", number)
-    assert bare_stem(copy) == bare_stem(source)
-    assert bare_stem(copy) != copy.removesuffix(".png")
+    assume(original_stem(source)[-1] not in " _-." and not original_stem(source)[-1].isspace())
+    copy = augmented_name(f"fracture/{source}", number)
+    assert original_stem(copy) == original_stem(source)
+    assert original_stem(copy) != copy.removesuffix(".png")
 
 
 def test_nothing_is_written_where_it_cannot_be_whole(folder, tmp_path, monkeypatch):
     (tmp_path / "there").mkdir()
     for out, said in ((folder / "copies", "outside the data set"), (tmp_path / "there", "exists")):
         with pytest.raises(DatasetError, match=said):
-            export(folder, out, CONFIG, preprocessing=SEEN)
+            export_augmented_copies(folder, out, CONFIG, preprocessing=SEEN)
     with pytest.raises(DatasetError, match="expected 1 to 1000 copies"):
-        export(folder, tmp_path / "out", CONFIG, copies=0, preprocessing=SEEN)
+        export_augmented_copies(folder, tmp_path / "out", CONFIG, copies=0, preprocessing=SEEN)
 
     def stopped(done: int, of: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export(folder, tmp_path / "out", CONFIG, preprocessing=SEEN, progress=stopped)
+        export_augmented_copies(
+            folder, tmp_path / "out", CONFIG, preprocessing=SEEN, progress=stopped
+        )
     before = {"there", "slices", "home"}
     assert {path.name for path in tmp_path.iterdir()} == before
 
@@ -99,33 +105,33 @@ def test_two_sources_of_one_name_are_refused(folder, tmp_path):
     picture = cv2.imread(str(folder / "fracture/P00_0.png"))
     assert cv2.imwrite(str(folder / "fracture/P00_0.bmp"), 255 - picture)
     with pytest.raises(DatasetError, match=r"P00_0\.bmp and fracture/P00_0\.png would get"):
-        export(folder, tmp_path / "out", CONFIG, preprocessing=SEEN)
+        export_augmented_copies(folder, tmp_path / "out", CONFIG, preprocessing=SEEN)
 
 
 def test_a_source_that_no_name_leads_back_to_is_refused(folder, tmp_path):
     (folder / "fracture/P00_0.png").rename(folder / "fracture/P00_.png")
     with pytest.raises(DatasetError, match=r"fracture/P00_\.png could not be told .* rename it"):
-        export(folder, tmp_path / "out", CONFIG, preprocessing=SEEN)
+        export_augmented_copies(folder, tmp_path / "out", CONFIG, preprocessing=SEEN)
 
 
 def test_the_preview_numbers_slices_as_training_does(folder):
     (folder / "fracture" / "A_first.png").write_bytes(b"not a picture")
-    order = preview.training_order(folder)
-    assert not order.certain and len(order.paths) == 49
-    audit(folder)  # now it is known which file cannot be read
-    order = preview.training_order(folder)
-    assert order.certain and order.paths == scan(folder).paths
+    order = preview.list_training_order(folder)
+    assert not order.is_exact and len(order.paths) == 49
+    audit_folder(folder)  # now it is known which file cannot be read
+    order = preview.list_training_order(folder)
+    assert order.is_exact and order.paths == scan(folder).paths
 
 
 def test_ends_and_frames_go_through_the_range(folder):
     pixels = cv2.imread(str(folder / "fracture/P00_0.png"), cv2.IMREAD_UNCHANGED)
     config = AugmentationConfig(rotation=(-10, 30), flip=True)
-    (low, first), (high, last) = preview.ends(pixels, config, "rotation")
+    (low, first), (high, last) = preview.preview_range_ends(pixels, config, "rotation")
     assert (low, high) == (-10, 30)
-    frames = preview.frames(pixels, config, "rotation")
-    assert [frames[0][0], frames[-1][0]] == [-10, 30] and len(frames) == preview.FRAMES
+    frames = preview.preview_range(pixels, config, "rotation")
+    assert [frames[0][0], frames[-1][0]] == [-10, 30] and len(frames) == preview.FRAME_COUNT
     assert np.array_equal(frames[0][1], first) and np.array_equal(frames[-1][1], last)
-    _, (_, mirrored) = preview.ends(pixels, config, "flip")
+    _, (_, mirrored) = preview.preview_range_ends(pixels, config, "flip")
     assert np.array_equal(mirrored, pixels[:, ::-1])
 
 
@@ -137,4 +143,4 @@ def test_a_folder_that_cannot_be_written_is_said(folder, tmp_path):
         blocked = tmp_path / "closed"
         blocked.mkdir(mode=0o500)
     with pytest.raises(DatasetError, match="the copies cannot be written"):
-        export(folder, blocked / "out", CONFIG, preprocessing=SEEN)
+        export_augmented_copies(folder, blocked / "out", CONFIG, preprocessing=SEEN)

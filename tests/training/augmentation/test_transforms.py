@@ -10,14 +10,14 @@ from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from spinefrac.errors import TrainingError
-from spinefrac.training.augmentation.transforms import Augmenter, Draw, apply
+from spinefrac.training.augmentation.transforms import Augmenter, TransformParams, apply_transforms
 from spinefrac.training.settings import AugmentationConfig
 
 RAMP = np.add.outer(np.arange(48), 2 * np.arange(48)).astype(np.uint8)
 
 
 def only(**change: float) -> AugmentationConfig:
-    off = AugmentationConfig.off()
+    off = AugmentationConfig.identity()
     return AugmentationConfig(**{name: change.get(name, getattr(off, name)) for name in NAMES})
 
 
@@ -41,7 +41,7 @@ def test_each_of_them_changes_the_picture():
 
 
 def test_off_returns_the_picture_itself():
-    assert np.array_equal(Augmenter(AugmentationConfig.off(), 0)(RAMP, 1, 1), RAMP)
+    assert np.array_equal(Augmenter(AugmentationConfig.identity(), 0)(RAMP, 1, 1), RAMP)
 
 
 def test_the_original_is_never_written_to():
@@ -124,14 +124,14 @@ def test_the_settings_of_older_cards_give_the_pictures_of_older_runs(config):
 def test_switching_one_off_changes_nothing_about_the_others(name):
     """So that a preview of a single transform is what the transform does among the others."""
     full = AugmentationConfig(sharpness=0.5)
-    nothing = getattr(Draw(), name)
+    nothing = getattr(TransformParams(), name)
     for changed in (
         replace(full, **{name: False if name == "flip" else 0.0}),
         replace(full, **{f"{name}_probability": 0.0}),
     ):
         for index in range(20):
-            drawn = Augmenter(full, 3).draw(48, 1, index)
-            left = Augmenter(changed, 3).draw(48, 1, index)
+            drawn = Augmenter(full, 3).sample_params(48, 1, index)
+            left = Augmenter(changed, 3).sample_params(48, 1, index)
             expected = replace(drawn, **{name: nothing})
             if name == "noise":  # without noise nothing is taken from its bank
                 expected, left = (replace(d, noise_start=0) for d in (expected, left))
@@ -143,8 +143,8 @@ def test_each_takes_part_in_its_share_of_the_draws(name):
     config = replace(
         only(**{name: True if name == "flip" else 0.3}), **{f"{name}_probability": 0.3}
     )
-    draws = [Augmenter(config, 4).draw(48, 1, index) for index in range(1000)]
-    taking_part = sum(getattr(draw, name) != getattr(Draw(), name) for draw in draws)
+    draws = [Augmenter(config, 4).sample_params(48, 1, index) for index in range(1000)]
+    taking_part = sum(getattr(draw, name) != getattr(TransformParams(), name) for draw in draws)
     assert 240 < taking_part < 360  # four standard errors around 300
 
 
@@ -152,8 +152,8 @@ def test_each_takes_part_in_its_share_of_the_draws(name):
 def test_a_range_of_two_numbers_is_kept_to_both_ends(name):
     low, high = {"rotation": (2.0, 90.0)}.get(name, (0.1, 0.3))
     config = only(**{name: (low, high)})
-    draws = [Augmenter(config, 4).draw(100, 1, index) for index in range(500)]
-    ends = [Draw.single(name, value, 100) for value in (low, high)]
+    draws = [Augmenter(config, 4).sample_params(100, 1, index) for index in range(500)]
+    ends = [TransformParams.from_transform(name, value, 100) for value in (low, high)]
     values, (least, most) = (
         np.array([getattr(draw, name) for draw in some]) for some in (draws, ends)
     )
@@ -166,7 +166,12 @@ def test_sharpness_adds_and_takes_away_detail():
     picture = np.full((160, 160), 100, np.uint8)
     picture[:, 80:82] = 60  # a line of two pixels
     depth = {
-        value: 100 - int(apply(picture, Draw.single("sharpness", value, 160))[80, 80:82].mean())
+        value: 100
+        - int(
+            apply_transforms(picture, TransformParams.from_transform("sharpness", value, 160))[
+                80, 80:82
+            ].mean()
+        )
         for value in (-1.0, -0.5, 0.0, 1.0)
     }
     assert depth[-1.0] < depth[-0.5] < depth[0.0] == 40 < depth[1.0]
@@ -176,5 +181,5 @@ def test_sharpness_adds_and_takes_away_detail():
 def test_a_shift_goes_right_and_down():
     picture = np.zeros((64, 64), np.uint8)
     picture[20, 30] = 255
-    moved = apply(picture, Draw.single("shift", 0.125, 64))
+    moved = apply_transforms(picture, TransformParams.from_transform("shift", 0.125, 64))
     assert np.argwhere(moved == 255).tolist() == [[28, 38]]

@@ -15,7 +15,7 @@ from spinefrac.records import Preprocessing
 from spinefrac.store import repository
 from spinefrac.system import processes
 from spinefrac.training import runs
-from spinefrac.training.runner.cross_validation import finished, train
+from spinefrac.training.runner.cross_validation import load_trained_model, train
 from spinefrac.training.runs import database
 from spinefrac.training.settings import TrainingSettings
 from tests.support.watch import fold_processes, wait_until
@@ -26,16 +26,16 @@ pytestmark = pytest.mark.slow
 def test_a_folder_becomes_a_model(folder, quick):
     before = _submitted_by_one_who_is_killed(folder)
     lines, epochs = [], []
-    model = train(folder, "first", quick, log=lines.append, on_epoch=epochs.append)
+    model = train(folder, "first", quick, on_log=lines.append, on_epoch=epochs.append)
     card = repository.load("first").card
     assert card.id == model.id == "first"
     assert card.metrics.n == 48 and card.metrics.groups == 12
     assert card.data.group_rule in lines[0]
-    oof = model.oof()
+    oof = model.load_out_of_fold()
     for patient in np.unique(oof.groups):
         assert len(set(oof.folds[oof.groups == patient])) == 1
     assert len(epochs) == 4 and card.keras_onnx_max_difference < 1e-3
-    run = runs.get("first")
+    run = runs.get_run("first")
     assert (run.state, run.model, run.attempts) == ("done", "first", 1)
     assert run.result["oof"] == card.metrics.to_dict() and run.result["run"] == run.id
     # What was only needed while training is gone; curves and settings stay.
@@ -45,8 +45,11 @@ def test_a_folder_becomes_a_model(folder, quick):
         train(folder, "first", quick)
     _tensorboard_reads(run)
     # The run before it outlived who submitted it; one runner did both; the seed gives the same.
-    assert np.array_equal(finished(runs.get(before)).oof().logits, model.oof().logits)
-    with database.reading() as connection:
+    assert np.array_equal(
+        load_trained_model(runs.get_run(before)).load_out_of_fold().logits,
+        model.load_out_of_fold().logits,
+    )
+    with database.read_transaction() as connection:
         pids = [row["pid"] for row in connection.execute("SELECT pid FROM attempts")]
     assert len(pids) == 2 and len(set(pids)) == 1
 
@@ -85,7 +88,7 @@ def _tensorboard_reads(run):
 
 
 def _last_epochs(run):
-    return [fold.history[-1] for fold in runs.progress(run.id).folds]
+    return [fold.history[-1] for fold in runs.get_progress(run.id).folds]
 
 
 def test_real_slices_by_series(shared_data):
@@ -100,19 +103,19 @@ def test_real_slices_by_series(shared_data):
 def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
     settings = replace(quick, epochs=400, workers=2)
     run = runs.submit(folder, "first", settings)
-    wait_until(lambda: all(fold.epoch >= 2 for fold in runs.progress(run.id).folds))
-    _nobody_else_can_reach(runs.runner_state().pid)
+    wait_until(lambda: all(fold.epoch >= 2 for fold in runs.get_progress(run.id).folds))
+    _nobody_else_can_reach(runs.get_runner_state().pid)
     asked = time.monotonic()
     runs.cancel(run.id)
-    wait_until(lambda: not runs.get(run.id).open)
-    assert runs.get(run.id).state == "cancelled" and time.monotonic() - asked < 20
-    wait_until(lambda: runs.runner_state() is None)
-    reached = [fold.epoch for fold in runs.progress(run.id).folds]
+    wait_until(lambda: not runs.get_run(run.id).is_open)
+    assert runs.get_run(run.id).state == "cancelled" and time.monotonic() - asked < 20
+    wait_until(lambda: runs.get_runner_state() is None)
+    reached = [fold.epoch for fold in runs.get_progress(run.id).folds]
     with pytest.raises(Cancelled, match="runs resume"):
-        finished(runs.get(run.id))
+        load_trained_model(runs.get_run(run.id))
     runs.resume(run.id)
     wait_until(lambda: all(f.epoch > e for f, e in zip(folds(run), reached, strict=True)))
-    epochs = [event for event in runs.events(run.id, kinds=["epoch"]) if event.fold == 0]
+    epochs = [event for event in runs.list_events(run.id, kinds=["epoch"]) if event.fold == 0]
     assert [event.epoch for event in epochs] == list(range(1, len(epochs) + 1))
     _folds_end_with_their_runner(run)
 
@@ -125,17 +128,17 @@ def _nobody_else_can_reach(runner):
 
 
 def _folds_end_with_their_runner(run):
-    runner = runs.runner_state().pid
+    runner = runs.get_runner_state().pid
     trained_by = fold_processes(runner)
     assert trained_by
     psutil.Process(runner).kill()
-    wait_until(lambda: not any(processes.alive(process.pid) for process in trained_by))
-    assert runs.get(run.id).interrupted
+    wait_until(lambda: not any(processes.is_alive(process.pid) for process in trained_by))
+    assert runs.get_run(run.id).interrupted
     assert runs.cancel(run.id).state == "cancelled"  # no runner is needed for that
 
 
 def folds(run):
-    return runs.progress(run.id).folds
+    return runs.get_progress(run.id).folds
 
 
 def test_a_fold_that_always_dies_fails_the_run_with_its_last_words(folder, quick, monkeypatch):
@@ -154,10 +157,10 @@ def test_a_fold_that_always_dies_fails_the_run_with_its_last_words(folder, quick
     monkeypatch.setenv("PYTHONPATH", str(broken.parent))
     with pytest.raises(TrainingError, match=r"killed by signal 6; its last words: .*out of some"):
         train(folder, "first", quick)
-    run = runs.get("first")
-    assert run.state == "failed" and run.resumable
+    run = runs.get_run("first")
+    assert run.state == "failed" and run.is_resumable
     monkeypatch.delenv("PYTHONPATH")
-    wait_until(lambda: runs.runner_state() is None)
+    wait_until(lambda: runs.get_runner_state() is None)
     _a_save_that_fails_loses_nothing(run)
 
 
@@ -165,14 +168,14 @@ def _a_save_that_fails_loses_nothing(run):
     """The models' folder is a file when the folds are trained; later it is mended."""
     places.models_dir().write_text("in the way")
     runs.resume(run.id)
-    wait_until(lambda: not runs.get(run.id).open)
+    wait_until(lambda: not runs.get_run(run.id).is_open)
     with pytest.raises(ModelError, match="cannot be written"):
-        finished(runs.get(run.id))
-    assert runs.get(run.id).stage == "saving"
-    wait_until(lambda: runs.runner_state() is None)
+        load_trained_model(runs.get_run(run.id))
+    assert runs.get_run(run.id).stage == "saving"
+    wait_until(lambda: runs.get_runner_state() is None)
     places.models_dir().unlink()
     runs.resume(run.id)
-    wait_until(lambda: not runs.get(run.id).open)
-    assert finished(runs.get(run.id)).card.metrics.n == 48
-    assert runs.get(run.id).attempts == 3
-    assert len(runs.events(run.id, kinds=["epoch"])) == 4  # nothing was trained twice
+    wait_until(lambda: not runs.get_run(run.id).is_open)
+    assert load_trained_model(runs.get_run(run.id)).card.metrics.n == 48
+    assert runs.get_run(run.id).attempts == 3
+    assert len(runs.list_events(run.id, kinds=["epoch"])) == 4  # nothing was trained twice

@@ -15,7 +15,7 @@ import pytest
 from spinefrac.errors import TrainingError
 from spinefrac.training import runs
 from spinefrac.training.runner import dask_cluster
-from spinefrac.training.runner.cross_validation import finished, train
+from spinefrac.training.runner.cross_validation import load_trained_model, train
 from spinefrac.training.runs import Cluster
 from tests.support.watch import wait_until
 
@@ -41,13 +41,13 @@ tasks.Place.shared = lambda self: False
 )
 def test_what_is_not_safe_is_refused_at_submission(folder, quick, address, said):
     with pytest.raises(TrainingError, match=said):
-        runs.submit(folder, "first", quick, cluster=Cluster(address), start=False)
-    assert runs.listing() == ()
+        runs.submit(folder, "first", quick, cluster=Cluster(address), start_runner=False)
+    assert runs.list_runs() == ()
 
 
 def test_this_machine_may_speak_plainly():
     for address in ("tcp://127.0.0.1:1", "tcp://localhost:1", "tcp://[::1]:1"):
-        runs.check_cluster(Cluster(address))
+        runs.validate_cluster(Cluster(address))
 
 
 @pytest.fixture(scope="module")
@@ -125,23 +125,25 @@ def test_folds_train_elsewhere_and_outlive_a_worker(folder, quick, tls_cluster, 
     there, workers = tls_cluster
     settings = replace(quick, epochs=30)
     run = runs.submit(folder, "elsewhere", settings, cluster=there)
-    wait_until(lambda: any(fold.epoch >= 3 for fold in runs.progress(run.id).folds))
-    started = next(fold for fold in runs.progress(run.id).folds if fold.epoch >= 3)
-    at_work = {w.name for w in runs.progress(run.id).workers if w.state == "training"}
+    wait_until(lambda: any(fold.epoch >= 3 for fold in runs.get_progress(run.id).folds))
+    started = next(fold for fold in runs.get_progress(run.id).folds if fold.epoch >= 3)
+    at_work = {w.name for w in runs.get_progress(run.id).workers if w.state == "training"}
     assert at_work and at_work <= {"host-1", "host-2"}
     assert list((tmp_path / started.worker / "runs/received").glob("*/inputs.npy"))
     os.killpg(workers[int(started.worker[-1]) - 1].pid, signal.SIGKILL)
     for _ in runs.follow(run.id):
         pass
-    ended = finished(runs.get(run.id))
-    said = [event.message for event in runs.events(run.id, kinds=["fold", "log"])]
+    ended = load_trained_model(runs.get_run(run.id))
+    said = [event.message for event in runs.list_events(run.id, kinds=["fold", "log"])]
     assert any("is gone" in line or "was lost" in line for line in said), said
     assert any("goes on after epoch" in line for line in said), said
-    histories = [fold.history for fold in runs.progress(run.id).folds]
+    histories = [fold.history for fold in runs.get_progress(run.id).folds]
     assert all([r.epoch for r in history] == list(range(1, 31)) for history in histories)
     at_home = train(folder, "at-home", replace(settings, workers=1))
     # The same numbers, but for how many cores a machine gives a fold.
-    assert np.allclose(ended.oof().logits, at_home.oof().logits, atol=1e-3)
+    assert np.allclose(
+        ended.load_out_of_fold().logits, at_home.load_out_of_fold().logits, atol=1e-3
+    )
     other = {"host-1": "host-2", "host-2": "host-1"}[started.worker]
     assert not list((tmp_path / other / "runs/received").glob("*"))
     logs = runs.run_folder(run.id) / "tensorboard"
@@ -155,8 +157,8 @@ def test_nobody_is_let_in_without_a_certificate_of_the_authority(certificates, t
     theirs = Cluster(ours.address, **_files(certificates[1]))
     with (
         pytest.raises(TrainingError, match="no scheduler answers"),
-        dask_cluster.connected(theirs, 1),
+        dask_cluster.open_client(theirs, 1),
     ):
         pass
-    with dask_cluster.connected(ours, 1) as client:
+    with dask_cluster.open_client(ours, 1) as client:
         wait_until(lambda: len(client.scheduler_info()["workers"]) == 2)

@@ -22,7 +22,7 @@ import pytest
 from spinefrac import settings as places
 from spinefrac.store import repository
 from spinefrac.training import runs
-from spinefrac.training.runner.cross_validation import finished, train
+from spinefrac.training.runner.cross_validation import load_trained_model, train
 from tests.support.watch import fill, fold_processes, wait_until
 from tests.training.conftest import quick_settings, write_slices
 
@@ -54,33 +54,37 @@ def undisturbed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(place / "home"))
         model = train(place / "slices", "undisturbed", SETTINGS)
-        return model.oof().logits, model.card.metrics.auc
+        return model.load_out_of_fold().logits, model.card.metrics.auc
 
 
 def check(run: str, undisturbed) -> None:
     """See that a run ended as an undisturbed one and left nothing half-written."""
     logits, auc = undisturbed
-    model = finished(runs.get(run))
+    model = load_trained_model(runs.get_run(run))
     assert abs(model.card.metrics.auc - auc) <= 0.02
-    assert np.array_equal(model.oof().logits, logits)  # more than what is asked: to the bit
+    assert np.array_equal(
+        model.load_out_of_fold().logits, logits
+    )  # more than what is asked: to the bit
     for entry in repository.list_models():
         assert isinstance(entry, repository.SavedModel), entry
         repository.load(entry.id)
-    wait_until(lambda: runs.runner_state() is None)
+    wait_until(lambda: runs.get_runner_state() is None)
     home = places.home()
     assert not [path for path in home.rglob("*") if ".tmp" in path.name]
     left = {path.name for path in runs.run_folder(run).iterdir()}
     assert left == {"plan.json", "tensorboard"}
-    for fold in runs.progress(run).folds:
+    for fold in runs.get_progress(run).folds:
         assert [record.epoch for record in fold.history] == list(range(1, SETTINGS.epochs + 1))
         assert fold.state == "done"
 
 
 def after(run: str, events: int) -> bool:
     """Wait until a run has so many events more, or has ended; return whether it goes on."""
-    seen = runs.progress(run).last_event
-    wait_until(lambda: runs.progress(run).last_event >= seen + events or not runs.get(run).open)
-    return runs.get(run).open
+    seen = runs.get_progress(run).last_event
+    wait_until(
+        lambda: runs.get_progress(run).last_event >= seen + events or not runs.get_run(run).is_open
+    )
+    return runs.get_run(run).is_open
 
 
 def test_the_runner_is_killed(folder, undisturbed, chance):
@@ -93,7 +97,7 @@ def test_the_runner_is_killed(folder, undisturbed, chance):
             if killed >= KILLS or not after(run, chance.randrange(EVENTS // 3)):
                 break
             time.sleep(chance.random())
-            if (runner := runs.runner_state()) is None:
+            if (runner := runs.get_runner_state()) is None:
                 continue
             os.kill(runner.pid, signal.SIGKILL)
             killed += 1
@@ -107,19 +111,19 @@ def test_the_runner_is_killed(folder, undisturbed, chance):
 def _noticed_and_continued(run: str) -> tuple[int, list[int]]:
     """See that a dead runner is seen in time, start the next one; return where the run stood."""
     dead = time.monotonic()
-    wait_until(lambda: runs.runner_state() is None)
+    wait_until(lambda: runs.get_runner_state() is None)
     assert time.monotonic() - dead < 15
-    found = runs.get(run)
+    found = runs.get_run(run)
     assert found.interrupted or found.state != "running"  # it may not have taken the run yet
-    stood = runs.get(run).attempts, [fold.epoch for fold in runs.progress(run).folds]
+    stood = runs.get_run(run).attempts, [fold.epoch for fold in runs.get_progress(run).folds]
     runs.ensure_runner()
-    wait_until(lambda: runs.runner_state() is not None or not runs.get(run).open)
+    wait_until(lambda: runs.get_runner_state() is not None or not runs.get_run(run).is_open)
     return stood
 
 
 def _no_epoch_is_trained_again(run: str, stood: list[tuple[int, list[int]]]) -> None:
     """See that no epoch that was told of before a kill was trained after it."""
-    for event in runs.events(run, kinds=["epoch"]):
+    for event in runs.list_events(run, kinds=["epoch"]):
         for attempt, epochs in stood:
             if event.attempt > attempt:
                 assert event.epoch > epochs[event.fold]
@@ -131,7 +135,7 @@ def test_a_folds_process_is_killed(folder, undisturbed, chance):
         number += 1
         run = runs.submit(folder, f"killed-{number}", SETTINGS).id
         spared: dict[int, int] = {}
-        while killed < KILLS and runs.get(run).open:
+        while killed < KILLS and runs.get_run(run).is_open:
             _some_fold_at_work(run)
             time.sleep(8 * chance.random() ** 2)
             processes = _fold_at_work(run)
@@ -139,7 +143,7 @@ def test_a_folds_process_is_killed(folder, undisturbed, chance):
                 continue
             process = chance.choice(processes)
             fold = int(process[1])
-            epoch = runs.progress(run).folds[fold].epoch
+            epoch = runs.get_progress(run).folds[fold].epoch
             if spared.get(fold) == epoch:  # three in one epoch would rightly end the run
                 time.sleep(0.2)
                 continue
@@ -152,13 +156,13 @@ def test_a_folds_process_is_killed(folder, undisturbed, chance):
 
 
 def _some_fold_at_work(run: str) -> None:
-    wait_until(lambda: _fold_at_work(run) or not runs.get(run).open)
+    wait_until(lambda: _fold_at_work(run) or not runs.get_run(run).is_open)
 
 
 def _fold_at_work(run: str) -> list[tuple[int, int]]:
     """Return process and fold of those that train now."""
-    runner = runs.runner_state()
-    if runner is None or not runs.get(run).open:
+    runner = runs.get_runner_state()
+    if runner is None or not runs.get_run(run).is_open:
         return []
     found = []
     for process in fold_processes(runner.pid):
@@ -171,18 +175,18 @@ def _fold_at_work(run: str) -> list[tuple[int, int]]:
 def test_the_disk_is_full_while_folds_train(folder, undisturbed, small_disk, monkeypatch):
     """The run fails and says so; with room again it goes on from what was kept."""
     monkeypatch.setenv("SPINEFRAC_HOME", str(small_disk / "home"))
-    monkeypatch.setattr("spinefrac.training.runs.commands._ROOM_BYTES", 0)
+    monkeypatch.setattr("spinefrac.training.runs.commands._RESERVED_BYTES", 0)
     run = runs.submit(folder, "first", SETTINGS).id
-    wait_until(lambda: any(fold.epoch for fold in runs.progress(run).folds))
-    runner = runs.runner_state()
+    wait_until(lambda: any(fold.epoch for fold in runs.get_progress(run).folds))
+    runner = runs.get_runner_state()
     fill(small_disk)
     wait_until(lambda: runner is None or not fold_processes(runner.pid))
     (small_disk / "fill").unlink()
-    wait_until(lambda: not runs.get(run).open)
-    if runs.get(run).state != "done":  # the folds may have been quicker than the disk
-        assert "make room" in runs.get(run).error
+    wait_until(lambda: not runs.get_run(run).is_open)
+    if runs.get_run(run).state != "done":  # the folds may have been quicker than the disk
+        assert "make room" in runs.get_run(run).error
         runs.resume(run)
-        wait_until(lambda: not runs.get(run).open)
+        wait_until(lambda: not runs.get_run(run).is_open)
     check(run, undisturbed)
 
 
@@ -212,24 +216,24 @@ def test_the_server_is_killed(folder, undisturbed, chance, tmp_path):
             server = _serve(script, folder, name)
             run = _submitted(name)
             going_on = after(run, chance.randrange(EVENTS // 3))
-            runner = runs.runner_state()
+            runner = runs.get_runner_state()
             server.kill()
             server.wait()
             killed += 1
-            if going_on and runner is not None and runs.get(run).open:
-                now = runs.runner_state()
+            if going_on and runner is not None and runs.get_run(run).is_open:
+                now = runs.get_runner_state()
                 assert now is None or now.pid == runner.pid
             if killed >= KILLS or not going_on:
                 break
         for _ in runs.follow(run):
             pass
         check(run, undisturbed)
-        assert runs.get(run).attempts == 1  # nobody had to begin again
+        assert runs.get_run(run).attempts == 1  # nobody had to begin again
 
 
 def _submitted(name: str) -> str:
-    wait_until(lambda: any(run.name == name for run in runs.listing()))
-    return runs.get(name).id
+    wait_until(lambda: any(run.name == name for run in runs.list_runs()))
+    return runs.get_run(name).id
 
 
 def _serve(script: Path, folder: Path, name: str) -> subprocess.Popen:

@@ -18,9 +18,9 @@ from spinefrac.data.scan import load_inputs, scan
 from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation import presets as sets
 from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
-from spinefrac.training.runner.workspace import Plan
+from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
-from spinefrac.training.train_fold import _Batches
+from spinefrac.training.train_fold import _BatchGenerator
 from tests.support import app as pages
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -122,7 +122,7 @@ def test_the_page_shows_what_training_sees_to_the_last_byte(data: Path, tmp_path
         seed=7, batch_size=2, preprocessing=Preprocessing(size=SIZE), augmentation=config
     )
     dataset = scan(data)
-    plan = Plan(
+    plan = RunWorkspace(
         folder=tmp_path,
         settings=settings,
         inputs=load_inputs(dataset, settings.preprocessing),
@@ -130,11 +130,11 @@ def test_the_page_shows_what_training_sees_to_the_last_byte(data: Path, tmp_path
         groups=dataset.groups,
         folds=np.zeros(6, np.int64),
     )
-    batches = _Batches(AnyModel(), plan, np.arange(6), seed=123)
+    batches = _BatchGenerator(AnyModel(), plan, np.arange(6), seed=123)
     index = 4
     for epoch in (1, 2, 17):
         order = np.random.default_rng((123, epoch)).permutation(np.arange(6)).tolist()
-        seen = np.concatenate([images for images, *_ in batches.epoch(epoch)])
+        seen = np.concatenate([images for images, *_ in batches.iterate_epoch(epoch)])
         trained_on = seen[order.index(index), ..., 0]
         assert trained_on.astype(np.uint8).tobytes() == shown[epoch].tobytes()
     assert len({picture.tobytes() for picture in shown.values()}) == 24
@@ -176,7 +176,7 @@ def test_values_finer_than_a_slider_stay_as_they_are() -> None:
     app = run()
     next(box for box in app.selectbox if box.label == "Start from").set_value("fine").run()
     view(app, "Use it")
-    assert config.python_call() in "".join(block.value for block in app.code)
+    assert config.to_python_code() in "".join(block.value for block in app.code)
     assert any("--augmentation fine" in block.value for block in app.code)
 
 
@@ -241,7 +241,7 @@ def test_saving_offering_replacing_deleting() -> None:
     assert start.value == "three-degrees" == app.session_state["augmentation"]
     next(b for b in app.button if b.label == "Delete three-degrees").click().run()
     fine(app)
-    assert [entry.name for entry in sets.listed()] == list(PRESETS)
+    assert [entry.name for entry in sets.list_augmentations()] == list(PRESETS)
 
 
 def test_a_damaged_set_is_said_and_the_page_goes_on(from_the_checkout: Path) -> None:
@@ -266,10 +266,10 @@ def test_copies_of_a_data_set_are_written_from_the_page(
 
 
 def test_copies_of_one_slice_as_a_zip(data: Path) -> None:
-    from spinefrac.training.augmentation.export import zipped
+    from spinefrac.training.augmentation.export import export_slice_zip
 
     pixels = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
-    content = zipped(pixels, AugmentationConfig(), 3, 0, 4, "P012_03.dcm")
+    content = export_slice_zip(pixels, AugmentationConfig(), 3, 0, 4, "P012_03.dcm")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         assert sorted(archive.namelist()) == [

@@ -14,7 +14,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.metrics_page import imitate
+from benchmarks.metrics_page import simulate_model
 from spinefrac import settings
 from spinefrac.store import repository
 from tests.support import app as pages
@@ -29,7 +29,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.skip("models/phantom-demo is absent: make it with `make demo`")
     home = tmp_path_factory.mktemp("home")
     for name, skill in (("good", 2.0), ("alike", 2.0), ("poor", 0.3)):
-        imitate(source, home / "models", name, rows=120, skill=skill)
+        simulate_model(source, home / "models", name, rows=120, separation=skill)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(home))
         patch.syspath_prepend(str(ROOT))
@@ -94,7 +94,7 @@ def test_the_address_holds_the_view(home: Path) -> None:
     app = page(models=["poor"], view="Slices", show="Missed fractures", t="0.9")
     assert app.multiselect(key="models").value == ["poor"]
     assert app.slider(key="t").value == pytest.approx(0.9)
-    oof = repository.load("poor").oof()
+    oof = repository.load("poor").load_out_of_fold()
     missed = int(((oof.labels == 1) & (oof.probabilities < 0.9)).sum())
     assert f"{missed} slices: missed fractures" in text(app)
 
@@ -118,16 +118,16 @@ def test_a_doubtful_label_can_be_exported(home: Path) -> None:
 
 
 def test_best_is_marked_only_beyond_chance(home: Path) -> None:
-    from spinefrac.evaluation.compare import compare
+    from spinefrac.evaluation.compare import compare_models
     from spinefrac.store import paired
     from spinefrac.ui.metrics import comparison
 
     def winners(*names: str) -> dict[str, str]:
-        shared = paired.out_of_fold([repository.load(name) for name in names])
-        pairs = compare(
-            shared.labels, shared.probabilities, shared.groups, shared.thresholds, resamples=300
+        shared = paired.pair_out_of_fold([repository.load(name) for name in names])
+        pairs = compare_models(
+            shared.labels, shared.probabilities, shared.groups, shared.thresholds, n_resamples=300
         )
-        return comparison.best(pairs)
+        return comparison.find_best_models(pairs)
 
     assert winners("good", "poor")["auc"] == "good"
     assert winners("poor", "good")["brier"] == "good"  # where less is better, too
@@ -136,7 +136,9 @@ def test_best_is_marked_only_beyond_chance(home: Path) -> None:
 
 def test_models_of_different_data_are_not_compared(home: Path) -> None:
     source = home / "models" / "good"
-    imitate(source, home / "models", "stranger", rows=40, skill=1.0, fingerprint="e" * 64)
+    simulate_model(
+        source, home / "models", "stranger", rows=40, separation=1.0, fingerprint="e" * 64
+    )
     app = page(models=["good", "stranger"])
     assert "were trained on different or unknown data" in text(app)
     assert any("spinefrac compare good stranger --data FOLDER" in c.value for c in app.code)
@@ -144,7 +146,7 @@ def test_models_of_different_data_are_not_compared(home: Path) -> None:
 
 def test_one_class_is_said_and_nothing_breaks(home: Path) -> None:
     source = home / "models" / "good"
-    imitate(source, home / "models", "one-class", rows=40, skill=1.0, one_class=True)
+    simulate_model(source, home / "models", "one-class", rows=40, separation=1.0, one_class=True)
     for view in ("Overview", "Calibration", "Parts", "Slices"):
         app = page(models=["one-class"], view=view)
     app = page(models=["one-class"])
@@ -152,14 +154,14 @@ def test_one_class_is_said_and_nothing_breaks(home: Path) -> None:
 
 
 def test_order_of_slices(home: Path) -> None:
-    from spinefrac.store.evaluations import Answers
+    from spinefrac.store.evaluations import SlicePredictions
     from spinefrac.ui.metrics import slices
 
-    answers = Answers.out_of_fold(repository.load("poor").oof())
-    rows = slices.order(answers, 0.5, "worst")
+    answers = SlicePredictions.from_out_of_fold(repository.load("poor").load_out_of_fold())
+    rows = slices.rank_slices(answers, 0.5, "worst")
     wrong = np.abs(answers.labels - answers.probabilities)[rows]
     assert (np.diff(wrong) <= 0).all() and (wrong >= 0.5).all()
-    near = slices.order(answers, 0.5, "unsure")
+    near = slices.rank_slices(answers, 0.5, "unsure")
     assert (np.diff(np.abs(answers.probabilities[near] - 0.5)) >= 0).all()
 
 
@@ -184,7 +186,7 @@ def imported(home: Path) -> str:
     copyfile(source / repository.ONNX_FILE, folder / repository.ONNX_FILE)
     old = card.parse((source / repository.CARD_FILE).read_bytes())
     origin = card.Origin(
-        "onnx", "theirs.onnx", "a" * 64, card.now(), 1, "0…255", "logits", 1, 1, ()
+        "onnx", "theirs.onnx", "a" * 64, card.utc_now(), 1, "0…255", "logits", 1, 1, ()
     )
     changed = replace(
         old, id="foreign", data=None, folds=(), metrics=None, audit_verdict=None, origin=origin,
@@ -206,13 +208,13 @@ def test_an_imported_model_that_was_measured_shows_it(home: Path, imported: str,
     from spinefrac.data.scan import scan
     from spinefrac.inference import external_evaluation
     from spinefrac.inference.predictor import Predictor
-    from spinefrac.report import html, report
+    from spinefrac.report import build_model_report, html
     from spinefrac.store import evaluations
 
-    before = html.render(report(repository.load(imported))).decode()
+    before = html.render(build_model_report(repository.load(imported))).decode()
     assert "This model was imported" in before and "not measured on other data" in before
-    phantom.write(tmp_path / "new", patients=4, slices=3, seed=2, size=256)
-    entry, _ = external_evaluation.evaluate(
+    phantom.write_phantom(tmp_path / "new", patients=4, slices=3, seed=2, size=256)
+    entry, _ = external_evaluation.evaluate_external(
         Predictor(repository.load(imported)), scan(tmp_path / "new")
     )
     assert evaluations.list_evaluations(repository.load(imported)) == [entry]
@@ -220,6 +222,6 @@ def test_an_imported_model_that_was_measured_shows_it(home: Path, imported: str,
         app = page(models=[imported], view=view)
     assert "it is not known whether it was trained on these slices" in text(app)
     assert "Training" not in app.get("button_group")[0].proto.__str__()
-    after = html.render(report(repository.load(imported))).decode()
+    after = html.render(build_model_report(repository.load(imported))).decode()
     assert f"{entry.metrics.auc:.3f}" in after and "Out-of-fold" not in after
     page(models=[imported, "good"])

@@ -164,24 +164,24 @@ def test_space_is_freed_on_demand_and_when_the_session_has_ended(
     dialog(app, "Delete")
     confirm(app, "Delete", "confirm-delete")
     checked(next(b for b in app.button if b.label == "Free the space now").click().run())
-    assert trash.restorable() == []
+    assert trash.list_restorable() == []
     app = page("old")
     dialog(app, "Delete")
     confirm(app, "Delete", "confirm-delete")
-    assert len(trash.restorable()) == 1
+    assert len(trash.list_restorable()) == 1
     from spinefrac.ui.models import undo
 
-    monkeypatch.setattr(undo, "GRACE_S", 0.01)
-    name = trash.restorable()[0].session
-    undo._ended(name)
-    undo._ending[name].join(timeout=30)
-    assert trash.restorable() == []
+    monkeypatch.setattr(undo, "RECONNECT_GRACE_S", 0.01)
+    name = trash.list_restorable()[0].session
+    undo._schedule_purge(name)
+    undo._purge_timers[name].join(timeout=30)
+    assert trash.list_restorable() == []
 
 
 def test_default_and_archive(home: Path) -> None:
     app = page("second")
     checked(next(b for b in app.button if b.label == "Make default").click().run())
-    assert repository.default_id() == "second"
+    assert repository.get_default_id() == "second"
     next(b for b in app.button if b.label == "Archive").click().run()
     assert "is the default model" in app.error[0].value.replace("\\", "")
     checked(next(b for b in page("old").button if b.label == "Take back").click().run())

@@ -20,22 +20,22 @@ from dataclasses import replace
 import streamlit as st
 from spinefrac.ui.predict import feedback, gradcam, occlusion, prediction_report, uncertainty
 from spinefrac import imaging
-from spinefrac.report.prediction_report import Reported
-from spinefrac.inference.predictor import open_model
+from spinefrac.report.prediction_report import ReportItem
+from spinefrac.inference.predictor import get_predictor
 
-predictor = open_model()
+predictor = get_predictor()
 model = predictor.model
 content = Path("spinefrac/ui/samples/{sample}").read_bytes()
 ct = imaging.read(content)
 prediction = predictor.predict(ct)
-uncertainty.prepare(model)
-st.html("<section>" + uncertainty.refer_note(model, prediction) + "</section>")
-uncertainty.show(model, prediction)
-occlusion.show(model, ct, prediction)
-gradcam.offer(model, ct, replace(prediction, heatmap=None))
-feedback.feedback(model, ct, prediction)
-feedback.show()
-prediction_report.offer(model, [Reported("Slice", ct, prediction, content)])
+uncertainty.precompute(model)
+st.html("<section>" + uncertainty.render_review_note(model, prediction) + "</section>")
+uncertainty.show_uncertainty(model, prediction)
+occlusion.show_occlusion(model, ct, prediction)
+gradcam.offer_gradcam(model, ct, replace(prediction, heatmap=None))
+feedback.show_feedback(model, ct, prediction)
+feedback.show_history()
+prediction_report.show_report_downloads(model, [ReportItem("Slice", ct, prediction, content)])
 """
 
 
@@ -81,16 +81,16 @@ def test_a_rarer_fracture_changes_what_a_call_is_worth(own_home: Path) -> None:
 
 def test_what_people_say_is_kept(own_home: Path) -> None:
     app = run()
-    (entry,) = history.entries()
+    (entry,) = history.list_entries()
     app.button_group(key=f"verdict-{entry.id}").set_value("disagree").run()
     app.text_input(key=f"note-{entry.id}").set_value("a rib").run()
     assert not app.exception
-    (entry,) = history.entries()
+    (entry,) = history.list_entries()
     assert (entry.verdict, entry.note, entry.times) == ("disagree", "a rib", 1)
 
 
 def test_a_damaged_history_leaves_the_answer_standing(own_home: Path) -> None:
-    (own_home / history.FILE).write_bytes(b"no database" * 500)
+    (own_home / history.DATABASE_NAME).write_bytes(b"no database" * 500)
     app = run()
     assert any("damaged" in warning.value for warning in app.warning)
     assert "What this answer is worth" in html(app)
@@ -99,9 +99,9 @@ def test_a_damaged_history_leaves_the_answer_standing(own_home: Path) -> None:
 def test_a_locked_history_leaves_the_answer_standing(
     own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "_PATIENCE_S", 0.1)
-    assert history.entries() == ()
-    holder = sqlite3.connect(own_home / history.FILE, isolation_level=None)
+    monkeypatch.setattr(history, "_BUSY_TIMEOUT_S", 0.1)
+    assert history.list_entries() == ()
+    holder = sqlite3.connect(own_home / history.DATABASE_NAME, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     app = run()
     assert any("in use by another program" in warning.value for warning in app.warning)
@@ -112,7 +112,7 @@ def test_a_locked_history_leaves_the_answer_standing(
 def test_without_a_history_nobody_is_asked(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPINEFRAC_HISTORY", "off")
     app = run()
-    assert not (own_home / history.FILE).exists()
+    assert not (own_home / history.DATABASE_NAME).exists()
     assert "SPINEFRAC_HISTORY is off" in html(app)
 
 

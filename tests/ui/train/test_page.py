@@ -16,8 +16,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.train_page import imitate
-from spinefrac.audit import audit, background
+from benchmarks.train_page import simulate_run
+from spinefrac.audit import audit_folder, background
 from spinefrac.training import runs
 from spinefrac.training.runner import run_names
 from spinefrac.training.runs import database, lease
@@ -35,7 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_slices(place / "data" / "spines")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(place / "home"))
-        audit(place / "data" / "spines")
+        audit_folder(place / "data" / "spines")
     return place
 
 
@@ -49,10 +49,10 @@ def root(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("SPINEFRAC_DATA_ROOTS", str(data / "data"))
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(lease, "_start", lambda token: pytest.fail("a process was started"))
+    monkeypatch.setattr(lease, "_start_runner", lambda token: pytest.fail("a process was started"))
     monkeypatch.setattr(runs, "ensure_runner", lambda: False)
     monkeypatch.setattr(runs.commands.lease, "ensure_runner", lambda: False)
-    monkeypatch.setattr(runs, "start_trial", lambda settings: False)
+    monkeypatch.setattr(runs, "start_throughput_probe", lambda settings: False)
     st.cache_data.clear()
     yield data / "data"
 
@@ -140,14 +140,14 @@ def test_a_folder_that_cannot_be_trained_on_says_why(root: Path, what: str, said
         app = page("data/bad")
         if what == "unreadable":  # the process that reads every slice says so
             for _ in range(600):
-                found = background.state(folder)
+                found = background.read_progress(folder)
                 if found is None or not found.running:
                     break
                 time.sleep(0.1)
             app = page("data/bad")
         assert said in only_error(app)
     finally:
-        background.clear(folder)
+        background.clear_progress(folder)
         shutil.rmtree(folder)
 
 
@@ -156,7 +156,7 @@ def test_some_unreadable_files_are_named(root: Path) -> None:
     try:
         shutil.copytree(root / "spines", folder)
         (folder / "normal" / "P01_1.png").write_bytes(b"not a picture")
-        audit(folder)
+        audit_folder(folder)
         told = text(page("data/some"))
         assert "1 files, left out. normal/P01_1.png" in told
         assert "47: 24 with a fracture, 23 without" in told
@@ -170,15 +170,15 @@ def test_a_large_folder_is_not_read_unasked(
     from spinefrac.ui.train import folder as folder_view
 
     started: list[Path] = []
-    monkeypatch.setattr(background, "start", lambda folder, **_: started.append(folder))
+    monkeypatch.setattr(background, "start_audit", lambda folder, **_: started.append(folder))
     monkeypatch.setenv("SPINEFRAC_HOME", str(data / "other-home"))  # where it was never audited
-    monkeypatch.setattr(folder_view, "AUDITED_AT_ONCE", 47)
+    monkeypatch.setattr(folder_view, "AUTO_AUDIT_MAX_FILES", 47)
     app = page("data/spines")
     assert not started
     assert app.button(key="audit-start").label == "Audit this folder"
     assert "48: 24 with a fracture" in text(app)
     assert "The audit is not done" in text(app)
-    monkeypatch.setattr(folder_view, "AUDITED_AT_ONCE", 48)
+    monkeypatch.setattr(folder_view, "AUTO_AUDIT_MAX_FILES", 48)
     app.run()
     assert started == [root / "spines"]
 
@@ -244,15 +244,15 @@ def test_a_weights_file_lies_within_the_roots(root: Path, tmp_path: Path) -> Non
 def test_the_database_of_runs_locked_by_another_program_is_said(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    imitate(root / "spines", "first", "done", [4, 4], SETTINGS)
+    simulate_run(root / "spines", "first", "done", [4, 4], SETTINGS)
     app = page("data/spines", train="New run")
-    monkeypatch.setattr(database, "BUSY_S", 0.1)
-    monkeypatch.setattr(database.writing.__wrapped__, "__defaults__", (0.1,))
-    with database.writing():
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(database.write_transaction.__wrapped__, "__defaults__", (0.1,))
+    with database.write_transaction():
         press_train(app)
     assert "has been kept by another program" in only_error(app)
     press_train(app)
-    assert not app.error and len(runs.listing()) == 2
+    assert not app.error and len(runs.list_runs()) == 2
 
 
 # --- queue -----------------------------------------------------------------------------------
@@ -264,10 +264,10 @@ def test_train_queues_what_the_form_says(root: Path) -> None:
     app.number_input(key="train-size").set_value(64).run()
     app.selectbox(key="train-augmentation").set_value("off").run()
     press_train(app)
-    (run,) = runs.listing()
+    (run,) = runs.list_runs()
     assert (run.name, run.state, run.images, run.groups) == ("spines", "queued", 48, 12)
     assert (run.settings.folds, run.settings.preprocessing.size) == (3, 64)
-    assert not run.settings.augmentation.is_on("rotation")
+    assert not run.settings.augmentation.is_enabled("rotation")
     assert app.query_params["run"] in (run.id, [run.id])
     assert "in the queue, is next" in text(app)
     # whoever opens its address sees the same
@@ -279,18 +279,22 @@ def test_two_people_who_press_train_get_two_runs(root: Path) -> None:
     first, second = (page("data/spines") for _ in range(2))
     press_train(first)
     press_train(second)
-    assert {run.name for run in runs.listing()} == {"spines", "spines-2"}
-    assert {run.state for run in runs.listing()} == {"queued"}
+    assert {run.name for run in runs.list_runs()} == {"spines", "spines-2"}
+    assert {run.state for run in runs.list_runs()} == {"queued"}
 
 
 def test_the_same_moment_gives_each_a_name(root: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(6) as pool:
-        made = list(pool.map(lambda _: run_names.submit(root / "spines", "", SETTINGS), range(6)))
+        made = list(
+            pool.map(
+                lambda _: run_names.submit_with_free_name(root / "spines", "", SETTINGS), range(6)
+            )
+        )
     assert len({run.id for run in made}) == 6
     names = {"spines", *(f"spines-{number}" for number in range(2, 7))}
-    assert {run.name for run in runs.listing() if run.state == "queued"} == names
+    assert {run.name for run in runs.list_runs() if run.state == "queued"} == names
 
 
 def test_a_double_click_is_one_run(root: Path) -> None:
@@ -299,15 +303,15 @@ def test_a_double_click_is_one_run(root: Path) -> None:
     app.session_state["train"] = "New run"
     app.run()
     press_train(app)  # the second click of a double click, handled after the first
-    assert len(runs.listing()) == 1
+    assert len(runs.list_runs()) == 1
 
 
 # --- runs ------------------------------------------------------------------------------------
 
 
 def test_a_run_that_trains_is_shown_in_full(root: Path) -> None:
-    imitate(root / "spines", "first", "running", [4, 2], SETTINGS)
-    imitate(root / "spines", "second", "queued", [], SETTINGS, stage="")
+    simulate_run(root / "spines", "first", "running", [4, 2], SETTINGS)
+    simulate_run(root / "spines", "second", "queued", [], SETTINGS, stage="")
     app = page()
     told = text(app)
     assert app.segmented_control[0].value == "Runs"
@@ -316,31 +320,31 @@ def test_a_run_that_trains_is_shown_in_full(root: Path) -> None:
     assert told.count("data:image/svg+xml") == 2  # a sparkline a fold
     assert "jumps from epoch to epoch" in told  # the doubt beside the AUC of a fold
     assert app.button(key="train-cancel").label == "Cancel"
-    waiting = next(run for run in runs.listing() if run.state == "queued")
+    waiting = next(run for run in runs.list_runs() if run.state == "queued")
     assert "in the queue, is next" in text(page(run=waiting.id))
 
 
 def test_cancel_and_resume(root: Path) -> None:
-    imitate(root / "spines", "first", "running", [4, 2], SETTINGS)
+    simulate_run(root / "spines", "first", "running", [4, 2], SETTINGS)
     app = page()
     app.button(key="train-cancel").click().run()
     assert not app.exception
-    (run,) = runs.listing()
+    (run,) = runs.list_runs()
     assert run.cancelling
     app.run()
     assert app.button(key="train-cancel").disabled
-    with database.writing() as connection:  # what the runner does within a batch
+    with database.write_transaction() as connection:  # what the runner does within a batch
         connection.execute("UPDATE runs SET state = 'cancelled', cancel = 0, ended = started + 9")
         connection.execute("DELETE FROM lease")
     app = page(run=run.id)
     assert "cancelled" in text(app)
     app.button(key="train-resume").click().run()
     assert not app.exception
-    assert runs.get(run.id).state == "queued"
+    assert runs.get_run(run.id).state == "queued"
 
 
 def test_a_failed_run_says_why(root: Path) -> None:
-    run = imitate(
+    run = simulate_run(
         root / "spines", "first", "failed", [1, 0], SETTINGS, error="no <b>memory</b>; use less"
     )
     told = text(page(run=run.id))
@@ -350,7 +354,7 @@ def test_a_failed_run_says_why(root: Path) -> None:
 
 def test_run_again_fills_the_form(root: Path) -> None:
     own = replace(SETTINGS, weight_decay=0.5, patience=3, early_stopping=True)
-    run = imitate(root / "spines", "first", "cancelled", [4, 1], own)
+    run = simulate_run(root / "spines", "first", "cancelled", [4, 1], own)
     app = page(run=run.id)
     app.button(key="train-again").click().run()
     assert not app.exception
@@ -360,13 +364,15 @@ def test_run_again_fills_the_form(root: Path) -> None:
     assert app.selectbox(key="train-augmentation").value == "as in first"
     assert "48: 24 with a fracture" in text(app)
     press_train(app)
-    again = next(run for run in runs.listing() if run.state == "queued")
+    again = next(run for run in runs.list_runs() if run.state == "queued")
     assert again.settings == own  # also what has no field
 
 
 def test_history_has_duration_and_result_with_its_interval(root: Path) -> None:
     result = {"oof": {"auc": 0.931, "ci": {"auc": [0.88, 0.964]}}}
-    run = imitate(root / "spines", "first", "done", [4, 4], SETTINGS, model="first", result=result)
+    run = simulate_run(
+        root / "spines", "first", "done", [4, 4], SETTINGS, model="first", result=result
+    )
     told = text(page(train="Runs"))
     assert "0.93 (0.88–0.96)" in told and "10 min" in told
     assert f'href="?train=Runs&amp;run={run.id}"' in told
@@ -378,8 +384,8 @@ def test_a_run_that_is_not_there_is_said(root: Path) -> None:
 
 
 def test_a_dead_runner_is_said(root: Path) -> None:
-    run = imitate(root / "spines", "first", "running", [1, 0], SETTINGS)
-    with database.writing() as connection:
+    run = simulate_run(root / "spines", "first", "running", [1, 0], SETTINGS)
+    with database.write_transaction() as connection:
         connection.execute("DELETE FROM lease")
     told = text(page(run=run.id))
     assert "interrupted" in told
@@ -396,7 +402,7 @@ def test_numbers_that_are_none_are_drawn_nevertheless(root: Path, value: float) 
 
     record = EpochRecord(0, 1, value, value, value, 1e-3, 1.0)
     fold = FoldProgress(0, "training", 1, 2, 0.5, None, "", (record,))
-    for drawn in (live.sparkline(fold, 1.0), live._folds([fold])):
+    for drawn in (live.render_sparkline(fold, 1.0), live._render_folds([fold])):
         assert "nan" not in drawn.replace("finance", "").lower().split("base64")[0].split("alt=")[0]
 
 
@@ -405,6 +411,6 @@ def test_numbers_that_are_none_are_drawn_nevertheless(root: Path, value: float) 
     [(0.4, "0 s"), (89, "89 s"), (100, "2 min"), (5400, "1 h 30 min"), (86400, "24 h")],
 )
 def test_durations(seconds: float, said: str) -> None:
-    from spinefrac.ui.train.live import duration
+    from spinefrac.ui.train.live import format_duration
 
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said
