@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from spinefrac.audit import baselines
 from spinefrac.audit.report import Baseline, CopySet, FileProperty
-from spinefrac.data.disjoint import DisjointSets
 from spinefrac.data.file_metadata import NUMERIC_FEATURES
 from spinefrac.data.groups import original_stem
 from spinefrac.data.scan import Examination
@@ -151,18 +150,23 @@ class DatasetFeatures:
     @cached_property
     def copy_sets(self) -> npt.NDArray[np.int64]:
         """For each row the first row of its set of copies, by name or by picture, shape (N,)."""
+        from scipy.cluster.hierarchy import DisjointSet
+
         found = self.examination.duplicates
-        sets = DisjointSets(len(self.labels))
+        copies = DisjointSet(range(len(self.labels)))
         first: dict[tuple[str, ...], int] = {}
         named = {self._name_key(row) for row in self.copies_by_name}
         for row in range(len(self.labels)):
             key = self._name_key(row)
             if key in named:
-                sets.union(row, first.setdefault(key, row))
+                copies.merge(row, first.setdefault(key, row))
         for rows in (*found.exact, *found.rotated):
             for row in rows[1:]:
-                sets.union(rows[0], row)
-        return np.array([sets.find(row) for row in range(len(self.labels))], dtype=np.int64)
+                copies.merge(rows[0], row)
+        first_rows = np.empty(len(self.labels), dtype=np.int64)
+        for members in copies.subsets():
+            first_rows[list(members)] = min(members)
+        return first_rows
 
     @cached_property
     def augmented_copies(self) -> tuple[int, ...]:

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
-from spinefrac.data.disjoint import DisjointSets
 from spinefrac.data.folder_layouts import LabelledFile, parse_class_label
 from spinefrac.data.pseudonyms import PSEUDONYM_PREFIX, pseudonymize
 from spinefrac.errors import DatasetError
@@ -139,19 +138,22 @@ def _group_by_header(
     files: Sequence[LabelledFile], tags: Sequence[SliceTags]
 ) -> tuple[tuple[str, ...], str]:
     """Group by DICOM headers; files without a header go by their names."""
-    sets = DisjointSets(len(files))
+    from scipy.cluster.hierarchy import DisjointSet
+
+    patients = DisjointSet(range(len(files)))
     first: dict[str, int] = {}
     for row, tag in enumerate(tags):
         for key in _header_keys(tag):
-            sets.union(row, first.setdefault(key, row))
+            patients.merge(row, first.setdefault(key, row))
     key_of = {row: keys[0] for row, tag in enumerate(tags) if (keys := _header_keys(tag))}
+    first_row = {row: min(rows) for rows in patients.subsets() for row in rows}
     bare = [row for row in range(len(files)) if row not in key_of]
     named, names_rule = _group_by_name([files[row] for row in bare]) if bare else ((), "")
     name_of = dict(zip(bare, named, strict=True))
     groups = tuple(
         name_of[row]
         if row in name_of
-        else f"{PSEUDONYM_PREFIX}{pseudonymize('group', key_of[sets.find(row)])}"
+        else f"{PSEUDONYM_PREFIX}{pseudonymize('group', key_of[first_row[row]])}"
         for row in range(len(files))
     )
     rule = "by DICOM PatientID, or StudyInstanceUID where that is empty"

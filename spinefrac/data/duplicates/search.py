@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac.data.disjoint import DisjointSets
 from spinefrac.data.duplicates import registration
 from spinefrac.data.duplicates.registration import THUMBNAIL_SIDE, make_thumbnail
 from spinefrac.records import GreyImage
@@ -111,7 +110,8 @@ def merge_groups(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ..
     of several slices are not made one by pictures that would have to be turned to agree: two
     chests with much lung do so (correlation 0.9 between two of 120 phantoms).
     """
-    names = sorted(set(groups))
+    from scipy.cluster.hierarchy import DisjointSet
+
     size = Counter(groups)
     turned = set(duplicates.rotated)
     near = [
@@ -119,19 +119,14 @@ def merge_groups(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ..
         for pair in duplicates.near
         if pair not in turned or min(size[groups[row]] for row in pair) == 1
     ]
-    number = {name: i for i, name in enumerate(names)}
-    sets = DisjointSets(len(names))
+    shared = DisjointSet(size)
     for rows in (*duplicates.exact, *near):
         for row in rows[1:]:
-            sets.union(number[groups[rows[0]]], number[groups[row]])
-    members: dict[int, int] = {}
-    for i in range(len(names)):
-        members[sets.find(i)] = members.get(sets.find(i), 0) + 1
-    merged = {
-        name: names[first] if members[first] == 1 else f"{names[first]}+{members[first] - 1}"
-        for name in names
-        for first in [sets.find(number[name])]
-    }
+            shared.merge(groups[rows[0]], groups[row])
+    merged: dict[str, str] = {}
+    for names in shared.subsets():
+        first, more = min(names), len(names) - 1
+        merged |= dict.fromkeys(names, f"{first}+{more}" if more else first)
     return tuple(merged[name] for name in groups)
 
 
