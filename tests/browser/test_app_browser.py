@@ -285,19 +285,21 @@ def test_metrics_from_a_moved_threshold_to_the_slices_behind_a_number(watched: W
         page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Metrics", exact=True).click()
     expect(page.get_by_role("heading", name="Metrics", exact=True, level=1)).to_be_visible()
-    expect(page.locator(".sf-audit")).to_be_visible()
+    expect(page.locator(".sf-alert")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     settle(page)
     assert no_wider_than_its_screen(page)
 
     # the threshold moves the matrix and is in the address
-    missed = page.locator(".st-key-cell-missed button")
+    missed = page.locator(".st-key-confusion-cell-false-negatives button")
     before = missed.inner_text()
     handle = page.get_by_role("slider")
     handle.focus()
     page.keyboard.press("End")
     expect(missed).not_to_have_text(before)
-    expect(page.locator(".st-key-cell-found button")).to_contain_text("found fractures")
+    expect(page.locator(".st-key-confusion-cell-true-positives button")).to_contain_text(
+        "found fractures"
+    )
     page.wait_for_url(re.compile(r"[?&]t=1"))
 
     # a cell opens its slices, and the link to them leads there again
@@ -346,7 +348,7 @@ def test_a_slider_of_the_augmentation_redraws_only_the_grid(watched: Watched) ->
     if page.viewport_size["width"] < 700:
         page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Augmentation").click()
-    copies = page.locator(".sf-copies figure:not(.first) img")
+    copies = page.locator(".sf-augmented-grid figure:not(.original) img")
     expect(copies).to_have_count(24)
     expect(page.get_by_role("status").filter(has_text="No range destroys")).to_be_visible()
     settle(page)

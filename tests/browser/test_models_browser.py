@@ -85,7 +85,7 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
         for page in (manager, user):
             page.set_default_timeout(PATIENCE)
         manager.goto(f"{url}/models")
-        expect(manager.locator(".sf-shelf")).to_have_count(2)
+        expect(manager.locator(".sf-model-row")).to_have_count(2)
         settle(manager)
         assert no_wider_than_its_screen(manager)
 
@@ -139,7 +139,7 @@ def test_ticked_models_are_compared_on_the_metrics_page(url: str, home: Path) ->
         page.set_default_timeout(PATIENCE)
         page.goto(f"{url}/models")
         for name in ("phantom-demo", "second"):
-            page.locator(f".st-key-tick-{name} label").click()
+            page.locator(f".st-key-select-model-{name} label").click()
             settle(page)
         page.get_by_role("button", name="Compare 2").click()
         expect(page.get_by_role("heading", name="Metrics", exact=True, level=1)).to_be_visible()

@@ -77,7 +77,7 @@ def test_a_series_from_zip_to_strip_and_back_to_a_slice(browser, url, archive) -
     expect(page.get_by_text("1 slice is missing between")).to_be_visible()
     expect(page.locator(".st-key-strip .strip")).to_have_count(1)
     expect(page.locator(".st-key-strip .strip")).to_have_attribute("data-answered", "7")
-    expect(page.locator(".st-key-suspicious button").first).to_be_visible()
+    expect(page.locator(".st-key-highest-slices button").first).to_be_visible()
     settle(page)
 
     # a click on the strip, an arrow key on the picture, and a suspicious slice: each goes there
@@ -88,7 +88,7 @@ def test_a_series_from_zip_to_strip_and_back_to_a_slice(browser, url, archive) -
     page.locator(".st-key-viewer .stage").focus()
     page.keyboard.press("ArrowUp")
     painted(page, 1)
-    button = page.locator(".st-key-suspicious button").first
+    button = page.locator(".st-key-highest-slices button").first
     wanted = int(button.inner_text().split("·")[0]) - 1
     button.click()
     painted(page, wanted)

@@ -151,7 +151,7 @@ def epoch(page: playwright.Page, fold: int = 0) -> int:
 def at_work(page: playwright.Page) -> None:
     """Wait until an epoch is done and the run still goes on."""
     expect(page.locator(".fold .epoch").first).to_have_text(re.compile(r"epoch [1-9]"))
-    expect(page.locator(".sf-run .spark[src]").first).to_be_visible()
+    expect(page.locator(".sf-run .sparkline[src]").first).to_be_visible()
 
 
 def test_a_run_lives_outside_browser_and_server(

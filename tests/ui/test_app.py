@@ -165,7 +165,7 @@ def test_several_models_answer_on_the_same_slice(empty_home: Path, demonstration
     assert not app.exception and not app.error
     told = html(app)
     assert "All 2 models say fracture." in told
-    assert '<div class="sf-eyebrow">another</div>' in told
+    assert '<div class="sf-card-title">another</div>' in told
 
 
 def test_an_untypical_answer_is_struck_through_until_it_is_asked_for(demonstration: Path) -> None:
@@ -177,7 +177,7 @@ def test_an_untypical_answer_is_struck_through_until_it_is_asked_for(demonstrati
     assert not app.exception and not app.error
     assert "Struck through" in html(app) and "Refer to a human" not in html(app)
     assert "farther out than all of the training slices" in html(app)
-    app.button(key="show-anyway").click().run()
+    app.button(key="show-prediction").click().run()
     assert "Struck through" not in html(app)
     assert "Do not rely on this answer" in html(app)
 

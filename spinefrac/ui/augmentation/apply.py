@@ -63,7 +63,7 @@ def _get_cli_value(selection: AugmentationSelection) -> str:
 
 def _show_message() -> None:
     """Show what a button's callback has to say, once."""
-    said = st.session_state.pop("augmentation-said", None)
+    said = st.session_state.pop("augmentation-message", None)
     if said:
         kind, text = said
         (st.error if kind == "error" else st.success)(
@@ -111,10 +111,10 @@ def _save(config: AugmentationConfig) -> None:
     try:
         sets.save(name, config, overwrite=state["augmentation-replace"])
     except SpinefracError as error:
-        state["augmentation-said"] = ("error", str(error))
+        state["augmentation-message"] = ("error", str(error))
         return
-    state["augmentation-start"] = state[SELECTED_PRESET_KEY] = name
-    state["augmentation-said"] = ("success", f"saved as {name}; the Train page offers it")
+    state["augmentation-base-preset"] = state[SELECTED_PRESET_KEY] = name
+    state["augmentation-message"] = ("success", f"saved as {name}; the Train page offers it")
 
 
 def _delete(name: str) -> None:
@@ -122,10 +122,10 @@ def _delete(name: str) -> None:
     try:
         sets.delete(name)
     except SpinefracError as error:
-        state["augmentation-said"] = ("error", str(error))
+        state["augmentation-message"] = ("error", str(error))
         return
-    state["augmentation-start"] = state[SELECTED_PRESET_KEY] = "standard"
-    state["augmentation-said"] = ("success", f"deleted {name}")
+    state["augmentation-base-preset"] = state[SELECTED_PRESET_KEY] = "standard"
+    state["augmentation-message"] = ("success", f"deleted {name}")
 
 
 # --- as copies ---------------------------------------------------------------------------

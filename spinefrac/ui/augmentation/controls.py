@@ -36,7 +36,7 @@ DEFAULT_SLIDER_LIMITS = {
 }
 
 #: The set that was chosen or saved last; the Train page offers it first.
-SELECTED_PRESET_KEY = "augmentation"
+SELECTED_PRESET_KEY = "augmentation-preset"
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ def choose_augmentation() -> AugmentationSelection:
     entries = {entry.name: entry for entry in sets.list_augmentations()}
     usable = [name for name, entry in entries.items() if entry.config is not None]
     state = st.session_state
-    if state.get("augmentation-start") not in usable:
+    if state.get("augmentation-base-preset") not in usable:
         wanted = state.get(SELECTED_PRESET_KEY)
-        state["augmentation-start"] = wanted if wanted in usable else "standard"
+        state["augmentation-base-preset"] = wanted if wanted in usable else "standard"
     start = st.selectbox(
         "Start from",
         usable,
-        key="augmentation-start",
+        key="augmentation-base-preset",
         format_func=lambda n: f"{n.capitalize()} (preset)" if entries[n].is_preset else n,
         help="Presets come with the app. Your own are saved under “Use it”.",
     )
@@ -80,7 +80,7 @@ def choose_augmentation() -> AugmentationSelection:
         ("Place and size", GEOMETRIC_TRANSFORMS),
         ("Grey values", INTENSITY_TRANSFORMS),
     ):
-        st.html(f'<div class="sf-eyebrow sf-part">{title}</div>')
+        st.html(f'<div class="sf-card-title sf-section-title">{title}</div>')
         for name in names:
             with st.container(key=f"transform-{name}"):
                 values |= (

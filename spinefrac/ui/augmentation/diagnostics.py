@@ -41,13 +41,13 @@ def show_warnings(effects: tuple[TransformEffect, ...]) -> None:
     ]
     if not lines:
         st.html(
-            '<div class="sf-audit ok" role="status"><i class="dot"></i>No range destroys the '
+            '<div class="sf-alert ok" role="status"><i class="dot"></i>No range destroys the '
             f"fracture on the {judgement.PATIENTS} synthetic slices that this is measured on.</div>"
         )
         return
     st.html(
-        '<section class="sf-card sf-verdict fracture" role="status" aria-label="Warnings">'
-        '<div class="sf-eyebrow">Too much: the label may no longer be true</div>'
+        '<section class="sf-card sf-prediction-card fracture" role="status" aria-label="Warnings">'
+        '<div class="sf-card-title">Too much: the label may no longer be true</div>'
         f'<ul class="sf-warnings">{"".join(lines)}</ul></section>'
     )
 
@@ -84,7 +84,7 @@ def show_diagnostics(
 
 
 def _render_effect_row(effect: TransformEffect) -> tuple[str, ...]:
-    warned = " sf-warned" if effect.warnings else ""
+    warned = " sf-warning-text" if effect.warnings else ""
     cells = [
         _format_share(share)
         for share in (effect.lost_share, effect.contrast, effect.visibility, effect.clipped_share)
@@ -138,16 +138,16 @@ def _measure_spread(
 def _render_spread(spread: PredictionSpread) -> str:
     """Return every draw's probability as a dot on a line from 0 to 100 %."""
     dots = "".join(
-        f'<i class="fold" style="left:{100 * p:.1f}%"></i>' for p in spread.probabilities
+        f'<i class="network" style="left:{100 * p:.1f}%"></i>' for p in spread.probabilities
     )
     tone = "" if spread.is_invariant else " fracture"
     verdict = "Invariant here" if spread.is_invariant else "Not invariant here"
     place = 100 * spread.threshold
     return (
-        f'<section class="sf-card sf-verdict{tone}" aria-label="Spread of the probability">'
-        f'<div class="sf-answer"><span class="label">{verdict}</span>'
+        f'<section class="sf-card sf-prediction-card{tone}" aria-label="Spread of the probability">'
+        f'<div class="sf-prediction"><span class="label">{verdict}</span>'
         f'<span class="probability">{layout.format_percent_range(spread.percentile_5, spread.percentile_95)}</span></div>'
-        f'<div class="sf-gauge sf-draws"><span class="track"></span>{dots}'
+        f'<div class="sf-probability-bar sf-spread"><span class="track"></span>{dots}'
         f'<i class="threshold" style="left:{place:.1f}%"></i>'
-        f'<span class="mark" style="left:{place:.1f}%">threshold</span></div></section>'
+        f'<span class="threshold-label" style="left:{place:.1f}%">threshold</span></div></section>'
     )

@@ -25,7 +25,7 @@ def show_grid(
     """Show what training sees of the slice in its first epochs."""
     copies = preview.preview_epochs(preview_slice.pixels, config, seed, preview_slice.index)
     original = heatmap.encode_data_url(preview_slice.pixels)
-    cells = [_render_figure(original, "Original", "The slice as the network sees it", "first")]
+    cells = [_render_figure(original, "Original", "The slice as the network sees it", "original")]
     for epoch, copy in enumerate(copies, start=1):
         if mode == DISPLAY_MODES[2]:
             source = _render_difference(preview_slice.pixels, copy)
@@ -34,11 +34,13 @@ def show_grid(
             source, what = heatmap.encode_data_url(copy), f"Copy in epoch {epoch}"
         stop = ' tabindex="0"' if mode == DISPLAY_MODES[1] else ""  # to see the original under it
         cells.append(_render_figure(source, f"Epoch {epoch}", what, attributes=stop))
-    kind = {DISPLAY_MODES[0]: "beside", DISPLAY_MODES[1]: "over", DISPLAY_MODES[2]: "difference"}[
-        mode
-    ]
+    kind = {
+        DISPLAY_MODES[0]: "beside",
+        DISPLAY_MODES[1]: "overlay",
+        DISPLAY_MODES[2]: "difference",
+    }[mode]
     st.html(
-        f'<div class="sf-copies {kind}" style="--original:url({original})">{"".join(cells)}</div>'
+        f'<div class="sf-augmented-grid {kind}" style="--original:url({original})">{"".join(cells)}</div>'
     )
 
 
@@ -67,7 +69,7 @@ def show_difference_legend() -> None:
     equal = f"rgb{augmentation.UNCHANGED_COLOUR}"
     full = augmentation.FULL_SCALE_DIFFERENCE
     st.html(
-        '<div class="sf-legend sf-change"><div class="bar"><i style="background:'
+        '<div class="sf-legend sf-difference-legend"><div class="bar"><i style="background:'
         f'linear-gradient(90deg,{darker},{equal},{brighter})"></i></div><div class="ends">'
         f"<span>{full} grey levels darker, or more</span><span>unchanged</span>"
         f"<span>{full} brighter, or more</span></div></div>"
@@ -93,7 +95,9 @@ def show_transforms(preview_slice: PreviewSlice, config: AugmentationConfig) -> 
             _render_difference_figure(name, low[0], preview_slice.pixels, low[1], "low-change"),
             _render_difference_figure(name, high[0], preview_slice.pixels, high[1], "high-change"),
         ]
-        rows.append(f"<h4>{name.capitalize()}</h4><div class='sf-ends'>{''.join(cells)}</div>")
+        rows.append(
+            f"<h4>{name.capitalize()}</h4><div class='sf-range-ends'>{''.join(cells)}</div>"
+        )
     st.html("".join(rows))
     show_difference_legend()
 
@@ -136,7 +140,7 @@ def show_animation(preview_slice: PreviewSlice, config: AugmentationConfig) -> N
         heatmap.encode_data_url(preview_slice.pixels), "original", "The slice as it is"
     )
     moving = _render_figure(source, caption, f"{name} alone, {caption}")
-    st.html(f'<div class="sf-moving">{original}{moving}</div>')
+    st.html(f'<div class="sf-animation">{original}{moving}</div>')
 
 
 def show_histogram(preview_slice: PreviewSlice, config: AugmentationConfig, seed: int) -> None:

@@ -28,7 +28,7 @@ def show_heading(title: str, description: str) -> None:
     st.html(Path(__file__).with_name("style.css"))
     st.html(
         f'<div class="sf-heading"><h1>{escape(title)}</h1><p>{escape(description)}</p>'
-        f'<p class="sf-device">{escape(NOT_A_MEDICAL_DEVICE)}</p></div>'
+        f'<p class="sf-disclaimer">{escape(NOT_A_MEDICAL_DEVICE)}</p></div>'
     )
 
 
@@ -112,7 +112,7 @@ def show_table(column_titles: Sequence[str], rows: Sequence[Sequence[str]]) -> N
         cells.append(f'<td data-title="{title}" colspan="{span}">{row[-1]}</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     st.html(
-        f'<div class="sf-card"><table class="sf-table{" titled" if titles else ""}">'
+        f'<div class="sf-card"><table class="sf-table{" with-header" if titles else ""}">'
         f"{f'<thead><tr>{titles}</tr></thead>' if titles else ''}{''.join(lines)}</table></div>"
     )
 
@@ -151,9 +151,9 @@ def begin_model_page(title: str, description: str) -> SavedModel | None:
         models,
         format_func=_format_model_option,
         key="model",
-        on_change=lambda: st.session_state.pop("model-lost", None),
+        on_change=lambda: st.session_state.pop("missing-model-message", None),
     )
-    st.session_state["model-before"] = chosen.id
+    st.session_state["previous-model"] = chosen.id
     if isinstance(chosen, DamagedModel):
         st.error(escape_markdown(to_sentence(chosen.reason)), icon=":material/error:")
         return None
@@ -166,15 +166,19 @@ def _explain_missing_model(models: Sequence[SavedModel | DamagedModel]) -> None:
     The choice then falls back to another model, and nobody should take that for the old one: it
     is said until a model is chosen.
     """
-    before = st.session_state.get("model-before")
+    before = st.session_state.get("previous-model")
     if before is not None and before not in [model.id for model in models]:
         archived = (repository.settings.models_dir() / before).is_dir()
         said = (
             f"The model {before} was archived" if archived else repository.explain_missing(before)
         )
-        st.session_state["model-lost"] = f"{to_sentence(said)} Another model is chosen now."
-    if "model-lost" in st.session_state:
-        st.warning(escape_markdown(st.session_state["model-lost"]), icon=":material/warning:")
+        st.session_state["missing-model-message"] = (
+            f"{to_sentence(said)} Another model is chosen now."
+        )
+    if "missing-model-message" in st.session_state:
+        st.warning(
+            escape_markdown(st.session_state["missing-model-message"]), icon=":material/warning:"
+        )
 
 
 def get_user_name() -> str:

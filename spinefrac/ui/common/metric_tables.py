@@ -36,7 +36,7 @@ def render_performance(model: SavedModel) -> str:
     if not model.has_out_of_fold:
         return (
             '<section class="sf-card" aria-label="Record of the model">'
-            '<div class="sf-eyebrow">How often it is right</div>'
+            '<div class="sf-card-title">How often it is right</div>'
             '<p class="sf-note">Not known: the model was imported, so there are no answers on '
             "slices kept from it. Its probability is not calibrated and its threshold of "
             f"{format_percent(model.threshold)} was not chosen on any data.</p></section>"
@@ -45,9 +45,9 @@ def render_performance(model: SavedModel) -> str:
     return (
         '<section class="sf-card" aria-label="Record of the model">'
         f"{render_audit_warning(model)}"
-        '<div class="sf-eyebrow">How often it is right at the threshold of '
+        '<div class="sf-card-title">How often it is right at the threshold of '
         f"{format_percent(model.threshold)}</div>"
-        f'<div class="sf-rates">{render_metric("recall", metrics)}{render_metric("specificity", metrics)}</div>'
+        f'<div class="sf-metrics">{render_metric("recall", metrics)}{render_metric("specificity", metrics)}</div>'
         f'<p class="sf-note">{escape(describe_evaluation_data(model))} '
         f"Intervals: 95{NARROW_NBSP}%, whole groups resampled.</p></section>"
     )
@@ -65,7 +65,7 @@ AUDIT_WARNINGS = {
 def render_audit_warning(model: SavedModel) -> str:
     """Return the warning of the data's audit, empty where there is none to give."""
     text = AUDIT_WARNINGS.get(model.card.audit_verdict or "")
-    return f'<div class="sf-audit bad"><i class="dot"></i>{text}</div>' if text else ""
+    return f'<div class="sf-alert bad"><i class="dot"></i>{text}</div>' if text else ""
 
 
 def describe_evaluation_data(model: SavedModel) -> str:
@@ -82,7 +82,7 @@ def render_model_summary(model: SavedModel) -> str:
     card = model.card
     head = (
         '<section class="sf-card" aria-label="About the model">'
-        f'<div class="sf-eyebrow">About {escape(model.id)}</div>'
+        f'<div class="sf-card-title">About {escape(model.id)}</div>'
         f'<p class="sf-note">{escape(card.note)}</p>'
     )
     if card.data is None or card.origin:
@@ -106,16 +106,16 @@ def render_metric(metric: str, metrics: Metrics) -> str:
     value, interval = getattr(metrics, metric), metrics.ci.get(metric)
     titled = f'<span title="{escape(meaning)}">{title}</span>'
     if value is None:
-        return f'<div class="sf-rate">{titled}<span>not defined</span></div>'
+        return f'<div class="sf-metric">{titled}<span>not defined</span></div>'
     low, high = interval or (value, value)
     share = metric not in NON_RATE_METRICS
     shown = format_percent(value) if share else format_number(value, 2)
     span = format_percent_range(low, high) if share else format_number_range((low, high), 2)
     return (
-        f'<div class="sf-rate">{titled}<span class="value">{shown}</span>'
-        f'<span class="sf-range"><i class="span" style="left:{100 * low:.1f}%;'
+        f'<div class="sf-metric">{titled}<span class="value">{shown}</span>'
+        f'<span class="sf-interval"><i class="range" style="left:{100 * low:.1f}%;'
         f'width:{100 * (high - low):.1f}%"></i>'
-        f'<i class="point" style="left:{100 * value:.1f}%"></i></span>'
+        f'<i class="estimate" style="left:{100 * value:.1f}%"></i></span>'
         f'<span class="interval">{span if interval else "no interval"}</span>'
         "</div>"
     )

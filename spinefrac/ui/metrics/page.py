@@ -83,7 +83,7 @@ def show_audit_verdict(models: Sequence[SavedModel]) -> None:
     for verdict in dict.fromkeys(verdicts):
         text = AUDIT_MESSAGES.get(verdict or "", "The data set was not audited.")
         tone = {"ok": "ok", "unusable": "bad"}.get(verdict or "", "open")
-        st.html(f'<div class="sf-audit {tone}"><i class="dot"></i>{text}</div>')
+        st.html(f'<div class="sf-alert {tone}"><i class="dot"></i>{text}</div>')
 
 
 @st.fragment

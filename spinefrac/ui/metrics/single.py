@@ -24,8 +24,8 @@ CORRELATION_TITLES = {"mcc": "Matthews correlation"}
 
 #: Cells of the confusion matrix, by truth and answer: key, name, title.
 CONFUSION_CELLS = (
-    (("passed", "rightly cleared"), ("alarms", "false alarms")),
-    (("missed", "missed fractures"), ("found", "found fractures")),
+    (("true-negatives", "rightly cleared"), ("false-positives", "false alarms")),
+    (("false-negatives", "missed fractures"), ("true-positives", "found fractures")),
 )
 TRUE_CLASS_TITLES = ("Truth: no fracture", "Truth: fracture")
 
@@ -96,8 +96,8 @@ def _render_metrics(metrics: Metrics) -> str:
     )
     notes = "".join(f'<p class="sf-note">{escape(note)}</p>' for note in metrics.notes)
     return (
-        '<section class="sf-card sf-wide" aria-label="Metrics"><div class="sf-eyebrow">Metrics '
-        f'with 95 % intervals</div><div class="sf-rates">{rates}</div>{notes}</section>'
+        '<section class="sf-card sf-metrics-wide" aria-label="Metrics"><div class="sf-card-title">Metrics '
+        f'with 95 % intervals</div><div class="sf-metrics">{rates}</div>{notes}</section>'
     )
 
 
@@ -108,7 +108,7 @@ def _render_losses(metrics: Metrics) -> str:
         for name, title in (LOSS_TITLES | CORRELATION_TITLES).items()
     )
     return (
-        '<section class="sf-card"><div class="sf-eyebrow">Errors of the probability (less is '
+        '<section class="sf-card"><div class="sf-card-title">Errors of the probability (less is '
         f'better), and correlation (more is)</div><table class="sf-table">{rows}</table></section>'
     )
 
@@ -116,7 +116,7 @@ def _render_losses(metrics: Metrics) -> str:
 def show_confusion_matrix(metrics: Metrics) -> None:
     """Show the confusion matrix; each cell is a button that opens its slices."""
     with st.container(key="confusion-card", border=True):
-        st.html('<div class="sf-eyebrow">Slices; a cell opens its own</div>')
+        st.html('<div class="sf-card-title">Slices; a cell opens its own</div>')
         for truth, cells, counts in zip(
             TRUE_CLASS_TITLES, CONFUSION_CELLS, metrics.confusion_matrix, strict=True
         ):
@@ -125,7 +125,9 @@ def show_confusion_matrix(metrics: Metrics) -> None:
             with st.container(key=f"confusion-{cells[0][0]}", horizontal=True):
                 for (key, name), count in zip(cells, counts, strict=True):
                     label = f"**{count:,}** · {layout.format_percent(count / total)}\n{name}"
-                    if st.button(label, key=f"cell-{key}", on_click=_open_cell_slices, args=(key,)):
+                    if st.button(
+                        label, key=f"confusion-cell-{key}", on_click=_open_cell_slices, args=(key,)
+                    ):
                         st.rerun(scope="app")
 
 

@@ -26,10 +26,10 @@ from spinefrac.viz import heatmap
 #: Which slices to show: key to words.
 FILTER_TITLES = {
     "worst": "Worst errors",
-    "missed": "Missed fractures",
-    "alarms": "False alarms",
-    "found": "Found fractures",
-    "passed": "Rightly cleared",
+    "false-negatives": "Missed fractures",
+    "false-positives": "False alarms",
+    "true-positives": "Found fractures",
+    "true-negatives": "Rightly cleared",
     "unsure": "Nearest to the threshold",
     "doubted": "Labels to check",
 }
@@ -62,10 +62,10 @@ def rank_slices(predictions: SlicePredictions, threshold: float, slice_filter: s
     truth = predictions.labels == 1
     chosen = {
         "worst": called != truth,
-        "missed": truth & ~called,
-        "alarms": ~truth & called,
-        "found": truth & called,
-        "passed": ~truth & ~called,
+        "false-negatives": truth & ~called,
+        "false-positives": ~truth & called,
+        "true-positives": truth & called,
+        "true-negatives": ~truth & ~called,
         "unsure": np.ones(len(truth), bool),
     }[slice_filter]
     key = np.abs(predictions.probabilities - threshold) if slice_filter == "unsure" else -wrongness
@@ -126,7 +126,7 @@ def show_gallery(
         )
     shown = cards[PAGE_SIZE * (number - 1) : PAGE_SIZE * number]
     st.caption(f"{len(cards):,} slices: {description}.")
-    with st.container(key="slices-wide" if len(models) > 1 else "slices"):
+    with st.container(key="gallery-wide" if len(models) > 1 else "gallery"):
         for entry in shown:
             with st.container(key=f"slice-{_make_widget_key(entry)}"):
                 st.html(_render_slice_card(entry, models, folder))

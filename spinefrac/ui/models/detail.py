@@ -33,7 +33,7 @@ def show_model(model_id: str) -> None:
         return
     default = repository.get_default_id() == model.id
     st.html(
-        f'<div class="sf-shelf"><div><div class="name large">{escape(model.id)}'
+        f'<div class="sf-model-row"><div><div class="name large">{escape(model.id)}'
         f"{model_list.render_badges(model, default)}</div>"
         f'<p class="sf-note">{escape(model.note)}</p></div>{model_list.render_auc(model)}</div>'
     )
@@ -108,7 +108,7 @@ def _render_lineage(model: SavedModel) -> str:
         lines.append(f"Trained from it: {', '.join(after)}.")
     body = "".join(f'<p class="sf-note">{escape(text)}</p>' for text in lines)
     return (
-        '<section class="sf-card" aria-label="Lineage"><div class="sf-eyebrow">Lineage</div>'
+        '<section class="sf-card" aria-label="Lineage"><div class="sf-card-title">Lineage</div>'
         f"{body}</section>"
     )
 

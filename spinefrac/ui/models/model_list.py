@@ -117,7 +117,7 @@ def render_model_line(model: SavedModel, is_default: bool) -> str:
     rule = f'<p class="sf-note">Groups: {escape(data.group_rule)}</p>' if data else ""
     note = f'<p class="sf-note">{escape(model.note[:200])}</p>' if model.note else ""
     return (
-        '<div class="sf-shelf"><div>'
+        '<div class="sf-model-row"><div>'
         f'<div class="name">{escape(model.id)}{render_badges(model, is_default)}</div>{note}'
         f'<p class="facts">{" · ".join(map(escape, facts))}</p>{rule}</div>{render_auc(model)}</div>'
     )
@@ -125,7 +125,7 @@ def render_model_line(model: SavedModel, is_default: bool) -> str:
 
 def render_badges(model: SavedModel, is_default: bool) -> str:
     """Return what marks a model: default, archived, its tags."""
-    marks = [("default", "marked")] * is_default + [("archived", "")] * model.archived
+    marks = [("default", "default")] * is_default + [("archived", "")] * model.archived
     marks += [(tag, "tag") for tag in model.tags]
     return "".join(f'<span class="sf-badge {kind}">{escape(text)}</span>' for text, kind in marks)
 
@@ -141,8 +141,8 @@ def render_auc(model: SavedModel) -> str:
     if metrics.auc is not None and interval:
         low, high, point = (200 * max(0.0, x - 0.5) for x in (*interval, metrics.auc))
         drawn = (
-            f'<span class="sf-range"><i class="span" style="left:{low:.1f}%;'
-            f'width:{high - low:.1f}%"></i><i class="point" style="left:{point:.1f}%"></i></span>'
+            f'<span class="sf-interval"><i class="range" style="left:{low:.1f}%;'
+            f'width:{high - low:.1f}%"></i><i class="estimate" style="left:{point:.1f}%"></i></span>'
         )
     return (
         f'<div class="auc" title="AUC from 0.5 (chance) to 1, with its 95 % interval">'
@@ -176,7 +176,7 @@ def _show_damaged_model(model: DamagedModel) -> None:
         border=True, horizontal=True, vertical_alignment="center", key=f"model-row-{model.id}"
     ):
         st.html(
-            f'<div class="sf-shelf damaged"><div><div class="name">{escape(model.id)}'
+            f'<div class="sf-model-row damaged"><div><div class="name">{escape(model.id)}'
             '<span class="sf-badge bad">cannot be used</span></div>'
             f'<p class="sf-note">{escape(layout.to_sentence(model.reason))}</p></div></div>',
             width="stretch",

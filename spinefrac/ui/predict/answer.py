@@ -29,18 +29,18 @@ def render_prediction_card(
         lines.append(
             f"Known truth of this synthetic sample: <strong>{escape(true_label)}</strong>.{wrong}"
         )
-    tone = ["sf-card", "sf-verdict"]
+    tone = ["sf-card", "sf-prediction-card"]
     if prediction.label == "fracture":
         tone.append("fracture")
     if prediction.input_check and not prediction.input_check.typical:
-        tone.append("subdued")
+        tone.append("muted")
     if suppressed:
-        tone.append("struck")
+        tone.append("suppressed")
         lines = ["Struck through, since the slice is not like those that the model learned from."]
     return (
         f'<section class="{" ".join(tone)}" aria-label="Answer">'
-        '<div class="sf-eyebrow">Probability of fracture</div>'
-        f'<div class="sf-answer"><span class="label">{escape(prediction.label.capitalize())}</span>'
+        '<div class="sf-card-title">Probability of fracture</div>'
+        f'<div class="sf-prediction"><span class="label">{escape(prediction.label.capitalize())}</span>'
         f'<span class="probability">{format_percent(prediction.probability)}</span></div>'
         f"{_render_probability_gauge(prediction)}"
         + "".join(f'<p class="sf-note">{line}</p>' for line in lines)
@@ -53,14 +53,14 @@ def _render_probability_gauge(prediction: Prediction) -> str:
     threshold = 100 * prediction.threshold
     edge = " first" if threshold < 12 else " last" if threshold > 88 else ""
     folds = "".join(
-        f'<i class="fold" style="left:{100 * share:.1f}%"></i>'
+        f'<i class="network" style="left:{100 * share:.1f}%"></i>'
         for share in prediction.fold_probabilities
     )
     return (
-        '<div class="sf-gauge"><div class="track">'
+        '<div class="sf-probability-bar"><div class="track">'
         f'<div class="fill" style="width:{100 * prediction.probability:.1f}%"></div></div>{folds}'
         f'<div class="threshold" style="left:{threshold:.1f}%"></div>'
-        f'<span class="mark{edge}" style="left:{threshold:.1f}%">'
+        f'<span class="threshold-label{edge}" style="left:{threshold:.1f}%">'
         f"threshold {format_percent(prediction.threshold)}</span></div>"
     )
 
@@ -69,21 +69,21 @@ def render_input_check(check: InputCheck | None) -> str:
     """Return the line that says whether the slice is like those the model learned from."""
     if check is None:
         return (
-            '<section class="sf-card sf-check untypical" aria-label="Input check">'
+            '<section class="sf-card sf-input-check out-of-distribution" aria-label="Input check">'
             '<i class="dot"></i><div><strong>Not compared with training slices</strong>'
             '<p class="sf-note">The model was imported, so nothing is known of the slices it '
             "learned from: a picture of another kind gets an answer too.</p></div></section>"
         )
     if check.typical:
         return (
-            '<section class="sf-card sf-check" aria-label="Input check"><i class="dot"></i>'
+            '<section class="sf-card sf-input-check" aria-label="Input check"><i class="dot"></i>'
             "<div><strong>Like the training slices</strong>"
             f'<p class="sf-note">{format_percent(check.score / 100)} of them are more ordinary than '
             "this one.</p></div></section>"
         )
     share = "all" if check.score >= 100 else format_percent(check.score / 100)
     return (
-        '<section class="sf-card sf-check untypical" aria-label="Input check"><i class="dot"></i>'
+        '<section class="sf-card sf-input-check out-of-distribution" aria-label="Input check"><i class="dot"></i>'
         "<div><strong>Do not rely on this answer</strong>"
         f'<p class="sf-note">{escape(to_sentence(check.reason))} It lies farther out than {share} '
         "of the training slices.</p></div></section>"

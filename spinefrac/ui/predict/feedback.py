@@ -44,20 +44,20 @@ def show_feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Non
             "You have looked: do you agree with the answer?",
             list(_VERDICT_LABELS),
             format_func=_VERDICT_LABELS.__getitem__,
-            key=f"verdict-{entry}",
+            key=f"feedback-{entry}",
         )
         if said is None:
             return
         note = st.text_input(
             "Note",
-            key=f"note-{entry}",
+            key=f"feedback-note-{entry}",
             max_chars=history.MAX_NOTE_LENGTH,
             placeholder="What you saw, and where. No patient's name, please.",
         )
         try:
-            if st.session_state.get(f"said-{entry}") != (said, note):
+            if st.session_state.get(f"saved-feedback-{entry}") != (said, note):
                 history.save_feedback(entry, said, note)
-                st.session_state[f"said-{entry}"] = (said, note)
+                st.session_state[f"saved-feedback-{entry}"] = (said, note)
         except HistoryError as error:
             st.warning(escape_markdown(to_sentence(str(error))), icon=":material/history:")
             return
@@ -107,7 +107,7 @@ def show_history() -> None:
 
 def _save_prediction_once(model: SavedModel, ct: CtSlice, prediction: Prediction) -> int:
     """Keep an answer once a session, however often the page runs."""
-    remembered: dict[Any, int] = st.session_state.setdefault("kept-answers", {})
+    remembered: dict[Any, int] = st.session_state.setdefault("saved-predictions", {})
     # The answer is told by its picture, which takes a hash only for an answer not seen yet.
     key = (model.id, model.card_hash, prediction.probability, ct.pixels.shape, ct.slice_index)
     if key not in remembered:

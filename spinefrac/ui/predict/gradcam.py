@@ -24,14 +24,14 @@ def offer_gradcam(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Pre
         return prediction
     shape = (ct.pixels.shape[0], ct.pixels.shape[1])
     key = hashlib.sha256(prediction.input.pixels.tobytes()).hexdigest()
-    asked = st.session_state.setdefault("gradcam-asked", set())
+    asked = st.session_state.setdefault("gradcam-requests", set())
     place = (model.card_hash, key)
     if place not in asked:
         st.html(
             '<p class="sf-note">This network gives no exact heat map. Grad-CAM can be computed '
             "from its Keras file: an approximation of where it looks, in about ten seconds.</p>"
         )
-        if not st.button("Compute Grad-CAM", key="gradcam-ask", icon=":material/target:"):
+        if not st.button("Compute Grad-CAM", key="gradcam-compute", icon=":material/target:"):
             return prediction
         asked.add(place)
         st.rerun()  # the question goes, the answer comes

@@ -36,13 +36,16 @@ def get_or_start_job(
 ) -> BackgroundJob[batch.SlicePrediction]:
     """Return the session's work on a subject, begun now if it was not."""
     key = (slice_set.key, saved_model.id, saved_model.card_hash)
-    known = st.session_state.get("job")
+    known = st.session_state.get("inference-job")
     if known is None or known[0] != key:
         if known is not None:
             known[1].cancel()
         model = predictor.get_predictor(saved_model.id)
         answers = batch.predict_slices(model, slice_set.slices, with_thumbnails=thumbnails)
-        known = st.session_state["job"] = (key, BackgroundJob(answers, len(slice_set.slices)))
+        known = st.session_state["inference-job"] = (
+            key,
+            BackgroundJob(answers, len(slice_set.slices)),
+        )
     return known[1]
 
 
@@ -57,7 +60,7 @@ def show_progress(job: BackgroundJob[batch.SlicePrediction], description: str) -
             f"{description}: {progress.done:,} of {progress.total:,}"
             + (f", {rate:.0f} a second" if progress.done else ""),
         )
-        right.button("Stop", key="job-stop", on_click=job.cancel, width="stretch")
+        right.button("Stop", key="inference-stop", on_click=job.cancel, width="stretch")
     elif progress.state == "cancelled":
         st.info(
             f"Stopped after {progress.done:,} of {progress.total:,}; the rest has no answer.",

@@ -71,12 +71,12 @@ def _render_prediction_card(prediction: Prediction) -> str:
         else layout.to_sentence(check.reason)
     )
     tone = " fracture" if prediction.label == "fracture" else ""
-    struck = " struck" if check is not None and not check.typical else ""
+    struck = " suppressed" if check is not None and not check.typical else ""
     none = " It gives no heat map." if prediction.heatmap is None else ""
     return (
-        f'<section class="sf-card sf-verdict{tone}{struck}">'
-        f'<div class="sf-eyebrow">{escape(prediction.model)}</div>'
-        f'<div class="sf-answer"><span class="label">{escape(prediction.label.capitalize())}</span>'
+        f'<section class="sf-card sf-prediction-card{tone}{struck}">'
+        f'<div class="sf-card-title">{escape(prediction.model)}</div>'
+        f'<div class="sf-prediction"><span class="label">{escape(prediction.label.capitalize())}</span>'
         f'<span class="probability">{format_percent(prediction.probability)}</span></div>'
         f'<p class="sf-note">Threshold {format_percent(prediction.threshold)}. {escape(like)}{none}</p>'
         "</section>"

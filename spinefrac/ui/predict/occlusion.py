@@ -31,9 +31,9 @@ def show_occlusion(
     """
     if prediction.heatmap is None:
         return
-    with show_errors(), st.container(key="reliance"):
-        st.html('<div class="sf-eyebrow">Does the answer depend on that region?</div>')
-        if on_demand and not st.button("Blur it and ask again", key="reliance-ask"):
+    with show_errors(), st.container(key="occlusion"):
+        st.html('<div class="sf-card-title">Does the answer depend on that region?</div>')
+        if on_demand and not st.button("Blur it and ask again", key="occlusion-run"):
             st.html(
                 '<p class="sf-note">Blurs the hottest region and 39 random ones in turn, and '
                 "compares how far the probability falls.</p>"
@@ -98,11 +98,11 @@ def _render_occlusion_scale(result: OcclusionTest) -> str:
         f'<i class="random" style="left:{100 * p:.1f}%"></i>' for p in result.random_probabilities
     )
     return (
-        '<div class="sf-strip" role="img" aria-label="Probabilities with regions blurred">'
+        '<div class="sf-occlusion-scale" role="img" aria-label="Probabilities with regions blurred">'
         f'<div class="axis"></div>{dots}'
-        f'<i class="as-is" style="left:{100 * result.probability:.1f}%"></i>'
-        f'<i class="hot" style="left:{100 * result.occluded_probability:.1f}%"></i></div>'
-        '<div class="sf-keys"><span><i class="as-is"></i>as it is</span>'
-        '<span><i class="hot"></i>this region blurred</span>'
+        f'<i class="original" style="left:{100 * result.probability:.1f}%"></i>'
+        f'<i class="hottest" style="left:{100 * result.occluded_probability:.1f}%"></i></div>'
+        '<div class="sf-occlusion-legend"><span><i class="original"></i>as it is</span>'
+        '<span><i class="hottest"></i>this region blurred</span>'
         '<span><i class="random"></i>a random one blurred</span></div>'
     )

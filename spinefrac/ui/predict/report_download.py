@@ -33,7 +33,7 @@ def show_report(
         about = _SLICE_REPORT
         if series_result is not None and series_result.prediction.peak_index >= 0:
             about = st.segmented_control(
-                "On", [_SLICE_REPORT, _SERIES_REPORT], default=_SLICE_REPORT, key="report-on"
+                "On", [_SLICE_REPORT, _SERIES_REPORT], default=_SLICE_REPORT, key="report-scope"
             )
         if series_result is None or about != _SERIES_REPORT:
             prediction_report.show_report_downloads(

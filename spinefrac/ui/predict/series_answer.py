@@ -81,13 +81,12 @@ def render_series_card(
 ) -> str:
     """Return the card with the one score of a series, how it is made and how often it is right."""
     begin = (
-        '<section class="sf-card sf-verdict{tone}" aria-label="Answer for the series">'
-        '<div class="sf-eyebrow">Score of the series</div>'
+        '<section class="sf-card sf-prediction-card{tone}" aria-label="Answer for the series">'
+        '<div class="sf-card-title">Score of the series</div>'
     )
     if series_prediction.peak_index < 0:
         return (
-            begin.format(tone=" subdued")
-            + '<p class="sf-note">No slice has an answer.</p></section>'
+            begin.format(tone=" muted") + '<p class="sf-note">No slice has an answer.</p></section>'
         )
     left_out = len(series_prediction.predictions) - int(series_prediction.included.sum())
     lines = [
@@ -125,7 +124,7 @@ def render_series_card(
                 "expect more false alarms than that."
             )
     return (
-        begin.format(tone=tone) + f'<div class="sf-answer"><span class="label">{label}</span>'
+        begin.format(tone=tone) + f'<div class="sf-prediction"><span class="label">{label}</span>'
         f'<span class="probability">{format_percent(series_prediction.score)}</span></div>'
         + "".join(f'<p class="sf-note">{line}</p>' for line in lines)
         + "</section>"

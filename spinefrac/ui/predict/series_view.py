@@ -23,7 +23,7 @@ def show_series(model: SavedModel, slice_set: SliceSet) -> None:
     assert series is not None
     st.html(series_answer.render_series_heading(series))
     for finding in series.findings:
-        st.html(f'<div class="sf-audit bad"><i class="dot"></i>{escape(finding.message)}</div>')
+        st.html(f'<div class="sf-alert bad"><i class="dot"></i>{escape(finding.message)}</div>')
     running = inference_job.get_or_start_job(model, slice_set).poll().running
     if running:
         _show_progress(model, slice_set)
@@ -51,7 +51,7 @@ def _show_slice_browser(model: SavedModel, slice_set: SliceSet, running: bool) -
         work, whole = inference_job.get_or_start_job(model, slice_set), None
         if not running:
             inference_job.show_progress(work, "Answering on the series")
-            too = st.session_state.get("untypical-too", False)
+            too = st.session_state.get("include-out-of-distribution", False)
             answers = batch.pool_series_predictions(
                 model.id, work.results(), include_out_of_distribution=too
             )
@@ -76,12 +76,12 @@ def _show_series_prediction(
         most = answers.highest_slices()
         if most:
             st.html('<div class="sf-label">Most suspicious slices</div>')
-            with st.container(horizontal=True, gap="small", key="suspicious"):
+            with st.container(horizontal=True, gap="small", key="highest-slices"):
                 for index in most:
                     share = layout.format_percent(float(answers.probabilities[index]))
                     st.button(
                         f"{index + 1} · {share}",
-                        key=f"suspicious-{index}",
+                        key=f"highest-slice-{index}",
                         on_click=_go_to_slice,
                         args=(slice_set, index),
                     )
@@ -91,7 +91,7 @@ def _show_series_prediction(
         if untypical:
             st.checkbox(
                 f"Count the {untypical:,} untypical slices too",
-                key="untypical-too",
+                key="include-out-of-distribution",
                 help="Slices unlike those that the model was trained on are left out of the score, "
                 "as its answers there mean little.",
             )
@@ -110,8 +110,8 @@ def _choose_slice(slice_set: SliceSet) -> int:
     """Let the user move through the slices; the slider holds where he is."""
     key, count = _get_slider_key(slice_set), len(slice_set.slices)
     state = st.session_state
-    if state.get("slider-of") != slice_set.key:
-        state["slider-of"], state[key] = slice_set.key, count // 2 + 1
+    if state.get("slider-slice-set") != slice_set.key:
+        state["slider-slice-set"], state[key] = slice_set.key, count // 2 + 1
     return st.slider("Slice", 1, count, key=key) - 1
 
 
@@ -121,13 +121,13 @@ def _get_slider_key(slice_set: SliceSet) -> str:
 
 def _get_slice_index(slice_set: SliceSet) -> int:
     """Return the index of the slice that the user is at."""
-    if st.session_state.get("slider-of") != slice_set.key:
+    if st.session_state.get("slider-slice-set") != slice_set.key:
         return len(slice_set.slices) // 2
     return st.session_state.get(_get_slider_key(slice_set), 1) - 1
 
 
 def _go_to_slice(slice_set: SliceSet, index: int) -> None:
-    st.session_state["slider-of"] = slice_set.key
+    st.session_state["slider-slice-set"] = slice_set.key
     st.session_state[_get_slider_key(slice_set)] = index + 1
 
 

@@ -92,9 +92,9 @@ def _is_suppressed(prediction: Prediction, key: str) -> bool:
     check = prediction.input_check
     if check is None or check.typical:
         return False
-    shown = st.session_state.setdefault("shown-anyway", set())
+    shown = st.session_state.setdefault("shown-out-of-distribution", set())
     if key not in shown and st.button(
-        "Show the answer all the same", key="show-anyway", icon=":material/visibility:"
+        "Show the answer all the same", key="show-prediction", icon=":material/visibility:"
     ):
         shown.add(key)
     return key not in shown

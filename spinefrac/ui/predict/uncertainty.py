@@ -19,7 +19,7 @@ from spinefrac.ui.common.layout import (
     show_errors,
 )
 
-_ERROR_RATE_KEY = "refer-rate"
+_ERROR_RATE_KEY = "acceptable-error-rate"
 _DEFAULT_ERROR_RATE = 0.05
 
 
@@ -49,7 +49,7 @@ def render_review_note(model: SavedModel, prediction: Prediction) -> str:
         else f"at most {100 * found.acceptable_error_rate:g}{NARROW_NBSP}% of its answers are wrong"
     )
     return (
-        '<p class="sf-note sf-refer"><i class="dot"></i><span><strong>Refer to a human.</strong> '
+        '<p class="sf-note sf-needs-review"><i class="dot"></i><span><strong>Refer to a human.</strong> '
         f"{format_percent(prediction.probability)} is {where} {good}.</span></p>"
     )
 
@@ -57,12 +57,12 @@ def render_review_note(model: SavedModel, prediction: Prediction) -> str:
 @st.fragment
 def show_uncertainty(model: SavedModel, prediction: Prediction) -> None:
     """Show what an answer is worth. A fragment: its settings redraw this and no more."""
-    if st.session_state.pop("refer-changed", False):
+    if st.session_state.pop("acceptable-error-rate-changed", False):
         st.rerun()  # the verdict, outside of this fragment, names the band too
-    with show_errors(), st.container(key="doubt"):
+    with show_errors(), st.container(key="uncertainty"):
         found = uncertainty.uncertainty_profile(model, _get_error_rate())
         st.html(
-            '<div class="sf-eyebrow">What this answer is worth</div>'
+            '<div class="sf-card-title">What this answer is worth</div>'
             + _render_predictive_values(found, prediction, _get_prevalence(found))
             + _render_disagreement(uncertainty.ensemble_disagreement(prediction))
             + _render_abstention_band(found, prediction)
@@ -92,7 +92,7 @@ def show_uncertainty(model: SavedModel, prediction: Prediction) -> None:
 
 
 def _mark_error_rate_changed() -> None:
-    st.session_state["refer-changed"] = True
+    st.session_state["acceptable-error-rate-changed"] = True
 
 
 def _get_error_rate() -> float:
@@ -119,7 +119,7 @@ def _render_predictive_values(
     observed = abs(prevalence - profile.observed_prevalence) < 5e-4
     among = "as in its training data" if observed else "as you set it"
     return (
-        f'<div class="sf-rates">{_render_rate("Sensitivity", profile.sensitivity)}'
+        f'<div class="sf-metrics">{_render_rate("Sensitivity", profile.sensitivity)}'
         f"{_render_rate('Specificity', profile.specificity)}"
         f"{_render_rate('PPV', values.ppv)}{_render_rate('NPV', values.npv)}</div>"
         f'<p class="sf-note">Of the slices called <strong>{escape(prediction.label)}</strong>, '
@@ -132,15 +132,15 @@ def _render_predictive_values(
 def _render_rate(title: str, share: Proportion) -> str:
     """Return one rate with its value, its interval, and both drawn on a line from 0 to 1."""
     if math.isnan(share.value):
-        return f'<div class="sf-rate"><span>{title}</span><span>not defined</span></div>'
+        return f'<div class="sf-metric"><span>{title}</span><span>not defined</span></div>'
     low, high = share.interval or (share.value, share.value)
     span = format_percent_range(low, high) if share.interval else "no interval"
     return (
-        f'<div class="sf-rate"><span>{title}</span>'
+        f'<div class="sf-metric"><span>{title}</span>'
         f'<span class="value">{format_percent(share.value)}</span>'
-        f'<span class="sf-range"><i class="span" style="left:{100 * low:.1f}%;'
+        f'<span class="sf-interval"><i class="range" style="left:{100 * low:.1f}%;'
         f'width:{100 * (high - low):.1f}%"></i>'
-        f'<i class="point" style="left:{100 * share.value:.1f}%"></i></span>'
+        f'<i class="estimate" style="left:{100 * share.value:.1f}%"></i></span>'
         f'<span class="interval">{span}</span></div>'
     )
 
@@ -178,9 +178,9 @@ def _render_abstention_band(profile: UncertaintyProfile, prediction: Prediction)
         "Refer to a human" if profile.needs_review(prediction.probability) else "Outside the band"
     )
     return (
-        '<div class="sf-band"><div class="track">'
-        f'<i class="zone" style="left:{low:.1f}%;width:{high - low:.1f}%"></i></div>'
-        f'<i class="here" style="left:{here:.1f}%"></i>'
+        '<div class="sf-abstention-band"><div class="track">'
+        f'<i class="review" style="left:{low:.1f}%;width:{high - low:.1f}%"></i></div>'
+        f'<i class="marker" style="left:{here:.1f}%"></i>'
         f'<span style="left:{low:.1f}%">{format_percent(band.low)}</span>'
         f'<span style="left:{high:.1f}%">{format_percent(band.high)}</span></div>'
         f'<p class="sf-note"><strong>{verdict}.</strong> Between {format_percent(band.low)} and '

@@ -57,9 +57,9 @@ def choose_files(model: SavedModel) -> InputFiles | None:
     it both make room for the answer.
     """
     state = st.session_state
-    way = state.get("way") or next(iter(UPLOAD_MODES))
-    key = f"upload-{way}-{state.setdefault('uploads', 0)}"
-    fresh = state.get("sample") is None and not state.get(key)
+    way = state.get("upload-mode") or next(iter(UPLOAD_MODES))
+    key = f"upload-{way}-{state.setdefault('upload-generation', 0)}"
+    fresh = state.get("selected-sample") is None and not state.get(key)
     left, right = st.columns([1.1, 1] if fresh else [1, 1.4], gap="medium")
     with left:
         _choose_upload_mode()
@@ -69,7 +69,7 @@ def choose_files(model: SavedModel) -> InputFiles | None:
             key=key,
             accept_multiple_files=several,  # type: ignore[call-overload]
             on_change=state.pop,
-            args=("sample", None),
+            args=("selected-sample", None),
             help="The content decides, not the name: DICOM files need no extension. "
             "Files stay in this machine's memory and are gone with the session.",
         )
@@ -79,20 +79,20 @@ def choose_files(model: SavedModel) -> InputFiles | None:
         )
     with left if fresh else right:
         st.html('<div class="sf-label">Or a synthetic sample that the model has not seen</div>')
-        clicked = samples.show_gallery(state.get("sample"), large=fresh)
+        clicked = samples.show_gallery(state.get("selected-sample"), large=fresh)
     if clicked is not None:
-        state["sample"] = clicked
-        state["uploads"] += 1  # a new key empties the uploader
+        state["selected-sample"] = clicked
+        state["upload-generation"] += 1  # a new key empties the uploader
         st.rerun()
     if uploads := upload if isinstance(upload, list) else [upload] if upload else []:
         return InputFiles(
             "/".join(one.file_id for one in uploads),
             tuple(files.file_from_bytes(one.name, one.getvalue()) for one in uploads),
         )
-    sample = state.get("sample")
+    sample = state.get("selected-sample")
     if sample is None:
         return None
-    return InputFiles(sample.path.name, (files.file_from_path(sample.path),), sample.truth)
+    return InputFiles(sample.path.name, (files.file_from_path(sample.path),), sample.true_label)
 
 
 def _choose_upload_mode() -> None:
@@ -100,10 +100,10 @@ def _choose_upload_mode() -> None:
         "What to bring",
         list(UPLOAD_MODES),
         default=next(iter(UPLOAD_MODES)),
-        key="way",
+        key="upload-mode",
         label_visibility="collapsed",
         on_change=st.session_state.pop,
-        args=("sample", None),
+        args=("selected-sample", None),
     )
 
 
@@ -128,7 +128,7 @@ def choose_slice_set(input_files: InputFiles) -> SliceSet | None:
         return None
     name = names[0]
     if len(names) > 1:
-        name = st.selectbox("Look at", names, key=f"subject-{input_files.key[:64]}") or name
+        name = st.selectbox("Look at", names, key=f"series-choice-{input_files.key[:64]}") or name
     if name not in subjects:
         return SliceSet(
             f"{input_files.key}|singles",
@@ -160,8 +160,8 @@ def _show_unreadable_files(unreadable: tuple[Unreadable, ...], title: str) -> No
 def _group_into_series(input_files: InputFiles) -> SeriesGrouping:
     """Look at the headers once a choice; a new choice meanwhile stops it."""
     state = st.session_state
-    if state.get("arranged", ("",))[0] != input_files.key:
-        state.pop("arranged", None)
+    if state.get("series-grouping", ("",))[0] != input_files.key:
+        state.pop("series-grouping", None)
         place = st.empty()
         with place.container():
             bar = st.progress(0.0, "Opening…")
@@ -175,11 +175,11 @@ def _group_into_series(input_files: InputFiles) -> SeriesGrouping:
             found = series.group_into_series(brought.files, progress=tell)
         place.empty()
         unreadable = (*brought.unreadable, *found.unreadable)
-        state["arranged"] = (
+        state["series-grouping"] = (
             input_files.key,
             SeriesGrouping(found.series, found.single_slices, unreadable),
         )
-    return state["arranged"][1]
+    return state["series-grouping"][1]
 
 
 @st.cache_resource(max_entries=3, show_spinner=False, scope="session")

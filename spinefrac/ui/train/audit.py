@@ -104,7 +104,7 @@ def _show_audit_result(result: Audit, folder: Path) -> None:
     """Show the verdict and the findings, and what they rest on."""
     tone, meaning = VERDICT_MESSAGES[result.verdict]
     st.html(
-        f'<div class="sf-audit {tone}"><i class="dot"></i><span><strong>'
+        f'<div class="sf-alert {tone}"><i class="dot"></i><span><strong>'
         f"{result.verdict.capitalize()}.</strong> {meaning}</span></div>"
     )
     st.caption(
@@ -135,7 +135,7 @@ def _show_finding(finding: Finding, folder: Path) -> None:
     tone = {"ok": "open", "caution": "bad", "unusable": "bad"}[finding.severity]
     word = {"ok": "", "caution": "Caution. ", "unusable": "Unusable. "}[finding.severity]
     st.html(
-        f'<div class="sf-audit {tone}"><i class="dot"></i><span><strong>{word}</strong>'
+        f'<div class="sf-alert {tone}"><i class="dot"></i><span><strong>{word}</strong>'
         f"{escape(finding.message)}</span></div>"
     )
     if finding.examples and finding.code not in ("label_errors", "unreadable"):
@@ -324,7 +324,7 @@ def _show_slices(folder: Path, entries: Sequence[tuple[str, str]], key: str = ""
             f'<div>{escape(line)}</div><div class="path" title="{escape(path)}">{escape(path)}'
             "</div></div>"
         )
-    st.html(f'<div class="sf-tiles">{"".join(cells)}</div>')
+    st.html(f'<div class="sf-slice-grid">{"".join(cells)}</div>')
 
 
 @st.cache_data(max_entries=256, show_spinner=False, scope="session")

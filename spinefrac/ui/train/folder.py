@@ -152,7 +152,7 @@ def _render_examples(preview: FolderPreview) -> str:
         )
         empty = '<p class="sf-note">None of the first files can be read.</p>'
         rows.append(
-            f'<div class="sf-eyebrow">{CLASS_NAMES[label].capitalize()}</div>'
+            f'<div class="sf-card-title">{CLASS_NAMES[label].capitalize()}</div>'
             f'<div class="sf-examples">{pictures or empty}</div>'
         )
     return f'<section aria-label="Example slices">{"".join(rows)}</section>'

@@ -124,8 +124,8 @@ def _render_folds(folds: Sequence[FoldProgress]) -> str:
     top = max(losses, default=1.0) or 1.0
     rows = "".join(_render_fold(fold, top) for fold in folds)
     return (
-        f'<div class="folds">{rows}</div><p class="sf-note"><span class="key loss"></span>loss on '
-        'the slices that train, <span class="key val"></span>on those held out; one scale for all '
+        f'<div class="folds">{rows}</div><p class="sf-note"><span class="legend-line loss"></span>loss on '
+        'the slices that train, <span class="legend-line validation"></span>on those held out; one scale for all '
         "folds. The AUC of a single fold is of few patients and jumps from epoch to epoch: the "
         "result, with its interval, is measured on all folds at the end.</p>"
     )
@@ -161,7 +161,7 @@ def render_sparkline(fold: FoldProgress, max_loss: float) -> str:
     """
     last = fold.history[-1] if fold.history else None
     if last is None:
-        return '<span class="spark"></span>'
+        return '<span class="sparkline"></span>'
     lines = "".join(
         f'<polyline points="{_compute_points(values, fold.epochs, max_loss)}" stroke="{colour}" {dash}/>'
         for values, colour, dash in (
@@ -182,7 +182,7 @@ def render_sparkline(fold: FoldProgress, max_loss: float) -> str:
     # Inside a picture: drawings that stand in the page itself are taken out of it.
     source = "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
     label = f"loss {last.loss:.3f}, held out {last.val_loss:.3f}"
-    return f'<img class="spark" src="{source}" alt="{label}" title="{label}">'
+    return f'<img class="sparkline" src="{source}" alt="{label}" title="{label}">'
 
 
 def _compute_points(values: Sequence[float], epochs: int, max_loss: float) -> str:

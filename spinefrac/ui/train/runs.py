@@ -60,7 +60,7 @@ def _show_cancel_button(run: Run) -> bool:
 
 def _show_next_steps(run: Run) -> None:
     """Offer what can be done with a run that has ended."""
-    with st.container(key="train-next", horizontal=True, vertical_alignment="center"):
+    with st.container(key="train-next-steps", horizontal=True, vertical_alignment="center"):
         if run.model:
             st.page_link(
                 app.page("metrics"),
@@ -109,7 +109,7 @@ def show_banner() -> None:
         others = f" and {len(found) - 1} more in the queue" if len(found) > 1 else ""
         words = live.RUN_STATE_LABELS[live.get_display_state(found[0])][0]
         st.html(
-            f'<div class="sf-audit open"><i class="dot"></i><span>{_render_run_link(found[0])}: '
+            f'<div class="sf-alert open"><i class="dot"></i><span>{_render_run_link(found[0])}: '
             f"{escape(words)}{others}.</span></div>"
         )
 

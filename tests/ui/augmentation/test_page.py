@@ -52,7 +52,7 @@ def data(from_the_checkout: Path) -> Path:
 
 
 def run() -> AppTest:
-    app = pages.page("augmentation").run()
+    app = pages.page("augmentation-preset").run()
     return fine(app)
 
 
@@ -238,7 +238,7 @@ def test_saving_offering_replacing_deleting() -> None:
     fine(app)
     assert sets.load("three-degrees") == AugmentationConfig(rotation=3)
     start = next(box for box in app.selectbox if box.label == "Start from")
-    assert start.value == "three-degrees" == app.session_state["augmentation"]
+    assert start.value == "three-degrees" == app.session_state["augmentation-preset"]
     next(b for b in app.button if b.label == "Delete three-degrees").click().run()
     fine(app)
     assert [entry.name for entry in sets.list_augmentations()] == list(PRESETS)
@@ -246,7 +246,7 @@ def test_saving_offering_replacing_deleting() -> None:
 
 def test_a_damaged_set_is_said_and_the_page_goes_on(from_the_checkout: Path) -> None:
     sets.save("spoilt", AugmentationConfig()).write_text("rotation: fast")
-    app = pages.page("augmentation").run()
+    app = pages.page("augmentation-preset").run()
     assert not app.exception
     assert "saved augmentation spoilt" in app.error[0].value
     assert len(copies(app)) == 24

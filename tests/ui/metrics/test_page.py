@@ -83,10 +83,10 @@ def test_the_report_is_offered(home: Path) -> None:
 def test_threshold_moves_the_numbers_and_warns(home: Path) -> None:
     app = page(models=["good"])
     own = repository.load("good").metrics.confusion_matrix
-    assert f"{own[1][1]:,}" in app.button(key="cell-found").label
+    assert f"{own[1][1]:,}" in app.button(key="confusion-cell-true-positives").label
     app.slider(key="t").set_value(0.0).run()
     checked(app)
-    assert app.button(key="cell-missed").label.startswith("**0**")
+    assert app.button(key="confusion-cell-false-negatives").label.startswith("**0**")
     assert "flatters the numbers" in text(app)
 
 
@@ -102,7 +102,7 @@ def test_the_address_holds_the_view(home: Path) -> None:
 def test_a_cell_of_the_matrix_opens_its_slices(home: Path) -> None:
     app = page(models=["good"])
     (_, alarms), _ = repository.load("good").metrics.confusion_matrix
-    app.button(key="cell-alarms").click().run()
+    app.button(key="confusion-cell-false-positives").click().run()
     checked(app)
     app.run()
     assert f"{alarms} slices: false alarms" in text(app)

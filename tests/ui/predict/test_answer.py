@@ -82,8 +82,8 @@ def test_a_rarer_fracture_changes_what_a_call_is_worth(own_home: Path) -> None:
 def test_what_people_say_is_kept(own_home: Path) -> None:
     app = run()
     (entry,) = history.list_entries()
-    app.button_group(key=f"verdict-{entry.id}").set_value("disagree").run()
-    app.text_input(key=f"note-{entry.id}").set_value("a rib").run()
+    app.button_group(key=f"feedback-{entry.id}").set_value("disagree").run()
+    app.text_input(key=f"feedback-note-{entry.id}").set_value("a rib").run()
     assert not app.exception
     (entry,) = history.list_entries()
     assert (entry.verdict, entry.note, entry.times) == ("disagree", "a rib", 1)
