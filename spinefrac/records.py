@@ -77,6 +77,11 @@ class SliceTags:
     z_mm: float | None = None
 
 
+#: The bone window, where neither a file nor a person names another: centre and width in
+#: Hounsfield units. `spinefrac.imaging.hounsfield` has it among all presets.
+BONE_WINDOW = (500.0, 2000.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How a slice becomes a model's input. Kept in the model's card, applied by `imaging`.
@@ -92,8 +97,8 @@ class Preprocessing:
     """
 
     size: int = 160
-    window_center: float = 500.0
-    window_width: float = 2000.0
+    window_center: float = BONE_WINDOW[0]
+    window_width: float = BONE_WINDOW[1]
     bone_crop: bool = True
 
     def to_dict(self) -> dict[str, Any]:

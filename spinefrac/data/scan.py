@@ -21,6 +21,7 @@ from spinefrac.data.file_metadata import FileMetadata, read_file_metadata
 from spinefrac.data.folder_layouts import LabelledFile, list_labelled_files
 from spinefrac.data.pseudonyms import canonicalize_groups
 from spinefrac.errors import DatasetError, ImageError
+from spinefrac.imaging.hounsfield import BONE_WINDOW
 from spinefrac.records import (
     CLASS_NAMES,
     CtSlice,
@@ -34,7 +35,6 @@ from spinefrac.records import (
 
 ProgressCallback = Callable[[int, int], None]
 
-_BONE_WINDOW = (500.0, 2000.0)
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -232,7 +232,7 @@ def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
         file.path.encode()
         ct = imaging.read(path)
         tags = imaging.read_tags(path) if ct.format == "dicom" else SliceTags()
-        picture = imaging.to_display(ct, _BONE_WINDOW)
+        picture = imaging.to_display(ct, BONE_WINDOW)
         facts = read_file_metadata(path, ct, picture, tags)
     except UnicodeEncodeError:
         shown = file.path.encode("utf-8", "backslashreplace").decode()

@@ -9,20 +9,19 @@ import numpy.typing as npt
 
 from spinefrac import imaging
 from spinefrac.data import phantom
+from spinefrac.imaging.hounsfield import BONE_WINDOW
 from spinefrac.records import CtSlice, GreyImage, Preprocessing
 
 #: A phantom of its own seed, four patients of four slices.
 _PHANTOM_PARAMETERS = {"patients": 4, "slices": 4, "seed": 1616, "size": 256}
 N_SLICES = 16
 
-_WINDOW = (500.0, 2000.0)  # centre and width, HU
-
 
 @functools.cache
 def render_slices() -> tuple[CtSlice, ...]:
     """Return the slices as 8-bit pictures of 256 x 256 pixels, as from a PNG."""
     return tuple(
-        CtSlice(imaging.apply_window(found.hu, *_WINDOW).astype(np.float32), False, "png")
+        CtSlice(imaging.apply_window(found.hu, *BONE_WINDOW).astype(np.float32), False, "png")
         for found in (
             phantom.render(patient, slice_, **_PHANTOM_PARAMETERS)  # type: ignore[arg-type]
             for patient in range(_PHANTOM_PARAMETERS["patients"])

@@ -7,10 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.imaging.bone_crop import enclosing_square, find_bone_square
+from spinefrac.imaging.hounsfield import BONE_WINDOW, Window
 from spinefrac.records import CtSlice, FloatImage, GreyImage, ModelInput, Preprocessing, Square
-
-#: The bone window for people where neither they nor the file name one: centre, width in HU.
-BONE_WINDOW = (500.0, 2000.0)
 
 
 def apply_window(pixels_hu: npt.NDArray[np.floating], center: float, width: float) -> GreyImage:
@@ -30,7 +28,7 @@ def apply_window(pixels_hu: npt.NDArray[np.floating], center: float, width: floa
     return _to_uint8(_window_to_float(pixels_hu, center, width))
 
 
-def to_display(ct: CtSlice, window: tuple[float, float] | None = None) -> GreyImage:
+def to_display(ct: CtSlice, window: Window | None = None) -> GreyImage:
     """Return a slice as people look at it.
 
     Parameters

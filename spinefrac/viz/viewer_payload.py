@@ -17,17 +17,9 @@ import cv2
 import numpy as np
 
 from spinefrac.imaging.geometry import SliceGeometry
-from spinefrac.imaging.preprocess import BONE_WINDOW
+from spinefrac.imaging.hounsfield import WINDOW_PRESETS
 from spinefrac.records import CtSlice, FloatImage
 from spinefrac.viz import heatmap as heatmaps
-
-#: Grey windows to look through: centre and width in Hounsfield units.
-WINDOW_PRESETS = {
-    "Bone": BONE_WINDOW,
-    "Soft tissue": (40.0, 400.0),
-    "Lung": (-600.0, 1500.0),
-    "Brain": (40.0, 80.0),
-}
 
 #: How the file's own window is called among them.
 FILE_WINDOW_NAME = "The file's own"

@@ -9,6 +9,7 @@ import numpy as np
 
 from spinefrac.data.phantom.plan import GENERATOR_VERSION
 from spinefrac.data.phantom.rendering import PhantomSlice, Series
+from spinefrac.imaging.hounsfield import AIR_HU, BONE_WINDOW
 
 _NAMESPACE = uuid.UUID("5f1f0a52-6d2c-5c4e-9a58-0c3f5b6d7e21")
 _DATE, _TIME = "20000101", "120000"
@@ -87,12 +88,11 @@ def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_index: int
     ds.SliceLocation = f"{-slice_index * image.thickness_mm:.4f}"
     # CT Image
     ds.KVP = "120"
-    ds.RescaleIntercept = "-1024"
+    ds.RescaleIntercept = f"{AIR_HU:g}"
     ds.RescaleSlope = "1"
     ds.RescaleType = "HU"
     ds.ReconstructionDiameter = f"{image.spacing_mm * size:.3f}"
-    ds.WindowCenter = "500"
-    ds.WindowWidth = "2000"
+    ds.WindowCenter, ds.WindowWidth = (f"{value:g}" for value in BONE_WINDOW)
     ds.WindowCenterWidthExplanation = "BONE"
     # Image Pixel
     ds.SamplesPerPixel = 1
@@ -102,7 +102,7 @@ def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_index: int
     ds.BitsStored = 12
     ds.HighBit = 11
     ds.PixelRepresentation = 0
-    stored = np.clip(np.round(image.hu) + 1024, 0, 4095).astype("<u2")
+    stored = np.clip(np.round(image.hu) - AIR_HU, 0, 4095).astype("<u2")
     ds.PixelData = stored.tobytes()
     ds.SOPClassUID = CTImageStorage
     ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from spinefrac.data.phantom.anatomy import Bone, Region
 from spinefrac.data.phantom.canvas import Canvas, Field, Mask
 from spinefrac.data.phantom.plan import Difficulty
+from spinefrac.imaging.hounsfield import AIR_HU, MAX_HU
 
 _TISSUE_RASTER_SIDE = 1024  # pixels of the raster that soft tissue is painted on
-_MIN_HU, _MAX_HU = -1024, 3071  # a 12-bit scanner's range, HU
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ class Scanner:
             side = image.shape[0]
             middle = (side - 1) / 2
             y, x = np.ogrid[:side, :side]
-            noisy[(x - middle) ** 2 + (y - middle) ** 2 > (side / 2) ** 2] = _MIN_HU
-        return np.asarray(np.clip(noisy, _MIN_HU, _MAX_HU), np.float32)
+            noisy[(x - middle) ** 2 + (y - middle) ** 2 > (side / 2) ** 2] = AIR_HU
+        return np.asarray(np.clip(noisy, AIR_HU, MAX_HU), np.float32)
 
     def _beam_hardening(self, share: Field, picture: Canvas) -> Field:
         small = cv2.resize(share, (64, 64), interpolation=cv2.INTER_AREA)

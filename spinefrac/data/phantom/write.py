@@ -23,12 +23,12 @@ from spinefrac.data.phantom.plan import GENERATOR_VERSION
 from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.errors import DatasetError
 from spinefrac.imaging import apply_window
+from spinefrac.imaging.hounsfield import BONE_WINDOW
 
 GROUND_TRUTH_FILE = "phantom.json"
 CLASS_FOLDERS = ("normal", "fracture")
 MASK_FOLDER = "masks"
 _SUFFIX = {"png": ".png", "dicom": ".dcm"}
-_BONE_WINDOW = (500.0, 2000.0)  # centre and width, HU
 _BATCH_SIZE = 8  # slices handed to a worker at once
 
 
@@ -228,7 +228,7 @@ def _write_slice(
     data = (
         to_dicom(image, series, patient, slice_index)
         if format == "dicom"
-        else _encode_png(apply_window(image.hu, *_BONE_WINDOW))
+        else _encode_png(apply_window(image.hu, *BONE_WINDOW))
     )
     _replace(folder / path, data)
     return {

@@ -20,14 +20,12 @@ from spinefrac.imaging.formats.jpeg_validation import (
     check_lossless_frame,
 )
 from spinefrac.imaging.formats.raster import stretch_contrast, to_luma
+from spinefrac.imaging.hounsfield import AIR_HU
 from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage, SliceTags
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-
-#: Hounsfield units of air, for padding outside the reconstructed circle.
-AIR_HU = -1024.0
 
 # CT Image Storage, Enhanced CT and Legacy Converted Enhanced CT.
 _CT_CLASSES = frozenset(

@@ -13,11 +13,9 @@ import numpy as np
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats.detection import HEADER_BYTES, decompress_header
+from spinefrac.imaging.hounsfield import AIR_HU
 from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage
-
-#: Hounsfield units of air, for voxels that hold no number.
-AIR_HU = -1024.0
 
 
 def read_nifti(file: BinaryIO, slice_index: int | None = None, axis: int = 2) -> CtSlice:

@@ -18,6 +18,7 @@ import numpy as np
 from spinefrac import imaging
 from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.rendering import Series, render
+from spinefrac.imaging.hounsfield import BONE_WINDOW
 
 FOLDER = Path(__file__).parent
 
@@ -53,7 +54,7 @@ def write(name: str, patient: int, slice_: int, number: int) -> None:
         (FOLDER / f"{name}.dcm").write_bytes(_compressed(content))
     else:
         ct = imaging.read(content)
-        grey = imaging.apply_window(ct.pixels, 500.0, 2000.0)
+        grey = imaging.apply_window(ct.pixels, *BONE_WINDOW)
         cv2.imwrite(str(FOLDER / f"{name}.png"), grey, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
