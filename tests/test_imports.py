@@ -28,7 +28,7 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 #: The only places that may import TensorFlow or Keras, inside functions. The worker is a child
 #: process of its own, so that no server ever loads them.
 KERAS_ROOMS = ("training", "exchange")
-KERAS_WORKERS = ("inference/gradcam_worker.py", "store/ensemble.py", "store/saving.py")
+KERAS_WORKERS = ("inference/gradcam_worker.py",)
 
 FOLDER = Path(spinefrac.__file__).parent
 FILES = sorted(path for path in FOLDER.rglob("*.py") if path.parent != FOLDER)

@@ -112,8 +112,7 @@ def _import_onnx(
 def _import_keras(
     source: Path, folder: Path, user_io: DeclaredIO, preprocessing: Preprocessing
 ) -> dict[str, Any]:
-    from spinefrac.exchange import keras_import
-    from spinefrac.store import ensemble
+    from spinefrac.exchange import ensemble, keras_import
 
     network = keras_import.load_network(source)
     asked = io_spec.resolve(network.file_io, network.units, user_io)

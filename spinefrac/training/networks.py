@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinefrac.errors import TrainingError
-from spinefrac.store import ensemble
+from spinefrac.exchange import ensemble
 from spinefrac.training.settings import NETWORKS
 
 if TYPE_CHECKING:

@@ -152,7 +152,7 @@ def test_two_networks_in_one_archive_are_noticed(archive, elsewhere, tmp_path, t
         file.extractall(tmp_path / "forged")
     own = tmp_path / "forged" / "model"
     tiny.network(99)  # seeds Keras
-    from spinefrac.store import ensemble
+    from spinefrac.exchange import ensemble
     from spinefrac.training import networks
 
     models = [networks.add_heatmap_output(tiny.network(seed)) for seed in (98, 99)]

@@ -10,6 +10,6 @@ __all__ = ["home", "saved_model"]
 @pytest.fixture(scope="module")
 def saved_model(home, tiny):
     """A saved model with temperature 1: its probability is that of ``model.keras``."""
-    from spinefrac.store import saving
+    from spinefrac.exchange import save_model
 
-    return saving.save(tiny.new_model(temperature=1.0))
+    return save_model.save(tiny.new_model(temperature=1.0))

@@ -21,6 +21,6 @@ def new_model(tiny):
 
 @pytest.fixture(scope="module")
 def saved_model(home, new_model):
-    from spinefrac.store import saving
+    from spinefrac.exchange import save_model
 
-    return saving.save(new_model)
+    return save_model.save(new_model)

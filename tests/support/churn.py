@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 
 from spinefrac.errors import ModelError
 from spinefrac.store import card as cards
@@ -52,20 +51,20 @@ def annotate() -> Iterator[None]:
 def save() -> Iterator[None]:
     """Everything is the real thing but the export, whose files are copied."""
 
-    def copy_parts(new: SimpleNamespace, folder: Path) -> None:
+    def copy_parts(model_id: str, folder: Path) -> None:
         for part in repository.ARTIFACT_FILES:
             content = (SOURCE / part).read_bytes()
             with (folder / part).open("wb") as file:
                 for start in range(0, len(content), 4096):
                     file.write(content[start : start + 4096])
                     file.flush()
-        own = replace(cards.parse((SOURCE / repository.CARD_FILE).read_bytes()), id=new.id)
+        own = replace(cards.parse((SOURCE / repository.CARD_FILE).read_bytes()), id=model_id)
         (folder / repository.CARD_FILE).write_bytes(cards.dump(own))
 
-    saving._check_new_model = lambda new: None
-    saving._write_model_files = copy_parts
     for turn in count():
-        saving.save(SimpleNamespace(id=f"saved-{os.getpid()}-{turn}"))
+        model_id = f"saved-{os.getpid()}-{turn}"
+        with saving.create_model_folder(model_id) as folder:
+            copy_parts(model_id, folder)
         yield
 
 

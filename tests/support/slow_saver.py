@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 from spinefrac.store import card as cards
 from spinefrac.store import repository, saving
@@ -16,13 +15,12 @@ from spinefrac.store import repository, saving
 PIECES = 20
 
 
-def copy_parts(new: SimpleNamespace, folder: Path) -> None:
-    pause = new.seconds / (PIECES * (len(repository.ARTIFACT_FILES) + 1))
-    own_card = cards.dump(
-        replace(cards.parse((new.source / repository.CARD_FILE).read_bytes()), id=new.id)
-    )
+def copy_parts(source: Path, folder: Path, model_id: str, seconds: float) -> None:
+    pause = seconds / (PIECES * (len(repository.ARTIFACT_FILES) + 1))
+    card = cards.parse((source / repository.CARD_FILE).read_bytes())
+    own_card = cards.dump(replace(card, id=model_id))
     for name in (*repository.ARTIFACT_FILES, repository.CARD_FILE):
-        content = own_card if name == repository.CARD_FILE else (new.source / name).read_bytes()
+        content = own_card if name == repository.CARD_FILE else (source / name).read_bytes()
         length = -(-len(content) // PIECES)
         with (folder / name).open("wb") as file:
             for start in range(0, len(content), length):
@@ -33,7 +31,6 @@ def copy_parts(new: SimpleNamespace, folder: Path) -> None:
 
 if __name__ == "__main__":
     source, name, seconds = sys.argv[1:]
-    saving._check_new_model = lambda new: None
-    saving._write_model_files = copy_parts
     print("ready", flush=True)
-    saving.save(SimpleNamespace(id=name, source=Path(source), seconds=float(seconds)))
+    with saving.create_model_folder(name) as folder:
+        copy_parts(Path(source), folder, name, float(seconds))

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 
 from spinefrac.evaluation import calibration, metrics, operating_point
+from spinefrac.exchange.save_model import NewModel, save
 from spinefrac.records import EpochRecord, OutOfFoldPredictions, Preprocessing
 from spinefrac.store import input_statistics
 from spinefrac.store.card import DataSummary
-from spinefrac.store.saving import NewModel, save
 
 SIZE = 32
 FOLDS = 2
@@ -94,7 +94,7 @@ def new_model(model_id: str = "tiny", temperature: float = 1.5, **changes: objec
         "operating_point": point,
         "data": DataSummary("f" * 64, len(oof.paths), 10, "file name", 20, 20, 1, ("a note",)),
         "input_check": input_statistics.fit(inputs()),
-        "probes": inputs(16, seed=3),
+        "verification_inputs": inputs(16, seed=3),
     }
     return NewModel(**(parts | changes))
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from spinefrac.errors import DatasetError, ModelError, TrainingError
-from spinefrac.store import ensemble, lineage, manage, repository
+from spinefrac.exchange import ensemble
+from spinefrac.store import lineage, manage, repository
 from spinefrac.store.card import ParentModel
 from spinefrac.training import finetuning, networks, runs
 

@@ -23,9 +23,9 @@ from spinefrac.data.splits import assign_folds
 from spinefrac.errors import Cancelled, ModelError
 from spinefrac.evaluation import calibration, operating_point
 from spinefrac.evaluation.metrics import compute_metrics
-from spinefrac.exchange import mlflow_logging
+from spinefrac.exchange import mlflow_logging, save_model
 from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFoldPredictions, Unreadable
-from spinefrac.store import input_statistics, repository, saving
+from spinefrac.store import input_statistics, repository
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.training import finetuning, networks, tf_import
@@ -87,7 +87,7 @@ def execute_run(
         journal.log("all folds are trained; saving the model")
         tf_import.import_tensorflow()
         new = _assemble_model(run, dataset, ready, results)
-        model = saving.save(
+        model = save_model.save(
             replace(new, audit_verdict=verdict, parent=run.parent, trained_by=run.trained_by)
         )
         mlflow_logging.log_if_configured(model, journal.log)
@@ -249,7 +249,7 @@ def _collect_logits(run_workspace: RunWorkspace, results: list[FoldResult]) -> n
 
 def _assemble_model(
     run: Run, dataset: Dataset, run_workspace: RunWorkspace, results: list[FoldResult]
-) -> saving.NewModel:
+) -> save_model.NewModel:
     """Gather what the folds left behind into what the store writes."""
     logits = _collect_logits(run_workspace, results)
     probabilities = calibration.cross_fit_probabilities(
@@ -258,7 +258,7 @@ def _assemble_model(
     point = operating_point.choose_threshold(
         run_workspace.labels, probabilities, run_workspace.groups, run.threshold_rule
     )
-    return saving.NewModel(
+    return save_model.NewModel(
         id=run.name,
         note=run.note,
         network=run_workspace.settings.network,
@@ -299,7 +299,7 @@ def _load_fold_model(settings: TrainingSettings, weights: Path) -> keras.Model:
 def _select_verification_slices(run_workspace: RunWorkspace) -> GreyImage:
     """Return slices spread evenly over the data set, on which the exports are compared."""
     rows = (
-        np.linspace(0, len(run_workspace.labels) - 1, saving.MIN_VERIFICATION_INPUTS)
+        np.linspace(0, len(run_workspace.labels) - 1, save_model.MIN_VERIFICATION_INPUTS)
         .round()
         .astype(int)
     )
