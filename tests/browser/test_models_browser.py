@@ -33,7 +33,7 @@ pytestmark = pytest.mark.browser
 #: The app as a user starts it, but what a session deleted is freed a second after its end.
 START = (
     "import sys; sys.path.insert(0, '.')\n"
-    "from pages import _models_undo; _models_undo.GRACE_S = 1.0\n"
+    "from spinefrac.ui.models import undo; undo.RECONNECT_GRACE_S = 1.0\n"
     "from streamlit.web.cli import main; main(sys.argv[1:])\n"
 )
 

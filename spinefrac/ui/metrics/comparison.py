@@ -33,7 +33,9 @@ def show_table(models: Sequence[SavedModel], evaluation_key: str) -> None:
     """Show one line a model, at once; then mark what is best beyond chance."""
     place = st.empty()
     place.dataframe(
-        _style_table(models, evaluation_key, {}), key="table-plain", column_config=COLUMN_CONFIG
+        _style_table(models, evaluation_key, {}),
+        key="comparison-table",
+        column_config=COLUMN_CONFIG,
     )
     show_curves(models, evaluation_key)
     pairs = compute_or_explain(lambda: data.compare_pairs(models, evaluation_key))
@@ -41,7 +43,7 @@ def show_table(models: Sequence[SavedModel], evaluation_key: str) -> None:
         return
     place.dataframe(
         _style_table(models, evaluation_key, find_best_models(pairs)),
-        key="table-marked",
+        key="comparison-table-best",
         column_config=COLUMN_CONFIG,
     )
     st.caption(

@@ -12,7 +12,7 @@ from spinefrac.data import data_roots
 from spinefrac.report import html, pdf
 from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.ui.common import layout, metric_tables
-from spinefrac.ui.metrics import comparison, data, new_evaluation, single, slices
+from spinefrac.ui.metrics import comparison, data, external_evaluation, single, slices
 from spinefrac.ui.metrics.data import OUT_OF_FOLD
 
 SINGLE_VIEWS = ("Overview", "Calibration", "Training", "Parts", "Slices", "New slices")
@@ -107,7 +107,7 @@ def show_single_model(model: SavedModel, evaluation_key: str, view: str) -> None
         elif view == "Slices":
             slices.show_slices(model, data.load_predictions(model, evaluation_key), threshold)
         else:
-            new_evaluation.show_external_evaluations(model)
+            external_evaluation.show_external_evaluations(model)
 
 
 @st.fragment
@@ -154,7 +154,7 @@ def show_metrics(models: Sequence[SavedModel]) -> None:
     show_audit_verdict(models)
     if on is None:
         if len(models) == 1:
-            new_evaluation.show_first_evaluation(models[0])
+            external_evaluation.show_first_evaluation(models[0])
             show_report_buttons(models[0])
         else:
             st.subheader("Settings", anchor=False)

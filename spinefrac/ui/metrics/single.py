@@ -122,7 +122,7 @@ def show_confusion_matrix(metrics: Metrics) -> None:
         ):
             st.html(f'<div class="sf-label">{truth}</div>')
             total = sum(counts) or 1
-            with st.container(key=f"confusion-{cells[0][0]}", horizontal=True):
+            with st.container(key=f"confusion-row-{cells[0][0]}", horizontal=True):
                 for (key, name), count in zip(cells, counts, strict=True):
                     label = f"**{count:,}** · {layout.format_percent(count / total)}\n{name}"
                     if st.button(
@@ -305,7 +305,9 @@ def _derive_columns(paths: Sequence[str], groups: Sequence[str]) -> dict[str, li
 def _load_uploaded_columns(paths: Sequence[str]) -> dict[str, list[str]]:
     """Let the user bring columns such as scanner or size, joined by the slice's path."""
     with st.expander("Bring a column of your own: scanner, series, size …"):
-        file = st.file_uploader("CSV with a column `path` and others", type="csv", key="subgroups")
+        file = st.file_uploader(
+            "CSV with a column `path` and others", type="csv", key="subgroup-upload"
+        )
     if file is None:
         return {}
     table = pd.read_csv(file, dtype=str).fillna("none")

@@ -25,13 +25,13 @@ from spinefrac.viz import heatmap
 
 #: Which slices to show: key to words.
 FILTER_TITLES = {
-    "worst": "Worst errors",
+    "errors": "Worst errors",
     "false-negatives": "Missed fractures",
     "false-positives": "False alarms",
     "true-positives": "Found fractures",
     "true-negatives": "Rightly cleared",
-    "unsure": "Nearest to the threshold",
-    "doubted": "Labels to check",
+    "near-threshold": "Nearest to the threshold",
+    "suspected-label-errors": "Labels to check",
 }
 PAGE_SIZE = 12
 
@@ -49,7 +49,7 @@ class SliceCard:
 
 def rank_slices(predictions: SlicePredictions, threshold: float, slice_filter: str) -> np.ndarray:
     """Return the rows of the slices to show, the most telling first, shape (n,)."""
-    if slice_filter == "doubted":
+    if slice_filter == "suspected-label-errors":
         row_of = {path: row for row, path in enumerate(predictions.paths)}
         found = label_errors.find_suspects(
             predictions.paths, predictions.labels, predictions.probabilities
@@ -61,14 +61,18 @@ def rank_slices(predictions: SlicePredictions, threshold: float, slice_filter: s
     called = predictions.probabilities >= threshold
     truth = predictions.labels == 1
     chosen = {
-        "worst": called != truth,
+        "errors": called != truth,
         "false-negatives": truth & ~called,
         "false-positives": ~truth & called,
         "true-positives": truth & called,
         "true-negatives": ~truth & ~called,
-        "unsure": np.ones(len(truth), bool),
+        "near-threshold": np.ones(len(truth), bool),
     }[slice_filter]
-    key = np.abs(predictions.probabilities - threshold) if slice_filter == "unsure" else -wrongness
+    key = (
+        np.abs(predictions.probabilities - threshold)
+        if slice_filter == "near-threshold"
+        else -wrongness
+    )
     rows = np.flatnonzero(chosen)
     return rows[np.argsort(key[rows], kind="stable")]
 
@@ -78,15 +82,15 @@ def show_slices(model: SavedModel, predictions: SlicePredictions, threshold: flo
     chosen = st.pills(
         "Slices",
         list(FILTER_TITLES),
-        default="worst",
+        default="errors",
         required=True,
         format_func=FILTER_TITLES.__getitem__,
         key="show",
         bind="query-params",
         label_visibility="collapsed",
     )
-    rows = rank_slices(predictions, threshold, chosen or "worst")
-    if chosen == "doubted":
+    rows = rank_slices(predictions, threshold, chosen or "errors")
+    if chosen == "suspected-label-errors":
         st.caption(
             "Slices whose label the answers contradict so strongly that it may be wrong (confident "
             "learning), the surest first. Others are right and hard: look at each."
@@ -133,7 +137,7 @@ def show_gallery(
                 st.checkbox(
                     "Label looks wrong",
                     value=entry.path in _get_marked_slices(),
-                    key=f"doubt-{_make_widget_key(entry)}",
+                    key=f"mark-label-{_make_widget_key(entry)}",
                     on_change=_update_mark,
                     args=(entry,),
                 )
@@ -155,11 +159,11 @@ def _make_widget_key(entry: SliceCard) -> str:
 
 
 def _get_marked_slices() -> dict[str, SliceCard]:
-    return st.session_state.setdefault("doubts", {})
+    return st.session_state.setdefault("marked-labels", {})
 
 
 def _update_mark(entry: SliceCard) -> None:
-    if st.session_state[f"doubt-{_make_widget_key(entry)}"]:
+    if st.session_state[f"mark-label-{_make_widget_key(entry)}"]:
         _get_marked_slices()[entry.path] = entry
     else:
         _get_marked_slices().pop(entry.path, None)
@@ -200,14 +204,14 @@ def _locate_dataset(first_card: SliceCard) -> Path | None:
     state = st.session_state
     found = (
         data_roots.find_dataset_folder(first_card.path, roots)
-        if not state.get("data-folder")
+        if not state.get("dataset-folder")
         else None
     )
     if found is not None:
         return found
     typed = st.text_input(
         "Folder of these slices",
-        key="data-folder",
+        key="dataset-folder",
         help="The model's card holds no path of the machine that trained it, so the slices have "
         "to be found again. Folders: " + ", ".join(str(root) for root in roots),
     )

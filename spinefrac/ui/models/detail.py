@@ -13,7 +13,7 @@ from spinefrac.store import card_markdown, lineage, manage, repository
 from spinefrac.store.repository import SavedModel
 from spinefrac.training import finetuning, runs
 from spinefrac.ui.common import layout, metric_tables
-from spinefrac.ui.models import dialogs, model_list, transfer
+from spinefrac.ui.models import dialogs, listing, transfer
 
 VIEWS = ("Card", "Train from it", "Take it along")
 START_MODES = {
@@ -24,7 +24,7 @@ START_MODES = {
 
 def show_model(model_id: str) -> None:
     """Show a model, or why there is none to show."""
-    if st.button("All models", icon=":material/arrow_back:", key="back"):
+    if st.button("All models", icon=":material/arrow_back:", key="back-to-models"):
         dialogs.open_model_page(None)
     try:
         model = repository.load(model_id)
@@ -34,8 +34,8 @@ def show_model(model_id: str) -> None:
     default = repository.get_default_id() == model.id
     st.html(
         f'<div class="sf-model-row"><div><div class="name large">{escape(model.id)}'
-        f"{model_list.render_badges(model, default)}</div>"
-        f'<p class="sf-note">{escape(model.note)}</p></div>{model_list.render_auc(model)}</div>'
+        f"{listing.render_badges(model, default)}</div>"
+        f'<p class="sf-note">{escape(model.note)}</p></div>{listing.render_auc(model)}</div>'
     )
     _show_actions(model, default)
     view = st.segmented_control(
@@ -51,7 +51,7 @@ def show_model(model_id: str) -> None:
 
 def _show_actions(model: SavedModel, is_default: bool) -> None:
     """Show a button for each thing that can be done."""
-    with st.container(horizontal=True, key="actions"):
+    with st.container(horizontal=True, key="model-actions"):
         if st.button("Rename", icon=":material/edit:"):
             dialogs.rename(model)
         if st.button("Note and tags", icon=":material/sell:"):
@@ -108,7 +108,7 @@ def _render_lineage(model: SavedModel) -> str:
         lines.append(f"Trained from it: {', '.join(after)}.")
     body = "".join(f'<p class="sf-note">{escape(text)}</p>' for text in lines)
     return (
-        '<section class="sf-card" aria-label="Lineage"><div class="sf-card-title">Lineage</div>'
+        '<section class="sf-card" aria-label="Lineage"><div class="sf-eyebrow">Lineage</div>'
         f"{body}</section>"
     )
 

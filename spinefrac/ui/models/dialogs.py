@@ -25,7 +25,7 @@ def open_model_page(model_id: str | None) -> None:
 @st.dialog("Rename")
 def rename(model: SavedModel) -> None:
     """Ask for the other name."""
-    new = st.text_input("New name", model.id, help=NAME_RULE, key="new-name").strip()
+    new = st.text_input("New name", model.id, help=NAME_RULE, key="rename-name").strip()
     st.caption("Note, tags, measurements and lineage go along; links to the old name end.")
     if st.button("Rename", type="primary", key="confirm-rename"):
         with layout.show_errors():
@@ -54,7 +54,7 @@ def annotate(model: SavedModel) -> None:
 def duplicate(model: SavedModel) -> None:
     """Ask for the copy's name."""
     new = st.text_input(
-        "Name of the copy", f"{model.id}-copy", help=NAME_RULE, key="name-of-copy"
+        "Name of the copy", f"{model.id}-copy", help=NAME_RULE, key="duplicate-name"
     ).strip()
     st.caption(f"The copy takes {model.size / 1e6:.1f} MB.")
     if st.button("Duplicate", type="primary", key="confirm-duplicate"):

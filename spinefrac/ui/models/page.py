@@ -6,7 +6,7 @@ import streamlit as st
 
 from spinefrac.store import manage, repository
 from spinefrac.ui.common import layout
-from spinefrac.ui.models import detail, model_list, transfer, undo
+from spinefrac.ui.models import detail, listing, transfer, undo
 
 
 def show_model_list() -> None:
@@ -16,7 +16,7 @@ def show_model_list() -> None:
         layout.show_no_model()
         return
     _, default = layout.list_active_models()
-    model_list.show_models(models, default)
+    listing.show_models(models, default)
     st.caption(
         "AUC: the chance that a slice with a fracture scores higher than one without, out-of-fold, "
         "with its 95 % interval. A group is what no fold splits, a patient as a rule. Every file "

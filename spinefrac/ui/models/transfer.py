@@ -42,8 +42,8 @@ def show_export(model: SavedModel) -> None:
         help="They may name patients. Without them slices and groups are numbered.",
     )
     wanted = (model.card_hash, model.note, tuple(extra), with_names)
-    if st.button("Make the ZIP", type="primary", key="make-zip"):
-        st.session_state.pop("exported", None)
+    if st.button("Make the ZIP", type="primary", key="export-create"):
+        st.session_state.pop("export-result", None)
         with (
             st.spinner("Writing, reading back and comparing; a minute or two with all formats…"),
             tempfile.TemporaryDirectory() as folder,
@@ -51,8 +51,8 @@ def show_export(model: SavedModel) -> None:
             made = model_export.export_model(
                 model, Path(folder) / f"{model.id}.zip", extra, keep_names=with_names
             )
-            st.session_state["exported"] = (wanted, made, made.path.read_bytes())
-    kept = st.session_state.get("exported")
+            st.session_state["export-result"] = (wanted, made, made.path.read_bytes())
+    kept = st.session_state.get("export-result")
     if kept is None or kept[0] != wanted:
         return
     _, made, content = kept

@@ -22,7 +22,7 @@ _purge_timers: dict[str, threading.Timer] = {}
 
 def get_session_name() -> str:
     """Return the name under which this session deletes."""
-    return _keep_alive(st.session_state.setdefault("deleting-session", trash.new_session_id()))
+    return _keep_alive(st.session_state.setdefault("trash-session", trash.new_session_id()))
 
 
 def _schedule_purge(name: str) -> None:
@@ -74,10 +74,10 @@ def _show_deleted_model(entry: DeletedModel, availability: str) -> None:
             f"**{layout.escape_markdown(entry.id)}** is deleted; it can be brought back {availability}.",
             width="stretch",
         )
-        if st.button("Undo", icon=":material/undo:", key=f"undo-{entry.path.name}"):
+        if st.button("Undo", icon=":material/undo:", key=f"restore-{entry.path.name}"):
             manage.restore(entry.id)
             st.rerun()
-        if st.button("Free the space now", key=f"free-{entry.path.name}"):
+        if st.button("Free the space now", key=f"purge-{entry.path.name}"):
             freed = manage.purge([entry])
             st.toast(f"{entry.id} is gone; {freed / 1e6:.1f} MB are free again.")
             st.rerun()

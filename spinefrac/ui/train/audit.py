@@ -215,14 +215,14 @@ def _show_duplicates(result: Audit, folder: Path) -> None:
         st.caption("No slice is there twice.")
         return
     kind = st.segmented_control(
-        "Kind", list(kinds), default=next(iter(kinds)), required=True, key="audit-copies",
+        "Kind", list(kinds), default=next(iter(kinds)), required=True, key="audit-duplicate-kind",
         format_func=kinds.__getitem__, label_visibility="collapsed",
     )  # fmt: skip
     sets = [entry for entry in result.copies if entry.kind == kind]
     _show_slices(
         folder,
         [(path, f"set {n}") for n, entry in enumerate(sets, start=1) for path in entry.paths],
-        key=f"copies-{kind}",
+        key=f"duplicates-{kind}",
     )
     st.caption("Copies stay on one side of every split. The first sets of each kind are shown.")
 
@@ -238,7 +238,7 @@ def _show_suspected_label_errors(result: Audit, folder: Path) -> None:
     }
     suspects, by = result.suspects, _BASELINE_NAME
     if trained:
-        by = st.selectbox("Contradicted by", [*trained, _BASELINE_NAME], key="audit-doubts")
+        by = st.selectbox("Contradicted by", [*trained, _BASELINE_NAME], key="audit-label-source")
         if by in trained:
             suspects = label_errors.suspects_from_model(trained[by], result.fingerprint)
     if not suspects:
@@ -257,7 +257,7 @@ def _show_suspected_label_errors(result: Audit, folder: Path) -> None:
         (entry.path, f"labelled {entry.label}, label quality {entry.quality:.2f} of 1")
         for entry in suspects
     ]
-    _show_slices(folder, shown, key="suspects")
+    _show_slices(folder, shown, key="label-errors")
 
 
 def _show_groups(result: Audit, folder: Path) -> None:
@@ -279,12 +279,12 @@ def _show_groups(result: Audit, folder: Path) -> None:
         "and training; the folder itself is not changed."
     )
     st.download_button(
-        "Table of groups", table, "groups.csv", "text/csv", key="audit-groups",
+        "Table of groups", table, "groups.csv", "text/csv", key="audit-groups-download",
         icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-    file = st.file_uploader("Corrected table", type="csv", key="audit-corrected")
+    file = st.file_uploader("Corrected table", type="csv", key="audit-groups-upload")
     take, drop = st.columns(2)
-    if file is not None and take.button("Use this table", key="audit-use", type="primary"):
+    if file is not None and take.button("Use this table", key="audit-groups-apply", type="primary"):
         try:
             group_overrides.save_overrides(folder, file.getvalue())
         except SpinefracError as error:
@@ -295,7 +295,7 @@ def _show_groups(result: Audit, folder: Path) -> None:
             background.start_audit(folder)
             st.rerun()
     if group_overrides.hash_overrides(folder) and drop.button(
-        "Forget the correction", key="audit-forget"
+        "Forget the correction", key="audit-groups-reset"
     ):
         group_overrides.delete_overrides(folder)
         background.start_audit(folder)

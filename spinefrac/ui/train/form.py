@@ -23,9 +23,9 @@ NETWORK_TITLES = {
 WEIGHT_SOURCES = {"random": "Random", "imagenet": "ImageNet", "file": "A weights file"}
 GROUPING_TITLES = {"auto": "Found by itself", "file": "From file names"}
 #: Where the augmentation of an earlier run is kept that no saved set equals.
-RUN_AUGMENTATION_KEY = "train-own-augmentation"
+RUN_AUGMENTATION_KEY = "train-run-augmentation"
 #: Where the settings are kept whose other values, without a field here, are taken over.
-BASE_SETTINGS_KEY = "train-base"
+BASE_SETTINGS_KEY = "train-base-settings"
 
 
 def _make_key(name: str) -> str:

@@ -16,7 +16,7 @@ from spinefrac.training.runs import Run
 from spinefrac.training.runs.records import OPEN_STATES
 from spinefrac.ui import app
 from spinefrac.ui.common import layout
-from spinefrac.ui.train import folder, form, live
+from spinefrac.ui.train import folder, form, run_progress
 
 COLUMN_TITLES = ("Run", "State", "Began", "Duration", "Slices", "AUC (95 %)")
 #: Runs in the table; older ones are on the command line.
@@ -40,7 +40,7 @@ def _show_live_run(run_id: str, state: str) -> None:
         progress = runs.get_progress(run_id)
         if progress.run.is_open and progress.runner is None:
             runs.ensure_runner()  # goes on with a run whose runner was killed
-        picture.html(live.render_run(progress))
+        picture.html(run_progress.render_run(progress))
         if state in OPEN_STATES and _show_cancel_button(progress.run):
             runs.cancel(run_id)
             st.rerun()
@@ -78,7 +78,7 @@ def _show_next_steps(run: Run) -> None:
         st.button(
             "Run again with these settings",
             icon=":material/replay:",
-            key="train-again",
+            key="train-reuse-settings",
             on_click=_fill_form_from_run,
             args=(run,),
             help="Fills the form; nothing starts before you press Train.",
@@ -107,7 +107,7 @@ def show_banner() -> None:
     found = list_open_runs()
     if found:
         others = f" and {len(found) - 1} more in the queue" if len(found) > 1 else ""
-        words = live.RUN_STATE_LABELS[live.get_display_state(found[0])][0]
+        words = run_progress.RUN_STATE_LABELS[run_progress.get_display_state(found[0])][0]
         st.html(
             f'<div class="sf-alert open"><i class="dot"></i><span>{_render_run_link(found[0])}: '
             f"{escape(words)}{others}.</span></div>"
@@ -129,7 +129,7 @@ def _show_runs_table() -> None:
 
 
 def _render_row(run: Run) -> tuple[str, ...]:
-    words, tone = live.RUN_STATE_LABELS[live.get_display_state(run)]
+    words, tone = run_progress.RUN_STATE_LABELS[run_progress.get_display_state(run)]
     began = (
         "–" if run.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
     )
@@ -140,9 +140,9 @@ def _render_row(run: Run) -> tuple[str, ...]:
         _render_run_link(run),
         f'<span class="sf-state {tone}"><i class="dot"></i>{escape(words)}</span>',
         began,
-        "–" if took is None else live.format_duration(took),
+        "–" if took is None else run_progress.format_duration(took),
         f"{run.images:,}" if run.images else "–",
-        escape(live.format_result(run)),
+        escape(run_progress.format_result(run)),
     )
 
 

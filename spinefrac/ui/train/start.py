@@ -19,7 +19,7 @@ from spinefrac.training.runner import run_names
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.ui.common import layout
 from spinefrac.ui.train import form
-from spinefrac.ui.train.live import format_duration
+from spinefrac.ui.train.run_progress import format_duration
 
 #: Two clicks on Train within so many seconds are meant as one.
 DOUBLE_CLICK_S = 5.0
@@ -108,7 +108,7 @@ def _show_start_button(
 def _submit(folder: Path, name: str, settings: TrainingSettings) -> None:
     """Queue a run and turn to it; a second click on the same form opens the run of the first."""
     state, asked = st.session_state, (str(folder), name, settings)
-    last, when, run = state.get("train-last", (None, 0.0, None))
+    last, when, run = state.get("train-last-submission", (None, 0.0, None))
     if last != asked or time.monotonic() - when > DOUBLE_CLICK_S:
         with st.spinner("Putting it into the queue…"):
             run = run_names.submit_with_free_name(
@@ -119,7 +119,7 @@ def _submit(folder: Path, name: str, settings: TrainingSettings) -> None:
                 trained_by=layout.get_user_name(),
                 quick=True,
             )
-    state["train-last"] = (asked, time.monotonic(), run)
+    state["train-last-submission"] = (asked, time.monotonic(), run)
     state["train-submitted"] = run
     st.rerun()
 
@@ -137,7 +137,7 @@ def _show_duration_estimate(settings: TrainingSettings, n_slices: int) -> None:
 
 def _start_throughput_probe(settings: TrainingSettings) -> None:
     """Have a few batches tried, once in a session for the same settings and never beside a run."""
-    tried = st.session_state.setdefault("train-tried", set())
+    tried = st.session_state.setdefault("train-probed-settings", set())
     asked = (settings.network, settings.preprocessing.size, settings.batch_size)
     if asked in tried or runs.is_probe_running() or any(run.is_open for run in runs.list_runs(1)):
         return

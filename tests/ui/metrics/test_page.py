@@ -158,10 +158,10 @@ def test_order_of_slices(home: Path) -> None:
     from spinefrac.ui.metrics import slices
 
     answers = SlicePredictions.from_out_of_fold(repository.load("poor").load_out_of_fold())
-    rows = slices.rank_slices(answers, 0.5, "worst")
+    rows = slices.rank_slices(answers, 0.5, "errors")
     wrong = np.abs(answers.labels - answers.probabilities)[rows]
     assert (np.diff(wrong) <= 0).all() and (wrong >= 0.5).all()
-    near = slices.rank_slices(answers, 0.5, "unsure")
+    near = slices.rank_slices(answers, 0.5, "near-threshold")
     assert (np.diff(np.abs(answers.probabilities[near] - 0.5)) >= 0).all()
 
 

@@ -76,18 +76,18 @@ def test_every_model_is_in_a_line_with_what_is_known_of_it(home: Path) -> None:
 
 def test_the_shelf_is_filtered_and_sorted(home: Path) -> None:
     app = page()
-    checked(app.toggle(key="shelf-archived").set_value(True).run())
+    checked(app.toggle(key="models-archived").set_value(True).run())
     assert shown(app) == ["old", "phantom-demo", "second"]
-    checked(app.text_input(key="shelf-search").set_value("NOTE paper").run())
+    checked(app.text_input(key="models-search").set_value("NOTE paper").run())
     assert shown(app) == ["second"]
-    checked(app.text_input(key="shelf-search").set_value("nothing of that").run())
+    checked(app.text_input(key="models-search").set_value("nothing of that").run())
     assert shown(app) == [] and "No model fits" in app.info[0].value
-    checked(app.text_input(key="shelf-search").set_value("").run())
-    checked(app.multiselect(key="shelf-tags").set_value(["paper"]).run())
+    checked(app.text_input(key="models-search").set_value("").run())
+    checked(app.multiselect(key="models-tags").set_value(["paper"]).run())
     assert shown(app) == ["second"]
-    checked(app.multiselect(key="shelf-tags").set_value([]).run())
+    checked(app.multiselect(key="models-tags").set_value([]).run())
     for order in ("Newest", "Highest AUC", "Largest"):
-        checked(app.selectbox(key="shelf-sort").set_value(order).run())
+        checked(app.selectbox(key="models-sort").set_value(order).run())
         assert sorted(shown(app)) == ["old", "phantom-demo", "second"]
 
 
@@ -132,7 +132,7 @@ def confirm(app: AppTest, opener: str, key: str) -> AppTest:
 def test_rename_and_duplicate(home: Path) -> None:
     app = page("second")
     dialog(app, "Rename")
-    app.text_input(key="new-name").set_value("third")
+    app.text_input(key="rename-name").set_value("third")
     confirm(app, "Rename", "confirm-rename")
     assert repository.load("third").note == "A <b>note</b>"
     assert app.query_params["model"] == "third"
@@ -141,7 +141,7 @@ def test_rename_and_duplicate(home: Path) -> None:
 def test_a_name_in_use_is_said_in_the_dialog(home: Path) -> None:
     app = page("second")
     dialog(app, "Duplicate")
-    app.text_input(key="name-of-copy").set_value("phantom-demo")
+    app.text_input(key="duplicate-name").set_value("phantom-demo")
     confirm(app, "Duplicate", "confirm-duplicate")
     assert "in use" in app.error[0].value
 

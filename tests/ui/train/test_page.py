@@ -356,7 +356,7 @@ def test_run_again_fills_the_form(root: Path) -> None:
     own = replace(SETTINGS, weight_decay=0.5, patience=3, early_stopping=True)
     run = simulate_run(root / "spines", "first", "cancelled", [4, 1], own)
     app = page(run=run.id)
-    app.button(key="train-again").click().run()
+    app.button(key="train-reuse-settings").click().run()
     assert not app.exception
     assert app.segmented_control[0].value == "New run"
     assert app.number_input(key="train-epochs").value == 4
@@ -398,11 +398,11 @@ def test_a_dead_runner_is_said(root: Path) -> None:
 def test_numbers_that_are_none_are_drawn_nevertheless(root: Path, value: float) -> None:
     from spinefrac.records import EpochRecord
     from spinefrac.training.runs import FoldProgress
-    from spinefrac.ui.train import live
+    from spinefrac.ui.train import run_progress
 
     record = EpochRecord(0, 1, value, value, value, 1e-3, 1.0)
     fold = FoldProgress(0, "training", 1, 2, 0.5, None, "", (record,))
-    for drawn in (live.render_sparkline(fold, 1.0), live._render_folds([fold])):
+    for drawn in (run_progress.render_sparkline(fold, 1.0), run_progress._render_folds([fold])):
         assert "nan" not in drawn.replace("finance", "").lower().split("base64")[0].split("alt=")[0]
 
 
@@ -411,6 +411,6 @@ def test_numbers_that_are_none_are_drawn_nevertheless(root: Path, value: float) 
     [(0.4, "0 s"), (89, "89 s"), (100, "2 min"), (5400, "1 h 30 min"), (86400, "24 h")],
 )
 def test_durations(seconds: float, said: str) -> None:
-    from spinefrac.ui.train.live import format_duration
+    from spinefrac.ui.train.run_progress import format_duration
 
     assert format_duration(seconds) == said

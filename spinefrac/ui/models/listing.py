@@ -27,12 +27,12 @@ def show_models(models: Sequence[SavedModel | DamagedModel], default_id: str) ->
     usable = [model for model in models if isinstance(model, SavedModel)]
     shown = _sort_models(*_filter_models(usable))
     top = st.container()
-    count = st.session_state.setdefault("shelf-count", PAGE_SIZE)
+    count = st.session_state.setdefault("models-shown", PAGE_SIZE)
     chosen = [model for model in shown[:count] if _show_model_row(model, model.id == default_id)]
     if usable and not shown:
         st.info("No model fits this search.", icon=":material/search_off:")
     if len(shown) > count and st.button(f"Show {min(PAGE_SIZE, len(shown) - count)} more"):
-        st.session_state["shelf-count"] = count + PAGE_SIZE
+        st.session_state["models-shown"] = count + PAGE_SIZE
         st.rerun()
     with top:
         _show_compare_button(chosen, len(shown), len(usable))
@@ -48,13 +48,13 @@ def _filter_models(models: list[SavedModel]) -> tuple[list[SavedModel], str]:
     search, tag_column, sort_column = st.columns([2, 1.5, 1], vertical_alignment="bottom")
     words = search.text_input(
         "Search",
-        key="shelf-search",
+        key="models-search",
         placeholder="name, note, tag, network",
         icon=":material/search:",
     )
-    wanted = tag_column.multiselect("Tags", tags, key="shelf-tags", disabled=not tags)
-    order = sort_column.selectbox("Sort by", SORT_ORDERS, key="shelf-sort")
-    everything = archived and st.toggle(f"Show archived models ({archived})", key="shelf-archived")
+    wanted = tag_column.multiselect("Tags", tags, key="models-tags", disabled=not tags)
+    order = sort_column.selectbox("Sort by", SORT_ORDERS, key="models-sort")
+    everything = archived and st.toggle(f"Show archived models ({archived})", key="models-archived")
     left = [
         model
         for model in models
@@ -93,7 +93,7 @@ def _show_model_row(model: SavedModel, is_default: bool) -> bool:
     ):
         ticked = st.checkbox(
             f"Compare {model.id}",
-            key=f"tick-{model.id}",
+            key=f"select-model-{model.id}",
             label_visibility="collapsed",
             disabled=model.archived,
         )
@@ -163,7 +163,7 @@ def _show_compare_button(selected: list[SavedModel], n_shown: int, n_total: int)
             icon=":material/compare_arrows:",
             disabled=not few,
             help=f"Tick two to {MAX_COMPARED} models to set them side by side.",
-            key="compare",
+            key="compare-models",
         ):
             st.switch_page(
                 app.page("metrics"), query_params={"models": [model.id for model in selected]}

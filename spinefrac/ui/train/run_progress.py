@@ -124,7 +124,7 @@ def _render_folds(folds: Sequence[FoldProgress]) -> str:
     top = max(losses, default=1.0) or 1.0
     rows = "".join(_render_fold(fold, top) for fold in folds)
     return (
-        f'<div class="folds">{rows}</div><p class="sf-note"><span class="legend-line loss"></span>loss on '
+        f'<div class="folds">{rows}</div><p class="sf-note"><span class="legend-line"></span>loss on '
         'the slices that train, <span class="legend-line validation"></span>on those held out; one scale for all '
         "folds. The AUC of a single fold is of few patients and jumps from epoch to epoch: the "
         "result, with its interval, is measured on all folds at the end.</p>"
