@@ -108,7 +108,7 @@ def _render_lineage(model: SavedModel) -> str:
         lines.append(f"Trained from it: {', '.join(after)}.")
     body = "".join(f'<p class="sf-note">{escape(text)}</p>' for text in lines)
     return (
-        '<section class="sf-card" aria-label="Lineage"><div class="sf-eyebrow">Lineage</div>'
+        '<section class="sf-card" aria-label="Lineage"><div class="sf-card-title">Lineage</div>'
         f"{body}</section>"
     )
 

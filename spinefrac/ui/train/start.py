@@ -117,7 +117,7 @@ def _submit(folder: Path, name: str, settings: TrainingSettings) -> None:
                 settings,
                 roots=places.data_roots(),
                 trained_by=layout.get_user_name(),
-                quick=True,
+                list_only=True,
             )
     state["train-last-submission"] = (asked, time.monotonic(), run)
     state["train-submitted"] = run
