@@ -37,8 +37,8 @@ def run_benchmark() -> list[tuple[str, str, str]]:
         data = Path(folder) / "slices"
         write_phantom(data, patients=PATIENTS, slices=SLICES, seed=7, difficulty="standard")
         runs.summarize_folder(data)
-        one = _RunObserver(runs.submit(data, "one", replace(SETTINGS, workers=1)))
-        two = _RunObserver(runs.submit(data, "two", replace(SETTINGS, workers=2)))
+        one = _RunObserver(runs.submit(runs.RunRequest(data, "one", replace(SETTINGS, workers=1))))
+        two = _RunObserver(runs.submit(runs.RunRequest(data, "two", replace(SETTINGS, workers=2))))
         return [
             *_report_throughput(one, two),
             *_report_latency(two),

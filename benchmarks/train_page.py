@@ -70,7 +70,7 @@ def simulate_run(
     columns
         Of the table ``runs``, such as ``error``; dicts become JSON.
     """
-    run = runs.submit(folder, name, settings, start_runner=False)
+    run = runs.submit(runs.RunRequest(folder, name, settings), start_runner=False)
     now, rng = time.time(), np.random.default_rng(0)
     with database.write_transaction() as connection:
         for fold, done in enumerate(epochs):
@@ -142,7 +142,7 @@ def run_benchmark() -> list[tuple[str, str, str]]:
 
 def _measure_during_training(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Measure refreshes and delay beside a run that trains."""
-    run = runs.submit(folder, "measured", SETTINGS)
+    run = runs.submit(runs.RunRequest(folder, "measured", SETTINGS))
     try:
         with _open_browser(run) as seen:
             _wait_until(lambda: len(runs.list_events(run.id, kinds=["epoch"])) >= 4)

@@ -26,6 +26,7 @@ from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.inference.predictor import Predictor
 from spinefrac.store.repository import SavedModel
 from spinefrac.training.runner.cross_validation import train
+from spinefrac.training.runs import RunRequest
 
 #: Least out-of-fold AUC at each difficulty; the hard one is reported.
 TARGETS = {"easy": "at least 0.97", "standard": "at least 0.90", "hard": "reported"}
@@ -48,7 +49,7 @@ def _measure_difficulty(folder: Path, difficulty: str) -> list[tuple[str, str, s
     write_phantom(data, patients=120, slices=12, seed=7, difficulty=difficulty)
     write_phantom(fresh, patients=30, slices=12, seed=8, difficulty=difficulty)
     started = time.perf_counter()
-    model = train(data, difficulty)
+    model = train(RunRequest(data, difficulty))
     minutes = (time.perf_counter() - started) / 60
     what = f"{difficulty} phantom"
     cores = os.cpu_count()

@@ -185,15 +185,15 @@ def train(
         except TrainingError as error:
             raise typer.BadParameter(str(error)) from error
         with output.show_progress("reading") as report:
-            run = runs.submit(
+            request = runs.RunRequest(
                 folder,
                 name,
                 settings,
                 note=note,
                 parent=parent,
                 cluster=_build_cluster(cluster, tls_ca, tls_cert, tls_key),
-                progress=report,
             )
+            run = runs.submit(request, progress=report)
     output.print_message(f"run {run.id} is {run.state}")
     progress_view.watch_run(run, as_json=as_json, on_interrupt="cancel")
 

@@ -11,6 +11,7 @@ from spinefrac.exchange import ensemble
 from spinefrac.store import lineage, manage, repository
 from spinefrac.store.card import ParentModel
 from spinefrac.training import finetuning, networks, runs
+from spinefrac.training.runs import RunRequest
 
 
 def write_others(root, shared=()):
@@ -37,7 +38,7 @@ def finished(run):
 @pytest.mark.slow
 def test_a_line_of_descent_from_settings_to_weights(folder, quick, tmp_path):
     settings = replace(quick, epochs=1, line_steps=0)
-    first = finished(runs.submit(folder, "first", settings, trained_by="somebody"))
+    first = finished(runs.submit(RunRequest(folder, "first", settings, trained_by="somebody")))
     assert first.state == "done", first.error
     model = repository.load("first")
     assert model.card.trained_by == "somebody" and model.card.parent is None
@@ -57,14 +58,15 @@ def test_a_line_of_descent_from_settings_to_weights(folder, quick, tmp_path):
     # from its weights on new data only
     onward, parent = finetuning.load_initial_settings("first", "weights")
     with pytest.raises(DatasetError, match="trained on this very data set"):
-        runs.submit(folder, "second", onward, parent=parent)
+        runs.submit(RunRequest(folder, "second", onward, parent=parent))
     overlapping = write_others(tmp_path / "overlap", sorted(folder.glob("*/*.png"))[:3])
-    run = finished(runs.submit(overlapping, "second", onward, parent=parent))
+    run = finished(runs.submit(RunRequest(overlapping, "second", onward, parent=parent)))
     assert run.state == "failed" and "trained on 3 of these 35 slices" in run.error
 
     # renamed while the run waits: its card is what counts
     others = write_others(tmp_path / "others")
-    queued = runs.submit(others, "second", onward, parent=parent, start_runner=False)
+    request = RunRequest(others, "second", onward, parent=parent)
+    queued = runs.submit(request, start_runner=False)
     manage.rename("first", "ancestor")
     assert queued.parent == parent
     runs.ensure_runner()

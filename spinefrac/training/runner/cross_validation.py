@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 
 from spinefrac import errors
@@ -12,44 +11,28 @@ from spinefrac.records import EpochRecord
 from spinefrac.store import repository
 from spinefrac.store.repository import SavedModel
 from spinefrac.training import runs
-from spinefrac.training.runs import Cluster, Event, Run
-from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.runs import Event, Run, RunRequest
 
 
 def train(
-    folder: str | os.PathLike[str],
-    name: str,
-    settings: TrainingSettings | None = None,
+    request: RunRequest,
     *,
-    note: str = "",
-    threshold_rule: str = "youden",
-    cluster: Cluster | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     on_log: Callable[[str], None] | None = None,
 ) -> SavedModel:
     """Train by grouped k-fold cross-validation and save the fold ensemble.
 
     It is a run like any other: a runner executes it, after those that were queued before, and
-    pages and command line show it. Whatever interrupts this call stops the run as well; only
-    when this process is killed does the run go on.
+    pages and command line show it. An exception in this call also cancels the run; it continues
+    only where this process is killed.
 
     Parameters
     ----------
-    folder : path
-        Labelled slices, in one of the layouts of `spinefrac.data.scan`.
-    name : str
-        Of the saved model: lower-case letters, digits and hyphens.
-    settings : TrainingSettings, optional
-    note : str
-        Kept in the model's card.
-    threshold_rule : str
-        See `spinefrac.evaluation.operating_point.choose_threshold`.
-    cluster : Cluster, optional
-        Train the folds there.
+    request : RunRequest
     on_epoch : callable, optional
         Called with every finished epoch of every fold.
     on_log : callable, optional
-        Called with lines for people.
+        Called with every message of the run.
 
     Returns
     -------
@@ -66,9 +49,7 @@ def train(
     RunError
         A run that has not ended has the name, there is no room, or the runs' database fails.
     """
-    run = runs.submit(
-        folder, name, settings, note=note, threshold_rule=threshold_rule, cluster=cluster
-    )
+    run = runs.submit(request)
     try:
         for event in runs.follow(run.id):
             if event is not None:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from spinefrac.errors import TrainingError
-from spinefrac.training.runs.commands import validate_cluster
 from spinefrac.training.runs.records import Cluster
+from spinefrac.training.runs.validation import validate_cluster
 
 if TYPE_CHECKING:
     from distributed import Client

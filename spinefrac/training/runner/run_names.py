@@ -1,18 +1,16 @@
-"""A name for a run that nobody has chosen one for, also when two are submitted at once."""
+"""A free name for a run whose user chose none, also when two are submitted at once."""
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from spinefrac import settings as places
 from spinefrac.errors import ModelError, RunError
 from spinefrac.store import identifiers
 from spinefrac.training import runs
-from spinefrac.training.settings import TrainingSettings
 
-#: How many others may take the proposed name at the same moment.
+#: How often a proposed name may be taken by somebody else before it was submitted.
 _MAX_ATTEMPTS = 20
 
 
@@ -26,28 +24,23 @@ def propose_name(preferred_name: str) -> str:
 
 
 def submit_with_free_name(
-    folder: str | os.PathLike[str], name: str, settings: TrainingSettings, **options: Any
+    request: runs.RunRequest, summary: runs.FolderSummary | None = None
 ) -> runs.Run:
-    """Submit a run; without a name it gets the first free one that is like its folder's.
+    """Submit a run; where its name is empty it gets the first free one like its folder's.
 
     Parameters
     ----------
-    folder : path
-    name : str
-        Empty for a proposed one.
-    settings : TrainingSettings
-    options
-        See `runs.submit`, whose errors these are.
+    request : RunRequest
+    summary : FolderSummary, optional
+        See `runs.submit`, which also says what is raised.
     """
-    if name.strip():
-        return runs.submit(folder, name.strip(), settings, **options)
+    if name := request.name.strip():
+        return runs.submit(replace(request, name=name), summary=summary)
     for _ in range(_MAX_ATTEMPTS):
-        proposed = propose_name(Path(folder).name)
+        proposed = propose_name(Path(request.folder).name)
         try:
-            return runs.submit(folder, proposed, settings, **options)
+            return runs.submit(replace(request, name=proposed), summary=summary)
         except (RunError, ModelError):
-            if (
-                propose_name(Path(folder).name) == proposed
-            ):  # nobody was faster: something else is wrong
+            if propose_name(Path(request.folder).name) == proposed:  # nobody took it: another error
                 raise
     raise RunError("Every proposed name was taken by somebody else: choose one yourself")

@@ -1,7 +1,7 @@
 """Training runs: queued by anyone, executed by one process, watched from anywhere.
 
-    run = submit("slices", "first")
-    progress(run.id).folds[0].epoch
+    run = submit(RunRequest("slices", "first"))
+    get_progress(run.id).folds[0].epoch
     cancel(run.id)
     resume(run.id)
 
@@ -14,10 +14,13 @@ from spinefrac.training.runs.commands import (
     resume,
     run_folder,
     submit,
-    summarize_folder,
-    validate_cluster,
 )
 from spinefrac.training.runs.estimates import estimate_duration
+from spinefrac.training.runs.folder_summary import (
+    summarize_audit,
+    summarize_folder,
+    summarize_preview,
+)
 from spinefrac.training.runs.lease import ensure_runner
 from spinefrac.training.runs.queries import (
     get_progress,
@@ -35,10 +38,12 @@ from spinefrac.training.runs.records import (
     Run,
     RunnerState,
     RunProgress,
+    RunRequest,
     WorkerState,
 )
 from spinefrac.training.runs.stream import follow
 from spinefrac.training.runs.throughput import is_probe_running, start_throughput_probe
+from spinefrac.training.runs.validation import validate_cluster
 
 __all__ = [
     "Cluster",
@@ -48,6 +53,7 @@ __all__ = [
     "FolderSummary",
     "Run",
     "RunProgress",
+    "RunRequest",
     "RunnerState",
     "WorkerState",
     "cancel",
@@ -64,6 +70,8 @@ __all__ = [
     "run_folder",
     "start_throughput_probe",
     "submit",
+    "summarize_audit",
     "summarize_folder",
+    "summarize_preview",
     "validate_cluster",
 ]

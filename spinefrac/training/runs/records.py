@@ -5,7 +5,9 @@ Times are seconds since 1970, durations seconds, rates images (slices) per secon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from spinefrac.records import EpochRecord
@@ -35,6 +37,48 @@ class Cluster:
     ca: str = ""
     cert: str = ""
     key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What somebody wants trained: the page, the command line and Python fill in this one record.
+
+    Attributes
+    ----------
+    folder : path
+        Labelled slices, in one of the layouts of `spinefrac.data.folder_layouts`.
+    name : str
+        Of the model: lower-case letters, digits and hyphens.
+    settings : TrainingSettings
+    note : str
+        Saved in the model card.
+    threshold_rule : str
+        See `spinefrac.evaluation.operating_point.choose_threshold`.
+    cluster : Cluster or None
+        Train the folds there instead of in processes of this machine.
+    parent : ParentModel or None
+        The saved model whose weights or settings it starts from, see
+        `spinefrac.training.finetuning`.
+    trained_by : str
+        Who submits it, where they are signed in; saved in the model card.
+    roots : tuple of Path or None
+        Folders that the data must lie in; any folder may be read where it is None.
+    list_only : bool
+        Open no slice before the run is queued, because a server must not read a large folder.
+        Without a saved audit the runner then finds the groups, and whether there are enough of
+        them for the folds.
+    """
+
+    folder: str | os.PathLike[str]
+    name: str
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    note: str = ""
+    threshold_rule: str = "youden"
+    cluster: Cluster | None = None
+    parent: ParentModel | None = None
+    trained_by: str = ""
+    roots: tuple[Path, ...] | None = None
+    list_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +305,15 @@ class FolderSummary:
 
     Attributes
     ----------
-    images, fracture, normal, groups : int
+    images, fracture, normal : int
+        Slices, and how many of each class.
+    groups : int
+        0 where no slice was opened.
     group_rule, fingerprint : str
+        Empty where no slice was opened.
     unreadable : tuple of (path, reason)
         Left out.
     notes : tuple of str
-    groups_with_fracture, groups_with_normal : int
-        Bounds of the number of folds.
     group_counts : tuple of (group, fracture, normal)
         Slices of each group.
     """
@@ -275,20 +321,12 @@ class FolderSummary:
     images: int
     fracture: int
     normal: int
-    groups: int
-    group_rule: str
-    fingerprint: str
-    unreadable: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...]
-    group_counts: tuple[tuple[str, int, int], ...]
-
-    @property
-    def groups_with_fracture(self) -> int:
-        return sum(fracture > 0 for _, fracture, _ in self.group_counts)
-
-    @property
-    def groups_with_normal(self) -> int:
-        return sum(normal > 0 for _, _, normal in self.group_counts)
+    groups: int = 0
+    group_rule: str = ""
+    fingerprint: str = ""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    group_counts: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

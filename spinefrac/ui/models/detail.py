@@ -127,7 +127,7 @@ def _show_finetune_form(model: SavedModel) -> None:
         return
     with layout.show_errors(), st.spinner("Putting it into the queue…"):
         taken, parent = finetuning.load_initial_settings(model.id, how or "settings")
-        run = runs.submit(
+        request = runs.RunRequest(
             data_roots.resolve_folder(folder, settings.data_roots()),
             name.strip(),
             taken,
@@ -136,4 +136,5 @@ def _show_finetune_form(model: SavedModel) -> None:
             roots=settings.data_roots(),
             list_only=True,
         )
+        run = runs.submit(request)
         st.success(f"The run {run.id} is in the queue; the page Train shows how it goes.")

@@ -45,9 +45,8 @@ def show_start(folder: Path, preview: FolderPreview, audit: Audit | None) -> Non
         _validate(name, chosen, audit)
     except SpinefracError as error:
         problem = str(error)
-    _show_start_button(
-        folder, name, chosen, problem, audit, audit.images if audit else preview.image_count
-    )
+    summary = runs.summarize_audit(audit) if audit else runs.summarize_preview(preview)
+    _show_start_button(folder, name, chosen, problem, audit, summary)
 
 
 def _validate(name: str, settings: TrainingSettings, audit: Audit | None) -> None:
@@ -77,7 +76,7 @@ def _show_start_button(
     settings: TrainingSettings | None,
     problem: str,
     audit: Audit | None,
-    n_slices: int,
+    summary: runs.FolderSummary,
 ) -> None:
     """Say how long it will take, and start it when that is asked for."""
     button, words = st.columns([1, 4], gap="medium", vertical_alignment="center")
@@ -94,7 +93,7 @@ def _show_start_button(
         words.error(layout.escape_markdown(layout.to_sentence(problem)), icon=":material/error:")
     elif settings is not None:
         with words:
-            _show_duration_estimate(settings, n_slices)
+            _show_duration_estimate(settings, summary.images)
             if audit is None:
                 st.caption(
                     "The audit is not done. A run that starts now reads every slice itself, and "
@@ -102,16 +101,18 @@ def _show_start_button(
                 )
     if wanted and settings is not None and ready:
         with layout.show_errors():
-            _submit(folder, name, settings)
+            _submit(folder, name, settings, summary)
 
 
-def _submit(folder: Path, name: str, settings: TrainingSettings) -> None:
+def _submit(
+    folder: Path, name: str, settings: TrainingSettings, summary: runs.FolderSummary
+) -> None:
     """Queue a run and turn to it; a second click on the same form opens the run of the first."""
     state, asked = st.session_state, (str(folder), name, settings)
     last, when, run = state.get("train-last-submission", (None, 0.0, None))
     if last != asked or time.monotonic() - when > DOUBLE_CLICK_S:
         with st.spinner("Putting it into the queue…"):
-            run = run_names.submit_with_free_name(
+            request = runs.RunRequest(
                 folder,
                 name,
                 settings,
@@ -119,6 +120,9 @@ def _submit(folder: Path, name: str, settings: TrainingSettings) -> None:
                 trained_by=layout.get_user_name(),
                 list_only=True,
             )
+            # The page knows the folder by automatic groups only; for others it is listed anew.
+            known = summary if settings.group_by == "auto" else None
+            run = run_names.submit_with_free_name(request, known)
     state["train-last-submission"] = (asked, time.monotonic(), run)
     state["train-submitted"] = run
     st.rerun()
@@ -137,7 +141,7 @@ def _show_duration_estimate(settings: TrainingSettings, n_slices: int) -> None:
 
 def _start_throughput_probe(settings: TrainingSettings) -> None:
     """Have a few batches tried, once in a session for the same settings and never beside a run."""
-    tried = st.session_state.setdefault("train-probed-settings", set())
+    tried = st.session_state.setdefault("train-tried", set())
     asked = (settings.network, settings.preprocessing.size, settings.batch_size)
     if asked in tried or runs.is_probe_running() or any(run.is_open for run in runs.list_runs(1)):
         return

@@ -16,7 +16,7 @@ from spinefrac.store import repository
 from spinefrac.system import processes
 from spinefrac.training import runs
 from spinefrac.training.runner.cross_validation import load_trained_model, train
-from spinefrac.training.runs import database
+from spinefrac.training.runs import RunRequest, database
 from spinefrac.training.settings import TrainingSettings
 from tests.support.watch import fold_processes, wait_until
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 def test_a_folder_becomes_a_model(folder, quick):
     before = _submitted_by_one_who_is_killed(folder)
     lines, epochs = [], []
-    model = train(folder, "first", quick, on_log=lines.append, on_epoch=epochs.append)
+    model = train(RunRequest(folder, "first", quick), on_log=lines.append, on_epoch=epochs.append)
     card = repository.load("first").card
     assert card.id == model.id == "first"
     assert card.metrics.n == 48 and card.metrics.groups == 12
@@ -42,7 +42,7 @@ def test_a_folder_becomes_a_model(folder, quick):
     left = {path.name for path in runs.run_folder(run.id).iterdir()}
     assert left == {"plan.json", "tensorboard"}
     with pytest.raises(ModelError, match="in use"):
-        train(folder, "first", quick)
+        train(RunRequest(folder, "first", quick))
     _tensorboard_reads(run)
     # The run before it outlived who submitted it; one runner did both; the seed gives the same.
     assert np.array_equal(
@@ -58,7 +58,7 @@ def _submitted_by_one_who_is_killed(folder):
     code = (
         "import sys\nfrom spinefrac.training import runs\n"
         "from tests.training.conftest import quick_settings\n"
-        f"run = runs.submit({str(folder)!r}, 'before', quick_settings())\n"
+        f"run = runs.submit(runs.RunRequest({str(folder)!r}, 'before', quick_settings()))\n"
         "print(run.id, flush=True)\nsys.stdin.read()"
     )
     submitter = subprocess.Popen(
@@ -94,15 +94,15 @@ def _last_epochs(run):
 def test_real_slices_by_series(shared_data):
     folder = shared_data / "kaggle-csfdv1" / "originals"
     settings = TrainingSettings(folds=2, epochs=1, preprocessing=Preprocessing(size=64))
-    model = train(folder, "kaggle", settings)
+    model = train(RunRequest(folder, "kaggle", settings))
     assert model.card.metrics.n == 92 and model.card.metrics.groups == 2
     with pytest.raises(DatasetError, match="Use 2 folds"):
-        train(folder, "three", replace(settings, folds=3))
+        train(RunRequest(folder, "three", replace(settings, folds=3)))
 
 
 def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
     settings = replace(quick, epochs=400, workers=2)
-    run = runs.submit(folder, "first", settings)
+    run = runs.submit(RunRequest(folder, "first", settings))
     wait_until(lambda: all(fold.epoch >= 2 for fold in runs.get_progress(run.id).folds))
     _nobody_else_can_reach(runs.get_runner_state().pid)
     asked = time.monotonic()
@@ -156,7 +156,7 @@ def test_a_fold_that_always_dies_fails_the_run_with_its_last_words(folder, quick
     )
     monkeypatch.setenv("PYTHONPATH", str(broken.parent))
     with pytest.raises(TrainingError, match=r"killed by signal 6; its last words: .*out of some"):
-        train(folder, "first", quick)
+        train(RunRequest(folder, "first", quick))
     run = runs.get_run("first")
     assert run.state == "failed" and run.is_resumable
     monkeypatch.delenv("PYTHONPATH")

@@ -16,7 +16,7 @@ from spinefrac.errors import TrainingError
 from spinefrac.training import runs
 from spinefrac.training.runner import dask_cluster
 from spinefrac.training.runner.cross_validation import load_trained_model, train
-from spinefrac.training.runs import Cluster
+from spinefrac.training.runs import Cluster, RunRequest
 from tests.support.watch import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,7 +41,8 @@ tasks.Place.shared = lambda self: False
 )
 def test_what_is_not_safe_is_refused_at_submission(folder, quick, address, said):
     with pytest.raises(TrainingError, match=said):
-        runs.submit(folder, "first", quick, cluster=Cluster(address), start_runner=False)
+        request = RunRequest(folder, "first", quick, cluster=Cluster(address))
+        runs.submit(request, start_runner=False)
     assert runs.list_runs() == ()
 
 
@@ -124,7 +125,7 @@ def tls_cluster(certificates, tmp_path):
 def test_folds_train_elsewhere_and_outlive_a_worker(folder, quick, tls_cluster, tmp_path):
     there, workers = tls_cluster
     settings = replace(quick, epochs=30)
-    run = runs.submit(folder, "elsewhere", settings, cluster=there)
+    run = runs.submit(RunRequest(folder, "elsewhere", settings, cluster=there))
     wait_until(lambda: any(fold.epoch >= 3 for fold in runs.get_progress(run.id).folds))
     started = next(fold for fold in runs.get_progress(run.id).folds if fold.epoch >= 3)
     at_work = {w.name for w in runs.get_progress(run.id).workers if w.state == "training"}
@@ -139,7 +140,7 @@ def test_folds_train_elsewhere_and_outlive_a_worker(folder, quick, tls_cluster, 
     assert any("goes on after epoch" in line for line in said), said
     histories = [fold.history for fold in runs.get_progress(run.id).folds]
     assert all([r.epoch for r in history] == list(range(1, 31)) for history in histories)
-    at_home = train(folder, "at-home", replace(settings, workers=1))
+    at_home = train(RunRequest(folder, "at-home", replace(settings, workers=1)))
     # The same numbers, but for how many cores a machine gives a fold.
     assert np.allclose(
         ended.load_out_of_fold().logits, at_home.load_out_of_fold().logits, atol=1e-3

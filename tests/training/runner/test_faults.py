@@ -23,6 +23,7 @@ from spinefrac import settings as places
 from spinefrac.store import repository
 from spinefrac.training import runs
 from spinefrac.training.runner.cross_validation import load_trained_model, train
+from spinefrac.training.runs import RunRequest
 from tests.support.watch import fill, fold_processes, wait_until
 from tests.training.conftest import quick_settings, write_slices
 
@@ -53,7 +54,7 @@ def undisturbed(tmp_path_factory):
     write_slices(place / "slices")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(place / "home"))
-        model = train(place / "slices", "undisturbed", SETTINGS)
+        model = train(RunRequest(place / "slices", "undisturbed", SETTINGS))
         return model.load_out_of_fold().logits, model.card.metrics.auc
 
 
@@ -91,7 +92,7 @@ def test_the_runner_is_killed(folder, undisturbed, chance):
     killed = number = 0
     while killed < KILLS:
         number += 1
-        run = runs.submit(folder, f"killed-{number}", SETTINGS).id
+        run = runs.submit(RunRequest(folder, f"killed-{number}", SETTINGS)).id
         stood = []
         for _ in range(MOST_A_RUN):
             if killed >= KILLS or not after(run, chance.randrange(EVENTS // 3)):
@@ -133,7 +134,7 @@ def test_a_folds_process_is_killed(folder, undisturbed, chance):
     killed = number = 0
     while killed < KILLS:
         number += 1
-        run = runs.submit(folder, f"killed-{number}", SETTINGS).id
+        run = runs.submit(RunRequest(folder, f"killed-{number}", SETTINGS)).id
         spared: dict[int, int] = {}
         while killed < KILLS and runs.get_run(run).is_open:
             _some_fold_at_work(run)
@@ -175,8 +176,8 @@ def _fold_at_work(run: str) -> list[tuple[int, int]]:
 def test_the_disk_is_full_while_folds_train(folder, undisturbed, small_disk, monkeypatch):
     """The run fails and says so; with room again it goes on from what was kept."""
     monkeypatch.setenv("SPINEFRAC_HOME", str(small_disk / "home"))
-    monkeypatch.setattr("spinefrac.training.runs.commands._RESERVED_BYTES", 0)
-    run = runs.submit(folder, "first", SETTINGS).id
+    monkeypatch.setattr("spinefrac.training.runs.validation.RESERVED_BYTES", 0)
+    run = runs.submit(RunRequest(folder, "first", SETTINGS)).id
     wait_until(lambda: any(fold.epoch for fold in runs.get_progress(run).folds))
     runner = runs.get_runner_state()
     fill(small_disk)
@@ -196,11 +197,12 @@ import streamlit as st
 from spinefrac.training import runs
 from spinefrac.training.settings import TrainingSettings
 
-if not runs.listing() or not any(run.name == os.environ["RUN_NAME"] for run in runs.listing()):
+if not runs.list_runs() or not any(run.name == os.environ["RUN_NAME"] for run in runs.list_runs()):
     settings = TrainingSettings.from_dict(json.loads(os.environ["RUN_SETTINGS"]))
-    runs.submit(os.environ["RUN_FOLDER"], os.environ["RUN_NAME"], settings)
+    request = runs.RunRequest(os.environ["RUN_FOLDER"], os.environ["RUN_NAME"], settings)
+    runs.submit(request)
 runs.ensure_runner()
-st.write(runs.progress(os.environ["RUN_NAME"]).share)
+st.write(runs.get_progress(os.environ["RUN_NAME"]).share)
 """
 
 

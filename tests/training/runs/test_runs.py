@@ -27,7 +27,7 @@ OLD_CONFIG = {"threshold_rule": "youden", "cluster": None}
 
 
 def submit(folder, quick, name="first", **options):
-    return runs.submit(folder, name, quick, start_runner=False, **options)
+    return runs.submit(runs.RunRequest(folder, name, quick, **options), start_runner=False)
 
 
 # --- submission ------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_folders_outside_the_roots_are_refused_links_included(folder, quick, tmp
 def test_a_server_submits_without_opening_a_slice(folder, quick):
     for path in folder.rglob("*.png"):
         path.write_bytes(b"never looked at")
-    run = runs.submit(folder, "first", quick, list_only=True, start_runner=False)
+    run = submit(folder, quick, list_only=True)
     assert (run.images, run.groups, run.fingerprint) == (48, 0, "")
     journal = RunJournal(run.id, 1)
     journal.record_dataset("f" * 64, 47, 12)  # as the runner does, once it knows
@@ -178,7 +178,7 @@ def test_a_full_disk_is_said_before_anything_is_queued(folder, quick, small_disk
 
 def test_the_database_says_that_its_disk_is_full(folder, quick, small_disk, monkeypatch):
     monkeypatch.setenv("SPINEFRAC_HOME", str(small_disk / "home"))
-    monkeypatch.setattr("spinefrac.training.runs.commands._RESERVED_BYTES", 0)
+    monkeypatch.setattr("spinefrac.training.runs.validation.RESERVED_BYTES", 0)
     run = submit(folder, quick)
     fill(small_disk)
     with pytest.raises(RunError, match="full"):

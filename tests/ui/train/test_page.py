@@ -286,12 +286,9 @@ def test_two_people_who_press_train_get_two_runs(root: Path) -> None:
 def test_the_same_moment_gives_each_a_name(root: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
+    request = runs.RunRequest(root / "spines", "", SETTINGS)
     with ThreadPoolExecutor(6) as pool:
-        made = list(
-            pool.map(
-                lambda _: run_names.submit_with_free_name(root / "spines", "", SETTINGS), range(6)
-            )
-        )
+        made = list(pool.map(lambda _: run_names.submit_with_free_name(request), range(6)))
     assert len({run.id for run in made}) == 6
     names = {"spines", *(f"spines-{number}" for number in range(2, 7))}
     assert {run.name for run in runs.list_runs() if run.state == "queued"} == names
