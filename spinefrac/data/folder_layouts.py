@@ -73,7 +73,11 @@ def normalise_name(name: str) -> str:
 
 
 def parse_class_label(name: str) -> int | None:
-    """Return the label that a class name stands for, or None where it is none."""
+    """Return the label that a class name stands for, or None where it is none.
+
+    >>> parse_class_label("Fractured"), parse_class_label("no-fracture"), parse_class_label("notes")
+    (1, 0, None)
+    """
     return _LABEL_OF.get(normalise_name(name))
 
 

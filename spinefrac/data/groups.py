@@ -287,7 +287,11 @@ def series_from_name(file: LabelledFile) -> str | None:
 
 
 def original_stem(path: str) -> str:
-    """Return a file's name without extension and without the suffixes of augmented copies."""
+    """Return a file's name without extension and without the suffixes of augmented copies.
+
+    >>> original_stem("fracture/P012_03-sharpened-rotated3.png")
+    'P012_03'
+    """
     stem = PurePosixPath(path).name
     while (shorter := _EXTENSION.sub("", stem)) != stem and shorter:
         stem = shorter
@@ -301,6 +305,9 @@ def augmented_name(path: str, number: int) -> str:
 
     ``P012_03.dcm`` gives ``P012_03-augmented1.png`` for the first copy. A name that ends with a
     separator, such as ``P012_.dcm``, is the exception: the copy's is read as ``P012``.
+
+    >>> augmented_name("fracture/P012_03.dcm", 1)
+    'P012_03-augmented1.png'
     """
     stem = PurePosixPath(path).name
     while (shorter := _EXTENSION.sub("", stem)) != stem and shorter:

@@ -38,6 +38,9 @@ def canonicalize_groups(groups: Iterable[str]) -> tuple[str, ...]:
     """Return groups with each pseudonym replaced by the place where its group begins.
 
     Pseudonyms differ from home to home; what is computed from these names is the same in all.
+
+    >>> canonicalize_groups(["dicom-1a2b3c4d", "P7", "dicom-1a2b3c4d"])
+    ('dicom-000000000', 'P7', 'dicom-000000000')
     """
     first: dict[str, int] = {}
     return tuple(

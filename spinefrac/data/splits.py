@@ -46,6 +46,13 @@ def assign_folds(
     ------
     DatasetError
         If no such folds are found. The message names the largest number of folds that works.
+
+    Examples
+    --------
+    >>> labels, groups = [0, 0, 1, 1, 0, 1], ["a", "a", "b", "b", "c", "d"]
+    >>> folds = assign_folds(labels, groups, n_folds=2, seed=0)
+    >>> bool(folds[0] == folds[1]), bool(folds[2] == folds[3])  # a group is in one fold
+    (True, True)
     """
     y, g = _validate_arrays(labels, groups)
     if not 2 <= n_folds <= MAX_FOLDS:

@@ -25,6 +25,11 @@ def apply_temperature(logits: npt.ArrayLike, temperature: float) -> FloatArray:
     -------
     float64 array, the shape of `logits`
         0…1, without overflow for any finite logit.
+
+    Examples
+    --------
+    >>> apply_temperature([-2.0, 0.0, 2.0], temperature=2.0).round(3).tolist()
+    [0.269, 0.5, 0.731]
     """
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     shrunk = np.exp(-np.abs(scaled))

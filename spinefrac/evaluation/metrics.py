@@ -136,6 +136,14 @@ def compute_metrics(
     ------
     DatasetError
         If the arrays are empty, of different lengths, not finite or out of range.
+
+    Examples
+    --------
+    >>> metrics = compute_metrics([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], ["a", "b", "c", "d"], 0.5)
+    >>> metrics.auc, metrics.recall, metrics.specificity
+    (0.75, 0.5, 1.0)
+    >>> metrics.confusion_matrix  # (tn, fp), (fn, tp)
+    ((2, 0), (1, 1))
     """
     return MetricsCalculator(
         y_true, y_score, groups, n_resamples=n_resamples, seed=seed

@@ -113,6 +113,13 @@ def choose_threshold(
     ------
     DatasetError
         If the rule is not one of these, or there is one class only.
+
+    Examples
+    --------
+    >>> y_true, y_score = [0, 0, 1, 1], [0.1, 0.4, 0.6, 0.8]
+    >>> point = choose_threshold(y_true, y_score, ["a", "b", "c", "d"], n_resamples=0)
+    >>> point.threshold, point.sensitivity, point.specificity
+    (0.5, 1.0, 1.0)
     """
     kind, wanted = parse_rule(rule)
     sample = make_inputs(y_true, y_score, groups)
@@ -161,6 +168,11 @@ def parse_rule(rule: str) -> tuple[str, float]:
     ------
     DatasetError
         If it is not one of `THRESHOLD_RULES`.
+
+    Examples
+    --------
+    >>> parse_rule("sensitivity:0.95"), parse_rule("youden")
+    (('sensitivity', 0.95), ('youden', 0.0))
     """
     kind, _, number = rule.strip().lower().partition(":")
     if kind == "youden" and not number:

@@ -53,6 +53,12 @@ def pool_by_patient(
     ------
     DatasetError
         If `pooling` is neither, or the arrays do not fit together.
+
+    Examples
+    --------
+    >>> pooled = pool_by_patient([0, 1, 0], [0.2, 0.9, 0.4], ["P1", "P1", "P2"])
+    >>> pooled.group_names.tolist(), pooled.y_true.tolist(), pooled.y_score.tolist()
+    (['P1', 'P2'], [1, 0], [0.9, 0.4])
     """
     if pooling not in POOLING_METHODS:
         raise DatasetError(

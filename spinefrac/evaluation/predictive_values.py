@@ -51,6 +51,14 @@ class PredictiveValueCalculator:
     ------
     DatasetError
         If the arrays do not fit together.
+
+    Examples
+    --------
+    >>> # sensitivity 0.9 and specificity 0.9
+    >>> y_true, y_score = [1] * 10 + [0] * 10, [0.9] * 9 + [0.1] * 10 + [0.9]
+    >>> values = PredictiveValueCalculator(y_true, y_score, range(20), 0.5).at_prevalence(0.01)
+    >>> round(values.ppv.value, 3), round(values.npv.value, 3)
+    (0.083, 0.999)
     """
 
     def __init__(

@@ -58,6 +58,12 @@ def pool_series(slice_probabilities: npt.ArrayLike) -> tuple[float, int]:
         NaN where no slice has an answer.
     index : int
         Into the N slices; -1 where no slice has an answer.
+
+    Examples
+    --------
+    >>> score, index = pool_series([0.1, 0.2, 0.9, 0.7, 0.1])
+    >>> round(score, 3), index
+    (0.6, 2)
     """
     values = np.asarray(slice_probabilities, dtype=np.float64)
     answered = np.flatnonzero(np.isfinite(values))

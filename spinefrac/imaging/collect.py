@@ -144,7 +144,11 @@ def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
 
 
 def natural_sort_key(name: str) -> list[tuple[int, int | str]]:
-    """Return a key that sorts ``2.dcm`` before ``10.dcm``."""
+    """Return a key that sorts ``2.dcm`` before ``10.dcm``.
+
+    >>> sorted(["10.dcm", "2.dcm", "1.dcm"], key=natural_sort_key)
+    ['1.dcm', '2.dcm', '10.dcm']
+    """
     return [
         (0, int(part)) if part.isdecimal() and len(part) < 40 else (1, part.lower())
         for part in re.split(r"(\d+)", name)

@@ -127,6 +127,9 @@ def direction_letters(direction: tuple[float, ...]) -> str:
     """Name the patient's side that a unit vector points to, the strongest part first.
 
     A part below 0.26, the sine of 15°, is left out.
+
+    >>> direction_letters((1.0, 0.0, 0.0)), direction_letters((0.0, 0.6, 0.8))
+    ('L', 'HP')
     """
     order = sorted(range(3), key=lambda axis: -abs(direction[axis]))
     return "".join(

@@ -24,6 +24,12 @@ def apply_window(pixels_hu: npt.NDArray[np.floating], center: float, width: floa
     -------
     uint8 array, shape (H, W)
         0 at and below centre - width / 2, 255 at and above centre + width / 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> apply_window(np.array([[-1000.0, 40.0, 1000.0]]), center=40, width=400).tolist()
+    [[0, 128, 255]]
     """
     return _to_uint8(_window_to_float(pixels_hu, center, width))
 

@@ -88,7 +88,11 @@ def clean_note(text: str) -> str:
 
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return tags sorted and without doubles; ModelError where there are too many or too long."""
+    """Return tags sorted and without doubles; ModelError where there are too many or too long.
+
+    >>> clean_tags(["paper", " paper ", "CT"])
+    ('CT', 'paper')
+    """
     kept: dict[str, str] = {}
     for tag in tags:
         tidy = " ".join("".join(s if s.isprintable() else " " for s in tag).split())

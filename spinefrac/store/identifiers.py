@@ -25,6 +25,11 @@ def slugify(name: str) -> str:
     ------
     ModelError
         Nothing usable is left.
+
+    Examples
+    --------
+    >>> slugify("Küche, Lauf 2")
+    'kuche-lauf-2'
     """
     ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", ascii_only.lower())
@@ -32,7 +37,11 @@ def slugify(name: str) -> str:
 
 
 def is_valid(text: str) -> bool:
-    """Whether a text can be a name."""
+    """Whether a text can be a name.
+
+    >>> is_valid("phantom-demo"), is_valid("Phantom Demo")
+    (True, False)
+    """
     usable = _VALID.match(text) and not _RESERVED.match(text)
     return bool(usable) and len(text) <= MAX_LENGTH
 
@@ -55,7 +64,11 @@ def validate(model_id: str, subject: str = "A model", example: str = "phantom-de
 
 
 def find_free_id(preferred: str, taken: Collection[str]) -> str:
-    """Return an id made of `preferred` that is not taken: ``spines``, or ``spines-2`` and so on."""
+    """Return an id made of `preferred` that is not taken: ``spines``, or ``spines-2`` and so on.
+
+    >>> find_free_id("Spines", taken={"spines"})
+    'spines-2'
+    """
     try:
         base = slugify(preferred)
     except ModelError:  # nothing usable in it

@@ -55,6 +55,12 @@ def detect_format(file: BinaryIO) -> str:
     ------
     ImageError
         If it is none of these; the message says what it looks like instead.
+
+    Examples
+    --------
+    >>> import io
+    >>> detect_format(io.BytesIO(b"\\x89PNG\\r\\n\\x1a\\n" + bytes(100)))
+    'png'
     """
     head = file.read(HEADER_BYTES)
     file.seek(0)
