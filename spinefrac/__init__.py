@@ -1,26 +1,28 @@
 """Train and serve CNNs that classify spinal CT slices as fracture / no fracture.
 
-The seven functions below are what a Keras script needs; they are loaded when first used, so
-that ``import spinefrac`` stays light. What is behind them:
+The seven functions below are what a Keras script needs; they are loaded when they are first used,
+so that ``import spinefrac`` stays light. The packages behind them, from the top; each imports from
+lower ones only (drawn in ``docs/architecture.md``):
 
-===================  ================================================================
-``records``          frozen dataclasses that travel between rooms
-``errors``           `SpinefracError` and its kinds
-``settings``         where things live, from ``SPINEFRAC_*`` variables
-``processes``        whether a process still lives
-``imaging``          bytes -> slice -> model input: the only preprocessing there is
-``data``             folder -> data set -> groups -> folds; importers, phantom, pixel cache
-``training``         networks, augmentation, one fold; runs, runner, Dask cluster
-``audit``            what a folder can show: leaks, copies, shortcuts, verdict
-``evaluation``       metrics with intervals, calibration, operating point, comparison
-``serving``          predictor on ONNX Runtime, heat map, input check, jobs, history
-``store``            saved models: card, write, list, load, shelf, export, import, addresses
-``report``           on a model or on slices, as HTML, PDF, JSON and DICOM
-``viewer``           a slice, its windows and its heat map for the browser
-``charts``           slices under their heat maps; numbers -> figures
-``charts_metrics``   metrics -> figures; ``charts_augmentation`` augmented slices -> pictures
-``cli``              the command ``spinefrac``
-===================  ================================================================
+==============  ==================================================================
+``ui``          Streamlit pages, one folder a page
+``cli``         the command line, one module a command
+``training``    networks, augmentation, folds; runs, runner, Dask cluster
+``exchange``    models out and in: export, import, remote addresses, MLflow
+``report``      model and prediction reports: HTML, PDF, JSON, DICOM
+``inference``   predictor on ONNX Runtime, heat map, input check, history
+``audit``       checks of a data set: leakage, duplicates, shortcuts, verdict
+``store``       saved models: card, repository, annotations, evaluations
+``viz``         numbers to figures, slices to overlays
+``data``        folder to data set, groups and folds; importers, phantom
+``imaging``     bytes to slice to model input: the only preprocessing
+``evaluation``  metrics with intervals, calibration, operating point
+``system``      files, locks, child processes
+``settings``    where things live, from ``SPINEFRAC_*`` variables
+``records``     frozen dataclasses that several packages share
+``wording``     titles and words for people
+``errors``      `SpinefracError` and its kinds
+==============  ==================================================================
 """
 
 from __future__ import annotations
