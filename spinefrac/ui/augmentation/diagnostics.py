@@ -7,6 +7,7 @@ from dataclasses import replace
 from html import escape
 
 import streamlit as st
+from markupsafe import Markup
 
 from spinefrac.inference import predictor
 from spinefrac.records import Preprocessing
@@ -89,7 +90,7 @@ def _render_effect_row(effect: TransformEffect) -> tuple[str, ...]:
         _format_share(share)
         for share in (effect.lost_share, effect.contrast, effect.visibility, effect.clipped_share)
     ]
-    return (f'<span class="sf-nowrap{warned}">{_describe_effect(effect)}</span>', *cells)
+    return (Markup(f'<span class="sf-nowrap{warned}">{_describe_effect(effect)}</span>'), *cells)
 
 
 def _describe_effect(effect: TransformEffect) -> str:
@@ -102,7 +103,9 @@ def _format_share(share: ShareSummary) -> str:
     if math.isnan(share.mean):
         return "not defined"
     least, most = round(100 * share.minimum), round(100 * share.maximum)
-    return f'{100 * share.mean:.0f}{NARROW_NBSP}% <span class="sf-note">({least} to {most})</span>'
+    return Markup(
+        f'{100 * share.mean:.0f}{NARROW_NBSP}% <span class="sf-note">({least} to {most})</span>'
+    )
 
 
 def _show_prediction_spread(

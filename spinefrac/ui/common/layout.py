@@ -7,7 +7,6 @@ import re
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from html import escape
 from pathlib import Path
 
 import streamlit as st
@@ -16,6 +15,7 @@ from spinefrac.errors import SpinefracError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
 from spinefrac.store import repository
 from spinefrac.store.repository import DamagedModel, SavedModel
+from spinefrac.ui.common.templates import render_html
 
 log = logging.getLogger("spinefrac.pages")
 
@@ -27,8 +27,12 @@ def show_heading(title: str, description: str) -> None:
     """Begin a page: the style sheet, the title, what the page is for, the disclaimer."""
     st.html(Path(__file__).with_name("style.css"))
     st.html(
-        f'<div class="sf-heading"><h1>{escape(title)}</h1><p>{escape(description)}</p>'
-        f'<p class="sf-disclaimer">{escape(NOT_A_MEDICAL_DEVICE)}</p></div>'
+        render_html(
+            "common/heading.html",
+            title=title,
+            description=description,
+            disclaimer=NOT_A_MEDICAL_DEVICE,
+        )
     )
 
 
@@ -99,22 +103,37 @@ def format_p_value(p: float) -> str:
 
 
 def show_table(column_titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Show a table of HTML cells; a row of fewer cells stretches its last one."""
-    titles = "".join(f"<th>{title}</th>" for title in column_titles) if any(column_titles) else ""
-    lines = []
-    for row in rows:
-        span = len(column_titles) - len(row) + 1
-        cells = [
-            f'<td data-title="{title}">{cell}</td>'
-            for title, cell in zip(column_titles, row[:-1], strict=False)
-        ]
-        title = column_titles[-1] if span == 1 else ""
-        cells.append(f'<td data-title="{title}" colspan="{span}">{row[-1]}</td>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    st.html(
-        f'<div class="sf-card"><table class="sf-table{" with-header" if titles else ""}">'
-        f"{f'<thead><tr>{titles}</tr></thead>' if titles else ''}{''.join(lines)}</table></div>"
-    )
+    """Show a table.
+
+    Parameters
+    ----------
+    column_titles : sequence of str
+        All empty for a table without a header.
+    rows : sequence of sequences of str
+        Cells are escaped unless they are `Markup`; the last cell of a short row is stretched.
+    """
+    st.html(render_html("common/table.html", titles=column_titles, rows=rows))
+
+
+def show_note(text: str) -> None:
+    """Show a small line of explanation."""
+    st.html(render_html("common/note.html", text=text))
+
+
+def show_alert(text: str, tone: str = "", *, title: str = "", role: str = "") -> None:
+    """Show a line with a coloured dot.
+
+    Parameters
+    ----------
+    text : str
+        Escaped unless it is `Markup`.
+    tone : {"", "ok", "bad", "open"}
+    title : str
+        Set in bold before the text.
+    role : str
+        ARIA role, for example ``status``.
+    """
+    st.html(render_html("common/alert.html", text=text, tone=tone, title=title, role=role))
 
 
 def show_no_model() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
+from markupsafe import Markup, escape
 
 from spinefrac import settings
 from spinefrac.data import data_roots
@@ -119,7 +118,7 @@ def _render_metric_row(name: str, model: SavedModel, entry: Evaluation) -> tuple
         new,
         f"{found.value:+.3f} ({low:+.2f} to {high:+.2f})",
         escape(p),
-        "<strong>more than chance</strong>" if found.p_holm < 0.05 else "may be chance",
+        Markup("<strong>more than chance</strong>") if found.p_holm < 0.05 else "may be chance",
     )
 
 

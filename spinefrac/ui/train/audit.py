@@ -9,10 +9,10 @@ leaves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 import streamlit as st
+from markupsafe import escape
 
 from spinefrac import imaging
 from spinefrac.audit import background, cache, label_errors

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from html import escape
 from pathlib import Path
 
 import streamlit as st
+from markupsafe import escape
 
 from spinefrac import settings
 from spinefrac.audit import Audit, background, cache

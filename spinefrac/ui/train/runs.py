@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
 import streamlit as st
+from markupsafe import Markup, escape
 
 from spinefrac import settings as places
 from spinefrac.data import data_roots
@@ -138,7 +138,7 @@ def _render_row(run: Run) -> tuple[str, ...]:
         took = time.time() - run.started
     return (
         _render_run_link(run),
-        f'<span class="sf-state {tone}"><i class="dot"></i>{escape(words)}</span>',
+        Markup(f'<span class="sf-state {tone}"><i class="dot"></i>{escape(words)}</span>'),
         began,
         "–" if took is None else run_progress.format_duration(took),
         f"{run.images:,}" if run.images else "–",
@@ -148,4 +148,4 @@ def _render_row(run: Run) -> tuple[str, ...]:
 
 def _render_run_link(run: Run) -> str:
     """Return a link that leads anybody who may open this app to a run."""
-    return f'<a href="?train=Runs&amp;run={quote(run.id)}">{escape(run.name)}</a>'
+    return Markup(f'<a href="?train=Runs&amp;run={quote(run.id)}">{escape(run.name)}</a>')
