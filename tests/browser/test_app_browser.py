@@ -209,8 +209,8 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     sample_answer = answer(page)
     assert "Known truth of this synthetic sample: fracture" in sample_answer
     sample_picture = picture(page)
-    page.get_by_text("Record of the model", exact=True).click()
-    record = page.get_by_label("Record of the model")
+    page.get_by_text("Performance of the model", exact=True).click()
+    record = page.get_by_label("Performance of the model")
     for word in ("Sensitivity", "Specificity", "Out-of-fold", "Groups:"):
         expect(record).to_contain_text(word)
     expect(page.get_by_label("Input check")).to_be_visible()

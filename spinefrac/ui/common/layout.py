@@ -11,6 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.errors import SpinefracError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
 from spinefrac.store import repository
@@ -19,8 +20,18 @@ from spinefrac.ui.common.templates import render_html
 
 log = logging.getLogger("spinefrac.pages")
 
-#: A narrow space that does not break, between a number and its sign.
-NARROW_NBSP = "\N{NARROW NO-BREAK SPACE}"
+# For pages that do not ask `wording` themselves yet.
+NARROW_NBSP = wording.NARROW_NBSP
+format_number = wording.format_number
+format_number_range = wording.format_interval
+format_p_value = wording.format_p_value
+format_percent = wording.format_percent
+to_sentence = wording.to_sentence
+
+
+def format_percent_range(low: float, high: float) -> str:
+    """Return an interval of shares in per cent."""
+    return wording.format_percent_interval((low, high))
 
 
 def show_heading(title: str, description: str) -> None:
@@ -64,42 +75,6 @@ def show_errors() -> Iterator[None]:
 def escape_markdown(text: str) -> str:
     """Return `text` as Markdown that shows it letter by letter."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
-
-
-def to_sentence(text: str) -> str:
-    """Return a message as a sentence: one line, a capital first, a full stop last."""
-    text = " ".join(text.split())
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-
-
-def format_percent(share: float) -> str:
-    """Return a share as a whole percentage; what is not certain is never shown as 0 or 100."""
-    rounded = round(100 * share)
-    if rounded >= 100 and share < 1:
-        return f">{NARROW_NBSP}99{NARROW_NBSP}%"
-    if rounded <= 0 and share > 0:
-        return f"<{NARROW_NBSP}1{NARROW_NBSP}%"
-    return f"{rounded}{NARROW_NBSP}%"
-
-
-def format_percent_range(low: float, high: float) -> str:
-    """Return an interval of shares, as ``82–93 %``."""
-    return f"{round(100 * low)}–{round(100 * high)}{NARROW_NBSP}%"
-
-
-def format_number(value: float | None, digits: int = 3) -> str:
-    """Return a number as people read it, or a dash where it is not defined."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def format_number_range(interval: tuple[float, float] | None, digits: int = 3) -> str:
-    """Return an interval as ``0.90–0.96``, or a dash where there is none."""
-    return "–" if interval is None else f"{interval[0]:.{digits}f}–{interval[1]:.{digits}f}"
-
-
-def format_p_value(p: float) -> str:
-    """Return a p-value as people read it: ``p = 0.032`` or ``p < 0.001``."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def show_table(column_titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

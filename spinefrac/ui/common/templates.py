@@ -1,31 +1,12 @@
-"""HTML of the pages from the Jinja templates in ``ui/templates``: every value is escaped."""
+"""HTML of the pages from the Jinja templates in ``spinefrac/ui/templates``."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-
-@cache
-def _environment() -> Environment:
-    from spinefrac.ui.common import layout
-
-    environment = Environment(
-        loader=PackageLoader("spinefrac.ui"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": layout.format_percent,
-        "number": layout.format_number,
-        "sentence": layout.to_sentence,
-    }
-    return environment
+from spinefrac.viz.templates import get_environment
 
 
 def render_html(template: str, **context: Any) -> Markup:
@@ -47,6 +28,6 @@ def render_html(template: str, **context: Any) -> Markup:
     Raises
     ------
     jinja2.UndefinedError
-        If the template names a variable that `context` lacks.
+        The template names a variable that `context` lacks.
     """
-    return Markup(_environment().get_template(template).render(context))
+    return Markup(get_environment("spinefrac.ui").get_template(template).render(context))

@@ -72,7 +72,7 @@ def show_slice(
             uncertainty.show_uncertainty(model, prediction)
             with left:
                 occlusion.show_occlusion(model, ct, prediction, on_demand=series is not None)
-        with st.expander("Record of the model"):
+        with st.expander("Performance of the model"):
             st.html(metric_tables.render_performance(model))
         with st.expander("What the model sees"):
             st.image(

@@ -111,7 +111,7 @@ def test_a_card_is_a_page(home: Path) -> None:
     app = page("second")
     text = "\n".join(element.value for element in app.markdown)
     assert "## Out-of-Scope Use" in text.replace("###", "##") and "| AUC |" in text
-    assert "Record of the model" in html(app)
+    assert "Performance of the model" in html(app)
 
 
 def dialog(app: AppTest, opener: str) -> None:
