@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from spinefrac.cli import output
+from spinefrac.cli.setting_options import make_option
 from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation import presets
 from spinefrac.training.augmentation.config import PRESETS
-from spinefrac.training.settings import TrainingSettings
-
-_DEFAULT = TrainingSettings()
+from spinefrac.training.settings import SETTINGS
 
 
 def augment(
@@ -28,33 +27,26 @@ def augment(
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help=f"{', '.join(PRESETS)}, a saved set's name, or a YAML file.",
+            help=f"{', '.join(PRESETS)}, the name of a saved preset, or a YAML file.",
         ),
     ] = "standard",
     copies: Annotated[int, typer.Option(min=1, max=1000, help="Copies of each slice.")] = 4,
     seed: Annotated[
         int,
-        typer.Option(
-            min=0, max=2**32 - 1, help="Copy 1 is what a run with this seed sees in epoch 1."
-        ),
-    ] = _DEFAULT.seed,
+        make_option("seed", "Copy 1 is what a run with this seed sees in epoch 1.", limited=True),
+    ] = SETTINGS["seed"].default,
     size: Annotated[
-        int, typer.Option(min=32, max=1024, help="Side of the square pictures, in pixels.")
-    ] = _DEFAULT.preprocessing.size,
-    bone_crop: Annotated[
-        bool, typer.Option("--bone-crop/--no-bone-crop", help="Crop to the bone first.")
-    ] = _DEFAULT.preprocessing.bone_crop,
-    group_by: Annotated[
-        str,
-        typer.Option(metavar="auto|file|csv:COLUMN", help="What makes a patient."),
-    ] = _DEFAULT.group_by,
+        int, make_option("size", "Side of the square images, in pixels.", limited=True)
+    ] = SETTINGS["size"].default,
+    bone_crop: Annotated[bool, make_option("bone_crop")] = SETTINGS["bone_crop"].default,
+    group_by: Annotated[str, make_option("group_by")] = SETTINGS["group_by"].default,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Write the slices of FOLDER as the network sees them, and augmented copies beside them.
+    """Write the slices of FOLDER as model inputs, with augmented copies, into OUT.
 
-    `spinefrac train` augments by itself and needs no copies. They are for looking at, and for
-    other programs. Each is named after its source, which the audit recognises, and has its
-    source's patient in OUT/labels.csv.
+    `spinefrac train` augments by itself and needs no copies. They are for inspection and for
+    other programs. Each is named after its source, so that the audit recognises it, and keeps
+    the patient of its source in OUT/labels.csv.
     """
     try:
         config = presets.load_by_name_or_path(augmentation)

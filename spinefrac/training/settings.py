@@ -1,18 +1,105 @@
-"""What a training run is asked to do, in one record that travels and is kept in the card."""
+"""The settings of a training run, each described once for page, command line and Python."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, get_type_hints
 
 from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation.config import AugmentationConfig
 
-__all__ = ["NETWORKS", "AugmentationConfig", "TrainingSettings"]
+__all__ = ["NETWORKS", "SETTINGS", "AugmentationConfig", "Setting", "TrainingSettings"]
 
 #: Names that `TrainingSettings.network` accepts, the default first.
 NETWORKS = ("compact", "mobilenet_v3_small", "efficientnet_v2_b0", "densenet121", "resnet50")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as people see it, wherever they set it.
+
+    Attributes
+    ----------
+    name : str
+        The field of `TrainingSettings` or of its `Preprocessing`.
+    default : object
+    type : type
+        Of its values, such as ``int`` or ``str | None``.
+    title : str
+    help : str
+        One sentence.
+    details : str
+        More sentences, where there is space for them.
+    minimum, maximum : int, float or None
+        Limits of a number, inclusive.
+    form_maximum : int, float or None
+        The largest value that a form offers, where there is no `maximum`.
+    step : int, float or None
+        By which the buttons of a form change a number.
+    unit : str
+    zero_meaning : str
+        What 0 stands for, where it is no number like the others.
+    choices : tuple of str
+        The only values, where there are few.
+    placeholder : str
+        What a text looks like, for the command line.
+    advanced : bool
+        Whether most users leave it as it is.
+    """
+
+    name: str
+    default: Any
+    type: Any
+    title: str
+    help: str
+    details: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    form_maximum: float | None = None
+    step: float | None = None
+    unit: str = ""
+    zero_meaning: str = ""
+    choices: tuple[str, ...] = ()
+    placeholder: str = ""
+    advanced: bool = False
+
+    @property
+    def label(self) -> str:
+        """Title and unit, for a form."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    @property
+    def description(self) -> str:
+        """Everything that is said about it."""
+        return f"{self.help} {self.details}".strip()
+
+    def validate(self, value: Any) -> None:
+        """Raise TrainingError for a number outside the limits or a text that is no choice."""
+        name = self.name.replace("_", " ")
+        if self.choices and value not in self.choices:
+            raise TrainingError(
+                f"unknown {name} {value!r}; choose one of {', '.join(self.choices)}"
+            )
+        if self.minimum is None:
+            return
+        if self.maximum is not None:
+            if not self.minimum <= value <= self.maximum:
+                unit = f" {self.unit}" if self.unit else ""
+                raise TrainingError(
+                    f"{name} must lie between {self.minimum} and {self.maximum}{unit}, got "
+                    f"{value}; the default is {self.default}"
+                )
+        elif not value >= self.minimum:
+            least = f"{self.minimum} ({self.zero_meaning}) or more"
+            least = least if self.zero_meaning else f"at least {self.minimum}"
+            raise TrainingError(f"{name} must be {least}, got {value}; raise it")
+
+
+def _setting(default: Any, title: str, help: str, **facts: Any) -> Any:
+    """Return a dataclass field with the facts of a `Setting` in its metadata."""
+    return field(default=default, metadata={"title": title, "help": help, **facts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +125,18 @@ class TrainingSettings:
     warmup : float
         Share of all steps that the warm-up takes.
     class_weights : bool
-        Whether the rarer class counts more, so that both weigh the same in the loss.
+        Whether the rarer class has a larger weight, so that both contribute equally to the loss.
     line_steps : int
-        Batches in which the network `compact`, started from random weights, first learns to find
-        drawn lines, see `spinefrac.training.pretraining`; never more than the training itself
-        has, and 0 leaves that out. On one fold of the standard phantom that had reached an AUC of
-        0.74 without it, 300 batches led to 0.99; one that stood at 0.68 after 15 epochs with 300
+        Batches of pretraining on synthetic lines, for the network `compact` with random weights,
+        see `spinefrac.training.pretraining`; never more than the training itself has, and 0
+        switches it off. On one fold of the standard phantom that had reached an AUC of 0.74
+        without it, 300 batches led to 0.99; one that stood at 0.68 after 15 epochs with 300
         reached 0.98 with 700.
     early_stopping : bool
-        Whether to stop when an inner hold-out of the training groups no longer improves. The
-        outer fold, which is scored, is never looked at.
+        Whether to stop when the loss on an inner validation set, held out of the training
+        groups, no longer improves. The outer fold, which is evaluated, is never used.
     patience : int
-        Epochs without improvement before an early stop.
+        Epochs without improvement before early stopping.
     workers : int
         Folds trained at the same time, each in a process of its own with an equal share of the
         cores; 0 means as many as there are cores or folds, whichever is less.
@@ -59,61 +146,192 @@ class TrainingSettings:
         See `spinefrac.data.scan.scan`.
     preprocessing : Preprocessing
     augmentation : AugmentationConfig
+
+    Raises
+    ------
+    TrainingError
+        A value is outside its limits.
     """
 
-    network: str = "compact"
-    weights: str | None = None
-    folds: int = 5
-    epochs: int = 25
-    batch_size: int = 8
-    learning_rate: float = 2e-3
+    network: str = _setting(
+        NETWORKS[0],
+        "Network",
+        "Architecture of the networks.",
+        details="`compact` was made for lines a few pixels wide and trains on a laptop. The "
+        "others are well-known networks for photographs: larger, slower, and useful with many "
+        "patients.",
+        choices=NETWORKS,
+        placeholder="NETWORK",
+    )
+    weights: str | None = _setting(
+        None,
+        "Initial weights",
+        "Weights to start from; random if not given.",
+        details="Random is right for `compact`. ImageNet weights come from photographs, are "
+        "downloaded once from the internet and help the large networks.",
+        placeholder="imagenet|FILE",
+    )
+    folds: int = _setting(
+        5,
+        "Folds (k)",
+        "Number of folds for cross-validation; no fold splits a patient.",
+        details="Each fold is predicted by a network that was trained on all others. More folds "
+        "take longer and leave more slices to train on.",
+        minimum=2,
+        form_maximum=50,
+    )
+    epochs: int = _setting(
+        25,
+        "Epochs",
+        "How often each network sees all of its training slices.",
+        details="Too few is the most common mistake: a network learns nothing for some epochs "
+        "before it finds the fracture lines.",
+        minimum=1,
+        form_maximum=10_000,
+    )
+    batch_size: int = _setting(
+        8,
+        "Batch size",
+        "Slices in one training step.",
+        details="Small is better here: the network learns from the number of steps.",
+        minimum=2,
+        form_maximum=4096,
+        advanced=True,
+    )
+    learning_rate: float = _setting(
+        2e-3,
+        "Learning rate",
+        "The highest learning rate, after the warm-up.",
+        details="Lower it if the loss jumps or is not a number.",
+        minimum=1e-8,
+        maximum=1.0,
+        step=5e-4,
+        advanced=True,
+    )
     weight_decay: float = 1e-2
     warmup: float = 0.1
-    class_weights: bool = True
-    line_steps: int = 700
-    early_stopping: bool = False
-    patience: int = 8
-    workers: int = 0
-    seed: int = 0
-    group_by: str = "auto"
+    class_weights: bool = _setting(
+        True,
+        "Class weights",
+        "Gives the rarer class a larger weight, so that both contribute equally to the loss.",
+    )
+    line_steps: int = _setting(
+        700,
+        "Pretraining on synthetic lines",
+        "Before it sees a label, the network `compact` learns to find thin dark lines that are "
+        "drawn on its own training slices.",
+        details="0 switches the pretraining off.",
+        minimum=0,
+        form_maximum=100_000,
+        step=50,
+        unit="batches",
+        zero_meaning="off",
+        advanced=True,
+    )
+    early_stopping: bool = _setting(
+        False,
+        "Early stopping",
+        "Stop a fold when the loss on patients held out of its own training slices no longer "
+        "improves.",
+        details="The slices of the fold that is evaluated are never used for it.",
+    )
+    patience: int = _setting(
+        8,
+        "Patience",
+        "Epochs without improvement before early stopping.",
+        minimum=1,
+        form_maximum=10_000,
+        unit="epochs",
+        advanced=True,
+    )
+    workers: int = _setting(
+        0,
+        "Workers",
+        "Folds trained at the same time on this machine; one for each core if not given.",
+        minimum=0,
+        zero_meaning="automatic",
+        advanced=True,
+    )
+    seed: int = _setting(
+        0,
+        "Seed",
+        "Decides folds, initial weights and augmentation; the same seed and workers give the "
+        "same numbers.",
+        minimum=0,
+        maximum=2**32 - 1,
+        advanced=True,
+    )
+    group_by: str = _setting(
+        "auto",
+        "Grouping",
+        "What identifies a patient, so that no fold splits one: automatic, file names, or a "
+        "column of labels.csv.",
+        details="Automatic takes the patient column of labels.csv, then the DICOM header, then "
+        "the file names.",
+        placeholder="auto|file|csv:COLUMN",
+        advanced=True,
+    )
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
-        if self.network not in NETWORKS:
-            raise TrainingError(
-                f"unknown network {self.network!r}; choose one of {', '.join(NETWORKS)}"
-            )
-        for name, lowest in {"folds": 2, "epochs": 1, "batch_size": 2, "patience": 1}.items():
-            if getattr(self, name) < lowest:
-                raise TrainingError(
-                    f"{name} must be at least {lowest}, got {getattr(self, name)}; raise it"
-                )
-        if not 0 < self.learning_rate <= 1:
-            raise TrainingError(
-                f"learning rate must lie between 0 and 1, got {self.learning_rate}; "
-                "0.002 suits most data"
-            )
-        if not 32 <= self.preprocessing.size <= 1024:
-            raise TrainingError(
-                f"image size must lie between 32 and 1024 pixels, got {self.preprocessing.size}"
-            )
-        if not 0 <= self.seed < 2**32:
-            raise TrainingError(f"seed must lie between 0 and 2**32 - 1, got {self.seed}")
+        for name in SETTINGS:
+            owner = self.preprocessing if name in _PREPROCESSING else self
+            SETTINGS[name].validate(getattr(owner, name))
         if self.group_by not in ("auto", "file") and not self.group_by.startswith("csv:"):
             raise TrainingError(f"group-by must be auto, file or csv:COLUMN, got {self.group_by!r}")
-        if self.line_steps < 0:
-            raise TrainingError(f"line steps must be 0 (off) or more, got {self.line_steps}")
-        if self.workers < 0:
-            raise TrainingError(f"workers must be 0 (automatic) or more, got {self.workers}")
+
+    def with_values(self, values: Mapping[str, Any]) -> TrainingSettings:
+        """Return a copy with new values, by names of `SETTINGS` or of the other fields."""
+        inner = {name: value for name, value in values.items() if name in _PREPROCESSING}
+        own = {name: value for name, value in values.items() if name not in inner}
+        return replace(self, **own, preprocessing=replace(self.preprocessing, **inner))
 
     def to_dict(self) -> dict[str, Any]:
+        """Return all values in JSON's types."""
         return {**asdict(self), "augmentation": self.augmentation.to_dict()}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainingSettings:
+        """Rebuild from what `to_dict` gave."""
         nested = {
             "preprocessing": Preprocessing(**data["preprocessing"]),
             "augmentation": AugmentationConfig.from_dict(data["augmentation"]),
         }
         return cls(**{**data, **nested})
+
+
+#: Settings of the preprocessing that a user chooses; its record lies below this room.
+_PREPROCESSING: dict[str, dict[str, Any]] = {
+    "size": {
+        "title": "Image size",
+        "help": "Side of the square model input, in pixels.",
+        "details": "Larger shows finer lines and takes longer: twice the side, four times the "
+        "time.",
+        "minimum": 32,
+        "maximum": 1024,
+        "step": 16,
+        "unit": "pixels",
+    },
+    "bone_crop": {
+        "title": "Bone crop",
+        "help": "Crop each slice to the bone before it is resized.",
+        "details": "The fracture is then larger in the model input. Switch it off if the slices "
+        "are cropped to the vertebra already.",
+    },
+}
+
+
+def _collect_settings() -> dict[str, Setting]:
+    """Read every described setting off the two dataclasses."""
+    described = {f.name: dict(f.metadata) for f in fields(TrainingSettings) if f.metadata}
+    defaults = {f.name: f.default for f in (*fields(TrainingSettings), *fields(Preprocessing))}
+    types = get_type_hints(TrainingSettings) | get_type_hints(Preprocessing)
+    return {
+        name: Setting(name=name, default=defaults[name], type=types[name], **facts)
+        for name, facts in (described | _PREPROCESSING).items()
+    }
+
+
+#: Every setting that a user can choose, by name.
+SETTINGS = _collect_settings()
