@@ -131,7 +131,7 @@ def train(page: playwright.Page, epochs: int) -> str:
         ("Folds (k)", 2),
         ("Epochs", epochs),
         ("Image size, pixels", 48),
-        ("Practice on drawn lines, batches", 0),
+        ("Pretraining on synthetic lines, batches", 0),
     ):
         field = page.get_by_label(label, exact=True)
         field.fill(str(value))

@@ -1,8 +1,7 @@
-"""How to train: every setting with its default and a sentence of help."""
+"""The form of the training settings; `spinefrac.training.settings` describes each of them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -11,7 +10,12 @@ from spinefrac import settings as places
 from spinefrac.data import data_roots
 from spinefrac.data.preview import FolderPreview
 from spinefrac.training.augmentation import presets
-from spinefrac.training.settings import NETWORKS, AugmentationConfig, TrainingSettings
+from spinefrac.training.settings import (
+    NETWORKS,
+    SETTINGS,
+    AugmentationConfig,
+    TrainingSettings,
+)
 
 NETWORK_TITLES = {
     "compact": "compact (made for this task, fast)",
@@ -21,7 +25,7 @@ NETWORK_TITLES = {
     "resnet50": "ResNet 50 (slow without a GPU)",
 }
 WEIGHT_SOURCES = {"random": "Random", "imagenet": "ImageNet", "file": "A weights file"}
-GROUPING_TITLES = {"auto": "Found by itself", "file": "From file names"}
+GROUPING_TITLES = {"auto": "Automatic", "file": "From file names"}
 #: Where the augmentation of an earlier run is kept that no saved set equals.
 RUN_AUGMENTATION_KEY = "train-run-augmentation"
 #: Where the settings are kept whose other values, without a field here, are taken over.
@@ -29,7 +33,8 @@ BASE_SETTINGS_KEY = "train-base-settings"
 
 
 def _make_key(name: str) -> str:
-    return f"train-{name}"
+    """Return the key of a field by the name of its setting."""
+    return f"train-{name.replace('_', '-')}"
 
 
 def fill_form(settings: TrainingSettings, run_name: str = "") -> None:
@@ -78,112 +83,87 @@ def show_form(preview: FolderPreview) -> TrainingSettings:
     Raises
     ------
     TrainingError, DatasetError
-        If a value is none that training can work with.
+        If training cannot work with a value.
     """
-    keep: dict[str, Any] = {"persist_state": "session"}
     augmentations = _list_augmentations()
     if st.session_state[_make_key("augmentation")] not in augmentations:  # deleted meanwhile
         st.session_state[_make_key("augmentation")] = next(iter(augmentations))
     first, second, third = st.columns(3, gap="medium")
-    network = first.selectbox(
-        "Network",
-        NETWORKS,
-        format_func=NETWORK_TITLES.get,
-        key=_make_key("network"),
-        help="`compact` was made for lines a few pixels wide and trains on a laptop. The others "
-        "are well-known networks for photographs: larger, slower, and worth a try with many "
-        "patients.",
-        **keep,
-    )
-    weights = _choose_weights(second, network, keep)
+    values: dict[str, Any] = {"network": _choose_network(first)}
+    values["weights"] = _choose_weights(second, values["network"])
     augmentation = third.selectbox(
         "Augmentation",
         list(augmentations),
         key=_make_key("augmentation"),
-        help="How each slice is changed a little, at random, in every epoch. The page "
-        "Augmentation shows it and saves sets of your own, which can then be chosen here.",
-        **keep,
+        help="Random changes to each slice in every epoch. The page Augmentation shows them and "
+        "saves presets of your own, which can then be chosen here.",
+        persist_state="session",
     )
     first, second, third = st.columns(3, gap="medium")  # row by row, also one below the other
-    folds = first.number_input(
-        "Folds (k)",
-        2,
-        50,
-        key=_make_key("folds"),
-        help="The patients are dealt into so many parts. Each part is scored by a network that "
-        "was trained on all others. More folds take longer and leave more to train on.",
-        **keep,
-    )
-    epochs = second.number_input(
-        "Epochs",
-        1,
-        10_000,
-        key=_make_key("epochs"),
-        help="How often each network sees all of its slices. Too few is the most common mistake: "
-        "a network looks at noise for some epochs before it finds the fracture lines.",
-        **keep,
-    )
-    size = third.number_input(
-        "Image size, pixels",
-        32,
-        1024,
-        step=16,
-        key=_make_key("size"),
-        help="Side of the square that the network sees. Larger shows finer lines and takes "
-        "longer: twice the side, four times the time.",
-        **keep,
-    )
+    values["folds"] = _enter_number(first, "folds")
+    values["epochs"] = _enter_number(second, "epochs")
+    values["size"] = _enter_number(third, "size")
     first, second, third = st.columns(3, gap="medium")
-    bone_crop = first.toggle(
-        "Crop to the bone",
-        key=_make_key("bone-crop"),
-        help="Cuts each slice to the vertebra before it is shrunk, so that the fracture is larger "
-        "in the picture. Switch it off if slices are cut to the vertebra already.",
-        **keep,
-    )
-    early_stopping = second.toggle(
-        "Stop early",
-        key=_make_key("early-stopping"),
-        help="Ends a fold when patients that are set aside from its own training part no longer "
-        "improve. The slices that are scored are never looked at.",
-        **keep,
-    )
-    class_weights = third.toggle(
-        "Balance the classes",
-        key=_make_key("class-weights"),
-        help="Lets the rarer class count more, so that both weigh the same.",
-        **keep,
-    )
+    values["bone_crop"] = _switch(first, "bone_crop")
+    values["early_stopping"] = _switch(second, "early_stopping")
+    values["class_weights"] = _switch(third, "class_weights")
     with st.expander("More settings"):
-        more = _show_advanced_settings(preview, early_stopping, keep)
-    base = st.session_state[BASE_SETTINGS_KEY]
-    return replace(
-        base,
-        network=network,
-        weights=weights,
-        folds=int(folds),
-        epochs=int(epochs),
-        early_stopping=early_stopping,
-        class_weights=class_weights,
-        preprocessing=replace(base.preprocessing, size=int(size), bone_crop=bone_crop),
-        augmentation=augmentations[augmentation],
-        **more,
+        values |= _show_advanced_settings(preview, values["early_stopping"])
+    base: TrainingSettings = st.session_state[BASE_SETTINGS_KEY]
+    return base.with_values({**values, "augmentation": augmentations[augmentation]})
+
+
+def _enter_number(column: Any, name: str, **widget_options: Any) -> Any:
+    """Show the field of a number, as `SETTINGS` describes it."""
+    setting = SETTINGS[name]
+    value = column.number_input(
+        setting.label,
+        setting.minimum,
+        setting.form_maximum or setting.maximum,
+        step=setting.step,
+        key=_make_key(name),
+        help=setting.description,
+        persist_state="session",
+        **widget_options,
+    )
+    return setting.type(value)
+
+
+def _switch(column: Any, name: str) -> bool:
+    """Show the toggle of a setting that is on or off."""
+    setting = SETTINGS[name]
+    return bool(
+        column.toggle(
+            setting.label, key=_make_key(name), help=setting.description, persist_state="session"
+        )
     )
 
 
-def _choose_weights(column: Any, network: str, widget_options: dict[str, Any]) -> str | None:
+def _choose_network(column: Any) -> str:
+    setting = SETTINGS["network"]
+    chosen = column.selectbox(
+        setting.label,
+        setting.choices,
+        format_func=NETWORK_TITLES.get,
+        key=_make_key("network"),
+        help=setting.description,
+        persist_state="session",
+    )
+    return str(chosen)
+
+
+def _choose_weights(column: Any, network: str) -> str | None:
     """Ask which weights to start from."""
     choices = [name for name in WEIGHT_SOURCES if name != "imagenet" or network != NETWORKS[0]]
     if st.session_state[_make_key("weights")] not in choices:
         st.session_state[_make_key("weights")] = "random"
     chosen = column.selectbox(
-        "Weights to start from",
+        SETTINGS["weights"].label,
         choices,
         format_func=WEIGHT_SOURCES.get,
         key=_make_key("weights"),
-        help="Random is right for `compact`. ImageNet weights come from photographs, are fetched "
-        "once from the internet and help the large networks.",
-        **widget_options,
+        help=SETTINGS["weights"].details,
+        persist_state="session",
     )
     if chosen != "file":
         return None if chosen == "random" else chosen
@@ -193,84 +173,42 @@ def _choose_weights(column: Any, network: str, widget_options: dict[str, Any]) -
         key=_make_key("weights-file"),
         placeholder="start.weights.h5",
         help="A Keras weights or model file of the same network, within the data folders.",
-        **widget_options,
+        persist_state="session",
     )
     return str(data_roots.resolve_file(typed, roots))
 
 
-def _show_advanced_settings(
-    preview: FolderPreview, early_stopping: bool, widget_options: dict[str, Any]
-) -> dict[str, Any]:
-    """Ask what most people leave as it is."""
-    first, second, third = st.columns(3, gap="medium")
-    batch_size = first.number_input(
-        "Batch size",
-        2,
-        4096,
-        key=_make_key("batch-size"),
-        help="Slices a step. Small is better here: the network learns from the number of steps.",
-        **widget_options,
-    )
-    learning_rate = second.number_input(
-        "Learning rate",
-        1e-8,
-        1.0,
-        step=5e-4,
-        format="%g",
-        key=_make_key("learning-rate"),
-        help="The size of a step at its highest; it rises to it and falls again. Lower it if the "
-        "loss jumps or is not a number.",
-        **widget_options,
-    )
-    seed = third.number_input(
-        "Seed",
-        0,
-        2**32 - 1,
-        key=_make_key("seed"),
-        help="Decides folds, start and augmentation. The same seed gives the same folds again.",
-        **widget_options,
-    )
-    first, second, third = st.columns(3, gap="medium")
+def _choose_grouping(column: Any, preview: FolderPreview) -> str:
+    """Ask how slices are assigned to patients."""
     groupings = GROUPING_TITLES | {
         f"csv:{name}": f"Column {name} of labels.csv" for name in preview.columns
     }
     if st.session_state[_make_key("grouping")] not in groupings:
         st.session_state[_make_key("grouping")] = "auto"
-    group_by = first.selectbox(
-        "Grouping",
+    chosen = column.selectbox(
+        SETTINGS["group_by"].label,
         list(groupings),
         format_func=groupings.get,
         key=_make_key("grouping"),
-        help="What makes a patient, whom no fold splits: found by itself (the patient column of "
-        "labels.csv, then the DICOM header, then file names), or as you say here.",
-        **widget_options,
+        help=SETTINGS["group_by"].description,
+        persist_state="session",
     )
-    patience = second.number_input(
-        "Patience, epochs",
-        1,
-        10_000,
-        key=_make_key("patience"),
-        disabled=not early_stopping,
-        help="How many epochs without improvement end a fold, if it may stop early.",
-        **widget_options,
-    )
-    line_steps = third.number_input(
-        "Practice on drawn lines, batches",
-        0,
-        100_000,
-        step=50,
-        key=_make_key("line-steps"),
-        help="Before it is shown a label, the network `compact` practises on its own training "
-        "slices to find thin dark lines that are drawn on them. 0 leaves that out.",
-        **widget_options,
-    )
-    return {
-        "batch_size": int(batch_size),
-        "learning_rate": float(learning_rate),
-        "seed": int(seed),
-        "group_by": group_by,
-        "patience": int(patience),
-        "line_steps": int(line_steps),
+    return str(chosen)
+
+
+def _show_advanced_settings(preview: FolderPreview, early_stopping: bool) -> dict[str, Any]:
+    """Ask what most users leave as it is."""
+    first, second, third = st.columns(3, gap="medium")
+    values = {
+        "batch_size": _enter_number(first, "batch_size"),
+        "learning_rate": _enter_number(second, "learning_rate", format="%g"),
+        "seed": _enter_number(third, "seed"),
+    }
+    first, second, third = st.columns(3, gap="medium")
+    return values | {
+        "group_by": _choose_grouping(first, preview),
+        "patience": _enter_number(second, "patience", disabled=not early_stopping),
+        "line_steps": _enter_number(third, "line_steps"),
     }
 
 
