@@ -144,6 +144,29 @@ AUDIT_ADVICE = {
     "caution": "Training is possible; read the findings before you trust a metric.",
     "unusable": "No metric on this folder shows how a model performs on new patients.",
 }
+#: Stands where a model was imported.
+TRAINING_DATA_UNKNOWN = "The model was imported: its training data are not known and not audited."
+#: How the audit knows that files hold the same slice.
+DUPLICATE_KINDS = {
+    "exact": "identical pixels",
+    "near": "nearly identical, in the same orientation",
+    "turned": "rotated or mirrored",
+    "named": "augmented copy by its file name",
+}
+#: The audit's baselines: trivial models that cannot see a fracture.
+AUDIT_BASELINES = {
+    "thumbnail": "Thumbnail of 16 × 16 pixels",
+    "features": "Brightness and file properties",
+}
+#: By what the audit counts the slices of a folder.
+FILE_PROPERTIES = {
+    "split": "Split",
+    "format": "Format",
+    "bits": "Bits per pixel",
+    "mode": "Kind of grey values",
+    "size": "Size",
+    "scanner": "Scanner",
+}
 
 
 def describe_audit(verdict: str | None) -> str:

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spinefrac.cli import output
+from spinefrac.wording import AUDIT_ADVICE, AUDIT_BASELINES, FILE_PROPERTIES
 
 if TYPE_CHECKING:
     from spinefrac.audit.report import Audit, Baseline
-
-_VERDICT_TEXTS = {
-    "ok": "ok: nothing speaks against training on this folder",
-    "caution": "caution: train on it, but read the findings before you believe a score",
-    "unusable": "unusable: no score on this folder says how a model does on new patients",
-}
 
 
 def audit(
@@ -98,7 +93,7 @@ def audit(
 def _format_report(result: Audit) -> str:
     """Return the result for people."""
     counts = [
-        f"{kind}: "
+        f"{FILE_PROPERTIES[kind].lower()}: "
         + ", ".join(f"{value} {sum(n.values()):,}" for value, n in list(values.items())[:6])
         for kind, values in result.counts.items()
         if values
@@ -109,34 +104,34 @@ def _format_report(result: Audit) -> str:
         f"{result.groups:,} groups ({result.group_rule}), {result.groups_with_both:,} with both "
         "classes",
         *counts,
-        f"copies: {result.exact_duplicates:,} exact, {result.near_duplicates:,} near pairs, "
-        f"{result.augmented_copies:,} augmented",
+        f"duplicates: {result.exact_duplicates:,} exact, {result.near_duplicates:,} near pairs, "
+        f"{result.augmented_copies:,} augmented copies",
         "",
         output.format_table(
             [
-                ("trivial model, AUC", "random folds", "whole groups"),
+                ("baseline, AUC", "random folds", "grouped folds"),
                 (
-                    "16×16 thumbnail",
+                    AUDIT_BASELINES["thumbnail"],
                     _format_baseline(result.naive_baseline),
                     _format_baseline(result.grouped_baseline),
                 ),
                 (
-                    "brightness, storage",
+                    AUDIT_BASELINES["features"],
                     _format_baseline(result.feature_baselines["naive"]),
                     _format_baseline(result.feature_baselines["grouped"]),
                 ),
             ]
         ),
-        f"leak gap (within groups) {_format_number(result.leak_gap)}, shuffled labels "
+        f"leakage gap (within groups) {_format_number(result.leak_gap)}, shuffled labels "
         f"{_format_number(result.shuffled_label_auc)}",
         "",
-        f"verdict {_VERDICT_TEXTS[result.verdict]}",
+        f"verdict {result.verdict}: {AUDIT_ADVICE[result.verdict]}",
     ]
     for finding in result.findings:
         lines.append(f"\n[{finding.severity}] {finding.message}")
         lines += [f"    {path}" for path in finding.examples[:4]]
     if result.suspects:
-        lines.append(f"\nlabels that look wrong ({len(result.suspects)}), the surest first")
+        lines.append(f"\nsuspected label errors ({len(result.suspects)}), the surest first")
         lines += [
             f"    {entry.path} (labelled {entry.label}, quality {entry.quality:.2f})"
             for entry in result.suspects[:12]

@@ -13,6 +13,7 @@ import typer
 from spinefrac.cli import output, predict_series, prediction_report
 from spinefrac.errors import ImageError, ModelError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
+from spinefrac.wording import describe_audit
 
 if TYPE_CHECKING:
     from spinefrac.imaging.series_grouping import SeriesSlice
@@ -153,10 +154,7 @@ def _warn_about_model(card: Card, heatmap_dir: Path | None) -> None:
             "measure it with `spinefrac evaluate`"
         )
     if card.audit_verdict in ("caution", "unusable"):
-        output.print_message(
-            f"warning: the audit of this model's training data said {card.audit_verdict}: its "
-            "answers may rest on other things than the fracture"
-        )
+        output.print_message(f"warning: {describe_audit(card.audit_verdict)}")
 
 
 def _predict_files(

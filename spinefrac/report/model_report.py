@@ -25,6 +25,7 @@ from spinefrac.report.elements import (
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
+from spinefrac.wording import describe_audit
 
 #: Worst errors that are listed, and how many of them are shown as pictures.
 MAX_FAILURES = 24
@@ -140,16 +141,11 @@ def _data_section(model: SavedModel) -> list[Element]:
         ("Fingerprint", data.fingerprint),
         *(("Note", note) for note in data.notes),
     )
-    said = {
-        "ok": "The data set was audited; nothing was found that would flatter the numbers.",
-        "caution": "The audit of the data set advises caution: the numbers may be flattered.",
-        "unusable": "The audit found the data set unusable: do not believe the numbers.",
-    }.get(verdict or "", "The data set was not audited.")
     return [
         Heading("Data"),
         Table(("", ""), rows, (0.28, 0.72)),
         Heading("Audit"),
-        Paragraph(said, warning=verdict != "ok"),
+        Paragraph(describe_audit(verdict), warning=verdict != "ok"),
     ]
 
 

@@ -21,6 +21,7 @@ from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
+from spinefrac.wording import describe_audit
 
 #: Name of the file in an exported model.
 FILE_NAME = "MODEL_CARD.md"
@@ -38,12 +39,6 @@ _METRICS = {
     "mcc": ("Matthews correlation", "matthews_correlation"),
     "brier": ("Brier score", "brier_score"),
     "ece": ("Calibration error", "expected_calibration_error"),
-}
-
-_AUDIT_SENTENCES = {
-    "ok": "The data set was audited; nothing was found that would flatter the numbers.",
-    "caution": "The audit of the data set advises caution: the numbers may be flattered.",
-    "unusable": "The audit found the data set unusable: do not believe the numbers.",
 }
 
 #: Stands where the run cannot know.
@@ -165,7 +160,7 @@ def _render_limitations(model: SavedModel, stored_evaluations: list[Evaluation])
     card = model.card
     said = [
         "It looks at one slice at a time and knows nothing of the slices beside it.",
-        _AUDIT_SENTENCES.get(card.audit_verdict or "", "The data set was not audited."),
+        describe_audit(card.audit_verdict),
     ]
     if not stored_evaluations:
         said.append("It was not measured on data of another origin than its own.")
@@ -208,7 +203,7 @@ def _render_training(model: SavedModel) -> list[str]:
         )
         parts += [
             "#### Audit",
-            _AUDIT_SENTENCES.get(card.audit_verdict or "", "It was not audited."),
+            describe_audit(card.audit_verdict),
         ]
     else:
         parts.append("Not known: the model was trained elsewhere.")

@@ -193,7 +193,7 @@ def test_subgroups_are_measured_by_what_the_files_say(model: SavedModel) -> None
 def test_an_audit_verdict_is_repeated(model: SavedModel) -> None:
     audited = replace(model, card=replace(model.card, audit_verdict="unusable"))
     text = outline(html.render(model_report.build_model_report(audited))).text
-    assert "do not believe the numbers" in text
+    assert "found the data set unusable" in text
     assert "not audited" not in text
 
 

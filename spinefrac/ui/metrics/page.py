@@ -14,17 +14,12 @@ from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.ui.common import layout, metric_tables
 from spinefrac.ui.metrics import comparison, data, external_evaluation, single, slices
 from spinefrac.ui.metrics.data import OUT_OF_FOLD
+from spinefrac.wording import TRAINING_DATA_UNKNOWN, describe_audit
 
 SINGLE_VIEWS = ("Overview", "Calibration", "Training", "Parts", "Slices", "New slices")
 COMPARISON_VIEWS = ("Table", "Calibration", "Differences", "Disagreement", "Settings")
 #: Views of one model whose content the threshold moves.
 THRESHOLD_VIEWS = ("Overview", "Parts", "Slices")
-AUDIT_MESSAGES = {
-    "ok": "The data set was audited: nothing was found that would flatter these numbers.",
-    "caution": "The audit of the data set advises caution; these numbers may be flattered.",
-    "unusable": "The audit found the data set unusable: do not believe these numbers.",
-    "unknown": "Imported: what the model was trained on is not known, and was not audited.",
-}
 
 
 def choose_models() -> list[SavedModel]:
@@ -81,7 +76,8 @@ def show_audit_verdict(models: Sequence[SavedModel]) -> None:
         model.card.audit_verdict if model.has_out_of_fold else "unknown" for model in models
     ]
     for verdict in dict.fromkeys(verdicts):
-        text = AUDIT_MESSAGES.get(verdict or "", "The data set was not audited.")
+        known = verdict != "unknown"
+        text = describe_audit(verdict) if known else TRAINING_DATA_UNKNOWN
         tone = {"ok": "ok", "unusable": "bad"}.get(verdict or "", "open")
         st.html(f'<div class="sf-alert {tone}"><i class="dot"></i>{text}</div>')
 

@@ -23,26 +23,8 @@ from spinefrac.store import repository
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 from spinefrac.viz import heatmap
+from spinefrac.wording import AUDIT_ADVICE, AUDIT_BASELINES, DUPLICATE_KINDS, FILE_PROPERTIES
 
-VERDICT_MESSAGES = {
-    "ok": ("ok", "Nothing speaks against training on this folder."),
-    "caution": ("bad", "Train on it, but read the findings before you believe a score."),
-    "unusable": ("bad", "No score on this folder says how a model does on new patients."),
-}
-DUPLICATE_KIND_TITLES = {
-    "exact": "the same pixels",
-    "near": "nearly the same picture as it lies",
-    "turned": "the same picture turned or mirrored",
-    "named": "a changed copy by its name",
-}
-PROPERTY_TITLES = {
-    "split": "Split",
-    "format": "Format",
-    "bits": "Bits a pixel",
-    "mode": "Kind of grey values",
-    "size": "Size",
-    "scanner": "Scanner",
-}
 _BASELINE_NAME = "a linear model on thumbnails"
 #: Pictures of a gallery that are shown at once.
 PAGE_SIZE = 8
@@ -102,10 +84,10 @@ def _show_audit_progress(folder: Path) -> None:
 
 def _show_audit_result(result: Audit, folder: Path) -> None:
     """Show the verdict and the findings, and what they rest on."""
-    tone, meaning = VERDICT_MESSAGES[result.verdict]
+    tone = "ok" if result.verdict == "ok" else "bad"
     st.html(
         f'<div class="sf-alert {tone}"><i class="dot"></i><span><strong>'
-        f"{result.verdict.capitalize()}.</strong> {meaning}</span></div>"
+        f"{result.verdict.capitalize()}.</strong> {AUDIT_ADVICE[result.verdict]}</span></div>"
     )
     st.caption(
         f"{result.images:,} slices, {result.classes['fracture']:,} with a fracture and "
@@ -150,9 +132,9 @@ def _show_baselines(result: Audit, folder: Path) -> None:
         [
             (name, _format_baseline(naive), _format_baseline(grouped))
             for name, naive, grouped in (
-                ("16 × 16 thumbnail", result.naive_baseline, result.grouped_baseline),
+                (AUDIT_BASELINES["thumbnail"], result.naive_baseline, result.grouped_baseline),
                 (
-                    "Brightness and storage",
+                    AUDIT_BASELINES["features"],
                     result.feature_baselines["naive"],
                     result.feature_baselines["grouped"],
                 ),
@@ -181,7 +163,7 @@ def _show_properties(result: Audit, folder: Path) -> None:
     """Show how many slices are stored how, what cannot be read, and traces of patients."""
     rows = [
         {
-            "property": PROPERTY_TITLES[kind],
+            "property": FILE_PROPERTIES[kind],
             "value": value,
             **{k: n[k] for k in ("fracture", "normal")},
         }
@@ -210,7 +192,7 @@ def _summarize_duplicates(result: Audit) -> str:
 
 def _show_duplicates(result: Audit, folder: Path) -> None:
     """Show copies beside what they are copies of."""
-    kinds = {entry.kind: DUPLICATE_KIND_TITLES[entry.kind] for entry in result.copies}
+    kinds = {entry.kind: DUPLICATE_KINDS[entry.kind] for entry in result.copies}
     if not kinds:
         st.caption("No slice is there twice.")
         return

@@ -16,6 +16,7 @@ from spinefrac.records import CLASS_NAMES
 from spinefrac.ui.common import layout
 from spinefrac.ui.train import audit as audit_view
 from spinefrac.viz import heatmap
+from spinefrac.wording import AUDIT_ADVICE
 
 FOLDER_KEY = "train-folder"
 #: Folders of up to so many files are audited as soon as they are chosen: a minute or less.
@@ -102,9 +103,9 @@ def show_audit(folder: Path, audit: Audit | None) -> Audit | None:
     """Show the audit, folded away where there is one; return it."""
     if audit is None:
         return audit_view.show_audit_panel(folder)
-    _, meaning = audit_view.VERDICT_MESSAGES[audit.verdict]
     with st.expander(
-        f"**Audit: {audit.verdict}.** {meaning}", expanded=audit.verdict == "unusable"
+        f"**Audit: {audit.verdict}.** {AUDIT_ADVICE[audit.verdict]}",
+        expanded=audit.verdict == "unusable",
     ):
         return audit_view.show_audit_panel(folder)
 
