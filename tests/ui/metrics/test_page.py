@@ -61,7 +61,7 @@ def text(app: AppTest) -> str:
 @pytest.mark.parametrize("view", ["Overview", "Calibration", "Training", "Parts", "Slices"])
 def test_every_view_of_one_model_draws(home: Path, view: str) -> None:
     app = page(models=["good"], view=view)
-    assert "The data set was audited: nothing was found" in text(app)
+    assert "The data set was audited; nothing was found" in text(app)
     charts = {"Overview": 3, "Calibration": 2, "Training": 2}.get(view, 0)
     assert len(app.get("plotly_chart")) == charts
 
