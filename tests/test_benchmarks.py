@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import reaches
+from benchmarks.__main__ import meets_target
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
     ],
 )
 def test_direction_follows_from_unit_and_words(value: str, target: str, good: bool | None) -> None:
-    assert reaches(value, target) is good
+    assert meets_target(value, target) is good
 
 
 def collector(tmp_path: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":

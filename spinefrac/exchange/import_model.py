@@ -68,7 +68,7 @@ def import_file(
 
     Raises
     ------
-    asking.Undecided
+    UnresolvedIOError
         Something must be known that the file does not say.
     ModelError
         The file is not let through, the name is in use, or the disk does not take it.

@@ -120,7 +120,7 @@ class UnresolvedIOError(ModelError):
 
 
 sandbox.register_error_type(
-    "Undecided", lambda message: UnresolvedIOError(message["found"], message["missing"])
+    "UnresolvedIOError", lambda message: UnresolvedIOError(message["found"], message["missing"])
 )
 
 
@@ -163,7 +163,7 @@ def resolve(file_io: DeclaredIO, units: int, user_io: DeclaredIO) -> IOSpec:
 
     Raises
     ------
-    Undecided
+    UnresolvedIOError
         Something is in neither.
     ModelError
         They contradict each other, or it is no network for two classes.

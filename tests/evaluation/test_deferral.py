@@ -25,7 +25,7 @@ def patients(count, slices, seed, spread=0.5):
 
 
 def error_outside(band, labels, answers):
-    outside = outside_band_mask(answers, band.threshold, band.bar)
+    outside = outside_band_mask(answers, band.threshold, band.confidence_threshold)
     return np.mean(((answers >= band.threshold) != labels)[outside])
 
 

@@ -43,7 +43,7 @@ def parts() -> tuple[series_grouping.SeriesSlice, ...]:
         brought.append(
             collect.file_from_bytes(f"{number}.png", cv2.imencode(".png", grey)[1].tobytes())
         )
-    brought.insert(3, collect.file_from_bytes("broken.png", brought[0].content()[:300]))
+    brought.insert(3, collect.file_from_bytes("broken.png", brought[0].read_bytes()[:300]))
     return series_grouping.group_into_series(brought).single_slices
 
 

@@ -153,7 +153,7 @@ def test_statistics_survive_json(statistics):
     again = InputCheckStatistics.from_dict(json.loads(json.dumps(statistics.to_dict())))
     assert again == statistics
     features = input_statistics.extract_features(to_inputs(phantoms(1, seed=5))[0])
-    assert again.mahalanobis_distance(features) == statistics.distance(features)
+    assert again.mahalanobis_distance(features) == statistics.mahalanobis_distance(features)
 
 
 @pytest.mark.parametrize("inputs", [np.zeros((1, 32, 32)), np.full((7, 32, 32), 90)])

@@ -97,11 +97,11 @@ def test_the_demonstration_depends_on_what_it_points_at():
     for name in ("fracture-1.dcm", "fracture-2.png", "fracture-3.dcm"):
         prediction = predictor.predict(imaging.read(SAMPLES / name))
         found.append(occlusion.run_occlusion_test(predictor, prediction))
-    assert any(one.depends and one.drop > 0.1 for one in found)
+    assert any(one.depends_on_region and one.probability_drop > 0.1 for one in found)
     for one in found:
         assert (
-            one.drop == one.probability - one.blurred
-            and len(one.random) == occlusion.N_RANDOM_REGIONS
+            one.probability_drop == one.probability - one.occluded_probability
+            and len(one.random_probabilities) == occlusion.N_RANDOM_REGIONS
         )
 
 

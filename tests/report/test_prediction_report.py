@@ -66,7 +66,7 @@ def test_html_and_pdf_say_the_answer_and_ask_for_nothing_outside(parts, predicto
     assert "Not a medical device" in text and parts[0].prediction.label in text
     assert (
         uncertainty.uncertainty_profile(predictor.model).guarantee in text
-        and parts[0].reliance.sentence in text
+        and parts[0].occlusion_test.summary in text
     )
     assert not re.search(r"(src|href)=[\"'](?!data:)", text)
     assert pdf.render(document).startswith(b"%PDF")
@@ -179,7 +179,7 @@ def test_an_untypical_slice_and_a_network_without_heat_map_are_said(parts, predi
     odd = replace(
         parts[0].prediction, input_check=InputCheck(100.0, False, "like a document"), heatmap=None
     )
-    part = replace(parts[0], prediction=odd, reliance=None)
+    part = replace(parts[0], prediction=odd, occlusion_test=None)
     text = words(prediction_report.build_prediction_report([part], predictor.model))
     assert "Do not rely on this answer" in text and "like a document" in text
     assert "With the heat map" not in text

@@ -73,7 +73,7 @@ def test_what_people_wrote_is_shown_letter_by_letter(saved_model):
     model = replace(
         saved_model,
         card=replace(saved_model.card, parent=parent, trained_by="a <b>\n# c"),
-        slip=Annotations(note="| a | <script>\n## Uses\n*b*", tags=("two: words", "- [x]")),
+        annotations=Annotations(note="| a | <script>\n## Uses\n*b*", tags=("two: words", "- [x]")),
     )
     text = card_markdown.render_markdown(model)
     assert text.count("\n## Uses") == 1 and "<script" not in text.replace("\\<script", "")

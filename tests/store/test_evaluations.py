@@ -130,7 +130,7 @@ def test_no_right_to_write_is_said(home, evaluated) -> None:
 def test_trained_slices_are_found_by_their_pixels(saved_model, evaluated) -> None:
     _, answers = evaluated
     trained = replace(
-        SlicePredictions.from_out_of_fold(saved_model.oof()),
+        SlicePredictions.from_out_of_fold(saved_model.load_out_of_fold()),
         pixel_hashes=("f" * 64, *answers.pixel_hashes[:3]),
     )
     seen = external_evaluation.training_overlap(saved_model, trained, answers, "another")

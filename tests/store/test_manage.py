@@ -335,7 +335,7 @@ def test_no_right_to_write_is_said(shelved):
 
 def test_the_lock_is_waited_for_and_then_given_up(shelved, monkeypatch):
     patient = manage.lock.models_lock
-    monkeypatch.setattr(manage.lock, "models_lock", lambda: patient(patience_s=0.2))
+    monkeypatch.setattr(manage.lock, "models_lock", lambda: patient(timeout_s=0.2))
     hold = (
         "import sys\nfrom spinefrac.system import lock\n"
         "with lock.models_lock():\n    print('held', flush=True)\n    sys.stdin.read()\n"

@@ -39,7 +39,7 @@ def configs(draw):
 @given_settings(deadline=None)  # other processes may have the cores
 @given(configs())
 def test_the_python_call_makes_an_equal_object(config):
-    call = config.python_call()
+    call = config.to_python_code()
     assert eval(call, {"AugmentationConfig": AugmentationConfig}) == config
 
 

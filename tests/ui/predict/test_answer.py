@@ -20,7 +20,7 @@ from dataclasses import replace
 import streamlit as st
 from spinefrac.ui.predict import feedback, gradcam, occlusion, prediction_report, uncertainty
 from spinefrac import imaging
-from spinefrac.report.prediction_report import ReportItem
+from spinefrac.report.prediction_report import ReportSlice
 from spinefrac.inference.predictor import get_predictor
 
 predictor = get_predictor()
@@ -35,7 +35,7 @@ occlusion.show_occlusion(model, ct, prediction)
 gradcam.offer_gradcam(model, ct, replace(prediction, heatmap=None))
 feedback.show_feedback(model, ct, prediction)
 feedback.show_history()
-prediction_report.show_report_downloads(model, [ReportItem("Slice", ct, prediction, content)])
+prediction_report.show_report_downloads(model, [ReportSlice("Slice", ct, prediction, content)])
 """
 
 
