@@ -8,11 +8,9 @@ writes how far it is to a file of its own, so that any server of this HOME can t
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -24,7 +22,7 @@ import spinefrac
 from spinefrac.audit import cache
 from spinefrac.audit.run import audit_folder
 from spinefrac.errors import SpinefracError
-from spinefrac.system import processes
+from spinefrac.system import atomic, processes
 
 #: Seconds between two writes of the progress.
 _WRITE_INTERVAL_S = 0.5
@@ -138,13 +136,11 @@ def _progress_path(folder: Path) -> Path:
 
 def _write(place: Path, told: dict[str, Any]) -> None:
     """Write by rename; a reader that has the file open on Windows only delays the next."""
-    beside = place.with_name(f"{place.stem}.{secrets.token_hex(4)}.tmp")
-    beside.write_text(json.dumps(told), encoding="utf-8")
     try:
-        beside.replace(place)
+        atomic.write_bytes(place, json.dumps(told).encode(), durable=False)
     except PermissionError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+        if sys.platform != "win32":
+            raise
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ that its result is found without opening a file. Both depend on the code that au
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from spinefrac import data, imaging, settings
 from spinefrac.audit.report import Audit
 from spinefrac.data import group_overrides
 from spinefrac.data.scan import Examination
+from spinefrac.system import atomic
 
 
 def cache_dir() -> Path:
@@ -125,13 +126,9 @@ def _encode_json(content: object) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """Write by rename, so that a reader sees all or nothing."""
-    temporary = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.tmp")
-    try:
+    with contextlib.suppress(OSError):  # no room or no right to write
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError:  # no room or no right to write
-        temporary.unlink(missing_ok=True)
+        atomic.write_bytes(path, content, durable=False)
 
 
 @cache

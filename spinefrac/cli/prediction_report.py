@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from spinefrac.system import atomic
+
 if TYPE_CHECKING:
     from spinefrac.inference.predictor import Predictor
     from spinefrac.records import CtSlice, Prediction
@@ -79,9 +81,4 @@ def write_report(
             parts, model, identity_keywords=identity
         )
         content = (pdf if kind == ".pdf" else html).render(document)
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    atomic.write_bytes(path, content)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from spinefrac.cli import output
+from spinefrac.system import atomic
 
 
 class ReportFormat(StrEnum):
@@ -54,12 +55,7 @@ def write_report(
 
     document = reports.build_model_report(repository.load(name), data)
     content = (pdf if kind is ReportFormat.PDF else html).render(document)
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    atomic.write_bytes(path, content)
     if as_json:
         output.print_json(
             {"model": name, "file": str(path), "format": kind.value, "bytes": len(content)}

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from spinefrac.data.folder_layouts import SPLIT_NAMES, normalise_name, parse_class_label
 from spinefrac.errors import DatasetError
+from spinefrac.system import atomic
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
@@ -265,9 +266,8 @@ def _record_deidentification(dataset: FileDataset, mapping: PseudonymMapping) ->
 def _write_file(dataset: FileDataset, path: Path) -> None:
     """Write a copy by rename, so that an interrupted run leaves no half file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    dataset.save_as(temporary, enforce_file_format=True)
-    temporary.replace(path)
+    with atomic.replacing(path, durable=False) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
 
 
 @cache

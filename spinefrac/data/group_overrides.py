@@ -10,7 +10,6 @@ import csv
 import hashlib
 import io
 import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from spinefrac.data.folder_layouts import (
 )
 from spinefrac.errors import DatasetError
 from spinefrac.records import Dataset
+from spinefrac.system import atomic
 
 COLUMNS = ("path", "label", "patient")
 
@@ -62,13 +62,9 @@ def save_overrides(folder: str | os.PathLike[str], table: bytes) -> int:
     listing = list_labelled_files(folder)
     place = _overrides_path(listing.root)
     place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(f"{place.stem}.{secrets.token_hex(4)}.tmp")
-    try:
-        beside.write_bytes(table)
-        named = _read_overrides(beside, {file.path: file.label for file in listing.files})
-        beside.replace(place)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic.replacing(place) as temporary:
+        temporary.write_bytes(table)
+        named = _read_overrides(temporary, {file.path: file.label for file in listing.files})
     return len(named)
 
 

@@ -12,7 +12,6 @@ import io
 import json
 import math
 import os
-import secrets
 import time
 from collections.abc import Iterable
 from functools import cache
@@ -22,6 +21,7 @@ import numpy as np
 
 from spinefrac import imaging, settings
 from spinefrac.records import Dataset, GreyImage, Preprocessing
+from spinefrac.system import atomic
 
 #: Bytes that all entries together may take; the longest unused go first.
 MAX_CACHE_BYTES = 4 * 2**30
@@ -99,19 +99,14 @@ def write_entry(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -
         If the disk is full or not writable. Nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.tmp")
     digest = hashlib.sha256()
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(_npy_header(shape))
-            for row in rows:
-                data = row.tobytes()
-                digest.update(data)
-                stream.write(data)
-            stream.write(digest.digest())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic.replacing(path, durable=False) as temporary, temporary.open("wb") as stream:
+        stream.write(_npy_header(shape))
+        for row in rows:
+            data = row.tobytes()
+            digest.update(data)
+            stream.write(data)
+        stream.write(digest.digest())
     _evict_oldest(path)
 
 

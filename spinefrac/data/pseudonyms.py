@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from spinefrac import settings
+from spinefrac.system import atomic
 
 #: Begins a group that is a pseudonym.
 PSEUDONYM_PREFIX = "dicom-"
@@ -58,28 +59,13 @@ def _load_key(folder: Path) -> bytes:
     fresh = secrets.token_bytes(_KEY_BYTES)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
+        with atomic.replacing(place, overwrite=False) as temporary:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
                 stream.write(fresh)
-            os.link(beside, place)  # fails where another process was first: then that one counts
-        finally:
-            beside.unlink(missing_ok=True)
     except FileExistsError:
-        pass
+        pass  # another process was first, so its key counts
     except OSError:
         if not place.is_file():
-            return _write_key(place, fresh)
+            return fresh
     return place.read_bytes()
-
-
-def _write_key(place: Path, new_key: bytes) -> bytes:
-    """Write the key where a file system has no links; keep it in memory where it has no room."""
-    try:
-        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError:
-        return place.read_bytes() if place.is_file() else new_key
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(new_key)
-    return new_key

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import secrets
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,7 +27,7 @@ from spinefrac.records import NOT_A_MEDICAL_DEVICE, GreyImage
 from spinefrac.store import card as cards
 from spinefrac.store import card_markdown, repository, saving
 from spinefrac.store.card import FileRecord
-from spinefrac.system import sandbox
+from spinefrac.system import atomic, sandbox
 
 FORMATS = tuple(ARCHIVE_PATHS)
 #: In every archive, as the shelf has them already.
@@ -467,33 +464,17 @@ def _describe_quantization_loss(loss: QuantizationLoss) -> str:
 
 def _publish_archive(folder: Path, target: Path) -> None:
     """Pack the folder beside the target and let it appear there, complete."""
-    _remove_stale_parts(target)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    atomic.remove_temporary_files(target, older_than_s=_STALE_AFTER_S)
     try:
-        archive.pack(folder, beside)
-        saving.fsync_path(beside)
-        try:
-            os.link(beside, target)  # unlike a rename it never overwrites
-        except FileExistsError:
-            raise ModelError(
-                f"{target} was made by somebody else meanwhile and is not overwritten: choose "
-                "another name"
-            ) from None
-        except OSError:  # a file system without links
-            if target.exists():
-                raise
-            beside.rename(target)
-        saving.fsync_path(target.parent)
-    finally:
-        beside.unlink(missing_ok=True)
+        with atomic.replacing(target, overwrite=False) as temporary:
+            archive.pack(folder, temporary)
+    except FileExistsError:
+        raise ModelError(
+            f"{target} was made by somebody else meanwhile and is not overwritten: choose "
+            "another name"
+        ) from None
+    atomic.fsync_path(target.parent)
 
 
-def _remove_stale_parts(target: Path) -> None:
-    """Remove what killed exports of this name left: parts that nobody has written to lately."""
-    for part in target.parent.glob(f".{target.name}.*.part"):
-        if time.time() - part.stat().st_mtime > _PART_STALE_AFTER_S:
-            part.unlink(missing_ok=True)
-
-
-#: A living export writes to its part all the time.
-_PART_STALE_AFTER_S = 600
+#: A living export writes to its temporary file all the time.
+_STALE_AFTER_S = 600

@@ -22,6 +22,7 @@ from spinefrac.store import card as cards
 from spinefrac.store import identifiers, repository, saving
 from spinefrac.store.card import Calibration, Card, FileRecord, Origin
 from spinefrac.system import sandbox
+from spinefrac.system.atomic import fsync_path
 
 #: Endings of the files that can be imported, and what is in them.
 FORMATS = {".zip": "zip", ".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".onnx": "onnx"}
@@ -144,7 +145,7 @@ def _write_card(
     files = {}
     for name in repository.ARTIFACT_FILES:
         if (folder / name).exists():
-            saving.fsync_path(folder / name)
+            fsync_path(folder / name)
             files[name] = FileRecord(*repository.hash_file(folder / name))
     card = Card(
         id=model_id,
@@ -168,8 +169,8 @@ def _write_card(
         output="model.keras, where there is one, returns the probability of fracture, uncalibrated",
     )
     (folder / repository.CARD_FILE).write_bytes(cards.dump(card))
-    saving.fsync_path(folder / repository.CARD_FILE)
-    saving.fsync_path(folder)
+    fsync_path(folder / repository.CARD_FILE)
+    fsync_path(folder)
 
 
 def summarize_import(model: repository.SavedModel) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from spinefrac.store import card as cards
 from spinefrac.store import identifiers, repository, saving
 from spinefrac.store.card import Card
 from spinefrac.system import sandbox
+from spinefrac.system.atomic import fsync_path
 
 #: What may be at the address beside the card. Notes and tags stay with their shelf.
 _ALLOWED_FILES = frozenset(repository.ARTIFACT_FILES)
@@ -141,7 +142,7 @@ def pull(
             for file in card.files:
                 done = _download(files, root, file, folder, card, (done, total, progress))
             (folder / repository.CARD_FILE).write_bytes(content)
-            saving.fsync_path(folder / repository.CARD_FILE)
+            fsync_path(folder / repository.CARD_FILE)
             scratch = folder / "scratch"
             scratch.mkdir()
             sandbox.run(_WORKER, {"file": "", "folder": str(folder), "format": "folder"}, scratch)
@@ -262,7 +263,7 @@ def _download(
             f"{name} at the address does not match its SHA-256 in the card, so it was changed or "
             "damaged: push the model again"
         )
-    saving.fsync_path(folder / name)
+    fsync_path(folder / name)
     return done + size
 
 

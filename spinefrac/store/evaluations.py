@@ -29,7 +29,7 @@ from spinefrac.evaluation.pointing_game import PointingGameResult
 from spinefrac.records import OutOfFoldPredictions
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
-from spinefrac.system import filesystem
+from spinefrac.system import atomic
 
 _COLUMNS = ("path", "group", "label", "probability", "pixel_hash")
 
@@ -198,8 +198,8 @@ def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> No
     folder = _evaluations_dir(evaluation.card_hash)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        filesystem.write_atomic(folder / f"{evaluation.key}.csv", table)
-        filesystem.write_atomic(folder / f"{evaluation.key}.json", content.encode() + b"\n")
+        atomic.write_bytes(folder / f"{evaluation.key}.csv", table)
+        atomic.write_bytes(folder / f"{evaluation.key}.json", content.encode() + b"\n")
     except OSError as error:
         raise ModelError(
             f"The evaluation of {evaluation.model} cannot be kept ({error.strerror}): make room "

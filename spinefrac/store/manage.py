@@ -21,7 +21,7 @@ from spinefrac.store import evaluations, identifiers, repository, saving, trash
 from spinefrac.store.annotations import Annotations
 from spinefrac.store.repository import SavedModel
 from spinefrac.store.trash import DeletedModel
-from spinefrac.system import filesystem, lock
+from spinefrac.system import atomic, lock
 
 
 def rename(model_id: str, new_id: str) -> SavedModel:
@@ -51,14 +51,15 @@ def rename(model_id: str, new_id: str) -> SavedModel:
         _write_annotations(model.path, replace(model.annotations, former_names=(*former, model_id)))
         moved = model.path.with_name(new_id)
         if repository.read_default_id() == model_id:
-            filesystem.remove_temporary_files(_default_model_file())
+            atomic.remove_temporary_files(_default_model_file())
             # Written before and renamed after: on a full disk neither happens.
-            with filesystem.temporary_file(_default_model_file(), f"{new_id}\n".encode()) as marker:
+            with atomic.replacing(_default_model_file()) as marker:
+                marker.write_bytes(f"{new_id}\n".encode())
+                atomic.fsync_path(marker)
                 model.path.rename(moved)
-                marker.replace(_default_model_file())
         else:
             model.path.rename(moved)
-        filesystem.fsync_path(moved.parent)
+        atomic.fsync_path(moved.parent)
     return repository.load(new_id)
 
 
@@ -131,8 +132,8 @@ def set_default(model_id: str) -> SavedModel:
             raise ModelError(
                 f"{model_id} is archived: take it back before it becomes the default model"
             )
-        filesystem.remove_temporary_files(_default_model_file())
-        filesystem.write_atomic(_default_model_file(), f"{model_id}\n".encode())
+        atomic.remove_temporary_files(_default_model_file())
+        atomic.write_bytes(_default_model_file(), f"{model_id}\n".encode())
     return model
 
 
@@ -166,7 +167,7 @@ def delete(folder_name: str, session: str = "cli") -> DeletedModel:
         known[folder_name].rename(path)
         if is_default:
             _default_model_file().unlink(missing_ok=True)
-        filesystem.fsync_path(path.parent)
+        atomic.fsync_path(path.parent)
     return next(entry for entry in trash.list_deleted() if entry.path == path)
 
 
@@ -205,7 +206,7 @@ def restore(model_id: str, new_id: str | None = None) -> str:
                 "another name"
             )
         deleted[0].path.rename(folder)
-        filesystem.fsync_path(folder.parent)
+        atomic.fsync_path(folder.parent)
     return name
 
 
@@ -302,8 +303,8 @@ def _hash_card(folder: Path) -> str | None:
 
 
 def _write_annotations(folder: Path, new_annotations: Annotations) -> None:
-    filesystem.remove_temporary_files(folder / repository.ANNOTATIONS_FILE)
-    filesystem.write_atomic(folder / repository.ANNOTATIONS_FILE, slip.dump(new_annotations))
+    atomic.remove_temporary_files(folder / repository.ANNOTATIONS_FILE)
+    atomic.write_bytes(folder / repository.ANNOTATIONS_FILE, slip.dump(new_annotations))
 
 
 def _default_model_file() -> Path:

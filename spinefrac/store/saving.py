@@ -26,7 +26,7 @@ from spinefrac.errors import ModelError
 from spinefrac.records import EpochRecord, OutOfFoldPredictions
 from spinefrac.store import identifiers, repository
 from spinefrac.system import lock
-from spinefrac.system.filesystem import fsync_path
+from spinefrac.system.atomic import fsync_path
 
 #: Prefix of a folder that is being written.
 UNFINISHED_PREFIX = ".tmp-"

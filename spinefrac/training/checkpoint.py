@@ -12,8 +12,6 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ import numpy.typing as npt
 
 from spinefrac.errors import TrainingError
 from spinefrac.records import EpochRecord
+from spinefrac.system import atomic
 
 if TYPE_CHECKING:
     import keras
@@ -74,7 +73,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     try:
         if read_epoch(path) is not None:
             path.replace(_previous_path(path))
-        write_atomic(path, content + hashlib.sha256(content).digest())
+        atomic.write_bytes(path, content + hashlib.sha256(content).digest())
     except OSError as error:
         raise wrap_write_error(f"the checkpoint of {path.stem}", error) from error
 
@@ -108,19 +107,6 @@ def remove(path: Path) -> None:
     """Remove a fold's checkpoints."""
     path.unlink(missing_ok=True)
     _previous_path(path).unlink(missing_ok=True)
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, also after a power cut, sees all of it or the old one."""
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with beside.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def wrap_write_error(description: str, error: OSError) -> TrainingError:

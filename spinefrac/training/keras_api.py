@@ -13,7 +13,6 @@ The model in hand is an ordinary ``keras.Model``. It takes grey values in 0…25
 from __future__ import annotations
 
 import os
-import secrets
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from spinefrac.records import (
     OutOfFoldPredictions,
     Preprocessing,
 )
+from spinefrac.system import atomic
 from spinefrac.training import networks
 from spinefrac.training.keras_logits import get_input_size, has_sigmoid_output, predict_logits
 from spinefrac.training.runner.workspace import RunWorkspace
@@ -261,17 +261,14 @@ def save_model(model: keras.Model, path: str | os.PathLike[str]) -> Path:
         The name ends differently, or the file cannot be written.
     """
     target = _validate_model_path(path)
-    beside = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")
     try:
-        model.save(beside)
-        beside.replace(target)
+        with atomic.replacing(target, suffix=target.suffix) as temporary:
+            model.save(temporary)
     except OSError as error:
         raise ModelError(
             f"cannot write {target.name}: {error.strerror or error}; the old file, if any, is "
             "untouched; choose a folder that exists and has room"
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
     return target
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,6 +17,7 @@ from spinefrac.data.importers import flat, rsna, volumes
 from spinefrac.data.importers.plan import ImportPlan, ImportSelection, PlannedSlice, SkippedSlices
 from spinefrac.errors import DatasetError
 from spinefrac.records import CLASS_NAMES
+from spinefrac.system import atomic
 
 KINDS = ("rsna", "nifti", "flat")
 #: Says in OUT what is being imported there, with what choice.
@@ -97,7 +98,7 @@ def import_dataset(
     stamp = {"kind": kind, "axis": axis, "source": folder.resolve().name, **asdict(wanted)}
     _claim_folder(target, stamp)
     result = _write_dataset(plan, target, kind, progress)
-    _replace(target / STATE_FILE, json.dumps({**stamp, "complete": True}, indent=1))
+    _write_state(target, {**stamp, "complete": True})
     return result
 
 
@@ -129,7 +130,7 @@ def _claim_folder(out: Path, stamp: dict[str, Any]) -> None:
             )
         return
     out.mkdir(parents=True, exist_ok=True)
-    _replace(out / STATE_FILE, json.dumps({**stamp, "complete": False}, indent=1))
+    _write_state(out, {**stamp, "complete": False})
 
 
 def _write_dataset(
@@ -140,14 +141,15 @@ def _write_dataset(
     left: Counter[str] = Counter()
     groups: set[str] = set()
     marked = written = 0
-    labels, boxes = (out / f".{name}.tmp" for name in ("labels", "boxes"))
+    box_table = io.StringIO(newline="")
+    box_rows = csv.writer(box_table)
+    box_rows.writerow(BOX_COLUMNS)
     with (
-        labels.open("w", encoding="utf-8", newline="") as label_stream,
-        boxes.open("w", encoding="utf-8", newline="") as box_stream,
+        atomic.replacing(out / "labels.csv") as labels,
+        labels.open("w", encoding="utf-8", newline="") as label_table,
     ):
-        label_rows, box_rows = csv.writer(label_stream), csv.writer(box_stream)
+        label_rows = csv.writer(label_table)
         label_rows.writerow(("path", "label", "patient", "position"))
-        box_rows.writerow(BOX_COLUMNS)
         for done, step in enumerate(plan.entries_by_study, start=1):
             for entry in step:
                 if isinstance(entry, SkippedSlices):
@@ -163,15 +165,12 @@ def _write_dataset(
                 marked += len(entry.boxes)
             if progress:
                 progress(done, plan.study_count)
-    if not counts:
-        raise DatasetError(
-            "No slice has a label: " + "; ".join(f"{n} slices {r}" for r, n in left.items())
-        )
-    if marked:
-        boxes.replace(out / BOXES_FILE)
-    else:
-        boxes.unlink()
-    labels.replace(out / "labels.csv")
+        if not counts:
+            raise DatasetError(
+                "No slice has a label: " + "; ".join(f"{n} slices {r}" for r, n in left.items())
+            )
+        if marked:
+            atomic.write_bytes(out / BOXES_FILE, box_table.getvalue().encode())
     return ImportResult(
         kind=kind,
         folder=str(out),
@@ -190,16 +189,10 @@ def _write_slice(entry: PlannedSlice, target: Path) -> bool:
     if target.is_file():
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{secrets.token_hex(4)}.tmp")
-    try:
-        entry.write(beside)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic.replacing(target, durable=False) as temporary:
+        entry.write(temporary)
     return True
 
 
-def _replace(path: Path, content: str) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    beside.write_text(content + "\n", encoding="utf-8")
-    beside.replace(path)
+def _write_state(out: Path, state: dict[str, Any]) -> None:
+    atomic.write_bytes(out / STATE_FILE, f"{json.dumps(state, indent=1)}\n".encode())

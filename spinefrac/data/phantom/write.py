@@ -24,6 +24,7 @@ from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.errors import DatasetError
 from spinefrac.imaging import apply_window
 from spinefrac.imaging.hounsfield import BONE_WINDOW
+from spinefrac.system import atomic
 
 GROUND_TRUTH_FILE = "phantom.json"
 CLASS_FOLDERS = ("normal", "fracture")
@@ -114,7 +115,7 @@ def write_phantom(
             truth += rows
             if progress is not None:
                 progress(len(truth), len(places))
-    _replace(
+    atomic.write_bytes(
         folder / GROUND_TRUTH_FILE,
         _encode_json({**parameters, "complete": True, "slices_truth": truth}),
     )
@@ -148,7 +149,7 @@ def _claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
         return
     for name in (*CLASS_FOLDERS, MASK_FOLDER):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    _replace(truth, _encode_json({**parameters, "complete": False}))
+    atomic.write_bytes(truth, _encode_json({**parameters, "complete": False}))
 
 
 def _holds_same_phantom(truth: Path, parameters: dict[str, Any]) -> bool:
@@ -224,13 +225,13 @@ def _write_slice(
     path = f"{CLASS_FOLDERS[image.label]}/{name}{_SUFFIX[format]}"
     mask = f"{MASK_FOLDER}/{name}.png" if image.label else None
     if mask is not None:
-        _replace(folder / mask, _encode_png(image.mask * 255))
+        atomic.write_bytes(folder / mask, _encode_png(image.mask * 255), durable=False)
     data = (
         to_dicom(image, series, patient, slice_index)
         if format == "dicom"
         else _encode_png(apply_window(image.hu, *BONE_WINDOW))
     )
-    _replace(folder / path, data)
+    atomic.write_bytes(folder / path, data, durable=False)
     return {
         "path": path,
         "mask": mask,
@@ -252,13 +253,3 @@ def _encode_png(pixels: np.ndarray) -> bytes:
 
 def _encode_json(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, indent=1) + "\n").encode()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that it is there in full or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

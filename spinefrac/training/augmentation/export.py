@@ -10,8 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import secrets
-import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,6 +22,7 @@ from spinefrac.data.groups import augmented_name, original_stem
 from spinefrac.data.scan import load_inputs, scan
 from spinefrac.errors import DatasetError
 from spinefrac.records import Dataset, GreyImage, Preprocessing, Unreadable
+from spinefrac.system import atomic
 from spinefrac.training.augmentation.config import AugmentationConfig
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.augmentation.yaml_io import to_yaml
@@ -102,33 +101,28 @@ def export_augmented_copies(
     dataset = scan(folder, group_by=group_by)
     _require_unique_names(dataset)
     inputs = load_inputs(dataset, preprocessing or Preprocessing())
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    augmenter = Augmenter(config, seed)
+    head = f"# {copies} copies of each slice, as a run with seed {seed} sees them.\n"
+    rows: list[tuple[str, str, str, str, str]] = []
     try:
-        beside.mkdir(parents=True)
-        augmenter = Augmenter(config, seed)
-        rows: list[tuple[str, str, str, str, str]] = []
-        for index, (item, pixels) in enumerate(zip(dataset.items, inputs, strict=True)):
-            for epoch, (path, picture) in enumerate(
-                _iterate_copies(item.path, pixels, augmenter, index, copies)
-            ):
-                file = beside / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(_encode_png(picture))
-                rows.append(
-                    (path, _CLASS_NAMES[item.label], item.group, item.path, str(epoch or ""))
-                )
-            if progress:
-                progress(index + 1, len(dataset.items))
-        _write_labels_csv(beside / "labels.csv", rows)
-        head = f"# {copies} copies of each slice, as a run with seed {seed} sees them.\n"
-        (beside / "augmentation.yaml").write_text(head + to_yaml(config), encoding="utf-8")
-        beside.rename(target)
+        with atomic.new_folder(target) as folder:
+            for index, (item, pixels) in enumerate(zip(dataset.items, inputs, strict=True)):
+                images = _iterate_copies(item.path, pixels, augmenter, index, copies)
+                for epoch, (path, image) in enumerate(images):
+                    file = folder / path
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(_encode_png(image))
+                    rows.append(
+                        (path, _CLASS_NAMES[item.label], item.group, item.path, str(epoch or ""))
+                    )
+                if progress:
+                    progress(index + 1, len(dataset.items))
+            _write_labels_csv(folder / "labels.csv", rows)
+            (folder / "augmentation.yaml").write_text(head + to_yaml(config), encoding="utf-8")
     except OSError as error:
         raise DatasetError(
             f"the copies cannot be written ({error.strerror}): make room, or choose another folder"
         ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     count = len(dataset.items)
     return ExportResult(target, count, count * copies, tuple(dataset.unreadable))
 

@@ -6,15 +6,13 @@ always leads to a whole file.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from spinefrac import settings
 from spinefrac.errors import ModelError, TrainingError
 from spinefrac.store import identifiers
+from spinefrac.system import atomic
 from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
 from spinefrac.training.augmentation.yaml_io import MAX_YAML_BYTES, from_yaml, to_yaml
 
@@ -103,41 +101,20 @@ def save(name: str, config: AugmentationConfig, *, overwrite: bool = False) -> P
     path = _preset_path(name)
     if name in PRESETS:
         raise TrainingError(f"{name} is a preset and stays as it is: choose another name")
-    beside = path.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(to_yaml(config))
-            stream.flush()
-            os.fsync(stream.fileno())
-        if overwrite or _claim_path(beside, path):
-            beside.replace(path)
-            return path
+        with atomic.replacing(path, overwrite=overwrite) as temporary:
+            temporary.write_text(to_yaml(config), encoding="utf-8", newline="\n")
     except OSError as error:
+        if path.exists() and not overwrite:
+            raise TrainingError(
+                f"there is an augmentation {name} already: choose another name, or replace it"
+            ) from None
         raise TrainingError(
             f"the augmentation {name} cannot be saved ({error.strerror}): make room in "
             "SPINEFRAC_HOME, or make it writable"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):  # it has its name by now, or never came to be
-            beside.unlink()
-    raise TrainingError(
-        f"there is an augmentation {name} already: choose another name, or replace it"
-    )
-
-
-def _claim_path(temporary_path: Path, path: Path) -> bool:
-    """Whether a finished file may take its name; it then has it, where there are links.
-
-    Unlike a rename, a link never takes the place of what somebody else just saved.
-    """
-    try:
-        os.link(temporary_path, path)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links
-        return not path.exists()
-    return True
+    return path
 
 
 def delete(name: str) -> None:

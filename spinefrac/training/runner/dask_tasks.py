@@ -30,6 +30,7 @@ from distributed import get_worker
 from spinefrac import errors
 from spinefrac import settings as places
 from spinefrac.errors import Cancelled, SpinefracError, TrainingError
+from spinefrac.system import atomic
 from spinefrac.training import checkpoint
 from spinefrac.training.runner import workspace
 from spinefrac.training.runs import lease
@@ -132,7 +133,7 @@ def verify_workspace(location: WorkspaceLocation) -> bool:
     if workspace.compute_digest(here) != location.digest:
         shutil.rmtree(here, ignore_errors=True)
         return False
-    checkpoint.write_atomic(here / workspace.DIGEST_FILE, location.digest.encode())
+    atomic.write_bytes(here / workspace.DIGEST_FILE, location.digest.encode())
     return True
 
 

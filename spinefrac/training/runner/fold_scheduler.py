@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from spinefrac.errors import Cancelled, SpinefracError, TrainingError
 from spinefrac.records import EpochRecord, FoldResult
+from spinefrac.system import atomic
 from spinefrac.training import checkpoint
 from spinefrac.training.runner import dask_tasks
 from spinefrac.training.runner.dask_tasks import (
@@ -387,7 +388,7 @@ def _fetch_checkpoint(state: _SchedulerState, fold: int, running_fold: _RunningF
         return  # the worker is gone: the checkpoint before it is here
     if content is not None:
         try:
-            checkpoint.write_atomic(target, content)
+            atomic.write_bytes(target, content)
         except OSError as error:
             raise checkpoint.wrap_write_error(
                 f"the checkpoint of fold {fold + 1}", error
@@ -434,7 +435,7 @@ def _save_files(state: _SchedulerState, output: FoldOutput) -> None:
             raise TrainingError(f"a worker sent a file outside the run's folder: {name!r}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            checkpoint.write_atomic(target, content)
+            atomic.write_bytes(target, content)
         except OSError as error:
             raise checkpoint.wrap_write_error(f"what fold {output.fold + 1} left", error) from error
 

@@ -28,8 +28,9 @@ from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFoldPre
 from spinefrac.store import input_statistics, repository
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
+from spinefrac.system import atomic
 from spinefrac.training import finetuning, networks, tf_import
-from spinefrac.training.checkpoint import wrap_write_error, write_atomic
+from spinefrac.training.checkpoint import wrap_write_error
 from spinefrac.training.runner import dask_cluster, workspace
 from spinefrac.training.runner.fold_scheduler import train_folds
 from spinefrac.training.runner.journal import RunJournal
@@ -165,7 +166,7 @@ def _prepare_workspace(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(kept, json.dumps(content).encode())
+        atomic.write_bytes(kept, json.dumps(content).encode())
     except OSError as error:
         raise wrap_write_error("the plan of the run", error) from error
     ready = RunWorkspace(

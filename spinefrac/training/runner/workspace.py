@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.records import EpochRecord, FoldResult, GreyImage
-from spinefrac.training.checkpoint import wrap_write_error, write_atomic
+from spinefrac.system import atomic
+from spinefrac.training.checkpoint import wrap_write_error
 from spinefrac.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ class RunWorkspace:
             self._write_inputs(self.folder / "inputs.npy")
             arrays = io.BytesIO()
             np.savez(arrays, labels=self.labels, groups=self.groups, folds=self.folds)
-            write_atomic(self.folder / "plan.npz", arrays.getvalue())
+            atomic.write_bytes(self.folder / "plan.npz", arrays.getvalue())
             settings = json.dumps(self.settings.to_dict(), indent=1)
-            write_atomic(self.folder / "plan.json", settings.encode())
-            write_atomic(self.folder / DIGEST_FILE, compute_digest(self.folder).encode())
+            atomic.write_bytes(self.folder / "plan.json", settings.encode())
+            atomic.write_bytes(self.folder / DIGEST_FILE, compute_digest(self.folder).encode())
         except OSError as error:
             raise wrap_write_error("the plan of the run", error) from error
 
@@ -84,12 +84,8 @@ class RunWorkspace:
                 raise OSError("only in memory")
             os.link(cached, target)
         except OSError:
-            beside = target.with_name(f"inputs.{secrets.token_hex(4)}.tmp.npy")
-            try:
-                np.save(beside, self.inputs)
-                beside.replace(target)
-            finally:
-                beside.unlink(missing_ok=True)
+            with atomic.replacing(target, durable=False, suffix=".npy") as temporary:
+                np.save(temporary, self.inputs)
 
     @classmethod
     def read(cls, folder: Path) -> RunWorkspace:
@@ -115,15 +111,11 @@ class RunWorkspace:
 
     def write_weights(self, fold: int, model: keras.Model) -> None:
         """Keep a fold's final weights, whole or not at all."""
-        target = self.weights_path(fold)
-        beside = target.with_name(f"fold-{fold}.{secrets.token_hex(4)}.tmp.weights.h5")
         try:
-            model.save_weights(beside)
-            beside.replace(target)
+            with atomic.replacing(self.weights_path(fold), suffix=".weights.h5") as temporary:
+                model.save_weights(temporary)
         except OSError as error:
             raise wrap_write_error(f"the weights of fold {fold + 1}", error) from error
-        finally:
-            beside.unlink(missing_ok=True)
 
     def write_result(self, result: FoldResult) -> None:
         """Keep a finished fold's scores and history beside its weights."""
@@ -138,7 +130,7 @@ class RunWorkspace:
             weights=compute_sha256(result.weights),
         )
         try:
-            write_atomic(self._result_path(result.fold), arrays.getvalue())
+            atomic.write_bytes(self._result_path(result.fold), arrays.getvalue())
         except OSError as error:
             raise wrap_write_error(f"the scores of fold {result.fold + 1}", error) from error
 

@@ -311,7 +311,7 @@ def test_an_interrupted_phantom_is_completed(written, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_phantom(again, **SMALL, workers=1, progress=stop)
     assert not json.loads((again / "phantom.json").read_text())["complete"]
-    assert not list(again.rglob("*.part"))
+    assert not list(again.rglob("*.tmp"))
     write_phantom(again, **SMALL, workers=1)
     assert files_of(again) == files_of(out)
 
