@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spinefrac import wording
 from spinefrac.cli import output, tables
+from spinefrac.wording import METRICS
 
 if TYPE_CHECKING:
     from spinefrac.evaluation.compare import PairComparison
@@ -98,29 +100,32 @@ def _predict_dataset(models: list[SavedModel], folder: Path, group_by: str) -> P
 def _format_table(metrics: dict[str, Metrics]) -> str:
     """Return one column a model."""
     rows: list[tuple[Any, ...]] = [("metric", *metrics)]
-    for name, title in tables.METRIC_TITLES.items():
-        rows.append((title, *(_format_metric(entry, name) for entry in metrics.values())))
+    for name, words in METRICS.items():
+        rows.append((words.title, *(entry.format_metric(name) for entry in metrics.values())))
     return output.format_table(rows)
-
-
-def _format_metric(metrics: Metrics, name: str) -> str:
-    value, interval = getattr(metrics, name), metrics.ci.get(name)
-    if value is None:
-        return "not defined"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
 def _format_pair_table(pair: PairComparison) -> str:
     """Return the differences of one pair, and the tests beside the bootstrap."""
-    rows = [(f"{pair.first} minus {pair.second}", "difference", "95 % interval", "p", "")]
-    for name, title in tables.METRIC_TITLES.items():
-        rows.append((title, *tables.format_difference(pair.differences[name])))
+    rows = [
+        (
+            f"{pair.first} minus {pair.second}",
+            "difference",
+            wording.CONFIDENCE_INTERVAL_SHORT,
+            "p",
+            "",
+        )
+    ]
+    for name, words in METRICS.items():
+        rows.append((words.title, *tables.format_difference(pair.differences[name])))
     lines = [output.format_table(rows)]
     if pair.delong:
-        lines.append(f"DeLong's test of the AUC over groups: p {pair.delong.p:.3g}")
+        lines.append(
+            f"DeLong's test of the AUC over groups: {wording.format_p_value(pair.delong.p)}"
+        )
     test = pair.mcnemar
     lines.append(
-        f"only {pair.first} right on {test.only_first} slices, only {pair.second} on "
-        f"{test.only_second}; McNemar's test over groups: p {test.p_groups:.3g}"
+        f"only {pair.first} correct on {test.only_first} slices, only {pair.second} on "
+        f"{test.only_second}; McNemar's test over groups: {wording.format_p_value(test.p_groups)}"
     )
     return "\n".join(lines)

@@ -1,70 +1,60 @@
-"""Metrics as a table for people."""
+"""Metrics as tables for people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from spinefrac import wording
 from spinefrac.cli.output import format_table
+from spinefrac.wording import METRICS
 
 if TYPE_CHECKING:
     from spinefrac.evaluation.compare import MetricDifference
 
-#: Metric names in the order and the words of the table.
-METRIC_TITLES = {
-    "auc": "AUC",
-    "average_precision": "average precision",
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "sensitivity (recall)",
-    "specificity": "specificity",
-    "f1": "F1",
-    "brier": "Brier score",
-    "ece": "calibration error",
-}
-
 
 def format_metrics_table(metrics: dict[str, Any]) -> str:
-    """Lay out what `Metrics.to_dict` gives, each value with its interval."""
+    """Lay out what `Metrics.to_dict` returns, each value with its interval."""
     (tn, fp), (fn, tp) = metrics["confusion_matrix"]
-    rows = [("metric", "value", "95 % interval")]
-    for name, title in METRIC_TITLES.items():
-        value, interval = metrics[name], metrics["ci"].get(name)
-        rows.append(
-            (
-                title,
-                "not defined" if value is None else f"{value:.3f}",
-                f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-",
-            )
-        )
+    rows = [("metric", "value", wording.CONFIDENCE_INTERVAL_SHORT)]
+    for name, words in METRICS.items():
+        number = wording.format_number(metrics[name])
+        rows.append((words.title, number, wording.format_interval(metrics["ci"].get(name))))
     return "\n".join(
         [
             format_table(rows),
-            f"at threshold {metrics['threshold']:.3f}: {tp} fractures found, {fn} missed, "
-            f"{tn} normal slices passed, {fp} called fractures",
-            f"{metrics['n']} slices of {metrics['groups']} groups; intervals resample the groups",
+            f"at threshold {metrics['threshold']:.3f}: {tp} true positives, {fn} false negatives "
+            f"(missed fractures), {tn} true negatives, {fp} false positives (false alarms)",
+            f"{metrics['n']} slices of {metrics['groups']} groups; intervals by bootstrap over "
+            "whole groups",
             *metrics["notes"],
         ]
     )
 
 
 def format_shift_table(shift: Mapping[str, MetricDifference]) -> str:
-    """Lay out how far metrics on new slices lie from those out-of-fold."""
-    rows = [("new slices minus out-of-fold", "shift", "95 % interval", "p", "")]
-    for name, title in METRIC_TITLES.items():
-        rows.append((title, *format_difference(shift[name])))
+    """Lay out the differences between metrics of an external evaluation and those out-of-fold."""
+    rows = [
+        ("external minus out-of-fold", "difference", wording.CONFIDENCE_INTERVAL_SHORT, "p", "")
+    ]
+    for name, words in METRICS.items():
+        rows.append((words.title, *format_difference(shift[name])))
     return "\n".join(
-        [format_table(rows), "p corrected for several metrics; groups of both data sets resampled"]
+        [
+            format_table(rows),
+            "p is corrected for several metrics (Holm); bootstrap over the groups of both data sets",
+        ]
     )
 
 
-def format_difference(metric_difference: MetricDifference) -> tuple[str, str, str, str]:
+def format_difference(difference: MetricDifference) -> tuple[str, str, str, str]:
     """Return a difference as text: value, interval, p, and whether it is more than chance."""
-    if metric_difference.value is None:
-        return "not defined", "-", "-", ""
-    if metric_difference.interval is None or metric_difference.p_holm is None:
-        return f"{metric_difference.value:+.3f}", "-", "-", ""
-    low, high = metric_difference.interval
-    p = "< 0.001" if metric_difference.p_holm < 0.001 else f"{metric_difference.p_holm:.3f}"
-    verdict = "more than chance" if metric_difference.p_holm < 0.05 else "may be chance"
-    return f"{metric_difference.value:+.3f}", f"{low:+.3f} to {high:+.3f}", p, verdict
+    if difference.value is None:
+        return wording.UNDEFINED, "-", "-", ""
+    number = f"{difference.value:+.3f}"
+    if difference.interval is None or difference.p_holm is None:
+        return number, "-", "-", ""
+    interval = wording.format_interval(difference.interval, signed=True)
+    p = wording.format_p_value(difference.p_holm, name="")
+    verdict = "more than chance" if difference.p_holm < 0.05 else "may be chance"
+    return number, interval, p, verdict

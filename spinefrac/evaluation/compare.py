@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from spinefrac import wording
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, make_inputs
 from spinefrac.evaluation.intervals import Interval, bootstrap, difference_interval
@@ -323,8 +324,8 @@ def _summarize_comparison(
     better, worse = (first, second) if auc.value > 0 else (second, first)
     if auc.value < 0:
         low, high = -high, -low
-    size = f"{abs(auc.value):.3f} (95 % interval {low:.3f} to {high:.3f})"
-    counted = f"p {_format_p_value(auc.p_holm)}" + (
+    size = f"{abs(auc.value):.3f} (95 % CI {wording.format_interval((low, high))})"
+    counted = wording.format_p_value(auc.p_holm) + (
         f" after Holm's correction for {n_pairs} comparisons" if n_pairs > 1 else ""
     )
     ranks = f"than {worse}: its AUC is higher by {size}, {counted}, {on}."
@@ -336,7 +337,3 @@ def _summarize_comparison(
         f"These data do not tell {first} from {second}: the AUC of {better} is higher by {size}, "
         f"{counted}, {on}; that is no proof that they are equal."
     )
-
-
-def _format_p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spinefrac import wording
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, make_inputs
 from spinefrac.evaluation.intervals import (
@@ -74,6 +75,10 @@ class Metrics:
     confusion_matrix: tuple[tuple[int, int], tuple[int, int]]
     ci: dict[str, Interval] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def format_metric(self, name: str) -> str:
+        """Return a metric with its interval as text, such as ``0.912 (0.880 to 0.940)``."""
+        return wording.format_estimate(getattr(self, name), self.ci.get(name))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and None, ready for JSON."""

@@ -172,7 +172,7 @@ _METRICS_TEXT = (
 
 def _describe_external_evaluations(evaluations: Sequence[Evaluation]) -> str:
     return "; ".join(
-        f"{entry.folder}: AUC {format_metric(entry.metrics, 'auc')} on {entry.metrics.n} slices"
+        f"{entry.folder}: AUC {entry.metrics.format_metric('auc')} on {entry.metrics.n} slices"
         + (" (overlaps with the training data)" if entry.seen.has_leakage else "")
         for entry in evaluations
     )
@@ -253,7 +253,7 @@ def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[
         "internal": f"Out-of-fold answers on all {metrics.n} slices, each by the network that had "
         "not seen the patient.",
         "external": _describe_external_evaluations(evaluations) or "Not done. For the authors.",
-        "performance": f"AUC {format_metric(metrics, 'auc')}; Brier score {format_metric(metrics, 'brier')}; see "
+        "performance": f"AUC {metrics.format_metric('auc')}; Brier score {metrics.format_metric('brier')}; see "
         "Metrics. "
         + (
             "By property of the files: see Subgroups. "
@@ -261,8 +261,8 @@ def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[
             else ""
         )
         + "Subgroups of patients: for the authors.",
-        "diagnostic": f"Sensitivity {format_metric(metrics, 'recall')}, specificity "
-        f"{format_metric(metrics, 'specificity')} at the threshold.",
+        "diagnostic": f"Sensitivity {metrics.format_metric('recall')}, specificity "
+        f"{metrics.format_metric('specificity')} at the threshold.",
         "failures": "The worst errors are listed under Failure cases; their causes: for the "
         "authors.",
         "folds": f"AUC of the folds {min(aucs):.3f} to {max(aucs):.3f}."
@@ -273,12 +273,3 @@ def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[
         + ("the data set was not audited; " if model.card.audit_verdict is None else "")
         + "further ones: for the authors.",
     }
-
-
-def format_metric(metrics: object, name: str) -> str:
-    """Return a metric with its interval as text."""
-    value = getattr(metrics, name)
-    interval = getattr(metrics, "ci").get(name)  # noqa: B009 - of any record of metrics
-    if value is None:
-        return "not defined"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from spinefrac import wording
 from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.evaluation import curves, subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.report import checklists
-from spinefrac.report.checklists import format_metric
 from spinefrac.report.elements import (
     Document,
     Element,
@@ -25,28 +25,13 @@ from spinefrac.report.elements import (
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
-from spinefrac.wording import describe_audit
+from spinefrac.wording import METRICS
 
 #: Worst errors that are listed, and how many of them are shown as pictures.
 MAX_FAILURES = 24
 MAX_FAILURE_IMAGES = 12
 #: Values of a property up to which its subgroups are measured.
 MAX_SUBGROUPS = 20
-
-METRIC_TITLES = {
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "recall": "Sensitivity (recall)",
-    "specificity": "Specificity",
-    "precision": "Precision",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "f1": "F1",
-    "mcc": "Matthews correlation",
-    "brier": "Brier score",
-    "log_loss": "Log loss",
-    "ece": "Expected calibration error",
-}
 
 
 def build_model_report(model: SavedModel, data_folder: Path | None = None) -> Document:
@@ -99,8 +84,8 @@ def _summary_section(model: SavedModel) -> list[Element]:
     lines.append(
         Paragraph(
             f"Saved {card.created}. Out-of-fold on {metrics.n} slices of {metrics.groups} groups: "
-            f"AUC {format_metric(metrics, 'auc')}; at the threshold {model.threshold:.3f} sensitivity "
-            f"{format_metric(metrics, 'recall')} and specificity {format_metric(metrics, 'specificity')}. Values in "
+            f"AUC {metrics.format_metric('auc')}; at the threshold {model.threshold:.3f} sensitivity "
+            f"{metrics.format_metric('recall')} and specificity {metrics.format_metric('specificity')}. Values in "
             "brackets are 95 % intervals; whole groups were resampled."
         )
     )
@@ -145,7 +130,7 @@ def _data_section(model: SavedModel) -> list[Element]:
         Heading("Data"),
         Table(("", ""), rows, (0.28, 0.72)),
         Heading("Audit"),
-        Paragraph(describe_audit(verdict), warning=verdict != "ok"),
+        Paragraph(wording.describe_audit(verdict), warning=verdict != "ok"),
     ]
 
 
@@ -171,7 +156,7 @@ def _metrics_section(model: SavedModel) -> list[Element]:
     metrics = model.metrics
     (tn, fp), (fn, tp) = metrics.confusion_matrix
     folds = tuple(
-        (f"{f.fold + 1}", f"{f.images}", f"{f.groups}", _format_number(f.auc), f"{f.epochs}")
+        (f"{f.fold + 1}", f"{f.images}", f"{f.groups}", wording.format_number(f.auc), f"{f.epochs}")
         for f in model.card.folds
     )
     return [
@@ -204,7 +189,7 @@ def _subgroups_section(model: SavedModel) -> list[Element]:
                 name,
                 f"{part.n}",
                 f"{sum(part.confusion_matrix[1])}",
-                *(format_metric(part, metric) for metric in ("auc", "recall", "specificity")),
+                *(part.format_metric(metric) for metric in ("auc", "recall", "specificity")),
             )
             for name, part in measured.items()
         )
@@ -214,16 +199,14 @@ def _subgroups_section(model: SavedModel) -> list[Element]:
 
 
 def _metric_rows(metrics: Metrics) -> tuple[tuple[str, str, str], ...]:
-    rows = []
-    for name, title in METRIC_TITLES.items():
-        interval = metrics.ci.get(name)
-        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "none"
-        rows.append((title, _format_number(getattr(metrics, name)), span))
-    return tuple(rows)
-
-
-def _format_number(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:.3f}"
+    return tuple(
+        (
+            words.title,
+            wording.format_number(getattr(metrics, name)),
+            wording.format_interval(metrics.ci.get(name)),
+        )
+        for name, words in METRICS.items()
+    )
 
 
 def _curves_section(model: SavedModel) -> list[Element]:
@@ -320,19 +303,19 @@ def _external_section(
 def _shift_table(model: SavedModel, evaluation: Evaluation) -> Table:
     """Return metrics out-of-fold, on other data, and the shift between them."""
     rows = []
-    for name, title in METRIC_TITLES.items():
+    for name, words in METRICS.items():
         found = evaluation.shift[name]
         if found.value is None or found.interval is None or found.p_holm is None:
             shift, verdict = "–", ""
         else:
-            low, high = found.interval
-            shift = f"{found.value:+.3f} ({low:+.3f} to {high:+.3f})"
+            interval = wording.format_interval(found.interval, signed=True)
+            shift = f"{found.value:+.3f} ({interval})"
             verdict = "more than chance" if found.p_holm < 0.05 else "may be chance"
         rows.append(
             (
-                title,
-                format_metric(model.metrics, name),
-                format_metric(evaluation.metrics, name),
+                words.title,
+                model.metrics.format_metric(name),
+                evaluation.metrics.format_metric(name),
                 shift,
                 verdict,
             )

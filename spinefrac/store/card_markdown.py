@@ -15,30 +15,24 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from spinefrac import wording
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
-from spinefrac.wording import describe_audit
+from spinefrac.wording import METRICS
 
 #: Name of the file in an exported model.
 FILE_NAME = "MODEL_CARD.md"
 
-#: Metrics in the order of the table: their words, and their names in a hub's metadata.
-_METRICS = {
-    "auc": ("AUC", "roc_auc"),
-    "average_precision": ("Average precision", "average_precision"),
-    "recall": ("Sensitivity (recall)", "recall"),
-    "specificity": ("Specificity", "specificity"),
-    "precision": ("Precision", "precision"),
-    "accuracy": ("Accuracy", "accuracy"),
-    "balanced_accuracy": ("Balanced accuracy", "balanced_accuracy"),
-    "f1": ("F1", "f1"),
-    "mcc": ("Matthews correlation", "matthews_correlation"),
-    "brier": ("Brier score", "brier_score"),
-    "ece": ("Calibration error", "expected_calibration_error"),
+#: Names of metrics in a hub's metadata, where they differ from the card's keys.
+_HUB_NAMES = {
+    "auc": "roc_auc",
+    "mcc": "matthews_correlation",
+    "brier": "brier_score",
+    "ece": "expected_calibration_error",
 }
 
 #: Stands where the run cannot know.
@@ -100,18 +94,18 @@ def _render_metadata(model: SavedModel, stored_evaluations: Iterable[Evaluation]
 
 
 def _result_entry(kind: str, name: str, metrics: Metrics) -> dict[str, Any]:
-    found = [(_METRICS[key], getattr(metrics, key), metrics.ci.get(key)) for key in _METRICS]
+    found = [(key, getattr(metrics, key), metrics.ci.get(key)) for key in METRICS]
     return {
         "task": {"type": "image-classification", "name": "fracture in a spinal CT slice"},
         "dataset": {"type": kind, "name": name},
         "metrics": [
             {
-                "type": hub,
-                "name": words
-                + (f", 95 % interval {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""),
+                "type": _HUB_NAMES.get(key, key),
+                "name": METRICS[key].title
+                + (f", 95 % CI {wording.format_interval(interval)}" if interval else ""),
                 "value": round(value, 6),
             }
-            for (words, hub), value, interval in found
+            for key, value, interval in found
             if value is not None
         ],
     }
@@ -122,7 +116,7 @@ def _render_details(model: SavedModel) -> list[str]:
     lines = {
         "Developed by": _escape_markdown(card.trained_by) or _UNKNOWN_OWNER,
         "Model type": f"convolutional network `{card.network}`, an ensemble of "
-        f"{_format_count(len(card.folds), 'fold network')}"
+        f"{wording.format_count(len(card.folds), 'fold network')}"
         if card.folds
         else f"convolutional network `{card.network}`",
         "Saved": card.created,
@@ -160,13 +154,16 @@ def _render_limitations(model: SavedModel, stored_evaluations: list[Evaluation])
     card = model.card
     said = [
         "It looks at one slice at a time and knows nothing of the slices beside it.",
-        describe_audit(card.audit_verdict),
+        wording.describe_audit(card.audit_verdict),
     ]
     if not stored_evaluations:
         said.append("It was not measured on data of another origin than its own.")
     if card.metrics is not None:
-        said += [THRESHOLD_OPTIMISM_NOTE, *(_to_sentence(note) for note in card.metrics.notes)]
-    said += [_to_sentence(note) for note in card.data.notes] if card.data else []
+        said += [
+            THRESHOLD_OPTIMISM_NOTE,
+            *(wording.to_sentence(note) for note in card.metrics.notes),
+        ]
+    said += [wording.to_sentence(note) for note in card.data.notes] if card.data else []
     return [
         "## Bias, Risks, and Limitations",
         "\n".join(f"- {_escape_markdown(line)}" for line in said),
@@ -197,13 +194,13 @@ def _render_training(model: SavedModel) -> list[str]:
     if data:
         parts.append(
             f"{data.images:,} slices of {data.groups:,} groups, {data.fracture:,} with a fracture "
-            f"and {data.normal:,} without; {_format_count(data.unreadable, 'unreadable file')} left out. "
+            f"and {data.normal:,} without; {wording.format_count(data.unreadable, 'unreadable file')} left out. "
             f"A group is what no fold splits, a patient as a rule. "
             f"Groups: {_escape_markdown(data.group_rule)}. Fingerprint `{data.fingerprint}`."
         )
         parts += [
             "#### Audit",
-            describe_audit(card.audit_verdict),
+            wording.describe_audit(card.audit_verdict),
         ]
     else:
         parts.append("Not known: the model was trained elsewhere.")
@@ -245,7 +242,7 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
                 str(f.fold + 1),
                 f"{f.images:,}",
                 f"{f.groups:,}",
-                _format_number(f.auc),
+                wording.format_number(f.auc),
                 str(f.epochs),
             )
             for f in card.folds
@@ -260,7 +257,8 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
         parts += [
             f"#### {_escape_markdown(entry.folder)}",
             f"{entry.metrics.n:,} slices of {entry.metrics.groups:,} groups, measured "
-            f"{entry.created}." + (f" {_escape_markdown(_to_sentence(seen))}" if seen else ""),
+            f"{entry.created}."
+            + (f" {_escape_markdown(wording.to_sentence(seen))}" if seen else ""),
             _render_metrics(entry.metrics),
         ]
     return parts
@@ -268,17 +266,20 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
 
 def _render_metrics(metrics: Metrics) -> str:
     """Return the metrics with intervals, and the confusion matrix, at one threshold."""
-    rows = []
-    for name, (words, _) in _METRICS.items():
-        interval = metrics.ci.get(name)
-        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "none"
-        rows.append((words, _format_number(getattr(metrics, name)), span))
+    rows = [
+        (
+            words.title,
+            wording.format_number(getattr(metrics, name)),
+            wording.format_interval(metrics.ci.get(name)),
+        )
+        for name, words in METRICS.items()
+    ]
     counts = [
         (f"truth: {name}", *(f"{count:,}" for count in row))
         for name, row in zip(CLASS_NAMES, metrics.confusion_matrix, strict=True)
     ]
     head = (f"At the threshold {metrics.threshold:.3f}", *(f"answer: {n}" for n in CLASS_NAMES))
-    return f"{_render_table(('Metric', 'Value', '95 % interval'), rows)}\n\n{_render_table(head, counts)}"
+    return f"{_render_table(('Metric', 'Value', wording.CONFIDENCE_INTERVAL_SHORT), rows)}\n\n{_render_table(head, counts)}"
 
 
 def _render_technical(model: SavedModel) -> list[str]:
@@ -311,14 +312,6 @@ def _render_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _format_number(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:.3f}"
-
-
-def _format_count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def _format_setting(value: Any) -> str:
     """Return a setting in one cell."""
     if isinstance(value, dict):
@@ -330,10 +323,6 @@ def _format_setting(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else _escape_markdown(str(value))
-
-
-def _to_sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _escape_markdown(text: str) -> str:

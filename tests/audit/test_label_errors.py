@@ -33,7 +33,9 @@ def answers(n: int = 400, wrong: int = 12) -> tuple[OutOfFoldPredictions, set[st
 
 def model(oof: OutOfFoldPredictions, measured: bool = True):
     data = SimpleNamespace(fingerprint="f" * 64)
-    return SimpleNamespace(id="mine", has_out_of_fold=measured, data=data, load_out_of_fold=lambda: oof)
+    return SimpleNamespace(
+        id="mine", has_out_of_fold=measured, data=data, load_out_of_fold=lambda: oof
+    )
 
 
 def test_planted_label_errors_come_first():

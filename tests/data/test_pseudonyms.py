@@ -28,7 +28,9 @@ def test_the_key_is_made_once_and_readable_by_its_owner_only(home):
     first = pseudonymize("group", "4711")
     assert stat.S_IMODE(place.stat().st_mode) == 0o600 and place.stat().st_size == 32
     assert [path.name for path in place.parent.iterdir()] == ["pseudonyms.key"]
-    code = "from spinefrac.data.pseudonyms import pseudonymize; print(pseudonymize('group', '4711'))"
+    code = (
+        "from spinefrac.data.pseudonyms import pseudonymize; print(pseudonymize('group', '4711'))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == first, "another process of this home agrees"
     assert pseudonymize("series", "4711") != first

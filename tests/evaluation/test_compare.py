@@ -167,7 +167,7 @@ def test_the_sentence_turns_the_interval_to_the_better_model():
     low, high = pair.differences["auc"].interval
     assert high < 0
     assert pair.conclusion.startswith("new ranks slices better than old")
-    assert f"interval {-high:.3f} to {-low:.3f}" in pair.conclusion
+    assert f"CI {-high:.3f} to {-low:.3f}" in pair.conclusion
 
 
 def test_several_pairs_are_corrected_together():

@@ -186,7 +186,7 @@ def test_subgroups_are_measured_by_what_the_files_say(model: SavedModel) -> None
     wanted = metrics_by_subgroup(
         oof.labels, oof.probabilities, oof.groups, oof.subgroups["scanner"], model.threshold
     )
-    assert table.rows[1][3] == checklists.format_metric(wanted["Maker 1"], "auc")
+    assert table.rows[1][3] == wanted["Maker 1"].format_metric("auc")
     assert "see Subgroups" in checklists.collect_facts(model, [])["performance"]
 
 

@@ -56,12 +56,12 @@ def test_the_metadata_is_yaml_and_holds_the_metrics(text, saved_model):
     assert model["name"] == saved_model.id
     values = {entry["type"]: entry for entry in model["results"][0]["metrics"]}
     assert values["roc_auc"]["value"] == pytest.approx(saved_model.metrics.auc, abs=1e-6)
-    assert "95 % interval" in values["roc_auc"]["name"]
+    assert "95 % CI" in values["roc_auc"]["name"]
 
 
 def test_every_metric_has_its_interval_and_every_file_its_hash(text, saved_model):
     low, high = saved_model.metrics.ci["auc"]
-    assert f"| AUC | {saved_model.metrics.auc:.3f} | {low:.3f} to {high:.3f} |" in text
+    assert f"| ROC AUC | {saved_model.metrics.auc:.3f} | {low:.3f} to {high:.3f} |" in text
     for record in saved_model.card.files.values():
         assert record.sha256 in text
     assert saved_model.card_hash in text

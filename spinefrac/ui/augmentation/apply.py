@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from spinefrac import settings
+from spinefrac import settings, wording
 from spinefrac.errors import SpinefracError
 from spinefrac.store import identifiers
 from spinefrac.training.augmentation import export as augmented_export
@@ -67,7 +67,7 @@ def _show_message() -> None:
     if said:
         kind, text = said
         (st.error if kind == "error" else st.success)(
-            layout.escape_markdown(layout.to_sentence(text))
+            layout.escape_markdown(wording.to_sentence(text))
         )
 
 

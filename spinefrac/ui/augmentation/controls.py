@@ -7,10 +7,10 @@ from hashlib import sha256
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.training.augmentation import presets as sets
 from spinefrac.training.augmentation.config import LIMITS, AugmentationConfig
 from spinefrac.ui.common import layout
-from spinefrac.ui.common.layout import NARROW_NBSP
 
 #: What each transform is to people, and its step on a slider in the slider's own units.
 GEOMETRIC_TRANSFORMS = ("flip", "rotation", "zoom", "shift")
@@ -70,7 +70,7 @@ def choose_augmentation() -> AugmentationSelection:
     for entry in entries.values():
         if entry.error:
             st.error(
-                layout.escape_markdown(layout.to_sentence(entry.error)), icon=":material/report:"
+                layout.escape_markdown(wording.to_sentence(entry.error)), icon=":material/report:"
             )
     before = entries[start].config or AugmentationConfig()
     # Another set has other widgets, so that they begin with its values.
@@ -166,4 +166,4 @@ def format_amount(name: str, value: float) -> str:
         return "mirrored" if value else "as it is"
     text = f"{abs(value) * _get_display_scale(name):.3g}"
     sign = "" if name == "noise" or not float(text) else "−" if value < 0 else "+"
-    return f"{sign}{text}°" if name == "rotation" else f"{sign}{text}{NARROW_NBSP}%"
+    return f"{sign}{text}°" if name == "rotation" else f"{sign}{text}{wording.NARROW_NBSP}%"

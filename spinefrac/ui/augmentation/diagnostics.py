@@ -9,6 +9,7 @@ from html import escape
 import streamlit as st
 from markupsafe import Markup
 
+from spinefrac import wording
 from spinefrac.inference import predictor
 from spinefrac.records import Preprocessing
 from spinefrac.store.repository import SavedModel
@@ -22,7 +23,6 @@ from spinefrac.training.augmentation.diagnostics import (
 from spinefrac.ui.augmentation.controls import format_amount
 from spinefrac.ui.augmentation.source import PreviewSlice
 from spinefrac.ui.common import layout
-from spinefrac.ui.common.layout import NARROW_NBSP
 
 
 def measure_effects(
@@ -72,9 +72,9 @@ def show_diagnostics(
             "that leave the picture. Contrast left: grey difference between the line and the bone "
             "beside it, after against before; “against noise” sets it against how much that bone "
             "varies. Clipped: grey values that become plain black or white. A warning begins at "
-            f"more than {100 * judgement.MAX_LOST_SHARE:.0f}{NARROW_NBSP}% lost, less than "
-            f"{100 * judgement.MIN_CONTRAST:.0f}{NARROW_NBSP}% of the contrast, more than "
-            f"{100 * judgement.MAX_CLIPPED_SHARE:.0f}{NARROW_NBSP}% clipped."
+            f"more than {100 * judgement.MAX_LOST_SHARE:.0f}{wording.NARROW_NBSP}% lost, less than "
+            f"{100 * judgement.MIN_CONTRAST:.0f}{wording.NARROW_NBSP}% of the contrast, more than "
+            f"{100 * judgement.MAX_CLIPPED_SHARE:.0f}{wording.NARROW_NBSP}% clipped."
         )
     else:
         st.info("Every transform is off: nothing can be lost.")
@@ -104,7 +104,7 @@ def _format_share(share: ShareSummary) -> str:
         return "not defined"
     least, most = round(100 * share.minimum), round(100 * share.maximum)
     return Markup(
-        f'{100 * share.mean:.0f}{NARROW_NBSP}% <span class="sf-note">({least} to {most})</span>'
+        f'{100 * share.mean:.0f}{wording.NARROW_NBSP}% <span class="sf-note">({least} to {most})</span>'
     )
 
 
@@ -149,7 +149,7 @@ def _render_spread(spread: PredictionSpread) -> str:
     return (
         f'<section class="sf-card sf-prediction-card{tone}" aria-label="Spread of the probability">'
         f'<div class="sf-prediction"><span class="label">{verdict}</span>'
-        f'<span class="probability">{layout.format_percent_range(spread.percentile_5, spread.percentile_95)}</span></div>'
+        f'<span class="probability">{wording.format_percent_interval((spread.percentile_5, spread.percentile_95))}</span></div>'
         f'<div class="sf-probability-bar sf-spread"><span class="track"></span>{dots}'
         f'<i class="threshold" style="left:{place:.1f}%"></i>'
         f'<span class="threshold-label" style="left:{place:.1f}%">threshold</span></div></section>'

@@ -20,19 +20,6 @@ from spinefrac.ui.common.templates import render_html
 
 log = logging.getLogger("spinefrac.pages")
 
-# For pages that do not ask `wording` themselves yet.
-NARROW_NBSP = wording.NARROW_NBSP
-format_number = wording.format_number
-format_number_range = wording.format_interval
-format_p_value = wording.format_p_value
-format_percent = wording.format_percent
-to_sentence = wording.to_sentence
-
-
-def format_percent_range(low: float, high: float) -> str:
-    """Return an interval of shares in per cent."""
-    return wording.format_percent_interval((low, high))
-
 
 def show_heading(title: str, description: str) -> None:
     """Begin a page: the style sheet, the title, what the page is for, the disclaimer."""
@@ -62,7 +49,7 @@ def show_errors() -> Iterator[None]:
     try:
         yield
     except SpinefracError as error:
-        st.error(escape_markdown(to_sentence(str(error))), icon=":material/error:")
+        st.error(escape_markdown(wording.to_sentence(str(error))), icon=":material/error:")
     except Exception as error:  # noqa: BLE001 - the page must not end in a stack trace
         where = "".join(traceback.format_tb(error.__traceback__))
         log.error("unexpected %s\n%s", type(error).__name__, where)
@@ -149,7 +136,7 @@ def begin_model_page(title: str, description: str) -> SavedModel | None:
     )
     st.session_state["previous-model"] = chosen.id
     if isinstance(chosen, DamagedModel):
-        st.error(escape_markdown(to_sentence(chosen.reason)), icon=":material/error:")
+        st.error(escape_markdown(wording.to_sentence(chosen.reason)), icon=":material/error:")
         return None
     return chosen
 
@@ -167,7 +154,7 @@ def _explain_missing_model(models: Sequence[SavedModel | DamagedModel]) -> None:
             f"The model {before} was archived" if archived else repository.explain_missing(before)
         )
         st.session_state["missing-model-message"] = (
-            f"{to_sentence(said)} Another model is chosen now."
+            f"{wording.to_sentence(said)} Another model is chosen now."
         )
     if "missing-model-message" in st.session_state:
         st.warning(
@@ -199,4 +186,4 @@ def _format_model_option(model: SavedModel | DamagedModel) -> str:
         return f"{model.id} · damaged"
     if not model.has_out_of_fold:
         return f"{model.id} · imported, not measured"
-    return f"{model.id} · AUC {format_number(model.metrics.auc, 2)}"
+    return f"{model.id} · AUC {wording.format_number(model.metrics.auc, 2)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -25,12 +24,6 @@ UNIT_INTERVAL_METRICS = (
     "f1",
     "average_precision",
 )
-
-#: Title and description of those metrics, by key.
-METRIC_DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
-    key: (wording.METRICS[key].title, wording.METRICS[key].description)
-    for key in UNIT_INTERVAL_METRICS
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.errors import DatasetError
 from spinefrac.ui.common import layout
 from spinefrac.viz import metrics
@@ -49,5 +50,5 @@ def compute_or_explain(compute: Callable[[], T]) -> T | None:
     try:
         return compute()
     except DatasetError as error:
-        st.info(layout.escape_markdown(layout.to_sentence(str(error))), icon=":material/info:")
+        st.info(layout.escape_markdown(wording.to_sentence(str(error))), icon=":material/info:")
         return None

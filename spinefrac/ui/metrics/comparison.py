@@ -9,20 +9,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.evaluation.compare import PairComparison
 from spinefrac.records import CLASS_NAMES
 from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout, metric_tables
+from spinefrac.ui.common import layout
 from spinefrac.ui.metrics import data, slices
 from spinefrac.ui.metrics.charts import compute_or_explain, show_chart
-from spinefrac.ui.metrics.single import LOSS_TITLES
 from spinefrac.viz import metrics as metric_figures
+from spinefrac.wording import METRICS
 
 #: Metrics of the table and of the forest plot: name to words.
-METRIC_TITLES = {
-    name: words for name, (words, _) in metric_tables.METRIC_DESCRIPTIONS.items()
-} | LOSS_TITLES
+METRIC_TITLES = {key: words.title for key, words in METRICS.items() if key != "mcc"}
 BEST_MARK = "★"
 COLUMN_CONFIG = {
     words: st.column_config.NumberColumn(width=160) for words in METRIC_TITLES.values()
@@ -58,7 +57,7 @@ def find_best_models(pairs: Sequence[PairComparison]) -> dict[str, str]:
     names = list(dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second)))
     found = {}
     for metric in METRIC_TITLES:
-        sign = -1 if metric in LOSS_TITLES else 1
+        sign = -1 if METRICS[metric].lower_is_better else 1
         wins = dict.fromkeys(names, 0)
         for pair in pairs:
             interval = pair.differences[metric].interval
@@ -90,7 +89,7 @@ def _style_table(models: Sequence[SavedModel], evaluation_key: str, winners: dic
     styler = frame.style
     for name, words in METRIC_TITLES.items():
         for model_id, metrics in measured.items():
-            span = layout.format_number_range(metrics.ci.get(name), 2)
+            span = wording.format_interval(metrics.ci.get(name), 2)
             mark = f"{BEST_MARK} " if winners.get(name) == model_id else ""
             styler = styler.format(
                 lambda value, s=span, m=mark: f"{m}{value:.3f} ({s})",
@@ -106,7 +105,7 @@ def show_curves(models: Sequence[SavedModel], evaluation_key: str) -> None:
     with left:
         st.subheader("ROC", anchor=False)
         found = compute_or_explain(
-            lambda: {m.id: data.load_curve("roc", m, evaluation_key) for m in models}
+            lambda: {m.id: data.load_curve("roc_curve", m, evaluation_key) for m in models}
         )
         if found:
             show_chart(
@@ -115,7 +114,9 @@ def show_curves(models: Sequence[SavedModel], evaluation_key: str) -> None:
     with right:
         st.subheader("Precision and recall", anchor=False)
         found = compute_or_explain(
-            lambda: {m.id: data.load_curve("precision_recall", m, evaluation_key) for m in models}
+            lambda: {
+                m.id: data.load_curve("precision_recall_curve", m, evaluation_key) for m in models
+            }
         )
         if found:
             labels = data.load_predictions(models[0], evaluation_key).labels
@@ -131,7 +132,10 @@ def show_calibration(models: Sequence[SavedModel], evaluation_key: str) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Calibration", anchor=False)
-        bins = {model.id: data.load_curve("calibration", model, evaluation_key) for model in models}
+        bins = {
+            model.id: data.load_curve("calibration_curve", model, evaluation_key)
+            for model in models
+        }
         show_chart(
             metric_figures.plot_calibration_curve(bins),
             "models-calibration",
@@ -170,14 +174,14 @@ def show_differences(models: Sequence[SavedModel], evaluation_key: str) -> None:
             )
             test = pair.mcnemar
             delong = (
-                f"DeLong's test of the AUC over groups: {layout.format_p_value(pair.delong.p)}. "
+                f"DeLong's test of the AUC over groups: {wording.format_p_value(pair.delong.p)}. "
                 if pair.delong
                 else ""
             )
             st.caption(
                 f"{delong}Only {pair.first} right on {test.only_first:,} slices, only "
                 f"{pair.second} on {test.only_second:,}; McNemar's test over groups: "
-                f"{layout.format_p_value(test.p_groups)}. For the three errors of the probability less "
+                f"{wording.format_p_value(test.p_groups)}. For the three errors of the probability less "
                 "is better."
             )
 

@@ -108,7 +108,7 @@ def _compute_curve(key: tuple[str, ...], kind: str, _predictions: SlicePredictio
     columns: list[Any] = [_predictions.labels, _predictions.probabilities]
     if kind.endswith("_band"):
         columns.append(_predictions.folds)
-    elif kind not in ("roc", "precision_recall"):
+    elif kind not in ("roc_curve", "precision_recall_curve"):
         columns.append(_predictions.groups)
     return function(*columns)
 

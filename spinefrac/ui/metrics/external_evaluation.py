@@ -5,21 +5,18 @@ from __future__ import annotations
 import streamlit as st
 from markupsafe import Markup, escape
 
-from spinefrac import settings
+from spinefrac import settings, wording
 from spinefrac.data import data_roots
 from spinefrac.data.scan import scan
-from spinefrac.evaluation.metrics import Metrics
 from spinefrac.inference import external_evaluation
 from spinefrac.inference.predictor import get_predictor
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout, metric_tables
-from spinefrac.ui.metrics.single import LOSS_TITLES
+from spinefrac.ui.common import layout
+from spinefrac.wording import METRICS
 
-METRIC_TITLES = {
-    name: words for name, (words, _) in metric_tables.METRIC_DESCRIPTIONS.items()
-} | LOSS_TITLES
+METRIC_TITLES = {key: words.title for key, words in METRICS.items() if key != "mcc"}
 COLUMN_TITLES = ("Metric", "Out-of-fold", "New slices", "Shift", "Corrected p", "")
 
 
@@ -54,16 +51,16 @@ def show_external_evaluations(model: SavedModel) -> None:
             )
         else:
             rows = [
-                (escape(METRIC_TITLES[name]), _format_metric(entry.metrics, name))
+                (escape(METRIC_TITLES[name]), entry.metrics.format_metric(name))
                 for name in METRIC_TITLES
             ]
             layout.show_table(("Metric", "New slices"), rows)
         if found := entry.pointing:
             st.markdown(
                 f"The hottest point of the heat map lies inside a fracture's box on {found.hits:,} "
-                f"of {found.slices:,} slices, {layout.format_number(found.share, 2)} "
-                f"({layout.format_number_range(found.ci, 2)}); a point at random would on "
-                f"{layout.format_number(found.chance, 2)}."
+                f"of {found.slices:,} slices, {wording.format_number(found.share, 2)} "
+                f"({wording.format_interval(found.ci, 2)}); a point at random would on "
+                f"{wording.format_number(found.chance, 2)}."
             )
         st.caption(
             f"{entry.metrics.n:,} slices ({entry.data.fracture:,} with a fracture) of "
@@ -83,9 +80,9 @@ def _show_overlap_notes(entry: Evaluation) -> None:
     """Say whether the model knew these slices."""
     sentence = entry.seen.describe(entry.metrics.n)
     if entry.seen.has_leakage:
-        st.error(layout.escape_markdown(layout.to_sentence(sentence)), icon=":material/warning:")
+        st.error(layout.escape_markdown(wording.to_sentence(sentence)), icon=":material/warning:")
     elif sentence:
-        st.info(layout.escape_markdown(layout.to_sentence(sentence)), icon=":material/info:")
+        st.info(layout.escape_markdown(wording.to_sentence(sentence)), icon=":material/info:")
     if entry.seen.known and entry.seen.slices is None and not entry.seen.same_data:
         st.info(
             "This model kept no pixel hashes of its training slices, so single slices that it "
@@ -96,22 +93,13 @@ def _show_overlap_notes(entry: Evaluation) -> None:
         st.info(layout.escape_markdown(note), icon=":material/info:")
 
 
-def _format_metric(metrics: Metrics, name: str) -> str:
-    value, interval = getattr(metrics, name), metrics.ci.get(name)
-    if value is None:
-        return "not defined"
-    return layout.format_number(value) + (
-        f" ({layout.format_number_range(interval, 2)})" if interval else ""
-    )
-
-
 def _render_metric_row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
-    old, new = _format_metric(model.metrics, name), _format_metric(entry.metrics, name)
+    old, new = model.metrics.format_metric(name), entry.metrics.format_metric(name)
     found = entry.shift[name]
     if found.value is None or found.interval is None or found.p_holm is None:
         return escape(METRIC_TITLES[name]), old, new, "–", "–", ""
     low, high = found.interval
-    p = "< 0.001" if found.p_holm < 0.001 else f"{found.p_holm:.3f}"
+    p = wording.format_p_value(found.p_holm, name="")
     return (
         escape(METRIC_TITLES[name]),
         old,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from spinefrac import report, settings
+from spinefrac import report, settings, wording
 from spinefrac.data import data_roots
 from spinefrac.report import html, pdf
 from spinefrac.store.repository import DamagedModel, SavedModel
@@ -31,7 +31,7 @@ def choose_models() -> list[SavedModel]:
     for model in models:
         if isinstance(model, DamagedModel):
             st.error(
-                layout.escape_markdown(layout.to_sentence(model.reason)), icon=":material/error:"
+                layout.escape_markdown(wording.to_sentence(model.reason)), icon=":material/error:"
             )
     usable = {model.id: model for model in models if isinstance(model, SavedModel)}
     if not usable:

@@ -9,18 +9,19 @@ from pathlib import PurePosixPath
 import pandas as pd
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.evaluation import subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout, metric_tables
+from spinefrac.ui.common import metric_tables
 from spinefrac.ui.metrics import data
 from spinefrac.ui.metrics.charts import compute_or_explain, show_chart
 from spinefrac.viz import heatmap
 from spinefrac.viz import metrics as metric_figures
+from spinefrac.wording import METRICS
 
-#: Errors of the probability, of which less is better.
-LOSS_TITLES = {"brier": "Brier score", "ece": "Calibration error", "log_loss": "Log loss"}
-CORRELATION_TITLES = {"mcc": "Matthews correlation"}
+#: Metrics of the small table: errors of the probability, and the correlation.
+TABLE_METRICS = ("brier", "ece", "log_loss", "mcc")
 
 #: Cells of the confusion matrix, by truth and answer: key, name, title.
 CONFUSION_CELLS = (
@@ -92,7 +93,7 @@ def show_overview(model: SavedModel, evaluation_key: str, threshold: float) -> N
 
 def _render_metrics(metrics: Metrics) -> str:
     rates = "".join(
-        metric_tables.render_metric(name, metrics) for name in metric_tables.METRIC_DESCRIPTIONS
+        metric_tables.render_metric(name, metrics) for name in metric_tables.UNIT_INTERVAL_METRICS
     )
     notes = "".join(f'<p class="sf-note">{escape(note)}</p>' for note in metrics.notes)
     return (
@@ -103,9 +104,10 @@ def _render_metrics(metrics: Metrics) -> str:
 
 def _render_losses(metrics: Metrics) -> str:
     rows = "".join(
-        f"<tr><td>{title}</td><td class='number'>{layout.format_number(getattr(metrics, name))}</td>"
-        f"<td class='number'>{layout.format_number_range(metrics.ci.get(name))}</td></tr>"
-        for name, title in (LOSS_TITLES | CORRELATION_TITLES).items()
+        f"<tr><td>{METRICS[name].title}</td>"
+        f"<td class='number'>{wording.format_number(getattr(metrics, name))}</td>"
+        f"<td class='number'>{wording.format_interval(metrics.ci.get(name))}</td></tr>"
+        for name in TABLE_METRICS
     )
     return (
         '<section class="sf-card"><div class="sf-card-title">Errors of the probability (less is '
@@ -124,7 +126,7 @@ def show_confusion_matrix(metrics: Metrics) -> None:
             total = sum(counts) or 1
             with st.container(key=f"confusion-row-{cells[0][0]}", horizontal=True):
                 for (key, name), count in zip(cells, counts, strict=True):
-                    label = f"**{count:,}** · {layout.format_percent(count / total)}\n{name}"
+                    label = f"**{count:,}** · {wording.format_percent(count / total)}\n{name}"
                     if st.button(
                         label, key=f"confusion-cell-{key}", on_click=_open_cell_slices, args=(key,)
                     ):
@@ -138,11 +140,11 @@ def _open_cell_slices(key: str) -> None:
 
 def _show_roc(model: SavedModel, evaluation_key: str, metrics: Metrics) -> None:
     st.subheader("ROC", anchor=False)
-    curve = compute_or_explain(lambda: data.load_curve("roc", model, evaluation_key))
+    curve = compute_or_explain(lambda: data.load_curve("roc_curve", model, evaluation_key))
     if curve is None or metrics.specificity is None or metrics.recall is None:
         return
     band = (
-        data.load_curve("roc_band", model, evaluation_key)
+        data.load_curve("roc_curve_band", model, evaluation_key)
         if evaluation_key == data.OUT_OF_FOLD
         else None
     )
@@ -156,11 +158,13 @@ def _show_roc(model: SavedModel, evaluation_key: str, metrics: Metrics) -> None:
 
 def _show_precision_recall(model: SavedModel, evaluation_key: str, metrics: Metrics) -> None:
     st.subheader("Precision and recall", anchor=False)
-    curve = compute_or_explain(lambda: data.load_curve("precision_recall", model, evaluation_key))
+    curve = compute_or_explain(
+        lambda: data.load_curve("precision_recall_curve", model, evaluation_key)
+    )
     if curve is None:
         return
     band = (
-        data.load_curve("precision_recall_band", model, evaluation_key)
+        data.load_curve("precision_recall_curve_band", model, evaluation_key)
         if evaluation_key == data.OUT_OF_FOLD
         else None
     )
@@ -188,12 +192,14 @@ def show_calibration(model: SavedModel, evaluation_key: str) -> None:
         st.subheader("Calibration", anchor=False)
         show_chart(
             metric_figures.plot_calibration_curve(
-                {model.id: data.load_curve("calibration", model, evaluation_key)}
+                {model.id: data.load_curve("calibration_curve", model, evaluation_key)}
             ),
             f"{model.id}-calibration",
             "Observed share of fractures against the predicted probability",
         )
-        test = compute_or_explain(lambda: data.load_curve("spiegelhalter", model, evaluation_key))
+        test = compute_or_explain(
+            lambda: data.load_curve("spiegelhalter_test", model, evaluation_key)
+        )
         if test is not None:
             verdict = (
                 "the probabilities are off by more than chance"
@@ -320,10 +326,7 @@ def _load_uploaded_columns(paths: Sequence[str]) -> dict[str, list[str]]:
 
 def _show_metrics_table(metrics_by_subgroup: dict[str, Metrics], title: str) -> None:
     """Show one line a part: values to sort by, shown with their intervals."""
-    names = {
-        key: (LOSS_TITLES | {k: v[0] for k, v in metric_tables.METRIC_DESCRIPTIONS.items()})[key]
-        for key in SUBGROUP_METRICS
-    }
+    names = {key: METRICS[key].short_title for key in SUBGROUP_METRICS}
     rows = [
         {
             title: part,
@@ -340,7 +343,7 @@ def _show_metrics_table(metrics_by_subgroup: dict[str, Metrics], title: str) -> 
         for key, words in names.items():
             if span := metrics.ci.get(key):
                 styler = styler.format(
-                    "{:.3f} (" + layout.format_number_range(span, 2) + ")",
+                    "{:.3f} (" + wording.format_interval(span, 2) + ")",
                     subset=pd.IndexSlice[[row], [words]],
                     na_rep="–",
                 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from spinefrac import imaging, settings
+from spinefrac import imaging, settings, wording
 from spinefrac.audit import label_errors
 from spinefrac.data import data_roots
 from spinefrac.errors import SpinefracError
@@ -98,7 +98,7 @@ def show_slices(model: SavedModel, predictions: SlicePredictions, threshold: flo
     cards = []
     for row in rows.tolist():
         fold = "" if predictions.folds is None else f" · fold {predictions.folds[row] + 1}"
-        score = layout.format_number(float(predictions.probabilities[row]), 3)
+        score = wording.format_number(float(predictions.probabilities[row]), 3)
         cards.append(make_card(predictions, row, (f"probability {score}{fold}",)))
     show_gallery(cards, [model], f"{FILTER_TITLES[chosen or 'worst'].lower()}")
 
@@ -225,7 +225,7 @@ def _locate_dataset(first_card: SliceCard) -> Path | None:
     try:
         return data_roots.resolve_folder(typed, roots)
     except SpinefracError as error:
-        st.error(layout.escape_markdown(layout.to_sentence(str(error))), icon=":material/error:")
+        st.error(layout.escape_markdown(wording.to_sentence(str(error))), icon=":material/error:")
         return None
 
 
@@ -253,7 +253,7 @@ def _render_slice_card(entry: SliceCard, models: Sequence[SavedModel], folder: P
                 f'<figure><img src="{source}" alt="CT slice under its heat map">{name}</figure>'
             )
         except SpinefracError as error:
-            pictures += f'<p class="sf-note">{escape(layout.to_sentence(str(error)))}</p>'
+            pictures += f'<p class="sf-note">{escape(wording.to_sentence(str(error)))}</p>'
     lines = "".join(f"<div>{escape(line)}</div>" for line in entry.lines)
     path = entry.path.encode("utf-8", "replace").decode()
     return (

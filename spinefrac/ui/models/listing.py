@@ -7,9 +7,9 @@ from html import escape
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.ui import app
-from spinefrac.ui.common import layout
 from spinefrac.ui.models import dialogs
 
 SORT_ORDERS = ("Name", "Newest", "Highest AUC", "Largest")
@@ -136,7 +136,7 @@ def render_auc(model: SavedModel) -> str:
     if metrics is None:
         return '<div class="auc"><span class="sf-note">not measured</span></div>'
     interval = metrics.ci.get("auc")
-    value = layout.format_number(metrics.auc, 2)
+    value = wording.format_number(metrics.auc, 2)
     drawn = ""
     if metrics.auc is not None and interval:
         low, high, point = (200 * max(0.0, x - 0.5) for x in (*interval, metrics.auc))
@@ -146,7 +146,7 @@ def render_auc(model: SavedModel) -> str:
         )
     return (
         f'<div class="auc" title="AUC from 0.5 (chance) to 1, with its 95 % interval">'
-        f"<span>AUC <b>{value}</b> ({layout.format_number_range(interval, 2)})</span>{drawn}</div>"
+        f"<span>AUC <b>{value}</b> ({wording.format_interval(interval, 2)})</span>{drawn}</div>"
     )
 
 
@@ -178,7 +178,7 @@ def _show_damaged_model(model: DamagedModel) -> None:
         st.html(
             f'<div class="sf-model-row damaged"><div><div class="name">{escape(model.id)}'
             '<span class="sf-badge bad">cannot be used</span></div>'
-            f'<p class="sf-note">{escape(layout.to_sentence(model.reason))}</p></div></div>',
+            f'<p class="sf-note">{escape(wording.to_sentence(model.reason))}</p></div></div>',
             width="stretch",
         )
         if st.button("Delete", key=f"delete-{model.id}", icon=":material/delete:"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from spinefrac import wording
 from spinefrac.records import CtSlice, InputCheck, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import format_percent, to_sentence
 
 
 def render_prediction_card(
@@ -20,7 +20,7 @@ def render_prediction_card(
     networks = len(prediction.fold_probabilities)
     side = "At or above" if prediction.probability >= prediction.threshold else "Below"
     lines = [
-        f"{side} the threshold of {format_percent(prediction.threshold)}, hence "
+        f"{side} the threshold of {wording.format_percent(prediction.threshold)}, hence "
         f"<strong>{escape(prediction.label)}</strong>. "
         + (f"The dots are the {networks} networks of the ensemble." if networks > 1 else "")
     ]
@@ -41,7 +41,7 @@ def render_prediction_card(
         f'<section class="{" ".join(tone)}" aria-label="Answer">'
         '<div class="sf-card-title">Probability of fracture</div>'
         f'<div class="sf-prediction"><span class="label">{escape(prediction.label.capitalize())}</span>'
-        f'<span class="probability">{format_percent(prediction.probability)}</span></div>'
+        f'<span class="probability">{wording.format_percent(prediction.probability)}</span></div>'
         f"{_render_probability_gauge(prediction)}"
         + "".join(f'<p class="sf-note">{line}</p>' for line in lines)
         + f"{note_html}</section>"
@@ -61,7 +61,7 @@ def _render_probability_gauge(prediction: Prediction) -> str:
         f'<div class="fill" style="width:{100 * prediction.probability:.1f}%"></div></div>{folds}'
         f'<div class="threshold" style="left:{threshold:.1f}%"></div>'
         f'<span class="threshold-label{edge}" style="left:{threshold:.1f}%">'
-        f"threshold {format_percent(prediction.threshold)}</span></div>"
+        f"threshold {wording.format_percent(prediction.threshold)}</span></div>"
     )
 
 
@@ -78,14 +78,14 @@ def render_input_check(check: InputCheck | None) -> str:
         return (
             '<section class="sf-card sf-input-check" aria-label="Input check"><i class="dot"></i>'
             "<div><strong>Like the training slices</strong>"
-            f'<p class="sf-note">{format_percent(check.score / 100)} of them are more ordinary than '
+            f'<p class="sf-note">{wording.format_percent(check.score / 100)} of them are more ordinary than '
             "this one.</p></div></section>"
         )
-    share = "all" if check.score >= 100 else format_percent(check.score / 100)
+    share = "all" if check.score >= 100 else wording.format_percent(check.score / 100)
     return (
         '<section class="sf-card sf-input-check out-of-distribution" aria-label="Input check"><i class="dot"></i>'
         "<div><strong>Do not rely on this answer</strong>"
-        f'<p class="sf-note">{escape(to_sentence(check.reason))} It lies farther out than {share} '
+        f'<p class="sf-note">{escape(wording.to_sentence(check.reason))} It lies farther out than {share} '
         "of the training slices.</p></div></section>"
     )
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.errors import HistoryError
 from spinefrac.inference import history
 from spinefrac.inference.history import HistoryEntry
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import escape_markdown, format_percent, to_sentence
+from spinefrac.ui.common.layout import escape_markdown
 
 _VERDICT_LABELS = {
     "agree": ":material/thumb_up: Agree",
@@ -37,7 +38,7 @@ def show_feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Non
     try:
         entry = _save_prediction_once(model, ct, prediction)
     except HistoryError as error:
-        st.warning(escape_markdown(to_sentence(str(error))), icon=":material/history:")
+        st.warning(escape_markdown(wording.to_sentence(str(error))), icon=":material/history:")
         return
     with st.container(key="feedback"):
         said = st.segmented_control(
@@ -59,7 +60,7 @@ def show_feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Non
                 history.save_feedback(entry, said, note)
                 st.session_state[f"saved-feedback-{entry}"] = (said, note)
         except HistoryError as error:
-            st.warning(escape_markdown(to_sentence(str(error))), icon=":material/history:")
+            st.warning(escape_markdown(wording.to_sentence(str(error))), icon=":material/history:")
             return
         st.html('<p class="sf-note">Kept on this server, with the picture\'s hash.</p>')
 
@@ -72,7 +73,7 @@ def show_history() -> None:
     try:
         kept = history.list_entries()
     except HistoryError as error:
-        st.warning(escape_markdown(to_sentence(str(error))), icon=":material/history:")
+        st.warning(escape_markdown(wording.to_sentence(str(error))), icon=":material/history:")
         return
     if not kept:
         st.html('<p class="sf-note">Nothing was answered on this server yet.</p>')
@@ -127,7 +128,7 @@ def _build_rows(entries: Sequence[HistoryEntry]) -> list[dict[str, Any]]:
             "model": entry.model,
             "answer": entry.label,
             "probability": entry.probability,
-            "threshold": format_percent(entry.threshold),
+            "threshold": wording.format_percent(entry.threshold),
             "typical": {True: "yes", False: "no", None: "–"}[entry.typical],
             "said": entry.verdict or "–",
             "note": entry.note,

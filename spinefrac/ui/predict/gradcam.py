@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.errors import ModelError
 from spinefrac.inference import gradcam
 from spinefrac.records import CtSlice, FloatImage, ModelInput, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import escape_markdown, to_sentence
+from spinefrac.ui.common.layout import escape_markdown
 
 
 def offer_gradcam(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Prediction:
@@ -40,7 +41,7 @@ def offer_gradcam(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Pre
             _GradCamRequest(model, prediction.input), model.card_hash, key, shape
         )
     except ModelError as error:
-        st.warning(escape_markdown(to_sentence(str(error))), icon=":material/target:")
+        st.warning(escape_markdown(wording.to_sentence(str(error))), icon=":material/target:")
         return prediction
     st.html('<p class="sf-note">Grad-CAM: an approximation of where the network looks.</p>')
     return replace(prediction, heatmap=found)

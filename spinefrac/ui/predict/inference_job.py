@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.imaging.series_grouping import SeriesSlice
 from spinefrac.inference import batch, predictor
 from spinefrac.inference.background_jobs import BackgroundJob
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import escape_markdown, to_sentence
+from spinefrac.ui.common.layout import escape_markdown
 from spinefrac.ui.predict.upload import SliceSet
 
 
@@ -67,5 +68,5 @@ def show_progress(job: BackgroundJob[batch.SlicePrediction], description: str) -
             icon=":material/info:",
         )
     elif progress.state == "failed":
-        st.error(escape_markdown(to_sentence(progress.error)), icon=":material/error:")
+        st.error(escape_markdown(wording.to_sentence(progress.error)), icon=":material/error:")
     return progress.running

@@ -6,13 +6,12 @@ from html import escape
 
 import streamlit as st
 
-from spinefrac import imaging
+from spinefrac import imaging, wording
 from spinefrac.inference import predictor
 from spinefrac.inference.agreement import describe_agreement
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
-from spinefrac.ui.common.layout import format_percent
 from spinefrac.viz import heatmap
 
 #: Models beside the chosen one, at most: more would not fit beside each other.
@@ -68,7 +67,7 @@ def _render_prediction_card(prediction: Prediction) -> str:
         if check is None
         else "Like its training slices."
         if check.typical
-        else layout.to_sentence(check.reason)
+        else wording.to_sentence(check.reason)
     )
     tone = " fracture" if prediction.label == "fracture" else ""
     struck = " suppressed" if check is not None and not check.typical else ""
@@ -77,7 +76,7 @@ def _render_prediction_card(prediction: Prediction) -> str:
         f'<section class="sf-card sf-prediction-card{tone}{struck}">'
         f'<div class="sf-card-title">{escape(prediction.model)}</div>'
         f'<div class="sf-prediction"><span class="label">{escape(prediction.label.capitalize())}</span>'
-        f'<span class="probability">{format_percent(prediction.probability)}</span></div>'
-        f'<p class="sf-note">Threshold {format_percent(prediction.threshold)}. {escape(like)}{none}</p>'
+        f'<span class="probability">{wording.format_percent(prediction.probability)}</span></div>'
+        f'<p class="sf-note">Threshold {wording.format_percent(prediction.threshold)}. {escape(like)}{none}</p>'
         "</section>"
     )

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from spinefrac import wording
 from spinefrac.evaluation import series_pooling
 from spinefrac.evaluation.series_pooling import SeriesPerformance
 from spinefrac.imaging.series_grouping import Series, SeriesSlice
 from spinefrac.inference.batch import SeriesPrediction
 from spinefrac.records import CLASS_NAMES, CtSlice
-from spinefrac.ui.common.layout import format_percent, format_percent_range
 
 
 def format_slice_position(
@@ -104,9 +104,9 @@ def render_series_card(
         label, tone = CLASS_NAMES[fractured].capitalize(), " fracture" if fractured else ""
         measured = performance.metrics
         rates = ", ".join(
-            f"{name} {format_percent(value)} ({format_percent_range(*measured.ci[key])})"
+            f"{name} {wording.format_percent(value)} ({wording.format_percent_interval(measured.ci[key])})"
             if key in measured.ci
-            else f"{name} {format_percent(value)}"
+            else f"{name} {wording.format_percent(value)}"
             for key, name, value in (
                 ("recall", "sensitivity", measured.recall),
                 ("specificity", "specificity", measured.specificity),
@@ -114,7 +114,7 @@ def render_series_card(
             if value is not None
         )
         lines.append(
-            f"Threshold {format_percent(performance.threshold)}, chosen on the {measured.n:,} training "
+            f"Threshold {wording.format_percent(performance.threshold)}, chosen on the {measured.n:,} training "
             f"patients, whose out-of-fold answers had there: {rates}."
         )
         if len(series_prediction.predictions) > 2 * performance.median_slices:
@@ -125,7 +125,7 @@ def render_series_card(
             )
     return (
         begin.format(tone=tone) + f'<div class="sf-prediction"><span class="label">{label}</span>'
-        f'<span class="probability">{format_percent(series_prediction.score)}</span></div>'
+        f'<span class="probability">{wording.format_percent(series_prediction.score)}</span></div>'
         + "".join(f'<p class="sf-note">{line}</p>' for line in lines)
         + "</section>"
     )

@@ -6,6 +6,7 @@ from html import escape
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.evaluation import series_pooling
 from spinefrac.evaluation.series_pooling import SeriesPerformance
 from spinefrac.inference import batch
@@ -78,7 +79,7 @@ def _show_series_prediction(
             st.html('<div class="sf-label">Most suspicious slices</div>')
             with st.container(horizontal=True, gap="small", key="highest-slices"):
                 for index in most:
-                    share = layout.format_percent(float(answers.probabilities[index]))
+                    share = wording.format_percent(float(answers.probabilities[index]))
                     st.button(
                         f"{index + 1} · {share}",
                         key=f"highest-slice-{index}",

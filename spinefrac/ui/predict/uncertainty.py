@@ -7,17 +7,13 @@ from html import escape
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.evaluation.deferral import Proportion
 from spinefrac.inference import uncertainty
 from spinefrac.inference.uncertainty import EnsembleDisagreement, UncertaintyProfile
 from spinefrac.records import Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import (
-    NARROW_NBSP,
-    format_percent,
-    format_percent_range,
-    show_errors,
-)
+from spinefrac.ui.common.layout import show_errors
 
 _ERROR_RATE_KEY = "acceptable-error-rate"
 _DEFAULT_ERROR_RATE = 0.05
@@ -46,11 +42,11 @@ def render_review_note(model: SavedModel, prediction: Prediction) -> str:
     good = (
         "this model errs too often"
         if found.abstention_band
-        else f"at most {100 * found.acceptable_error_rate:g}{NARROW_NBSP}% of its answers are wrong"
+        else f"at most {100 * found.acceptable_error_rate:g}{wording.NARROW_NBSP}% of its answers are wrong"
     )
     return (
         '<p class="sf-note sf-needs-review"><i class="dot"></i><span><strong>Refer to a human.</strong> '
-        f"{format_percent(prediction.probability)} is {where} {good}.</span></p>"
+        f"{wording.format_percent(prediction.probability)} is {where} {good}.</span></p>"
     )
 
 
@@ -123,7 +119,7 @@ def _render_predictive_values(
         f"{_render_rate('Specificity', profile.specificity)}"
         f"{_render_rate('PPV', values.ppv)}{_render_rate('NPV', values.npv)}</div>"
         f'<p class="sf-note">Of the slices called <strong>{escape(prediction.label)}</strong>, '
-        f"{_format_share(value)} {what}, where {format_percent(prevalence)} of the slices show a fracture "
+        f"{_format_share(value)} {what}, where {wording.format_percent(prevalence)} of the slices show a fracture "
         f"({among}). Measured out-of-fold on {profile.n_slices:,} slices of {profile.n_groups:,} "
         "patients.</p>"
     )
@@ -134,10 +130,10 @@ def _render_rate(title: str, share: Proportion) -> str:
     if math.isnan(share.value):
         return f'<div class="sf-metric"><span>{title}</span><span>not defined</span></div>'
     low, high = share.interval or (share.value, share.value)
-    span = format_percent_range(low, high) if share.interval else "no interval"
+    span = wording.format_percent_interval((low, high)) if share.interval else "no interval"
     return (
         f'<div class="sf-metric"><span>{title}</span>'
-        f'<span class="value">{format_percent(share.value)}</span>'
+        f'<span class="value">{wording.format_percent(share.value)}</span>'
         f'<span class="sf-interval"><i class="range" style="left:{100 * low:.1f}%;'
         f'width:{100 * (high - low):.1f}%"></i>'
         f'<i class="estimate" style="left:{100 * share.value:.1f}%"></i></span>'
@@ -148,8 +144,8 @@ def _render_rate(title: str, share: Proportion) -> str:
 def _format_share(share: Proportion) -> str:
     if math.isnan(share.value):
         return "an unknown share"
-    span = f" ({format_percent_range(*share.interval)})" if share.interval else ""
-    return f"{format_percent(share.value)}{span}"
+    span = f" ({wording.format_percent_interval(share.interval)})" if share.interval else ""
+    return f"{wording.format_percent(share.value)}{span}"
 
 
 def _render_disagreement(disagreement: EnsembleDisagreement) -> str:
@@ -164,7 +160,7 @@ def _render_disagreement(disagreement: EnsembleDisagreement) -> str:
         )
     return (
         f'<p class="sf-note"><strong>{calls}</strong>; '
-        f"their answers lie between {format_percent(disagreement.low)} and {format_percent(disagreement.high)}.</p>"
+        f"their answers lie between {wording.format_percent(disagreement.low)} and {wording.format_percent(disagreement.high)}.</p>"
     )
 
 
@@ -181,10 +177,10 @@ def _render_abstention_band(profile: UncertaintyProfile, prediction: Prediction)
         '<div class="sf-abstention-band"><div class="track">'
         f'<i class="review" style="left:{low:.1f}%;width:{high - low:.1f}%"></i></div>'
         f'<i class="marker" style="left:{here:.1f}%"></i>'
-        f'<span style="left:{low:.1f}%">{format_percent(band.low)}</span>'
-        f'<span style="left:{high:.1f}%">{format_percent(band.high)}</span></div>'
-        f'<p class="sf-note"><strong>{verdict}.</strong> Between {format_percent(band.low)} and '
-        f"{format_percent(band.high)} a human should look: {_format_share(band.abstention_rate)} of the slices. Outside "
+        f'<span style="left:{low:.1f}%">{wording.format_percent(band.low)}</span>'
+        f'<span style="left:{high:.1f}%">{wording.format_percent(band.high)}</span></div>'
+        f'<p class="sf-note"><strong>{verdict}.</strong> Between {wording.format_percent(band.low)} and '
+        f"{wording.format_percent(band.high)} a human should look: {_format_share(band.abstention_rate)} of the slices. Outside "
         f"of it {_format_share(band.error_rate)} of the out-of-fold answers were wrong.</p>"
         f'<p class="sf-note">{escape(profile.guarantee)}</p>'
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import streamlit as st
 from markupsafe import escape
 
-from spinefrac import imaging
+from spinefrac import imaging, wording
 from spinefrac.audit import background, cache, label_errors
 from spinefrac.audit.report import Audit, Baseline, Finding
 from spinefrac.data import group_overrides
@@ -53,7 +53,7 @@ def show_audit_panel(folder: Path) -> Audit | None:
         _show_audit_progress(folder)
         return None
     if found is not None and found.error:
-        st.error(layout.escape_markdown(layout.to_sentence(found.error)), icon=":material/error:")
+        st.error(layout.escape_markdown(wording.to_sentence(found.error)), icon=":material/error:")
     st.caption(
         "The audit looks at every slice once: what is there twice, whether anything but the "
         "fracture tells the classes apart, and which labels look wrong."
@@ -142,7 +142,7 @@ def _show_baselines(result: Audit, folder: Path) -> None:
         ],
     )
     gap, shuffled = (
-        layout.format_number(value, 2) for value in (result.leak_gap, result.shuffled_label_auc)
+        wording.format_number(value, 2) for value in (result.leak_gap, result.shuffled_label_auc)
     )
     st.caption(
         "AUC with its 95 % interval, where slices are split at random and where whole groups are "
@@ -271,7 +271,7 @@ def _show_groups(result: Audit, folder: Path) -> None:
             group_overrides.save_overrides(folder, file.getvalue())
         except SpinefracError as error:
             st.error(
-                layout.escape_markdown(layout.to_sentence(str(error))), icon=":material/error:"
+                layout.escape_markdown(wording.to_sentence(str(error))), icon=":material/error:"
             )
         else:
             background.start_audit(folder)
@@ -324,4 +324,4 @@ def _format_baseline(baseline: Baseline) -> str:
         return "–"
     if baseline.ci is None:
         return f"{baseline.auc:.2f} (too few groups for an interval)"
-    return f"{baseline.auc:.2f} ({layout.format_number_range(baseline.ci, 2)})"
+    return f"{baseline.auc:.2f} ({wording.format_interval(baseline.ci, 2)})"

@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from html import escape
 
+from spinefrac import wording
 from spinefrac.training.runs.records import FoldProgress, Run, RunProgress, WorkerState
-from spinefrac.ui.common import layout
 from spinefrac.viz.heatmap import CLASS_COLOURS
 
 #: What a run is doing, for people; the colour of its dot.
@@ -51,7 +51,7 @@ def render_run(progress: RunProgress) -> str:
     run = progress.run
     parts = [_render_header(progress)]
     if run.error:
-        text = escape(layout.to_sentence(run.error))
+        text = escape(wording.to_sentence(run.error))
         parts.append(f'<p class="sf-run-error" role="alert">{text}</p>')
     if progress.folds:
         parts.append(_render_folds(progress.folds))
@@ -84,7 +84,7 @@ def _format_timing(progress: RunProgress) -> str:
     if run.seconds is not None and not run.is_open:
         score = f"AUC {format_result(run)} · " if run.result else ""
         return f"{score}took {format_duration(run.seconds)}"
-    parts = [layout.format_percent(progress.share)] if progress.share else []
+    parts = [wording.format_percent(progress.share)] if progress.share else []
     if run.started is not None and run.state == "running":
         parts.append(f"{format_duration(max(0.0, time.time() - run.started))} so far")
     if progress.seconds_left is not None:
@@ -100,7 +100,7 @@ def format_result(run: Run) -> str:
     if not oof:
         return "–"
     interval = oof["ci"].get("auc")
-    return f"{layout.format_number(oof['auc'], 2)} ({layout.format_number_range(interval, 2)})"
+    return f"{wording.format_number(oof['auc'], 2)} ({wording.format_interval(interval, 2)})"
 
 
 def render_progress_bar(share: float, label: str, tone: str = "run") -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac import settings as places
+from spinefrac import wording
 from spinefrac.audit import Audit
 from spinefrac.data import splits
 from spinefrac.data.preview import FolderPreview
@@ -90,7 +91,7 @@ def _show_start_button(
         width="stretch",
     )
     if problem:
-        words.error(layout.escape_markdown(layout.to_sentence(problem)), icon=":material/error:")
+        words.error(layout.escape_markdown(wording.to_sentence(problem)), icon=":material/error:")
     elif settings is not None:
         with words:
             _show_duration_estimate(settings, summary.images)

@@ -62,7 +62,7 @@ def test_every_model_is_in_a_line_with_what_is_known_of_it(home: Path) -> None:
     low, high = model.metrics.ci["auc"]
     for part in (
         "default",
-        f"({low:.2f}–{high:.2f})",
+        f"({low:.2f} to {high:.2f})",
         model.card.created[:10],
         f"{model.data.images:,} slices of {model.data.groups:,} groups",
         f"audit: {model.card.audit_verdict}",

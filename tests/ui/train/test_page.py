@@ -371,7 +371,7 @@ def test_history_has_duration_and_result_with_its_interval(root: Path) -> None:
         root / "spines", "first", "done", [4, 4], SETTINGS, model="first", result=result
     )
     told = text(page(train="Runs"))
-    assert "0.93 (0.88–0.96)" in told and "10 min" in told
+    assert "0.93 (0.88 to 0.96)" in told and "10 min" in told
     assert f'href="?train=Runs&amp;run={run.id}"' in told
 
 
