@@ -96,7 +96,7 @@ def _measure_step_share() -> list[tuple[str, str, str]]:
     table = []
     for name in ("standard", "strong"):
         done = subprocess.run(
-            [sys.executable, "-c", f"from benchmarks import augmentation as a; a.step({name!r})"],
+            [sys.executable, "-c", f"from benchmarks import augmentation as a; a.time_step({name!r})"],
             cwd=Path(__file__).resolve().parents[1],
             env=environment,
             capture_output=True,
@@ -117,13 +117,10 @@ def _measure_step_share() -> list[tuple[str, str, str]]:
 
 def time_step(name: str) -> None:
     """Print the median milliseconds of work of a step's augmentation and of the whole step."""
-    from spinefrac.training import tf_import
-    from spinefrac.training.augmentation.transforms import Augmenter
-
-    tf_import.import_tensorflow()
     import keras
 
     from spinefrac.training import networks
+    from spinefrac.training.augmentation.transforms import Augmenter
 
     cv2.setNumThreads(1)
     model = networks.build_network("compact", SIDE, fused_batch_norm=True)

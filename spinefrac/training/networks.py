@@ -298,17 +298,17 @@ def _make_fused_batch_normalization() -> Callable[[], Any]:
     class FusedBatchNormalization(keras.layers.BatchNormalization):
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             normalise = partial(
-                tf.compat.v1.nn.fused_batch_norm,
-                inputs,
-                self.gamma,
-                self.beta,
+                tf.raw_ops.FusedBatchNormV3,
+                x=inputs,
+                scale=self.gamma,
+                offset=self.beta,
                 epsilon=self.epsilon,
             )
             if not training:
                 return normalise(
                     mean=self.moving_mean, variance=self.moving_variance, is_training=False
                 )[0]
-            outputs, mean, variance = normalise(is_training=True)
+            outputs, mean, variance, *_ = normalise(mean=[], variance=[], is_training=True)
             # The kernel returns the unbiased variance; the layer keeps the biased one.
             count = tf.cast(tf.size(inputs) / tf.size(mean), tf.float32)
             variance = variance * (count - 1) / count

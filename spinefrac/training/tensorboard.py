@@ -1,4 +1,4 @@
-"""A fold's curves for TensorBoard: ``tensorboard --logdir runs`` shows every run's folds."""
+"""The curves of a fold for TensorBoard: ``tensorboard --logdir runs`` shows every fold of a run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from pathlib import Path
 from spinefrac.records import EpochRecord
 
 _SCALARS = ("loss", "val_loss", "val_auc", "learning_rate", "seconds")
+#: A serialised ``SummaryMetadata`` (TensorFlow's summary.proto) with ``plugin_data.plugin_name``
+#: "scalars" and ``data_class`` DATA_CLASS_SCALAR: what `tf.summary.scalar` writes, which exists
+#: only where the package tensorboard is installed.
+_SCALAR_METADATA = b"\x0a\x09\x0a\x07scalars\x20\x01"
 
 
 class TensorBoardWriter:
-    """Writes one point a curve and epoch into `folder`, which may hold those of an attempt before.
+    """Writes one point per curve and epoch into `folder`, after those of earlier attempts.
 
     Parameters
     ----------
@@ -20,13 +24,9 @@ class TensorBoardWriter:
 
     def __init__(self, folder: Path) -> None:
         import tensorflow as tf
-        from tensorflow.compat.v1 import SummaryMetadata
 
         self._summary = tf.summary
         self._writer = tf.summary.create_file_writer(str(folder))
-        self._metadata = SummaryMetadata()  # `tf.summary.scalar` needs TensorBoard itself
-        self._metadata.plugin_data.plugin_name = "scalars"
-        self._metadata.data_class = 1  # DATA_CLASS_SCALAR of TensorFlow's summary.proto
 
     def write_epoch(self, record: EpochRecord, images_per_second: float) -> None:
         """Write the numbers of an epoch; those that are NaN have no point."""
@@ -35,5 +35,5 @@ class TensorBoardWriter:
         with self._writer.as_default():
             for name, value in points.items():
                 if math.isfinite(value):
-                    self._summary.write(name, float(value), record.epoch, self._metadata)
+                    self._summary.write(name, float(value), record.epoch, _SCALAR_METADATA)
         self._writer.flush()

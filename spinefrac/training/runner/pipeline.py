@@ -29,7 +29,7 @@ from spinefrac.store import input_statistics, repository
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import atomic
-from spinefrac.training import finetuning, networks, tf_import
+from spinefrac.training import finetuning, networks
 from spinefrac.training.checkpoint import wrap_write_error
 from spinefrac.training.runner import dask_cluster, workspace
 from spinefrac.training.runner.fold_scheduler import train_folds
@@ -86,7 +86,6 @@ def execute_run(
     model = _find_saved_model(run.name, dataset, ready, results)
     if model is None:
         journal.log("all folds are trained; saving the model")
-        tf_import.import_tensorflow()
         new = _assemble_model(run, dataset, ready, results)
         model = save_model.save(
             replace(new, audit_verdict=verdict, parent=run.parent, trained_by=run.trained_by)
