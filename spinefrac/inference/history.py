@@ -1,8 +1,8 @@
-"""What this server has answered, and what people said of it: one SQLite file in the home.
+"""Earlier predictions and the feedback on them: one SQLite file in ``SPINEFRAC_HOME``.
 
-An answer is known by the hash of its picture's pixels and the model's card, never by a file's
-name. The picture itself is kept only where the server is set to; no header ever is. Whatever
-happens to the file, an answer is shown: what goes wrong here is a `HistoryError` of one line.
+A prediction is identified by the hash of the slice's pixels and of the model's card, never by a
+file name. The image itself is saved only where the server allows it, a header never. Whatever
+happens to the file, the prediction is shown: what fails here is a `HistoryError` of one line.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from spinefrac import imaging, settings
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import HistoryError
 from spinefrac.records import CtSlice, Prediction
+from spinefrac.system import sqlite
+from spinefrac.system.sqlite import Problem
 
-#: What a person may say of an answer.
+#: What a reader may say of a prediction.
 VERDICTS = ("agree", "disagree", "unsure")
 
 #: Longest note, in characters.
@@ -34,7 +32,9 @@ DATABASE_NAME = "history.sqlite"
 #: Seconds to wait for another process that writes.
 _BUSY_TIMEOUT_S = 2.0
 
-_SCHEMA = """
+#: The first one takes over files from before the schema had a version.
+_MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS answer (
     id INTEGER PRIMARY KEY,
     first_at TEXT NOT NULL,
@@ -54,18 +54,19 @@ CREATE TABLE IF NOT EXISTS answer (
     png BLOB,
     UNIQUE (picture, card)
 );
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One answer that was given, once or several times.
+    """One prediction, made once or several times.
 
     Attributes
     ----------
     id : int
     first_at, last_at : str
-        When it was given first and last, UTC, ISO 8601.
+        When it was made first and last, UTC, ISO 8601.
     times : int
         How often.
     picture : str
@@ -79,7 +80,7 @@ class HistoryEntry:
     reason : str
         Why it was not typical.
     verdict : str
-        One of `VERDICTS`, empty where nobody said.
+        The feedback: one of `VERDICTS`, empty where there is none.
     note : str
     said_at : str
     has_picture : bool
@@ -104,19 +105,19 @@ class HistoryEntry:
 
 
 def is_enabled() -> bool:
-    """Return whether this server keeps its answers."""
+    """Return whether this server saves its predictions."""
     return settings.history_enabled()
 
 
 def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int | None:
-    """Keep an answer; the same picture and model again is the same entry, counted.
+    """Save a prediction; the same slice and model again is the same entry, counted.
 
     Parameters
     ----------
     ct : CtSlice
     prediction : Prediction
     card_hash : str
-        `SavedModel.card_hash` of the model that answered.
+        `SavedModel.card_hash` of the model.
 
     Returns
     -------
@@ -126,7 +127,7 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
     Raises
     ------
     HistoryError
-        It cannot be kept: no room, locked for too long, or the file is damaged.
+        It cannot be saved: the disk is full, another program holds the file, or it is damaged.
     """
     if not is_enabled():
         return None
@@ -147,7 +148,7 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
     }
     names = ", ".join(row)
     places = ", ".join(f":{name}" for name in row)
-    with _connect(write=True) as database:
+    with _database().write() as database:
         (entry,) = database.execute(
             f"INSERT INTO answer ({names}) VALUES ({places}) "
             "ON CONFLICT (picture, card) DO UPDATE SET times = times + 1, "
@@ -159,7 +160,7 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
 
 
 def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:
-    """Keep what a person says of an answer; the last word counts.
+    """Save the feedback on a prediction; it replaces earlier feedback.
 
     Parameters
     ----------
@@ -173,21 +174,21 @@ def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:
     Raises
     ------
     HistoryError
-        There is no such entry or verdict, or it cannot be kept.
+        There is no such entry or verdict, or it cannot be saved.
     """
     if verdict not in VERDICTS:
         raise HistoryError(f"expected one of {', '.join(VERDICTS)}, got {verdict!r}: choose one")
-    with _connect(write=True) as database:
+    with _database().write() as database:
         done = database.execute(
             "UPDATE answer SET verdict = ?, note = ?, said_at = ? WHERE id = ?",
             (verdict, note.strip()[:MAX_NOTE_LENGTH], _utc_now(), entry_id),
         )
         if not done.rowcount:
-            raise HistoryError(f"there is no answer {entry_id} in the history: it was cleared")
+            raise HistoryError(f"there is no prediction {entry_id} in the history: it was cleared")
 
 
 def list_entries(limit: int | None = None) -> tuple[HistoryEntry, ...]:
-    """Return what is kept, the last given first.
+    """Return the entries, the last prediction first.
 
     Raises
     ------
@@ -195,7 +196,7 @@ def list_entries(limit: int | None = None) -> tuple[HistoryEntry, ...]:
         The file cannot be read.
     """
     columns = [entry.name for entry in fields(HistoryEntry) if entry.name != "has_picture"]
-    with _connect() as database:
+    with _database().read() as database:
         rows = database.execute(
             f"SELECT {', '.join(columns)}, png IS NOT NULL AS has_picture FROM answer "
             "ORDER BY last_at DESC, id DESC LIMIT ?",
@@ -205,17 +206,17 @@ def list_entries(limit: int | None = None) -> tuple[HistoryEntry, ...]:
 
 
 def read_image(entry_id: int) -> bytes | None:
-    """Return an entry's picture as PNG; None where it was not kept."""
-    with _connect() as database:
+    """Return an entry's image as PNG; None where it was not saved."""
+    with _database().read() as database:
         row = database.execute("SELECT png FROM answer WHERE id = ?", (entry_id,)).fetchone()
     return bytes(row["png"]) if row and row["png"] is not None else None
 
 
 def clear() -> int:
-    """Forget everything, also on the disk; return how many answers there were."""
-    with _connect(write=True) as database:
+    """Delete all entries, also from the disk; return how many there were."""
+    with _database().write() as database:
         count = database.execute("DELETE FROM answer").rowcount
-    with _connect() as database:
+    with _database().connect() as database:
         database.execute("VACUUM")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return int(count)
@@ -254,67 +255,37 @@ def _entry_from_row(row: dict[str, Any]) -> HistoryEntry:
     )
 
 
-@contextmanager
-def _connect(write: bool = False) -> Iterator[sqlite3.Connection]:
-    """Open the file, make its table, commit at the end; every failure is a `HistoryError`."""
-    path = _database_path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(
-            sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-        ) as database:
-            database.row_factory = sqlite3.Row
-            # Readers do not wait for a writer, and a killed writer leaves nothing half done.
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute("PRAGMA secure_delete = ON")
-            database.execute(_SCHEMA)
-            if not write:
-                yield database
-                return
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                yield database
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
-    except sqlite3.DatabaseError as error:
-        raise HistoryError(_explain_error(error)) from error
-    except OSError as error:
-        raise HistoryError(
-            f"the history cannot be opened ({error.strerror}): make SPINEFRAC_HOME writable, or "
-            "set SPINEFRAC_HISTORY=off"
-        ) from error
-
-
-def _explain_error(error: sqlite3.DatabaseError) -> str:
-    """Say in one line what is wrong with the file, and what to do."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return (
-            "the history is in use by another program, so this was not kept: close what holds "
-            f"{DATABASE_NAME}, then ask again"
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return "the disk is full, so this was not kept in the history: make room and ask again"
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return (
-            f"the history is damaged, so this was not kept: move {DATABASE_NAME} out of SPINEFRAC_HOME and "
-            "a new one is begun"
-        )
-    return (
-        f"the history cannot be used ({error}): make {DATABASE_NAME} in SPINEFRAC_HOME writable, or set "
-        "SPINEFRAC_HISTORY=off"
+def _database() -> sqlite.Database:
+    return sqlite.Database(
+        path=settings.home() / DATABASE_NAME,
+        migrations=_MIGRATIONS,
+        to_error=_make_error,
+        busy_timeout_s=_BUSY_TIMEOUT_S,
+        # A prediction may be lost with the power; what was cleared must not stay on the disk.
+        pragmas={"synchronous": "NORMAL", "secure_delete": "ON"},
     )
 
 
-def _database_path() -> Path:
-    return settings.home() / DATABASE_NAME
+def _make_error(problem: Problem, reason: str) -> HistoryError:
+    """Say what is wrong with the file, and what to do."""
+    messages = {
+        Problem.BUSY: "the history is in use by another program, so this was not saved: close "
+        f"what holds {DATABASE_NAME}, then try again",
+        Problem.FULL: "the disk is full, so this was not saved in the history: make room and try "
+        "again",
+        Problem.DAMAGED: f"the history is damaged, so this was not saved: move {DATABASE_NAME} "
+        "out of SPINEFRAC_HOME, and a new one is made",
+        Problem.NEWER: f"the history has {reason}: update spinefrac, or set SPINEFRAC_HISTORY=off",
+    }
+    return HistoryError(
+        messages.get(problem)
+        or f"the history cannot be used ({reason}): make {DATABASE_NAME} in SPINEFRAC_HOME "
+        "writable, or set SPINEFRAC_HISTORY=off"
+    )
 
 
 def _encode_png(ct: CtSlice) -> bytes:
-    """Return the slice as people look at it, without any header."""
+    """Return the slice as it is displayed, without any header."""
     import cv2
 
     _, content = cv2.imencode(".png", imaging.to_display(ct))

@@ -107,7 +107,8 @@ def test_many_threads_and_processes_may_write_at_once(home):
     code = (
         "import sys; sys.path.insert(0, 'tests/inference')\n"
         "from test_history import *\n"
-        "[history.save_prediction(a_slice(int(sys.argv[1]) + i), an_answer(), CARD) for i in range(10)]\n"
+        "for i in range(10):\n"
+        "    history.save_prediction(a_slice(int(sys.argv[1]) + i), an_answer(), CARD)\n"
     )
     environment = {**os.environ, "SPINEFRAC_HOME": str(home)}
     others = [
@@ -151,6 +152,29 @@ def test_a_damaged_file_is_said_in_one_line(home, content):
         history.save_prediction(a_slice(1), an_answer(), CARD)
 
 
+def test_a_file_from_before_the_schema_had_a_version_is_taken_over(home):
+    entry = history.save_prediction(a_slice(), an_answer(), CARD)
+    old = sqlite3.connect(home / history.DATABASE_NAME)
+    assert old.execute("PRAGMA user_version").fetchone() == (1,)
+    old.execute("PRAGMA user_version = 0")
+    old.close()
+    assert [kept.id for kept in history.list_entries()] == [entry]
+    assert history.save_prediction(a_slice(), an_answer(), CARD) == entry
+    old = sqlite3.connect(home / history.DATABASE_NAME)
+    assert old.execute("PRAGMA user_version").fetchone() == (1,)
+    assert old.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    old.close()
+
+
+def test_a_file_of_a_newer_version_is_left_alone(home):
+    history.save_prediction(a_slice(), an_answer(), CARD)
+    other = sqlite3.connect(home / history.DATABASE_NAME)
+    other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(HistoryError, match=r"version 99.*update spinefrac"):
+        history.list_entries()
+
+
 def test_a_full_disk_is_said_in_one_line(monkeypatch, home):
     history.save_prediction(a_slice(), an_answer(), CARD)
     connect = sqlite3.connect
@@ -161,7 +185,7 @@ def test_a_full_disk_is_said_in_one_line(monkeypatch, home):
         return database
 
     monkeypatch.setenv("SPINEFRAC_HISTORY_PICTURES", "on")
-    monkeypatch.setattr(history.sqlite3, "connect", small)
+    monkeypatch.setattr(sqlite3, "connect", small)
     with pytest.raises(HistoryError, match="disk is full"):
         for number in range(100):
             history.save_prediction(a_slice(number), an_answer(), CARD)

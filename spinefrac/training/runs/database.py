@@ -1,29 +1,28 @@
 """The runs' database, ``HOME/runs/spinefrac.db``: its tables, and how it is opened.
 
-SQLite in WAL mode: readers never wait, writers take turns (``BEGIN IMMEDIATE``). Times are
+Readers never wait, writers take turns (see `spinefrac.system.sqlite`). Times are
 seconds since 1970; ``datetime(time, 'unixepoch')`` shows them. docs/runs.md says what the tables
 mean for people who look with ``sqlite3``.
 """
 
 from __future__ import annotations
 
-import errno
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from spinefrac import settings
 from spinefrac.errors import RunError
+from spinefrac.system import sqlite
+from spinefrac.system.sqlite import Problem
 
 DATABASE_FILE = "spinefrac.db"
 #: How long a writer waits for another one.
 BUSY_TIMEOUT_S = 10.0
-#: SQLite maps its files in pieces of 32 KB; with less room than that it says "I/O error".
-_MIN_FREE_BYTES = 2**17
 
-#: One script a version of the schema; `PRAGMA user_version` counts those that have been applied.
+#: One script a version of the schema, see `spinefrac.system.sqlite`.
 MIGRATIONS = (
     """
     CREATE TABLE runs (
@@ -144,8 +143,7 @@ def read_transaction() -> Iterator[sqlite3.Connection]:
     RunError
         It cannot be read, or is of a newer version of spinefrac.
     """
-    with _connect(BUSY_TIMEOUT_S) as connection:
-        connection.execute("BEGIN")
+    with _database(BUSY_TIMEOUT_S).read() as connection:
         yield connection
 
 
@@ -163,89 +161,38 @@ def write_transaction(busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite
     RunError
         Another process keeps it, the disk is full, or it cannot be written.
     """
-    with _connect(busy_timeout_s) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+    with _database(busy_timeout_s).write() as connection:
         yield connection
-        connection.commit()
 
 
-@contextmanager
-def _connect(busy_timeout_s: float) -> Iterator[sqlite3.Connection]:
-    try:
-        database_path().parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(database_path(), timeout=busy_timeout_s, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
-        raise _translate_error(error, busy_timeout_s) from error
-    try:
-        connection.row_factory = sqlite3.Row
-        _migrate(connection)
-        yield connection
-    except sqlite3.Error as error:
-        raise _translate_error(error, busy_timeout_s) from error
-    finally:
-        connection.close()  # what was not committed is rolled back
+def _database(busy_timeout_s: float) -> sqlite.Database:
+    return sqlite.Database(
+        database_path(), MIGRATIONS, partial(_make_error, busy_timeout_s), busy_timeout_s
+    )
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to this version, in one transaction."""
-    version = _get_schema_version(connection)
-    if version > len(MIGRATIONS):
-        raise RunError(
-            f"The runs' database has version {version} and this spinefrac knows {len(MIGRATIONS)}: "
-            "update spinefrac, or set SPINEFRAC_HOME to another folder"
-        )
-    if version == len(MIGRATIONS):
-        return
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("BEGIN IMMEDIATE")
-    for script in MIGRATIONS[
-        _get_schema_version(connection) :
-    ]:  # another process may have been faster
-        for statement in _split_statements(script):
-            connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    connection.commit()
-
-
-def _get_schema_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _split_statements(script: str) -> Iterator[str]:
-    """Split a script; `executescript` would commit between its statements."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-def _is_disk_full(reason: str) -> bool:
-    """Whether an error of reading or writing, as SQLite calls it, comes from a full disk."""
-    if "disk I/O" not in reason:
-        return False
-    return shutil.disk_usage(database_path().parent).free < _MIN_FREE_BYTES
-
-
-def _translate_error(error: OSError | sqlite3.Error, busy_timeout_s: float) -> RunError:
-    """Say what the database's error means, and what to do."""
-    reason = str(error)
-    if "locked" in reason or "busy" in reason:
+def _make_error(busy_timeout_s: float, problem: Problem, reason: str) -> RunError:
+    """Say what is wrong with the database, and what to do."""
+    if problem is Problem.BUSY:
         return RunError(
-            f"The runs' database has been kept by another program for {busy_timeout_s:g} s: close what "
-            f"has {DATABASE_FILE} in HOME/runs open for writing, and try again"
+            f"The runs' database has been kept by another program for {busy_timeout_s:g} s: close "
+            f"what has {DATABASE_FILE} in HOME/runs open for writing, and try again"
         )
-    if "full" in reason or getattr(error, "errno", None) == errno.ENOSPC or _is_disk_full(reason):
+    if problem is Problem.FULL:
         return RunError(
             "The disk of HOME/runs is full, so nothing can be noted there: make room and try again"
         )
-    if "readonly" in reason or "unable to open" in reason or isinstance(error, OSError):
+    if problem is Problem.NOT_WRITABLE:
         return RunError(
             f"The runs' database cannot be opened for writing ({reason}): permit writing in "
             "HOME/runs, or set SPINEFRAC_HOME to a folder where you may write"
         )
+    if problem is Problem.NEWER:
+        return RunError(
+            f"The runs' database has {reason}: update spinefrac, or set SPINEFRAC_HOME to another "
+            "folder"
+        )
     return RunError(
-        f"The runs' database cannot be used ({reason}): move {DATABASE_FILE} out of HOME/runs to start "
-        "anew; saved models are not in it"
+        f"The runs' database cannot be used ({reason}): move {DATABASE_FILE} out of HOME/runs to "
+        "start anew; saved models are not in it"
     )
