@@ -298,17 +298,17 @@ def test_metrics_from_a_moved_threshold_to_the_slices_behind_a_number(watched: W
     page.keyboard.press("End")
     expect(missed).not_to_have_text(before)
     expect(page.locator(".st-key-confusion-cell-true-positives button")).to_contain_text(
-        "found fractures"
+        "True positives"
     )
     page.wait_for_url(re.compile(r"[?&]t=1"))
 
     # a cell opens its slices, and the link to them leads there again
     missed.click()
-    expect(page.get_by_text("slices: missed fractures.")).to_be_visible()
+    expect(page.get_by_text("slices: false negatives (missed fractures).")).to_be_visible()
     expect(page.locator("[class*=st-key-slice-]").first).to_be_visible()
     settle(page)
     assert no_wider_than_its_screen(page)
-    for view in ("Calibration", "Training", "Parts", "New slices"):
+    for view in ("Calibration", "Training curves", "Subgroups", "External evaluation"):
         page.get_by_role("radio", name=view, exact=True).click()
         page.wait_for_url(re.compile("view="))
         settle(page)

@@ -1,9 +1,9 @@
-"""What the charts of the Metrics page share: how one is shown, and that it can be taken away."""
+"""What all charts of the Metrics page share: how one is shown and downloaded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
@@ -19,21 +19,21 @@ T = TypeVar("T")
 
 
 def show_chart(figure: Figure, name: str, alt: str) -> None:
-    """Show a figure with its buttons: PNG in its corner, CSV below.
+    """Show a figure with its downloads: PNG in its corner, CSV below.
 
     Parameters
     ----------
     figure : plotly Figure
     name : str
-        Of the downloaded files, without extension; also the element's key.
+        Name of the downloaded files, without extension; also the element's key.
     alt : str
         What the figure shows, for those who do not see it.
     """
-    options = {**metrics.PLOTLY_CONFIG["toImageButtonOptions"], "filename": name}
-    config = {**metrics.PLOTLY_CONFIG, "toImageButtonOptions": options}
+    config: dict[str, Any] = dict(metrics.PLOTLY_CONFIG)
+    config["toImageButtonOptions"] = {**config["toImageButtonOptions"], "filename": name}
     st.plotly_chart(figure, key=f"chart-{name}", config=config, alt=alt)
     st.download_button(
-        "CSV",
+        "Download CSV",
         data=lambda: metrics.to_csv(figure),
         file_name=f"{name}.csv",
         mime="text/csv",
@@ -41,7 +41,7 @@ def show_chart(figure: Figure, name: str, alt: str) -> None:
         type="tertiary",
         key=f"csv-{name}",
         on_click="ignore",
-        help="The numbers behind this chart",
+        help="Data of this chart",
     )
 
 

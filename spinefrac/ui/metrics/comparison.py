@@ -1,4 +1,4 @@
-"""Several models side by side: table, curves, differences, disagreement, settings."""
+"""Several models: table, curves, differences, disagreement and settings."""
 
 from __future__ import annotations
 
@@ -14,238 +14,198 @@ from spinefrac.evaluation.compare import PairComparison
 from spinefrac.records import CLASS_NAMES
 from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
-from spinefrac.ui.metrics import data, slices
+from spinefrac.ui.common.layout import escape_markdown
+from spinefrac.ui.metrics import curves, data, gallery, tables
 from spinefrac.ui.metrics.charts import compute_or_explain, show_chart
 from spinefrac.viz import metrics as metric_figures
-from spinefrac.wording import METRICS
 
-#: Metrics of the table and of the forest plot: name to words.
-METRIC_TITLES = {key: words.title for key, words in METRICS.items() if key != "mcc"}
 BEST_MARK = "★"
-COLUMN_CONFIG = {
-    words: st.column_config.NumberColumn(width=160) for words in METRIC_TITLES.values()
-}
+_TABLE_METRICS = tuple(wording.METRICS)
+#: Behind a setting in which the models differ.
+_HIGHLIGHT = "background-color: rgba(217,98,43,0.22)"
 
 
 def show_table(models: Sequence[SavedModel], evaluation_key: str) -> None:
-    """Show one line a model, at once; then mark what is best beyond chance."""
+    """Show one row a model, at once; then mark what is significantly best."""
     place = st.empty()
+    columns = tables.configure_columns(_TABLE_METRICS)
     place.dataframe(
-        _style_table(models, evaluation_key, {}),
-        key="comparison-table",
-        column_config=COLUMN_CONFIG,
+        _style_table(models, evaluation_key, {}), key="comparison-table", column_config=columns
     )
-    show_curves(models, evaluation_key)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        curves.show_roc_curve(models, evaluation_key)
+    with right:
+        curves.show_precision_recall_curve(models, evaluation_key)
     pairs = compute_or_explain(lambda: data.compare_pairs(models, evaluation_key))
     if pairs is None:
         return
     place.dataframe(
         _style_table(models, evaluation_key, find_best_models(pairs)),
         key="comparison-table-best",
-        column_config=COLUMN_CONFIG,
+        column_config=columns,
     )
     st.caption(
-        f"{BEST_MARK} marks a model that is better than each of the others by more than chance: every "
-        "paired 95 % interval of the difference excludes zero. No mark, no winner. A click on a "
-        "column's head sorts."
+        f"{BEST_MARK}: significantly better than every other model (each paired 95 % confidence "
+        f"interval of the difference excludes zero). Without {BEST_MARK} there is no significant "
+        "winner. Click a column header to sort."
     )
 
 
 def find_best_models(pairs: Sequence[PairComparison]) -> dict[str, str]:
-    """Return for each metric the model that beats every other beyond chance, if there is one."""
+    """Return for each metric the model that is significantly better than every other.
+
+    Parameters
+    ----------
+    pairs : sequence of PairComparison
+        Every pair of the models.
+
+    Returns
+    -------
+    dict of str to str
+        Metric to the model's name; a metric without such a model is absent.
+    """
     names = list(dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second)))
-    found = {}
-    for metric in METRIC_TITLES:
-        sign = -1 if METRICS[metric].lower_is_better else 1
-        wins = dict.fromkeys(names, 0)
-        for pair in pairs:
-            interval = pair.differences[metric].interval
-            if interval is None:
-                continue
-            if sign * interval[0] > 0 and sign * interval[1] > 0:
-                wins[pair.first] += 1
-            elif sign * interval[0] < 0 and sign * interval[1] < 0:
-                wins[pair.second] += 1
-        winner = max(wins, key=wins.__getitem__)
-        if wins[winner] == len(names) - 1:
-            found[metric] = winner
-    return found
+    best = {}
+    for metric in _TABLE_METRICS:
+        wins = [_find_pair_winner(pair, metric) for pair in pairs]
+        for name in names:
+            if wins.count(name) == len(names) - 1:
+                best[metric] = name
+    return best
 
 
-def _style_table(models: Sequence[SavedModel], evaluation_key: str, winners: dict[str, str]) -> Any:
-    """Return the table: numbers to sort by, shown with their intervals and marks."""
-    measured = {model.id: data.get_metrics(model, evaluation_key) for model in models}
-    frame = pd.DataFrame(
-        {
-            words: [
-                np.nan if (value := getattr(metrics, name)) is None else value
-                for metrics in measured.values()
-            ]
-            for name, words in METRIC_TITLES.items()
-        },
-        index=pd.Index(measured, name="model"),
+def _find_pair_winner(pair: PairComparison, metric: str) -> str | None:
+    """Return the better model of a pair; None if the interval of the difference includes zero."""
+    interval = pair.differences[metric].interval
+    if interval is None or min(interval) <= 0 <= max(interval):
+        return None
+    first_is_higher = interval[0] > 0
+    return pair.first if first_is_higher != wording.METRICS[metric].lower_is_better else pair.second
+
+
+def _style_table(models: Sequence[SavedModel], evaluation_key: str, best: dict[str, str]) -> Any:
+    names = [model.id for model in models]
+    return tables.style_metrics(
+        pd.DataFrame(index=pd.Index(names, name="model")),
+        [data.get_metrics(model, evaluation_key) for model in models],
+        _TABLE_METRICS,
+        {(names.index(name), metric): f"{BEST_MARK} " for metric, name in best.items()},
     )
-    styler = frame.style
-    for name, words in METRIC_TITLES.items():
-        for model_id, metrics in measured.items():
-            span = wording.format_interval(metrics.ci.get(name), 2)
-            mark = f"{BEST_MARK} " if winners.get(name) == model_id else ""
-            styler = styler.format(
-                lambda value, s=span, m=mark: f"{m}{value:.3f} ({s})",
-                subset=pd.IndexSlice[[model_id], [words]],
-                na_rep="not defined",
-            )
-    return styler
-
-
-def show_curves(models: Sequence[SavedModel], evaluation_key: str) -> None:
-    """Show ROC and precision-recall curves over each other."""
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.subheader("ROC", anchor=False)
-        found = compute_or_explain(
-            lambda: {m.id: data.load_curve("roc_curve", m, evaluation_key) for m in models}
-        )
-        if found:
-            show_chart(
-                metric_figures.plot_roc_curve(found), "models-roc", "ROC curves of the models"
-            )
-    with right:
-        st.subheader("Precision and recall", anchor=False)
-        found = compute_or_explain(
-            lambda: {
-                m.id: data.load_curve("precision_recall_curve", m, evaluation_key) for m in models
-            }
-        )
-        if found:
-            labels = data.load_predictions(models[0], evaluation_key).labels
-            show_chart(
-                metric_figures.plot_precision_recall_curve(found, float(labels.mean())),
-                "models-precision-recall",
-                "Precision-recall curves of the models",
-            )
-
-
-def show_calibration(models: Sequence[SavedModel], evaluation_key: str) -> None:
-    """Show calibration and decision curves over each other."""
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.subheader("Calibration", anchor=False)
-        bins = {
-            model.id: data.load_curve("calibration_curve", model, evaluation_key)
-            for model in models
-        }
-        show_chart(
-            metric_figures.plot_calibration_curve(bins),
-            "models-calibration",
-            "Observed share of fractures against the predicted probability",
-        )
-    with right:
-        st.subheader("Decision curves", anchor=False)
-        benefit = {
-            model.id: data.load_curve("decision_curve", model, evaluation_key) for model in models
-        }
-        show_chart(
-            metric_figures.plot_decision_curve(benefit),
-            "models-decision",
-            "Net benefit of the models",
-        )
 
 
 def show_differences(models: Sequence[SavedModel], evaluation_key: str) -> None:
-    """Show every pair: what may be concluded, a forest plot, the tests."""
+    """Show every pair: the conclusion, a forest plot and the tests."""
     pairs = compute_or_explain(lambda: data.compare_pairs(models, evaluation_key))
     for pair in pairs or ():
         with st.container(border=True):
-            st.subheader(
-                f"{layout.escape_markdown(pair.first)} and {layout.escape_markdown(pair.second)}",
-                anchor=False,
-            )
-            st.markdown(layout.escape_markdown(pair.conclusion))
-            show_chart(
-                metric_figures.plot_forest(
-                    {words: pair.differences[name] for name, words in METRIC_TITLES.items()},
-                    pair.first,
-                    pair.second,
-                ),
-                f"difference-{pair.first}-{pair.second}",
-                "Differences of the metrics with their paired 95 % intervals",
-            )
-            test = pair.mcnemar
-            delong = (
-                f"DeLong's test of the AUC over groups: {wording.format_p_value(pair.delong.p)}. "
-                if pair.delong
-                else ""
-            )
-            st.caption(
-                f"{delong}Only {pair.first} right on {test.only_first:,} slices, only "
-                f"{pair.second} on {test.only_second:,}; McNemar's test over groups: "
-                f"{wording.format_p_value(test.p_groups)}. For the three errors of the probability less "
-                "is better."
-            )
+            _show_pair(pair)
+
+
+def _show_pair(pair: PairComparison) -> None:
+    st.subheader(f"{escape_markdown(pair.first)} and {escape_markdown(pair.second)}", anchor=False)
+    st.markdown(escape_markdown(pair.conclusion))
+    show_chart(
+        metric_figures.plot_forest(
+            {metric.title: pair.differences[key] for key, metric in wording.METRICS.items()},
+            pair.first,
+            pair.second,
+        ),
+        f"difference-{pair.first}-{pair.second}",
+        "Differences of the metrics with their paired 95 % confidence intervals",
+    )
+    test = pair.mcnemar
+    delong = (
+        f"DeLong's test of the AUC (by group): {wording.format_p_value(pair.delong.p)}. "
+        if pair.delong
+        else ""
+    )
+    st.caption(
+        f"{delong}Only {pair.first} correct on {test.only_first:,} slices, only {pair.second} on "
+        f"{test.only_second:,}. McNemar's test (by group): "
+        f"{wording.format_p_value(test.p_groups)}. For Brier score, ECE and log loss, lower is "
+        "better."
+    )
 
 
 def show_disagreement(models: Sequence[SavedModel], evaluation_key: str) -> None:
-    """Show how often the models call slices differently, and those slices."""
+    """Show how often the models predict different classes, and for which slices."""
     shared = compute_or_explain(lambda: data.align_predictions(models, evaluation_key))
     if shared is None:
         return
     names = list(shared.probabilities)
-    left, right = st.columns([1, 1], gap="medium")
+    left, right = st.columns(2, gap="medium")
     with left:
         show_chart(
             metric_figures.plot_disagreement_matrix(names, shared.disagreement_matrix()),
             "models-disagreement",
-            "Share of slices that two models call differently",
+            "Share of slices for which two models predict different classes",
         )
     right.caption(
-        "Share of slices that two models call differently, each at its own threshold. Below, the "
-        "slices on which not all agree, the furthest apart first."
+        "Share of slices with different predicted classes, each model at its own threshold. "
+        "Below: slices on which the models disagree, largest difference first."
     )
-    calls = np.array(list(shared.apply_thresholds().values()))  # (M, N)
+    predicted = np.array(list(shared.apply_thresholds().values()))  # (M, N)
     scores = np.array(list(shared.probabilities.values()))
-    rows = np.flatnonzero(calls.any(axis=0) & ~calls.all(axis=0))
-    rows = rows[np.argsort(-np.ptp(scores[:, rows], axis=0), kind="stable")]
-    hashes = data.load_predictions(models[0], evaluation_key).pixel_hashes
-    answers = SlicePredictions(
-        shared.paths, shared.groups, shared.labels, scores[0], pixel_hashes=hashes
+    predictions = SlicePredictions(
+        shared.paths,
+        shared.groups,
+        shared.labels,
+        scores[0],
+        pixel_hashes=data.load_predictions(models[0], evaluation_key).pixel_hashes,
     )
     cards = []
-    for row in rows.tolist():
+    for row in rank_disagreements(predicted, scores).tolist():
         lines = tuple(
-            f"{name}: {scores[index, row]:.3f}, {CLASS_NAMES[int(calls[index, row])]}"
+            f"{name}: {scores[index, row]:.3f}, {CLASS_NAMES[int(predicted[index, row])]}"
             for index, name in enumerate(names)
         )
-        cards.append(slices.make_card(answers, row, lines))
-    slices.show_gallery(cards, models, "the models do not agree")
+        cards.append(gallery.make_card(predictions, row, lines))
+    gallery.show_gallery(cards, models, "the models disagree")
+
+
+def rank_disagreements(predicted: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the slices with different predicted classes, the largest difference first.
+
+    Parameters
+    ----------
+    predicted : bool array, shape (M, N)
+        Whether each model predicts a fracture in each slice.
+    scores : float array, shape (M, N)
+        The probabilities.
+
+    Returns
+    -------
+    int array, shape (n,)
+        Indices of slices.
+    """
+    rows = np.flatnonzero(predicted.any(axis=0) & ~predicted.all(axis=0))
+    return rows[np.argsort(-np.ptp(scores[:, rows], axis=0), kind="stable")]
 
 
 def show_settings(models: Sequence[SavedModel]) -> None:
-    """Show how the models were made, what differs first."""
-    made = {model.id: _collect_settings(model) for model in models}
-    keys = list(dict.fromkeys(key for entry in made.values() for key in entry))
-    rows = [[key, *(entry.get(key, "–") for entry in made.values())] for key in keys]
-    differ = [row for row in rows if len(set(row[1:])) > 1]
-    alike = [row for row in rows if len(set(row[1:])) == 1]
-    frame = pd.DataFrame(differ + alike, columns=["setting", *made]).set_index("setting")
-    highlighted = {row[0] for row in differ}
-    st.caption(f"{len(differ)} settings differ, and stand first, highlighted; {len(alike)} do not.")
+    """Show how the models were trained, different settings first."""
+    settings = {model.id: _collect_settings(model) for model in models}
+    keys = list(dict.fromkeys(key for entry in settings.values() for key in entry))
+    rows = [[key, *(entry.get(key, "–") for entry in settings.values())] for key in keys]
+    different = [row for row in rows if len(set(row[1:])) > 1]
+    equal = [row for row in rows if len(set(row[1:])) == 1]
+    frame = pd.DataFrame(different + equal, columns=["setting", *settings]).set_index("setting")
+    highlighted = {row[0] for row in different}
+    st.caption(
+        f"{len(different)} settings differ (listed first, highlighted); {len(equal)} are equal."
+    )
     st.dataframe(
         frame.style.apply(
-            lambda row: (
-                ["background-color: rgba(217,98,43,0.22)" if row.name in highlighted else ""]
-                * len(row)
-            ),
-            axis=1,
+            lambda row: [_HIGHLIGHT if row.name in highlighted else ""] * len(row), axis=1
         )
     )
 
 
 def _collect_settings(model: SavedModel) -> dict[str, str]:
-    """Return everything that was chosen for a model, by name."""
+    """Return every setting of a model, by name."""
     card = model.card
-    flat: dict[str, Any] = {"network": card.network, "parameters a fold": card.parameters}
+    flat: dict[str, Any] = {"network": card.network, "parameters per network": card.parameters}
     for name, value in card.settings.items():
         nested = value if isinstance(value, dict) else {"": value}
         flat |= {f"{name} {inner}".strip(): entry for inner, entry in nested.items()}
@@ -254,6 +214,6 @@ def _collect_settings(model: SavedModel) -> dict[str, str]:
         "threshold rule": card.operating_point.rule,
         "temperature": f"{model.temperature:.3f}",
         "data set": card.data.fingerprint[:12] if card.data else "not known",
-        "groups": card.data.group_rule if card.data else "not known",
+        "grouping": card.data.group_rule if card.data else "not known",
     }
     return {name: str(value) for name, value in flat.items()}

@@ -1,9 +1,10 @@
-"""A model on slices it was not trained on: what is kept, and one more folder."""
+"""A model on data sets that it was not trained on: saved evaluations, and a new one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
-from markupsafe import Markup, escape
 
 from spinefrac import settings, wording
 from spinefrac.data import data_roots
@@ -14,18 +15,18 @@ from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
-from spinefrac.wording import METRICS
 
-METRIC_TITLES = {key: words.title for key, words in METRICS.items() if key != "mcc"}
-COLUMN_TITLES = ("Metric", "Out-of-fold", "New slices", "Shift", "Corrected p", "")
+COLUMN_TITLES = ("Metric", "Out-of-fold", "External", "Difference", "p (Holm)", "Result")
+#: Below this corrected p a difference is called significant.
+SIGNIFICANCE_LEVEL = 0.05
 
 
 def show_first_evaluation(model: SavedModel) -> None:
-    """Say that nothing is known of a model yet, and offer to measure it."""
+    """Say that a model was never evaluated, and offer to do so."""
     st.info(
-        "This model was imported without answers on slices that it had not seen, so nothing says "
-        "how often it is right. Measure it on a folder of labelled slices; then this page shows "
-        "its metrics, curves and errors there. Only you can know that it was not trained on them.",
+        "This imported model has no out-of-fold predictions, so its accuracy is not known. "
+        "Evaluate it on a folder of labelled slices to see metrics, curves and errors. Make sure "
+        "that the model was not trained on these slices; the app cannot check this.",
         icon=":material/info:",
     )
     _show_evaluation_form(model)
@@ -33,106 +34,136 @@ def show_first_evaluation(model: SavedModel) -> None:
 
 
 def show_external_evaluations(model: SavedModel) -> None:
-    """Show every kept evaluation of the model, and offer another."""
+    """Show every saved evaluation of the model, and offer another."""
     _show_evaluation_form(model)
-    kept = evaluations.list_evaluations(model)
-    if not kept and model.has_out_of_fold:
+    saved = evaluations.list_evaluations(model)
+    if not saved and model.has_out_of_fold:
         st.info(
-            "This model was not measured on new slices yet. Out-of-fold numbers say how it does "
-            "on patients like those it was trained on; other scanners and hospitals differ.",
+            "No external evaluation yet. Out-of-fold metrics apply to patients like those in the "
+            "training data; other scanners and hospitals may differ.",
             icon=":material/info:",
         )
-    for entry in kept:
-        st.subheader(layout.escape_markdown(entry.folder), anchor=False)
-        _show_overlap_notes(entry)
-        if entry.shift:
-            layout.show_table(
-                COLUMN_TITLES, [_render_metric_row(name, model, entry) for name in METRIC_TITLES]
-            )
+    for evaluation in saved:
+        st.subheader(layout.escape_markdown(evaluation.folder), anchor=False)
+        _show_overlap_notes(evaluation)
+        _show_evaluation(model, evaluation)
+
+
+def _show_evaluation(model: SavedModel, evaluation: Evaluation) -> None:
+    """Show the metrics, beside the out-of-fold ones where the model has them."""
+    if evaluation.shift:
+        rows = [compare_metric(key, model, evaluation) for key in wording.METRICS]
+        layout.show_table(COLUMN_TITLES, rows)
+    else:
+        plain = [
+            (metric.title, _format_metric(evaluation, key))
+            for key, metric in wording.METRICS.items()
+        ]
+        layout.show_table(("Metric", "External evaluation"), plain)
+    if game := evaluation.pointing:
+        st.markdown(
+            "Pointing game: the maximum of the heat map is inside a fracture box on "
+            f"{game.hits:,} of {game.slices:,} slices "
+            f"({wording.format_estimate(game.share, game.ci, 2)}). At random: "
+            f"{wording.format_number(game.chance, 2)}."
+        )
+    note = (
+        f"{evaluation.metrics.n:,} slices ({evaluation.data.fracture:,} with a fracture) from "
+        f"{evaluation.metrics.groups:,} groups, evaluated on {evaluation.created[:10]} at the "
+        f"model's threshold of {model.threshold:.3f}. Grouping: "
+        f"{layout.escape_markdown(evaluation.data.group_rule)}. 95 % confidence intervals by "
+        "bootstrap over groups."
+    )
+    if evaluation.shift:
+        note += (
+            " The interval of the difference is from both data sets; p is corrected for multiple "
+            "testing (Holm)."
+        )
+    st.caption(note)
+
+
+def _show_overlap_notes(evaluation: Evaluation) -> None:
+    """Say whether the model was trained on these slices."""
+    overlap = evaluation.seen
+    if description := overlap.describe(evaluation.metrics.n):
+        text = layout.escape_markdown(wording.to_sentence(description))
+        if overlap.has_leakage:
+            st.error(text, icon=":material/warning:")
         else:
-            rows = [
-                (escape(METRIC_TITLES[name]), entry.metrics.format_metric(name))
-                for name in METRIC_TITLES
-            ]
-            layout.show_table(("Metric", "New slices"), rows)
-        if found := entry.pointing:
-            st.markdown(
-                f"The hottest point of the heat map lies inside a fracture's box on {found.hits:,} "
-                f"of {found.slices:,} slices, {wording.format_number(found.share, 2)} "
-                f"({wording.format_interval(found.ci, 2)}); a point at random would on "
-                f"{wording.format_number(found.chance, 2)}."
-            )
-        st.caption(
-            f"{entry.metrics.n:,} slices ({entry.data.fracture:,} with a fracture) of "
-            f"{entry.metrics.groups:,} groups, measured {entry.created[:10]} at the model's "
-            f"threshold of {model.threshold:.3f}. Groups: {layout.escape_markdown(entry.data.group_rule)}. "
-            "In brackets 95 % intervals, whole groups resampled."
-            + (
-                " The shift's is from the groups of both data sets; p is corrected for the number "
-                "of metrics."
-                if entry.shift
-                else ""
-            )
-        )
-
-
-def _show_overlap_notes(entry: Evaluation) -> None:
-    """Say whether the model knew these slices."""
-    sentence = entry.seen.describe(entry.metrics.n)
-    if entry.seen.has_leakage:
-        st.error(layout.escape_markdown(wording.to_sentence(sentence)), icon=":material/warning:")
-    elif sentence:
-        st.info(layout.escape_markdown(wording.to_sentence(sentence)), icon=":material/info:")
-    if entry.seen.known and entry.seen.slices is None and not entry.seen.same_data:
+            st.info(text, icon=":material/info:")
+    if overlap.known and overlap.slices is None and not overlap.same_data:
         st.info(
-            "This model kept no pixel hashes of its training slices, so single slices that it "
-            "was trained on cannot be found.",
+            "This model has no pixel hashes of its training slices, so overlap of single slices "
+            "cannot be checked.",
             icon=":material/info:",
         )
-    for note in entry.metrics.notes:
+    for note in evaluation.metrics.notes:
         st.info(layout.escape_markdown(note), icon=":material/info:")
 
 
-def _render_metric_row(name: str, model: SavedModel, entry: Evaluation) -> tuple[str, ...]:
-    old, new = model.metrics.format_metric(name), entry.metrics.format_metric(name)
-    found = entry.shift[name]
-    if found.value is None or found.interval is None or found.p_holm is None:
-        return escape(METRIC_TITLES[name]), old, new, "–", "–", ""
-    low, high = found.interval
-    p = wording.format_p_value(found.p_holm, name="")
+def compare_metric(key: str, model: SavedModel, evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the row of a metric: out-of-fold, external, their difference and its test.
+
+    Parameters
+    ----------
+    key : str
+        A key of `wording.METRICS`.
+    model : SavedModel
+        One with out-of-fold predictions.
+    evaluation : Evaluation
+        One of this model.
+    """
+    out_of_fold = wording.format_estimate(getattr(model.metrics, key), model.metrics.ci.get(key))
+    titles = wording.METRICS[key].title, out_of_fold, _format_metric(evaluation, key)
+    difference = evaluation.shift[key]
+    if difference.value is None or difference.interval is None or difference.p_holm is None:
+        return *titles, "–", "–", "–"
+    interval = wording.format_interval(difference.interval, 2, signed=True)
     return (
-        escape(METRIC_TITLES[name]),
-        old,
-        new,
-        f"{found.value:+.3f} ({low:+.2f} to {high:+.2f})",
-        escape(p),
-        Markup("<strong>more than chance</strong>") if found.p_holm < 0.05 else "may be chance",
+        *titles,
+        f"{difference.value:+.3f} ({interval})",
+        wording.format_p_value(difference.p_holm, name=""),
+        "significant" if difference.p_holm < SIGNIFICANCE_LEVEL else "not significant",
     )
+
+
+def _format_metric(evaluation: Evaluation, key: str) -> str:
+    metrics = evaluation.metrics
+    return wording.format_estimate(getattr(metrics, key), metrics.ci.get(key))
 
 
 def _show_evaluation_form(model: SavedModel) -> None:
-    """Offer to measure the model on a folder within the data roots."""
+    """Offer to evaluate the model on a folder within the data roots."""
     roots = settings.data_roots()
     with st.form("evaluate", border=True):
         typed = st.text_input(
-            "Folder of labelled slices that the model has not seen",
-            placeholder="new-slices",
-            help="Within " + ", ".join(str(root) for root in roots) + "; classes as for training.",
+            "Folder of labelled slices (not used for training)",
+            placeholder="external-slices",
+            help=f"Within {', '.join(str(root) for root in roots)}; classes as for training.",
         )
-        wanted = st.form_submit_button("Measure", type="primary")
-    if not wanted:
-        return
+        submitted = st.form_submit_button("Evaluate", type="primary")
+    if submitted:
+        _evaluate(model, typed)
+
+
+def _evaluate(model: SavedModel, typed: str) -> None:
+    """Evaluate the model on a folder, with a progress bar."""
     bar = st.progress(0.0, "Reading the slices")
+
+    def report(text: str) -> Callable[[int, int], None]:
+        def show(done: int, total: int) -> None:
+            bar.progress(done / max(total, 1), text)
+
+        return show
+
     dataset = scan(
-        data_roots.resolve_folder(typed or ".", roots),
-        progress=lambda done, of: bar.progress(done / max(of, 1), "Reading the slices"),
+        data_roots.resolve_folder(typed or ".", settings.data_roots()),
+        progress=report("Reading the slices"),
     )
-    entry, _ = external_evaluation.evaluate_external(
-        get_predictor(model.id),
-        dataset,
-        progress_callback=lambda done, of: bar.progress(done / max(of, 1), "The model answers"),
+    evaluation, _ = external_evaluation.evaluate_external(
+        get_predictor(model.id), dataset, progress_callback=report("Predicting")
     )
     bar.empty()
     if dataset.unreadable:
-        st.info(f"{len(dataset.unreadable)} files could not be read and were left out.")
-    st.toast(f"Measured on {entry.metrics.n:,} slices")
+        st.info(f"{len(dataset.unreadable)} files could not be read and were skipped.")
+    st.toast(f"Evaluated on {evaluation.metrics.n:,} slices")

@@ -1,9 +1,11 @@
-"""Metrics: what saved models got right on slices that they had not seen, one or several."""
+"""Metrics: performance of saved models on slices not used for their training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import streamlit as st
 
@@ -12,14 +14,39 @@ from spinefrac.data import data_roots
 from spinefrac.report import html, pdf
 from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.ui.common import layout, metric_tables
-from spinefrac.ui.metrics import comparison, data, external_evaluation, single, slices
+from spinefrac.ui.metrics import (
+    addresses,
+    comparison,
+    curves,
+    data,
+    external_evaluation,
+    overview,
+    slices,
+    subgroups,
+    training_curves,
+)
 from spinefrac.ui.metrics.data import OUT_OF_FOLD
-from spinefrac.wording import TRAINING_DATA_UNKNOWN, describe_audit
 
-SINGLE_VIEWS = ("Overview", "Calibration", "Training", "Parts", "Slices", "New slices")
-COMPARISON_VIEWS = ("Table", "Calibration", "Differences", "Disagreement", "Settings")
-#: Views of one model whose content the threshold moves.
-THRESHOLD_VIEWS = ("Overview", "Parts", "Slices")
+# The labels are part of the address: a new one needs a line in `addresses.RENAMED_LABELS`.
+SINGLE_VIEWS = (
+    "Overview",
+    "Calibration",
+    "Training curves",
+    "Subgroups",
+    "Slices",
+    "External evaluation",
+)
+COMPARISON_VIEWS: dict[str, Callable[[Sequence[SavedModel], str], None]] = {
+    "Table": comparison.show_table,
+    "Calibration": curves.show_calibration,
+    "Differences": comparison.show_differences,
+    "Disagreement": comparison.show_disagreement,
+    "Settings": lambda models, _: comparison.show_settings(models),
+}
+#: Views of one model whose content depends on the threshold.
+THRESHOLD_VIEWS = ("Overview", "Subgroups", "Slices")
+MAX_COMPARED = 6
+_AUDIT_TONES = {"ok": "ok", "unusable": "bad"}
 
 
 def choose_models() -> list[SavedModel]:
@@ -37,10 +64,10 @@ def choose_models() -> list[SavedModel]:
     if not usable:
         return []
     chosen = st.multiselect(
-        "Models; several are set side by side",
+        "Models (choose several to compare)",
         list(usable),
         default=list(usable)[:1],
-        max_selections=6,
+        max_selections=MAX_COMPARED,
         key="models",
         bind="query-params",
         on_change=st.session_state.pop,
@@ -50,15 +77,20 @@ def choose_models() -> list[SavedModel]:
 
 
 def choose_evaluation(models: Sequence[SavedModel]) -> str | None:
-    """Let the user choose what the models were measured on; None where nothing is common."""
+    """Let the user choose what the models were evaluated on.
+
+    Returns
+    -------
+    str or None
+        Key of the evaluation; None where the models have none in common.
+    """
     choices = data.list_evaluation_choices(models)
     if not choices and len(models) == 1:
         return None
     if not choices:
         st.info(
-            "These models were trained on different or unknown data, so there are no out-of-fold "
-            "answers of all on the same slices. Measure each on one folder that none of them has "
-            "seen; then they can be compared on it.",
+            "These models have no predictions on the same slices. Evaluate each of them on one "
+            "folder that none was trained on, then compare them.",
             icon=":material/info:",
         )
         layout.show_commands(f"spinefrac compare {' '.join(m.id for m in models)} --data FOLDER")
@@ -66,40 +98,46 @@ def choose_evaluation(models: Sequence[SavedModel]) -> str | None:
     if len(choices) == 1:
         return next(iter(choices))
     return st.selectbox(
-        "Measured on", list(choices), format_func=choices.get, key="on", bind="query-params"
+        "Evaluated on",
+        list(choices),
+        format_func=choices.__getitem__,
+        key="on",
+        bind="query-params",
     )
 
 
 def show_audit_verdict(models: Sequence[SavedModel]) -> None:
-    """Say on top what the audit said of the data."""
-    verdicts = [
-        model.card.audit_verdict if model.has_out_of_fold else "unknown" for model in models
-    ]
-    for verdict in dict.fromkeys(verdicts):
-        known = verdict != "unknown"
-        text = describe_audit(verdict) if known else TRAINING_DATA_UNKNOWN
-        tone = {"ok": "ok", "unusable": "bad"}.get(verdict or "", "open")
-        st.html(f'<div class="sf-alert {tone}"><i class="dot"></i>{text}</div>')
+    """Say on top what the audits of the training data concluded."""
+    alerts = []
+    for model in models:
+        verdict = model.card.audit_verdict or ""
+        if model.has_out_of_fold:
+            alerts.append((wording.describe_audit(verdict), _AUDIT_TONES.get(verdict, "open")))
+        else:
+            alerts.append((wording.TRAINING_DATA_UNKNOWN, "open"))
+    for text, tone in dict.fromkeys(alerts):
+        layout.show_alert(text, tone)
 
 
 @st.fragment
 def show_single_model(model: SavedModel, evaluation_key: str, view: str) -> None:
     """Show a view of one model. A fragment: the slider redraws this and no more."""
     with layout.show_errors():
-        threshold = single.get_threshold(model)
-        if view not in THRESHOLD_VIEWS and "t" in st.session_state:
-            # A widget's state is dropped where it is not shown, unless it is set.
-            st.session_state["t"] = st.session_state["t"]
         if view in THRESHOLD_VIEWS:
-            threshold = single.show_threshold_slider(model)
+            threshold = overview.show_threshold_slider(model)
+        else:
+            threshold = overview.get_threshold(model)
+            if "t" in st.session_state:
+                # A widget's state is dropped where it is not shown, unless it is set.
+                st.session_state["t"] = st.session_state["t"]
         if view == "Overview":
-            single.show_overview(model, evaluation_key, threshold)
+            overview.show_overview(model, evaluation_key, threshold)
         elif view == "Calibration":
-            single.show_calibration(model, evaluation_key)
-        elif view == "Training":
-            single.show_training_curves(model)
-        elif view == "Parts":
-            single.show_subgroups(model, evaluation_key, threshold)
+            curves.show_calibration([model], evaluation_key)
+        elif view == "Training curves":
+            training_curves.show_training_curves(model)
+        elif view == "Subgroups":
+            subgroups.show_subgroups(model, evaluation_key, threshold)
         elif view == "Slices":
             slices.show_slices(model, data.load_predictions(model, evaluation_key), threshold)
         else:
@@ -110,20 +148,11 @@ def show_single_model(model: SavedModel, evaluation_key: str, view: str) -> None
 def show_comparison(models: Sequence[SavedModel], evaluation_key: str, view: str) -> None:
     """Show a view of several models."""
     with layout.show_errors():
-        if view == "Settings":
-            comparison.show_settings(models)
-        else:
-            draw = {
-                "Table": comparison.show_table,
-                "Calibration": comparison.show_calibration,
-                "Differences": comparison.show_differences,
-                "Disagreement": comparison.show_disagreement,
-            }[view]
-            draw(models, evaluation_key)
+        COMPARISON_VIEWS[view](models, evaluation_key)
 
 
-def _locate_slices(model: SavedModel) -> Path | None:
-    """Return the folder of the model's slices, where it is in the data roots."""
+def _find_dataset_folder(model: SavedModel) -> Path | None:
+    """Return the folder of the model's training slices, where it is in the data roots."""
     paths = model.load_out_of_fold().paths if model.has_out_of_fold else ()
     return data_roots.find_dataset_folder(paths[0], settings.data_roots()) if paths else None
 
@@ -133,10 +162,8 @@ def show_report_buttons(model: SavedModel) -> None:
     with st.container(horizontal=True):
         for kind, module in (("html", html), ("pdf", pdf)):
             st.download_button(
-                f"Report, {kind.upper()}",
-                data=lambda module=module: module.render(
-                    report.build_model_report(model, _locate_slices(model))
-                ),
+                f"Download report ({kind.upper()})",
+                data=partial(_render_report, module, model),
                 file_name=f"{model.id}-report.{kind}",
                 icon=":material/description:",
                 key=f"report-{kind}",
@@ -144,54 +171,71 @@ def show_report_buttons(model: SavedModel) -> None:
             )
 
 
+def _render_report(module: ModuleType, model: SavedModel) -> bytes:
+    content: bytes = module.render(report.build_model_report(model, _find_dataset_folder(model)))
+    return content
+
+
 def show_metrics(models: Sequence[SavedModel]) -> None:
-    """Show one model, or several side by side."""
-    on = choose_evaluation(models)
+    """Show one model, or compare several."""
+    evaluation_key = choose_evaluation(models)
     show_audit_verdict(models)
-    if on is None:
-        if len(models) == 1:
-            external_evaluation.show_first_evaluation(models[0])
-            show_report_buttons(models[0])
-        else:
-            st.subheader("Settings", anchor=False)
-            comparison.show_settings(models)
+    if evaluation_key is None:
+        _show_without_evaluation(models)
         return
-    views = tuple(view for view in SINGLE_VIEWS if view != "Training" or models[0].has_out_of_fold)
+    view = choose_view(models)
     if len(models) > 1:
-        views = COMPARISON_VIEWS
-    view = st.segmented_control(
+        show_comparison(models, evaluation_key, view)
+    else:
+        show_single_model(models[0], evaluation_key, view)
+    if evaluation_key == OUT_OF_FOLD:
+        notes = [metric_tables.describe_evaluation_data(model) for model in models]
+        for note in dict.fromkeys(notes):
+            st.caption(layout.escape_markdown(note))
+    if len(models) == 1:
+        show_report_buttons(models[0])
+        # Ready before the slider is moved for the first time, and after everything is drawn.
+        data.load_metrics_calculator(models[0], evaluation_key)
+
+
+def _show_without_evaluation(models: Sequence[SavedModel]) -> None:
+    """Show what is known of models that have no evaluation in common."""
+    if len(models) == 1:
+        external_evaluation.show_first_evaluation(models[0])
+        show_report_buttons(models[0])
+    else:
+        st.subheader("Settings", anchor=False)
+        comparison.show_settings(models)
+
+
+def choose_view(models: Sequence[SavedModel]) -> str:
+    """Let the user choose a view; the address holds the choice."""
+    if len(models) > 1:
+        views, key = tuple(COMPARISON_VIEWS), "side"
+    else:
+        views, key = SINGLE_VIEWS, "view"
+        if not models[0].has_out_of_fold:
+            views = tuple(view for view in views if view != "Training curves")
+    chosen = st.segmented_control(
         "View",
         views,
         default=views[0],
         required=True,
-        key="side" if views is COMPARISON_VIEWS else "view",
+        key=key,
         bind="query-params",
         label_visibility="collapsed",
     )
-    if len(models) > 1:
-        show_comparison(models, on, view or views[0])
-    else:
-        show_single_model(models[0], on, view or views[0])
-    words = (
-        [metric_tables.describe_evaluation_data(model) for model in models]
-        if on == OUT_OF_FOLD
-        else []
-    )
-    for line in dict.fromkeys(words):
-        st.caption(layout.escape_markdown(line))
-    if len(models) == 1:
-        show_report_buttons(models[0])
-        # Ready before the slider is moved for the first time, and after everything is drawn.
-        data.load_measurement(models[0], on)
+    return chosen or views[0]
 
 
 def render() -> None:
     """Draw the page."""
+    addresses.update_address()
     layout.show_heading(
         "Metrics",
-        "How often saved models are right on slices they had not seen, and how sure that is.",
+        "Performance of saved models on slices not used for training, with 95 % confidence "
+        "intervals.",
     )
     with layout.show_errors():
-        chosen = choose_models()
-        if chosen:
+        if chosen := choose_models():
             show_metrics(chosen)

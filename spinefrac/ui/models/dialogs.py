@@ -1,9 +1,10 @@
-"""What can be done with a saved model, each thing in a dialog of its own."""
+"""Actions on a saved model, each in a dialog of its own."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.store import manage
 from spinefrac.store.annotations import MAX_NOTE_LENGTH, MAX_TAGS
 from spinefrac.store.repository import DamagedModel, SavedModel
@@ -14,7 +15,7 @@ NAME_RULE = "Lower-case letters, digits and hyphens."
 
 
 def open_model_page(model_id: str | None) -> None:
-    """Turn to a model, or back to the shelf."""
+    """Open a model, or the list of all models for None."""
     if model_id is None:
         st.query_params.pop("model", None)
     else:
@@ -24,15 +25,15 @@ def open_model_page(model_id: str | None) -> None:
 
 @st.dialog("Rename")
 def rename(model: SavedModel) -> None:
-    """Ask for the other name."""
+    """Ask for the new name."""
     new = st.text_input("New name", model.id, help=NAME_RULE, key="rename-name").strip()
-    st.caption("Note, tags, measurements and lineage go along; links to the old name end.")
+    st.caption("Note, tags, evaluations and lineage are kept. Links to the old name stop working.")
     if st.button("Rename", type="primary", key="confirm-rename"):
         with layout.show_errors():
             open_model_page(manage.rename(model.id, new).id)
 
 
-@st.dialog("Note and tags")
+@st.dialog("Edit note and tags")
 def annotate(model: SavedModel) -> None:
     """Ask for note and tags."""
     note = st.text_area("Note", model.note, max_chars=MAX_NOTE_LENGTH, height=140)
@@ -44,7 +45,7 @@ def annotate(model: SavedModel) -> None:
         max_selections=MAX_TAGS,
         placeholder="Type a word and press Enter",
     )
-    if st.button("Keep", type="primary", key="confirm-note"):
+    if st.button("Save", type="primary", key="confirm-note"):
         with layout.show_errors():
             manage.annotate(model.id, note=note, tags=tags)
             st.rerun()
@@ -56,7 +57,7 @@ def duplicate(model: SavedModel) -> None:
     new = st.text_input(
         "Name of the copy", f"{model.id}-copy", help=NAME_RULE, key="duplicate-name"
     ).strip()
-    st.caption(f"The copy takes {model.size / 1e6:.1f} MB.")
+    st.caption(f"The copy needs {wording.format_megabytes(model.size)}.")
     if st.button("Duplicate", type="primary", key="confirm-duplicate"):
         with layout.show_errors():
             open_model_page(manage.duplicate(model.id, new).id)
@@ -64,13 +65,13 @@ def duplicate(model: SavedModel) -> None:
 
 @st.dialog("Delete")
 def delete(model: SavedModel | DamagedModel, is_default: bool = False) -> None:
-    """Ask once."""
+    """Ask for confirmation."""
     st.markdown(
-        f"Delete **{layout.escape_markdown(model.id)}**? You can undo it until you close the app. Then "
-        "its files and what was measured with it are removed."
+        f"Delete **{layout.escape_markdown(model.id)}**? You can restore it until you close the "
+        "app. After that, its files and evaluations are removed permanently."
     )
     if is_default:
-        st.markdown("It is the default model; another one takes its place.")
+        st.markdown("It is the default model. Another model becomes the default.")
     if st.button("Delete", type="primary", icon=":material/delete:", key="confirm-delete"):
         with layout.show_errors():
             manage.delete(model.id, undo.get_session_name())

@@ -1,4 +1,4 @@
-"""Models: the shelf of saved models, and each model's card; the address holds which one."""
+"""Models: the list of saved models, and each model's card; the address holds which one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spinefrac.ui.models import detail, listing, transfer, undo
 
 
 def show_model_list() -> None:
-    """Show all models, those that cannot be used too."""
+    """Show all models, damaged ones too."""
     models = repository.list_models()
     if not models:
         layout.show_no_model()
@@ -18,17 +18,16 @@ def show_model_list() -> None:
     _, default = layout.list_active_models()
     listing.show_models(models, default)
     st.caption(
-        "AUC: the chance that a slice with a fracture scores higher than one without, out-of-fold, "
-        "with its 95 % interval. A group is what no fold splits, a patient as a rule. Every file "
-        "is checked against the card's SHA-256 before it is used."
+        "AUC: probability that a random slice with a fracture gets a higher probability than a "
+        "random one without; out-of-fold, with 95 % confidence interval. A group, usually a "
+        "patient, is never split between folds. Files are verified with SHA-256 checksums before "
+        "use."
     )
 
 
 def render() -> None:
     """Draw the page."""
-    layout.show_heading(
-        "Models", "What is saved on this machine, each with the numbers of its card."
-    )
+    layout.show_heading("Models", "Saved models with their metrics.")
     with layout.show_errors():
         manage.purge_expired()
         undo.show_deleted_models()

@@ -1,13 +1,17 @@
-"""Models that leave as a ZIP, and models that come in where the server lets them."""
+"""Export of a model as a ZIP, and import of a model from a file where the server allows it."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from spinefrac import settings
+from spinefrac import settings, wording
 from spinefrac.exchange import export as model_export
 from spinefrac.exchange import import_model, io_spec
 from spinefrac.store import identifiers
@@ -15,50 +19,46 @@ from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 from spinefrac.ui.models import dialogs
 
+T = TypeVar("T")
+
 FORMAT_TITLES = {
     "h5": "Keras HDF5 (.h5)",
     "savedmodel": "TensorFlow SavedModel",
-    "litert": "LiteRT, 32-bit",
-    "litert-int8": "LiteRT, 8-bit",
+    "litert": "LiteRT (float32)",
+    "litert-int8": "LiteRT (int8)",
 }
-FROM_FILE = "as the file says"
+FROM_FILE = "From file"
 
 
 def show_export(model: SavedModel) -> None:
-    """Make a ZIP of the model and offer it; it stays in this session's memory."""
+    """Create a ZIP of the model and offer it; it stays in this session's memory."""
     st.markdown(
-        "One ZIP with the model card, the preprocessing and a `predict.py` that needs only NumPy, "
-        "Pillow and ONNX Runtime. Every format is read back in a process of its own and compared "
-        "on 16 slices before you get it."
+        "A ZIP with the model card, the preprocessing and a `predict.py` that needs only NumPy, "
+        "Pillow and ONNX Runtime. Every format is loaded again and verified on 16 slices before "
+        "you can download it."
     )
-    choices = [name for name in model_export.FORMATS if name not in model_export.REQUIRED_FORMATS]
-    extra = st.multiselect(
-        "Formats beside ONNX and Keras",
-        choices,
+    formats = st.multiselect(
+        "Additional formats",
+        [name for name in model_export.FORMATS if name not in model_export.REQUIRED_FORMATS],
         format_func=lambda name: FORMAT_TITLES.get(name, name),
     )
-    with_names = st.toggle(
-        "Keep file names and groups of the training slices",
-        help="They may name patients. Without them slices and groups are numbered.",
+    keep_names = st.toggle(
+        "Include file names and groups of the training slices",
+        help="They may identify patients. Otherwise slices and groups are replaced by numbers.",
     )
-    wanted = (model.card_hash, model.note, tuple(extra), with_names)
-    if st.button("Make the ZIP", type="primary", key="export-create"):
+    options = (model.card_hash, model.note, tuple(formats), keep_names)
+    if st.button("Create ZIP", type="primary", key="export-create"):
         st.session_state.pop("export-result", None)
-        with (
-            st.spinner("Writing, reading back and comparing; a minute or two with all formats…"),
-            tempfile.TemporaryDirectory() as folder,
-        ):
-            made = model_export.export_model(
-                model, Path(folder) / f"{model.id}.zip", extra, keep_names=with_names
-            )
-            st.session_state["export-result"] = (wanted, made, made.path.read_bytes())
-    kept = st.session_state.get("export-result")
-    if kept is None or kept[0] != wanted:
+        with st.spinner("Exporting and verifying; up to two minutes with all formats…"):
+            result = _export(model, formats, keep_names)
+        st.session_state["export-result"] = (options, *result)
+    saved = st.session_state.get("export-result")
+    if saved is None or saved[0] != options:
         return
-    _, made, content = kept
-    _show_verification(made)
+    _, result, content = saved
+    _show_verification(result)
     st.download_button(
-        f"{model.id}.zip, {made.bytes / 1e6:.1f} MB",
+        f"Download {model.id}.zip ({wording.format_megabytes(result.bytes)})",
         content,
         f"{model.id}.zip",
         "application/zip",
@@ -67,8 +67,19 @@ def show_export(model: SavedModel) -> None:
     )
 
 
+def _export(
+    model: SavedModel, formats: list[str], keep_names: bool
+) -> tuple[model_export.ExportResult, bytes]:
+    """Return what was exported and the content of the ZIP."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = model_export.export_model(
+            model, Path(folder) / f"{model.id}.zip", formats, keep_names=keep_names
+        )
+        return result, result.path.read_bytes()
+
+
 def _show_verification(result: model_export.ExportResult) -> None:
-    """Show how far each format's answers lie from the model's, and what 8 bits cost."""
+    """Show how far each format's probabilities differ from the model's."""
     rows = [
         (
             FORMAT_TITLES.get(entry.format, entry.format),
@@ -78,66 +89,81 @@ def _show_verification(result: model_export.ExportResult) -> None:
         )
         for entry in result.formats
     ]
-    layout.show_table(("Format", "Size", "Largest difference of a probability", "Slices"), rows)
+    layout.show_table(("Format", "Size", "Maximum probability difference", "Slices"), rows)
     for entry in result.formats:
         if entry.loss:
-            st.caption(layout.escape_markdown(_describe_quantization_loss(entry.loss)))
+            st.caption(layout.escape_markdown(describe_quantization_loss(entry.loss)))
 
 
-def _describe_quantization_loss(loss: dict) -> str:
-    """Say what 8-bit numbers cost, with the interval."""
-    said = (
-        f"8-bit numbers change the probability by {loss['mean_difference']:.3f} on average and "
-        f"{loss['largest_difference']:.3f} at most, and leave {100 * loss['same_calls']:.0f} % of "
-        f"the calls as they were, on {loss['slices']} slices ({loss['measured_on']})."
+def describe_quantization_loss(loss: dict[str, Any]) -> str:
+    """Return what int8 quantization changes, as a sentence with its interval."""
+    text = (
+        f"int8 quantization changes the probability by {loss['mean_difference']:.3f} on average "
+        f"and {loss['largest_difference']:.3f} at most; {100 * loss['same_calls']:.0f} % of "
+        f"predicted classes stay the same, on {loss['slices']} slices ({loss['measured_on']})."
     )
     if loss["auc_difference"] is not None and loss["auc_interval"]:
-        low, high = loss["auc_interval"]
-        said += f" AUC {loss['auc_difference']:+.3f} ({low:+.3f} to {high:+.3f})."
-    return said
+        interval = wording.format_interval(tuple(loss["auc_interval"]), signed=True)
+        text += f" AUC {loss['auc_difference']:+.3f} ({interval})."
+    return text
 
 
 def show_import() -> None:
-    """Take a model from a file, where the server allows it."""
+    """Import a model from a file, where the server allows it."""
     with st.expander("Import a model"):
         if not settings.imports_allowed():
-            st.markdown("This server does not take models from the browser. On the machine itself:")
+            st.markdown(
+                "Import is disabled in the browser on this server. Use the command line on the "
+                "server:"
+            )
             layout.show_commands("spinefrac models import FILE")
             return
         st.markdown(
-            "A ZIP that was exported here, or a network as `.keras`, `.h5` or `.onnx`. A limited "
-            "process looks at it first. What a network's file does not say is never guessed: you "
-            "are asked for it."
+            "A ZIP exported by spinefrac, or a network as `.keras`, `.h5` or `.onnx`. The file is "
+            "checked in a sandboxed process. Settings that are missing in the file must be "
+            "entered below; they are never guessed."
         )
         upload = st.file_uploader("File", type=["zip", "keras", "h5", "hdf5", "onnx"])
-        name = st.text_input("Name for it", help=dialogs.NAME_RULE + " Empty: the file's own.")
-        given = _ask_io() if upload is not None and not upload.name.endswith(".zip") else None
-        if upload is not None and st.button("Import", type="primary"):
-            with layout.show_errors(), st.spinner("Looking at the file…"):
-                dialogs.open_model_page(_import_upload(upload, name.strip(), given))
+        name = st.text_input(
+            "Model name",
+            help=f"{dialogs.NAME_RULE} Leave empty to use the name from the file.",
+        )
+        if upload is None:
+            return
+        declared_io = None if upload.name.endswith(".zip") else _ask_declared_io()
+        if st.button("Import", type="primary"):
+            with layout.show_errors(), st.spinner("Checking the file…"):
+                dialogs.open_model_page(_import_upload(upload, name.strip(), declared_io))
 
 
-def _ask_io() -> io_spec.DeclaredIO:
-    """Ask for what a network's file need not say."""
+def _ask_declared_io() -> io_spec.DeclaredIO:
+    """Ask for what a network's file may lack; what is left to the file is None."""
     size, channels, scale, output, positive = st.columns(5)
-    sides = size.number_input("Side, pixels", 0, 4096, 0, help="0: as the file says.")
-    chosen = {
-        "channels": channels.selectbox("Channels", (FROM_FILE, 1, 3)),
-        "scale": scale.selectbox("Grey values", (FROM_FILE, *io_spec.INPUT_SCALES)),
-        "output": output.selectbox("Output", (FROM_FILE, *io_spec.OUTPUT_ACTIVATIONS)),
-        "positive_class": positive.selectbox("Class that is fracture", (FROM_FILE, 0, 1)),
-    }
-    known = {key: None if value == FROM_FILE else value for key, value in chosen.items()}
-    return io_spec.DeclaredIO(size=int(sides) or None, **known)
+    side = size.number_input("Input size (pixels)", 0, 4096, 0, help="0: from file")
+    return io_spec.DeclaredIO(
+        size=int(side) or None,
+        channels=_choose_or_none(channels, "Channels", (1, 3)),
+        scale=_choose_or_none(scale, "Input scaling", io_spec.INPUT_SCALES),
+        output=_choose_or_none(output, "Output", io_spec.OUTPUT_ACTIVATIONS),
+        positive_class=_choose_or_none(positive, "Index of the fracture class", (0, 1)),
+    )
 
 
-def _import_upload(upload, name: str, declared_io: io_spec.DeclaredIO | None) -> str:
-    """Import an upload under the bare name of its file; return the model's name."""
+def _choose_or_none(column: DeltaGenerator, title: str, values: Iterable[T]) -> T | None:
+    """Let the user choose a value; None where it is left to the file."""
+    return column.selectbox(
+        title,
+        (None, *values),
+        format_func=lambda value: FROM_FILE if value is None else str(value),
+    )
+
+
+def _import_upload(upload: UploadedFile, name: str, declared_io: io_spec.DeclaredIO | None) -> str:
+    """Import an upload under the bare name of its file; return the model's id."""
     with tempfile.TemporaryDirectory() as folder:
-        # The browser sends any text as a name; only its ending is taken over.
+        # The browser sends any text as a name; only its ending is used.
         path = Path(folder) / f"upload{Path(upload.name).suffix.lower()}"
         path.write_bytes(upload.getvalue())
-        wanted = name or (
-            None if path.suffix == ".zip" else identifiers.slugify(Path(upload.name).stem)
-        )
+        is_archive = path.suffix == ".zip"
+        wanted = name or (None if is_archive else identifiers.slugify(Path(upload.name).stem))
         return import_model.import_file(path, wanted, user_io=declared_io).id

@@ -1,4 +1,4 @@
-"""What this session deleted: undone with a click, and freed when the session has ended."""
+"""Models that this session deleted: restored with a click, purged when the session has ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.errors import SpinefracError
 from spinefrac.store import manage, trash
 from spinefrac.store.trash import DeletedModel
@@ -14,7 +15,7 @@ from spinefrac.ui.common import layout
 
 log = logging.getLogger("spinefrac.pages")
 
-#: A browser that lost its connection comes back to its session within this time.
+#: A browser that lost its connection returns to its session within this time.
 RECONNECT_GRACE_S = 120.0
 
 _purge_timers: dict[str, threading.Timer] = {}
@@ -26,9 +27,9 @@ def get_session_name() -> str:
 
 
 def _schedule_purge(name: str) -> None:
-    """Free what a session deleted, unless it comes back; called when its connection ends."""
+    """Purge what a session deleted, unless it returns; called when its connection ends."""
     timer = threading.Timer(RECONNECT_GRACE_S, _purge_session, (name,))
-    timer.daemon = True  # a server that stops first leaves it to `shelf.sweep`
+    timer.daemon = True  # a server that stops first leaves it to `manage.purge_expired`
     _purge_timers[name] = timer
     timer.start()
 
@@ -38,46 +39,48 @@ def _purge_session(name: str) -> None:
     try:
         manage.purge_session(name)
     except SpinefracError as error:
-        log.warning("what a session deleted is not freed: %s", error)
+        log.warning("models that a session deleted are not purged: %s", error)
 
 
 @st.cache_resource(scope="session", on_release=_schedule_purge, show_spinner=False)
 def _keep_alive(name: str) -> str:
-    """Stand for the living connection: Streamlit releases this when the connection ends."""
+    """Stand for the open connection: Streamlit releases this when the connection ends."""
     if timer := _purge_timers.pop(name, None):
         timer.cancel()
     return name
 
 
 def show_deleted_models() -> None:
-    """Show what was deleted, each with its way back."""
-    mine, own = get_session_name(), []
+    """Show the deleted models that can be restored."""
+    session = get_session_name()
+    own: list[DeletedModel] = []
     others: list[DeletedModel] = []
     for entry in trash.list_restorable():
-        (own if entry.session == mine else others).append(entry)
+        (own if entry.session == session else others).append(entry)
     for entry in own:
         _show_deleted_model(entry, "until you close the app")
     if others:
-        with st.expander(f"Deleted elsewhere ({len(others)})"):
+        with st.expander(f"Deleted in other sessions ({len(others)})"):
             for entry in others:
                 _show_deleted_model(
-                    entry, f"at {entry.deleted_at:%Y-%m-%d %H:%M} UTC, for 24 hours"
+                    entry, f"within 24 hours (deleted {entry.deleted_at:%Y-%m-%d %H:%M} UTC)"
                 )
 
 
 def _show_deleted_model(entry: DeletedModel, availability: str) -> None:
-    """Show one deleted model with the buttons that bring it back or free its space."""
+    """Show one deleted model with the buttons that restore or purge it."""
     with st.container(
         horizontal=True, vertical_alignment="center", key=f"deleted-{entry.path.name}"
     ):
         st.markdown(
-            f"**{layout.escape_markdown(entry.id)}** is deleted; it can be brought back {availability}.",
+            f"**{layout.escape_markdown(entry.id)}** was deleted. You can restore it "
+            f"{availability}.",
             width="stretch",
         )
-        if st.button("Undo", icon=":material/undo:", key=f"restore-{entry.path.name}"):
+        if st.button("Restore", icon=":material/undo:", key=f"restore-{entry.path.name}"):
             manage.restore(entry.id)
             st.rerun()
-        if st.button("Free the space now", key=f"purge-{entry.path.name}"):
+        if st.button("Delete permanently", key=f"purge-{entry.path.name}"):
             freed = manage.purge([entry])
-            st.toast(f"{entry.id} is gone; {freed / 1e6:.1f} MB are free again.")
+            st.toast(f"{entry.id} deleted permanently; {wording.format_megabytes(freed)} freed.")
             st.rerun()

@@ -302,7 +302,7 @@ def _show_slices(folder: Path, entries: Sequence[tuple[str, str]], key: str = ""
             else f'<p class="sf-note">{escape(picture)}</p>'
         )
         cells.append(
-            f'<div class="sf-slice"><div class="pictures"><figure>{shown}</figure></div>'
+            f'<div class="sf-slice"><div class="images"><figure>{shown}</figure></div>'
             f'<div>{escape(line)}</div><div class="path" title="{escape(path)}">{escape(path)}'
             "</div></div>"
         )

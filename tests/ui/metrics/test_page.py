@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from benchmarks.metrics_page import simulate_model
 from spinefrac import settings
 from spinefrac.store import repository
+from spinefrac.wording import format_count
 from tests.support import app as pages
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,11 +59,13 @@ def text(app: AppTest) -> str:
     return "\n".join([*parts, *(c.value for c in app.caption), *(i.value for i in app.info)])
 
 
-@pytest.mark.parametrize("view", ["Overview", "Calibration", "Training", "Parts", "Slices"])
+@pytest.mark.parametrize(
+    "view", ["Overview", "Calibration", "Training curves", "Subgroups", "Slices"]
+)
 def test_every_view_of_one_model_draws(home: Path, view: str) -> None:
     app = page(models=["good"], view=view)
     assert "The data set was audited; nothing was found" in text(app)
-    charts = {"Overview": 3, "Calibration": 2, "Training": 2}.get(view, 0)
+    charts = {"Overview": 3, "Calibration": 2, "Training curves": 2}.get(view, 0)
     assert len(app.get("plotly_chart")) == charts
 
 
@@ -77,7 +80,7 @@ def test_every_view_of_several_models_draws(home: Path, side: str) -> None:
 
 def test_the_report_is_offered(home: Path) -> None:
     labels = [button.proto.label for button in page(models=["good"]).get("download_button")]
-    assert {"Report, HTML", "Report, PDF"} <= set(labels)
+    assert {"Download report (HTML)", "Download report (PDF)"} <= set(labels)
 
 
 def test_threshold_moves_the_numbers_and_warns(home: Path) -> None:
@@ -87,16 +90,16 @@ def test_threshold_moves_the_numbers_and_warns(home: Path) -> None:
     app.slider(key="t").set_value(0.0).run()
     checked(app)
     assert app.button(key="confusion-cell-false-negatives").label.startswith("**0**")
-    assert "flatters the numbers" in text(app)
+    assert "the metrics below are too optimistic" in text(app)
 
 
 def test_the_address_holds_the_view(home: Path) -> None:
-    app = page(models=["poor"], view="Slices", show="Missed fractures", t="0.9")
+    app = page(models=["poor"], view="Slices", show="False negatives (missed fractures)", t="0.9")
     assert app.multiselect(key="models").value == ["poor"]
     assert app.slider(key="t").value == pytest.approx(0.9)
     oof = repository.load("poor").load_out_of_fold()
     missed = int(((oof.labels == 1) & (oof.probabilities < 0.9)).sum())
-    assert f"{missed} slices: missed fractures" in text(app)
+    assert f"{missed} slices: false negatives (missed fractures)" in text(app)
 
 
 def test_a_cell_of_the_matrix_opens_its_slices(home: Path) -> None:
@@ -105,16 +108,16 @@ def test_a_cell_of_the_matrix_opens_its_slices(home: Path) -> None:
     app.button(key="confusion-cell-false-positives").click().run()
     checked(app)
     app.run()
-    assert f"{alarms} slices: false alarms" in text(app)
-    assert "listed without their pictures" in text(app)  # the data set is not here
+    assert f"{format_count(alarms, 'slice')}: false positives (false alarms)" in text(app)
+    assert "listed without images" in text(app)  # the data set is not here
 
 
 def test_a_doubtful_label_can_be_exported(home: Path) -> None:
     app = page(models=["poor"], view="Slices")
-    assert not any("look wrong (" in b.proto.label for b in app.get("download_button"))
+    assert not any("marked slices (" in b.proto.label for b in app.get("download_button"))
     app.checkbox[0].check().run()
     checked(app)
-    assert any("look wrong (1)" in b.proto.label for b in app.get("download_button"))
+    assert any("marked slices (1)" in b.proto.label for b in app.get("download_button"))
 
 
 def test_best_is_marked_only_beyond_chance(home: Path) -> None:
@@ -140,14 +143,14 @@ def test_models_of_different_data_are_not_compared(home: Path) -> None:
         source, home / "models", "stranger", rows=40, separation=1.0, fingerprint="e" * 64
     )
     app = page(models=["good", "stranger"])
-    assert "were trained on different or unknown data" in text(app)
+    assert "have no predictions on the same slices" in text(app)
     assert any("spinefrac compare good stranger --data FOLDER" in c.value for c in app.code)
 
 
 def test_one_class_is_said_and_nothing_breaks(home: Path) -> None:
     source = home / "models" / "good"
     simulate_model(source, home / "models", "one-class", rows=40, separation=1.0, one_class=True)
-    for view in ("Overview", "Calibration", "Parts", "Slices"):
+    for view in ("Overview", "Calibration", "Subgroups", "Slices"):
         app = page(models=["one-class"], view=view)
     app = page(models=["one-class"])
     assert "not defined" in text(app) and "of the class" in text(app)
@@ -166,8 +169,8 @@ def test_order_of_slices(home: Path) -> None:
 
 
 def test_labels_to_check_are_ranked_by_the_models_own_answers(home: Path) -> None:
-    app = page(models=["poor"], view="Slices", show="Labels to check")
-    assert "confident learning" in text(app) and "slices: labels to check" in text(app)
+    app = page(models=["poor"], view="Slices", show="Suspected label errors")
+    assert "confident learning" in text(app) and "slices: suspected label errors" in text(app)
 
 
 # --- a model whose training is not known ---------------------------------------------------
@@ -198,9 +201,9 @@ def imported(home: Path) -> str:
 
 def test_an_imported_model_asks_to_be_measured(home: Path, imported: str) -> None:
     app = page(models=[imported])
-    assert "imported without answers" in text(app)
+    assert "has no out-of-fold predictions" in text(app)
     assert any(f"spinefrac evaluate {imported} FOLDER" in block.value for block in app.code)
-    assert any(button.label == "Measure" for button in app.button)
+    assert any(button.label == "Evaluate" for button in app.button)
 
 
 def test_an_imported_model_that_was_measured_shows_it(home: Path, imported: str, tmp_path) -> None:
@@ -218,10 +221,10 @@ def test_an_imported_model_that_was_measured_shows_it(home: Path, imported: str,
         Predictor(repository.load(imported)), scan(tmp_path / "new")
     )
     assert evaluations.list_evaluations(repository.load(imported)) == [entry]
-    for view in ("Overview", "Calibration", "Parts", "Slices", "New slices"):
+    for view in ("Overview", "Calibration", "Subgroups", "Slices", "External evaluation"):
         app = page(models=[imported], view=view)
     assert "it is not known whether it was trained on these slices" in text(app)
-    assert "Training" not in app.get("button_group")[0].proto.__str__()
+    assert "Training curves" not in app.get("button_group")[0].proto.__str__()
     after = html.render(build_model_report(repository.load(imported))).decode()
     assert f"{entry.metrics.auc:.3f}" in after and "Out-of-fold" not in after
     page(models=[imported, "good"])

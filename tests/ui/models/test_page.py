@@ -64,7 +64,7 @@ def test_every_model_is_in_a_line_with_what_is_known_of_it(home: Path) -> None:
         "default",
         f"({low:.2f} to {high:.2f})",
         model.card.created[:10],
-        f"{model.data.images:,} slices of {model.data.groups:,} groups",
+        f"{model.data.images:,} slices, {model.data.groups:,} groups",
         f"audit: {model.card.audit_verdict}",
         f"{model.size / 1e6:.1f} MB",
         model.data.group_rule,
@@ -81,7 +81,7 @@ def test_the_shelf_is_filtered_and_sorted(home: Path) -> None:
     checked(app.text_input(key="models-search").set_value("NOTE paper").run())
     assert shown(app) == ["second"]
     checked(app.text_input(key="models-search").set_value("nothing of that").run())
-    assert shown(app) == [] and "No model fits" in app.info[0].value
+    assert shown(app) == [] and "No matching models" in app.info[0].value
     checked(app.text_input(key="models-search").set_value("").run())
     checked(app.multiselect(key="models-tags").set_value(["paper"]).run())
     assert shown(app) == ["second"]
@@ -153,7 +153,7 @@ def test_deleting_asks_once_and_can_be_undone(home: Path) -> None:
     confirm(app, "Delete", "confirm-delete")
     assert "second" not in [model.id for model in repository.list_models()]
     assert "model" not in app.query_params
-    checked(next(b for b in app.button if b.label == "Undo").click().run())
+    checked(next(b for b in app.button if b.label == "Restore").click().run())
     assert repository.load("second").tags == ("paper",)
 
 
@@ -163,7 +163,7 @@ def test_space_is_freed_on_demand_and_when_the_session_has_ended(
     app = page("second")
     dialog(app, "Delete")
     confirm(app, "Delete", "confirm-delete")
-    checked(next(b for b in app.button if b.label == "Free the space now").click().run())
+    checked(next(b for b in app.button if b.label == "Delete permanently").click().run())
     assert trash.list_restorable() == []
     app = page("old")
     dialog(app, "Delete")
@@ -180,11 +180,11 @@ def test_space_is_freed_on_demand_and_when_the_session_has_ended(
 
 def test_default_and_archive(home: Path) -> None:
     app = page("second")
-    checked(next(b for b in app.button if b.label == "Make default").click().run())
+    checked(next(b for b in app.button if b.label == "Set as default").click().run())
     assert repository.get_default_id() == "second"
     next(b for b in app.button if b.label == "Archive").click().run()
     assert "is the default model" in app.error[0].value.replace("\\", "")
-    checked(next(b for b in page("old").button if b.label == "Take back").click().run())
+    checked(next(b for b in page("old").button if b.label == "Unarchive").click().run())
     assert not repository.load("old").archived
 
 
@@ -215,7 +215,7 @@ def test_imports_need_the_servers_leave(home: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_run_cannot_start_outside_the_roots(home: Path) -> None:
     app = page("second")
-    checked(app.segmented_control[0].set_value("Train from it").run())
+    checked(app.segmented_control[0].set_value("Fine-tune").run())
     app.text_input[0].set_value("/etc")
     checked(next(b for b in app.button if b.label == "Start training").click().run())
     assert app.error
