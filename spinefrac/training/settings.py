@@ -250,7 +250,6 @@ class TrainingSettings:
         "Folds trained at the same time on this machine; one for each core if not given.",
         minimum=0,
         zero_meaning="automatic",
-        advanced=True,
     )
     seed: int = _setting(
         0,
@@ -275,11 +274,14 @@ class TrainingSettings:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
-        for name in SETTINGS:
-            owner = self.preprocessing if name in _PREPROCESSING else self
-            SETTINGS[name].validate(getattr(owner, name))
+        for name, setting in SETTINGS.items():
+            setting.validate(self.get_value(name))
         if self.group_by not in ("auto", "file") and not self.group_by.startswith("csv:"):
             raise TrainingError(f"group-by must be auto, file or csv:COLUMN, got {self.group_by!r}")
+
+    def get_value(self, name: str) -> Any:
+        """Return the value of one of `SETTINGS`."""
+        return getattr(self.preprocessing if name in _PREPROCESSING else self, name)
 
     def with_values(self, values: Mapping[str, Any]) -> TrainingSettings:
         """Return a copy with new values, by names of `SETTINGS` or of the other fields."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from spinefrac.errors import TrainingError
@@ -123,12 +123,6 @@ class AugmentationConfig:
         """Whether a transform can change anything."""
         has_effect = self.flip if name == "flip" else self.get_range(name) != (0.0, 0.0)
         return has_effect and self.get_probability(name) > 0
-
-    def isolate(self, name: str) -> AugmentationConfig:
-        """Return the configuration in which this transform works alone, in every draw."""
-        return replace(
-            AugmentationConfig.identity(), **{name: getattr(self, name), f"{name}_probability": 1.0}
-        )
 
     def to_python_code(self) -> str:
         """Return the call that makes an equal object, as Python source."""

@@ -68,7 +68,7 @@ def execute_run(
     is_cancelled : callable
         Asked all the time until the model is being saved.
     on_stage : callable
-        Told each stage of `spinefrac.training.runs.records.STAGES`.
+        Called with each stage: ``preparing``, ``training``, ``saving``.
 
     Raises
     ------

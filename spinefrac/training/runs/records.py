@@ -14,11 +14,8 @@ from spinefrac.records import EpochRecord
 from spinefrac.store.card import ParentModel
 from spinefrac.training.settings import TrainingSettings
 
-#: States of a run; `OPEN_STATES` ones hold their name and are still to end.
-STATES = ("queued", "running", "done", "failed", "cancelled")
+#: States of a run that has not ended; it holds its name.
 OPEN_STATES = ("queued", "running")
-#: What a running run is doing, in this order.
-STAGES = ("preparing", "training", "saving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +87,9 @@ class Run:
     id, name : str
         Of the run, and of the model that it makes.
     state : str
-        One of `STATES`.
+        ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``.
     stage : str
-        One of `STAGES` once it has run, else empty.
+        ``preparing``, ``training`` or ``saving`` once it has started, else empty.
     interrupted : bool
         Running, but its runner died: the next start of a runner continues it.
     cancelling : bool

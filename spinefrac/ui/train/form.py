@@ -50,25 +50,13 @@ def fill_form(settings: TrainingSettings, run_name: str = "") -> None:
     state[RUN_AUGMENTATION_KEY] = (f"as in {run_name}", settings.augmentation) if run_name else None
     state[BASE_SETTINGS_KEY] = settings
     weights = settings.weights or "random"
-    values: dict[str, Any] = {
-        "network": settings.network,
+    special = {
         "weights": weights if weights in WEIGHT_SOURCES else "file",
         "weights-file": weights if weights not in WEIGHT_SOURCES else "",
-        "folds": settings.folds,
-        "epochs": settings.epochs,
-        "size": settings.preprocessing.size,
-        "bone-crop": settings.preprocessing.bone_crop,
         "augmentation": _find_augmentation_name(settings.augmentation),
-        "batch-size": settings.batch_size,
-        "learning-rate": settings.learning_rate,
-        "seed": settings.seed,
         "grouping": settings.group_by,
-        "early-stopping": settings.early_stopping,
-        "patience": settings.patience,
-        "line-steps": settings.line_steps,
-        "class-weights": settings.class_weights,
     }
-    for name, value in values.items():
+    for name, value in ({name: settings.get_value(name) for name in SETTINGS} | special).items():
         state[_make_key(name)] = value
 
 
@@ -113,7 +101,7 @@ def show_form(preview: FolderPreview) -> TrainingSettings:
     return base.with_values({**values, "augmentation": augmentations[augmentation]})
 
 
-def _enter_number(column: Any, name: str, **widget_options: Any) -> Any:
+def _enter_number(column: Any, name: str, disabled: bool = False) -> Any:
     """Show the field of a number, as `SETTINGS` describes it."""
     setting = SETTINGS[name]
     value = column.number_input(
@@ -121,10 +109,11 @@ def _enter_number(column: Any, name: str, **widget_options: Any) -> Any:
         setting.minimum,
         setting.form_maximum or setting.maximum,
         step=setting.step,
+        format="%g" if setting.type is float else None,
         key=_make_key(name),
         help=setting.description,
+        disabled=disabled,
         persist_state="session",
-        **widget_options,
     )
     return setting.type(value)
 
@@ -197,19 +186,19 @@ def _choose_grouping(column: Any, preview: FolderPreview) -> str:
 
 
 def _show_advanced_settings(preview: FolderPreview, early_stopping: bool) -> dict[str, Any]:
-    """Ask what most users leave as it is."""
-    first, second, third = st.columns(3, gap="medium")
-    values = {
-        "batch_size": _enter_number(first, "batch_size"),
-        "learning_rate": _enter_number(second, "learning_rate", format="%g"),
-        "seed": _enter_number(third, "seed"),
-    }
-    first, second, third = st.columns(3, gap="medium")
-    return values | {
-        "group_by": _choose_grouping(first, preview),
-        "patience": _enter_number(second, "patience", disabled=not early_stopping),
-        "line_steps": _enter_number(third, "line_steps"),
-    }
+    """Ask what most users leave as it is, three fields in a row."""
+    names = [name for name, setting in SETTINGS.items() if setting.advanced]
+    values: dict[str, Any] = {}
+    for start in range(0, len(names), 3):
+        for column, name in zip(
+            st.columns(3, gap="medium"), names[start : start + 3], strict=False
+        ):
+            if name == "group_by":
+                values[name] = _choose_grouping(column, preview)
+            else:
+                unused = name == "patience" and not early_stopping
+                values[name] = _enter_number(column, name, disabled=unused)
+    return values
 
 
 # --- augmentation --------------------------------------------------------------------------
