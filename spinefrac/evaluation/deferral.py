@@ -1,10 +1,10 @@
-"""When to leave a slice to a human: a band of probabilities, chosen so that the rest is right.
+"""The abstention band: probabilities at which a prediction needs review by a reader.
 
-A slice is answered where the calibrated probability of its answer being right reaches a bar,
-and referred below it (Chow, 1970). Learn-then-test (Angelopoulos et al., 2021), from MAPIE,
-lowers the bar as long as a test on out-of-fold answers shows that at most the stated share of
-the slices still answered is wrong. Slices of one patient are not independent, so the test
-counts as many of them as would be worth the same if they were (Korn and Graubard, 1998).
+A prediction is accepted where its confidence, the calibrated probability that it is correct,
+reaches a threshold, and marked for review below it (Chow, 1970). Learn-then-test (Angelopoulos
+et al., 2021), from MAPIE, lowers that threshold for as long as a test on out-of-fold predictions
+shows that at most the acceptable share of the accepted ones is wrong. Slices of one patient are
+not independent, so the test uses the effective sample size (Korn and Graubard, 1998).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from spinefrac.evaluation.intervals import Interval, bootstrap, rate_interval
 from spinefrac.evaluation.metric_kernels import safe_divide, sum_by_group
 
 if TYPE_CHECKING:
-    from mapie.risk_control import BinaryClassificationController
+    from mapie.risk_control import BinaryRisk
 
-#: The share of wrong answers outside the band that is promised where nobody says otherwise.
+#: Largest share of wrong predictions outside the band, where none is stated.
 DEFAULT_ACCEPTABLE_ERROR_RATE = 0.05
 
-#: How sure the promise is over the draw of the patients that the band was chosen on.
+#: Confidence of that guarantee, over the draw of the patients that the band was chosen on.
 DEFAULT_CONFIDENCE_LEVEL = 0.9
 
-#: Fewer patients than this say nothing of how alike the slices of one are.
+#: Fewer groups than this do not allow an estimate of the correlation within a group.
 MIN_GROUPS = 10
 
 
@@ -44,24 +44,24 @@ class Proportion:
 
 @dataclass(frozen=True, slots=True)
 class AbstentionBand:
-    """Probabilities that go to a human, and what stays outside on the slices it was chosen on.
+    """Probabilities that need review, and the error rate outside on the slices it was chosen on.
 
     Attributes
     ----------
     confidence_threshold : float
-        A slice is answered where the calibrated probability of its answer is at least this.
+        A prediction is accepted where its confidence is at least this.
     threshold : float
-        At or above it the answer is a fracture.
+        At or above it the predicted class is fracture.
     acceptable_error_rate, confidence_level : float
-        With this confidence at most this share of the answers outside the band is wrong.
-    error_rate : Share
-        Wrong answers among those outside the band.
-    abstention_rate : Share
+        With this confidence at most this share of the predictions outside the band is wrong.
+    error_rate : Proportion
+        Wrong predictions among those outside the band.
+    abstention_rate : Proportion
         Slices inside the band.
     n_slices, n_groups : int
         Slices and groups that it was chosen on.
     effective_sample_size : int
-        How many independent slices those outside the band are worth.
+        Number of independent slices that give the same variance as those outside the band.
     """
 
     confidence_threshold: float
@@ -76,16 +76,16 @@ class AbstentionBand:
 
     @property
     def low(self) -> float:
-        """Up to this probability the answer is given: no fracture."""
+        """Up to this probability "no fracture" is accepted."""
         return min(1.0 - self.confidence_threshold, self.threshold)
 
     @property
     def high(self) -> float:
-        """From this probability the answer is given: fracture."""
+        """From this probability "fracture" is accepted."""
         return max(self.confidence_threshold, self.threshold)
 
     def needs_review(self, probability: float) -> bool:
-        """Return whether a slice of this probability goes to a human."""
+        """Return whether a prediction of this probability needs review by a reader."""
         return not bool(
             outside_band_mask([probability], self.threshold, self.confidence_threshold)[0]
         )
@@ -94,7 +94,15 @@ class AbstentionBand:
 def outside_band_mask(
     y_score: npt.ArrayLike, threshold: float, confidence_threshold: float
 ) -> npt.NDArray[np.bool_]:
-    """Return which slices are answered, shape (N,), for a bar as in `AbstentionBand`."""
+    """Return which predictions are accepted, shape (N,).
+
+    Parameters
+    ----------
+    y_score : array-like, shape (N,)
+        Calibrated probabilities.
+    threshold, confidence_threshold : float
+        As in `AbstentionBand`.
+    """
     return _confidence(np.asarray(y_score, np.float64), threshold) >= confidence_threshold
 
 
@@ -107,24 +115,24 @@ def choose_abstention_band(
     acceptable_error_rate: float = DEFAULT_ACCEPTABLE_ERROR_RATE,
     confidence_level: float = DEFAULT_CONFIDENCE_LEVEL,
 ) -> AbstentionBand | None:
-    """Choose the narrowest band outside of which at most `acceptable_error_rate` of the answers is wrong.
+    """Choose the narrowest band with at most the acceptable error rate outside of it.
 
     Parameters
     ----------
     y_true, y_score, groups : array-like, shape (N,)
-        Out-of-fold answers, calibrated; see `metrics.compute_metrics`.
+        Out-of-fold predictions, calibrated; see `metrics.compute_metrics`.
     threshold : float
-        At or above it the answer is a fracture.
+        At or above it the predicted class is fracture.
     acceptable_error_rate : float
-        Largest share of wrong answers, above 0 and below 0.5.
+        Largest share of wrong predictions, above 0 and below 0.5.
     confidence_level : float
         Above 0.5 and below 1.
 
     Returns
     -------
-    ReferBand or None
-        None where not even the surest answers can be shown to be that good, or where there
-        are fewer than `MIN_GROUPS` groups: everything goes to a human then.
+    AbstentionBand or None
+        None where the error rate of not even the most confident predictions can be shown to be
+        acceptable, or with fewer than `MIN_GROUPS` groups: every prediction needs review then.
 
     Raises
     ------
@@ -133,30 +141,34 @@ def choose_abstention_band(
     """
     if not (0.0 < acceptable_error_rate < 0.5 and 0.5 < confidence_level < 1.0):
         raise DatasetError(
-            f"Expected a rate between 0 and 0.5 and a confidence between 0.5 and 1, got {acceptable_error_rate:g} "
-            f"and {confidence_level:g}: a usual choice is {DEFAULT_ACCEPTABLE_ERROR_RATE:g} and {DEFAULT_CONFIDENCE_LEVEL:g}."
+            f"Expected an acceptable error rate between 0 and 0.5 and a confidence level between "
+            f"0.5 and 1, got {acceptable_error_rate:g} and {confidence_level:g}: a usual choice is "
+            f"{DEFAULT_ACCEPTABLE_ERROR_RATE:g} and {DEFAULT_CONFIDENCE_LEVEL:g}."
         )
-    sample = make_inputs(y_true, y_score, groups)
-    if sample.n_groups < MIN_GROUPS:
+    inputs = make_inputs(y_true, y_score, groups)
+    if inputs.n_groups < MIN_GROUPS:
         return None
-    sure = _confidence(sample.y_score, threshold)
-    right = (sample.y_score >= threshold) == (sample.y_true == 1)
-    bar = _lowest_confidence_threshold(
-        sure, right, sample, threshold, acceptable_error_rate, confidence_level
+    confidence = _confidence(inputs.y_score, threshold)
+    correct = (inputs.y_score >= threshold) == (inputs.y_true == 1)
+    candidates = _candidate_thresholds(
+        confidence, threshold, acceptable_error_rate, confidence_level
     )
-    if bar is None:
+    lowest = _lowest_valid_threshold(
+        candidates, confidence, correct, inputs, acceptable_error_rate, confidence_level
+    )
+    if lowest is None:
         return None
-    outside = sure >= bar
+    outside = confidence >= lowest
     return AbstentionBand(
-        confidence_threshold=bar,
+        confidence_threshold=lowest,
         threshold=threshold,
         acceptable_error_rate=acceptable_error_rate,
         confidence_level=confidence_level,
-        error_rate=error_rate_among(sample, outside, ~right),
-        abstention_rate=_proportion(sample, ~outside, np.ones(sample.n_slices, bool)),
-        n_slices=sample.n_slices,
-        n_groups=sample.n_groups,
-        effective_sample_size=effective_sample_size(~right[outside], sample.group_codes[outside]),
+        error_rate=error_rate_among(inputs, outside, ~correct),
+        abstention_rate=_proportion(inputs, ~outside, np.ones(inputs.n_slices, bool)),
+        n_slices=inputs.n_slices,
+        n_groups=inputs.n_groups,
+        effective_sample_size=effective_sample_size(~correct[outside], inputs.group_codes[outside]),
     )
 
 
@@ -168,7 +180,7 @@ def error_rate_among(
 
 
 def design_effect(is_error: npt.NDArray[np.bool_], group_codes: IntArray) -> float:
-    """Return by how much alike slices of a patient widen the variance of an error rate.
+    """Return the design effect of an error rate: the effect of correlation within groups.
 
     Parameters
     ----------
@@ -179,7 +191,7 @@ def design_effect(is_error: npt.NDArray[np.bool_], group_codes: IntArray) -> flo
     Returns
     -------
     float
-        Variance over groups by that of as many independent slices, at least 1.
+        Variance over groups divided by that of as many independent slices, at least 1.
     """
     n, error = len(is_error), float(is_error.mean())
     if error in (0.0, 1.0):
@@ -193,46 +205,23 @@ def design_effect(is_error: npt.NDArray[np.bool_], group_codes: IntArray) -> flo
 
 
 def effective_sample_size(is_error: npt.NDArray[np.bool_], group_codes: IntArray) -> int:
-    """Return how many independent slices these are worth; parameters as in `design_effect`."""
+    """Return the number of slices divided by their design effect; see `design_effect`."""
     return int(len(is_error) / design_effect(is_error, group_codes)) if len(is_error) else 0
 
 
 def _confidence(y_score: FloatArray, threshold: float) -> FloatArray:
-    """Return the calibrated probability that each answer is right, shape (N,)."""
+    """Return the calibrated probability that each prediction is correct, shape (N,)."""
     return np.where(y_score >= threshold, y_score, 1.0 - y_score)
-
-
-def _lowest_confidence_threshold(
-    confidence: FloatArray,
-    is_correct: npt.NDArray[np.bool_],
-    inputs: EvaluationInputs,
-    threshold: float,
-    acceptable_error_rate: float,
-    confidence_level: float,
-) -> float | None:
-    """Lower the bar by hundredths until the test fails; None if it never holds.
-
-    In MAPIE's terms a classifier says of each answer whether it is right, with probability
-    `confidence`; its precision is the share of right answers among those given.
-    """
-    bars = _candidate_thresholds(confidence, threshold, acceptable_error_rate, confidence_level)
-    controller = _build_controller(
-        bars, inputs.group_codes, 1.0 - acceptable_error_rate, confidence_level
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that no bar holds is an answer here
-        controller.calibrate(confidence, is_correct.astype(np.int64))
-    valid = np.asarray(controller.valid_predict_params, np.float64)
-    return float(valid.min()) if len(valid) else None
 
 
 def _candidate_thresholds(
     confidence: FloatArray, threshold: float, acceptable_error_rate: float, confidence_level: float
 ) -> FloatArray:
-    """Return the bars in the order of the test, falling; labels have no say in them.
+    """Return the confidence thresholds in the order of the test, falling by hundredths.
 
-    The first is 1 - `acceptable_error_rate`, or lower where too few slices reach that to show anything: even
-    without an error a test takes log(1 - confidence) / log(1 - rate) independent slices.
+    Labels have no part in them. The first is 1 - `acceptable_error_rate`, or lower where too few
+    slices reach that: even without an error a test needs
+    log(1 - confidence_level) / log(1 - acceptable_error_rate) independent slices.
     """
     enough = 3.0 * np.log(1.0 - confidence_level) / np.log(1.0 - acceptable_error_rate)
     reached = float(np.sort(confidence)[-int(min(enough, len(confidence) / 2 + 1))])
@@ -241,19 +230,46 @@ def _candidate_thresholds(
     return np.arange(first, min(last, first - 1) - 1, -1) / 100.0
 
 
-def _build_controller(
-    candidate_thresholds: FloatArray,
-    group_codes: IntArray,
-    precision: float,
+def _lowest_valid_threshold(
+    candidates: FloatArray,
+    confidence: FloatArray,
+    is_correct: npt.NDArray[np.bool_],
+    inputs: EvaluationInputs,
+    acceptable_error_rate: float,
     confidence_level: float,
-) -> BinaryClassificationController:
-    """Return MAPIE's controller for slices of groups; imported late, as it takes a second."""
-    from mapie.risk_control import (
-        BinaryClassificationController,
-        BinaryRisk,
-        FWERProcedure,
-        recall,
+) -> float | None:
+    """Test `candidates` in their order until one fails; None if already the first does.
+
+    For MAPIE, confidence is the probability of the class "this prediction is correct"; the
+    precision of that class is the share of correct predictions among the accepted ones.
+    """
+    from mapie.risk_control import BinaryClassificationController, control_fwer, recall
+
+    controller = BinaryClassificationController(
+        predict_function=lambda values: np.stack([1.0 - values, values], axis=1),
+        risk=_build_risk(inputs.group_codes),
+        target_level=1.0 - acceptable_error_rate,
+        confidence_level=confidence_level,
+        best_predict_param_choice=recall,
+        list_predict_params=candidates,
     )
+    with warnings.catch_warnings():
+        # Of candidates that fail by its own correction; only the p-values are used.
+        warnings.simplefilter("ignore")
+        controller.calibrate(confidence, is_correct.astype(np.int64))
+    # Not the controller's `fwer_method`: that takes the order from the data where the error rate
+    # is not monotonic, and the order here is fixed before.
+    p_values = np.asarray(controller.p_values, np.float64)[:, 0]
+    valid = control_fwer(p_values, 1.0 - confidence_level, fwer_method="fixed_sequence")
+    return float(candidates[valid].min()) if len(valid) else None
+
+
+def _build_risk(group_codes: IntArray) -> BinaryRisk:
+    """Return MAPIE's precision with the effective sample size of slices in groups.
+
+    MAPIE is imported late, as that takes a second.
+    """
+    from mapie.risk_control import BinaryRisk
 
     class GroupedPrecision(BinaryRisk):
         """Precision whose sample size is that of independent slices."""
@@ -261,41 +277,16 @@ def _build_controller(
         def get_value_and_effective_sample_size(
             self, y_true: npt.NDArray[Any], y_pred: npt.NDArray[Any]
         ) -> tuple[float, float]:
-            given = y_pred == 1
-            if not given.any():
-                return 1.0, -1  # MAPIE's sign for: cannot be shown
-            wrong = y_true[given] != 1
-            return float(wrong.mean()), effective_sample_size(wrong, group_codes[given])
+            accepted = y_pred == 1
+            if not accepted.any():
+                return 1.0, -1  # MAPIE's code for a risk that is not defined
+            wrong = y_true[accepted] != 1
+            return float(wrong.mean()), effective_sample_size(wrong, group_codes[accepted])
 
-    class InOrder(FWERProcedure):
-        """Test one bar after the other, each at the full level, and stop at the first failure."""
-
-        def _init_state(self, n_lambdas: int, delta: float) -> None:
-            self._next, self._count, self._delta = 0, n_lambdas, delta
-
-        def _select_next_hypothesis(self, p_values: FloatArray) -> int | None:
-            return self._next if self._next < self._count else None
-
-        def _local_significance_levels(self) -> FloatArray:
-            return np.full(self._count, self._delta)
-
-        def _update_on_reject(self, hypothesis_index: int) -> None:
-            self._next += 1
-
-    risk = GroupedPrecision(
+    return GroupedPrecision(
         risk_occurrence=lambda y_true, y_pred: y_pred == y_true,
         risk_condition=lambda y_true, y_pred: y_pred == 1,
         higher_is_better=True,
-    )
-
-    return BinaryClassificationController(
-        predict_function=lambda sure: np.stack([1.0 - sure, sure], axis=1),
-        risk=risk,
-        target_level=precision,
-        confidence_level=confidence_level,
-        best_predict_param_choice=recall,  # of the right answers, give as many as can be
-        list_predict_params=candidate_thresholds,
-        fwer_method=InOrder(),
     )
 
 

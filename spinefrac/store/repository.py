@@ -104,14 +104,14 @@ class SavedModel:
 
     @property
     def metrics(self) -> Metrics:
-        """Out-of-fold metrics; ModelError where there are none, see `measured`."""
+        """Out-of-fold metrics; ModelError where there are none, see `has_out_of_fold`."""
         if self.card.metrics is None:
             raise ModelError(self._no_out_of_fold_message)
         return self.card.metrics
 
     @property
     def data(self) -> DataSummary:
-        """What it was trained on; ModelError where that is not known, see `measured`."""
+        """What it was trained on; ModelError where that is not known, see `has_out_of_fold`."""
         if self.card.data is None:
             raise ModelError(self._no_out_of_fold_message)
         return self.card.data
@@ -159,7 +159,7 @@ class SavedModel:
         Raises
         ------
         ModelError
-            There are none, see `measured`.
+            There are none, see `has_out_of_fold`.
         """
         if not self.has_out_of_fold:
             raise ModelError(self._no_out_of_fold_message)

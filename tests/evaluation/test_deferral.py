@@ -115,7 +115,7 @@ def test_a_smaller_rate_refers_more():
 
 @pytest.mark.parametrize("rate, confidence", [(0.0, 0.9), (0.5, 0.9), (0.05, 0.4), (0.05, 1.0)])
 def test_shares_out_of_range_are_refused(rate, confidence):
-    with pytest.raises(DatasetError, match="Expected a rate"):
+    with pytest.raises(DatasetError, match="Expected an acceptable error rate"):
         choose_abstention_band(
             [0, 1], [0.1, 0.9], [0, 1], 0.5, acceptable_error_rate=rate, confidence_level=confidence
         )
@@ -129,3 +129,105 @@ def test_the_design_effect_of_copies_is_their_number():
     assert design_effect(wrong, np.arange(2000)) == pytest.approx(1, rel=0.01)
     assert design_effect(np.zeros(10, bool), np.zeros(10, int)) == 1.0
     assert deferral.effective_sample_size(np.zeros(0, bool), np.zeros(0, int)) == 0
+
+
+#: Confidence threshold and effective sample size for the seeds 0 to 59 of `random_predictions`,
+#: from a fixed-sequence procedure of our own that MAPIE's public one replaced; None: no band.
+FROZEN_BANDS = (
+    (0.45, 800),
+    (0.53, 292),
+    (0.58, 524),
+    (0.41, 427),
+    None,
+    (0.31, 331),
+    (0.74, 300),
+    (0.81, 421),
+    None,
+    (0.36, 319),
+    None,
+    (0.38, 183),
+    (0.37, 249),
+    (0.71, 655),
+    (0.32, 241),
+    (0.28, 408),
+    (0.63, 493),
+    (0.52, 184),
+    (0.57, 859),
+    (0.34, 223),
+    (0.6, 409),
+    (0.47, 167),
+    (0.43, 581),
+    None,
+    None,
+    (0.42, 275),
+    (0.76, 680),
+    None,
+    (0.35, 437),
+    None,
+    None,
+    (0.6, 494),
+    (0.62, 433),
+    (0.5, 442),
+    None,
+    (0.53, 161),
+    (0.48, 142),
+    (0.78, 208),
+    (0.3, 190),
+    (0.89, 117),
+    (0.82, 412),
+    (0.17, 450),
+    None,
+    (0.34, 515),
+    (0.26, 275),
+    (0.81, 458),
+    (0.3, 260),
+    (0.56, 163),
+    None,
+    None,
+    None,
+    (0.41, 260),
+    None,
+    (0.61, 603),
+    (0.61, 322),
+    (0.78, 384),
+    (0.53, 341),
+    None,
+    (0.4, 362),
+    (0.69, 623),
+)
+
+
+def random_predictions(
+    seed, gain=(1.2, 4.0), rates=(0.02, 0.05, 0.1, 0.2), levels=(0.8, 0.9, 0.95)
+):
+    """Return predictions of 12 to 90 patients whose errors gather in some, and the settings."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(12, 90))
+    groups = np.repeat(np.arange(count), rng.integers(1, 20, count))
+    labels = (rng.random(len(groups)) < rng.uniform(0.1, 0.9, count)[groups]).astype(int)
+    logits = rng.uniform(*gain) * (2 * labels - 1) + rng.normal(0, 1.0, count)[groups]
+    logits = logits + rng.normal(0, 1.6, len(groups))
+    threshold = round(float(rng.uniform(0.15, 0.85)), 2)
+    settings = {
+        "acceptable_error_rate": float(rng.choice(rates)),
+        "confidence_level": float(rng.choice(levels)),
+    }
+    return (labels, apply_temperature(logits, 1.25), groups, threshold), settings
+
+
+def test_the_public_procedure_gives_the_bands_of_the_former_one():
+    found = []
+    for seed in range(len(FROZEN_BANDS)):
+        predictions, settings = random_predictions(seed)
+        band = choose_abstention_band(*predictions, **settings)
+        found.append(band and (band.confidence_threshold, band.effective_sample_size))
+    assert tuple(found) == FROZEN_BANDS
+    assert 10 < found.count(None) < 30
+
+
+def test_the_data_do_not_choose_the_order_of_the_test():
+    """The error rate of this weak model falls with the threshold; reversed, a band would pass."""
+    predictions, settings = random_predictions(
+        94, (0.3, 1.2), (0.02, 0.05, 0.1, 0.2, 0.4), (0.6, 0.8, 0.9, 0.95)
+    )
+    assert choose_abstention_band(*predictions, **settings) is None

@@ -29,7 +29,7 @@ def render_review_note(model: SavedModel, prediction: Prediction) -> str:
 
     Nothing for a model that carries no answers to judge by; `show_uncertainty` says why.
     """
-    if not getattr(model, "measured", True):
+    if not model.has_out_of_fold:
         return ""
     found = uncertainty.uncertainty_profile(model, _get_error_rate())
     if not found.needs_review(prediction.probability):
