@@ -3,15 +3,22 @@
 import os
 from pathlib import Path
 
-_CHECKOUT = Path(__file__).resolve().parent.parent
+_PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 
 
 def home() -> Path:
-    """Return the folder that holds ``models/``, ``runs/``, ``evaluations/`` and what else is kept.
+    """Return the folder that holds ``models/``, ``runs/``, ``evaluations/`` and the history.
 
-    ``SPINEFRAC_HOME`` if set, otherwise the folder that holds the package.
+    ``SPINEFRAC_HOME`` if set. Otherwise the checkout that the package lies in, or, for an
+    installed package, the user's data folder, such as ``~/.local/share/spinefrac`` on Linux.
     """
-    return Path(os.environ.get("SPINEFRAC_HOME") or _CHECKOUT).expanduser().resolve()
+    if chosen := os.environ.get("SPINEFRAC_HOME"):
+        return Path(chosen).expanduser().resolve()
+    if (_PACKAGE_PARENT / "pyproject.toml").is_file():
+        return _PACKAGE_PARENT
+    from platformdirs import user_data_path
+
+    return user_data_path("spinefrac", appauthor=False)
 
 
 def models_dir() -> Path:

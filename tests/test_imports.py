@@ -89,7 +89,17 @@ def test_no_page_brings_tensorflow():
 
 
 def test_predicting_imports_nothing_heavy():
-    heavy = {"tensorflow", "keras", "streamlit", "pandas", "scipy", "sklearn", "plotly", "tf2onnx"}
+    heavy = {
+        "tensorflow",
+        "keras",
+        "streamlit",
+        "pandas",
+        "scipy",
+        "sklearn",
+        "plotly",
+        "tf2onnx",
+        "pydantic",
+    }
     code = (
         "import sys\n"
         "from spinefrac import imaging\n"

@@ -23,6 +23,7 @@ from spinefrac.store import identifiers, repository, saving
 from spinefrac.store.card import Calibration, Card, FileRecord, Origin
 from spinefrac.system import sandbox
 from spinefrac.system.atomic import fsync_path
+from spinefrac.system.versions import collect_versions
 
 #: Endings of the files that can be imported, and what is in them.
 FORMATS = {".zip": "zip", ".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".onnx": "onnx"}
@@ -162,7 +163,7 @@ def _write_card(
         operating_point=DEFAULT_OPERATING_POINT,
         input_check={},
         keras_onnx_max_difference=result["difference"],
-        versions=saving.collect_versions(),
+        versions=collect_versions(cards.RECORDED_PACKAGES),
         files=files,
         heatmap="none",
         origin=origin,

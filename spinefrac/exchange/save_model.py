@@ -22,6 +22,7 @@ from spinefrac.records import EpochRecord, GreyImage, OutOfFoldPredictions, Prep
 from spinefrac.store import card as cards
 from spinefrac.store import repository, saving
 from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord, ParentModel
+from spinefrac.system.versions import collect_versions
 
 if TYPE_CHECKING:
     import keras
@@ -185,7 +186,7 @@ def _write_model_files(new_model: NewModel, folder: Path) -> None:
         operating_point=new_model.operating_point,
         input_check=new_model.input_check.to_dict(),
         keras_onnx_max_difference=difference,
-        versions=saving.collect_versions(),
+        versions=collect_versions(cards.RECORDED_PACKAGES),
         files={
             name: FileRecord(*repository.hash_file(folder / name))
             for name in repository.ARTIFACT_FILES

@@ -22,6 +22,20 @@ from spinefrac.records import Dataset, Preprocessing
 #: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
 SCHEMA_VERSION = 2
 
+#: What a card records the versions of.
+RECORDED_PACKAGES = (
+    "python",
+    "spinefrac",
+    "tensorflow",
+    "keras",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "opencv-python-headless",
+    "scikit-learn",
+)
+
 #: The file that a group rule is explained by, see `spinefrac.data.groups`.
 _GROUP_RULE_EXAMPLE = re.compile(r" \(.* belongs to .*\)(?=;|$)")
 

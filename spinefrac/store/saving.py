@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import os
-import platform
 import secrets
 import shutil
 import sys
@@ -17,7 +16,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +31,6 @@ UNFINISHED_PREFIX = ".tmp-"
 
 #: Where folders cannot be locked (Windows), an unfinished one is abandoned after so long.
 _STALE_AFTER_S = 24 * 3600
-
-_PACKAGES = (
-    "spinefrac tensorflow keras tf2onnx onnx onnxruntime numpy opencv-python-headless scikit-learn"
-)
 
 
 @contextmanager
@@ -98,12 +92,6 @@ def remove_unfinished() -> list[str]:
         return []
     with lock.models_lock():
         return _remove_stale(models)
-
-
-def collect_versions() -> dict[str, str]:
-    """Return Python's version and those of the packages that make a model."""
-    packages = {package: version(package) for package in _PACKAGES.split()}
-    return {"python": platform.python_version(), **packages}
 
 
 def write_out_of_fold(path: Path, oof: OutOfFoldPredictions) -> None:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from spinefrac import settings as places
 from spinefrac.errors import RunError
+from spinefrac.system.versions import collect_versions
 from spinefrac.training.runs import database, lease, validation
 from spinefrac.training.runs.folder_summary import summarize_folder
 from spinefrac.training.runs.queries import find_run_row, get_run
@@ -132,7 +132,7 @@ def _insert_run(connection: sqlite3.Connection, request: RunRequest, summary: Fo
         "fingerprint": summary.fingerprint,
         "images": summary.images,
         "groups_found": summary.groups,
-        "versions": json.dumps({package: version(package) for package in _PACKAGES}),
+        "versions": json.dumps(collect_versions(_PACKAGES)),
         "parent": json.dumps(asdict(request.parent)) if request.parent else None,
         "submitted": now,
         "queued": now,
