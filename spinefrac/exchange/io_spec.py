@@ -1,8 +1,8 @@
-"""How a network from elsewhere is to be asked: what its file says, and what only people know.
+"""Input and output of an imported network: what its file says, and what only the user knows.
 
-Size and channels of the input and the form of the output often stand in the file. Which class
-is the fracture never does, and which grey values it was trained on rarely: a wrong guess would
-give answers that look right and are not. So what the file does not say must be given.
+Input size, channels and output activation are often in the file. Which class is the fracture
+never is, and the scale of the training images rarely: a wrong guess would give predictions that
+look right and are not. So what the file does not say must be declared.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import Any
 from spinefrac.errors import ModelError
 from spinefrac.system import sandbox
 
-#: Grey values a network takes: name, factor and offset on 0…255, for each of three channels.
+#: Scale of the input: name, factor and offset on 0…255, for each of three channels.
 INPUT_SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "0..255": ((1.0,) * 3, (0.0,) * 3),
     "0..1": ((1 / 255,) * 3, (0.0,) * 3),
     "-1..1": ((1 / 127.5,) * 3, (-1.0,) * 3),
-    # Means and deviations of ImageNet, as `keras.applications` ("torch" and "caffe") has them.
+    # Means and standard deviations of ImageNet, the modes "torch" and "caffe" of
+    # `keras.applications.imagenet_utils.preprocess_input`.
     "imagenet": (
         (1 / 255 / 0.229, 1 / 255 / 0.224, 1 / 255 / 0.225),
         (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
@@ -27,13 +28,13 @@ INPUT_SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, fl
 }
 OUTPUT_ACTIVATIONS = ("sigmoid", "softmax", "logits")
 
-#: Sides of a square input that are believable, in pixels.
+#: Accepted sides of a square input, in pixels.
 INPUT_SIZE_RANGE = (16, 1024)
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredIO:
-    """What is known of a network; None where it is not.
+    """What is known of a network's input and output; None where it is not known.
 
     Attributes
     ----------
@@ -47,6 +48,11 @@ class DeclaredIO:
         One of `OUTPUT_ACTIVATIONS`.
     positive_class : int
         0 or 1: the class that stands for a fracture.
+
+    Raises
+    ------
+    ModelError
+        A value is not one of these.
     """
 
     size: int | None = None
@@ -56,38 +62,38 @@ class DeclaredIO:
     positive_class: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Refuse values out of range."""
+        low, high = INPUT_SIZE_RANGE
+        accepted = {
+            "size": range(low, high + 1),
+            "channels": (1, 3),
+            "scale": INPUT_SCALES,
+            "output": OUTPUT_ACTIVATIONS,
+            "positive_class": (0, 1),
+        }
         wrong = [
-            f"{name} {value!r}"
-            for name, value, fits in (
-                (
-                    "size",
-                    self.size,
-                    self.size is None or INPUT_SIZE_RANGE[0] <= self.size <= INPUT_SIZE_RANGE[1],
-                ),
-                ("channels", self.channels, self.channels in (None, 1, 3)),
-                ("scale", self.scale, self.scale is None or self.scale in INPUT_SCALES),
-                ("output", self.output, self.output is None or self.output in OUTPUT_ACTIVATIONS),
-                ("positive class", self.positive_class, self.positive_class in (None, 0, 1)),
-            )
-            if not fits
+            f"{name.replace('_', ' ')} {value!r}"
+            for name, value in self.to_dict().items()
+            if value is not None and value not in accepted[name]
         ]
         if wrong:
             raise ModelError(
-                f"Expected a size of {INPUT_SIZE_RANGE[0]} to {INPUT_SIZE_RANGE[1]}, 1 or 3 channels, a scale of "
-                f"{', '.join(INPUT_SCALES)}, an output of {', '.join(OUTPUT_ACTIVATIONS)} and a positive class of "
-                f"0 or 1; got {', '.join(wrong)}: import it as it was trained"
+                f"Expected a size of {low} to {high}, 1 or 3 channels, a scale of "
+                f"{', '.join(INPUT_SCALES)}, an output of {', '.join(OUTPUT_ACTIVATIONS)} and a "
+                f"positive class of 0 or 1; got {', '.join(wrong)}: declare the network as it was "
+                "trained"
             )
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, in JSON's types."""
         return asdict(self)
 
 
-#: What has to be given for each of them, as on the command line.
+#: The command line option that declares each field.
 CLI_OPTIONS = {
     "size": "--size PIXELS (side of the square input)",
     "channels": "--channels 1|3",
-    "scale": f"--scale {'|'.join(INPUT_SCALES)} (grey values it was trained on)",
+    "scale": f"--scale {'|'.join(INPUT_SCALES)} (scale of the images it was trained on)",
     "output": f"--output {'|'.join(OUTPUT_ACTIVATIONS)}",
     "positive_class": "--positive-class 0|1 (the class that is fracture: the column of two "
     "values, or what one value near it means)",
@@ -95,38 +101,48 @@ CLI_OPTIONS = {
 
 
 class UnresolvedIOError(ModelError):
-    """Something that must be known of a network stands neither in its file nor was it given.
+    """A field of the input or output is neither in the network's file nor declared.
 
     Attributes
     ----------
     found : dict
-        What the file said, by the names of `DeclaredIO`.
+        What the file says, by the names of `DeclaredIO`.
     missing : list of str
-        What has to be given, by the same names.
+        What must be declared, by the same names.
     """
 
     def __init__(self, found: dict[str, Any], missing: list[str]) -> None:
-        said = ", ".join(
+        stated = ", ".join(
             f"{name.replace('_', ' ')} {value}"
             for name, value in found.items()
             if value is not None
         )
         super().__init__(
-            f"The file says {said or 'nothing of how to ask the network'}, and not the rest, which "
-            f"is never guessed: give {', '.join(CLI_OPTIONS[name] for name in missing)}"
+            f"The file says {stated or 'nothing about its input and output'}, and not the rest, "
+            f"which is never guessed: add {', '.join(CLI_OPTIONS[name] for name in missing)}"
         )
         self.found = found
         self.missing = missing
 
 
 sandbox.register_error_type(
-    "UnresolvedIOError", lambda message: UnresolvedIOError(message["found"], message["missing"])
+    UnresolvedIOError, lambda message: UnresolvedIOError(message["found"], message["missing"])
 )
 
 
 @dataclass(frozen=True, slots=True)
 class IOSpec:
-    """A network's conventions, complete: see `DeclaredIO`; `units` is 1 or 2 values a slice."""
+    """Input and output of a network, complete.
+
+    Attributes
+    ----------
+    size, channels, scale, output, positive_class
+        As in `DeclaredIO`.
+    units : int
+        Number of output values for one slice, 1 or 2.
+    recognised : tuple of str
+        Names of the fields that were in the file.
+    """
 
     size: int
     channels: int
@@ -138,67 +154,74 @@ class IOSpec:
 
     @property
     def factors(self) -> list[float]:
+        """Factor on grey values in 0…255, one for each channel."""
         return list(INPUT_SCALES[self.scale][0][: self.channels])
 
     @property
     def offsets(self) -> list[float]:
+        """Offset added after the factor, one for each channel."""
         return list(INPUT_SCALES[self.scale][1][: self.channels])
 
 
 def resolve(file_io: DeclaredIO, units: int, user_io: DeclaredIO) -> IOSpec:
-    """Put together what the file says and what was given.
+    """Merge what the file says with what the user declares.
 
     Parameters
     ----------
-    file_io : Answers
-        What the file itself says.
+    file_io : DeclaredIO
+        Read from the file.
     units : int
-        Values that the network gives for a slice.
-    user_io : Answers
-        What somebody who knows says.
+        Number of output values for one slice.
+    user_io : DeclaredIO
+        From the user.
 
     Returns
     -------
-    Asked
+    IOSpec
 
     Raises
     ------
     UnresolvedIOError
-        Something is in neither.
+        A field is in neither.
     ModelError
-        They contradict each other, or it is no network for two classes.
+        They contradict each other, or the network is not a classifier of two classes.
     """
     if units not in (1, 2):
         raise ModelError(
-            f"The network gives {units} values a slice, expected one, or two for two classes: "
-            "spinefrac serves networks that tell fracture from no fracture"
+            f"The network returns {units} values for a slice, expected one, or two for two "
+            "classes: spinefrac needs a network that tells fracture from no fracture"
         )
-    for name in ("size", "channels", "output", "scale"):
-        said, told = getattr(file_io, name), getattr(user_io, name)
-        if said is not None and told is not None and said != told:
-            raise ModelError(
-                f"The file says {name} {said}, and {told} was given: leave --{name} out, or import "
-                "the file that it is true of"
-            )
-    known = replace(
-        file_io,
-        **{name: value for name, value in user_io.to_dict().items() if value is not None},
-    )
-    missing = [name for name, value in known.to_dict().items() if value is None]
-    if missing:
+    _check_no_contradiction(file_io, user_io)
+    in_file = {name: value for name, value in file_io.to_dict().items() if value is not None}
+    by_user = {name: value for name, value in user_io.to_dict().items() if value is not None}
+    known = replace(file_io, **by_user)
+    if missing := [name for name, value in known.to_dict().items() if value is None]:
         raise UnresolvedIOError(file_io.to_dict(), missing)
+    _check_consistency(known, units)
+    return IOSpec(units=units, recognised=tuple(in_file), **known.to_dict())
+
+
+def _check_no_contradiction(file_io: DeclaredIO, user_io: DeclaredIO) -> None:
+    """Refuse a declared field that differs from the file's."""
+    declared = user_io.to_dict()
+    for name, in_file in file_io.to_dict().items():
+        by_user = declared[name]
+        if in_file is not None and by_user is not None and in_file != by_user:
+            raise ModelError(
+                f"The file says {name} {in_file}, and {by_user} was declared: leave "
+                f"--{name.replace('_', '-')} out, or import the file that has it"
+            )
+
+
+def _check_consistency(known: DeclaredIO, units: int) -> None:
+    """Refuse an activation that does not fit the output, or a scale that does not fit the input."""
     if known.output == ("softmax" if units == 1 else "sigmoid"):
         raise ModelError(
-            f"The network gives {units} value{'s' if units > 1 else ''} a slice, which is no "
-            f"{known.output}: expected one sigmoid, two softmax, or logits"
+            f"The network returns {units} value{'s' if units > 1 else ''} for a slice, which is "
+            f"no {known.output}: expected one sigmoid, two softmax, or logits"
         )
     if known.scale in ("imagenet", "imagenet-bgr") and known.channels != 3:
         raise ModelError(
-            f"The scale {known.scale} is of 3 channels, the network takes {known.channels}: give "
-            "the scale it was trained on"
+            f"The scale {known.scale} needs 3 channels, the network takes {known.channels}: "
+            "declare the scale it was trained on"
         )
-    return IOSpec(
-        units=units,
-        recognised=tuple(n for n, value in file_io.to_dict().items() if value is not None),
-        **known.to_dict(),
-    )

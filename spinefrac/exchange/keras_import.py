@@ -80,9 +80,9 @@ def _load_model(path: Path) -> keras.Model:
 
 
 def _check_weight_count(path: Path, stored: int) -> None:
-    """Build the network without its weights, and compare what it asks for with the file.
+    """Build the network without its weights, and compare what it declares with the file.
 
-    In a stateless scope Keras notes each weight's shape and makes none of them.
+    In a stateless scope Keras records the shape of each weight and allocates none of them.
     """
     import keras
 
@@ -97,7 +97,8 @@ def _check_weight_count(path: Path, stored: int) -> None:
                 (_count_output_values(layer) for layer in _flatten_layers(model)), default=0
             )
     finally:
-        _clear_uninitialized_variables()
+        # Keras keeps a list of the variables without values and would initialize them later.
+        keras.utils.clear_session(free_memory=False)
     if declared > stored:
         raise ModelError(
             f"The network asks for {declared} weights and its file holds {stored}: the file is "
@@ -108,13 +109,6 @@ def _check_weight_count(path: Path, stored: int) -> None:
             f"A layer of the network makes {largest} values of one slice, expected at most "
             f"{_MAX_LAYER_VALUES}: it is not imported"
         )
-
-
-def _clear_uninitialized_variables() -> None:
-    """Drop Keras's list of weights without values, or it would make them later."""
-    from keras.src.backend.common import global_state
-
-    global_state.set_global_attribute("uninitialized_variables", [])
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -131,19 +125,18 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _model_from_config(config: dict[str, Any]) -> keras.Model:
-    """Rebuild a network from either kind of description, as Keras itself does."""
+    """Build a network from its configuration in a ``.keras`` file or in a legacy HDF5 file."""
     import keras
 
-    config = {key: value for key, value in config.items() if key != "compile_config"}
     if "module" in config:
+        config = {key: value for key, value in config.items() if key != "compile_config"}
         return keras.saving.deserialize_keras_object(config, safe_mode=True)
-    from keras.src.legacy.saving import saving_utils
-
-    return saving_utils.model_from_config(config)
+    model_class = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+    return model_class.from_config(config["config"])
 
 
 def _flatten_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """Return every layer, also of networks within the network."""
+    """Return every layer, also those of networks within the network."""
     found = []
     for layer in getattr(model, "layers", []):
         found.append(layer)
@@ -152,7 +145,7 @@ def _flatten_layers(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def _count_output_values(layer: keras.layers.Layer) -> int:
-    """Return how many values a layer gives for one slice, 0 where it is not known."""
+    """Return the number of output values of a layer for one slice, 0 where it is not known."""
     try:
         shapes = layer.output
     except (AttributeError, ValueError):

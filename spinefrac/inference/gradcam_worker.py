@@ -1,16 +1,15 @@
-"""Grad-CAM of one input through Keras, in a process of its own: see `serving.gradcam`.
+"""Grad-CAM of one input through Keras, in a process of its own: see `inference.gradcam`.
 
     python -m spinefrac.inference.gradcam_worker
 
-The map is that of the last layer that still keeps place: the mean gradient of the logit over
-each channel weighs that channel, and what speaks against a fracture is cut off (Selvaraju et
-al., 2017, "Grad-CAM").
+The map is that of the last layer whose output is still a feature map (rows and columns): each
+channel is weighted by the mean gradient of the logit over it, and negative sums become 0
+(Selvaraju et al., 2017, "Grad-CAM").
 """
 
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,22 +20,22 @@ from spinefrac.errors import ModelError
 if TYPE_CHECKING:
     import keras
 
-#: A map coarser than this points at nothing, where a finer one can be had.
+#: A coarser feature map cannot localise anything; it is used only where there is no finer one.
 _MIN_MAP_SIDE = 4
 
 
 def handle_task(task: dict[str, Any]) -> list[list[float]]:
-    """Answer a task: ``model`` (path of a Keras file), ``pixels`` (base64) and ``size`` S.
+    """Compute the map for ``model`` (path of a Keras file), ``pixels`` (base64) and ``size`` S.
 
     Returns
     -------
     list of rows, shape (h, w)
-        At least 0; more speaks for a fracture.
+        At least 0; higher values raise the probability of fracture.
 
     Raises
     ------
     ModelError
-        The network keeps no place, does not pass gradients back, or nothing raises its score.
+        The network has no feature map, passes no gradients back, or nothing raises its logit.
     """
     import keras
 
@@ -47,13 +46,14 @@ def handle_task(task: dict[str, Any]) -> list[list[float]]:
 
 
 def compute_gradcam(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return the map of one input.
+    """Return the Grad-CAM of one input.
 
     Parameters
     ----------
     model : keras.Model
-        Input ``image`` (N, S, S, 1) in 0…255, output a probability (N, 1), with a layer
-        ``logit`` before it as the store writes; without one the probability itself is followed.
+        Functional or Sequential, with input ``image`` (N, S, S, 1) in 0…255 and one output. The
+        gradient is that of its layer ``logit``, as the store writes it; of the output where
+        there is no such layer.
     pixels : uint8 array, shape (S, S)
 
     Returns
@@ -68,89 +68,118 @@ def compute_gradcam(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.ND
     import tensorflow as tf
 
     image = tf.constant(pixels[None, ..., None].astype(np.float32))
-    with tf.GradientTape() as tape:
-        calls, answer = _record_layer_calls(model, image, tape)
-        logits = [call.value for call in calls if call.layer is call.top and call.name == "logit"]
-        score = tf.reduce_sum(logits[-1] if logits else answer)
-    features = _select_feature_maps(calls)
-    if not features:
+    explained = build_explained_model(model)
+    if len(explained.outputs) == 1:
         raise ModelError(
-            "no layer of this network keeps the place of what it sees, so Grad-CAM has nothing to "
-            "show where"
+            "no layer of this network keeps rows and columns, so Grad-CAM has no place to show"
         )
-    maps = []
-    for value, gradient in zip(features, tape.gradient(score, features), strict=True):
-        if gradient is None:
-            raise ModelError(
-                "this network passes no gradients back to its picture, so Grad-CAM fails"
-            )
-        weights = np.asarray(gradient, np.float64).mean(axis=(1, 2))[0]  # (C,)
-        maps.append(np.maximum(np.asarray(value, np.float64)[0] @ weights, 0.0))
-    found = np.mean(maps, axis=0)
-    if not np.isfinite(found).all() or found.max() <= 0.0:
-        raise ModelError("Grad-CAM finds no place in this slice that raises the score")
-    return found.astype(np.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        logit, *features = explained(image, training=False)
+    maps = [
+        _weight_channels(feature, gradient)
+        for feature, gradient in zip(features, tape.gradient(logit, features), strict=True)
+    ]
+    heatmap = np.mean(maps, axis=0)
+    if not np.isfinite(heatmap).all() or heatmap.max() <= 0.0:
+        raise ModelError("Grad-CAM finds no place in this slice that raises the probability")
+    return heatmap.astype(np.float32)
 
 
-@dataclass(frozen=True)
-class _LayerCall:
-    """One call of a layer: of which layer of the whole model it is part, and what it gave."""
-
-    layer: Any
-    top: Any
-    value: Any
-
-    @property
-    def name(self) -> str:
-        return str(self.layer.name)
+def _weight_channels(feature: Any, gradient: Any) -> npt.NDArray[np.float64]:
+    """Return the sum of the channels of a feature map (1, h, w, C), weighted by its gradient."""
+    if gradient is None:
+        raise ModelError("this network passes no gradients back to its input, so Grad-CAM fails")
+    weights = np.asarray(gradient, np.float64).mean(axis=(1, 2))[0]  # (C,)
+    return np.maximum(np.asarray(feature, np.float64)[0] @ weights, 0.0)
 
 
-def _record_layer_calls(model: keras.Model, image: Any, tape: Any) -> tuple[list[_LayerCall], Any]:
-    """Run the model once; return the calls of its layers in their order, and its answer.
+def build_explained_model(model: keras.Model) -> keras.Model:
+    """Return a model that shares the layers and outputs the logit and the last feature maps.
 
-    Layers are watched where they are called, however deep they lie in models within models.
+    Parameters
+    ----------
+    model : keras.Model
+        As in `compute_gradcam`.
+
+    Returns
+    -------
+    keras.Model
+        Outputs [logit (N, 1), feature map (N, h, w, C), …]: no map, one, or, for an ensemble of
+        networks with maps of one shape, one for each network.
     """
     import keras
 
-    calls: list[_LayerCall] = []
-
-    def watch(layer: keras.layers.Layer, top: keras.layers.Layer) -> None:
-        call = layer.call
-
-        def watched(*arguments: Any, **options: Any) -> Any:
-            value = call(*arguments, **options)
-            if hasattr(value, "shape"):
-                tape.watch(value)
-                calls.append(_LayerCall(layer, top, value))
-            return value
-
-        layer.call = watched
-
-    for top in model.layers:
-        for layer in top._flatten_layers():
-            if not isinstance(layer, keras.Model):
-                watch(layer, top)
-    return calls, model(image, training=False)
+    clone, calls = _trace_layers(model)
+    logits = [value for layer, value in calls if layer.name == "logit"]
+    maps = _keep_finest([call for call in calls if _is_feature_map(call[1])])
+    # The last call counts for each network within the model.
+    by_network = {id(layer): value for layer, value in maps if isinstance(layer, keras.Model)}
+    features = [value for _, value in maps[-1:]]
+    if len(by_network) > 1 and len({tuple(value.shape) for value in by_network.values()}) == 1:
+        features = list(by_network.values())
+    return keras.Model(clone.inputs, [logits[-1] if logits else clone.outputs[0], *features])
 
 
-def _select_feature_maps(calls: list[_LayerCall]) -> list[Any]:
-    """Return the last maps that keep place: one, or one for each network of an ensemble."""
+def _trace_layers(
+    model: keras.Model, inputs: Any = None
+) -> tuple[keras.Model, list[tuple[keras.layers.Layer, keras.KerasTensor]]]:
+    """Call every layer again on new symbolic inputs.
+
+    Returns
+    -------
+    clone : keras.Model
+        Shares the layers of `model`.
+    calls : list of (layer, tensor)
+        Each layer with its output, in the order of the calls; for a network within the
+        model, the network with its last feature map, if it has one.
+    """
     import keras
 
-    maps = [call for call in calls if _is_feature_map(call.value, 2)]
-    fine = [call for call in maps if _is_feature_map(call.value, _MIN_MAP_SIDE)]
-    found = fine or maps
-    # The last call counts for each network.
-    last = {id(call.top): call.value for call in found if isinstance(call.top, keras.Model)}
-    if len(last) > 1 and len({tuple(value.shape) for value in last.values()}) == 1:
-        return list(last.values())
-    return [found[-1].value] if found else []
+    calls: list[tuple[keras.layers.Layer, keras.KerasTensor]] = []
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            inner, maps = _expose_last_map(layer, arguments[0])
+            values = keras.tree.flatten(inner(*arguments, **options))
+            calls.extend((layer, value) for value in values[len(values) - maps :])
+            return values[: len(values) - maps]
+        value = layer(*arguments, **options)
+        if isinstance(layer, keras.layers.Layer) and isinstance(value, keras.KerasTensor):
+            calls.append((layer, value))
+        return value
+
+    # `clone_model` calls the layers of functional models only.
+    functional = keras.Model(model.inputs, model.outputs, name=model.name)
+    clone = keras.models.clone_model(
+        functional, inputs, clone_function=lambda layer: layer, call_function=call
+    )
+    return clone, calls
 
 
-def _is_feature_map(value: Any, min_side: int) -> bool:
-    """Whether a tensor is a map (1, h, w, C) of at least `min_side` by `min_side`."""
-    shape = tuple(value.shape)
-    return len(shape) == 4 and min(shape[1:3]) >= min_side
+def _expose_last_map(network: keras.Model, inputs: Any) -> tuple[keras.Model, int]:
+    """Return a network that also outputs its last feature map, and how many maps: 0 or 1."""
+    import keras
+
+    def to_input(tensor: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+
+    clone, calls = _trace_layers(network, [to_input(t) for t in keras.tree.flatten(inputs)])
+    maps = _keep_finest([call for call in calls if _is_feature_map(call[1])])[-1:]
+    outputs = [*clone.outputs, *(value for _, value in maps)]
+    return keras.Model(clone.inputs, outputs, name=network.name), len(maps)
+
+
+def _is_feature_map(tensor: keras.KerasTensor) -> bool:
+    """Whether a tensor has shape (N, h, w, C) with more than one row and column."""
+    return len(tensor.shape) == 4 and min(side or 0 for side in tensor.shape[1:3]) >= 2
+
+
+def _keep_finest(
+    maps: list[tuple[keras.layers.Layer, keras.KerasTensor]],
+) -> list[tuple[keras.layers.Layer, keras.KerasTensor]]:
+    """Return the maps with `_MIN_MAP_SIDE` rows and columns or more; all where there are none."""
+    return [call for call in maps if min(call[1].shape[1:3]) >= _MIN_MAP_SIDE] or maps
 
 
 if __name__ == "__main__":

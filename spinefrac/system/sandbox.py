@@ -1,9 +1,9 @@
-"""A child process for files from elsewhere: little memory, little time, small files.
+"""A child process for files from elsewhere, with limits on memory, time and file size.
 
 What the system enforces differs. Linux: memory, processor time, file size. macOS: processor
 time and file size, not memory. Windows: only the time that the parent waits. Everywhere the
-child gets none of the parent's environment but what Python needs, no standard input after its
-task, and a scratch folder as its home.
+child gets only what Python needs of the parent's environment, no standard input after its task,
+and a scratch folder as its home.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from spinefrac.errors import ModelError
 
 _MIB = 1 << 20
 
-#: What a child hears from its parent's environment: where Python and its libraries are.
+#: Environment variables that a child inherits: where Python and its libraries are.
 _INHERITED_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 
-#: Longest answer of a child that is read, in bytes.
+#: Longest response of a child that is read, in bytes.
 _MAX_RESPONSE_BYTES = 4 * _MIB
 
 
@@ -42,17 +42,17 @@ class ResourceLimits:
 def run(
     module: str, task: dict[str, Any], scratch: Path, limits: ResourceLimits | None = None
 ) -> Any:
-    """Run ``python -m MODULE`` with a task on its standard input and return its answer.
+    """Run ``python -m MODULE`` with a task on its standard input and return its result.
 
     Parameters
     ----------
     module : str
-        Ends with ``limited.serve(function)``.
+        Ends with ``sandbox.serve_task(function)``.
     task : dict
         In JSON's types.
     scratch : Path
         A folder that is the child's home and temporary folder.
-    limits : Limits, optional
+    limits : ResourceLimits, optional
 
     Returns
     -------
@@ -62,7 +62,7 @@ def run(
     Raises
     ------
     ModelError
-        The function raised one, or the child went past a limit or crashed.
+        The function raised one, or the child exceeded a limit or crashed.
     """
     limits = limits or ResourceLimits()
     task = {"task": task, "limits": [limits.memory_mib, limits.file_mib, limits.cpu_s]}
@@ -74,24 +74,24 @@ def run(
         env=_build_environment(scratch),
     )
     try:
-        answer, _ = child.communicate(json.dumps(task).encode(), timeout=limits.wall_s)
+        response, _ = child.communicate(json.dumps(task).encode(), timeout=limits.wall_s)
     except subprocess.TimeoutExpired:
         raise ModelError(
-            f"The file was not understood within {limits.wall_s} s and was given up: expected a "
-            "network for single slices; nothing was kept"
+            f"The file could not be processed within {limits.wall_s} s and was given up: expected "
+            "a network for single slices; nothing was saved"
         ) from None
     finally:
         child.kill()
         child.wait()
-    return _parse_response(answer, child.returncode, limits)
+    return _parse_response(response, child.returncode, limits)
 
 
 def _build_environment(scratch: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ}
+    inherited = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ}
     home = str(scratch)
     root = str(Path(__file__).resolve().parents[2])
-    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))
-    return kept | {
+    inherited["PYTHONPATH"] = os.pathsep.join(filter(None, (root, inherited.get("PYTHONPATH"))))
+    return inherited | {
         "HOME": home,
         "USERPROFILE": home,
         "TMPDIR": home,
@@ -117,28 +117,30 @@ def _parse_response(response: bytes, status: int, limits: ResourceLimits) -> Any
             raise rebuild_error(message)
         return message["result"]
     except (ValueError, KeyError, TypeError) as error:
-        why = "crashed the program that looked at it"
+        reason = "crashed the program that read it"
         if status in (-getattr(signal, "SIGXCPU", -1), -getattr(signal, "SIGKILL", -1)):
-            why = f"took more than {limits.cpu_s} s of processor time or was stopped"
+            reason = f"took more than {limits.cpu_s} s of processor time or was stopped"
         if status == _EXIT_OUT_OF_MEMORY or status == -getattr(signal, "SIGABRT", -1):
-            why = f"asks for more than the {limits.memory_mib} MiB of memory that it may have"
+            reason = f"needs more than the {limits.memory_mib} MiB of memory that it may use"
         raise ModelError(
-            f"The file {why} (status {status}): expected a network for single slices; nothing "
-            "was kept"
+            f"The file {reason} (status {status}): expected a network for single slices; nothing "
+            "was saved"
         ) from error
 
 
-#: Raised in the child by their name, so that the parent can tell them apart.
+#: How to rebuild an error of the child in the parent, by the name of its class.
 _ERROR_TYPES: dict[str, Callable[[dict[str, Any]], ModelError]] = {}
 
 
-def register_error_type(name: str, factory: Callable[[dict[str, Any]], ModelError]) -> None:
-    """Let an error with more than a sentence travel from a child: see `rebuild_error`."""
-    _ERROR_TYPES[name] = factory
+def register_error_type(
+    error_type: type[ModelError], rebuild: Callable[[dict[str, Any]], ModelError]
+) -> None:
+    """Register how an error with attributes of its own is rebuilt from a child's response."""
+    _ERROR_TYPES[error_type.__name__] = rebuild
 
 
 def rebuild_error(message: dict[str, Any]) -> ModelError:
-    """Return the error that a child's message tells of."""
+    """Return the error that a child's response describes."""
     rebuild = _ERROR_TYPES.get(message.get("kind", ""))
     return rebuild(message) if rebuild else ModelError(str(message["error"]))
 
@@ -147,30 +149,30 @@ _EXIT_OUT_OF_MEMORY = 77
 
 
 def serve_task(function: Callable[[dict[str, Any]], Any]) -> None:
-    """Be the child: set the limits, then answer the task on standard input."""
+    """Run in the child: set the limits, then write the result of the task on standard input."""
     message = json.load(sys.stdin)
     _exit_with_parent()
     _set_limits(*message["limits"])
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not look like the answer
+    os.dup2(2, 1)  # what libraries print must not mix with the response
     try:
-        answer = {"result": function(message["task"])}
+        response = {"result": function(message["task"])}
     except ModelError as error:
-        answer = {"error": str(error), "kind": type(error).__name__, **vars(error)}
+        response = {"error": str(error), "kind": type(error).__name__, **vars(error)}
     except MemoryError:
         os._exit(_EXIT_OUT_OF_MEMORY)
-    except Exception as error:  # noqa: BLE001 - the parent is told, and raises
+    except Exception as error:  # noqa: BLE001 - the parent raises it
         if _is_out_of_memory(error):
             os._exit(_EXIT_OUT_OF_MEMORY)
         home = os.environ["HOME"] + os.sep
         first = (str(error).replace(home, "").strip().splitlines() or [""])[0][:300]
-        answer = {
+        response = {
             "error": f"The file cannot be read as a network ({type(error).__name__}: {first}): "
-            "expected one that Keras or ONNX Runtime opens; nothing was kept"
+            "expected one that Keras or ONNX Runtime opens; nothing was saved"
         }
-    json.dump(answer, out, allow_nan=False)
+    json.dump(response, out, allow_nan=False)
     out.flush()
-    os._exit(0)  # without TensorFlow's slow farewell
+    os._exit(0)  # without TensorFlow's slow shutdown
 
 
 def _is_out_of_memory(error: Exception) -> bool:

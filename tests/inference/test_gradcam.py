@@ -87,9 +87,9 @@ def test_what_cannot_be_computed_is_said():
     flat = layers.Dense(4, activation="relu")(layers.Flatten()(layers.MaxPooling2D(SIDE)(image)))
     model = keras.Model(image, layers.Dense(1, name="logit")(flat))
     pixels = np.zeros((SIDE, SIDE), np.uint8)
-    with pytest.raises(ModelError, match="no layer of this network keeps the place"):
+    with pytest.raises(ModelError, match="no layer of this network keeps rows and columns"):
         gradcam_worker.compute_gradcam(model, pixels)
-    with pytest.raises(ModelError, match="no place in this slice that raises the score"):
+    with pytest.raises(ModelError, match="no place in this slice that raises the probability"):
         gradcam_worker.compute_gradcam(bright_spot_network(pooled), pixels)
 
 

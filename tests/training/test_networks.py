@@ -124,3 +124,28 @@ def test_settings_survive_json():
 
     settings = TrainingSettings(epochs=3, weights="x.h5")
     assert TrainingSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_fused_batch_normalization_is_that_of_keras(training):
+    """Outputs, gradients and moving statistics, after two batches."""
+    import keras
+    import tensorflow as tf
+
+    images = np.random.default_rng(0).normal(2, 3, (4, 7, 6, 5)).astype(np.float32)
+    found = []
+    for layer_class in (
+        networks._make_fused_batch_normalization(),
+        keras.layers.BatchNormalization,
+    ):
+        layer = layer_class()
+        layer(images, training=True)
+        inputs = tf.constant(images)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs, training=training)
+            loss = tf.reduce_sum(outputs**3)
+        weights = [variable.value for variable in layer.trainable_variables]
+        found.append([outputs, *tape.gradient(loss, [inputs, *weights]), *layer.get_weights()])
+    for fused, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(fused, expected, rtol=1e-4, atol=1e-4)
