@@ -91,7 +91,7 @@ def test_every_format_is_read_back_and_its_difference_said(archive, saved_model)
 def test_names_of_the_training_slices_stay_here(archive, saved_model):
     with zipfile.ZipFile(archive.path) as file:
         rows = list(csv.DictReader(file.read("model/oof.csv").decode().splitlines()))
-    oof = saved_model.oof()
+    oof = saved_model.load_out_of_fold()
     assert not {row["path"] for row in rows} & set(oof.paths)
     assert not {row["group"] for row in rows} & set(oof.groups.tolist())
     # Which slices belong together stays, and so does every number.
@@ -134,7 +134,7 @@ def test_an_archive_comes_back_as_the_model_it_was(archive, saved_model, elsewhe
     elsewhere()
     model = import_model.import_file(archive.path, "again")
     assert model.metrics == saved_model.metrics and model.has_out_of_fold
-    assert model.load_history() == saved_model.history()
+    assert model.load_history() == saved_model.load_history()
     assert model.card.files["model.keras"] == saved_model.card.files["model.keras"]
     assert answers("again") == expected
     with pytest.raises(ModelError, match="in use"):
@@ -255,18 +255,19 @@ def test_a_changed_file_in_an_archive_is_named(small_archive, tmp_path, elsewher
 EXPORT = """
 import sys
 from pathlib import Path
-from spinefrac.store import exporting, saved
-model = saved.load(sys.argv[1])
+from spinefrac.exchange import export
+from spinefrac.store import repository
+model = repository.load(sys.argv[1])
 print("ready", flush=True)
-exporting.export(model, Path(sys.argv[2]))
+export.export_model(model, Path(sys.argv[2]))
 """
 IMPORT = """
 import sys
 from pathlib import Path
-from spinefrac.store import importing
+from spinefrac.exchange import import_model
 print("ready", flush=True)
-given = importing.Answers(scale="0..1", positive_class=1)
-importing.import_file(Path(sys.argv[1]), "wanted", given=given)
+declared = import_model.DeclaredIO(scale="0..1", positive_class=1)
+import_model.import_file(Path(sys.argv[1]), "wanted", user_io=declared)
 """
 
 

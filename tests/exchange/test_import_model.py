@@ -196,7 +196,7 @@ def test_nothing_is_guessed(own_home, files):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (DeclaredIO(size=64), "The file says size 32, and 64 was given"),
+        (DeclaredIO(size=64), "The file says size 32, and 64 was declared"),
         (DeclaredIO(channels=1), "says channels 3"),
         (DeclaredIO(output="sigmoid"), "says output softmax"),
     ],
@@ -212,7 +212,7 @@ def test_a_contradiction_is_refused(own_home, files, given, message):
     [{"size": 8}, {"channels": 2}, {"scale": "0..2"}, {"output": "x"}, {"positive_class": 2}],
 )
 def test_answers_that_cannot_be_meant_are_refused(wrong):
-    with pytest.raises(ModelError, match="import it as it was trained"):
+    with pytest.raises(ModelError, match="declare the network as it was trained"):
         DeclaredIO(**wrong)
 
 
@@ -453,10 +453,10 @@ def hostile_onnx(kind):
         ("loop", "operator Loop"),
         ("chance", "operator RandomNormalLike"),
         ("own-operator", "operators of com.somebody"),
-        ("memory", "asks for more than the 2048 MiB of memory"),
+        ("memory", "needs more than the 2048 MiB of memory"),
         ("external", "weights from other files"),
         ("claimed", "MiB of weights"),
-        ("five-classes", "gives 5 values a slice"),
+        ("five-classes", "returns 5 values for a slice"),
     ],
 )
 def test_a_hostile_onnx_file_is_refused(own_home, tmp_path, kind, message):

@@ -72,7 +72,7 @@ def test_a_real_server_has_the_run_and_the_model(server, demonstration, capsys):
     metrics = demonstration.metrics
     assert run.data.metrics["auc"] == pytest.approx(metrics.auc)
     assert run.data.metrics["auc.low_95"] == pytest.approx(metrics.ci["auc"][0])
-    history = [entry for entry in demonstration.history() if entry.fold == 0]
+    history = [entry for entry in demonstration.load_history() if entry.fold == 0]
     found = client.get_metric_history(done.run, "fold_0.loss")
     assert [entry.value for entry in found] == pytest.approx([entry.loss for entry in history])
     assert run.data.params["epochs"] == str(demonstration.card.settings["epochs"])

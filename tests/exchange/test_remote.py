@@ -177,11 +177,12 @@ def test_an_address_that_does_not_work_is_said_in_one_line(model, address, messa
 
 SLOW_PUSH = """
 import sys, time
-from spinefrac.store import registry, saved
-model = saved.load(sys.argv[1])
+from spinefrac.exchange import remote
+from spinefrac.store import repository
+model = repository.load(sys.argv[1])
 print("ready", flush=True)
-registry._BLOCK = 256
-registry.push(model, sys.argv[2], lambda done, total: time.sleep(0.004))
+remote._CHUNK_BYTES = 256
+remote.push(model, sys.argv[2], lambda done, total: time.sleep(0.004))
 print("done", flush=True)
 """
 
