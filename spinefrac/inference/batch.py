@@ -139,7 +139,7 @@ _PREDICTION_FILTERS: dict[str, Callable[[SlicePrediction], bool]] = {
     "All": lambda one: True,
     "Fracture": lambda one: one.label == CLASS_NAMES[1],
     "No fracture": lambda one: one.label == CLASS_NAMES[0],
-    "Untypical": lambda one: not one.error and not one.typical,
+    "Out of distribution": lambda one: not one.error and not one.typical,
     "Unreadable": lambda one: bool(one.error),
 }
 

@@ -95,10 +95,10 @@ def test_a_table_counts_filters_and_leaves_as_csv_and_json() -> None:
         "All": 4,
         "Fracture": 1,
         "No fracture": 2,
-        "Untypical": 1,
+        "Out of distribution": 1,
         "Unreadable": 1,
     }
-    assert batch.filter_indices(answers, "Untypical") == [2]
+    assert batch.filter_indices(answers, "Out of distribution") == [2]
     assert batch.filter_indices(answers, "no such filter") == [0, 1, 2, 3]
     rows = list(csv.DictReader(io.StringIO(batch.to_csv("m", answers))))
     assert [row["file"] for row in rows] == ["a.png", "'=HYPERLINK(1)", "page.png", "bad.png"]

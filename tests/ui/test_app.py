@@ -136,11 +136,11 @@ def test_the_samples_are_what_their_command_makes(
         assert np.abs(made - kept).mean() < 0.01, "run python -m spinefrac.ui.samples.make"
 
 
-def test_a_sample_is_answered_with_its_doubt(demonstration: Path) -> None:
+def test_a_sample_is_predicted_with_its_uncertainty(demonstration: Path) -> None:
     told = html(click_sample(run("predict")))
     for part in ("Probability of fracture", "threshold", "Sensitivity", "Specificity", "slices of"):
         assert part in told
-    assert "Known truth of this synthetic sample: <strong>fracture</strong>" in told
+    assert "Label of this synthetic slice: <strong>fracture</strong>" in told
 
 
 def test_a_rerun_predicts_nothing_anew(
@@ -168,18 +168,18 @@ def test_several_models_answer_on_the_same_slice(empty_home: Path, demonstration
     assert '<div class="sf-card-title">another</div>' in told
 
 
-def test_an_untypical_answer_is_struck_through_until_it_is_asked_for(demonstration: Path) -> None:
+def test_an_out_of_distribution_prediction_is_crossed_out_until_it_is_asked_for(demonstration: Path) -> None:
     import cv2
 
     colours = np.random.default_rng(0).integers(0, 255, (200, 260, 3)).astype(np.uint8)
     app = run("predict")
     app.file_uploader[0].upload("holiday.png", cv2.imencode(".png", colours)[1].tobytes(), "").run()
     assert not app.exception and not app.error
-    assert "Struck through" in html(app) and "Refer to a human" not in html(app)
-    assert "farther out than all of the training slices" in html(app)
+    assert "Crossed out" in html(app) and "Needs review" not in html(app)
+    assert "less typical than all of the training slices" in html(app)
     app.button(key="show-prediction").click().run()
-    assert "Struck through" not in html(app)
-    assert "Do not rely on this answer" in html(app)
+    assert "Crossed out" not in html(app)
+    assert "do not rely on this prediction" in html(app)
 
 
 def test_the_other_saved_model_can_be_chosen(empty_home: Path, demonstration: Path) -> None:
@@ -220,7 +220,7 @@ def test_what_nobody_foresaw_is_logged_without_its_message(
     monkeypatch.setattr(SeriesSlice, "read", fail)
     with caplog.at_level(logging.ERROR):
         click_sample(app, 4)
-    assert "unexpected" in app.error[0].value
+    assert "Unexpected error" in app.error[0].value
     assert "unexpected RuntimeError" in caplog.text
     assert patient not in caplog.text + app.error[0].value
 

@@ -1,4 +1,4 @@
-"""What the pages share: heading, model picker, errors, numbers as people read them."""
+"""Parts of every page: heading, choice of the model, tables, notes and errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from spinefrac import wording
+from spinefrac import settings, wording
 from spinefrac.errors import SpinefracError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
 from spinefrac.store import repository
@@ -22,7 +22,7 @@ log = logging.getLogger("spinefrac.pages")
 
 
 def show_heading(title: str, description: str) -> None:
-    """Begin a page: the style sheet, the title, what the page is for, the disclaimer."""
+    """Begin a page: style sheet, title, purpose and disclaimer."""
     st.html(Path(__file__).with_name("style.css"))
     st.html(
         render_html(
@@ -41,22 +41,19 @@ def show_commands(*lines: str) -> None:
 
 @contextmanager
 def show_errors() -> Iterator[None]:
-    """Show what goes wrong inside as one line; the page goes on after it.
+    """Show an error inside the block as one line; the page continues after it.
 
-    An error nobody foresaw is logged with where it happened but without its message, which
-    could name a patient's file.
+    An unexpected error is logged with its traceback but without its message, which could name a
+    patient's file.
     """
     try:
         yield
     except SpinefracError as error:
-        st.error(escape_markdown(wording.to_sentence(str(error))), icon=":material/error:")
+        show_error(str(error))
     except Exception as error:  # noqa: BLE001 - the page must not end in a stack trace
         where = "".join(traceback.format_tb(error.__traceback__))
         log.error("unexpected %s\n%s", type(error).__name__, where)
-        st.error(
-            "Something unexpected went wrong; the server's log says where. Try another file.",
-            icon=":material/error:",
-        )
+        show_error("Unexpected error. See the server log for details, or try another file.")
 
 
 def escape_markdown(text: str) -> str:
@@ -82,6 +79,26 @@ def show_note(text: str) -> None:
     st.html(render_html("common/note.html", text=text))
 
 
+def show_card_title(text: str) -> None:
+    """Show the small bold title of a card."""
+    st.html(render_html("common/card_title.html", text=text))
+
+
+def show_label(text: str) -> None:
+    """Show a line that looks like the label of a widget."""
+    st.html(render_html("common/label.html", text=text))
+
+
+def show_error(message: str, *, icon: str = ":material/error:") -> None:
+    """Show an error message as one sentence, letter by letter."""
+    st.error(escape_markdown(wording.to_sentence(message)), icon=icon)
+
+
+def show_warning(message: str, *, icon: str = ":material/warning:") -> None:
+    """Show a warning as one sentence, letter by letter."""
+    st.warning(escape_markdown(wording.to_sentence(message)), icon=icon)
+
+
 def show_alert(text: str, tone: str = "", *, title: str = "", role: str = "") -> None:
     """Show a line with a coloured dot.
 
@@ -99,9 +116,9 @@ def show_alert(text: str, tone: str = "", *, title: str = "", role: str = "") ->
 
 
 def show_no_model() -> None:
-    """Say that there is no saved model and how to make one."""
+    """Show that there is no saved model, and the commands that make one."""
     st.info(
-        "There is no saved model yet. These two commands make one from synthetic slices; "
+        "There is no saved model yet. Create one from synthetic slices with these two commands, "
         "then reload this page.",
         icon=":material/info:",
     )
@@ -117,7 +134,7 @@ def begin_model_page(title: str, description: str) -> SavedModel | None:
     Returns
     -------
     SavedModel or None
-        None if there is none or the chosen one is damaged; the page then says so and why.
+        None if there is none or the chosen one is damaged; the page then explains it.
     """
     left, right = st.columns([2, 1], gap="medium", vertical_alignment="bottom")
     with left:
@@ -136,34 +153,34 @@ def begin_model_page(title: str, description: str) -> SavedModel | None:
     )
     st.session_state["previous-model"] = chosen.id
     if isinstance(chosen, DamagedModel):
-        st.error(escape_markdown(wording.to_sentence(chosen.reason)), icon=":material/error:")
+        show_error(chosen.reason)
         return None
     return chosen
 
 
 def _explain_missing_model(models: Sequence[SavedModel | DamagedModel]) -> None:
-    """Say it where the model that this session used is not to be had any more.
+    """Warn where the model that this session used is missing.
 
-    The choice then falls back to another model, and nobody should take that for the old one: it
-    is said until a model is chosen.
+    Another model is then selected, which nobody should take for the old one: the warning stays
+    until the user chooses a model.
     """
-    before = st.session_state.get("previous-model")
-    if before is not None and before not in [model.id for model in models]:
-        archived = (repository.settings.models_dir() / before).is_dir()
-        said = (
-            f"The model {before} was archived" if archived else repository.explain_missing(before)
+    previous = st.session_state.get("previous-model")
+    if previous is not None and previous not in [model.id for model in models]:
+        is_archived = (settings.models_dir() / previous).is_dir()
+        reason = (
+            f"The model {previous} was archived"
+            if is_archived
+            else repository.explain_missing(previous)
         )
         st.session_state["missing-model-message"] = (
-            f"{wording.to_sentence(said)} Another model is chosen now."
+            f"{wording.to_sentence(reason)} Another model is selected now."
         )
     if "missing-model-message" in st.session_state:
-        st.warning(
-            escape_markdown(st.session_state["missing-model-message"]), icon=":material/warning:"
-        )
+        show_warning(st.session_state["missing-model-message"])
 
 
 def get_user_name() -> str:
-    """Return who uses the app, where they are signed in; else an empty text."""
+    """Return the name of the user who is signed in, or an empty text."""
     user = st.user
     return str(user.get("name") or user.get("email") or "") if user.get("is_logged_in") else ""
 
@@ -171,7 +188,7 @@ def get_user_name() -> str:
 def list_active_models() -> tuple[list[SavedModel | DamagedModel], str]:
     """Return the saved models that are not archived, the default first, and the default's id.
 
-    A default that does not exist any more is said, and then is none of them.
+    An error is shown, and the id is empty, where the default does not exist any more.
     """
     models, default = repository.list_models(), ""
     models = [model for model in models if isinstance(model, DamagedModel) or not model.archived]
@@ -185,5 +202,5 @@ def _format_model_option(model: SavedModel | DamagedModel) -> str:
     if isinstance(model, DamagedModel):
         return f"{model.id} · damaged"
     if not model.has_out_of_fold:
-        return f"{model.id} · imported, not measured"
+        return f"{model.id} · imported, not evaluated"
     return f"{model.id} · AUC {wording.format_number(model.metrics.auc, 2)}"

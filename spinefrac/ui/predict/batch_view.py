@@ -1,8 +1,9 @@
-"""Many files in a table: answered beside, sorted, filtered, opened one by one, and taken home."""
+"""Several files in a table: predicted in the background, filtered, opened one by one, exported."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -15,81 +16,101 @@ from spinefrac.ui.predict import inference_job, slice_view
 from spinefrac.ui.predict.upload import SliceSet
 
 _ROW_HEIGHT = 56
+_PROGRESS_TEXT = "Predicting"
 
 
 def show_batch(model: SavedModel, slice_set: SliceSet) -> None:
-    """Answer on every file beside; show how far that is, and then the table."""
-    work = inference_job.get_or_start_job(model, slice_set, thumbnails=True)
-    if work.poll().running:
+    """Predict every file in the background; show the progress, and then the table."""
+    job = inference_job.get_or_start_job(model, slice_set, thumbnails=True)
+    if job.poll().running:
         _show_progress(model, slice_set)
         return
-    inference_job.show_progress(work, "Answering")
-    _show_table(model, slice_set)
+    inference_job.show_progress(job, _PROGRESS_TEXT)
+    _show_results(model, slice_set)
 
 
 @st.fragment(run_every=0.25)
 def _show_progress(model: SavedModel, slice_set: SliceSet) -> None:
     with layout.show_errors():
-        work = inference_job.get_or_start_job(model, slice_set, thumbnails=True)
-        if not inference_job.show_progress(work, "Answering"):
+        job = inference_job.get_or_start_job(model, slice_set, thumbnails=True)
+        if not inference_job.show_progress(job, _PROGRESS_TEXT):
             st.rerun()
-        counts = batch.count_by_filter(work.results())
+        counts = batch.count_by_filter(job.results())
         st.caption(" · ".join(f"{name}: {count:,}" for name, count in counts.items()))
 
 
 @st.fragment
-def _show_table(model: SavedModel, slice_set: SliceSet) -> None:
-    """Show the answers; only this runs when the user filters or opens one."""
+def _show_results(model: SavedModel, slice_set: SliceSet) -> None:
+    """Show the predictions; only this runs when the user filters or opens one."""
     with layout.show_errors():
-        found = inference_job.get_or_start_job(model, slice_set, thumbnails=True).results()
-        refused = [
+        predicted = inference_job.get_or_start_job(model, slice_set, thumbnails=True).results()
+        unreadable = [
             SlicePrediction(entry.path, error=entry.reason) for entry in slice_set.unreadable
         ]
-        everything = [*found, *refused]
-        counts = batch.count_by_filter(everything)
-        wanted = st.segmented_control(
-            "Show",
-            list(counts),
-            default=next(iter(counts)),
-            format_func=lambda name: f"{name} · {counts[name]:,}",
-            key="batch-filter",
-            label_visibility="collapsed",
-        )
-        rows = batch.filter_indices(everything, wanted or next(iter(counts)))
-        event = st.dataframe(
-            [_build_row(everything[row]) for row in rows],
-            width="stretch",
-            height=min(560, 42 + _ROW_HEIGHT * max(len(rows), 1)),
-            row_height=_ROW_HEIGHT,
-            hide_index=True,
-            on_select="rerun",
-            selection_mode="single-row",
-            key="batch-table",
-            column_config={
-                "Slice": st.column_config.ImageColumn(width="small"),
-                "File": st.column_config.TextColumn(width="medium"),
-                "Probability": st.column_config.ProgressColumn(
-                    format="%.0f %%", min_value=0.0, max_value=100.0
-                ),
-                "Percentile": st.column_config.NumberColumn(
-                    format="%.1f", help="Of the distance among the training slices"
-                ),
-                "Note": st.column_config.TextColumn(width="large"),
-            },
-        )
-        with st.container(horizontal=True, gap="small"):
-            stem = f"spinefrac-{model.id}"
-            st.download_button(
-                "CSV", lambda: batch.to_csv(model.id, everything), f"{stem}.csv", "text/csv"
-            )
-            st.download_button(
-                "JSON", lambda: batch.to_json(model.id, everything), f"{stem}.json",
-                "application/json",
-            )  # fmt: skip
-            st.caption("Click a row to open its slice.")
-        picked = event["selection"]["rows"]
-        if picked and rows[picked[0]] < len(found) and not found[rows[picked[0]]].error:
-            slice_view.show_slice(model, slice_set, rows[picked[0]])
+        predictions = [*predicted, *unreadable]
+        rows = _choose_filter(predictions)
+        selected = _show_table(predictions, rows)
+        _show_downloads(model, predictions)
+        if selected is not None and selected < len(predicted) and not predicted[selected].error:
+            slice_view.show_slice(model, slice_set, selected)
+
+
+def _choose_filter(predictions: Sequence[SlicePrediction]) -> Sequence[int]:
+    """Show the filters with their counts; return the indices of the predictions that pass."""
+    counts = batch.count_by_filter(predictions)
+    first = next(iter(counts))
+    chosen = st.segmented_control(
+        "Show",
+        list(counts),
+        default=first,
+        format_func=lambda name: f"{name} · {counts[name]:,}",
+        key="batch-filter",
+        label_visibility="collapsed",
+    )
+    return batch.filter_indices(predictions, chosen or first)
+
+
+def _show_table(predictions: Sequence[SlicePrediction], rows: Sequence[int]) -> int | None:
+    """Show some predictions as a table; return the index of the one that is selected."""
+    event = st.dataframe(
+        [_build_row(predictions[row]) for row in rows],
+        width="stretch",
+        height=min(560, 42 + _ROW_HEIGHT * max(len(rows), 1)),
+        row_height=_ROW_HEIGHT,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="batch-table",
+        column_config={
+            "Slice": st.column_config.ImageColumn(width="small"),
+            "File": st.column_config.TextColumn(width="medium"),
+            "Probability": st.column_config.ProgressColumn(
+                format="%.0f %%", min_value=0.0, max_value=100.0
+            ),
+            "Distance percentile": st.column_config.NumberColumn(
+                format="%.1f",
+                help="Percentile of the distance to the training slices; high values are out of "
+                "distribution",
+            ),
+            "Note": st.column_config.TextColumn(width="large"),
+        },
+    )
+    selected = event["selection"]["rows"]
+    return rows[selected[0]] if selected and selected[0] < len(rows) else None
+
+
+def _show_downloads(model: SavedModel, predictions: Sequence[SlicePrediction]) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        stem = f"spinefrac-{model.id}"
+        st.download_button(
+            "CSV", lambda: batch.to_csv(model.id, predictions), f"{stem}.csv", "text/csv",
+            icon=":material/download:",
+        )  # fmt: skip
+        st.download_button(
+            "JSON", lambda: batch.to_json(model.id, predictions), f"{stem}.json",
+            "application/json", icon=":material/download:",
+        )  # fmt: skip
+        st.caption("Select a row to open its slice.")
 
 
 def _build_row(prediction: SlicePrediction) -> dict[str, Any]:
@@ -97,9 +118,9 @@ def _build_row(prediction: SlicePrediction) -> dict[str, Any]:
     return {
         "Slice": _to_data_url(prediction.thumbnail),
         "File": prediction.name,
-        "Answer": prediction.label.capitalize() or "Unreadable",
+        "Prediction": prediction.label.capitalize() or "Unreadable",
         "Probability": None if prediction.error else 100 * prediction.probability,
-        "Percentile": None if check is None else check.score,
+        "Distance percentile": None if check is None else check.score,
         "Note": prediction.error or (check.reason if check else ""),
     }
 

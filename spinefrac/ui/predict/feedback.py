@@ -1,4 +1,4 @@
-"""What people say of an answer, and the list of what was answered before."""
+"""Feedback on a prediction, and the history of earlier predictions."""
 
 from __future__ import annotations
 
@@ -13,81 +13,75 @@ from spinefrac.inference import history
 from spinefrac.inference.history import HistoryEntry
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import escape_markdown
+from spinefrac.ui.common import layout
 
-_VERDICT_LABELS = {
+_FEEDBACK_LABELS = {
     "agree": ":material/thumb_up: Agree",
     "disagree": ":material/thumb_down: Disagree",
     "unsure": ":material/help: Unsure",
 }
-#: Answers that the list shows; the export has all.
+#: Predictions in the table; the export has all.
 _MAX_ROWS = 200
-#: Kept answers that a session remembers, so that a rerun counts none twice.
+#: Saved predictions that a session remembers, so that a rerun saves none twice.
 _MAX_REMEMBERED = 500
+_ICON = ":material/history:"
 
 
 @st.fragment
 def show_feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> None:
-    """Keep the answer, and ask what a person who has looked says of it.
+    """Save the prediction in the history, and ask whether the reader agrees.
 
-    Shows nothing where the history is off, and one line where it cannot be kept: the answer
-    above stands either way.
+    Shows nothing where the history is off, and a warning where it cannot be written: the
+    prediction above stays.
     """
     if not history.is_enabled():
         return
     try:
-        entry = _save_prediction_once(model, ct, prediction)
+        entry_id = _save_prediction_once(model, ct, prediction)
+        with st.container(key="feedback"):
+            _ask_for_feedback(entry_id)
     except HistoryError as error:
-        st.warning(escape_markdown(wording.to_sentence(str(error))), icon=":material/history:")
+        layout.show_warning(str(error), icon=_ICON)
+
+
+def _ask_for_feedback(entry_id: int) -> None:
+    """Show the widgets for feedback on one entry of the history, and save what they say."""
+    verdict = st.segmented_control(
+        "Do you agree with this prediction?",
+        list(_FEEDBACK_LABELS),
+        format_func=_FEEDBACK_LABELS.__getitem__,
+        key=f"feedback-{entry_id}",
+    )
+    if verdict is None:
         return
-    with st.container(key="feedback"):
-        said = st.segmented_control(
-            "You have looked: do you agree with the answer?",
-            list(_VERDICT_LABELS),
-            format_func=_VERDICT_LABELS.__getitem__,
-            key=f"feedback-{entry}",
-        )
-        if said is None:
-            return
-        note = st.text_input(
-            "Note",
-            key=f"feedback-note-{entry}",
-            max_chars=history.MAX_NOTE_LENGTH,
-            placeholder="What you saw, and where. No patient's name, please.",
-        )
-        try:
-            if st.session_state.get(f"saved-feedback-{entry}") != (said, note):
-                history.save_feedback(entry, said, note)
-                st.session_state[f"saved-feedback-{entry}"] = (said, note)
-        except HistoryError as error:
-            st.warning(escape_markdown(wording.to_sentence(str(error))), icon=":material/history:")
-            return
-        st.html('<p class="sf-note">Kept on this server, with the picture\'s hash.</p>')
+    note = st.text_input(
+        "Note",
+        key=f"feedback-note-{entry_id}",
+        max_chars=history.MAX_NOTE_LENGTH,
+        placeholder="What you see, and where. Do not enter patient names.",
+    )
+    if st.session_state.get(f"saved-feedback-{entry_id}") != (verdict, note):
+        history.save_feedback(entry_id, verdict, note)
+        st.session_state[f"saved-feedback-{entry_id}"] = (verdict, note)
+    layout.show_note("Feedback saved on this server, with a hash of the image.")
 
 
 def show_history() -> None:
-    """Show what was answered, what people said, and the export."""
+    """Show earlier predictions with their feedback, and the export."""
     if not history.is_enabled():
-        st.html('<p class="sf-note">This server keeps no history: SPINEFRAC_HISTORY is off.</p>')
+        layout.show_note("History is off on this server (SPINEFRAC_HISTORY).")
         return
     try:
-        kept = history.list_entries()
+        entries = history.list_entries()
     except HistoryError as error:
-        st.warning(escape_markdown(wording.to_sentence(str(error))), icon=":material/history:")
+        layout.show_warning(str(error), icon=_ICON)
         return
-    if not kept:
-        st.html('<p class="sf-note">Nothing was answered on this server yet.</p>')
+    if not entries:
+        layout.show_note("No predictions on this server yet.")
         return
-    said = [entry for entry in kept if entry.verdict in ("agree", "disagree")]
-    agreed = sum(entry.verdict == "agree" for entry in said)
-    words = (
-        f"{len(kept):,} answer{'s' if len(kept) > 1 else ''}, {len(said):,} judged"
-        + (f": {agreed:,} agree, {len(said) - agreed:,} disagree" if said else "")
-        + ". People judge what struck them, so this is no measure of the model."
-    )
-    st.html(f'<p class="sf-note">{words}</p>')
+    layout.show_note(_summarize_feedback(entries))
     st.dataframe(
-        _build_rows(kept[:_MAX_ROWS]),
+        _build_rows(entries[:_MAX_ROWS]),
         hide_index=True,
         column_config={
             "probability": st.column_config.ProgressColumn(
@@ -106,34 +100,50 @@ def show_history() -> None:
     )  # fmt: skip
 
 
+def _summarize_feedback(entries: Sequence[HistoryEntry]) -> str:
+    decided = [entry for entry in entries if entry.verdict in ("agree", "disagree")]
+    agreed = sum(entry.verdict == "agree" for entry in decided)
+    counts = (
+        f"{wording.format_count(len(entries), 'prediction')}, {len(decided):,} with feedback"
+        + (f": {agreed:,} agree, {len(decided) - agreed:,} disagree" if decided else "")
+    )
+    return f"{counts}. Feedback is not a random sample, so it does not measure accuracy."
+
+
 def _save_prediction_once(model: SavedModel, ct: CtSlice, prediction: Prediction) -> int:
-    """Keep an answer once a session, however often the page runs."""
+    """Save a prediction once a session, however often the page runs; return its id.
+
+    Raises
+    ------
+    HistoryError
+        The history cannot be written, or was turned off.
+    """
     remembered: dict[Any, int] = st.session_state.setdefault("saved-predictions", {})
-    # The answer is told by its picture, which takes a hash only for an answer not seen yet.
+    # Hashing the image takes time, so a prediction is recognised by what is at hand.
     key = (model.id, model.card_hash, prediction.probability, ct.pixels.shape, ct.slice_index)
     if key not in remembered:
-        entry = history.save_prediction(ct, prediction, model.card_hash)
-        if entry is None:
+        entry_id = history.save_prediction(ct, prediction, model.card_hash)
+        if entry_id is None:
             raise HistoryError("the history was turned off: start the server again")
         if len(remembered) >= _MAX_REMEMBERED:
             remembered.clear()
-        remembered[key] = entry
+        remembered[key] = entry_id
     return remembered[key]
 
 
 def _build_rows(entries: Sequence[HistoryEntry]) -> list[dict[str, Any]]:
     return [
         {
-            "given": entry.last_at[:16].replace("T", " "),
+            "date": entry.last_at[:16].replace("T", " "),
             "model": entry.model,
-            "answer": entry.label,
+            "prediction": entry.label,
             "probability": entry.probability,
             "threshold": wording.format_percent(entry.threshold),
-            "typical": {True: "yes", False: "no", None: "–"}[entry.typical],
-            "said": entry.verdict or "–",
+            "in distribution": {True: "yes", False: "no", None: "–"}[entry.typical],
+            "feedback": entry.verdict or "–",
             "note": entry.note,
-            "times": entry.times,
-            "picture": entry.picture[:12],
+            "count": entry.times,
+            "image hash": entry.picture[:12],
         }
         for entry in entries
     ]

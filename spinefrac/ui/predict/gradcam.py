@@ -1,4 +1,4 @@
-"""The heat map of a network that gives none by itself: asked for, and told what it is."""
+"""Grad-CAM for a network without a built-in heat map: computed when the user asks for it."""
 
 from __future__ import annotations
 
@@ -7,55 +7,50 @@ from dataclasses import replace
 
 import streamlit as st
 
-from spinefrac import wording
 from spinefrac.errors import ModelError
 from spinefrac.inference import gradcam
 from spinefrac.records import CtSlice, FloatImage, ModelInput, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import escape_markdown
+from spinefrac.ui.common import layout
 
 
 def offer_gradcam(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Prediction:
-    """Return the prediction with a Grad-CAM where one was asked for and can be computed.
+    """Return the prediction with a Grad-CAM where the user asked for one.
 
-    Call where `Prediction.heatmap` is None. It takes ten seconds, so people ask for it; the
-    page says why where there is none, and shows nothing in its place.
+    Call where `Prediction.heatmap` is None. It takes ten seconds, so a button starts it. Where it
+    cannot be computed the page says why and shows nothing in its place.
     """
     if prediction.heatmap is not None:
         return prediction
     shape = (ct.pixels.shape[0], ct.pixels.shape[1])
-    key = hashlib.sha256(prediction.input.pixels.tobytes()).hexdigest()
-    asked = st.session_state.setdefault("gradcam-requests", set())
-    place = (model.card_hash, key)
-    if place not in asked:
-        st.html(
-            '<p class="sf-note">This network gives no exact heat map. Grad-CAM can be computed '
-            "from its Keras file: an approximation of where it looks, in about ten seconds.</p>"
+    input_hash = hashlib.sha256(prediction.input.pixels.tobytes()).hexdigest()
+    requests = st.session_state.setdefault("gradcam-requests", set())
+    request = (model.card_hash, input_hash)
+    if request not in requests:
+        layout.show_note(
+            "This network has no built-in heat map. Grad-CAM can be computed from the Keras file: "
+            "an approximate heat map, in about ten seconds."
         )
         if not st.button("Compute Grad-CAM", key="gradcam-compute", icon=":material/target:"):
             return prediction
-        asked.add(place)
-        st.rerun()  # the question goes, the answer comes
+        requests.add(request)
+        st.rerun()  # without the note and the button
     try:
-        found = _compute_gradcam(
-            _GradCamRequest(model, prediction.input), model.card_hash, key, shape
-        )
+        heatmap = _compute_gradcam(model, prediction.input, model.card_hash, input_hash, shape)
     except ModelError as error:
-        st.warning(escape_markdown(wording.to_sentence(str(error))), icon=":material/target:")
+        layout.show_warning(str(error), icon=":material/target:")
         return prediction
-    st.html('<p class="sf-note">Grad-CAM: an approximation of where the network looks.</p>')
-    return replace(prediction, heatmap=found)
+    layout.show_note("Heat map: Grad-CAM (approximate).")
+    return replace(prediction, heatmap=heatmap)
 
 
-class _GradCamRequest:
-    """What is asked; not part of the cache's key, which is the model and the picture."""
-
-    def __init__(self, model: SavedModel, model_input: ModelInput) -> None:
-        self.model, self.input = model, model_input
-
-
-@st.cache_data(max_entries=16, show_spinner="Asking Keras where the network looks…")
+@st.cache_data(max_entries=16, show_spinner="Computing Grad-CAM…")
 def _compute_gradcam(
-    _request: _GradCamRequest, card_hash: str, input_hash: str, shape: tuple[int, int]
+    _model: SavedModel,
+    _model_input: ModelInput,
+    card_hash: str,
+    input_hash: str,
+    shape: tuple[int, int],
 ) -> FloatImage:
-    return gradcam.compute_gradcam(_request.model, _request.input, shape)
+    """Return the heat map of a slice of `shape`, cached by the card and the input."""
+    return gradcam.compute_gradcam(_model, _model_input, shape)

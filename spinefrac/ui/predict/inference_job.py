@@ -1,6 +1,6 @@
-"""What this page asks for: one slice's answer, kept a while, and long work, looked at as it runs.
+"""Predictions that the page needs: of one slice, cached, and of many, in a background job.
 
-A session has one job at a time; the next one drops it.
+A session has one background job at a time; the next one cancels it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from spinefrac import wording
 from spinefrac.imaging.series_grouping import SeriesSlice
 from spinefrac.inference import batch, predictor
 from spinefrac.inference.background_jobs import BackgroundJob
+from spinefrac.inference.batch import SlicePrediction
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common.layout import escape_markdown
+from spinefrac.ui.common import layout
 from spinefrac.ui.predict.upload import SliceSet
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, scope="session")
 def read_slice(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
+    """Return the pixels of a slice, cached by its slice set and index."""
     return _series_slice.read()
 
 
@@ -26,32 +28,32 @@ def read_slice(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> Ct
 def predict_slice(
     slice_set_key: str, index: int, model_id: str, card_hash: str, _series_slice: SeriesSlice
 ) -> Prediction:
-    """Return the model's answer; `card_hash` tells a model from another of the same name."""
+    """Return a model's prediction, cached also by its card: a name may be given again."""
     return predictor.get_predictor(model_id).predict(
         read_slice(slice_set_key, index, _series_slice)
     )
 
 
 def get_or_start_job(
-    saved_model: SavedModel, slice_set: SliceSet, *, thumbnails: bool = False
-) -> BackgroundJob[batch.SlicePrediction]:
-    """Return the session's work on a subject, begun now if it was not."""
-    key = (slice_set.key, saved_model.id, saved_model.card_hash)
-    known = st.session_state.get("inference-job")
-    if known is None or known[0] != key:
-        if known is not None:
-            known[1].cancel()
-        model = predictor.get_predictor(saved_model.id)
-        answers = batch.predict_slices(model, slice_set.slices, with_thumbnails=thumbnails)
-        known = st.session_state["inference-job"] = (
-            key,
-            BackgroundJob(answers, len(slice_set.slices)),
-        )
-    return known[1]
+    model: SavedModel, slice_set: SliceSet, *, thumbnails: bool = False
+) -> BackgroundJob[SlicePrediction]:
+    """Return the session's job for a slice set; start it if it is not there."""
+    key = (slice_set.key, model.id, model.card_hash)
+    current = st.session_state.get("inference-job")
+    if current is not None and current[0] == key:
+        return current[1]
+    if current is not None:
+        current[1].cancel()
+    predictions = batch.predict_slices(
+        predictor.get_predictor(model.id), slice_set.slices, with_thumbnails=thumbnails
+    )
+    job = BackgroundJob(predictions, len(slice_set.slices))
+    st.session_state["inference-job"] = (key, job)
+    return job
 
 
-def show_progress(job: BackgroundJob[batch.SlicePrediction], description: str) -> bool:
-    """Show how far work is, with a button that stops it; return whether it still runs."""
+def show_progress(job: BackgroundJob[SlicePrediction], description: str) -> bool:
+    """Show the progress of a job, with a button that cancels it; return whether it runs."""
     progress = job.poll()
     if progress.running:
         left, right = st.columns([4, 1], vertical_alignment="center")
@@ -59,14 +61,17 @@ def show_progress(job: BackgroundJob[batch.SlicePrediction], description: str) -
         left.progress(
             progress.done / max(progress.total, 1),
             f"{description}: {progress.done:,} of {progress.total:,}"
-            + (f", {rate:.0f} a second" if progress.done else ""),
+            + (f", {rate:.0f} slices/s" if progress.done else ""),
         )
-        right.button("Stop", key="inference-stop", on_click=job.cancel, width="stretch")
+        right.button("Cancel", key="inference-stop", on_click=job.cancel, width="stretch")
     elif progress.state == "cancelled":
+        remaining = wording.format_count(
+            progress.total - progress.done, "remaining slice has", "remaining slices have"
+        )
         st.info(
-            f"Stopped after {progress.done:,} of {progress.total:,}; the rest has no answer.",
+            f"Cancelled after {progress.done:,} of {progress.total:,}. {remaining} no prediction.",
             icon=":material/info:",
         )
     elif progress.state == "failed":
-        st.error(escape_markdown(wording.to_sentence(progress.error)), icon=":material/error:")
+        layout.show_error(progress.error)
     return progress.running

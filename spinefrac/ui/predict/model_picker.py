@@ -1,17 +1,17 @@
-"""The same slice answered by several saved models, side by side."""
+"""The same slice predicted by several saved models, side by side."""
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
+from markupsafe import Markup
 
-from spinefrac import imaging, wording
+from spinefrac import imaging
 from spinefrac.inference import predictor
 from spinefrac.inference.agreement import describe_agreement
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
+from spinefrac.ui.common.templates import render_html
 from spinefrac.viz import heatmap
 
 #: Models beside the chosen one, at most: more would not fit beside each other.
@@ -21,7 +21,7 @@ MAX_OTHER_MODELS = 3
 def show_model_comparison(
     current_model: SavedModel, key: str, ct: CtSlice, prediction: Prediction
 ) -> None:
-    """Offer the other models, and show what those that are chosen say of this slice."""
+    """Offer the other models, and show the predictions of those that are chosen."""
     models, _ = layout.list_active_models()
     others = {
         model.id: model
@@ -31,52 +31,41 @@ def show_model_comparison(
     if not others:
         return
     chosen = st.multiselect(
-        "Ask other models too", list(others), key="other-models", max_selections=MAX_OTHER_MODELS
+        "Compare with other models",
+        list(others),
+        key="other-models",
+        max_selections=MAX_OTHER_MODELS,
     )
-    answers = [prediction]
-    for name in chosen:
+    predictions = [prediction]
+    for model_id in chosen:
         with layout.show_errors():
-            answers.append(_predict(key, name, others[name].card_hash, ct))
-    if len(answers) < 2:
+            predictions.append(_predict(key, model_id, others[model_id].card_hash, ct))
+    if len(predictions) < 2:
         return
-    st.html(f'<p class="sf-note">{escape(describe_agreement(answers))}</p>')
+    layout.show_note(describe_agreement(predictions))
     with st.container(key="side-by-side"):
-        columns = st.columns(len(answers), gap="medium")
+        columns = st.columns(len(predictions), gap="medium")
     grey = imaging.to_display(ct)
-    for column, answered in zip(columns, answers, strict=True):
-        picture = heatmap.render_slice(grey, answered.heatmap)
-        words = "" if answered.heatmap is not None else ", which gives no heat map"
+    for column, one in zip(columns, predictions, strict=True):
+        image = heatmap.render_slice(grey, one.heatmap)
         with column:
             st.image(
-                heatmap.encode_data_url(picture, ct.spacing_mm, 480),
+                heatmap.encode_data_url(image, ct.spacing_mm, 480),
                 width="stretch",
-                alt=f"The slice as {answered.model} sees it{words}",
+                alt=f"The slice without a heat map, predicted by {one.model}"
+                if one.heatmap is None
+                else f"The slice with the heat map of {one.model}",
             )
-            st.html(_render_prediction_card(answered))
+            st.html(_render_model_prediction(one))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False, scope="session")
 def _predict(key: str, model_id: str, card_hash: str, _ct: CtSlice) -> Prediction:
+    """Return a model's prediction, cached by the slice's `key` and the model's card."""
     return predictor.get_predictor(model_id).predict(_ct)
 
 
-def _render_prediction_card(prediction: Prediction) -> str:
-    check = prediction.input_check
-    like = (
-        "Not compared with its training slices."
-        if check is None
-        else "Like its training slices."
-        if check.typical
-        else wording.to_sentence(check.reason)
-    )
-    tone = " fracture" if prediction.label == "fracture" else ""
-    struck = " suppressed" if check is not None and not check.typical else ""
-    none = " It gives no heat map." if prediction.heatmap is None else ""
-    return (
-        f'<section class="sf-card sf-prediction-card{tone}{struck}">'
-        f'<div class="sf-card-title">{escape(prediction.model)}</div>'
-        f'<div class="sf-prediction"><span class="label">{escape(prediction.label.capitalize())}</span>'
-        f'<span class="probability">{wording.format_percent(prediction.probability)}</span></div>'
-        f'<p class="sf-note">Threshold {wording.format_percent(prediction.threshold)}. {escape(like)}{none}</p>'
-        "</section>"
+def _render_model_prediction(prediction: Prediction) -> Markup:
+    return render_html(
+        "predict/model_prediction.html", prediction=prediction, check=prediction.input_check
     )

@@ -1,4 +1,4 @@
-"""Upload & Predict: a slice, a series or many files in; the model's answer out, with its doubt."""
+"""Upload & Predict: predictions for a slice, a series or several files, with uncertainty."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from spinefrac.ui.predict.upload import SliceSet
 
 @st.fragment
 def show_single_slice(model: SavedModel, slice_set: SliceSet) -> None:
-    """Show the one slice that was brought."""
+    """Show the only slice of a slice set."""
     with layout.show_errors():
         slice_view.show_slice(model, slice_set, 0)
 
 
 def show_result(model: SavedModel, slice_set: SliceSet) -> None:
-    """Show what was brought as what it is: a series, a table of many, or one slice."""
+    """Show the predictions for a series, for several files in a table, or for one slice."""
     if slice_set.series is not None:
-        series_view.show_series(model, slice_set)
+        series_view.show_series(model, slice_set, slice_set.series)
     elif len(slice_set.slices) + len(slice_set.unreadable) > 1:
         batch_view.show_batch(model, slice_set)
     else:
@@ -32,13 +32,13 @@ def render() -> None:
     with layout.show_errors():
         model = layout.begin_model_page(
             "Upload & Predict",
-            "Reads CT slices of the spine and says how likely each shows a fracture.",
+            "Predicts the probability of a fracture for CT slices of the spine.",
         )
         if model is not None:
             uncertainty.precompute(model)
-            chosen = upload.choose_files(model)
-            picked = upload.choose_slice_set(chosen) if chosen else None
-            if picked is not None:
-                show_result(model, picked)
-            with st.expander("Earlier answers, and what people said of them"):
+            input_files = upload.choose_files(model)
+            slice_set = upload.choose_slice_set(input_files) if input_files else None
+            if slice_set is not None:
+                show_result(model, slice_set)
+            with st.expander("History and feedback"):
                 feedback.show_history()

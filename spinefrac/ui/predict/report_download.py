@@ -1,4 +1,4 @@
-"""The report to take home: on the slice that is looked at, or on the whole series."""
+"""The report on the prediction for the selected slice, or on the whole series."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from spinefrac.store.repository import SavedModel
 from spinefrac.ui.predict import inference_job, prediction_report
 from spinefrac.ui.predict.upload import SliceSet
 
-_SLICE_REPORT, _SERIES_REPORT = "This slice", "The series with its most suspicious slices"
+_SLICE_REPORT = "This slice"
+_SERIES_REPORT = "The series with its highest-probability slices"
 
 
 @dataclass(frozen=True)
 class SeriesResult:
-    """What is known of a whole series: the answers, and how often such a score is right."""
+    """The prediction for a whole series, and the out-of-fold performance of its score."""
 
     prediction: SeriesPrediction
     performance: SeriesPerformance | None
@@ -28,37 +29,41 @@ class SeriesResult:
 def show_report(
     model: SavedModel, slice_set: SliceSet, index: int, series_result: SeriesResult | None
 ) -> None:
-    """Offer the report; pictures of other slices are made only where the series is chosen."""
+    """Offer the report; other slices are drawn only where the series is chosen."""
     with st.expander("Report", icon=":material/description:"):
-        about = _SLICE_REPORT
+        scope: str | None = _SLICE_REPORT
         if series_result is not None and series_result.prediction.peak_index >= 0:
-            about = st.segmented_control(
-                "On", [_SLICE_REPORT, _SERIES_REPORT], default=_SLICE_REPORT, key="report-scope"
+            scope = st.segmented_control(
+                "Report on",
+                [_SLICE_REPORT, _SERIES_REPORT],
+                default=_SLICE_REPORT,
+                key="report-scope",
             )
-        if series_result is None or about != _SERIES_REPORT:
-            prediction_report.show_report_downloads(
-                model, [_make_report_item(model, slice_set, index)]
-            )
+        if series_result is None or scope != _SERIES_REPORT:
+            report_slice = _make_report_slice(model, slice_set, index)
+            prediction_report.show_report_downloads(model, [report_slice])
             return
-        answers, record = series_result.prediction, series_result.performance
+        prediction, performance = series_result.prediction, series_result.performance
         summary = SeriesSummary(
-            probabilities=answers.probabilities,
-            score=answers.score,
+            probabilities=prediction.probabilities,
+            score=prediction.score,
             pooling_description=series_pooling.POOLING_DESCRIPTION,
-            threshold=record.threshold if record else None,
+            threshold=performance.threshold if performance else None,
         )
-        parts = [_make_report_item(model, slice_set, slice_) for slice_ in answers.highest_slices()]
-        prediction_report.show_report_downloads(model, parts, summary)
+        report_slices = [
+            _make_report_slice(model, slice_set, highest) for highest in prediction.highest_slices()
+        ]
+        prediction_report.show_report_downloads(model, report_slices, summary)
 
 
-def _make_report_item(model: SavedModel, slice_set: SliceSet, index: int) -> ReportSlice:
-    part = slice_set.slices[index]
-    ct = inference_job.read_slice(slice_set.key, index, part)
+def _make_report_slice(model: SavedModel, slice_set: SliceSet, index: int) -> ReportSlice:
+    series_slice = slice_set.slices[index]
+    ct = inference_job.read_slice(slice_set.key, index, series_slice)
     return ReportSlice(
         name=f"Slice {index + 1}" if slice_set.series else "Slice",
         ct=ct,
         prediction=inference_job.predict_slice(
-            slice_set.key, index, model.id, model.card_hash, part
+            slice_set.key, index, model.id, model.card_hash, series_slice
         ),
-        content=part.file.read_bytes() if ct.format == "dicom" else None,
+        content=series_slice.file.read_bytes() if ct.format == "dicom" else None,
     )

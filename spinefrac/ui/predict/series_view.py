@@ -1,118 +1,141 @@
-"""A series: what is odd about it, the probability along it, one score, and slice by slice."""
+"""A series: findings, probability of each slice, series score, and one slice in full."""
 
 from __future__ import annotations
-
-from html import escape
 
 import streamlit as st
 
 from spinefrac import wording
 from spinefrac.evaluation import series_pooling
 from spinefrac.evaluation.series_pooling import SeriesPerformance
+from spinefrac.imaging.series_grouping import Series
 from spinefrac.inference import batch
 from spinefrac.inference.batch import SeriesPrediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
-from spinefrac.ui.predict import inference_job, series_answer, slice_view, viewer
+from spinefrac.ui.predict import inference_job, series_card, slice_view, viewer
 from spinefrac.ui.predict.report_download import SeriesResult
 from spinefrac.ui.predict.upload import SliceSet
 
+_INCLUDE_KEY = "include-out-of-distribution"
+_PROGRESS_TEXT = "Predicting the series"
+#: The slice set whose slices the slider moves through.
+_SLIDER_SLICE_SET_KEY = "slider-slice-set"
 
-def show_series(model: SavedModel, slice_set: SliceSet) -> None:
-    """Answer on every slice beside, and show the one that the user is at."""
-    series = slice_set.series
-    assert series is not None
-    st.html(series_answer.render_series_heading(series))
+
+def show_series(model: SavedModel, slice_set: SliceSet, series: Series) -> None:
+    """Predict every slice in the background, and show the one that is selected.
+
+    Parameters
+    ----------
+    model : SavedModel
+    slice_set : SliceSet
+    series : Series
+        That of `slice_set`.
+    """
+    st.html(series_card.render_series_heading(series))
     for finding in series.findings:
-        st.html(f'<div class="sf-alert bad"><i class="dot"></i>{escape(finding.message)}</div>')
+        layout.show_alert(finding.message, "bad")
     running = inference_job.get_or_start_job(model, slice_set).poll().running
     if running:
-        _show_progress(model, slice_set)
-    _show_slice_browser(model, slice_set, running)
+        _show_progress(model, slice_set, series)
+    _show_slice_browser(model, slice_set, series, running)
 
 
 @st.fragment(run_every=0.25)
-def _show_progress(model: SavedModel, slice_set: SliceSet) -> None:
-    """Show the strip as it grows; once it is whole, the page is drawn anew without this."""
+def _show_progress(model: SavedModel, slice_set: SliceSet, series: Series) -> None:
+    """Show the strip chart as it grows; once it is complete, the page is drawn without this."""
     with layout.show_errors():
-        work = inference_job.get_or_start_job(model, slice_set)
-        if not inference_job.show_progress(work, "Answering on the series"):
+        job = inference_job.get_or_start_job(model, slice_set)
+        if not inference_job.show_progress(job, _PROGRESS_TEXT):
             st.rerun()
-        answers = batch.pool_series_predictions(model.id, work.results())
-        _show_strip(model, slice_set, answers)
+        series_prediction = batch.pool_series_predictions(model.id, job.results())
+        _show_strip(model, slice_set, series, series_prediction)
 
 
 @st.fragment
-def _show_slice_browser(model: SavedModel, slice_set: SliceSet, running: bool) -> None:
-    """Show strip, score and the slice that the user is at; only this runs when he moves on.
+def _show_slice_browser(
+    model: SavedModel, slice_set: SliceSet, series: Series, running: bool
+) -> None:
+    """Show strip chart, score and the selected slice; only this runs when the user moves on.
 
-    While the answers are `running`, their strip is above and there is no score yet.
+    While the job is `running`, the strip chart is above and there is no score yet.
     """
     with layout.show_errors():
-        work, whole = inference_job.get_or_start_job(model, slice_set), None
+        series_result = None
         if not running:
-            inference_job.show_progress(work, "Answering on the series")
-            too = st.session_state.get("include-out-of-distribution", False)
-            answers = batch.pool_series_predictions(
-                model.id, work.results(), include_out_of_distribution=too
+            job = inference_job.get_or_start_job(model, slice_set)
+            inference_job.show_progress(job, _PROGRESS_TEXT)
+            series_prediction = batch.pool_series_predictions(
+                model.id,
+                job.results(),
+                include_out_of_distribution=st.session_state.get(_INCLUDE_KEY, False),
             )
-            whole = SeriesResult(
-                answers, _load_series_performance(model.id, model.card_hash, model)
+            series_result = SeriesResult(
+                series_prediction, _load_series_performance(model.id, model.card_hash, model)
             )
-            _show_series_prediction(model, slice_set, whole)
+            _show_series_prediction(model, slice_set, series, series_result)
         index = _choose_slice(slice_set)
         slice_view.show_slice(
-            model, slice_set, index, lambda wanted: _go_to_slice(slice_set, wanted), whole
+            model, slice_set, index, lambda wanted: _go_to_slice(slice_set, wanted), series_result
         )
 
 
 def _show_series_prediction(
-    model: SavedModel, slice_set: SliceSet, series_result: SeriesResult
+    model: SavedModel, slice_set: SliceSet, series: Series, series_result: SeriesResult
 ) -> None:
-    """Show the strip, the most suspicious slices and the one score."""
-    answers = series_result.prediction
+    """Show the strip chart, the slices with the highest probability and the series score."""
+    series_prediction = series_result.prediction
     left, right = st.columns([1.6, 1], gap="medium")
     with left:
-        _show_strip(model, slice_set, answers)
-        most = answers.highest_slices()
-        if most:
-            st.html('<div class="sf-label">Most suspicious slices</div>')
-            with st.container(horizontal=True, gap="small", key="highest-slices"):
-                for index in most:
-                    share = wording.format_percent(float(answers.probabilities[index]))
-                    st.button(
-                        f"{index + 1} · {share}",
-                        key=f"highest-slice-{index}",
-                        on_click=_go_to_slice,
-                        args=(slice_set, index),
-                    )
+        _show_strip(model, slice_set, series, series_prediction)
+        _offer_highest_slices(slice_set, series_prediction)
     with right:
-        st.html(series_answer.render_series_card(answers, series_result.performance))
-        untypical = sum(not one.typical and not one.error for one in answers.predictions)
-        if untypical:
+        st.html(series_card.render_series_card(series_prediction, series_result.performance))
+        excluded = sum(not one.typical and not one.error for one in series_prediction.predictions)
+        if excluded:
             st.checkbox(
-                f"Count the {untypical:,} untypical slices too",
-                key="include-out-of-distribution",
-                help="Slices unlike those that the model was trained on are left out of the score, "
-                "as its answers there mean little.",
+                "Include "
+                + wording.format_count(
+                    excluded, "out-of-distribution slice", "out-of-distribution slices"
+                ),
+                key=_INCLUDE_KEY,
+                help="Out-of-distribution slices are excluded from the series score, because "
+                "predictions on them are not reliable.",
+            )
+
+
+def _offer_highest_slices(slice_set: SliceSet, series_prediction: SeriesPrediction) -> None:
+    """Show a button for each of the slices with the highest probability."""
+    highest = series_prediction.highest_slices()
+    if not highest:
+        return
+    layout.show_label("Slices with the highest probability")
+    with st.container(horizontal=True, gap="small", key="highest-slices"):
+        for index in highest:
+            probability = wording.format_percent(float(series_prediction.probabilities[index]))
+            st.button(
+                f"{index + 1} · {probability}",
+                key=f"highest-slice-{index}",
+                on_click=_go_to_slice,
+                args=(slice_set, index),
             )
 
 
 def _show_strip(
-    model: SavedModel, slice_set: SliceSet, series_prediction: SeriesPrediction
+    model: SavedModel, slice_set: SliceSet, series: Series, series_prediction: SeriesPrediction
 ) -> None:
-    data = series_answer.build_strip_data(
-        slice_set.series, series_prediction, model.threshold, _get_slice_index(slice_set)
+    data = series_card.build_strip_data(
+        series, series_prediction, model.threshold, _get_slice_index(slice_set)
     )
     viewer.show_strip(data, lambda index: _go_to_slice(slice_set, index))
 
 
 def _choose_slice(slice_set: SliceSet) -> int:
-    """Let the user move through the slices; the slider holds where he is."""
+    """Show the slider that moves through the slices; return the index of the selected one."""
     key, count = _get_slider_key(slice_set), len(slice_set.slices)
     state = st.session_state
-    if state.get("slider-slice-set") != slice_set.key:
-        state["slider-slice-set"], state[key] = slice_set.key, count // 2 + 1
+    if state.get(_SLIDER_SLICE_SET_KEY) != slice_set.key:
+        state[_SLIDER_SLICE_SET_KEY], state[key] = slice_set.key, count // 2 + 1
     return st.slider("Slice", 1, count, key=key) - 1
 
 
@@ -121,14 +144,14 @@ def _get_slider_key(slice_set: SliceSet) -> str:
 
 
 def _get_slice_index(slice_set: SliceSet) -> int:
-    """Return the index of the slice that the user is at."""
-    if st.session_state.get("slider-slice-set") != slice_set.key:
+    """Return the index of the selected slice."""
+    if st.session_state.get(_SLIDER_SLICE_SET_KEY) != slice_set.key:
         return len(slice_set.slices) // 2
     return st.session_state.get(_get_slider_key(slice_set), 1) - 1
 
 
 def _go_to_slice(slice_set: SliceSet, index: int) -> None:
-    st.session_state["slider-slice-set"] = slice_set.key
+    st.session_state[_SLIDER_SLICE_SET_KEY] = slice_set.key
     st.session_state[_get_slider_key(slice_set)] = index + 1
 
 
@@ -136,8 +159,7 @@ def _go_to_slice(slice_set: SliceSet, index: int) -> None:
 def _load_series_performance(
     model_id: str, card_hash: str, _model: SavedModel
 ) -> SeriesPerformance | None:
-    return (
-        series_pooling.evaluate_series_score(_model.load_out_of_fold())
-        if _model.has_out_of_fold
-        else None
-    )
+    """Return the out-of-fold performance of the series score, cached by the card."""
+    if not _model.has_out_of_fold:
+        return None
+    return series_pooling.evaluate_series_score(_model.load_out_of_fold())

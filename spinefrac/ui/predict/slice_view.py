@@ -1,4 +1,4 @@
-"""One slice with its answer: the viewer on the left, everything that is said of it on the right."""
+"""One slice with its prediction: the viewer on the left, the cards on the right."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from spinefrac.records import Prediction
+from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import metric_tables
 from spinefrac.ui.predict import (
-    answer,
     feedback,
     gradcam,
     inference_job,
     model_picker,
     occlusion,
+    prediction_card,
     report_download,
-    series_answer,
+    series_card,
     uncertainty,
     viewer,
 )
@@ -33,68 +33,97 @@ def show_slice(
     go_to_slice: Callable[[int], None] | None = None,
     series_result: SeriesResult | None = None,
 ) -> None:
-    """Answer on one slice of a subject and show everything that belongs to the answer.
+    """Predict one slice and show everything that belongs to the prediction.
 
-    `go_to_slice` moves on to another slice of a series, `series_result` is what is known of that series.
+    Parameters
+    ----------
+    model : SavedModel
+    slice_set : SliceSet
+    index : int
+        Of the slice in `slice_set`.
+    go_to_slice : callable, optional
+        Called with an index to show another slice of a series.
+    series_result : SeriesResult, optional
+        The prediction for the series that the slice belongs to.
     """
-    part = slice_set.slices[index]
-    ct = inference_job.read_slice(slice_set.key, index, part)
-    prediction = inference_job.predict_slice(slice_set.key, index, model.id, model.card_hash, part)
-    series = slice_set.series
+    series_slice = slice_set.slices[index]
+    ct = inference_job.read_slice(slice_set.key, index, series_slice)
+    prediction = inference_job.predict_slice(
+        slice_set.key, index, model.id, model.card_hash, series_slice
+    )
+    slice_key = f"{slice_set.key}|{index}"
     left, right = st.columns([1.1, 1], gap="medium")
     with right:
-        struck = _is_suppressed(prediction, f"{slice_set.key}|{index}")
+        suppressed = _is_suppressed(prediction, slice_key)
     with left:
-        place = st.container()
-        if prediction.heatmap is None and not struck:
+        viewer_place = st.container()
+        if prediction.heatmap is None and not suppressed:
             prediction = gradcam.offer_gradcam(model, ct, prediction)
-    with place:
+    with viewer_place:
         viewer.show_viewer(
-            slice_set.key if series else f"{slice_set.key}|{index}",
-            part,
+            slice_set.key if slice_set.series else slice_key,
+            series_slice,
             ct,
-            None if struck else prediction.heatmap,
+            None if suppressed else prediction.heatmap,
             index=index,
-            count=len(slice_set.slices) if series else 1,
-            position_text=series_answer.format_slice_position(ct, part, series, index),
+            count=len(slice_set.slices) if slice_set.series else 1,
+            position_text=series_card.format_slice_position(
+                ct, series_slice, slice_set.series, index
+            ),
             go_to_slice=go_to_slice,
         )
     with right:
-        note = "" if struck else uncertainty.render_review_note(model, prediction)
-        st.html(
-            metric_tables.render_audit_warning(model)
-            + answer.render_prediction_card(
-                prediction, slice_set.true_label, note, suppressed=struck
-            )
-            + answer.render_input_check(prediction.input_check)
-        )
-        if not struck:
-            uncertainty.show_uncertainty(model, prediction)
-            with left:
-                occlusion.show_occlusion(model, ct, prediction, on_demand=series is not None)
-        with st.expander("Performance of the model"):
-            st.html(metric_tables.render_performance(model))
-        with st.expander("What the model sees"):
-            st.image(
-                heatmap.encode_data_url(prediction.input.pixels),
-                width=240,
-                alt="The network's input",
-            )
-            st.html(answer.render_preprocessing_note(model, ct, prediction))
-    model_picker.show_model_comparison(model, f"{slice_set.key}|{index}", ct, prediction)
-    if not struck:
+        _show_cards(model, slice_set, ct, prediction, suppressed)
+    if not suppressed:
+        with left:
+            on_demand = slice_set.series is not None
+            occlusion.show_occlusion(model, ct, prediction, on_demand=on_demand)
+    model_picker.show_model_comparison(model, slice_key, ct, prediction)
+    if not suppressed:
         report_download.show_report(model, slice_set, index, series_result)
     feedback.show_feedback(model, ct, prediction)
 
 
+def _show_cards(
+    model: SavedModel,
+    slice_set: SliceSet,
+    ct: CtSlice,
+    prediction: Prediction,
+    suppressed: bool,
+) -> None:
+    """Show the prediction, the input check, the uncertainty and the model's performance."""
+    note = "" if suppressed else uncertainty.render_review_note(model, prediction)
+    st.html(
+        metric_tables.render_audit_warning(model)
+        + prediction_card.render_prediction_card(
+            prediction, slice_set.true_label, note, suppressed=suppressed
+        )
+        + prediction_card.render_input_check(prediction.input_check)
+    )
+    if not suppressed:
+        uncertainty.show_uncertainty(model, prediction)
+    with st.expander("Performance of the model"):
+        st.html(metric_tables.render_performance(model))
+    with st.expander("Model input (after preprocessing)"):
+        st.image(
+            heatmap.encode_data_url(prediction.input.pixels),
+            width=240,
+            alt="Input of the network",
+        )
+        st.html(prediction_card.render_preprocessing_note(model, ct, prediction))
+
+
 def _is_suppressed(prediction: Prediction, key: str) -> bool:
-    """Whether the answer is struck through: on untypical slices, until the user asks for it."""
+    """Return whether the prediction is crossed out: the slice is out of distribution.
+
+    It stays so until the user asks for the prediction.
+    """
     check = prediction.input_check
     if check is None or check.typical:
         return False
     shown = st.session_state.setdefault("shown-out-of-distribution", set())
     if key not in shown and st.button(
-        "Show the answer all the same", key="show-prediction", icon=":material/visibility:"
+        "Show prediction anyway", key="show-prediction", icon=":material/visibility:"
     ):
         shown.add(key)
     return key not in shown

@@ -1,34 +1,47 @@
-"""What to answer on: files of the user's or a bundled sample, and which of several scans."""
+"""The input of the page: uploaded files or a bundled sample, and which of several series."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.errors import ImageError
 from spinefrac.imaging import collect as files
-from spinefrac.imaging import series_grouping as series
+from spinefrac.imaging import series_grouping
 from spinefrac.imaging.collect import SourceFile
 from spinefrac.imaging.series_grouping import Series, SeriesGrouping, SeriesSlice
 from spinefrac.records import Unreadable
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import metric_tables, samples
+from spinefrac.ui.common import layout, metric_tables, samples
 
-#: How files can be brought: the label of the drop zone, and what Streamlit's uploader accepts.
-UPLOAD_MODES: dict[str, tuple[str, bool | str]] = {
-    "One file": ("CT slice, NIfTI volume or ZIP: DICOM, PNG, JPEG, TIFF, BMP, NIfTI", False),
-    "Several files": ("Slices of a series, or pictures to go through one by one", True),
-    "A folder": ("A folder, with all folders in it", "directory"),
+#: What can be uploaded: the label of the uploader, and what `st.file_uploader` accepts.
+UPLOAD_MODES: dict[str, tuple[str, bool | Literal["directory"]]] = {
+    "One file": ("One file: DICOM, PNG, JPEG, TIFF, BMP, NIfTI or ZIP", False),
+    "Several files": ("Several slices: one series, or single images", True),
+    "A folder": ("A folder with its subfolders", "directory"),
 }
+#: Plane: the axis of a volume that it is perpendicular to.
 PLANE_AXES = {"Axial": 2, "Coronal": 1, "Sagittal": 0}
+
+_SAMPLE_KEY = "selected-sample"
+#: Counts up to empty the uploader: a widget with a new key is a new widget.
+_GENERATION_KEY = "upload-generation"
 
 
 @dataclass(frozen=True)
 class InputFiles:
-    """Files to answer on; `true_label` is known for bundled samples only.
+    """Files to predict.
 
-    `key` tells one choice from another.
+    Attributes
+    ----------
+    key : str
+        Distinguishes this input from others.
+    files : tuple of SourceFile
+    true_label : str
+        Known for bundled samples only.
     """
 
     key: str
@@ -38,9 +51,19 @@ class InputFiles:
 
 @dataclass(frozen=True)
 class SliceSet:
-    """What is looked at: the slices of a series, one slice, or slices that do not belong together.
+    """What the page shows: the slices of a series, one slice, or slices of no common series.
 
-    `key` tells one subject from another, `series` is None where the slices are no series.
+    Attributes
+    ----------
+    key : str
+        Distinguishes this set from others.
+    slices : tuple of SeriesSlice
+    series : Series or None
+        None where the slices are no series.
+    unreadable : tuple of Unreadable
+        Files without a slice; only where the slices are no series.
+    true_label : str
+        Known for bundled samples only.
     """
 
     key: str
@@ -51,101 +74,115 @@ class SliceSet:
 
 
 def choose_files(model: SavedModel) -> InputFiles | None:
-    """Let the user bring files or click a sample; whichever came last counts.
+    """Let the user upload files or click a sample; the last choice counts.
 
-    Before the choice the samples are large and the model's record stands beside them; after
-    it both make room for the answer.
+    Before the choice the samples are large and the model's performance stands beside them;
+    after it both make room for the prediction.
     """
     state = st.session_state
-    way = state.get("upload-mode") or next(iter(UPLOAD_MODES))
-    key = f"upload-{way}-{state.setdefault('upload-generation', 0)}"
-    fresh = state.get("selected-sample") is None and not state.get(key)
-    left, right = st.columns([1.1, 1] if fresh else [1, 1.4], gap="medium")
+    mode = state.get("upload-mode") or next(iter(UPLOAD_MODES))
+    key = f"upload-{mode}-{state.setdefault(_GENERATION_KEY, 0)}"
+    is_empty = state.get(_SAMPLE_KEY) is None and not state.get(key)
+    left, right = st.columns([1.1, 1] if is_empty else [1, 1.4], gap="medium")
     with left:
-        _choose_upload_mode()
-        label, several = UPLOAD_MODES[way]
-        upload = st.file_uploader(
-            label,
-            key=key,
-            accept_multiple_files=several,  # type: ignore[call-overload]
-            on_change=state.pop,
-            args=("selected-sample", None),
-            help="The content decides, not the name: DICOM files need no extension. "
-            "Files stay in this machine's memory and are gone with the session.",
-        )
-    if fresh:
+        uploaded = _upload(mode, key)
+    if is_empty:
         right.html(
             metric_tables.render_performance(model) + metric_tables.render_model_summary(model)
         )
-    with left if fresh else right:
-        st.html('<div class="sf-label">Or a synthetic sample that the model has not seen</div>')
-        clicked = samples.show_gallery(state.get("selected-sample"), large=fresh)
+    with left if is_empty else right:
+        layout.show_label("Or choose a synthetic sample (not used for training)")
+        clicked = samples.show_gallery(state.get(_SAMPLE_KEY), large=is_empty)
     if clicked is not None:
-        state["selected-sample"] = clicked
-        state["upload-generation"] += 1  # a new key empties the uploader
+        state[_SAMPLE_KEY] = clicked
+        state[_GENERATION_KEY] += 1
         st.rerun()
-    if uploads := upload if isinstance(upload, list) else [upload] if upload else []:
-        return InputFiles(
-            "/".join(one.file_id for one in uploads),
-            tuple(files.file_from_bytes(one.name, one.getvalue()) for one in uploads),
-        )
-    sample = state.get("selected-sample")
+    if uploaded is not None:
+        return uploaded
+    sample = state.get(_SAMPLE_KEY)
     if sample is None:
         return None
     return InputFiles(sample.path.name, (files.file_from_path(sample.path),), sample.true_label)
 
 
-def _choose_upload_mode() -> None:
+def _upload(mode: str, key: str) -> InputFiles | None:
+    """Show the uploader; return what was uploaded. A change discards the selected sample."""
     st.segmented_control(
-        "What to bring",
+        "Input",
         list(UPLOAD_MODES),
         default=next(iter(UPLOAD_MODES)),
         key="upload-mode",
         label_visibility="collapsed",
         on_change=st.session_state.pop,
-        args=("selected-sample", None),
+        args=(_SAMPLE_KEY, None),
+    )
+    label, accept_multiple_files = UPLOAD_MODES[mode]
+    uploaded = st.file_uploader(
+        label,
+        key=key,
+        accept_multiple_files=accept_multiple_files,
+        on_change=st.session_state.pop,
+        args=(_SAMPLE_KEY, None),
+        help="The format is detected from the content, so DICOM files need no extension. "
+        "Files are kept in memory only and are deleted when the session ends.",
+    )
+    if not uploaded:
+        return None
+    uploads = uploaded if isinstance(uploaded, list) else [uploaded]
+    return InputFiles(
+        "/".join(upload.file_id for upload in uploads),
+        tuple(files.file_from_bytes(upload.name, upload.getvalue()) for upload in uploads),
     )
 
 
 def choose_slice_set(input_files: InputFiles) -> SliceSet | None:
-    """Find out what was brought and, where it is several things, let the user pick one.
+    """Group the files into series and, where there are several, let the user pick one.
+
+    Returns
+    -------
+    SliceSet or None
+        None where several files were given and none can be read; the page then lists them.
 
     Raises
     ------
     ImageError
-        If nothing of it can be read.
+        The only file cannot be read.
     """
-    found = _group_into_series(input_files)
-    subjects = {f"{one.name} · {len(one)} slices": one for one in found.series}
-    names = list(subjects)
-    if found.single_slices:
-        names.append(f"Single slices · {len(found.single_slices)}")
+    grouping = _group_into_series(input_files)
+    series_by_name = {f"{one.name} · {len(one)} slices": one for one in grouping.series}
+    names = list(series_by_name)
+    if grouping.single_slices:
+        names.append(f"Single slices · {len(grouping.single_slices)}")
     if not names:
-        if len(found.unreadable) == 1:
-            only = found.unreadable[0]
+        if len(grouping.unreadable) == 1:
+            only = grouping.unreadable[0]
             raise ImageError(only.reason.removeprefix(f"{only.path}: "))
-        _show_unreadable_files(found.unreadable, "None of the files can be read")
+        _show_unreadable_files(grouping.unreadable, "None of the files can be read")
         return None
     name = names[0]
     if len(names) > 1:
-        name = st.selectbox("Look at", names, key=f"series-choice-{input_files.key[:64]}") or name
-    if name not in subjects:
+        name = st.selectbox("Series", names, key=f"series-choice-{input_files.key[:64]}") or name
+    if name not in series_by_name:
         return SliceSet(
             f"{input_files.key}|singles",
-            found.single_slices,
+            grouping.single_slices,
             None,
-            found.unreadable,
+            grouping.unreadable,
             input_files.true_label,
         )
-    if found.unreadable:
-        count = len(found.unreadable)
-        _show_unreadable_files(found.unreadable, f"{count:,} file{'s' * (count > 1)} left out")
-    one = subjects[name]
-    if one.volume_file is None:
-        return SliceSet(f"{input_files.key}|{name}", one.slices, one)
+    if grouping.unreadable:
+        count = wording.format_count(len(grouping.unreadable), "file")
+        _show_unreadable_files(grouping.unreadable, f"{count} skipped (unreadable)")
+    return _choose_plane(f"{input_files.key}|{name}", series_by_name[name])
+
+
+def _choose_plane(key: str, series: Series) -> SliceSet:
+    """Return the slices of a series; those of a volume along the axis that the user chooses."""
+    if series.volume_file is None:
+        return SliceSet(key, series.slices, series)
     plane = st.segmented_control("Plane", list(PLANE_AXES), default="Axial", key="plane") or "Axial"
-    cut = _reslice_volume(input_files.key, name, PLANE_AXES[plane], one)
-    return SliceSet(f"{input_files.key}|{name}|{plane}", cut.slices, cut)
+    resliced = _reslice_volume(key, PLANE_AXES[plane], series)
+    return SliceSet(f"{key}|{plane}", resliced.slices, resliced)
 
 
 def _show_unreadable_files(unreadable: tuple[Unreadable, ...], title: str) -> None:
@@ -158,32 +195,32 @@ def _show_unreadable_files(unreadable: tuple[Unreadable, ...], title: str) -> No
 
 
 def _group_into_series(input_files: InputFiles) -> SeriesGrouping:
-    """Look at the headers once a choice; a new choice meanwhile stops it."""
+    """Read the headers once for each input; another input meanwhile stops it."""
     state = st.session_state
     if state.get("series-grouping", ("",))[0] != input_files.key:
         state.pop("series-grouping", None)
         place = st.empty()
         with place.container():
-            bar = st.progress(0.0, "Opening…")
-            brought = files.collect_files(input_files.files)
-            step = max(1, len(brought.files) // 50)
+            bar = st.progress(0.0, "Reading files…")
+            collected = files.collect_files(input_files.files)
+            step = max(1, len(collected.files) // 50)
 
-            def tell(done: int, total: int) -> None:
+            def show_progress(done: int, total: int) -> None:
                 if done % step == 0:
-                    bar.progress(done / max(total, 1), f"Looking at file {done + 1:,} of {total:,}")
+                    bar.progress(done / max(total, 1), f"Reading file {done + 1:,} of {total:,}")
 
-            found = series.group_into_series(brought.files, progress=tell)
+            grouping = series_grouping.group_into_series(collected.files, progress=show_progress)
         place.empty()
-        unreadable = (*brought.unreadable, *found.unreadable)
+        unreadable = (*collected.unreadable, *grouping.unreadable)
         state["series-grouping"] = (
             input_files.key,
-            SeriesGrouping(found.series, found.single_slices, unreadable),
+            SeriesGrouping(grouping.series, grouping.single_slices, unreadable),
         )
     return state["series-grouping"][1]
 
 
 @st.cache_resource(max_entries=3, show_spinner=False, scope="session")
-def _reslice_volume(key: str, name: str, axis: int, _volume: Series) -> Series:
-    """Return a volume along another axis; what was unpacked for one axis serves all."""
+def _reslice_volume(key: str, axis: int, _volume: Series) -> Series:
+    """Return a volume along another axis; it is decompressed once for all axes."""
     assert _volume.volume_file is not None
-    return _volume if axis == 2 else series.series_from_volume(_volume.volume_file, axis)
+    return _volume if axis == 2 else series_grouping.series_from_volume(_volume.volume_file, axis)

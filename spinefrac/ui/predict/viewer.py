@@ -1,4 +1,4 @@
-"""The slice with its heat map: a canvas in the browser, and the strip of a series above it."""
+"""The viewer of a slice with its heat map, and the strip chart of a series: two components."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def show_viewer(
     position_text: str = "",
     go_to_slice: Callable[[int], None] | None = None,
 ) -> None:
-    """Show one slice, under its heat map where there is one to show.
+    """Show one slice, with its heat map where there is one.
 
     Parameters
     ----------
     key : str
-        Tells one subject from another: the view starts anew with each.
+        Distinguishes one slice set from another: zoom and window are reset for each.
     heatmap : float32 array, shape (H, W), or None
         None shows the slice alone.
     index, count : int
         Which slice of how many.
     position_text : str
-        What stands in the corner: number, position, spacing.
+        Text in the corner: number, position, spacing.
     go_to_slice : callable, optional
-        Called with an index when an arrow key asks for another slice.
+        Called with an index when the user asks for another slice by a key.
     """
 
     def handle_slice_change() -> None:
@@ -57,11 +57,7 @@ def show_viewer(
         if go_to_slice and isinstance(wanted, int) and 0 <= wanted < count:
             go_to_slice(wanted)
 
-    label = "CT slice" + (
-        " with the heat map of the model's evidence for a fracture"
-        if heatmap is not None
-        else ", without a heat map"
-    )
+    label = "CT slice with heat map" if heatmap is not None else "CT slice without heat map"
     more = {"subject": key, "index": index, "count": count, "where": position_text, "label": label}
     with st.container(key="viewer"):
         _viewer_component(
@@ -72,7 +68,15 @@ def show_viewer(
 
 
 def show_strip(data: dict[str, Any], go_to_slice: Callable[[int], None]) -> None:
-    """Show the probability along a series; `go_to_slice` is called with the index of a clicked slice."""
+    """Show the probability of each slice of a series.
+
+    Parameters
+    ----------
+    data : dict
+        See `series_card.build_strip_data`.
+    go_to_slice : callable
+        Called with the index of a clicked slice.
+    """
 
     def handle_slice_change() -> None:
         wanted = st.session_state["strip-chart"].get("slice")

@@ -1,0 +1,55 @@
+"""Cards about one prediction: class and probability, input check, preprocessing."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from spinefrac.records import CtSlice, InputCheck, Prediction
+from spinefrac.store.repository import SavedModel
+from spinefrac.ui.common.templates import render_html
+
+
+def render_prediction_card(
+    prediction: Prediction,
+    true_label: str = "",
+    note: Markup | str = "",
+    *,
+    suppressed: bool = False,
+) -> Markup:
+    """Return the card with the predicted class, the probability and the threshold.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    true_label : str
+        Known for synthetic samples only.
+    note : Markup or str
+        Ends the card.
+    suppressed : bool
+        Crosses the prediction out, because the slice is out of distribution.
+    """
+    check = prediction.input_check
+    return render_html(
+        "predict/prediction_card.html",
+        prediction=prediction,
+        true_label=true_label,
+        note=note,
+        suppressed=suppressed,
+        muted=check is not None and not check.typical,
+    )
+
+
+def render_input_check(check: InputCheck | None) -> Markup:
+    """Return the card that says whether the slice is similar to the training slices."""
+    return render_html("predict/input_check.html", check=check)
+
+
+def render_preprocessing_note(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Markup:
+    """Return what was done to the slice before the network, and what the heat map shows."""
+    return render_html(
+        "predict/preprocessing.html",
+        preprocessing=model.preprocessing,
+        ct=ct,
+        prediction=prediction,
+        input_size=prediction.input.pixels.shape[0],
+    )
