@@ -64,19 +64,19 @@ def html(app: AppTest) -> str:
 
 def test_every_part_says_its_piece(own_home: Path) -> None:
     told = html(run())
-    for words in ("What this answer is worth", "PPV", "patients", "networks"):
+    for words in ("Reliability of this prediction", "PPV", "patients", "networks"):
         assert words in told
-    assert "promises nothing for a single one" in told or "No band." in told
+    assert "promises nothing for a single one" in told or "No abstention band." in told
     assert "The model depends on this region" in told or "does not depend on this region" in told
     assert "Grad-CAM can be computed" in told
 
 
 def test_a_rarer_fracture_changes_what_a_call_is_worth(own_home: Path) -> None:
     app = run()
-    (field,) = (entry for entry in app.number_input if entry.label.startswith("Slices with"))
+    (field,) = (entry for entry in app.number_input if entry.label.startswith("Prevalence"))
     before = html(app)
     after = html(field.set_value(1.0).run())
-    assert "as you set it" in after and "as you set it" not in before
+    assert "your setting" in after and "your setting" not in before
 
 
 def test_what_people_say_is_kept(own_home: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_damaged_history_leaves_the_answer_standing(own_home: Path) -> None:
     (own_home / history.DATABASE_NAME).write_bytes(b"no database" * 500)
     app = run()
     assert any("damaged" in warning.value for warning in app.warning)
-    assert "What this answer is worth" in html(app)
+    assert "Reliability of this prediction" in html(app)
 
 
 def test_a_locked_history_leaves_the_answer_standing(
@@ -105,7 +105,7 @@ def test_a_locked_history_leaves_the_answer_standing(
     holder.execute("BEGIN IMMEDIATE")
     app = run()
     assert any("in use by another program" in warning.value for warning in app.warning)
-    assert "What this answer is worth" in html(app)
+    assert "Reliability of this prediction" in html(app)
     holder.close()
 
 
@@ -113,10 +113,10 @@ def test_without_a_history_nobody_is_asked(own_home: Path, monkeypatch: pytest.M
     monkeypatch.setenv("SPINEFRAC_HISTORY", "off")
     app = run()
     assert not (own_home / history.DATABASE_NAME).exists()
-    assert "SPINEFRAC_HISTORY is off" in html(app)
+    assert "History is off on this server (SPINEFRAC_HISTORY)" in html(app)
 
 
 def test_dicom_results_are_offered_for_dicom_only(own_home: Path) -> None:
-    assert "refer to the original study" in html(run("fracture-1.dcm"))
+    assert "linked to the original study" in html(run("fracture-1.dcm"))
     told = html(run("fracture-2.png"))
-    assert "not come as DICOM" in told
+    assert "only for DICOM input" in told
