@@ -16,6 +16,7 @@ from spinefrac.audit.report import Baseline
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation.intervals import draw_group_resamples, rate_interval
+from spinefrac.evaluation.ranking import PairRanking
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -128,7 +129,7 @@ def score_baseline(
     parts = [folds == number for number in np.unique(folds)]
     mixed = [part for part in parts if 0 < y_true[part].sum() < part.sum()]
     ranks = [
-        _PairRanking(y_true[part], y_score[part], codes[part])
+        PairRanking(y_true[part], y_score[part], codes[part])
         for part in (mixed or [np.ones(len(y_true), dtype=bool)])
     ]
     auc = float(_auc(ranks, np.ones((count, 1)))[0])
@@ -152,35 +153,13 @@ def _within_group_auc(y_true: IntArray, y_score: FloatArray, codes: IntArray) ->
     won = pairs = 0.0
     for rows in np.split(order, borders):
         if 0 < y_true[rows].sum() < len(rows):
-            alone = np.ones((1, 1))
-            part = _PairRanking(y_true[rows], y_score[rows], np.zeros(len(rows), dtype=np.int64))(
-                alone
-            )
-            won, pairs = won + float(part[0][0]), pairs + float(part[1][0])
+            alone = np.zeros(len(rows), dtype=np.int64)
+            ordered, here = PairRanking(y_true[rows], y_score[rows], alone)(np.ones((1, 1)))
+            won, pairs = won + float(ordered[0]), pairs + float(here[0])
     return won / pairs if pairs else None
 
 
-class _PairRanking:
-    """The pairs of a fold that are in the right order, for any weights of the groups."""
-
-    def __init__(self, y_true: IntArray, y_score: FloatArray, codes: IntArray) -> None:
-        positive = y_true == 1
-        order = np.argsort(y_score[~positive], kind="stable")
-        normal = y_score[~positive][order]
-        self._positive, self._negative = codes[positive], codes[~positive][order]
-        self._below = np.searchsorted(normal, y_score[positive], side="left")
-        self._level = np.searchsorted(normal, y_score[positive], side="right")
-
-    def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return pairs won (ties count half) and all pairs for weights (G, R), each (R,)."""
-        below = np.zeros((len(self._negative) + 1, weights.shape[1]))
-        np.cumsum(weights[self._negative], axis=0, out=below[1:])
-        own = weights[self._positive]
-        won = np.einsum("pr,pr->r", own, below[self._below] + below[self._level]) / 2
-        return won, own.sum(axis=0) * below[-1]
-
-
-def _auc(ranks: list[_PairRanking], weights: FloatArray) -> FloatArray:
+def _auc(ranks: list[PairRanking], weights: FloatArray) -> FloatArray:
     """Return the AUC over folds for weights (G, R), shape (R,), NaN where not defined."""
     won, pairs = np.sum([part(weights) for part in ranks], axis=0)
     return np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)

@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes a network's confidence mean what it says."""
+"""Temperature scaling: one number that calibrates the probabilities of a network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ from spinefrac.evaluation.inputs import FloatArray, check_finite_array, check_la
 TEMPERATURE_RANGE = (0.01, 100.0)
 
 
+def sigmoid(logits: npt.ArrayLike) -> FloatArray:
+    """Return the logistic function of logits of any shape, without overflow.
+
+    SciPy's `expit` does the same, but serving does not import SciPy.
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    shrunk = np.exp(-np.abs(values))
+    return np.where(values >= 0, 1.0, shrunk) / (1.0 + shrunk)
+
+
 def apply_temperature(logits: npt.ArrayLike, temperature: float) -> FloatArray:
     """Turn logits into calibrated probabilities, sigmoid(logit / temperature).
 
@@ -19,7 +29,7 @@ def apply_temperature(logits: npt.ArrayLike, temperature: float) -> FloatArray:
     ----------
     logits : array-like, any shape
     temperature : float
-        Above 0; above 1 it tempers confidence.
+        Above 0; above 1 it lowers the confidence.
 
     Returns
     -------
@@ -31,9 +41,7 @@ def apply_temperature(logits: npt.ArrayLike, temperature: float) -> FloatArray:
     >>> apply_temperature([-2.0, 0.0, 2.0], temperature=2.0).round(3).tolist()
     [0.269, 0.5, 0.731]
     """
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    shrunk = np.exp(-np.abs(scaled))
-    return np.where(scaled >= 0, 1.0, shrunk) / (1.0 + shrunk)
+    return sigmoid(np.asarray(logits, dtype=np.float64) / temperature)
 
 
 def fit_temperature(logits: npt.ArrayLike, y_true: npt.ArrayLike) -> float:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from spinefrac.evaluation.calibration import sigmoid
 from spinefrac.evaluation.inputs import FloatArray
 
 Interval = tuple[float, float]
@@ -131,7 +132,7 @@ def rate_interval(
         )
     centre = np.log(share / (1.0 - share))
     half = _t_quantile(n_groups) * error / span / (share * (1.0 - share))
-    low, high = (1.0 / (1.0 + np.exp(-np.clip([centre - half, centre + half], -700, 700)))).tolist()
+    low, high = sigmoid([centre - half, centre + half]).tolist()
     return lower_bound + span * low, lower_bound + span * high
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray
+from spinefrac.evaluation.ranking import PairRanking
 
 #: Metrics in the order in which they are shown.
 METRIC_NAMES = (
@@ -177,40 +178,28 @@ class _RankMetrics:
 
     def __init__(self, inputs: EvaluationInputs) -> None:
         order = np.argsort(-inputs.y_score, kind="stable")
-        positive = inputs.y_true[order] == 1
-        codes, falling = inputs.group_codes[order], -inputs.y_score[order]
-        self._positive_codes, self._negative_codes = codes[positive], codes[~positive]
-        of_positives, of_negatives = falling[positive], falling[~positive]
-        # For each positive: the negatives above it, those above or level, and the positives
-        # above or level (itself included).
-        self._negatives_above = np.searchsorted(of_negatives, of_positives, side="left")
-        self._negatives_above_or_tied = np.searchsorted(of_negatives, of_positives, side="right")
-        self._last_tied_positive = np.searchsorted(of_positives, of_positives, side="right") - 1
+        labels, scores = inputs.y_true[order], inputs.y_score[order]
+        self._has_both_classes = inputs.has_both_classes
+        self._pair_ranking = PairRanking(labels, scores, inputs.group_codes[order])
+        falling = -scores[labels == 1]
+        # For each positive, the last one of the same score.
+        self._last_tied_positive = np.searchsorted(falling, falling, side="right") - 1
 
     def __call__(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return AUC (Mann-Whitney, ties count half) and average precision, each (R,)."""
-        columns = weights.shape[1]
-        if not len(self._positive_codes) or not len(self._negative_codes):
-            undefined = np.full(columns, np.nan)
+        """Return AUC (ties count half) and average precision, each (R,)."""
+        if not self._has_both_classes:
+            undefined = np.full(weights.shape[1], np.nan)
             return undefined, undefined
-        positives = weights[self._positive_codes]  # (P, R)
-        alarms = np.zeros((len(self._negative_codes) + 1, columns))
-        np.cumsum(weights[self._negative_codes], axis=0, out=alarms[1:])
+        positives, below, below_or_tied, negatives = self._pair_ranking.count_negatives(weights)
         hits = np.cumsum(positives, axis=0)
-        total_positive, total_negative = hits[-1].copy(), alarms[-1].copy()
-        above, level, hits = (
-            alarms[self._negatives_above],
-            alarms[self._negatives_above_or_tied],
-            hits[self._last_tied_positive],
-        )
+        total_positive, hits = hits[-1].copy(), hits[self._last_tied_positive]
+        ordered = np.einsum("pr,pr->r", positives, below + below_or_tied) / 2
+        auc = safe_divide(ordered, total_positive * negatives)
 
-        beaten = np.einsum("pr,pr->r", positives, above + level) / 2
-        pairs = total_positive * total_negative
-        auc = safe_divide(pairs - beaten, pairs)
-
+        false_positives = negatives - below
         # A positive of weight zero adds nothing, so its 0/0 may be anything finite.
-        called = np.maximum(hits + level, 1e-300)
-        summed = np.einsum("pr,pr->r", positives, hits / called)
-        # Where all slices are fractures it is 1 by nothing but that: not defined, as the AUC.
-        average_precision = safe_divide(summed, np.where(total_negative > 0, total_positive, 0.0))
+        predicted = np.maximum(hits + false_positives, 1e-300)
+        summed = np.einsum("pr,pr->r", positives, hits / predicted)
+        # Without negatives it is always 1, so it is not defined, like the AUC.
+        average_precision = safe_divide(summed, np.where(negatives > 0, total_positive, 0.0))
         return auc, average_precision

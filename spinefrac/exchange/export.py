@@ -21,6 +21,8 @@ import numpy as np
 from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation import calibration, compare
+from spinefrac.evaluation.calibration import sigmoid
+from spinefrac.evaluation.ranking import roc_auc
 from spinefrac.exchange import archive, standalone_preprocessing, verification_slices
 from spinefrac.exchange.export_worker import ARCHIVE_PATHS
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, GreyImage
@@ -314,7 +316,7 @@ def _measure_quantization_loss(
     coarse, fine = np.array(answered), _predict_reference(model, images)
     # The threshold is of calibrated probabilities; brought back to those before it.
     odds = model.temperature * np.log(model.threshold / (1 - model.threshold))
-    threshold = float(1 / (1 + np.exp(-odds)))
+    threshold = float(sigmoid(odds))
     names = np.array([f"p{patient}" for patient in patients])
     (pair,) = compare.compare_models(
         labels,
@@ -324,15 +326,13 @@ def _measure_quantization_loss(
         n_resamples=1000,
     )
     auc = pair.differences["auc"]
-    from sklearn.metrics import roc_auc_score
-
     return QuantizationLoss(
         slices=len(labels),
         patients=len(set(names.tolist())),
         mean_difference=float(np.abs(coarse - fine).mean()),
         largest_difference=float(np.abs(coarse - fine).max()),
-        auc_float=float(roc_auc_score(labels, fine)),
-        auc_int8=float(roc_auc_score(labels, coarse)),
+        auc_float=roc_auc(labels, fine) or 0.0,
+        auc_int8=roc_auc(labels, coarse) or 0.0,
         auc_difference=auc.value,
         auc_interval=auc.interval,
         same_calls=float(((coarse >= threshold) == (fine >= threshold)).mean()),

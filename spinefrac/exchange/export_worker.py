@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.calibration import sigmoid
 from spinefrac.store import repository
 
 #: Where each format lies in the archive.
@@ -129,7 +130,7 @@ def _load_onnx(path: Path) -> PredictFunction:
 
     def ask(images: np.ndarray) -> np.ndarray:
         logits = session.run(["logits"], {"image": images})[0].astype(np.float64)
-        return np.asarray(1 / (1 + np.exp(-logits.mean(axis=1))))
+        return sigmoid(logits.mean(axis=1))
 
     return ask
 

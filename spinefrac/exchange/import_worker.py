@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.calibration import sigmoid
 from spinefrac.exchange import archive, io_spec, validation, verification_slices
 from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
 from spinefrac.records import Preprocessing
@@ -62,7 +63,7 @@ def check_saved_model(folder: Path) -> None:
     network = keras_import.load_network(folder / repository.KERAS_FILE)
     people = np.asarray(network.model(images[..., None].astype(np.float32), training=False))
     mean = answers.astype(np.float64).mean(axis=1)
-    difference = np.abs(people[:, 0] - 1 / (1 + np.exp(-mean))).max()
+    difference = np.abs(people[:, 0] - sigmoid(mean)).max()
     if not difference <= PROBABILITY_TOLERANCE:
         raise ModelError(
             f"model.keras and serving.onnx differ by {difference:.2g} in a probability, expected "
@@ -127,7 +128,7 @@ def _import_keras(
     # Read back as anyone will read it.
     again = keras_import.load_network(folder / repository.KERAS_FILE).model
     answered = np.asarray(again(images[..., None].astype(np.float32), training=False))[:, 0]
-    kept = float(np.abs(answered - 1 / (1 + np.exp(-expected))).max())
+    kept = float(np.abs(answered - sigmoid(expected)).max())
     if not kept <= PROBABILITY_TOLERANCE:
         raise ModelError(
             f"Keras gives probabilities that differ by {kept:.2g} after the network is saved "
@@ -188,12 +189,9 @@ def _compare_logits(expected: np.ndarray, path: Path, images: np.ndarray) -> flo
             f"({validation.summarize_error(error)}): export it with an open batch dimension"
         ) from error
 
-    def probability(x: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-x))
-
     difference = max(
-        float(np.abs(probability(logits) - probability(expected)).max()),
-        float(np.abs(probability(alone) - probability(expected[:1])).max()),
+        float(np.abs(sigmoid(logits) - sigmoid(expected)).max()),
+        float(np.abs(sigmoid(alone) - sigmoid(expected[:1])).max()),
     )
     if not difference <= PROBABILITY_TOLERANCE:
         raise ModelError(

@@ -17,6 +17,7 @@ import numpy as np
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
+from spinefrac.evaluation.ranking import roc_auc
 from spinefrac.exchange import ensemble
 from spinefrac.records import EpochRecord, GreyImage, OutOfFoldPredictions, Preprocessing
 from spinefrac.store import card as cards
@@ -221,7 +222,7 @@ def _summarize_folds(new_model: NewModel) -> tuple[FoldRecord, ...]:
                 fold=fold,
                 images=int(held_out.sum()),
                 groups=len(set(oof.groups[held_out].tolist())),
-                auc=_compute_auc(oof.labels[held_out], oof.logits[held_out]),
+                auc=roc_auc(oof.labels[held_out], oof.logits[held_out]),
                 epochs=len(epochs),
                 seconds=round(sum(record.seconds for record in epochs), 3),
                 weights_sha256=digest,
@@ -229,13 +230,6 @@ def _summarize_folds(new_model: NewModel) -> tuple[FoldRecord, ...]:
             )
         )
     return tuple(records)
-
-
-def _compute_auc(y_true: np.ndarray, logits: np.ndarray) -> float | None:
-    """Return the area under the ROC curve; None where there is only one class."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(y_true, logits)) if len(set(y_true.tolist())) == 2 else None
 
 
 def _strip_folders(value: Any) -> Any:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from spinefrac.data.splits import select_holdout
 from spinefrac.errors import Cancelled, TrainingError
+from spinefrac.evaluation.ranking import roc_auc
 from spinefrac.records import EpochRecord, FoldResult
 from spinefrac.training import checkpoint, networks, pretraining
 from spinefrac.training.augmentation.transforms import Augmenter
@@ -279,12 +280,13 @@ def _run_epoch(
             on_batch(epoch, len(losses), batches.steps_per_epoch)
     held_out = np.flatnonzero(workspace.folds == fold)
     answers = predict_logits(model, workspace.inputs[held_out])
+    auc = roc_auc(workspace.labels[held_out], answers)
     return EpochRecord(
         fold=fold,
         epoch=epoch,
         loss=float(np.mean(losses)),
         val_loss=_compute_loss(workspace, held_out, answers),
-        val_auc=_compute_auc(workspace.labels[held_out], answers),
+        val_auc=math.nan if auc is None else auc,
         learning_rate=float(np.asarray(model.optimizer.learning_rate)),
         seconds=time.perf_counter() - started,
     )
@@ -368,9 +370,3 @@ def _compute_loss(
     weights = _compute_class_weights(workspace.labels, workspace.settings.class_weights)[labels]
     entropy = np.logaddexp(0, scores) - labels * scores
     return float(np.average(entropy, weights=weights))
-
-
-def _compute_auc(y_true: npt.NDArray[np.int64], y_score: npt.NDArray[np.float64]) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(y_true, y_score)) if len(y_true) else math.nan
