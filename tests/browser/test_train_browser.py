@@ -126,7 +126,7 @@ def train(page: playwright.Page, epochs: int) -> str:
     page.get_by_role("option", name=re.compile("tiny")).first.click()
     expect(page.get_by_text("24: ")).to_be_visible()
     start = button(page, "train-start")
-    page.get_by_text("More settings", exact=True).click()
+    page.get_by_text("Advanced settings", exact=True).click()
     for label, value in (
         ("Folds (k)", 2),
         ("Epochs", epochs),
@@ -158,7 +158,7 @@ def test_a_run_lives_outside_browser_and_server(
     server: Server, browser: playwright.Browser
 ) -> None:
     page = opened(browser, f"{server.url}/train")
-    expect(page.get_by_text("One folder a class")).to_be_visible()
+    expect(page.get_by_text("One folder per class")).to_be_visible()
     first = train(page, epochs=400)
     at_work(page)
 
@@ -173,13 +173,13 @@ def test_a_run_lives_outside_browser_and_server(
     # a second run waits; the first is cancelled and the second takes its place
     second = train(colleague, epochs=3)
     assert second != first
-    expect(colleague.locator(".sf-run .head")).to_contain_text("in the queue, is next")
+    expect(colleague.locator(".sf-run .head")).to_contain_text("queued, next")
     button(page, "train-cancel").click()
     expect(page.locator(".sf-run .head")).to_contain_text("cancelled")
     assert runs.get_run(first).state == "cancelled"
 
     # the server is killed while the second run trains: the run goes on, and is shown again
-    expect(colleague.locator(".sf-run .head")).to_contain_text(re.compile("reads|trains|done"))
+    expect(colleague.locator(".sf-run .head")).to_contain_text(re.compile("preparing|training|done"))
     runner = runs.get_runner_state()
     server.kill()
     assert runner is not None and runs.get_runner_state() is not None
@@ -194,7 +194,7 @@ def test_a_run_lives_outside_browser_and_server(
     again.wait_for_url(re.compile(first))
     button(again, "train-resume").click()
     expect(button(again, "train-cancel")).to_be_visible()
-    expect(again.locator(".sf-run .head")).to_contain_text("trains")
+    expect(again.locator(".sf-run .head")).to_contain_text("training")
     assert epoch(again) >= seen
     button(again, "train-cancel").click()
     expect(again.locator(".sf-run .head")).to_contain_text("cancelled")

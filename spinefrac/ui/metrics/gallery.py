@@ -194,7 +194,7 @@ def _locate_dataset(first_card: SliceCard) -> Path | None:
     try:
         return data_roots.resolve_folder(typed, roots)
     except SpinefracError as error:
-        st.error(layout.escape_markdown(wording.to_sentence(str(error))), icon=":material/error:")
+        layout.show_error(str(error))
         return None
 
 

@@ -57,9 +57,7 @@ def choose_models() -> list[SavedModel]:
         return []
     for model in models:
         if isinstance(model, DamagedModel):
-            st.error(
-                layout.escape_markdown(wording.to_sentence(model.reason)), icon=":material/error:"
-            )
+            layout.show_error(model.reason)
     usable = {model.id: model for model in models if isinstance(model, SavedModel)}
     if not usable:
         return []

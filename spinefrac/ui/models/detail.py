@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from markupsafe import Markup
 
-from spinefrac import settings, wording
+from spinefrac import settings
 from spinefrac.data import data_roots
 from spinefrac.errors import SpinefracError
 from spinefrac.store import card_markdown, lineage, manage, repository
@@ -29,7 +29,7 @@ def show_model(model_id: str) -> None:
     try:
         model = repository.load(model_id)
     except SpinefracError as error:
-        st.error(layout.escape_markdown(wording.to_sentence(str(error))), icon=":material/error:")
+        layout.show_error(str(error))
         return
     is_default = repository.get_default_id() == model.id
     st.html(

@@ -18,17 +18,17 @@ from spinefrac.training.settings import (
 )
 
 NETWORK_TITLES = {
-    "compact": "compact (made for this task, fast)",
+    "compact": "Compact (made for this task, fast)",
     "mobilenet_v3_small": "MobileNetV3 small",
     "efficientnet_v2_b0": "EfficientNetV2 B0",
     "densenet121": "DenseNet 121 (slow without a GPU)",
     "resnet50": "ResNet 50 (slow without a GPU)",
 }
-WEIGHT_SOURCES = {"random": "Random", "imagenet": "ImageNet", "file": "A weights file"}
+WEIGHT_SOURCES = {"random": "Random", "imagenet": "ImageNet", "file": "Weights file"}
 GROUPING_TITLES = {"auto": "Automatic", "file": "From file names"}
-#: Where the augmentation of an earlier run is kept that no saved set equals.
+#: Session state: the augmentation of an earlier run, where no preset equals it.
 RUN_AUGMENTATION_KEY = "train-run-augmentation"
-#: Where the settings are kept whose other values, without a field here, are taken over.
+#: Session state: the settings that give the values without a field in the form.
 BASE_SETTINGS_KEY = "train-base-settings"
 
 
@@ -44,10 +44,12 @@ def fill_form(settings: TrainingSettings, run_name: str = "") -> None:
     ----------
     settings : TrainingSettings
     run_name : str
-        The run that they are of.
+        The run whose settings they are.
     """
     state = st.session_state
-    state[RUN_AUGMENTATION_KEY] = (f"as in {run_name}", settings.augmentation) if run_name else None
+    state[RUN_AUGMENTATION_KEY] = (
+        (f"from run {run_name}", settings.augmentation) if run_name else None
+    )
     state[BASE_SETTINGS_KEY] = settings
     weights = settings.weights or "random"
     special = {
@@ -66,7 +68,7 @@ def is_form_filled() -> bool:
 
 
 def show_form(preview: FolderPreview) -> TrainingSettings:
-    """Draw the fields and return what they say.
+    """Draw the fields and return their values.
 
     Raises
     ------
@@ -83,8 +85,8 @@ def show_form(preview: FolderPreview) -> TrainingSettings:
         "Augmentation",
         list(augmentations),
         key=_make_key("augmentation"),
-        help="Random changes to each slice in every epoch. The page Augmentation shows them and "
-        "saves presets of your own, which can then be chosen here.",
+        help="Random changes applied to each training slice in every epoch. Preview and save "
+        "presets on the page Augmentation.",
         persist_state="session",
     )
     first, second, third = st.columns(3, gap="medium")  # row by row, also one below the other
@@ -95,7 +97,7 @@ def show_form(preview: FolderPreview) -> TrainingSettings:
     values["bone_crop"] = _switch(first, "bone_crop")
     values["early_stopping"] = _switch(second, "early_stopping")
     values["class_weights"] = _switch(third, "class_weights")
-    with st.expander("More settings"):
+    with st.expander("Advanced settings"):
         values |= _show_advanced_settings(preview, values["early_stopping"])
     base: TrainingSettings = st.session_state[BASE_SETTINGS_KEY]
     return base.with_values({**values, "augmentation": augmentations[augmentation]})
@@ -133,7 +135,7 @@ def _choose_network(column: Any) -> str:
     chosen = column.selectbox(
         setting.label,
         setting.choices,
-        format_func=NETWORK_TITLES.get,
+        format_func=NETWORK_TITLES.__getitem__,
         key=_make_key("network"),
         help=setting.description,
         persist_state="session",
@@ -142,14 +144,14 @@ def _choose_network(column: Any) -> str:
 
 
 def _choose_weights(column: Any, network: str) -> str | None:
-    """Ask which weights to start from."""
+    """Let the user choose the initial weights."""
     choices = [name for name in WEIGHT_SOURCES if name != "imagenet" or network != NETWORKS[0]]
     if st.session_state[_make_key("weights")] not in choices:
         st.session_state[_make_key("weights")] = "random"
     chosen = column.selectbox(
         SETTINGS["weights"].label,
         choices,
-        format_func=WEIGHT_SOURCES.get,
+        format_func=WEIGHT_SOURCES.__getitem__,
         key=_make_key("weights"),
         help=SETTINGS["weights"].details,
         persist_state="session",
@@ -168,7 +170,7 @@ def _choose_weights(column: Any, network: str) -> str | None:
 
 
 def _choose_grouping(column: Any, preview: FolderPreview) -> str:
-    """Ask how slices are assigned to patients."""
+    """Let the user choose how slices are assigned to patients."""
     groupings = GROUPING_TITLES | {
         f"csv:{name}": f"Column {name} of labels.csv" for name in preview.columns
     }
@@ -177,7 +179,7 @@ def _choose_grouping(column: Any, preview: FolderPreview) -> str:
     chosen = column.selectbox(
         SETTINGS["group_by"].label,
         list(groupings),
-        format_func=groupings.get,
+        format_func=groupings.__getitem__,
         key=_make_key("grouping"),
         help=SETTINGS["group_by"].description,
         persist_state="session",
@@ -186,7 +188,7 @@ def _choose_grouping(column: Any, preview: FolderPreview) -> str:
 
 
 def _show_advanced_settings(preview: FolderPreview, early_stopping: bool) -> dict[str, Any]:
-    """Ask what most users leave as it is, three fields in a row."""
+    """Show the settings that most users leave as they are, three fields in a row."""
     names = [name for name, setting in SETTINGS.items() if setting.advanced]
     values: dict[str, Any] = {}
     for start in range(0, len(names), 3):
@@ -205,7 +207,7 @@ def _show_advanced_settings(preview: FolderPreview, early_stopping: bool) -> dic
 
 
 def _list_augmentations() -> dict[str, AugmentationConfig]:
-    """Return what can be chosen, by name: presets, saved ones, that of the run to repeat."""
+    """Return the augmentations by name: presets, and that of the run whose settings are reused."""
     found = {entry.name: entry.config for entry in presets.list_augmentations() if entry.config}
     own = st.session_state.get(RUN_AUGMENTATION_KEY)
     return found | ({own[0]: own[1]} if own and own[1] not in found.values() else {})

@@ -1,4 +1,4 @@
-"""Train: choose a folder, see what is in it, start a run, watch it, and all runs so far."""
+"""Train: choose a folder, see its contents, start a run, watch it, and see all runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from spinefrac.ui.train import folder as folder_view
 from spinefrac.ui.train import runs as runs_view
 from spinefrac.ui.train import start
 
+# The labels are part of the address.
 NEW_RUN_VIEW, RUNS_VIEW = "New run", "Runs"
 
 
 def open_run(run: runs.Run) -> None:
-    """Turn to a run; done before anything of the page is drawn."""
+    """Show a run; call it before anything of the page is drawn."""
     st.session_state["train"] = RUNS_VIEW
     st.session_state["train-name"] = ""  # the next one needs another
     st.query_params["run"] = run.id
@@ -38,26 +39,26 @@ def choose_view() -> str:
 
 
 def show_new_run() -> None:
-    """From the choice of a folder to the button that starts."""
+    """Show everything from the choice of a folder to the button that starts."""
     runs_view.show_banner()
     folder = folder_view.choose_folder()
     if folder is None:
         return
-    found, audit = folder_view.inspect_folder(folder)
-    folder_view.show_preview(found, audit)
+    preview, audit = folder_view.inspect_folder(folder)
+    folder_view.show_preview(preview, audit)
     audit = folder_view.show_audit(folder, audit)
-    start.show_start(folder, found, audit)
+    start.show_start(folder, preview, audit)
 
 
 def show_runs() -> None:
-    """One run in full, then every run in a line."""
+    """Show one run in full, then a table of all runs."""
     chosen = st.query_params.get("run")
     if chosen is None:
         chosen = next((run.id for run in runs_view.list_open_runs()), None)
     if chosen is not None:
         with layout.show_errors():
             runs_view.show_run(chosen)
-    st.subheader("Queue and history", anchor=False)
+    st.subheader("Runs", anchor=False)
     runs_view.show_runs_table()
 
 
@@ -65,8 +66,8 @@ def render() -> None:
     """Draw the page."""
     layout.show_heading(
         "Train",
-        "A run is trained by a process of its own: close this page, come back, or open it elsewhere, "
-        "and it shows the same.",
+        "A run trains in a background process. You can close this page and return to it later or "
+        "from another browser.",
     )
     with layout.show_errors():
         if submitted := st.session_state.pop("train-submitted", None):

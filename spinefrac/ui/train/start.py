@@ -1,15 +1,13 @@
-"""The button that starts a run: what speaks against it, how long it will take, the queue."""
+"""The button that starts a run: what prevents it, the estimated duration, the submission."""
 
 from __future__ import annotations
 
 import time
-from html import escape
 from pathlib import Path
 
 import streamlit as st
 
 from spinefrac import settings as places
-from spinefrac import wording
 from spinefrac.audit import Audit
 from spinefrac.data import splits
 from spinefrac.data.preview import FolderPreview
@@ -22,23 +20,23 @@ from spinefrac.ui.common import layout
 from spinefrac.ui.train import form
 from spinefrac.ui.train.run_progress import format_duration
 
-#: Two clicks on Train within so many seconds are meant as one.
+#: Two clicks on Train within so many seconds count as one.
 DOUBLE_CLICK_S = 5.0
 
 
 @st.fragment
 def show_start(folder: Path, preview: FolderPreview, audit: Audit | None) -> None:
-    """Ask how to train and start it. A fragment: a changed field redraws this and no more."""
+    """Show the form and the button. A fragment: a changed field redraws this and no more."""
     if not form.is_form_filled():
         form.fill_form(TrainingSettings())
-    st.subheader("How to train", anchor=False)
+    st.subheader("Training settings", anchor=False)
     name = st.text_input(
         "Name of the model",
         key="train-name",
         placeholder=run_names.propose_name(folder.name),
         persist_state="session",
-        help="Lower-case letters, digits and hyphens. Left empty, it gets the name shown here, "
-        "or the next free one.",
+        help="Lower-case letters, digits and hyphens. If empty, the suggested name or the next "
+        "free one is used.",
     )
     chosen, problem = None, ""
     try:
@@ -51,13 +49,13 @@ def show_start(folder: Path, preview: FolderPreview, audit: Audit | None) -> Non
 
 
 def _validate(name: str, settings: TrainingSettings, audit: Audit | None) -> None:
-    """Raise what can be known before anything is started."""
+    """Raise what prevents the run, as far as it is known before the start."""
     if name.strip():
         saving.check_id_unused(name.strip())
     if audit is not None and settings.group_by == "auto":
         rows = tuple((row.group, row.fracture, row.normal) for row in audit.group_table)
-        if said := _find_folds_problem(audit.fingerprint, rows, settings.folds, settings.seed):
-            raise DatasetError(said)
+        if problem := _find_folds_problem(audit.fingerprint, rows, settings.folds, settings.seed):
+            raise DatasetError(problem)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -79,10 +77,10 @@ def _show_start_button(
     audit: Audit | None,
     summary: runs.FolderSummary,
 ) -> None:
-    """Say how long it will take, and start it when that is asked for."""
-    button, words = st.columns([1, 4], gap="medium", vertical_alignment="center")
+    """Show the button, beside it the estimated duration or what prevents the run."""
+    button, text = st.columns([1, 4], gap="medium", vertical_alignment="center")
     ready = settings is not None and not problem
-    wanted = button.button(
+    clicked = button.button(
         "Train",
         type="primary",
         icon=":material/model_training:",
@@ -90,17 +88,17 @@ def _show_start_button(
         disabled=not ready,
         width="stretch",
     )
-    if problem:
-        words.error(layout.escape_markdown(wording.to_sentence(problem)), icon=":material/error:")
-    elif settings is not None:
-        with words:
+    with text:
+        if problem:
+            layout.show_error(problem)
+        elif settings is not None:
             _show_duration_estimate(settings, summary.images)
             if audit is None:
                 st.caption(
-                    "The audit is not done. A run that starts now reads every slice itself, and "
-                    "says so where the folds cannot be made."
+                    "The audit is not complete. If you start now, the run reads all slices first "
+                    "and reports an error if the folds cannot be made."
                 )
-    if wanted and settings is not None and ready:
+    if clicked and settings is not None and ready:
         with layout.show_errors():
             _submit(folder, name, settings, summary)
 
@@ -108,11 +106,11 @@ def _show_start_button(
 def _submit(
     folder: Path, name: str, settings: TrainingSettings, summary: runs.FolderSummary
 ) -> None:
-    """Queue a run and turn to it; a second click on the same form opens the run of the first."""
-    state, asked = st.session_state, (str(folder), name, settings)
+    """Queue a run and show it; a second click on the same form opens the run of the first."""
+    state, submission = st.session_state, (str(folder), name, settings)
     last, when, run = state.get("train-last-submission", (None, 0.0, None))
-    if last != asked or time.monotonic() - when > DOUBLE_CLICK_S:
-        with st.spinner("Putting it into the queue…"):
+    if last != submission or time.monotonic() - when > DOUBLE_CLICK_S:
+        with st.spinner("Submitting…"):
             request = runs.RunRequest(
                 folder,
                 name,
@@ -124,52 +122,59 @@ def _submit(
             # The page knows the folder by automatic groups only; for others it is listed anew.
             known = summary if settings.group_by == "auto" else None
             run = run_names.submit_with_free_name(request, known)
-    state["train-last-submission"] = (asked, time.monotonic(), run)
+    state["train-last-submission"] = (submission, time.monotonic(), run)
     state["train-submitted"] = run
     st.rerun()
 
 
 def _show_duration_estimate(settings: TrainingSettings, n_slices: int) -> None:
-    """Say how long it will take; where nobody knows, have a few batches tried and wait for it."""
-    found = runs.estimate_duration(n_slices, settings)
-    if found is None:
+    """Show the estimated duration; where there is none, measure a few batches and wait for it."""
+    estimate = runs.estimate_duration(n_slices, settings)
+    if estimate is None:
         _start_throughput_probe(settings)
-    waiting = found is None and runs.is_probe_running()
+    waiting = estimate is None and runs.is_probe_running()
     st.fragment(_show_estimate_line, run_every=2.0 if waiting else None)(
         settings, n_slices, waiting
     )
 
 
 def _start_throughput_probe(settings: TrainingSettings) -> None:
-    """Have a few batches tried, once in a session for the same settings and never beside a run."""
-    tried = st.session_state.setdefault("train-tried", set())
-    asked = (settings.network, settings.preprocessing.size, settings.batch_size)
-    if asked in tried or runs.is_probe_running() or any(run.is_open for run in runs.list_runs(1)):
+    """Measure a few batches, once in a session for the same settings and never beside a run."""
+    probed = st.session_state.setdefault("train-probed-settings", set())
+    key = (settings.network, settings.preprocessing.size, settings.batch_size)
+    if key in probed or runs.is_probe_running() or any(run.is_open for run in runs.list_runs(1)):
         return
-    tried.add(asked)
+    probed.add(key)
     runs.start_throughput_probe(settings)
 
 
 def _show_estimate_line(settings: TrainingSettings, n_slices: int, waiting: bool) -> None:
     if waiting and not runs.is_probe_running():
         st.rerun()
-    each = round(n_slices * (settings.folds - 1) / settings.folds)
-    text = (
-        f"{settings.folds} networks, each on about {each:,} of {n_slices:,} slices, {settings.epochs} "
-        f"times: {each * settings.folds * settings.epochs:,} slices in all. "
+    estimate = runs.estimate_duration(n_slices, settings)
+    layout.show_note(f"{describe_work(settings, n_slices)} {_describe_estimate(estimate, waiting)}")
+
+
+def describe_work(settings: TrainingSettings, n_slices: int) -> str:
+    """Return how many slices a run will train on, as a sentence."""
+    per_network = round(n_slices * (settings.folds - 1) / settings.folds)
+    total = per_network * settings.folds * settings.epochs
+    return (
+        f"{settings.folds} networks, each trained on about {per_network:,} of {n_slices:,} slices "
+        f"for {settings.epochs} epochs: {total:,} slices in total."
     )
-    found = runs.estimate_duration(n_slices, settings)
-    if found is not None:
-        text += f"About {_format_estimate(found)} from start to end ({found.basis})."
-    elif waiting:
-        text += "A few batches are being tried, to tell how long it takes."
-    else:
-        text += "How long it takes will be known after the first batches."
-    st.html(f'<p class="sf-note">{escape(text)}</p>')
 
 
-def _format_estimate(estimate: runs.DurationEstimate) -> str:
-    """Return between which times training will take, as people say it."""
+def _describe_estimate(estimate: runs.DurationEstimate | None, waiting: bool) -> str:
+    if estimate is not None:
+        return f"Estimated duration: {format_estimate(estimate)} ({estimate.basis})."
+    if waiting:
+        return "Measuring training speed…"
+    return "The duration is estimated after the first batches."
+
+
+def format_estimate(estimate: runs.DurationEstimate) -> str:
+    """Return the range of an estimated duration for people."""
     if estimate.high < 60:
         return "less than a minute"
     low, high = format_duration(max(estimate.low, 60)), format_duration(estimate.high)

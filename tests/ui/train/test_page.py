@@ -93,11 +93,11 @@ def press_train(app: AppTest) -> AppTest:
 def test_folders_within_the_roots_can_be_chosen(root: Path) -> None:
     app = page()
     assert app.selectbox(key="train-folder").options == ["data/spines"]
-    assert "spinefrac phantom" in text(app)  # how to come by one
+    assert "spinefrac phantom" in text(app)  # how to generate one
     app.selectbox(key="train-folder").set_value("data/spines").run()
     told = text(app)
     assert "48: 24 with a fracture, 24 without" in told
-    assert "12, none of which a fold will split" in told
+    assert "12; each group stays in one fold" in told
     assert told.count("data:image/webp") == 10
     assert not app.error
     assert any(box.label.startswith("**Audit: ") for box in app.expander)
@@ -158,7 +158,7 @@ def test_some_unreadable_files_are_named(root: Path) -> None:
         (folder / "normal" / "P01_1.png").write_bytes(b"not a picture")
         audit_folder(folder)
         told = text(page("data/some"))
-        assert "1 files, left out. normal/P01_1.png" in told
+        assert "1 file, skipped. normal/P01_1.png" in told
         assert "47: 24 with a fracture, 23 without" in told
     finally:
         shutil.rmtree(folder)
@@ -177,7 +177,7 @@ def test_a_large_folder_is_not_read_unasked(
     assert not started
     assert app.button(key="audit-start").label == "Audit this folder"
     assert "48: 24 with a fracture" in text(app)
-    assert "The audit is not done" in text(app)
+    assert "The audit is not complete" in text(app)
     monkeypatch.setattr(folder_view, "AUTO_AUDIT_MAX_FILES", 48)
     app.run()
     assert started == [root / "spines"]
@@ -208,7 +208,9 @@ def test_every_setting_has_its_default_and_a_sentence_of_help(root: Path) -> Non
     assert [
         f.key for f in fields if f.key.startswith("train-") and not f.proto.help.endswith(".")
     ] == []
-    assert "5 networks, each on about 38 of 48 slices, 25 times: 4,750 slices" in text(app)
+    assert "5 networks, each trained on about 38 of 48 slices for 25 epochs: 4,750 slices" in text(
+        app
+    )
 
 
 def test_too_many_folds_are_refused_in_one_line(root: Path) -> None:
@@ -269,10 +271,10 @@ def test_train_queues_what_the_form_says(root: Path) -> None:
     assert (run.settings.folds, run.settings.preprocessing.size) == (3, 64)
     assert not run.settings.augmentation.is_enabled("rotation")
     assert app.query_params["run"] in (run.id, [run.id])
-    assert "in the queue, is next" in text(app)
+    assert "queued, next" in text(app)
     # whoever opens its address sees the same
-    assert "in the queue, is next" in text(page(train="Runs", run=run.id))
-    assert "in the queue, is next" in text(page())  # and who opens the page without one
+    assert "queued, next" in text(page(train="Runs", run=run.id))
+    assert "queued, next" in text(page())  # and who opens the page without one
 
 
 def test_two_people_who_press_train_get_two_runs(root: Path) -> None:
@@ -315,10 +317,10 @@ def test_a_run_that_trains_is_shown_in_full(root: Path) -> None:
     for part in ("epoch 4/4", "epoch 2/4", "96 slices/s", "% ·", "left", "audit of the data: ok"):
         assert part in told.replace("\N{NARROW NO-BREAK SPACE}", " ")
     assert told.count("data:image/svg+xml") == 2  # a sparkline a fold
-    assert "jumps from epoch to epoch" in told  # the doubt beside the AUC of a fold
+    assert "varies between epochs" in told  # the caveat beside the AUC of a fold
     assert app.button(key="train-cancel").label == "Cancel"
     waiting = next(run for run in runs.list_runs() if run.state == "queued")
-    assert "in the queue, is next" in text(page(run=waiting.id))
+    assert "queued, next" in text(page(run=waiting.id))
 
 
 def test_cancel_and_resume(root: Path) -> None:
@@ -358,7 +360,7 @@ def test_run_again_fills_the_form(root: Path) -> None:
     assert app.segmented_control[0].value == "New run"
     assert app.number_input(key="train-epochs").value == 4
     assert app.number_input(key="train-seed").value == 7
-    assert app.selectbox(key="train-augmentation").value == "as in first"
+    assert app.selectbox(key="train-augmentation").value == "from run first"
     assert "48: 24 with a fracture" in text(app)
     press_train(app)
     again = next(run for run in runs.list_runs() if run.state == "queued")
@@ -386,28 +388,3 @@ def test_a_dead_runner_is_said(root: Path) -> None:
         connection.execute("DELETE FROM lease")
     told = text(page(run=run.id))
     assert "interrupted" in told
-
-
-# --- drawing ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0])
-def test_numbers_that_are_none_are_drawn_nevertheless(root: Path, value: float) -> None:
-    from spinefrac.records import EpochRecord
-    from spinefrac.training.runs import FoldProgress
-    from spinefrac.ui.train import run_progress
-
-    record = EpochRecord(0, 1, value, value, value, 1e-3, 1.0)
-    fold = FoldProgress(0, "training", 1, 2, 0.5, None, "", (record,))
-    for drawn in (run_progress.render_sparkline(fold, 1.0), run_progress._render_folds([fold])):
-        assert "nan" not in drawn.replace("finance", "").lower().split("base64")[0].split("alt=")[0]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0.4, "0 s"), (89, "89 s"), (100, "2 min"), (5400, "1 h 30 min"), (86400, "24 h")],
-)
-def test_durations(seconds: float, said: str) -> None:
-    from spinefrac.ui.train.run_progress import format_duration
-
-    assert format_duration(seconds) == said
