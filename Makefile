@@ -8,13 +8,14 @@ DEMO := build/phantom-demo
 # The Pythons for which every pinned package has a wheel.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help app test lint chromium bench demo clean
+.PHONY: help app test lint chromium bench docs demo clean
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
 	@echo "make test     install what the tests need, check style and types, run every test"
 	@echo "make lint     check style and types only"
 	@echo "make bench    measure and print the figures (ONLY='phantom serving' runs a choice)"
+	@echo "make docs     draw docs/architecture.svg from the imports"
 	@echo "make demo     render the phantom and train models/phantom-demo anew"
 	@echo "make clean    remove $(VENV), caches and build/; models/ and runs/ stay"
 	@echo "PYTHON=/path/to/python3.12 chooses the Python, PORT=8502 the port."
@@ -33,6 +34,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(PY) -m benchmarks $(ONLY)
+
+docs: $(VENV)/.app
+	$(PY) docs/draw_architecture.py
 
 # Trained beside and moved: until the new one is complete, the old one stays.
 demo: $(VENV)/.app
