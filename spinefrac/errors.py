@@ -1,6 +1,6 @@
-"""What can go wrong, by kind.
+"""Errors by kind.
 
-Every message is one line that says what was expected, what came, and what to do next.
+Every message is one line: what was expected, what came instead, and what to do next.
 The command line prints it as it is and the pages show it as it is, so it carries no
 patient data and no path other than the one the user typed.
 """
@@ -23,7 +23,7 @@ class TrainingError(SpinefracError):
 
 
 class RunError(SpinefracError):
-    """A run cannot be submitted, found, stopped or resumed, or the runs' database not be used."""
+    """A run cannot be submitted, found, cancelled or resumed, or the runs' database is unusable."""
 
 
 class ModelError(SpinefracError):
@@ -31,8 +31,8 @@ class ModelError(SpinefracError):
 
 
 class HistoryError(SpinefracError):
-    """What was answered before cannot be kept or read; the answer itself is not touched."""
+    """The history cannot be read or written; the prediction itself is not affected."""
 
 
 class Cancelled(SpinefracError):
-    """The work was stopped because somebody asked for it; nothing is wrong."""
+    """The work was cancelled by a user; nothing is wrong."""

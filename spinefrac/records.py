@@ -1,4 +1,4 @@
-"""The records that travel between rooms: frozen, with shapes and units said.
+"""Frozen dataclasses that several packages share, with shapes and units.
 
 This module imports nothing of spinefrac; every other module may import it.
 """
@@ -15,7 +15,7 @@ import numpy.typing as npt
 #: Names of the classes; the index is the label (0 or 1) everywhere.
 CLASS_NAMES = ("no fracture", "fracture")
 
-#: Shown wherever an answer is shown.
+#: Shown wherever a prediction is shown.
 NOT_A_MEDICAL_DEVICE = (
     "Not a medical device: for research and teaching only, never for a decision about a patient."
 )
@@ -29,20 +29,20 @@ GreyImage = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class CtSlice:
-    """One slice as it lies in its file, before any model's preprocessing.
+    """One slice as stored in its file, before any model's preprocessing.
 
     Attributes
     ----------
     pixels : float32 array, shape (H, W)
         Hounsfield units where `calibrated`, otherwise grey values in 0…255.
     calibrated : bool
-        Whether `pixels` are Hounsfield units (DICOM CT, NIfTI) or an already windowed picture.
+        Whether `pixels` are Hounsfield units (DICOM CT, NIfTI) or grey values of a windowed image.
     format : str
         ``png``, ``jpeg``, ``tiff``, ``bmp``, ``dicom`` or ``nifti``.
     bits : int
         Bits stored per sample.
     colour : bool
-        Whether the file's colour channels differ, as no CT picture's do.
+        Whether the file's colour channels differ, which they do in no CT slice.
     spacing_mm : (row, column) or None
         Distance of pixel centres in millimetres.
     window : (centre, width) or None
@@ -51,7 +51,7 @@ class CtSlice:
         Which slice of how many the file holds (0 of 1 for everything but NIfTI and
         multi-frame DICOM).
     modality : str
-        What a DICOM header says of where the picture comes from, such as ``CT`` or ``MR``.
+        Modality of the DICOM header, such as ``CT`` or ``MR``.
     """
 
     pixels: FloatImage
@@ -68,7 +68,7 @@ class CtSlice:
 
 @dataclass(frozen=True, slots=True)
 class SliceTags:
-    """What a DICOM header says of where a slice belongs; all empty for other formats."""
+    """Patient, study, series and position of a DICOM header; all empty for other formats."""
 
     patient_id: str = ""
     study_instance_uid: str = ""
@@ -84,7 +84,7 @@ BONE_WINDOW = (500.0, 2000.0)
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How a slice becomes a model's input. Kept in the model's card, applied by `imaging`.
+    """How a slice becomes a model's input. Saved in the model's card, applied by `imaging`.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class Item:
     scanner : str
         Maker, model, kernel and kV of a DICOM header; empty for other formats.
     series : str
-        What the header (as a pseudonym) or the name says; empty where neither does.
+        From the header (as a pseudonym) or the name; empty where neither has it.
     """
 
     path: str
@@ -234,7 +234,7 @@ class FoldResult:
     """What one trained fold leaves behind.
 
     `rows` (n,) are indices into the data set that the fold held out; `logits` (n,) are its
-    answers there.
+    outputs there.
     """
 
     fold: int
@@ -247,10 +247,10 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True)
 class OutOfFoldPredictions:
-    """Every slice's answer by the fold model that never saw its patient. All shapes (N,).
+    """The prediction for each slice by the network that never saw its patient. Shapes (N,).
 
-    `pixel_hashes` (`Item.pixel_hash`) tell later whether a slice was trained on; empty where
-    they were not kept. `subgroups` are further columns, see `Dataset.subgroups`.
+    By `pixel_hashes` (`Item.pixel_hash`) a slice is later recognised as trained on; empty where
+    they were not saved. `subgroups` are further columns, see `Dataset.subgroups`.
     """
 
     paths: tuple[str, ...]
@@ -271,7 +271,7 @@ class InputCheck:
     """Whether a slice is like what the model was trained on.
 
     `score` is the percentile (0…100) of its distance among the training slices; `typical`
-    says whether that is ordinary; `reason` says why not, and is empty where it is.
+    is whether that is in distribution; `reason` is why not, and empty where it is.
     """
 
     score: float
@@ -281,7 +281,7 @@ class InputCheck:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A model's answer on one slice.
+    """A model's prediction for one slice.
 
     Attributes
     ----------
@@ -292,16 +292,16 @@ class Prediction:
     threshold : float
         At or above it the label is ``fracture``.
     fold_probabilities : tuple of float
-        The calibrated answer of each fold's model, for their disagreement.
+        The calibrated probability of each fold's network, for their disagreement.
     heatmap : float32 array, shape (H, W), or None
         Contribution to the logit, in the slice's own pixels; positive speaks for fracture.
-        None where the network gives none, as an imported one.
+        None where the network returns none, as an imported one.
     input : ModelInput
         What the network saw.
     input_check : InputCheck or None
         None where the training inputs are not known, as of an imported network.
     milliseconds : float
-        From the slice in memory to this answer.
+        From the slice in memory to this prediction.
     """
 
     model: str

@@ -44,7 +44,7 @@ def data_roots() -> tuple[Path, ...]:
 
 
 def imports_allowed() -> bool:
-    """Return whether the page takes models from a browser: where ``SPINEFRAC_ALLOW_IMPORT=on``."""
+    """Return whether users may import models on the page: where ``SPINEFRAC_ALLOW_IMPORT=on``."""
     return os.environ.get("SPINEFRAC_ALLOW_IMPORT", "").strip().lower() in (
         "on",
         "1",
@@ -54,12 +54,12 @@ def imports_allowed() -> bool:
 
 
 def history_enabled() -> bool:
-    """Return whether answers are kept; ``SPINEFRAC_HISTORY=off`` (or ``0``, ``no``) ends it."""
+    """Return whether predictions are saved: unless ``SPINEFRAC_HISTORY=off`` (or ``0``, ``no``)."""
     return os.environ.get("SPINEFRAC_HISTORY", "on").strip().lower() not in _FALSE_VALUES
 
 
 def history_pictures_enabled() -> bool:
-    """Return whether pictures are kept with the answers: only where the server says ``on``."""
+    """Return whether images are saved too: where ``SPINEFRAC_HISTORY_PICTURES=on``."""
     value = os.environ.get("SPINEFRAC_HISTORY_PICTURES", "").strip().lower()
     return bool(value) and value not in _FALSE_VALUES
 
@@ -68,5 +68,5 @@ _FALSE_VALUES = ("off", "0", "no", "false")
 
 
 def mlflow_uri() -> str:
-    """Return the address of the MLflow server that is told of every saved model, or nothing."""
+    """Return the address of the MLflow server that every saved model is logged to, or nothing."""
     return os.environ.get("SPINEFRAC_MLFLOW_URI", "").strip()

@@ -1,6 +1,6 @@
-"""Saved models: how they are written, what they say of themselves, how they are read back.
+"""Saved models: their cards, files, annotations, evaluations and lineage.
 
-`card` is the record that every saved model carries, `ensemble` makes one Keras model and one
-ONNX file of the fold models, `write` saves a model by one rename, and `saved` lists, verifies
-and loads. Only `ensemble` and `write.save` need TensorFlow; reading never does.
+`card` is the record that every saved model carries, `repository` lists, verifies and loads models,
+`saving` makes a new one appear by one rename, `manage` renames, archives, deletes and restores
+them. Nothing here needs TensorFlow.
 """

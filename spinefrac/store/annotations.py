@@ -1,8 +1,8 @@
-"""The slip on a saved model: what people write on it after it was saved.
+"""Annotations of a saved model: note, tags and more that users write after it was saved.
 
-``slip.json`` lies in the model's folder, outside of what the card vouches for, and is signed by
-itself. So a note changes no hash of the model, and a rename of the folder takes everything along.
-A model without one has the card's note and nothing else.
+``slip.json`` is in the model's folder but not among the files that the card lists, and carries its
+own checksum. So a new note changes no hash of the model, and a rename of the folder keeps the
+annotations. A model without this file has the card's note and nothing else.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ MAX_TAGS, MAX_TAG_LENGTH = 20, 40
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What people wrote on a saved model.
+    """Note, tags and state of a saved model.
 
     Attributes
     ----------
     note : str or None
-        None where the card's own note stands.
+        None where the card's own note is in force.
     tags : tuple of str
         Sorted, each once whatever its case.
     archived : bool
@@ -46,18 +46,18 @@ class Annotations:
     former_names: tuple[str, ...] = ()
 
 
-def dump(annotations: Annotations) -> bytes:
-    """Return the bytes of ``annotations.json``, signed with their own SHA-256."""
+def dump_annotations(annotations: Annotations) -> bytes:
+    """Return the bytes of ``slip.json``, with their own SHA-256."""
     return cards.add_checksum({"schema_version": SCHEMA_VERSION, **asdict(annotations)})
 
 
-def parse(content: bytes) -> Annotations:
+def parse_annotations(content: bytes) -> Annotations:
     """Read the bytes of a ``slip.json``.
 
     Raises
     ------
     ModelError
-        Not a slip, or changed since it was written.
+        Not such a file, or changed since it was written.
     """
     try:
         data = json.loads(content)
@@ -70,30 +70,30 @@ def parse(content: bytes) -> Annotations:
         if cards.checksum_matches(content, digest):
             return _from_dict(data)
     except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # said below: whatever it holds, it is not what was written
+        pass  # reported below: the content is not what was written
     raise ModelError(
         "slip.json does not match its own SHA-256, so it was changed or damaged after it was "
-        "written: restore it from a copy, or delete that file, with which only note and tags go"
+        "written: restore it from a copy, or delete that file (only note and tags are lost)"
     )
 
 
 def clean_note(text: str) -> str:
-    """Return a note without control signs and outer blanks; ModelError where it is too long."""
-    kept = "".join(sign for sign in text if sign.isprintable() or sign == "\n").strip()
-    if len(kept) > MAX_NOTE_LENGTH:
+    """Return a note without control characters and outer blanks; ModelError if it is too long."""
+    note = "".join(sign for sign in text if sign.isprintable() or sign == "\n").strip()
+    if len(note) > MAX_NOTE_LENGTH:
         raise ModelError(
-            f"A note has at most {MAX_NOTE_LENGTH:,} characters, got {len(kept):,}: shorten it"
+            f"A note has at most {MAX_NOTE_LENGTH:,} characters, got {len(note):,}: shorten it"
         )
-    return kept
+    return note
 
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return tags sorted and without doubles; ModelError where there are too many or too long.
+    """Return tags sorted and without duplicates; ModelError where there are too many or too long.
 
     >>> clean_tags(["paper", " paper ", "CT"])
     ('CT', 'paper')
     """
-    kept: dict[str, str] = {}
+    unique: dict[str, str] = {}
     for tag in tags:
         tidy = " ".join("".join(s if s.isprintable() else " " for s in tag).split())
         if "," in tidy or len(tidy) > MAX_TAG_LENGTH:
@@ -102,10 +102,10 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
                 "shorten or divide it"
             )
         if tidy:
-            kept.setdefault(tidy.casefold(), tidy)
-    if len(kept) > MAX_TAGS:
-        raise ModelError(f"A model has at most {MAX_TAGS} tags, got {len(kept)}: leave some out")
-    return tuple(kept[key] for key in sorted(kept))
+            unique.setdefault(tidy.casefold(), tidy)
+    if len(unique) > MAX_TAGS:
+        raise ModelError(f"A model has at most {MAX_TAGS} tags, got {len(unique)}: leave some out")
+    return tuple(unique[key] for key in sorted(unique))
 
 
 def _from_dict(data: dict[str, Any]) -> Annotations:

@@ -1,7 +1,7 @@
-"""The card of a saved model: where it comes from, how it was trained, how well it does.
+"""The model card: data, training, metrics and files of a saved model.
 
-``card.json`` holds every number that is ever shown of a model. It carries the SHA-256 of
-each file beside it and of itself, and never a path of the machine that trained it.
+``card.json`` holds every number that is shown for a model. It carries the SHA-256 of each other
+file and of itself, and never a path of the machine that trained it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class DataSummary:
     unreadable : int
         Files that were left out because they could not be read.
     notes : tuple of str
-        What the scan found worth saying.
+        Remarks of the scan.
     """
 
     fingerprint: str
@@ -88,7 +88,7 @@ class DataSummary:
             fingerprint=dataset.fingerprint,
             images=len(dataset.items),
             groups=len(set(dataset.groups.tolist())),
-            # Its example quotes a file's name, which may be a patient's; cards leave the house.
+            # Its example quotes a file's name, which may be a patient's; cards are shared.
             group_rule=_GROUP_RULE_EXAMPLE.sub("", dataset.group_rule),
             fracture=fracture,
             normal=len(dataset.items) - fracture,
@@ -98,7 +98,7 @@ class DataSummary:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> DataSummary:
-        """Rebuild from what JSON keeps of it."""
+        """Rebuild from JSON's types."""
         return cls(**{**data, "notes": tuple(data["notes"])})
 
 
@@ -144,7 +144,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an imported model comes from, and how its network is asked.
+    """Where an imported model comes from, and what its network takes and returns.
 
     Attributes
     ----------
@@ -155,18 +155,18 @@ class Origin:
     imported : str
         Moment of the import, UTC, ISO 8601.
     channels : int
-        1 or 3; a network of 3 gets the grey picture three times.
+        1 or 3; a network with 3 gets the grey values three times.
     scale : str
-        Grey values the network takes, by a name in `importing.SCALES`.
+        Range of grey values that the network takes, by a name in `io_spec.SCALES`.
     output : str
-        What the network gives: ``sigmoid``, ``softmax`` or ``logits``.
+        What the network returns: ``sigmoid``, ``softmax`` or ``logits``.
     units : int
-        Values it gives for a slice, 1 or 2.
+        Values it returns for a slice, 1 or 2.
     positive_class : int
         The class, 0 or 1, that stands for a fracture: the column of two values, or where one
         value points to.
     recognised : tuple of str
-        Which of these the file itself said; the others were given by whoever imported it.
+        Which of these were read from the file; the user declared the others.
     """
 
     format: str
@@ -182,7 +182,7 @@ class Origin:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Origin:
-        """Rebuild from what JSON keeps of it."""
+        """Rebuild from JSON's types."""
         return cls(**{**data, "recognised": tuple(data["recognised"])})
 
 
@@ -208,19 +208,19 @@ class ParentModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """Everything a saved model says of itself.
+    """The content of ``card.json``.
 
     Attributes
     ----------
     id, note : str
-        The name it was first saved under, and what was written of it then. The name in force is
-        the folder's, and what people wrote later is in `store.slip`.
+        The name it was first saved under, and the note of that time. The name in force is the
+        folder's; later notes are in `spinefrac.store.annotations`.
     created : str
         Moment of saving, UTC, ISO 8601.
     data : DataSummary or None
         What it was trained on; None where that is not known, as of an imported network.
     preprocessing : Preprocessing
-        How a slice becomes its input.
+        How a slice becomes a model input.
     network : str
         Name of the network in `training.networks`.
     parameters : int
@@ -235,29 +235,30 @@ class Card:
     operating_point : OperatingPoint
         Threshold, how it was chosen, and sensitivity and specificity there.
     input_check : dict
-        Statistics of the training inputs, as `serving.input_check` prints them; empty for an
-        imported network, whose training inputs are not known.
+        Statistics of the training inputs, as `InputCheckStatistics.to_dict` returns them; empty
+        for an imported network, whose training inputs are not known.
     keras_onnx_max_difference : float
         Largest difference of a fold logit or the mean logit between ``model.keras`` as read
-        back, the network in memory, and ONNX Runtime on ``serving.onnx``, over the probes.
+        back, the network in memory, and ONNX Runtime on ``serving.onnx``, over the verification
+        slices.
     versions : dict
         Python and the packages that trained it.
     files : dict of str to FileRecord
         Every other file of the folder.
     audit_verdict : str or None
-        What the audit said of the data: ``ok``, ``caution`` or ``unusable``; None where it
-        was not run.
+        Verdict of the audit of the data: ``ok``, ``caution`` or ``unusable``; None where there
+        was no audit.
     heatmap : str
-        ``exact`` where ``serving.onnx`` gives each place's contribution to the logit,
+        ``exact`` where ``serving.onnx`` returns the contribution of each position to the logit,
         ``none`` where it has no such output.
     origin : Origin or None
         None where this package trained it.
     trained_by : str
         Who had it trained, as they were signed in; empty where nobody was.
-    parent : Parent or None
+    parent : ParentModel or None
         The saved model that training started from.
     output : str
-        What ``model.keras`` returns, for whoever opens it without this package.
+        What ``model.keras`` returns, for those who open it without this package.
     schema_version : int
     """
 
@@ -339,7 +340,7 @@ def utc_now() -> str:
 
 
 def dump(card: Card) -> bytes:
-    """Return the bytes of ``card.json``, signed with their own SHA-256."""
+    """Return the bytes of ``card.json``, with their own SHA-256."""
     return add_checksum(card.to_dict())
 
 
@@ -378,7 +379,7 @@ def parse(content: bytes) -> Card:
     if not isinstance(data, dict):
         raise ModelError("card.json is not a JSON object: it is not a spinefrac model's card")
     digest = data.pop("sha256", None)
-    # The schema comes first: a newer card may be signed in another way.
+    # The schema comes first: a newer card may have another kind of checksum.
     card = Card.from_dict(data)
     if not checksum_matches(content, digest):
         raise ModelError(

@@ -1,7 +1,7 @@
-"""A saved model's card as Markdown, under the headings of Hugging Face's model cards.
+"""A model card as Markdown, under the headings of Hugging Face's model cards.
 
 The block on top is metadata in YAML, which model hubs read; the text is for people. Everything
-comes from ``card.json`` and what is kept of evaluations, with the interval beside each number.
+comes from ``card.json`` and the saved evaluations, each metric with its confidence interval.
 
 References
 ----------
@@ -35,12 +35,12 @@ _HUB_NAMES = {
     "ece": "expected_calibration_error",
 }
 
-#: Stands where the run cannot know.
-_UNKNOWN_OWNER = "Not known to the program; to be added by whoever passes the model on."
+#: Stands where the program cannot know.
+_UNKNOWN_OWNER = "Not known to the program; add it before you share the model."
 
 
 def render_markdown(model: SavedModel) -> str:
-    """Write down what a saved model is, for people and for model hubs.
+    """Return the model card of a saved model, for people and for model hubs.
 
     Parameters
     ----------
@@ -49,22 +49,22 @@ def render_markdown(model: SavedModel) -> str:
     Returns
     -------
     str
-        Markdown with a block of YAML on top. It holds no path and nothing of a patient; group
+        Markdown with a block of YAML on top. It contains no path and no patient data; group
         names and file names stay in ``oof.csv``.
     """
-    kept = evaluations.list_evaluations(model)
+    stored = evaluations.list_evaluations(model)
     parts = [
-        _render_metadata(model, kept),
+        _render_metadata(model, stored),
         f"# Model card for {model.id}",
         f"> **{NOT_A_MEDICAL_DEVICE}**",
         _escape_markdown(model.note)
         or "A classifier of spinal CT slices, fracture or no fracture.",
         *_render_details(model),
         *_render_uses(model),
-        *_render_limitations(model, kept),
+        *_render_limitations(model, stored),
         *_render_getting_started(model),
         *_render_training(model),
-        *_render_evaluation(model, kept),
+        *_render_evaluation(model, stored),
         *_render_technical(model),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -138,38 +138,39 @@ def _render_uses(model: SavedModel) -> list[str]:
     return [
         "## Uses",
         "### Direct Use",
-        "Research and teaching: to see what a network of this kind makes of single axial CT "
-        "slices of the spine, and how its doubt is measured.",
+        "Research and teaching: predictions on single axial CT slices of the spine, and the "
+        "uncertainty of these predictions.",
         "### Downstream Use",
-        "As a start for training on other data, or beside other models on slices that none of "
-        "them has seen.",
+        "Fine-tuning on other data, or comparison with other models on slices that none of them "
+        "was trained on.",
         "### Out-of-Scope Use",
-        "Any decision about a patient. Pictures other than CT slices of the spine; slices of "
-        "scanners, patients or protocols unlike those it was trained on; whole volumes or "
+        "Any decision about a patient. Images other than CT slices of the spine; slices of "
+        "scanners, patients or protocols unlike those of the training data; whole volumes or "
         "neighbouring slices read together.",
     ]
 
 
 def _render_limitations(model: SavedModel, stored_evaluations: list[Evaluation]) -> list[str]:
     card = model.card
-    said = [
-        "It looks at one slice at a time and knows nothing of the slices beside it.",
+    limitations = [
+        "The model predicts from one slice at a time, without the neighbouring slices.",
         wording.describe_audit(card.audit_verdict),
     ]
     if not stored_evaluations:
-        said.append("It was not measured on data of another origin than its own.")
+        limitations.append("The model was not evaluated on data of another origin.")
     if card.metrics is not None:
-        said += [
+        limitations += [
             THRESHOLD_OPTIMISM_NOTE,
             *(wording.to_sentence(note) for note in card.metrics.notes),
         ]
-    said += [wording.to_sentence(note) for note in card.data.notes] if card.data else []
+    if card.data is not None:
+        limitations += map(wording.to_sentence, card.data.notes)
     return [
         "## Bias, Risks, and Limitations",
-        "\n".join(f"- {_escape_markdown(line)}" for line in said),
+        "\n".join(f"- {_escape_markdown(line)}" for line in limitations),
         "### Recommendations",
-        "Measure it on labelled slices of your own, of patients that it has not seen, before you "
-        "believe any answer: `spinefrac evaluate NAME FOLDER`.",
+        "Evaluate the model on your own labelled slices, of patients that it was not trained on, "
+        "before you rely on a prediction: `spinefrac evaluate NAME FOLDER`.",
     ]
 
 
@@ -180,10 +181,10 @@ def _render_getting_started(model: SavedModel) -> list[str]:
         "## How to Get Started with the Model",
         f"```sh\nspinefrac predict SLICE --model {model.id}\n```",
         "Without spinefrac: `serving.onnx` takes `image`, float32 (N, "
-        f"{pre.size}, {pre.size}, 1) in 0…255, and gives `logits` (N, folds) and `heatmaps` "
-        "(N, h, w). The probability of a fracture is sigmoid(mean of the logits / "
-        f"{model.temperature:.6g}); from {model.threshold:.6g} on a slice is called a fracture.",
-        f"The input is made so: window centre {pre.window_center:g} HU, width "
+        f"{pre.size}, {pre.size}, 1) in 0…255, and returns `logits` (N, folds) and `heatmaps` "
+        "(N, h, w). The probability of fracture is sigmoid(mean of the logits / "
+        f"{model.temperature:.6g}); the predicted class is fracture from {model.threshold:.6g} on.",
+        f"Preprocessing: window centre {pre.window_center:g} HU, width "
         f"{pre.window_width:g} HU, mapped to 0…255; {crop}; resized to {pre.size} × {pre.size}.",
     ]
 
@@ -192,11 +193,12 @@ def _render_training(model: SavedModel) -> list[str]:
     card, data = model.card, model.card.data
     parts = ["## Training Details", "### Training Data"]
     if data:
+        unreadable = wording.format_count(data.unreadable, "unreadable file")
         parts.append(
             f"{data.images:,} slices of {data.groups:,} groups, {data.fracture:,} with a fracture "
-            f"and {data.normal:,} without; {wording.format_count(data.unreadable, 'unreadable file')} left out. "
-            f"A group is what no fold splits, a patient as a rule. "
-            f"Groups: {_escape_markdown(data.group_rule)}. Fingerprint `{data.fingerprint}`."
+            f"and {data.normal:,} without; {unreadable} left out. No fold splits a group, which is "
+            f"as a rule a patient. Groups: {_escape_markdown(data.group_rule)}. Fingerprint "
+            f"`{data.fingerprint}`."
         )
         parts += [
             "#### Audit",
@@ -214,8 +216,8 @@ def _render_training(model: SavedModel) -> list[str]:
         seconds = sum(fold.seconds for fold in card.folds)
         parts += [
             "#### Speeds, Sizes, Times",
-            f"{card.parameters:,} parameters a fold network; {model.size / 1e6:.1f} MB in files; "
-            f"{seconds / 60:.1f} minutes of training, all folds added up.",
+            f"{card.parameters:,} parameters in each network; {model.size / 1e6:.1f} MB in files; "
+            f"{seconds / 60:.1f} minutes of training in all folds together.",
         ]
     return parts
 
@@ -225,15 +227,15 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
     parts = ["## Evaluation"]
     if card.metrics is None:
         parts.append(
-            "There are no out-of-fold numbers: the model was not trained here. What is known of "
-            "it is what it did on the folders below."
+            "There are no out-of-fold metrics: the model was imported. Its only metrics are those "
+            "of the external evaluations below."
         )
     else:
         parts += [
             "### Testing Data, Factors & Metrics",
-            f"Each of the {card.metrics.n:,} slices was answered by the one fold network that had "
-            f"not seen its group ({card.metrics.groups:,} groups). The 95 % intervals resample "
-            "whole groups.",
+            f"Each of the {card.metrics.n:,} slices was predicted by the one network that was not "
+            f"trained on its group ({card.metrics.groups:,} groups). The 95 % confidence intervals "
+            "are from a bootstrap over whole groups.",
             "### Results",
             _render_metrics(card.metrics),
         ]
@@ -251,12 +253,12 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
     if stored_evaluations:
         parts.append("### Results on other data")
     elif card.metrics is None:
-        parts.append("It was not measured on any folder yet.")
+        parts.append("It was not evaluated on any data set yet.")
     for entry in stored_evaluations:
         seen = entry.seen.describe(entry.metrics.n)
         parts += [
             f"#### {_escape_markdown(entry.folder)}",
-            f"{entry.metrics.n:,} slices of {entry.metrics.groups:,} groups, measured "
+            f"{entry.metrics.n:,} slices of {entry.metrics.groups:,} groups, evaluated "
             f"{entry.created}."
             + (f" {_escape_markdown(wording.to_sentence(seen))}" if seen else ""),
             _render_metrics(entry.metrics),
@@ -275,31 +277,36 @@ def _render_metrics(metrics: Metrics) -> str:
         for name, words in METRICS.items()
     ]
     counts = [
-        (f"truth: {name}", *(f"{count:,}" for count in row))
+        (f"label: {name}", *(f"{count:,}" for count in row))
         for name, row in zip(CLASS_NAMES, metrics.confusion_matrix, strict=True)
     ]
-    head = (f"At the threshold {metrics.threshold:.3f}", *(f"answer: {n}" for n in CLASS_NAMES))
-    return f"{_render_table(('Metric', 'Value', wording.CONFIDENCE_INTERVAL_SHORT), rows)}\n\n{_render_table(head, counts)}"
+    metric_head = ("Metric", "Value", wording.CONFIDENCE_INTERVAL_SHORT)
+    matrix_head = (
+        f"At the threshold {metrics.threshold:.3f}",
+        *(f"predicted: {name}" for name in CLASS_NAMES),
+    )
+    return f"{_render_table(metric_head, rows)}\n\n{_render_table(matrix_head, counts)}"
 
 
 def _render_technical(model: SavedModel) -> list[str]:
     card, pre = model.card, model.preprocessing
     files = [(f"`{name}`", f"{f.size:,}", f"`{f.sha256}`") for name, f in card.files.items()]
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
-    compared = card.keras_onnx_max_difference
+    method = _escape_markdown(card.calibration.method)
+    difference = card.keras_onnx_max_difference
     return [
         "## Technical Specifications",
         "### Model Architecture and Objective",
         f"Input {pre.size} × {pre.size} × 1, one logit; binary cross-entropy. "
-        f"Heat maps are the last feature map's exact contributions to the logit. "
-        f"Calibration: temperature {model.temperature:.4g} ({_escape_markdown(card.calibration.method)}). "
+        "Heat maps are the exact contributions of the last feature map to the logit. "
+        f"Calibration: temperature {model.temperature:.4g} ({method}). "
         f"Threshold {model.threshold:.4g}, rule {_escape_markdown(card.operating_point.rule)}.",
         "### Software",
         f"{_escape_markdown(versions)}."
-        + (f" Keras and ONNX Runtime differ by at most {compared:.2g}." if compared else ""),
+        + (f" Keras and ONNX Runtime differ by at most {difference:.2g}." if difference else ""),
         "### Files",
         _render_table(("File", "Bytes", "SHA-256"), files),
-        f"SHA-256 of `card.json`, which vouches for all of them: `{model.card_hash}`.",
+        f"SHA-256 of `card.json`, which lists these: `{model.card_hash}`.",
     ]
 
 
@@ -326,5 +333,5 @@ def _format_setting(value: Any) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    """Return what somebody wrote, so that Markdown shows it letter by letter on one line."""
+    """Return text that Markdown shows letter by letter on one line."""
     return re.sub(r"([\\`*_\[\]<>|#~$])", r"\\\1", " ".join(text.split()))

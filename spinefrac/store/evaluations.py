@@ -1,9 +1,9 @@
-"""What saved models answered on other folders, kept beside them.
+"""External evaluations of saved models: metrics and predictions on other data sets.
 
 ``HOME/evaluations/<card>/<data set>.json`` and ``.csv``: outside of the model's own folder, whose
 files are verified against its card and never change. The folder is named by the SHA-256 of the
-model's card, so entries follow a rename, are shared by a duplicate, and never come back for
-another model that is trained under the same name.
+model's card, so entries follow a rename, are shared by a duplicate, and never appear at another
+model that is trained under the same name.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _COLUMNS = ("path", "group", "label", "probability", "pixel_hash")
 
 @dataclass(frozen=True, slots=True)
 class SlicePredictions:
-    """A model's answers on the slices of one data set, all of shape (N,).
+    """A model's predictions on the slices of one data set, all of shape (N,).
 
-    `folds` is None where the whole ensemble answered; `pixel_hashes` is empty where they were
-    not kept; `subgroups` are further columns by name, see `Dataset.subgroups`.
+    `folds` is None for predictions of the whole ensemble; `pixel_hashes` is empty where they were
+    not saved; `subgroups` are further columns by name, see `Dataset.subgroups`.
     """
 
     paths: tuple[str, ...]
@@ -52,7 +52,7 @@ class SlicePredictions:
 
     @classmethod
     def from_out_of_fold(cls, oof: OutOfFoldPredictions) -> SlicePredictions:
-        """Take over a saved model's out-of-fold answers."""
+        """Convert out-of-fold predictions of a saved model."""
         return cls(
             oof.paths,
             oof.groups,
@@ -77,7 +77,7 @@ class TrainingOverlap:
     same_data : bool
         Whether it is the very data set that the model was trained on.
     slices : int or None
-        Slices whose pixels the model was trained on; None where it kept no pixel hashes.
+        Slices whose pixels the model was trained on; None where the model has no pixel hashes.
     group_names : int
         Groups that have the name of a group it was trained on: perhaps the same patients.
     known : bool
@@ -91,54 +91,54 @@ class TrainingOverlap:
 
     @property
     def has_leakage(self) -> bool:
-        """Whether the numbers flatter the model for certain."""
+        """Whether the metrics are too high for certain."""
         return self.same_data or bool(self.slices)
 
     def describe(self, slice_count: int) -> str:
-        """Say it, for `slice_count` evaluated slices; empty where there is nothing to say."""
+        """Return a sentence on `slice_count` evaluated slices; empty where there is no overlap."""
         if not self.known:
             return (
                 "the model was imported, so it is not known whether it was trained on these "
-                "slices; if it was, these numbers flatter it"
+                "slices; if it was, these metrics are too high"
             )
         if self.same_data:
             return (
-                "the model was trained on these very slices, so these numbers flatter it; the "
-                "honest ones are out-of-fold"
+                "the model was trained on these very slices, so these metrics are too high: use "
+                "the out-of-fold metrics"
             )
         if self.slices:
             return (
-                f"the model was trained on {self.slices} of these {slice_count} slices, so these numbers "
-                "flatter it; leave those slices out"
+                f"the model was trained on {self.slices} of these {slice_count} slices, so these "
+                "metrics are too high: leave those slices out"
             )
         if self.group_names:
             return (
                 f"{self.group_names} groups have the name of a group that the model was trained "
-                "on; if they are the same patients, these numbers flatter it"
+                "on; if they are the same patients, these metrics are too high"
             )
         return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A saved model measured on a folder other than its training data.
+    """Metrics of a saved model on a data set other than its training data.
 
     Attributes
     ----------
     model, card_hash : str
-        The saved model, and which one of that name.
+        The saved model, and the SHA-256 of its card.
     folder : str
-        The folder's own name, without where it lies.
+        The folder's own name, without its path.
     created : str
         Moment of the evaluation, UTC, ISO 8601.
     data : DataSummary
     metrics : Metrics
         At the model's own threshold.
-    shift : dict of Difference
+    shift : dict of MetricDifference
         Metric name to these slices minus out-of-fold; empty where the model has no
-        out-of-fold answers.
-    seen : Seen
-    pointing : Pointing or None
+        out-of-fold predictions.
+    seen : TrainingOverlap
+    pointing : PointingGameResult or None
         Whether heat maps point into the fractures' boxes, where the folder has such.
     """
 
@@ -154,7 +154,7 @@ class Evaluation:
 
     @property
     def key(self) -> str:
-        """Name of its files, which tells data sets apart."""
+        """Name of its files, different for each data set."""
         return self.data.fingerprint[:16]
 
     def to_dict(self) -> dict[str, Any]:
@@ -171,8 +171,8 @@ class Evaluation:
                 "metrics": Metrics.from_dict(data["metrics"]),
                 "shift": {name: _parse_difference(entry) for name, entry in data["shift"].items()},
                 "seen": TrainingOverlap(**data["seen"]),
-                "pointing": PointingGameResult.from_dict(told)
-                if (told := data.get("pointing"))
+                "pointing": PointingGameResult.from_dict(pointing)
+                if (pointing := data.get("pointing"))
                 else None,
             }
         )
@@ -184,7 +184,7 @@ def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> No
     Parameters
     ----------
     evaluation : Evaluation
-    predictions : Answers
+    predictions : SlicePredictions
         What it was computed from.
 
     Raises
@@ -202,13 +202,13 @@ def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> No
         atomic.write_bytes(folder / f"{evaluation.key}.json", content.encode() + b"\n")
     except OSError as error:
         raise ModelError(
-            f"The evaluation of {evaluation.model} cannot be kept ({error.strerror}): make room "
+            f"The evaluation of {evaluation.model} cannot be saved ({error.strerror}): make room "
             "in SPINEFRAC_HOME, or make it writable"
         ) from error
 
 
 def list_evaluations(model: SavedModel) -> list[Evaluation]:
-    """Return what is kept of this very model, the newest first; damaged entries are left out."""
+    """Return the evaluations of this very model, the newest first, without damaged entries."""
     folder = _evaluations_dir(model.card_hash)
     found = [_read_evaluation(path) for path in folder.glob("*.json")] if folder.is_dir() else []
     mine = [
@@ -220,7 +220,7 @@ def list_evaluations(model: SavedModel) -> list[Evaluation]:
 
 
 def load_predictions(evaluation: Evaluation) -> SlicePredictions:
-    """Read the answers that an evaluation was computed from.
+    """Read the predictions that an evaluation was computed from.
 
     Raises
     ------
@@ -238,7 +238,7 @@ def load_predictions(evaluation: Evaluation) -> SlicePredictions:
         ) from error
     if hashlib.sha256(content).hexdigest() != wanted:
         raise ModelError(
-            f"The answers of {evaluation.model} on {evaluation.folder} were changed after they "
+            f"The predictions of {evaluation.model} on {evaluation.folder} were changed after they "
             "were written: evaluate the folder again"
         )
     text = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
@@ -256,7 +256,7 @@ def load_predictions(evaluation: Evaluation) -> SlicePredictions:
 
 
 def delete_evaluations(card_hash: str) -> None:
-    """Remove what is kept of a model that is gone for good."""
+    """Remove the evaluations of a model that was purged."""
     shutil.rmtree(_evaluations_dir(card_hash), ignore_errors=True)
 
 

@@ -13,7 +13,7 @@ from spinefrac.errors import ModelError
 #: Longest id; leaves room for prefixes within the 255 bytes of a file name.
 MAX_LENGTH = 80
 
-# Windows keeps these for devices, with any ending and in any case.
+# Windows reserves these for devices, with any ending and in any case.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])\Z")
 _VALID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 

@@ -1,8 +1,8 @@
-"""What the training inputs of a model look like, as sixteen statistics of the input picture.
+"""Sixteen statistics of the training inputs of a model, for the input check.
 
-Greys, edges, texture and symmetry are described by their centre, scale and shrunk correlation,
-so that a robust Mahalanobis distance tells how far a slice lies from the training slices. The
-card keeps them; `spinefrac.inference.input_check` compares a slice with them.
+Grey values, edges, texture and symmetry are described by their centre, scale and shrunk
+correlation: a robust Mahalanobis distance is the distance of a slice from the training slices. The
+card holds them; `spinefrac.inference.input_check` compares a slice with them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 IN_DISTRIBUTION_PERCENTILE = 99.5
 
 #: … or where its distance is at most so many times the distance at that percentile, as the
-#: slices of a new patient lie a little farther out than those the statistics were fitted to.
+#: slices of a new patient are a little farther away than those the statistics were fitted to.
 DISTANCE_TOLERANCE = 1.25
 
 #: The statistics, in their order.
@@ -57,7 +57,7 @@ _N_SPLITS = 5
 
 @dataclass(frozen=True)
 class InputCheckStatistics:
-    """What the training inputs look like, F statistics of N inputs.
+    """F statistics of N training inputs.
 
     Attributes
     ----------
@@ -68,8 +68,8 @@ class InputCheckStatistics:
     precision : tuple of tuples of float, (F, F)
         Inverse of the shrunk correlation of the standardized statistics.
     quantiles : tuple of float, length 201
-        Distance at each half per cent of the training inputs, 0 to 100, each input measured
-        against the others.
+        Distance at each half per cent of the training inputs, 0 to 100, each input against the
+        others.
     images : int
         N.
     """
@@ -161,7 +161,7 @@ def fit(inputs: GreyImage, groups: npt.ArrayLike | None = None) -> InputCheckSta
 
 
 def extract_features(pixels: GreyImage) -> FloatArray:
-    """Measure one input, uint8 of shape (S, S): the statistics `FEATURES`, float64 (F,).
+    """Measure one input, uint8 of shape (S, S): the statistics `FEATURE_NAMES`, float64 (F,).
 
     All are of the order 0…1, so that one least scale fits them.
     """
@@ -180,7 +180,7 @@ def extract_features(pixels: GreyImage) -> FloatArray:
     middle = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
     variance = float(grey.var()) + 1e-6
     quarter = len(grey) // 4
-    # A picture's own most frequent grey, black apart: the paper of a page, a chart's ground.
+    # The most frequent grey value apart from black: paper of a page, background of a chart.
     counts = np.bincount(pixels.ravel(), minlength=256)[8:]
     p25, p50, p75, p95 = np.percentile(tissue, (25, 50, 75, 95))
     return np.array(
@@ -207,7 +207,7 @@ def extract_features(pixels: GreyImage) -> FloatArray:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the correlation of two pictures, 0 where one is flat."""
+    """Return the correlation of two images, 0 where one is flat."""
     spread = float(a.std() * b.std())
     return float(((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 1e-6 else 0.0
 
@@ -237,5 +237,5 @@ def _fit_statistics(
 
 
 def _round_to_six_digits(values: FloatArray) -> tuple[float, ...]:
-    """Round to six digits, which is plenty for statistics and keeps the card readable."""
+    """Round to six digits, which is enough for statistics and leaves the card readable."""
     return tuple(float(f"{value:.6g}") for value in values)

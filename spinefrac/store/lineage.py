@@ -1,6 +1,6 @@
-"""Which saved model came from which: parents are found by the hash of their card.
+"""Lineage: which model a model was trained from. Parents are found by the hash of their card.
 
-A card is never changed, so its hash finds a parent under any name that it has by now.
+A card is never changed, so its hash finds a parent under any name that it was given later.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from spinefrac.store.repository import DamagedModel, SavedModel, list_models
 
 @dataclass(frozen=True, slots=True)
 class LineageEntry:
-    """One model of a line of descent.
+    """One model of a lineage.
 
     Attributes
     ----------
     name : str
-        The name it has by now; the one it had, where it is not on the shelf any more.
+        Its present name; the last known one where it does not exist any more.
     exists : bool
-        Whether it is on the shelf.
+        Whether there is such a saved model.
     how : str
-        What the model after it took over: ``settings`` or ``weights``; empty for the last one.
+        What its child took over: ``settings`` or ``weights``; empty for the model itself.
     """
 
     name: str
@@ -32,9 +32,9 @@ class LineageEntry:
 
     @property
     def description(self) -> str:
-        """Say it in a few words."""
-        gone = "" if self.exists else ", not on the shelf any more"
-        return f"{self.how} of {self.name}{gone}" if self.how else f"{self.name}{gone}"
+        """Return the entry in a few words."""
+        state = "" if self.exists else ", deleted"
+        return f"{self.how} of {self.name}{state}" if self.how else f"{self.name}{state}"
 
 
 def list_ancestors(
@@ -46,11 +46,11 @@ def list_ancestors(
     ----------
     model : SavedModel
     models : sequence, optional
-        The shelf, where it was listed already.
+        All saved models, where they were listed already.
 
     Returns
     -------
-    list of Step
+    list of LineageEntry
         The model itself first.
     """
     by_card = {m.card_hash: m for m in reversed(_select_usable(models))}
@@ -69,7 +69,7 @@ def list_ancestors(
 def list_children(
     model: SavedModel, models: Sequence[SavedModel | DamagedModel] | None = None
 ) -> list[tuple[SavedModel, ParentModel]]:
-    """Return the models on the shelf that were trained from this one, by name."""
+    """Return the saved models that were trained from this one, sorted by name."""
     return [
         (other, other.card.parent)
         for other in _select_usable(models)

@@ -1,8 +1,8 @@
-"""The shelf of saved models: rename, annotate, duplicate, archive, delete, bring back, free.
+"""Manage saved models: rename, annotate, duplicate, archive, delete, restore, purge.
 
-Each of these is one rename, of a folder or of a file, under the shelf's lock. So a process that
-is killed in the middle leaves the shelf as it was or as it was to become, and sessions that use a
-model meanwhile find it whole or not at all.
+Each of these is one rename, of a folder or of a file, under the lock of the models' folder. So a
+process that is killed in the middle leaves the state of before or the state of after, and sessions
+that use a model meanwhile find it whole or not at all.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from pathlib import Path
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
-from spinefrac.store import annotations as slip
 from spinefrac.store import evaluations, identifiers, repository, saving, trash
-from spinefrac.store.annotations import Annotations
+from spinefrac.store.annotations import Annotations, clean_note, clean_tags, dump_annotations
 from spinefrac.store.repository import SavedModel
 from spinefrac.store.trash import DeletedModel
 from spinefrac.system import atomic, lock
 
 
 def rename(model_id: str, new_id: str) -> SavedModel:
-    """Give a saved model another name. Notes, evaluations and the default go along.
+    """Give a saved model another name. Notes, evaluations and the choice as default are kept.
 
     Parameters
     ----------
@@ -39,8 +38,8 @@ def rename(model_id: str, new_id: str) -> SavedModel:
     Raises
     ------
     ModelError
-        There is no such model, it is damaged, the new name is in use or not a name, or the disk
-        does not take it; the model then keeps its name.
+        There is no such model, it is damaged, the new name is in use or not valid, or the disk
+        is full; the model then keeps its name.
     """
     with _locked_change(f"{model_id} keeps its name"):
         model = repository.load(model_id)
@@ -70,13 +69,13 @@ def annotate(
     tags: Iterable[str] | None = None,
     archived: bool | None = None,
 ) -> SavedModel:
-    """Change what people wrote on a saved model; what is None stays as it is.
+    """Change the annotations of a saved model; what is None stays as it is.
 
     Raises
     ------
     ModelError
-        There is no such model, it is damaged, the text is too long, the disk does not take it,
-        or the model to be archived is the default.
+        There is no such model, it is damaged, the text is too long, the disk is full, or the
+        model to be archived is the default.
     """
     with _locked_change(f"nothing was changed on {model_id}"):
         model = repository.load(model_id)
@@ -87,9 +86,9 @@ def annotate(
             )
         written = model.annotations
         if note is not None:
-            written = replace(written, note=slip.clean_note(note))
+            written = replace(written, note=clean_note(note))
         if tags is not None:
-            written = replace(written, tags=slip.clean_tags(tags))
+            written = replace(written, tags=clean_tags(tags))
         if archived is not None:
             written = replace(written, archived=archived)
         _write_annotations(model.path, written)
@@ -102,7 +101,7 @@ def duplicate(model_id: str, new_id: str) -> SavedModel:
     Raises
     ------
     ModelError
-        There is no such model, it is damaged, the new name is in use or not a name, or there is
+        There is no such model, it is damaged, the new name is in use or not valid, or there is
         no room for a copy; nothing is left then.
     """
     model = repository.load(model_id)
@@ -124,13 +123,13 @@ def set_default(model_id: str) -> SavedModel:
     Raises
     ------
     ModelError
-        There is no such model, it is damaged or archived, or the disk does not take it.
+        There is no such model, it is damaged or archived, or the disk is full.
     """
     with _locked_change("the default stays what it was"):
         model = repository.load(model_id)
         if model.archived:
             raise ModelError(
-                f"{model_id} is archived: take it back before it becomes the default model"
+                f"{model_id} is archived: unarchive it before you make it the default model"
             )
         atomic.remove_temporary_files(_default_model_file())
         atomic.write_bytes(_default_model_file(), f"{model_id}\n".encode())
@@ -138,19 +137,19 @@ def set_default(model_id: str) -> SavedModel:
 
 
 def delete(folder_name: str, session: str = "cli") -> DeletedModel:
-    """Take a model, whole or damaged, off the shelf; its space is freed later, see `purge`.
+    """Delete a model, whole or damaged; its files are removed later, see `purge`.
 
     Parameters
     ----------
     folder_name : str
         Of any folder among the saved models, also of one that is no model.
     session : str
-        Who deletes; what a session of the app deleted is freed when that session ends.
+        Who deletes; models that a session of the app deleted are purged when that session ends.
 
     Returns
     -------
-    Deleted
-        What `restore` takes.
+    DeletedModel
+        For `restore` and `purge`.
 
     Raises
     ------
@@ -172,13 +171,13 @@ def delete(folder_name: str, session: str = "cli") -> DeletedModel:
 
 
 def restore(model_id: str, new_id: str | None = None) -> str:
-    """Bring back the model of that name that was deleted last.
+    """Restore the model of that name that was deleted last.
 
     Parameters
     ----------
     model_id : str
     new_id : str, optional
-        Another name for it, where its own is in use by now.
+        Another name for it, where its own is in use.
 
     Returns
     -------
@@ -188,21 +187,21 @@ def restore(model_id: str, new_id: str | None = None) -> str:
     Raises
     ------
     ModelError
-        None of that name can be brought back, or the name is in use.
+        None of that name can be restored, or the name is in use.
     """
     with _locked_change(f"{model_id} stays deleted"):
         deleted = [entry for entry in trash.list_restorable() if entry.id == model_id]
         if not deleted:
             others = ", ".join(dict.fromkeys(e.id for e in trash.list_restorable())) or "none"
             raise ModelError(
-                f"No deleted model named {model_id} can be brought back (deleted: {others}): "
-                "choose one of these; what was freed is gone"
+                f"No deleted model named {model_id} can be restored (deleted: {others}): "
+                "choose one of these; purged models are lost"
             )
         name = model_id if new_id is None else identifiers.validate(new_id)
         folder = settings.models_dir() / name
         if folder.exists():
             raise ModelError(
-                f"The name {name} is in use by another model: bring the deleted one back under "
+                f"The name {name} is in use by another model: restore the deleted one under "
                 "another name"
             )
         deleted[0].path.rename(folder)
@@ -211,17 +210,17 @@ def restore(model_id: str, new_id: str | None = None) -> str:
 
 
 def purge(deleted: Iterable[DeletedModel] | None = None) -> int:
-    """Remove deleted models for good, with what is kept of their evaluations.
+    """Remove the files of deleted models permanently, with their evaluations.
 
     Parameters
     ----------
-    deleted : iterable of Deleted, optional
-        All that can still be brought back, if not given.
+    deleted : iterable of DeletedModel, optional
+        All that can still be restored, if not given.
 
     Returns
     -------
     int
-        Bytes that were freed.
+        Number of bytes that were removed.
 
     Raises
     ------
@@ -233,14 +232,14 @@ def purge(deleted: Iterable[DeletedModel] | None = None) -> int:
 
 
 def purge_session(session: str) -> int:
-    """Remove for good what a session of the app deleted; see `purge`."""
+    """Purge the models that a session of the app deleted; see `purge`."""
     return purge(entry for entry in trash.list_restorable() if entry.session == session)
 
 
 def purge_expired() -> int:
-    """Remove what was deleted a day ago and what freeing left half done; return the bytes.
+    """Purge models deleted a day ago, and finish interrupted purges; return the bytes.
 
-    A server that was killed cannot free what its sessions deleted. This is called where models
+    A server that was killed cannot purge what its sessions deleted. This is called where models
     are managed, and changes nothing where there is nothing to do.
     """
     if not trash.list_deleted():
@@ -256,12 +255,12 @@ def _is_expired(entry: DeletedModel) -> bool:
 
 
 def _purge(deleted: Iterable[DeletedModel]) -> int:
-    """Remove files under the lock; a reader of the shelf sees none of it."""
-    freed = 0
+    """Remove files under the lock, in folders that no reader lists."""
+    removed_bytes = 0
     for entry in deleted:
         path = entry.path
         if not path.exists() and not path.is_symlink():
-            continue  # brought back or freed by another session
+            continue  # restored or purged by another session
         if not entry.is_purged:
             path = path.rename(
                 path.with_name(path.name.replace(trash.TRASH_PREFIX, trash.PURGED_PREFIX, 1))
@@ -270,27 +269,27 @@ def _purge(deleted: Iterable[DeletedModel]) -> int:
             path.unlink()  # a link to a folder elsewhere, which is not ours
             continue
         _delete_evaluations(path)
-        freed += _empty_folder(path)
+        removed_bytes += _empty_folder(path)
         if entry.age > trash.NOTICE_RETENTION:
             path.rmdir()
-    return freed
+    return removed_bytes
 
 
 def _empty_folder(folder: Path) -> int:
-    """Empty a folder, the card last, by which an interrupted removal is gone on with."""
-    freed = 0
+    """Empty a folder, the card last: an interrupted purge needs it to find the evaluations."""
+    removed_bytes = 0
     for path in sorted(folder.iterdir(), key=lambda path: path.name == repository.CARD_FILE):
         inside = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
-        freed += sum(p.lstat().st_size for p in (path, *inside) if not p.is_dir())
+        removed_bytes += sum(p.lstat().st_size for p in (path, *inside) if not p.is_dir())
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-    return freed
+    return removed_bytes
 
 
 def _delete_evaluations(folder: Path) -> None:
-    """Remove what is kept of a model's evaluations unless a duplicate still has its card."""
+    """Remove a model's evaluations unless a duplicate still has its card."""
     digest = _hash_card(folder)
     others = [*repository.list_folders(), *(entry.path for entry in trash.list_restorable())]
     if digest and digest not in map(_hash_card, others):
@@ -304,7 +303,7 @@ def _hash_card(folder: Path) -> str | None:
 
 def _write_annotations(folder: Path, new_annotations: Annotations) -> None:
     atomic.remove_temporary_files(folder / repository.ANNOTATIONS_FILE)
-    atomic.write_bytes(folder / repository.ANNOTATIONS_FILE, slip.dump(new_annotations))
+    atomic.write_bytes(folder / repository.ANNOTATIONS_FILE, dump_annotations(new_annotations))
 
 
 def _default_model_file() -> Path:
@@ -320,12 +319,12 @@ def _is_default(name: str) -> bool:
 
 @contextmanager
 def _locked_change(outcome: str) -> Iterator[None]:
-    """Hold the shelf's lock; say in one line what the disk refused and how things stand."""
+    """Hold the lock; turn an error of the disk into one line that ends with the `outcome`."""
     try:
         with lock.models_lock():
             yield
     except OSError as error:
         raise ModelError(
-            f"The models' folder does not take the change ({error.strerror or error}), "
-            f"{outcome}: make room there, or permit writing, and try again"
+            f"The models' folder cannot be changed ({error.strerror or error}), {outcome}: make "
+            "room there, or permit writing, and try again"
         ) from error

@@ -1,4 +1,4 @@
-"""Answers of several saved models on the same slices, row by row."""
+"""Predictions of several saved models on the same slices, row by row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class PairedPredictions:
-    """What several models answered on the same N slices.
+    """Predictions of several models on the same N slices.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class PairedPredictions:
     probabilities : dict of float64 arrays, shape (N,)
         By the model's id.
     thresholds : dict of float
-        Each model's own.
+        Threshold of each model.
     """
 
     paths: tuple[str, ...]
@@ -36,32 +36,32 @@ class PairedPredictions:
     thresholds: dict[str, float]
 
     def apply_thresholds(self) -> dict[str, npt.NDArray[np.bool_]]:
-        """Return which slices each model calls a fracture, (N,) each."""
+        """Return for which slices each model predicts fracture, (N,) each."""
         return {
             name: scores >= self.thresholds[name] for name, scores in self.probabilities.items()
         }
 
     def disagreement_matrix(self) -> FloatArray:
-        """Return the share of slices that two models call differently, shape (M, M)."""
-        calls = np.array(list(self.apply_thresholds().values()))
-        return (calls[:, None, :] != calls[None, :, :]).mean(axis=2)
+        """Return the share of slices with different predicted classes, shape (M, M)."""
+        predicted = np.array(list(self.apply_thresholds().values()))
+        return (predicted[:, None, :] != predicted[None, :, :]).mean(axis=2)
 
 
 def have_same_training_data(models: Sequence[SavedModel]) -> bool:
-    """Return whether out-of-fold answers of all models are on the same slices."""
+    """Return whether out-of-fold predictions of all models are on the same slices."""
     known = all(model.has_out_of_fold for model in models)
     return known and len({model.data.fingerprint for model in models}) == 1
 
 
 def pair_out_of_fold(models: Sequence[SavedModel]) -> PairedPredictions:
-    """Bring out-of-fold answers of several models together.
+    """Pair the out-of-fold predictions of several models.
 
     Raises
     ------
     DatasetError
         The models were trained on different slices, labels or groups.
     ModelError
-        One of them was imported and has no out-of-fold answers.
+        One of them was imported and has no out-of-fold predictions.
     """
     for model in models:
         _ = model.data
@@ -80,18 +80,18 @@ def pair_out_of_fold(models: Sequence[SavedModel]) -> PairedPredictions:
 def align_predictions(
     models: Sequence[SavedModel], predictions: Mapping[str, SlicePredictions]
 ) -> PairedPredictions:
-    """Bring each model's answers into the order of the first one's paths.
+    """Sort each model's predictions in the order of the first one's paths.
 
     Parameters
     ----------
     models : sequence of SavedModel
-    predictions : mapping of Answers
+    predictions : mapping of SlicePredictions
         By the model's id.
 
     Raises
     ------
     DatasetError
-        The answers are not on the same slices with the same labels.
+        The predictions are not on the same slices with the same labels.
     """
     one = predictions[models[0].id]
     probabilities = {}
@@ -101,7 +101,7 @@ def align_predictions(
         order = np.array([row_of.get(path, -1) for path in one.paths], np.int64)
         if len(row_of) != len(one.paths) or (order < 0).any():
             raise DatasetError(
-                f"Expected answers of {models[0].id} and {model.id} on the same slices, got "
+                f"Expected predictions of {models[0].id} and {model.id} on the same slices, got "
                 f"{len(one.paths)} and {len(row_of)} that differ: evaluate both on one folder"
             )
         if not np.array_equal(mine.labels[order], one.labels):

@@ -1,4 +1,4 @@
-"""Saved models as they lie on disk: found, verified, read. Nothing here needs TensorFlow."""
+"""Saved models on disk: listed, verified and loaded. Nothing here needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import EpochRecord, OutOfFoldPredictions, Preprocessing
-from spinefrac.store import annotations as slip
 from spinefrac.store import card as cards
 from spinefrac.store import identifiers, trash
-from spinefrac.store.annotations import Annotations
+from spinefrac.store.annotations import Annotations, parse_annotations
 from spinefrac.store.card import Card, DataSummary, FileRecord
 from spinefrac.system import lock
 
-#: The parts of a saved model beside its card.
+#: The files of a saved model apart from its card.
 KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = ARTIFACT_FILES = (
     "model.keras",
     "serving.onnx",
@@ -34,7 +33,7 @@ CARD_FILE = "card.json"
 #: Columns of the out-of-fold table; whatever follows them is a subgroup of the slices.
 OOF_COLUMNS = ("path", "group", "label", "fold", "logit", "probability", "pixel_hash")
 
-#: What people wrote on the model, see `store.slip`; not there where nobody did.
+#: Annotations, see `spinefrac.store.annotations`; absent where there are none.
 ANNOTATIONS_FILE = "slip.json"
 
 #: A text file in the models' folder that names the default model.
@@ -55,8 +54,8 @@ class SavedModel:
     card : Card
     card_hash : str
         SHA-256 of ``card.json``; another one means another model under the same id.
-    annotations : Slip
-        What people wrote on it since.
+    annotations : Annotations
+        Note, tags and more that were written after it was saved.
     """
 
     path: Path
@@ -82,7 +81,7 @@ class SavedModel:
 
     @property
     def size(self) -> int:
-        """Bytes of its files, the card's own and the slip's apart."""
+        """Bytes of its files, without card and annotations."""
         return sum(record.size for record in self.card.files.values())
 
     @property
@@ -99,7 +98,7 @@ class SavedModel:
 
     @property
     def has_out_of_fold(self) -> bool:
-        """Whether it has out-of-fold answers and metrics; an imported network has none."""
+        """Whether it has out-of-fold predictions and metrics; an imported network has none."""
         return self.card.metrics is not None
 
     @property
@@ -119,8 +118,8 @@ class SavedModel:
     @property
     def _no_out_of_fold_message(self) -> str:
         return (
-            f"The model {self.id} was imported, so its training data and out-of-fold numbers are "
-            f"not known: measure it on labelled slices with `spinefrac evaluate {self.id} FOLDER`"
+            f"The model {self.id} was imported, so its training data and out-of-fold metrics are "
+            f"not known: evaluate it on labelled slices with `spinefrac evaluate {self.id} FOLDER`"
         )
 
     @property
@@ -154,7 +153,7 @@ class SavedModel:
         return content
 
     def load_out_of_fold(self) -> OutOfFoldPredictions:
-        """Read every training slice's answer by the fold model that never saw its patient.
+        """Read the prediction for each training slice by the network that never saw its patient.
 
         Raises
         ------
@@ -232,7 +231,7 @@ def load(model_id: str) -> SavedModel:
 
 
 def explain_missing(model_id: str) -> str:
-    """Say why there is no saved model of that name: renamed, deleted, or never there."""
+    """Return why there is no saved model of that name: renamed, deleted, or never there."""
     for folder in list_folders():
         if model_id in _read_annotations_or_empty(folder).former_names:
             return f"The model {model_id} is now named {folder.name}: use that name"
@@ -244,7 +243,7 @@ def explain_missing(model_id: str) -> str:
 
 
 def list_models() -> list[SavedModel | DamagedModel]:
-    """Return every saved model, by name; one that cannot be used comes with the reason."""
+    """Return all saved models, sorted by name; for an unusable one the reason."""
     found: list[SavedModel | DamagedModel] = []
     for folder in list_folders():
         try:
@@ -284,7 +283,7 @@ def get_default_id() -> str:
     usable = [model for model in models if not model.archived]
     if not usable and models:
         raise ModelError(
-            "Every saved model is archived: take one back with `spinefrac models archive --undo`, "
+            "Every saved model is archived: unarchive one with `spinefrac models archive --undo`, "
             "or name one"
         )
     if not usable:
@@ -312,7 +311,7 @@ def list_folders() -> list[Path]:
 
 
 def _read_locked(folder: Path) -> SavedModel:
-    """Read a model while no other process changes the shelf, so that what fails is damage."""
+    """Load a model while no other process changes the models, so that an error means damage."""
     with ExitStack() as held:
         with suppress(OSError):  # where this process may not write, it has to do without
             held.enter_context(lock.models_lock(timeout_s=5.0))
@@ -322,7 +321,7 @@ def _read_locked(folder: Path) -> SavedModel:
 
 
 def _read_annotations_or_empty(folder: Path) -> Annotations:
-    """Read a slip; an empty one where it cannot be read, which `load` says."""
+    """Read the annotations; empty ones where that fails, which `load` reports."""
     try:
         return read_annotations(folder)
     except (ModelError, OSError):
@@ -357,12 +356,12 @@ def open_folder(folder: Path) -> SavedModel:
 
 
 def read_annotations(folder: Path) -> Annotations:
-    """Read what people wrote on the model in `folder`; ModelError where it is damaged."""
+    """Read the annotations of the model in `folder`; ModelError where they are damaged."""
     try:
         content = (folder / ANNOTATIONS_FILE).read_bytes()
     except FileNotFoundError:
         return Annotations()
-    return slip.parse(content)
+    return parse_annotations(content)
 
 
 def required_files(card: Card) -> tuple[str, ...]:
@@ -405,7 +404,7 @@ def _read_rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _explain_missing_files(folder: Path) -> str:
-    """Say what became of a model whose files were not where they had been."""
+    """Return why the files of a model are not where they were."""
     if folder.is_dir():
         return f"The model {folder.name} was replaced while it was read: try again"
     return explain_missing(folder.name)

@@ -40,8 +40,8 @@ def create_model_folder(model_id: str) -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty folder beside the saved models. It takes its name by one rename where the body
-        ends well, and is removed where it does not.
+        An empty folder among the saved models, which lists leave out. It takes its name by one
+        rename where the body ends well, and is removed where it does not.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def write_history(path: Path, history: tuple[EpochRecord, ...]) -> None:
 
 def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Write a table; Python's floats print with all their digits."""
-    # A file name need not be UTF-8: what is not comes back as it was.
+    # A file name need not be UTF-8: other bytes are written unchanged.
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

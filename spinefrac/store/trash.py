@@ -1,9 +1,9 @@
-"""Deleted models as they lie on disk: set aside under a name that says what, when and by whom.
+"""Deleted models on disk: folders with a hidden name made of model, time and session.
 
 Deleting renames ``models/first`` to ``models/.trash-first.20260301T091500000000.cafe0123``; no
-file is written, so it works on a full disk too. Whoever frees its space renames it once more, to
-``.freed-…``, before the first file goes: half a model is never brought back. What stays then is
-an empty folder, from which a session that still asks for the model learns what became of it.
+file is written, so it works on a full disk too. A purge renames it once more, to ``.freed-…``,
+before it removes the first file: half a model is never restored. An empty folder stays, by which a
+session that still uses the model learns that it was deleted.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 
 from spinefrac import settings
 
-#: Of a deleted model that can still be brought back, and of one whose files are gone.
+#: Of a deleted model that can still be restored, and of a purged one.
 TRASH_PREFIX, PURGED_PREFIX = ".trash-", ".freed-"
 
-#: A deleted model that no living session holds is removed for good after so long …
+#: A deleted model that no living session holds is purged after so long …
 RETENTION = timedelta(hours=24)
-#: … and what says so, after so long.
+#: … and the empty folder that reports its deletion is removed after so long.
 NOTICE_RETENTION = timedelta(days=30)
 
 _TIME_FORMAT = "%Y%m%dT%H%M%S%f"
@@ -42,7 +42,7 @@ class DeletedModel:
     session : str
         Who deleted it: a session of the app, or ``cli``.
     path : Path
-        Where its folder lies now.
+        Its folder now.
     """
 
     id: str
@@ -52,7 +52,7 @@ class DeletedModel:
 
     @property
     def is_purged(self) -> bool:
-        """Whether its files are gone, or going."""
+        """Whether its files were removed, or are being removed."""
         return self.path.name.startswith(PURGED_PREFIX)
 
     @property
@@ -73,7 +73,7 @@ def new_session_id() -> str:
 
 
 def list_deleted() -> list[DeletedModel]:
-    """Return all deleted models, those whose space is freed too, the latest first."""
+    """Return all deleted models, purged ones too, the latest first."""
     models = settings.models_dir()
     found = []
     for path in models.iterdir() if models.is_dir() else ():
@@ -84,16 +84,16 @@ def list_deleted() -> list[DeletedModel]:
 
 
 def list_restorable() -> list[DeletedModel]:
-    """Return what can still be brought back, the latest first."""
+    """Return the deleted models that can still be restored, the latest first."""
     return [entry for entry in list_deleted() if not entry.is_purged]
 
 
 def deletion_notice(model_id: str) -> str | None:
-    """Say when a model was deleted and whether it can be brought back; None if it was not."""
+    """Return when a model was deleted and whether it can be restored; None if it was not."""
     for entry in list_deleted():
         if entry.id == model_id:
             when = f"The model {model_id} was deleted at {entry.deleted_at:%Y-%m-%d %H:%M} UTC"
             if entry.is_purged:
-                return f"{when}, for good: choose another one"
-            return f"{when}: choose another one, or bring it back with `spinefrac models restore`"
+                return f"{when} and purged: choose another one"
+            return f"{when}: choose another one, or restore it with `spinefrac models restore`"
     return None

@@ -1,4 +1,4 @@
-"""Files and folders that appear as a whole: written beside, put on the disk, renamed.
+"""Files and folders that appear as a whole: written beside, flushed to the disk, renamed.
 
 A reader sees the old file or the new one, never half of one, whenever the writer is killed. What
 a killed writer leaves is a hidden file ``.NAME.1a2b3c4d.tmp``.
@@ -25,7 +25,7 @@ _MAX_NAME_LENGTH = 40
 def replacing(
     path: Path, *, overwrite: bool = True, durable: bool = True, suffix: str = ""
 ) -> Iterator[Path]:
-    """Give the name of a temporary file, which becomes `path` where the body ends well.
+    """Yield the name of a temporary file, which becomes `path` where the body ends well.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def replacing(
     overwrite : bool
         Whether an earlier file may be replaced.
     durable : bool
-        Whether to wait for the disk. Not worth its milliseconds for what can be made again.
+        Whether to wait for the disk, some milliseconds; not needed for what can be made again.
     suffix : str
         End of the temporary name, for writers that choose the format by it.
 
@@ -48,7 +48,7 @@ def replacing(
     FileExistsError
         There is a file and `overwrite` is False.
     OSError
-        The disk does not take it; an earlier file is untouched.
+        It cannot be written; an earlier file is untouched.
     """
     temporary = _temporary_path(path, suffix)
     try:
@@ -72,12 +72,12 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, which becomes `path` where the body ends well.
+    """Yield an empty folder to fill, which becomes `path` where the body ends well.
 
     Raises
     ------
     OSError
-        The disk does not take it, or there is something at `path`. Nothing is left.
+        It cannot be written, or there is something at `path`. Nothing is left.
     """
     temporary = _temporary_path(path)
     try:
@@ -91,8 +91,8 @@ def new_folder(path: Path) -> Iterator[Path]:
 def remove_temporary_files(path: Path, older_than_s: float | None = None) -> None:
     """Remove what killed writers of `path` left.
 
-    For whoever holds the lock on writing it; others give the age, in seconds, from which on
-    nobody can still be writing.
+    For callers that hold the lock on writing it; others pass the age, in seconds, from which on
+    no writer can still be at work.
     """
     name = re.compile(re.escape(_temporary_prefix(path)) + r"[0-9a-f]{8}\.tmp")
     for left in path.parent.iterdir():

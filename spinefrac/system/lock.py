@@ -1,6 +1,6 @@
-"""One lock over the folder of saved models, for whoever adds, renames or removes one.
+"""One lock on the folder of saved models, for processes that add, rename or remove one.
 
-Readers take no lock: a model appears, changes its name and goes by one rename each.
+Readers need no lock: a model appears, changes its name and disappears by one rename each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spinefrac.errors import ModelError
 #: The file that is locked; it stays and is empty.
 LOCK_FILE = ".lock"
 
-#: Nothing under the lock takes longer than removing a few files, so who waits longer gives up.
+#: Nothing under the lock takes longer than the removal of a few files.
 TIMEOUT_S = 60.0
 
 _thread = threading.local()
@@ -25,16 +25,16 @@ _thread = threading.local()
 
 @contextmanager
 def models_lock(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
-    """Hold the lock; the system frees it when the process ends, however it ends.
+    """Hold the lock; the system releases it when the process ends, however it ends.
 
-    A thread that holds it already goes on.
+    A thread that holds it already continues.
 
     Raises
     ------
     ModelError
         Another process or thread holds it for longer than `timeout_s`.
     OSError
-        The folder cannot be written in.
+        The folder is not writable.
     """
     if getattr(_thread, "holds", False):
         yield

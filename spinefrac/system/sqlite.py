@@ -1,4 +1,4 @@
-"""SQLite files that several processes use: opened, brought to the present schema, explained.
+"""SQLite files that several processes use: connections, schema migrations, kinds of errors.
 
 They are in WAL mode: readers never wait, writers take turns, and a killed writer leaves nothing
 half done.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
-#: SQLite maps its files in pieces of 32 KB; with less room than that it says "I/O error".
+#: SQLite maps its files in pieces of 32 KB; with less room than that it reports "I/O error".
 _MIN_FREE_BYTES = 2**17
 
 
@@ -57,7 +57,7 @@ class Database:
         One script a version of the schema; ``PRAGMA user_version`` counts those that were
         applied. What was published is never changed, only added to.
     to_error : callable
-        Makes the error that users see from a `Problem` and what SQLite or the system said.
+        Makes the error that users see, from a `Problem` and the reason that SQLite gave.
     busy_timeout_s : float
         How long to wait for another process that writes.
     pragmas : mapping of str
@@ -102,7 +102,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Open the file as its only writer; all is kept at the end, or nothing."""
+        """Open the file as its only writer; everything is committed at the end, or nothing."""
         with self.connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection  # what is not committed is rolled back when the file is closed

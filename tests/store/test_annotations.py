@@ -13,29 +13,29 @@ WRITTEN = Annotations("Knochen – Übung\nzwei", ("a", "b c"), True, ("first", 
 
 @pytest.mark.parametrize("written", [WRITTEN, Annotations()])
 def test_a_slip_comes_back_as_it_was(written):
-    assert annotations.parse(annotations.dump(written)) == written
+    assert annotations.parse_annotations(annotations.dump_annotations(written)) == written
 
 
 def test_any_flipped_bit_is_noticed():
-    content = bytearray(annotations.dump(WRITTEN))
+    content = bytearray(annotations.dump_annotations(WRITTEN))
     for position in range(len(content)):
         content[position] ^= 1 << position % 8
         with pytest.raises(ModelError, match=r"slip\.json"):
-            annotations.parse(bytes(content))
+            annotations.parse_annotations(bytes(content))
         content[position] ^= 1 << position % 8
 
 
 def test_a_newer_one_says_what_to_do():
-    data = json.loads(annotations.dump(WRITTEN)) | {"schema_version": 99}
+    data = json.loads(annotations.dump_annotations(WRITTEN)) | {"schema_version": 99}
     with pytest.raises(ModelError, match="update spinefrac"):
-        annotations.parse(json.dumps(data).encode())
+        annotations.parse_annotations(json.dumps(data).encode())
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.one_of(st.binary(max_size=100), st.sampled_from([b"null", b"[1]", b"{}", b"\xff"])))
 def test_anything_else_is_a_model_error(content):
     with pytest.raises(ModelError, match=r"slip\.json"):
-        annotations.parse(content)
+        annotations.parse_annotations(content)
 
 
 def test_notes_lose_what_is_not_text():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import spinefrac
 from spinefrac.data import groups
 from spinefrac.data.folder_layouts import LabelledFile
 from spinefrac.errors import ModelError
@@ -51,6 +52,11 @@ def make_card(**changes):
 def test_a_card_comes_back_as_it_was():
     card = make_card()
     assert cards.parse(cards.dump(card)) == card
+
+
+def test_the_shipped_card_is_written_byte_for_byte_as_it_was():
+    content = (Path(spinefrac.__file__).parents[1] / "models/phantom-demo/card.json").read_bytes()
+    assert cards.dump(cards.parse(content)) == content
 
 
 def test_any_flipped_bit_of_the_card_is_noticed():

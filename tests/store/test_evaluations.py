@@ -118,7 +118,7 @@ def test_no_right_to_write_is_said(home, evaluated) -> None:
     folder = home / "evaluations" / evaluated[0].card_hash[:16]
     folder.chmod(0o500)
     try:
-        with pytest.raises(ModelError, match="cannot be kept"):
+        with pytest.raises(ModelError, match="cannot be saved"):
             evaluations.save_evaluation(*evaluated)
     finally:
         folder.chmod(0o700)

@@ -147,7 +147,7 @@ def test_freeing_really_frees_the_space(shelved):
     assert size_of(shelved) == whole and (kept / "a.csv").exists()
     assert manage.purge() >= model.size
     assert size_of(shelved.parent) == 0 and not kept.exists()
-    with pytest.raises(ModelError, match="for good"):
+    with pytest.raises(ModelError, match="purged"):
         repository.load("tiny")
     with pytest.raises(ModelError, match="No deleted model"):
         manage.restore("tiny")
@@ -197,7 +197,7 @@ def test_what_a_killed_server_left_is_freed_after_a_day(shelved):
     aged(manage.delete("tiny", "aaaa"), timedelta(hours=25))
     assert manage.purge_expired() > 0
     assert trash.list_restorable() == [recent]
-    with pytest.raises(ModelError, match="for good"):
+    with pytest.raises(ModelError, match="purged"):
         repository.load("tiny")
     aged(next(entry for entry in trash.list_deleted() if entry.is_purged), timedelta(days=31))
     manage.purge_expired()
@@ -291,7 +291,7 @@ def slices(count: int, change):
     ("change", "said"),
     [
         (lambda: manage.delete("tiny"), "was deleted at .* restore"),
-        (lambda: manage.purge([manage.delete("tiny")]), "was deleted at .* for good"),
+        (lambda: manage.purge([manage.delete("tiny")]), "was deleted at .* and purged"),
         (lambda: manage.rename("tiny", "other"), "is now named other"),
     ],
 )

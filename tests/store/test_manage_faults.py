@@ -135,7 +135,7 @@ def test_sessions_that_rename_delete_and_predict_at_once(models, churn, saved_mo
         said = json.loads(process.line())
         assert process.line() == "ended"
         allowed = {"done", "nothing there", "was deleted", "is now named", "no saved model"}
-        assert set(said) <= allowed | {"in use", "can be brought back", "try again"}, said
+        assert set(said) <= allowed | {"in use", "can be restored", "try again"}, said
         assert said["done"] >= 4, (action, said)
     for other in others:
         other.close()

@@ -102,7 +102,7 @@ SAID = (
     "is now named",
     "no saved model",
     "in use",
-    "can be brought back",
+    "can be restored",
     "try again",
 )
 

@@ -79,7 +79,7 @@ def test_a_line_of_descent_from_settings_to_weights(folder, quick, tmp_path):
     manage.purge([manage.delete("ancestor")])
     step = lineage.list_ancestors(child)[-1]
     assert (step.name, step.exists) == ("first", False)
-    assert "not on the shelf any more" in step.description
+    assert ", deleted" in step.description
 
 
 def test_what_cannot_be_started_from_says_why(tmp_path):
