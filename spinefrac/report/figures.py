@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 from spinefrac.evaluation.curves import CalibrationBin, CurveBand, DecisionCurve
 from spinefrac.records import CLASS_NAMES, EpochRecord
-from spinefrac.viz.metrics import ACCENT_COLOUR, MODEL_COLOURS, REFERENCE_COLOUR
+from spinefrac.viz.colours import (
+    ACCENT_COLOUR,
+    MODEL_COLOURS,
+    REFERENCE_COLOUR,
+    REPORT_COLOURS,
+)
+from spinefrac.viz.metrics import thin_curve
 
 if TYPE_CHECKING:
     from reportlab.graphics.shapes import Drawing
@@ -20,7 +26,6 @@ FloatArray = npt.NDArray[np.float64]
 WIDTH, HEIGHT = 245.0, 215.0  # points
 _LEFT, _BOTTOM, _RIGHT, _TOP = 40.0, 34.0, 8.0, 8.0
 _FONT = "Helvetica"
-_CURVE_RESOLUTION = 400
 
 
 class Plot:
@@ -64,7 +69,9 @@ class Plot:
                 x = self._x(tick) if across else _LEFT
                 y = _BOTTOM if across else self._y(tick)
                 end = (x, HEIGHT - _TOP) if across else (WIDTH - _RIGHT, y)
-                self._add_shape("Line", x, y, *end, strokeColor="#d9dee3", strokeWidth=0.5)
+                self._add_shape(
+                    "Line", x, y, *end, strokeColor=REPORT_COLOURS["grid"], strokeWidth=0.5
+                )
                 text = f"{tick:g}"
                 at = (x, y - 11) if across else (x - 4, y - 2.5)
                 self.text(*at, text, anchor="middle" if across else "end")
@@ -102,7 +109,7 @@ class Plot:
         dash: Sequence[float] | None = None,
     ) -> None:
         """Draw a curve; points closer than a hair's breadth are left out."""
-        keep = _thin_curve(np.asarray(x), np.asarray(y), self.x_range, self.y_range)
+        keep = thin_curve(np.asarray(x), np.asarray(y), self.x_range, self.y_range)
         flat = [v for i in keep for v in (self._x(float(x[i])), self._y(float(y[i])))]
         style = {"strokeColor": colour, "strokeWidth": width}
         if dash:
@@ -254,16 +261,3 @@ def _tick_positions(low: float, high: float) -> list[float]:
     last = np.floor(high / step + 1e-9)
     # Adding zero makes -0 a plain one.
     return [round(float(step * n), 10) + 0.0 for n in np.arange(first, last + 1)]
-
-
-def _thin_curve(
-    x: FloatArray, y: FloatArray, x_range: tuple[float, float], y_range: tuple[float, float]
-) -> npt.NDArray[np.int64]:
-    cells = np.stack(
-        [
-            np.round((values - low) / (high - low) * _CURVE_RESOLUTION)
-            for values, (low, high) in ((x, x_range), (y, y_range))
-        ]
-    )
-    moved = (np.diff(cells, axis=1) != 0).any(axis=0)
-    return np.flatnonzero(np.concatenate([[True], moved]) | np.concatenate([moved, [True]]))

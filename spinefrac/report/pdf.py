@@ -12,6 +12,7 @@ import cv2
 
 from spinefrac.report import elements
 from spinefrac.report.elements import Document, Element, Figure, Heading, Paragraph, Table
+from spinefrac.viz.colours import REPORT_COLOURS
 
 _MARGIN = 48.0
 #: Pictures of a report side by side.
@@ -115,7 +116,11 @@ def _flowables(element: Element, width: float) -> list[Any]:
             )
         ]
     if isinstance(element, Paragraph):
-        more = {"backColor": HexColor("#f3e1dc"), "borderPadding": 4} if element.warning else {}
+        more = (
+            {"backColor": HexColor(REPORT_COLOURS["warning-background"]), "borderPadding": 4}
+            if element.warning
+            else {}
+        )
         return [Line(_to_markup(element.text), _paragraph_style(9, 12.5, space_after=8, **more))]
     if isinstance(element, Table):
         return [_table(element, width)]
@@ -143,7 +148,7 @@ def _table(block: Table, width: float) -> Any:
         repeatRows=int(titled),
         style=[
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
-            ("LINEABOVE", (0, 0), (-1, -1), 0.4, HexColor("#d3dae0")),
+            ("LINEABOVE", (0, 0), (-1, -1), 0.4, HexColor(REPORT_COLOURS["line"])),
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
             ("TOPPADDING", (0, 0), (-1, -1), 2.5),
             ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),

@@ -33,6 +33,7 @@ from spinefrac.report.elements import (
 from spinefrac.report.figures import Plot
 from spinefrac.store.repository import SavedModel
 from spinefrac.viz import heatmap
+from spinefrac.viz.colours import REPORT_COLOURS
 
 #: What may be ticked: DICOM keyword and its name for people. None is on by itself.
 IDENTITY_KEYWORDS = {
@@ -273,7 +274,7 @@ def _series_section(series: SeriesSummary) -> list[Element]:
     number = np.arange(1, len(series.probabilities) + 1, dtype=np.float64)
     plot = Plot("slice", "probability", (1.0, float(max(len(number), 2))))
     shown = np.isfinite(series.probabilities)
-    plot.line(number[shown], series.probabilities[shown], "#c9541f")
+    plot.line(number[shown], series.probabilities[shown], REPORT_COLOURS["accent"])
     figure = Figure(plot.drawing, "Probability of fracture along the slices.")
     return [Heading("The series"), Paragraph(text), figure]
 

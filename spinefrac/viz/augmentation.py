@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.records import GreyImage
+from spinefrac.viz.colours import CLASS_COLOURS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -110,14 +111,14 @@ def plot_grey_value_histogram(before: GreyImage, after: Sequence[GreyImage]) -> 
         y=np.concatenate([shares.max(0), shares.min(0)[::-1]]),
         fill="toself",
         mode="lines",
-        line={"width": 0, "color": "#e2703a"},
+        line={"width": 0, "color": CLASS_COLOURS[1]},
         opacity=0.35,
         name="after: from the least to the most",
         hoverinfo="skip",
     )
     for name, y, colour, dash in (
-        ("before", first, "#4a9db6", "solid"),
-        ("after: mean", shares.mean(0), "#e2703a", "dot"),
+        ("before", first, CLASS_COLOURS[0], "solid"),
+        ("after: mean", shares.mean(0), CLASS_COLOURS[1], "dot"),
     ):
         figure.add_scatter(
             x=centres,

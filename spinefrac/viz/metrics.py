@@ -24,18 +24,22 @@ from spinefrac.evaluation.curves import (
     PrecisionRecallCurve,
     RocCurve,
 )
-from spinefrac.records import EpochRecord
+from spinefrac.records import CLASS_NAMES, EpochRecord
+from spinefrac.viz.colours import (
+    ACCENT_COLOUR,
+    CLASS_COLOURS,
+    MODEL_COLOURS,
+    REFERENCE_COLOUR,
+    THRESHOLD_COLOUR,
+)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 FloatArray = npt.NDArray[np.float64]
 
-#: One colour and one dash a model, in the order in which they were chosen.
-MODEL_COLOURS = ("#2b84a6", "#d9622b", "#8f63c9", "#5b8a2e", "#c64a85", "#8a7440")
+#: One dash a model, as one colour in `MODEL_COLOURS`.
 MODEL_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-REFERENCE_COLOUR = "#808b95"
-ACCENT_COLOUR = "#d9622b"
 
 #: How a line is drawn that only helps to read the others.
 _REFERENCE_LINE: dict[str, Any] = {
@@ -45,8 +49,8 @@ _REFERENCE_LINE: dict[str, Any] = {
     "showlegend": False,
 }
 
-#: Steps over 0…1 that a curve is drawn with; finer ones fall on the same pixel.
-_CURVE_RESOLUTION = 500
+#: Cells of an axis; points of a curve in the same cell fall on the same pixel.
+CURVE_RESOLUTION = 500
 
 #: What every chart is shown with: the button that saves it as a picture, and no other.
 PLOTLY_CONFIG = {
@@ -91,7 +95,7 @@ def plot_roc_curve(
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
         x, y, thresholds = curve.false_positive_rate, curve.true_positive_rate, curve.thresholds
-        drawn = _thin_curve(x, y)
+        drawn = thin_curve(x, y)
         _add_curve(figure, index, name, x[drawn], y[drawn], thresholds[drawn])
     _add_point(figure, operating_point)
     return figure
@@ -108,7 +112,7 @@ def plot_precision_recall_curve(
     figure.add_scatter(x=[0, 1], y=[prevalence] * 2, name="chance", **_REFERENCE_LINE)
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
-        drawn = _thin_curve(curve.recall, curve.precision)
+        drawn = thin_curve(curve.recall, curve.precision)
         x, y, thresholds = curve.recall, curve.precision, curve.thresholds
         _add_curve(figure, index, name, x[drawn], y[drawn], thresholds[drawn], shape="vh")
     _add_point(figure, operating_point)
@@ -203,6 +207,57 @@ def plot_training_history(history: Sequence[EpochRecord]) -> tuple[Figure, Figur
     return loss, auc
 
 
+def plot_score_histogram(
+    y_true: npt.NDArray[np.int64], y_score: npt.NDArray[np.float64], threshold: float
+) -> Figure:
+    """Return a histogram of the probabilities of both classes.
+
+    Parameters
+    ----------
+    y_true : int array, shape (N,)
+        1 for fracture, 0 for none.
+    y_score : float array, shape (N,)
+    threshold : float
+        Marked by a line.
+
+    Returns
+    -------
+    plotly Figure
+        Colours, fonts and background are left to the page's theme.
+    """
+    from plotly import graph_objects
+
+    figure = graph_objects.Figure()
+    for label, (name, colour) in enumerate(zip(CLASS_NAMES, CLASS_COLOURS, strict=True)):
+        figure.add_histogram(
+            x=y_score[y_true == label],
+            name=name,
+            marker_color=colour,
+            xbins={"start": 0.0, "end": 1.0001, "size": 0.05},
+            hovertemplate=f"%{{y}} slices<extra>{name}</extra>",
+        )
+    figure.add_vline(
+        x=threshold,
+        line={"width": 2, "dash": "dot", "color": THRESHOLD_COLOUR},
+        annotation_text="threshold",
+    )
+    figure.update_layout(
+        barmode="group",
+        bargap=0.15,
+        height=300,
+        margin={"l": 0, "r": 0, "t": 24, "b": 0},
+        legend={"orientation": "h", "y": 1.12, "x": 0},  # the buttons are on the right
+        xaxis={
+            "title": "probability of fracture",
+            "range": [0, 1.005],
+            "dtick": 0.2,
+            "tickformat": ".0%",
+        },
+        yaxis={"title": "slices"},
+    )
+    return figure
+
+
 def plot_forest(differences: Mapping[str, MetricDifference], first: str, second: str) -> Figure:
     """Return differences of two models with their intervals, around a line of no difference.
 
@@ -272,6 +327,36 @@ def plot_disagreement_matrix(model_names: Sequence[str], disagreement_rates: Flo
     figure.update_xaxes(showgrid=False)
     figure.update_layout(height=110 + 56 * len(model_names), showlegend=False)
     return figure
+
+
+def thin_curve(
+    x: FloatArray,
+    y: FloatArray,
+    x_range: tuple[float, float] = (0.0, 1.0),
+    y_range: tuple[float, float] = (0.0, 1.0),
+) -> npt.NDArray[np.int64]:
+    """Return which points of a curve to draw: those in another cell of the grid than the last.
+
+    Parameters
+    ----------
+    x, y : float arrays, shape (N,)
+    x_range, y_range : (low, high)
+        Of the axes, which `CURVE_RESOLUTION` cells divide.
+
+    Returns
+    -------
+    int64 array, shape (M,)
+        Rows of the points, rising.
+    """
+    cells = np.stack(
+        [
+            np.round((values - low) / (high - low) * CURVE_RESOLUTION)
+            for values, (low, high) in ((x, x_range), (y, y_range))
+        ]
+    )
+    moved = (np.diff(cells, axis=1) != 0).any(axis=0)
+    # The point before each move as well, so that steps keep their corners.
+    return np.flatnonzero(np.concatenate([[True], moved]) | np.concatenate([moved, [True]]))
 
 
 def to_csv(figure: Figure) -> str:
@@ -378,15 +463,6 @@ def _add_point(figure: Figure, point: tuple[float, float] | None) -> None:
             marker={"size": 12, "color": ACCENT_COLOUR, "symbol": "diamond"},
             hovertemplate="%{y:.1%} at %{x:.1%}<extra>threshold</extra>",
         )
-
-
-def _thin_curve(x: FloatArray, y: FloatArray) -> npt.NDArray[np.int64]:
-    """Return the rows of a curve's points that are further apart than a step."""
-    cells = np.stack([np.round(x * _CURVE_RESOLUTION), np.round(y * _CURVE_RESOLUTION)])
-    moved = (np.diff(cells, axis=1) != 0).any(axis=0)
-    # The point before each move as well, so that steps keep their corners.
-    keep = np.concatenate([[True], moved]) | np.concatenate([moved, [True]])
-    return np.flatnonzero(keep)
 
 
 def _aggregate_folds(

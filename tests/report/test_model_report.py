@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spinefrac.evaluation import curves, metrics, operating_point
+from spinefrac.evaluation import metrics, operating_point
 from spinefrac.evaluation.calibration import apply_temperature
 from spinefrac.records import EpochRecord, OutOfFoldPredictions, Preprocessing
 from spinefrac.report import checklists, figures, html, model_report, pdf
@@ -228,15 +228,6 @@ def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
     found = figures._tick_positions(low, high)
     assert set(ticks) <= set(found) and 3 <= len(found) <= 8
     assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in found)
-
-
-def test_a_curve_of_many_points_is_drawn_with_few() -> None:
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 2, 20_000)
-    scores = apply_temperature(labels + rng.normal(0, 1, 20_000), 1.0)
-    curve = curves.roc_curve(labels, scores)
-    keep = figures._thin_curve(curve.false_positive_rate, curve.true_positive_rate, (0, 1), (0, 1))
-    assert len(keep) < 2000 and keep[0] == 0 and keep[-1] == len(curve.thresholds) - 1
 
 
 def test_answers_of_the_model_are_read_as_written(model: SavedModel) -> None:

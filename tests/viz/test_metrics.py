@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from spinefrac.evaluation import curves
+from spinefrac.evaluation.calibration import apply_temperature
 from spinefrac.evaluation.compare import MetricDifference
 from spinefrac.records import EpochRecord
 from spinefrac.viz import metrics as figures
-
-BACKGROUNDS = ("#eef1f4", "#f8fafb", "#14181c", "#1a2026")
 
 
 @pytest.fixture(scope="module")
@@ -22,20 +21,6 @@ def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     labels = rng.integers(0, 2, 4000)
     scores = 1 / (1 + np.exp(-(2.0 * labels - 1 + rng.normal(0, 1, 4000))))
     return labels, scores, np.arange(4000) // 10
-
-
-def luminance(colour: str) -> float:
-    parts = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
-
-
-@pytest.mark.parametrize("colour", [*figures.MODEL_COLOURS, figures.REFERENCE_COLOUR])
-def test_colours_stand_out_from_both_themes(colour: str) -> None:
-    """A contrast of 3 is what WCAG 2 asks of graphics."""
-    for background in BACKGROUNDS:
-        bright, dark = sorted((luminance(colour), luminance(background)), reverse=True)
-        assert (bright + 0.05) / (dark + 0.05) >= 3
 
 
 def test_no_two_models_share_colour_or_dash() -> None:
@@ -122,3 +107,19 @@ def test_csv_holds_the_numbers_of_a_figure(answers) -> None:
     assert drawn[0][1:] == ["0.0", "0.0"] and drawn[-1][1:] == ["1.0", "1.0"]
     matrix = figures.plot_disagreement_matrix(["a", "b"], np.array([[0.0, 0.25], [0.25, 0.0]]))
     assert figures.to_csv(matrix) == ",a,b\na,0.0,0.25\nb,0.25,0.0\n"
+
+
+def test_out_of_fold_counts_every_slice_once() -> None:
+    labels = np.array([0, 0, 0, 1, 1])
+    figure = figures.plot_score_histogram(labels, np.array([0.0, 0.2, 0.7, 0.9, 1.0]), 0.5)
+    assert [len(trace.x) for trace in figure.data] == [3, 2]
+    assert [trace.name for trace in figure.data] == ["no fracture", "fracture"]
+
+
+def test_a_curve_of_many_points_is_drawn_with_few() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 20_000)
+    scores = apply_temperature(labels + rng.normal(0, 1, 20_000), 1.0)
+    curve = curves.roc_curve(labels, scores)
+    keep = figures.thin_curve(curve.false_positive_rate, curve.true_positive_rate)
+    assert len(keep) < 2000 and keep[0] == 0 and keep[-1] == len(curve.thresholds) - 1

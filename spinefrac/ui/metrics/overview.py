@@ -14,7 +14,7 @@ from spinefrac.ui.common import metric_tables
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.metrics import curves, data
 from spinefrac.ui.metrics.charts import show_chart
-from spinefrac.viz import heatmap
+from spinefrac.viz import metrics as metric_figures
 
 #: Cells of the confusion matrix by label (row) and predicted class (column): the option of the
 #: view Slices that a cell opens, and its key in `wording.CONFUSION_CELLS`.
@@ -78,7 +78,9 @@ def show_overview(model: SavedModel, evaluation_key: str, threshold: float) -> N
     st.subheader("Probabilities by class", anchor=False)
     predictions = data.load_predictions(model, evaluation_key)
     show_chart(
-        heatmap.plot_score_histogram(predictions.labels, predictions.probabilities, threshold),
+        metric_figures.plot_score_histogram(
+            predictions.labels, predictions.probabilities, threshold
+        ),
         f"{model.id}-probabilities",
         "Histogram of the probabilities of slices with and without a fracture",
     )

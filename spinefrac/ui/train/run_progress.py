@@ -17,7 +17,7 @@ from markupsafe import Markup
 from spinefrac import wording
 from spinefrac.training.runs.records import FoldProgress, Run, RunProgress, WorkerState
 from spinefrac.ui.common.templates import render_html
-from spinefrac.viz.heatmap import CLASS_COLOURS
+from spinefrac.viz.colours import CLASS_COLOURS
 
 #: State of a run, for people; the tone of its dot.
 RUN_STATE_LABELS = {
