@@ -17,7 +17,7 @@ from typer.main import get_command
 
 import spinefrac
 from spinefrac.cli import app
-from spinefrac.data import folder_layouts
+from spinefrac.data import class_names
 from spinefrac.training.augmentation.yaml_io import from_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -143,7 +143,7 @@ def test_the_augmentation_s_file_is_read() -> None:
 
 def test_class_names_are_those_that_are_read() -> None:
     words = TEXT["README.md"].replace("_", " ")
-    for name in (*folder_layouts.POSITIVE_NAMES, *folder_layouts.NEGATIVE_NAMES):
+    for name in (*class_names.POSITIVE_NAMES, *class_names.NEGATIVE_NAMES):
         assert re.search(rf"\b{name}\b", words), name
 
 

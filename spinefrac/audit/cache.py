@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from spinefrac import audit as audit_package
 from spinefrac import data, imaging, settings
 from spinefrac.audit.report import Audit
 from spinefrac.data import group_overrides
+from spinefrac.data.folder_layouts import FolderLike, list_labelled_files
 from spinefrac.data.scan import Examination
 from spinefrac.system import atomic
 
@@ -28,31 +27,28 @@ def cache_dir() -> Path:
     return settings.runs_dir() / "audits"
 
 
-def hash_listing(root: str | os.PathLike[str], group_by: str) -> str:
+def hash_listing(folder: FolderLike, group_by: str) -> str:
     """Return the SHA-256 over path, size and time of every file below a folder.
 
-    Corrected groups that are kept for the folder count as well.
+    Corrected groups that are saved for the folder count as well.
+
+    Parameters
+    ----------
+    folder : path or FolderListing
+    group_by : str
+        See `spinefrac.data.groups.assign_groups`.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be read as a data set.
     """
-    top = Path(root).expanduser().resolve()
-    rule = f"{group_by} {group_overrides.hash_overrides(top)}" if group_by == "auto" else group_by
-    digest = hashlib.sha256(f"{_hash_source()}\0{rule}\0{top}\n".encode("utf-8", "surrogateescape"))
-    for line in sorted(_iterate_file_stats(str(top))):
-        digest.update(line.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _iterate_file_stats(parent: str) -> Iterator[str]:
-    """Yield one line a file below `parent`; folders that cannot be read are left out."""
-    try:
-        with os.scandir(parent) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _iterate_file_stats(entry.path)
-                else:
-                    stat = entry.stat(follow_symlinks=False)
-                    yield f"{entry.path}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return  # what is wrong is said by the scan
+    listing = list_labelled_files(folder)
+    rule = group_by
+    if group_by == "auto":
+        rule = f"{group_by} {group_overrides.hash_overrides(listing.root)}"
+    text = f"{_hash_source()}\0{rule}\0{listing.root}\0{listing.digest}"
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def hash_examination(examination: Examination) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from spinefrac.audit import cache, findings, label_errors
@@ -11,11 +9,12 @@ from spinefrac.audit.features import DatasetFeatures, count_by_class, rows_by_va
 from spinefrac.audit.report import Audit, Baseline, GroupRow
 from spinefrac.data import group_overrides
 from spinefrac.data.file_metadata import PRIVACY_ISSUES
+from spinefrac.data.folder_layouts import FolderLike, list_labelled_files
 from spinefrac.data.scan import Examination, ProgressCallback, examine
 
 
 def audit_folder(
-    folder: str | os.PathLike[str],
+    folder: FolderLike,
     *,
     group_by: str = "auto",
     progress: ProgressCallback | None = None,
@@ -28,8 +27,9 @@ def audit_folder(
 
     Parameters
     ----------
-    folder : path
-        Labelled slices, in one of the layouts of `spinefrac.data.folder_layouts`.
+    folder : path or FolderListing
+        Labelled slices, in one of the layouts of `spinefrac.data.folder_layouts`; a listing is
+        not made again.
     group_by : str
         See `spinefrac.data.groups.assign_groups`.
     progress : callable, optional
@@ -46,13 +46,13 @@ def audit_folder(
     DatasetError
         If the folder cannot be read as a data set.
     """
-    key = cache.hash_listing(folder, group_by)
+    listing = list_labelled_files(folder)
+    key = cache.hash_listing(listing, group_by)
     result = None if fresh else cache.find_by_listing(key)
     if result is None:
         result = audit_examination(
-            examine(folder, group_by=group_by, progress=progress), fresh=fresh
+            examine(listing, group_by=group_by, progress=progress), fresh=fresh
         )
-        cache.save_listing(key, result)
     return result
 
 
@@ -63,6 +63,7 @@ def audit_examination(examination: Examination, *, fresh: bool = False) -> Audit
     if result is None:
         result = _compute_audit(DatasetFeatures(examination))
         cache.save_result(result, stamp, group_overrides.groups_to_csv(examination.dataset))
+    cache.save_listing(cache.hash_listing(examination.listing, examination.group_by), result)
     return result
 
 

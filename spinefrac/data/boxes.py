@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spinefrac.data.folder_layouts import read_rsna_tables, read_table
+from spinefrac.data.rsna_tables import IMAGES_FOLDER, read_rsna_tables
+from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
 
 BOXES_FILE = "boxes.csv"
@@ -27,9 +28,9 @@ def read_boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
     found: dict[str, list[Box]] = {}
     table = folder / BOXES_FILE
     if not table.is_file():
-        if (folder / "train_images").is_dir():
+        if (folder / IMAGES_FOLDER).is_dir():
             for box in read_rsna_tables(folder)[1]:
-                path = f"train_images/{box.study}/{box.slice}.dcm"
+                path = f"{IMAGES_FOLDER}/{box.study}/{box.slice}.dcm"
                 found.setdefault(path, []).append((box.x, box.y, box.width, box.height))
         return {path: tuple(boxes) for path, boxes in found.items()}
     for line, row in read_table(table, BOX_COLUMNS):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from spinefrac import imaging
-from spinefrac.data.folder_layouts import SPLIT_NAMES, normalise_name, parse_class_label
+from spinefrac.data.class_names import parse_class_label, parse_split
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import DatasetError
 from spinefrac.records import CtSlice
@@ -142,7 +142,7 @@ def _contain_classes(folder: Path, folders: Sequence[str]) -> bool:
     """Whether these are class folders, or splits with class folders inside."""
     if any(parse_class_label(name) is not None for name in folders):
         return True
-    splits = [folder / name for name in folders if normalise_name(name) in SPLIT_NAMES]
+    splits = [folder / name for name in folders if parse_split(name)]
     try:
         return any(parse_class_label(path.name) is not None for s in splits for path in s.iterdir())
     except OSError:

@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spinefrac.data.folder_layouts import SPLIT_NAMES, normalise_name, parse_class_label
+from spinefrac.data.class_names import parse_class_label, parse_split
 from spinefrac.errors import DatasetError
 from spinefrac.system import atomic
 
@@ -152,7 +152,7 @@ class PseudonymMapping:
         """Return the new relative path of a file."""
         folders = [
             part
-            if parse_class_label(part) is not None or normalise_name(part) in SPLIT_NAMES
+            if parse_class_label(part) is not None or parse_split(part)
             else f"g-{self.hash_value('folder', part).hex()[:12]}"
             for part in relative.parts[:-1]
         ]

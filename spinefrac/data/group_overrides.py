@@ -14,12 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spinefrac import settings
-from spinefrac.data.folder_layouts import (
-    LabelledFile,
-    list_labelled_files,
-    parse_class_label,
-    read_table,
-)
+from spinefrac.data.class_names import parse_class_label
+from spinefrac.data.folder_layouts import FolderLike, LabelledFile, list_labelled_files
+from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
 from spinefrac.records import Dataset
 from spinefrac.system import atomic
@@ -37,7 +34,7 @@ def groups_to_csv(dataset: Dataset) -> bytes:
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
-def save_overrides(folder: str | os.PathLike[str], table: bytes) -> int:
+def save_overrides(folder: FolderLike, table: bytes) -> int:
     """Take the groups of a folder from a corrected table from now on.
 
     Parameters

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
-from spinefrac.data.folder_layouts import LabelledFile, parse_class_label
+from spinefrac.data.class_names import parse_class_label
+from spinefrac.data.folder_layouts import LabelledFile
 from spinefrac.data.pseudonyms import PSEUDONYM_PREFIX, pseudonymize
 from spinefrac.errors import DatasetError
 from spinefrac.records import SliceTags

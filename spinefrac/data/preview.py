@@ -6,7 +6,6 @@ reads everything, takes minutes.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 import cv2
 
 from spinefrac import imaging
-from spinefrac.data.folder_layouts import LabelledFile, list_labelled_files
+from spinefrac.data.folder_layouts import FolderLike, LabelledFile, list_labelled_files
 from spinefrac.errors import ImageError
 from spinefrac.records import CLASS_NAMES, GreyImage
 
@@ -63,13 +62,13 @@ class FolderPreview:
         return sum(self.class_counts)
 
 
-def preview_folder(folder: str | os.PathLike[str]) -> FolderPreview:
+def preview_folder(folder: FolderLike) -> FolderPreview:
     """Look at a folder of labelled slices without reading all of it.
 
     Parameters
     ----------
-    folder : path
-        In one of the layouts of `spinefrac.data.folder_layouts`.
+    folder : path or FolderListing
+        In one of the layouts of `spinefrac.data.folder_layouts`; a listing is not made again.
 
     Raises
     ------

@@ -18,7 +18,12 @@ from spinefrac.data import group_overrides, groups, input_cache
 from spinefrac.data.duplicates import search as duplicates
 from spinefrac.data.duplicates.search import Duplicates
 from spinefrac.data.file_metadata import FileMetadata, read_file_metadata
-from spinefrac.data.folder_layouts import LabelledFile, list_labelled_files
+from spinefrac.data.folder_layouts import (
+    FolderLike,
+    FolderListing,
+    LabelledFile,
+    list_labelled_files,
+)
 from spinefrac.data.pseudonyms import canonicalize_groups
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.imaging.hounsfield import BONE_WINDOW
@@ -65,18 +70,24 @@ class Examination:
         Rows are indices into ``dataset.items``.
     thumbnails : uint8 array, shape (N, SIDE, SIDE)
         Whole slices in the bone window, squeezed to a square.
-    metadata : tuple of Facts, length N
-        What each file is like.
+    metadata : tuple of FileMetadata, length N
+        Storage, brightness and header of each file.
+    listing : FolderListing
+        The files as they were listed before the first was read.
+    group_by : str
+        The grouping rule that was asked for.
     """
 
     dataset: Dataset
     duplicates: Duplicates
     thumbnails: GreyImage = field(repr=False)
     metadata: tuple[FileMetadata, ...] = field(repr=False)
+    listing: FolderListing = field(repr=False)
+    group_by: str
 
 
 def scan(
-    folder: str | os.PathLike[str],
+    folder: FolderLike,
     *,
     group_by: str = "auto",
     progress: ProgressCallback | None = None,
@@ -88,8 +99,8 @@ def scan(
 
     Parameters
     ----------
-    folder : path
-        In one of the layouts of `spinefrac.data.folder_layouts`.
+    folder : path or FolderListing
+        In one of the layouts of `spinefrac.data.folder_layouts`; a listing is not made again.
     group_by : str
         ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign_groups`; ``auto`` takes
         over what `spinefrac.data.group_overrides` keeps for the folder.
@@ -110,7 +121,7 @@ def scan(
 
 
 def examine(
-    folder: str | os.PathLike[str],
+    folder: FolderLike,
     *,
     group_by: str = "auto",
     progress: ProgressCallback | None = None,
@@ -163,7 +174,7 @@ def examine(
         listing.root, items, rule, compute_fingerprint(items), tuple(unreadable), notes
     )
     facts = tuple(reading.metadata for reading in readings)
-    return Examination(dataset, copies, thumbnails, facts)
+    return Examination(dataset, copies, thumbnails, facts, listing, group_by)
 
 
 def compute_fingerprint(items: Sequence[Item]) -> str:

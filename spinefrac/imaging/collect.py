@@ -10,12 +10,8 @@ from pathlib import Path
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats import zip_archive
 from spinefrac.imaging.limits import MAX_FILES, check_file_size
+from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import Unreadable
-
-#: What operating systems and burning software leave beside slices; never slices themselves.
-_JUNK_NAMES = re.compile(
-    r"(^|/)(__MACOSX(/|$)|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$|DICOMDIR$)", re.IGNORECASE
-)
 
 #: Longest name that is kept, in characters; of a longer one the end, which tells files apart.
 _MAX_NAME_LENGTH = 120
@@ -115,7 +111,7 @@ def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
     kept: list[SourceFile] = []
     refused: list[Unreadable] = []
     for file in files:
-        if _JUNK_NAMES.search(file.name):
+        if is_system_file(file.name):
             continue
         if not is_zip(file):
             kept.append(file)
@@ -123,7 +119,7 @@ def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
         try:
             for member in zip_archive.list_members(file.read_bytes()):
                 name = display_name(member.name)
-                if _JUNK_NAMES.search(name):
+                if is_system_file(name):
                     continue
                 if member.reason:
                     refused.append(Unreadable(name, f"{name}: {member.reason}"))

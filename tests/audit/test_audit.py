@@ -12,6 +12,7 @@ import pytest
 
 from spinefrac.audit import Audit, audit_folder
 from spinefrac.data import phantom
+from tests.support.listings import count_listings
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +124,12 @@ def test_an_unchanged_folder_is_answered_from_what_is_kept(copy, monkeypatch):
     monkeypatch.setattr("spinefrac.audit.run.examine", lambda *a, **k: pytest.fail("looked again"))
     assert audit_folder(copy) == first
     monkeypatch.undo()
+
+
+def test_an_audit_lists_the_folder_once(copy):
+    with count_listings(copy / "fracture") as listed:
+        audit_folder(copy)
+    assert len(listed) == 1
 
 
 def test_a_changed_folder_is_looked_at_again(copy):

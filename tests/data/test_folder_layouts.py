@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from spinefrac.data.folder_layouts import list_labelled_files, parse_class_label
+from spinefrac.data.class_names import parse_class_label
+from spinefrac.data.folder_layouts import list_labelled_files
 from spinefrac.errors import DatasetError
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from spinefrac.data.folder_layouts import parse_class_label, read_table
+from spinefrac.data.class_names import parse_class_label
 from spinefrac.data.importers.plan import (
     ImportPlan,
     ImportSelection,
@@ -17,6 +17,7 @@ from spinefrac.data.importers.plan import (
     SkippedSlices,
     sample_evenly,
 )
+from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
 
 #: What a column may be called.

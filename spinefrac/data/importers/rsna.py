@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from spinefrac.data.folder_layouts import OUTSIDE_BOXES_REASON, label_rsna_slice, read_rsna_tables
 from spinefrac.data.importers.plan import (
     Box,
     ImportPlan,
@@ -22,6 +21,7 @@ from spinefrac.data.importers.plan import (
     SkippedSlices,
     sample_evenly,
 )
+from spinefrac.data.rsna_tables import OUTSIDE_BOXES_REASON, label_rsna_slice, read_rsna_tables
 from spinefrac.errors import DatasetError
 
 Boxes = dict[tuple[str, int], list[Box]]

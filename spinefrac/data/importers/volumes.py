@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from spinefrac import imaging
-from spinefrac.data.folder_layouts import parse_class_label, read_table
+from spinefrac.data.class_names import parse_class_label
 from spinefrac.data.importers.plan import (
     Box,
     ImportPlan,
@@ -38,6 +38,7 @@ from spinefrac.data.importers.plan import (
     SkippedSlices,
     sample_evenly,
 )
+from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import CtSlice
 

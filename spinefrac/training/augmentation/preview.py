@@ -44,8 +44,9 @@ def list_training_order(folder: str | os.PathLike[str]) -> TrainingOrder:
     DatasetError
         The folder is none of the layouts of `spinefrac.data.folder_layouts`.
     """
-    paths = tuple(file.path for file in list_labelled_files(folder).files)
-    audited = cache.find_by_listing(cache.hash_listing(folder, "auto"))
+    listing = list_labelled_files(folder)
+    paths = tuple(file.path for file in listing.files)
+    audited = cache.find_by_listing(cache.hash_listing(listing, "auto"))
     lost = {unreadable["path"] for unreadable in audited.unreadable} if audited else set()
     return TrainingOrder(tuple(path for path in paths if path not in lost), audited is not None)
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spinefrac import audit
-from spinefrac.audit import cache as kept_audits
 from spinefrac.data.scan import examine, load_inputs
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import Cancelled, ModelError
@@ -134,7 +133,6 @@ def _prepare_workspace(
         if is_cancelled():
             raise Cancelled("training was cancelled while the folder was read")
 
-    listing = kept_audits.hash_listing(run.folder, run.settings.group_by)
     examined = examine(run.folder, group_by=run.settings.group_by, progress=progress)
     dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
@@ -153,7 +151,6 @@ def _prepare_workspace(
             "names them and says why"
         )
     audited = audit.audit_examination(examined)
-    kept_audits.save_listing(listing, audited)  # the next submission need not read it all
     del examined  # its thumbnails are not needed while training
     journal.log(f"audit of the data: {audited.verdict}")
     for finding in audited.findings:

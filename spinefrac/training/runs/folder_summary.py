@@ -41,12 +41,12 @@ def summarize_folder(
     from spinefrac.audit import cache
     from spinefrac.data import folder_layouts, scan
 
-    audit = cache.find_by_listing(cache.hash_listing(folder, group_by))
+    listing = folder_layouts.list_labelled_files(folder)
+    audit = cache.find_by_listing(cache.hash_listing(listing, group_by))
     if audit is not None:
         return summarize_audit(audit)
     if not list_only:
-        return _summarize_dataset(scan.scan(folder, group_by=group_by, progress=progress))
-    listing = folder_layouts.list_labelled_files(folder)
+        return _summarize_dataset(scan.scan(listing, group_by=group_by, progress=progress))
     fracture = sum(file.label for file in listing.files)
     return FolderSummary(
         images=len(listing.files),

@@ -23,28 +23,24 @@ _FINDING_TONES = {"ok": "open", "caution": "bad", "unusable": "bad"}
 _SHOWN_ELSEWHERE = ("label_errors", "unreadable")
 
 
-def show_audit_panel(folder: Path) -> Audit | None:
+def show_audit_panel(folder: Path, result: Audit | None) -> None:
     """Show the audit of a folder; offer it where there is none, wait while it runs.
 
     Parameters
     ----------
     folder : Path
         One that this page may read, see `spinefrac.data.data_roots.resolve_folder`.
-
-    Returns
-    -------
-    Audit or None
+    result : Audit or None
         The result, where there is one of the folder as it is now.
     """
-    result = cache.find_by_listing(cache.hash_listing(folder, "auto"))
     if result is not None:
         background.clear_progress(folder)
         _show_audit_result(result, folder)
-        return result
+        return
     progress = background.read_progress(folder)
     if progress is not None and progress.running:
         _show_audit_progress(folder)
-        return None
+        return
     if progress is not None and progress.error:
         layout.show_error(progress.error)
     st.caption(
@@ -54,7 +50,6 @@ def show_audit_panel(folder: Path) -> Audit | None:
     if st.button("Audit this folder", key="audit-start", icon=":material/fact_check:"):
         background.start_audit(folder)
         st.rerun()
-    return None
 
 
 @st.fragment(run_every=1.0)

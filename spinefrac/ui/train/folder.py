@@ -11,6 +11,7 @@ from markupsafe import Markup
 from spinefrac import settings
 from spinefrac.audit import Audit, background, cache
 from spinefrac.data import data_roots, preview
+from spinefrac.data.folder_layouts import FolderListing, list_labelled_files
 from spinefrac.data.preview import EXAMPLE_SIDE, FolderPreview
 from spinefrac.records import CLASS_NAMES
 from spinefrac.ui.common import layout
@@ -85,8 +86,9 @@ def inspect_folder(folder: Path) -> tuple[FolderPreview, Audit | None]:
 
     Where there is no audit, one is started, unless the folder is so large that it takes minutes.
     """
-    listing = cache.hash_listing(folder, "auto")
-    found, audit = _load_preview(str(folder), listing), cache.find_by_listing(listing)
+    listing = list_labelled_files(folder)
+    key = cache.hash_listing(listing, "auto")
+    found, audit = _load_preview(key, listing), cache.find_by_listing(key)
     if (
         audit is None
         and found.image_count <= AUTO_AUDIT_MAX_FILES
@@ -97,19 +99,20 @@ def inspect_folder(folder: Path) -> tuple[FolderPreview, Audit | None]:
 
 
 @st.cache_data(max_entries=16, show_spinner="Reading the folder…")
-def _load_preview(folder: str, listing: str) -> FolderPreview:
-    return preview.preview_folder(folder)
+def _load_preview(key: str, _listing: FolderListing) -> FolderPreview:
+    return preview.preview_folder(_listing)
 
 
-def show_audit(folder: Path, audit: Audit | None) -> Audit | None:
-    """Show the audit, collapsed where there is one; return it."""
+def show_audit(folder: Path, audit: Audit | None) -> None:
+    """Show the audit, collapsed where there is one; offer it where there is none."""
     if audit is None:
-        return audit_view.show_audit_panel(folder)
+        audit_view.show_audit_panel(folder, None)
+        return
     with st.expander(
         f"**Audit: {audit.verdict}.** {AUDIT_ADVICE[audit.verdict]}",
         expanded=audit.verdict == "unusable",
     ):
-        return audit_view.show_audit_panel(folder)
+        audit_view.show_audit_panel(folder, audit)
 
 
 def show_preview(preview: FolderPreview, audit: Audit | None) -> None:

@@ -46,7 +46,7 @@ def show_new_run() -> None:
         return
     preview, audit = folder_view.inspect_folder(folder)
     folder_view.show_preview(preview, audit)
-    audit = folder_view.show_audit(folder, audit)
+    folder_view.show_audit(folder, audit)
     start.show_start(folder, preview, audit)
 
 

@@ -22,6 +22,7 @@ from spinefrac.training import runs
 from spinefrac.training.runner import run_names
 from spinefrac.training.runs import database, lease
 from tests.support import app as pages
+from tests.support.listings import count_listings
 from tests.training.conftest import quick_settings, write_slices
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,6 +102,18 @@ def test_folders_within_the_roots_can_be_chosen(root: Path) -> None:
     assert told.count("data:image/webp") == 10
     assert not app.error
     assert any(box.label.startswith("**Audit: ") for box in app.expander)
+
+
+def test_a_folder_is_listed_once_an_interaction(root: Path) -> None:
+    classes = root / "spines" / "fracture"
+    with count_listings(classes) as opened:
+        app = page("data/spines")
+    with count_listings(classes) as redrawn:
+        app.run()
+    with count_listings(classes) as submitted:
+        press_train(app)
+    assert len(runs.list_runs()) == 1
+    assert [len(opened), len(redrawn), len(submitted)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("typed", ["absent", "/etc", "../secret", "leads-out", "\0"])
