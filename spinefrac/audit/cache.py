@@ -11,15 +11,17 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spinefrac import audit as audit_package
-from spinefrac import data, imaging, settings
+import spinefrac
+from spinefrac import settings
 from spinefrac.audit.report import Audit
 from spinefrac.data import group_overrides
 from spinefrac.data.folder_layouts import FolderLike, list_labelled_files
-from spinefrac.data.scan import Examination
 from spinefrac.system import atomic
+
+if TYPE_CHECKING:
+    from spinefrac.data.scan import Examination
 
 
 def cache_dir() -> Path:
@@ -131,7 +133,7 @@ def _write(path: Path, content: bytes) -> None:
 def _hash_source() -> str:
     """Return the SHA-256 of the source that an audit's result depends on."""
     digest = hashlib.sha256()
-    for package in (audit_package, data, imaging):
-        for path in sorted(Path(package.__file__ or "").parent.rglob("*.py")):
+    for room in ("audit", "data", "imaging"):
+        for path in sorted((Path(spinefrac.__file__).parent / room).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -10,9 +10,6 @@ from typing import Any
 SEVERITIES = ("ok", "caution", "unusable")
 #: Files that a finding names at most.
 MAX_EXAMPLES = 8
-#: How it is known that two files hold one picture: equal pixels, alike as they lie, alike once
-#: one is turned or mirrored, or named as augmentation tools name copies.
-COPY_KINDS = ("exact", "near", "turned", "named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ class GroupRow:
 
 @dataclass(frozen=True, slots=True)
 class CopySet:
-    """Files that hold one picture: how that is known, one of `COPY_KINDS`, and their paths."""
+    """Files that hold the same slice: `kind` is a key of `wording.DUPLICATE_KINDS`."""
 
     kind: str
     paths: tuple[str, ...]

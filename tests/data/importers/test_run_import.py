@@ -103,12 +103,12 @@ def test_a_killed_import_goes_on_and_ends_as_an_unbroken_one(rsna, tmp_path):
     import_dataset("rsna", rsna, whole)
     code = (
         "import sys, time, shutil\n"
-        "from spinefrac.data.importers import bring\n"
+        "from spinefrac.data.importers import import_dataset\n"
         "copy = shutil.copyfile\n"
         "def slow(a, b):\n"
         "    time.sleep(0.1); return copy(a, b)\n"
         "shutil.copyfile = slow\n"
-        "bring('rsna', sys.argv[1], sys.argv[2])\n"
+        "import_dataset('rsna', sys.argv[1], sys.argv[2])\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(rsna), str(broken)])
     end = time.monotonic() + 60
