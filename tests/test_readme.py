@@ -21,7 +21,7 @@ from spinefrac.data import class_names
 from spinefrac.training.augmentation.yaml_io import from_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/runs.md", "docs/cluster.md")
 TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in (*DOCUMENTS, "Makefile")}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -121,7 +121,9 @@ def test_make_targets_exist(document: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("target", ["app", "test", "bench", "demo", "clean", "help"])
+@pytest.mark.parametrize(
+    "target", ["app", "test", "lint", "bench", "docs", "demo", "clean", "help"]
+)
 def test_make_understands_its_file(target: str) -> None:
     done = subprocess.run(
         ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False
@@ -149,9 +151,11 @@ def test_class_names_are_those_that_are_read() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_and_paths_lead_somewhere(document: str) -> None:
+    folder = (ROOT / document).parent
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT[document])
     sampled = re.findall(r"\b(spinefrac/ui/samples/\S+\.(?:dcm|png))", TEXT[document])
-    missing = [path for path in (*linked, *sampled) if not (ROOT / path).is_file()]
+    missing = [path for path in linked if not (folder / path).is_file()]
+    missing += [path for path in sampled if not (ROOT / path).is_file()]
     assert not missing
 
 
@@ -161,16 +165,37 @@ def test_variables_are_read_somewhere() -> None:
         assert f'"{name}"' in sources, name
 
 
+def read_pins(file: str) -> list[Requirement]:
+    """Return what a requirements file pins."""
+    lines = (ROOT / file).read_text("utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and line[0] not in "#-"]
+
+
 def test_pins_fit_what_the_package_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
     for file, asked in {
         "requirements.txt": project["dependencies"],
-        "requirements-test.txt": project["optional-dependencies"]["test"],
+        "requirements-test.txt": [*extras["test"], *extras["s3"], *extras["mlflow"]],
     }.items():
-        lines = (ROOT / file).read_text("utf-8").splitlines()
-        pins = [Requirement(line) for line in lines if line and line[0] not in "#-"]
+        pins = read_pins(file)
         assert all(re.fullmatch(r"==[\w.]+", str(pin.specifier)) for pin in pins)
         pinned = {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in pins}
         for requirement in map(Requirement, asked):
             version = pinned[canonicalize_name(requirement.name)]
             assert requirement.specifier.contains(version), requirement
+
+
+def test_no_package_is_named_twice() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    pinned = [*read_pins("requirements.txt"), *read_pins("requirements-test.txt")]
+    for requirements in (
+        pinned,
+        [Requirement(line) for line in project["dependencies"]],
+        *(
+            [Requirement(line) for line in extra]
+            for extra in project["optional-dependencies"].values()
+        ),
+    ):
+        names = [canonicalize_name(requirement.name) for requirement in requirements]
+        assert not {name for name in names if names.count(name) > 1}
