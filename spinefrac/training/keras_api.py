@@ -40,7 +40,7 @@ from spinefrac.training import networks
 from spinefrac.training.keras_logits import get_input_size, has_sigmoid_output, predict_logits
 from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
-from spinefrac.training.train_fold import fit
+from spinefrac.training.train_fold import FitCallbacks, fit
 
 if TYPE_CHECKING:
     import keras
@@ -167,17 +167,17 @@ def train_model_with_cross_validation(
     import keras
 
     plan, dataset = _create_workspace(model, folder, epochs, folds, settings or TrainingSettings())
-    on_epoch = _print_epoch if verbose else None
+    callbacks = FitCallbacks(on_epoch=_print_epoch if verbose else None)
     answers = np.empty(len(plan.labels), np.float64)
     history: list[EpochRecord] = []
     keras.utils.set_random_seed(plan.settings.seed)
     for fold in range(folds):
         # A clone has the model's layers and new random weights: no fold learns from another.
         copy = keras.models.clone_model(model)
-        history += fit(copy, plan, fold, on_epoch=on_epoch)
+        history += fit(copy, plan, fold, callbacks)
         held_out = np.flatnonzero(plan.folds == fold)
         answers[held_out] = predict_logits(copy, plan.inputs[held_out])
-    fit(model, plan, fold=-1, on_epoch=on_epoch)
+    fit(model, plan, -1, callbacks)
     _compile(model)
     probabilities = calibration.apply_temperature(answers, temperature=1.0)
     return CrossValidationResult(

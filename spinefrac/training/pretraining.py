@@ -1,17 +1,18 @@
-"""Let a network find drawn lines before it is shown a label.
+"""Pretraining on synthetic lines: a network learns to find drawn lines before it sees a label.
 
 A fracture is a thin dark line in a few slices, and the label says only that there is one. From
-random weights a network looks at noise for many epochs before it comes upon such lines, some folds
-never. So it first learns a task that needs no label: thin dark lines are drawn on its own training
-slices, and it has to say, place by place, where. That takes about as long as one epoch. The idea is
-that of self-supervised anomaly detection on drawn defects (Li et al., "CutPaste: self-supervised
-learning for anomaly detection and localization", CVPR 2021; Zavrtanik et al., "DRAEM", ICCV 2021).
+random weights a network learns nothing for many epochs before it finds such lines, in some folds
+never. So it is first trained on a task that needs no label: thin dark lines are drawn on its own
+training slices, and it predicts for each cell of the feature map whether there is one. That takes
+about as long as one epoch. The idea is that of self-supervised anomaly detection with synthetic
+defects (Li et al., "CutPaste: self-supervised learning for anomaly detection and localization",
+CVPR 2021; Zavrtanik et al., "DRAEM", ICCV 2021).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -22,15 +23,16 @@ from spinefrac.records import GreyImage
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.keras_logits import to_image_batch
 from spinefrac.training.runner.workspace import RunWorkspace
+from spinefrac.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
-#: Share of the slices that lines are drawn on; the others teach what is no drawn line.
+#: Share of the slices that lines are drawn on; the others are negative examples.
 _LINE_PROBABILITY = 0.75
-#: Lines start among the brightest pixels of a slice, which are bone.
+#: Lines start among the brightest pixels of a slice, which are bone: those above this quantile.
 _BONE_QUANTILE = 0.7
-#: Slices on which the logit is brought to mean 0 and deviation 1 at the end.
+#: Slices on which the logit is scaled to mean 0 and standard deviation 1 at the end.
 _CALIBRATION_SLICES = 128
 #: Sub-pixel positions of OpenCV's lines, in bits.
 _SUBPIXEL_BITS = 3
@@ -65,7 +67,7 @@ def draw_lines(pixels: GreyImage, rng: np.random.Generator) -> tuple[GreyImage, 
 def _render_line(
     start: tuple[float, float], shape: tuple[int, ...], rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Return a soft line in 0…1, shape (S, S), that wanders from (x, y)."""
+    """Return a random soft line in 0…1, shape (S, S), that starts at (x, y)."""
     points, direction = [start], rng.uniform(0, 2 * np.pi)
     for _ in range(rng.integers(3, 9)):
         direction += rng.normal(0, 0.35)
@@ -87,20 +89,20 @@ def pretrain_on_lines(
     seed: int,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> list[float]:
-    """Teach `model` in place to tell where lines were drawn on its own training slices.
+    """Train `model` in place to locate lines that are drawn on its own training slices.
 
     Parameters
     ----------
     model : keras.Model
         With the layers ``features`` (N, h, w, C), ``pooled`` (N, 2C) and ``logit`` (N, 1), as
         `networks.build_network` makes it.
-    workspace : Plan
-        Its `settings.line_steps` says for how many batches at most.
+    workspace : RunWorkspace
+        Its `settings.line_steps` is the largest number of batches.
     rows : int64 array, shape (n,)
-        The fold's training slices. Neither labels nor held-out slices are looked at.
+        The fold's training slices. Neither labels nor held-out slices are used.
     seed : int
     is_cancelled : callable, optional
-        Asked before every batch.
+        Called before every batch.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def pretrain_on_lines(
     Raises
     ------
     Cancelled
-        `is_cancelled` said so.
+        `is_cancelled` returned True.
     """
     import keras
 
@@ -118,42 +120,53 @@ def pretrain_on_lines(
     # No more of this than of the training that follows.
     steps = min(settings.line_steps, settings.epochs * (len(rows) // settings.batch_size))
     keras.utils.set_random_seed(seed)
-    # Lines are rare: the head starts by saying so, or the first steps would only teach that.
+    detector, line_layer = _build_line_detector(model, settings, steps)
+    rng = np.random.default_rng((seed, 1))
+    losses: list[float] = []
+    for step in range(steps):
+        if is_cancelled and is_cancelled():
+            raise Cancelled("training was cancelled during the pretraining on synthetic lines")
+        images, masks = _make_batch(workspace, rows, step, rng, detector.output_shape[1:3])
+        logs = detector.train_on_batch(to_image_batch(model, images), masks, return_dict=True)
+        losses.append(float(logs["loss"]))
+    if steps:
+        some = rng.choice(rows, min(_CALIBRATION_SLICES, len(rows)), replace=False)
+        line_weights = line_layer.get_weights()[0].reshape(-1)
+        _initialize_head(model, line_weights, workspace.inputs[np.sort(some)])
+    return losses
+
+
+def _build_line_detector(
+    model: keras.Model, settings: TrainingSettings, steps: int
+) -> tuple[keras.Model, Any]:
+    """Return a compiled network with the logit of a line in each cell, and its last layer."""
+    import keras
+
+    # Lines are rare: a bias that says so from the start saves the steps that would learn it.
     rare = keras.initializers.Constant(-4.0)
-    features = model.get_layer("features").output
-    line = keras.layers.Conv2D(1, 1, bias_initializer=rare, name="line")
-    finder = keras.Model(model.input, line(features))
+    line_layer = keras.layers.Conv2D(1, 1, bias_initializer=rare, name="line")
+    detector = keras.Model(model.input, line_layer(model.get_layer("features").output))
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=settings.learning_rate / 25,
         warmup_target=settings.learning_rate,
         warmup_steps=max(1, steps // 10),
         decay_steps=max(1, steps - steps // 10),
     )
-    finder.compile(
+    detector.compile(
         keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay),
         keras.losses.BinaryCrossentropy(from_logits=True),
     )
-    rng = np.random.default_rng((seed, 1))
-    losses = []
-    for step in range(steps):
-        if is_cancelled and is_cancelled():
-            raise Cancelled("training was cancelled while the network learned to find lines")
-        images, masks = _make_batch(workspace, rows, step, rng, features.shape[1:3])
-        answer = finder.train_on_batch(to_image_batch(model, images), masks, return_dict=True)
-        losses.append(float(answer["loss"]))
-    if steps:
-        some = rng.choice(rows, min(_CALIBRATION_SLICES, len(rows)), replace=False)
-        _initialize_head(model, line.get_weights()[0].reshape(-1), workspace.inputs[np.sort(some)])
-    return losses
+    return detector, line_layer
 
 
 def _initialize_head(
     model: keras.Model, line_weights: npt.NDArray[np.float32], pixels: GreyImage
 ) -> None:
-    """Let the logit begin as "how much like a line is the place most like one".
+    """Initialise the head so that the logit is the largest evidence of a line in the slice.
 
-    From a random head the first steps with labels would undo what was learned. The logit gets
-    mean 0 and deviation 1 over `pixels` (n, S, S); `line_weights` (C,) weighs the features.
+    From a random head the first steps with labels would undo the pretraining. The logit gets
+    mean 0 and standard deviation 1 over `pixels` (n, S, S); `line_weights` (C,) are the weights
+    of the features.
     """
     import keras
 
@@ -175,7 +188,7 @@ def _make_batch(
     rng: np.random.Generator,
     grid_shape: tuple[int, int],
 ) -> tuple[GreyImage, npt.NDArray[np.float32]]:
-    """Return images (B, S, S) and, on the grid of the feature map, where lines are (B, h, w, 1)."""
+    """Return images (B, S, S) and masks of their lines on the feature map's grid (B, h, w, 1)."""
     settings = workspace.settings
     augment = Augmenter(settings.augmentation, settings.seed)
     images, masks = [], []
@@ -190,7 +203,7 @@ def _make_batch(
 
 
 def _downsample_mask(mask: GreyImage, grid_shape: tuple[int, int]) -> GreyImage:
-    """Bring a mask (S, S) to the feature map's grid (h, w): a cell with any line in it is 1."""
+    """Downsample a mask (S, S) to the feature map's grid (h, w); a cell with any line is 1."""
     side = mask.shape[0]
     factor = -(-side // grid_shape[0])
     padded = np.zeros((grid_shape[0] * factor, grid_shape[1] * factor), np.uint8)

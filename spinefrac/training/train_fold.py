@@ -1,9 +1,8 @@
-"""Train one fold: a pure function of a run folder and a fold number.
+"""Train one fold: a pure function of a run's workspace and a fold number.
 
 Nothing is chosen on the slices that the fold holds out: their curve is recorded for people to
 look at, the number of epochs is fixed, and the final weights are the moving average of the last
-steps. With early stopping, the choice is made on an inner, group-wise hold-out of the training
-folds.
+steps. Early stopping decides on an inner, group-wise validation set of the training folds.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,72 +31,77 @@ from spinefrac.training.settings import TrainingSettings
 if TYPE_CHECKING:
     import keras
 
-#: Told after every batch: the epoch, the batch, and of how many.
-BatchCallback = Callable[[int, int, int], None]
 #: Momentum of the moving average of the weights: about the last hundred steps.
 _EMA_MOMENTUM = 0.99
-#: Share of the training groups that early stopping watches.
+#: Share of the training groups on which early stopping computes its loss.
 _INNER_HOLDOUT_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class FitCallbacks:
+    """Functions that are called while a network is trained.
+
+    Attributes
+    ----------
+    on_epoch : callable or None
+        Called with the record of each finished epoch, once its checkpoint is written.
+    on_batch : callable or None
+        Called after every batch with the epoch, the batch, and the batches of an epoch.
+    is_cancelled : callable or None
+        Called before every batch; True ends the training.
+    """
+
+    on_epoch: Callable[[EpochRecord], None] | None = None
+    on_batch: Callable[[int, int, int], None] | None = None
+    is_cancelled: Callable[[], bool] | None = None
+
+
+_NO_CALLBACKS = FitCallbacks()
 
 
 def train_fold(
     workspace: RunWorkspace,
     fold: int,
+    callbacks: FitCallbacks = _NO_CALLBACKS,
     *,
-    on_epoch: Callable[[EpochRecord], None] | None = None,
-    on_batch: BatchCallback | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
     save_checkpoints: bool = False,
 ) -> FoldResult:
-    """Train one fold's network and score the slices it held out.
+    """Train one fold's network and predict the slices that the fold holds out.
 
     Parameters
     ----------
-    workspace : Plan
+    workspace : RunWorkspace
         Inputs, labels, groups, folds and settings of the run.
     fold : int
-    on_epoch : callable, optional
-        Called with the record of each finished epoch, once it is kept.
-    on_batch : callable, optional
-    is_cancelled : callable, optional
-        Asked before every batch.
+    callbacks : FitCallbacks, optional
     save_checkpoints : bool
-        Keep every epoch in the plan's folder, and go on from there.
+        Write a checkpoint after every epoch, and resume from one that is there.
 
     Returns
     -------
     FoldResult
-        Its weights file lies in the plan's folder and belongs to the portable network.
+        Its weights file lies in the workspace's folder and belongs to the portable network.
 
     Raises
     ------
     TrainingError
         The loss is no longer a number, or the disk is full.
     Cancelled
-        `is_cancelled` said so.
+        `FitCallbacks.is_cancelled` returned True.
     """
-    settings = workspace.settings
     started = time.perf_counter()
-    size = settings.preprocessing.size
-    model = networks.build_network(
-        settings.network,
-        size,
-        settings.weights,
-        seed=_derive_seed(workspace, fold),
-        fused_batch_norm=True,
-        fold_index=fold,
-    )
+    model = _build_initial_network(workspace, fold)
     history = fit(
         model,
         workspace,
         fold,
-        on_epoch=on_epoch,
-        on_batch=on_batch,
-        is_cancelled=is_cancelled,
+        callbacks,
         checkpoint_path=workspace.checkpoint_path(fold) if save_checkpoints else None,
-        pretrain=settings.network == "compact" and not settings.weights,
+        pretrain=workspace.settings.network == "compact" and not workspace.settings.weights,
     )
-    portable = networks.build_network(settings.network, size)
+    portable = networks.build_network(
+        workspace.settings.network, workspace.settings.preprocessing.size
+    )
     portable.set_weights(model.get_weights())
     workspace.write_weights(fold, portable)
     held_out = np.flatnonzero(workspace.folds == fold)
@@ -111,14 +115,24 @@ def train_fold(
     )
 
 
+def _build_initial_network(workspace: RunWorkspace, fold: int) -> keras.Model:
+    settings = workspace.settings
+    return networks.build_network(
+        settings.network,
+        settings.preprocessing.size,
+        settings.weights,
+        seed=_derive_seed(workspace, fold),
+        fused_batch_norm=True,
+        fold_index=fold,
+    )
+
+
 def fit(
     model: keras.Model,
     workspace: RunWorkspace,
     fold: int,
+    callbacks: FitCallbacks = _NO_CALLBACKS,
     *,
-    on_epoch: Callable[[EpochRecord], None] | None = None,
-    on_batch: BatchCallback | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
     checkpoint_path: Path | None = None,
     pretrain: bool = False,
 ) -> tuple[EpochRecord, ...]:
@@ -127,13 +141,15 @@ def fit(
     Parameters
     ----------
     model : keras.Model
-        One output a slice, a logit or a sigmoid. It is compiled anew.
-    workspace, fold, on_epoch, on_batch, is_cancelled
-        As for `train_fold`. A fold that no slice belongs to, such as -1, trains on all of them.
+        One output per slice, a logit or a sigmoid. It is compiled anew.
+    workspace : RunWorkspace
+    fold : int
+        One that no slice belongs to, such as -1, trains on all of them.
+    callbacks : FitCallbacks, optional
     checkpoint_path : Path, optional
-        File of the checkpoints: written after every epoch, gone on from where it is there.
+        Written after every epoch; training resumes from it where it exists.
     pretrain : bool
-        Whether to begin with `warm_start.learn_lines`.
+        Whether to begin with `pretraining.pretrain_on_lines`.
 
     Returns
     -------
@@ -142,84 +158,114 @@ def fit(
     """
     import keras
 
-    settings = workspace.settings
-    rows, watched = _split_training_rows(workspace, fold)
-    done = checkpoint.read(checkpoint_path) if checkpoint_path else None
-    if pretrain and not done:
-        pretraining.pretrain_on_lines(
-            model, workspace, rows, _derive_seed(workspace, fold), is_cancelled
+    seed = _derive_seed(workspace, fold)
+    rows, inner_rows = _split_training_rows(workspace, fold)
+    saved = checkpoint.read(checkpoint_path) if checkpoint_path else None
+    if pretrain and not saved:
+        pretraining.pretrain_on_lines(model, workspace, rows, seed, callbacks.is_cancelled)
+    keras.utils.set_random_seed(seed)
+    batches = _BatchGenerator(model, workspace, rows, seed)
+    _compile(model, workspace.settings, batches.steps_per_epoch)
+    training = _FoldTraining(model, workspace, fold, batches, inner_rows, checkpoint_path)
+    if saved:
+        training.restore_checkpoint(saved)
+    elif pretrain:
+        training.write_checkpoint()
+    while not training.is_finished:
+        record = training.run_epoch(callbacks)
+        if callbacks.on_epoch:
+            callbacks.on_epoch(record)
+    training.apply_final_weights()
+    return tuple(training.history)
+
+
+@dataclass
+class _FoldTraining:
+    """The state of one fold's training between epochs, which a checkpoint holds.
+
+    `inner_rows` are the slices on which early stopping computes its loss.
+    """
+
+    model: keras.Model
+    workspace: RunWorkspace
+    fold: int
+    batches: _BatchGenerator
+    inner_rows: npt.NDArray[np.int64]
+    checkpoint_path: Path | None
+    history: list[EpochRecord] = field(default_factory=list)
+    early_stopping: _EarlyStopping | None = field(init=False)
+    is_stopped: bool = False
+
+    def __post_init__(self) -> None:
+        settings = self.workspace.settings
+        self.early_stopping = _EarlyStopping(settings.patience) if settings.early_stopping else None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.is_stopped or len(self.history) >= self.workspace.settings.epochs
+
+    def run_epoch(self, callbacks: FitCallbacks) -> EpochRecord:
+        """Train one epoch and write its checkpoint."""
+        record = _run_epoch(
+            self.model, self.workspace, self.fold, len(self.history) + 1, self.batches, callbacks
         )
-    keras.utils.set_random_seed(_derive_seed(workspace, fold))
-    batches = _BatchGenerator(model, workspace, rows, _derive_seed(workspace, fold))
-    optimizer = _build_optimizer(settings, batches.steps_per_epoch)
-    model.compile(optimizer, keras.losses.BinaryCrossentropy(not has_sigmoid_output(model)))
-    stopper = _EarlyStopping(settings.patience) if settings.early_stopping else None
-    history = list(_restore_checkpoint(model, stopper, done)) if done else []
-    if checkpoint_path and pretrain and not done:
-        optimizer.build(model.trainable_variables)
-        checkpoint.write(checkpoint_path, _make_checkpoint(model, stopper, (), False))
-    stopped = bool(done and done.stopped)
-    while len(history) < settings.epochs and not stopped:
-        epoch = len(history) + 1
-        history.append(_run_epoch(model, workspace, fold, epoch, batches, on_batch, is_cancelled))
-        if stopper:
-            inner_loss = _compute_loss(
-                workspace, watched, predict_logits(model, workspace.inputs[watched])
-            )
-            stopped = stopper.update(model, inner_loss)
-        if checkpoint_path:
-            checkpoint.write(
-                checkpoint_path, _make_checkpoint(model, stopper, tuple(history), stopped)
-            )
-        if on_epoch:
-            on_epoch(history[-1])
-    if stopper:
-        stopper.restore_best_weights(model)
-    else:
-        optimizer.finalize_variable_values(model.trainable_variables)
-    return tuple(history)
+        self.history.append(record)
+        if self.early_stopping:
+            logits = predict_logits(self.model, self.workspace.inputs[self.inner_rows])
+            inner_loss = _compute_loss(self.workspace, self.inner_rows, logits)
+            self.is_stopped = self.early_stopping.update(self.model, inner_loss)
+        self.write_checkpoint()
+        return record
 
+    def apply_final_weights(self) -> None:
+        """Put the best weights, or without early stopping the averaged ones, into the network."""
+        if self.early_stopping:
+            self.early_stopping.restore_best_weights(self.model)
+        else:
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
 
-def _restore_checkpoint(
-    model: keras.Model, early_stopping: _EarlyStopping | None, saved_checkpoint: Checkpoint
-) -> tuple[EpochRecord, ...]:
-    """Put network, optimizer and early stopping where a checkpoint left them."""
-    model.optimizer.build(model.trainable_variables)
-    checkpoint.assign_variables(checkpoint.list_state_variables(model), saved_checkpoint.network)
-    checkpoint.assign_variables(model.optimizer.variables, saved_checkpoint.optimizer)
-    if early_stopping:
-        early_stopping.best, early_stopping.wait = saved_checkpoint.best, saved_checkpoint.waited
-        early_stopping.best_weights = list(saved_checkpoint.best_weights) or None
-    return saved_checkpoint.history
+    def restore_checkpoint(self, saved: Checkpoint) -> None:
+        """Continue where a checkpoint was written."""
+        model = self.model
+        model.optimizer.build(model.trainable_variables)
+        checkpoint.assign_variables(checkpoint.list_state_variables(model), saved.network)
+        checkpoint.assign_variables(model.optimizer.variables, saved.optimizer)
+        if self.early_stopping:
+            self.early_stopping.best, self.early_stopping.wait = saved.best, saved.waited
+            self.early_stopping.best_weights = list(saved.best_weights) or None
+        self.history = list(saved.history)
+        self.is_stopped = saved.stopped
 
-
-def _make_checkpoint(
-    model: keras.Model,
-    early_stopping: _EarlyStopping | None,
-    history: tuple[EpochRecord, ...],
-    stopped: bool,
-) -> Checkpoint:
-    return Checkpoint(
-        epoch=len(history),
-        history=history,
-        network=checkpoint.read_variables(checkpoint.list_state_variables(model)),
-        optimizer=checkpoint.read_variables(model.optimizer.variables),
-        best=early_stopping.best if early_stopping else math.inf,
-        waited=early_stopping.wait if early_stopping else 0,
-        best_weights=tuple((early_stopping.best_weights if early_stopping else None) or ()),
-        stopped=stopped,
-    )
+    def write_checkpoint(self) -> None:
+        """Write the state, where there is a file for it."""
+        if self.checkpoint_path is None:
+            return
+        model, stopping = self.model, self.early_stopping
+        model.optimizer.build(model.trainable_variables)  # nothing where it is built already
+        checkpoint.write(
+            self.checkpoint_path,
+            Checkpoint(
+                epoch=len(self.history),
+                history=tuple(self.history),
+                network=checkpoint.read_variables(checkpoint.list_state_variables(model)),
+                optimizer=checkpoint.read_variables(model.optimizer.variables),
+                best=stopping.best if stopping else math.inf,
+                waited=stopping.wait if stopping else 0,
+                best_weights=tuple((stopping.best_weights if stopping else None) or ()),
+                stopped=self.is_stopped,
+            ),
+        )
 
 
 def _derive_seed(workspace: RunWorkspace, fold: int) -> int:
-    """Return the seed of a fold's weights and order; folds must not start alike."""
+    """Return the seed of a fold's weights and order; each fold has another one."""
     return (workspace.settings.seed * 1000 + fold + 1) % 2**32
 
 
 def _split_training_rows(
     workspace: RunWorkspace, fold: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the rows to learn from and those that early stopping watches (maybe none)."""
+    """Return the training rows and those of the inner validation set (maybe none)."""
     rows = np.flatnonzero(workspace.folds != fold)
     if not workspace.settings.early_stopping:
         return rows, rows[:0]
@@ -232,8 +278,8 @@ def _split_training_rows(
     return rows[~inner], rows[inner]
 
 
-def _build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> Any:
-    """AdamW with a linear warm-up, a half cosine down to zero, and averaged weights."""
+def _compile(model: keras.Model, settings: TrainingSettings, steps_per_epoch: int) -> None:
+    """Set the loss and AdamW with a linear warm-up, a half cosine to zero and averaged weights."""
     import keras
 
     steps = settings.epochs * steps_per_epoch
@@ -251,7 +297,7 @@ def _build_optimizer(settings: TrainingSettings, steps_per_epoch: int) -> Any:
         ema_momentum=_EMA_MOMENTUM,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    model.compile(optimizer, keras.losses.BinaryCrossentropy(not has_sigmoid_output(model)))
 
 
 def _run_epoch(
@@ -260,32 +306,31 @@ def _run_epoch(
     fold: int,
     epoch: int,
     batches: _BatchGenerator,
-    on_batch: BatchCallback | None,
-    is_cancelled: Callable[[], bool] | None,
+    callbacks: FitCallbacks,
 ) -> EpochRecord:
-    """Take every training slice once and record the epoch."""
+    """Train on every training slice once and record the epoch."""
     started = time.perf_counter()
     losses: list[float] = []
     for images, labels, weights in batches.iterate_epoch(epoch):
-        if is_cancelled and is_cancelled():
+        if callbacks.is_cancelled and callbacks.is_cancelled():
             raise Cancelled(f"training was cancelled in fold {fold + 1}, epoch {epoch}")
-        answer = model.train_on_batch(images, labels, sample_weight=weights, return_dict=True)
-        losses.append(float(answer["loss"]))
+        logs = model.train_on_batch(images, labels, sample_weight=weights, return_dict=True)
+        losses.append(float(logs["loss"]))
         if not math.isfinite(losses[-1]):
             raise TrainingError(
                 f"the loss of fold {fold + 1} is no longer a number in epoch {epoch}; lower the "
                 f"learning rate (it was {workspace.settings.learning_rate:g})"
             )
-        if on_batch:
-            on_batch(epoch, len(losses), batches.steps_per_epoch)
+        if callbacks.on_batch:
+            callbacks.on_batch(epoch, len(losses), batches.steps_per_epoch)
     held_out = np.flatnonzero(workspace.folds == fold)
-    answers = predict_logits(model, workspace.inputs[held_out])
-    auc = roc_auc(workspace.labels[held_out], answers)
+    logits = predict_logits(model, workspace.inputs[held_out])
+    auc = roc_auc(workspace.labels[held_out], logits)
     return EpochRecord(
         fold=fold,
         epoch=epoch,
         loss=float(np.mean(losses)),
-        val_loss=_compute_loss(workspace, held_out, answers),
+        val_loss=_compute_loss(workspace, held_out, logits),
         val_auc=math.nan if auc is None else auc,
         learning_rate=float(np.asarray(model.optimizer.learning_rate)),
         seconds=time.perf_counter() - started,
@@ -307,8 +352,8 @@ class _BatchGenerator:
 
     @property
     def steps_per_epoch(self) -> int:
-        # The odd rest of an epoch is left for the next one: a batch of one slice would upset
-        # the batch normalisation.
+        # The remainder of an epoch is dropped: a batch of one slice would disturb the batch
+        # normalisation.
         return len(self.rows) // self.batch_size
 
     def iterate_epoch(self, epoch: int) -> Iterator[tuple[Any, Any, Any]]:
@@ -361,12 +406,12 @@ def _compute_class_weights(
 
 
 def _compute_loss(
-    workspace: RunWorkspace, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]
+    workspace: RunWorkspace, rows: npt.NDArray[np.int64], logits: npt.NDArray[np.float64]
 ) -> float:
-    """Mean cross-entropy of the logits `scores` (n,), weighted by class as in training."""
+    """Return the mean cross-entropy of `logits` (n,), weighted by class as in training."""
     if not len(rows):
         return math.nan
     labels = workspace.labels[rows]
     weights = _compute_class_weights(workspace.labels, workspace.settings.class_weights)[labels]
-    entropy = np.logaddexp(0, scores) - labels * scores
+    entropy = np.logaddexp(0, logits) - labels * logits
     return float(np.average(entropy, weights=weights))

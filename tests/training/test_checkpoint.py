@@ -11,7 +11,7 @@ from spinefrac.records import EpochRecord
 from spinefrac.training import checkpoint
 from spinefrac.training.checkpoint import Checkpoint
 from spinefrac.training.keras_logits import predict_logits
-from spinefrac.training.train_fold import fit, train_fold
+from spinefrac.training.train_fold import FitCallbacks, fit, train_fold
 
 
 def made(epoch: int) -> Checkpoint:
@@ -78,7 +78,9 @@ def interrupted_and_resumed(plan, batches: int):
     resumed = []
     with pytest.raises(Cancelled):
         _interrupt(plan, batches)
-    return train_fold(plan, 0, on_epoch=resumed.append, save_checkpoints=True), resumed
+    return train_fold(
+        plan, 0, FitCallbacks(on_epoch=resumed.append), save_checkpoints=True
+    ), resumed
 
 
 def test_a_resumed_fold_ends_bit_for_bit_as_an_undisturbed_one(plan, tmp_path):
@@ -95,7 +97,9 @@ def test_the_lines_are_not_learned_twice(plan):
     with pytest.raises(Cancelled):
         _interrupt(plan, after=7)  # within the first epoch
     asked = []
-    train_fold(plan, 0, is_cancelled=lambda: asked.append(None), save_checkpoints=True)
+    train_fold(
+        plan, 0, FitCallbacks(is_cancelled=lambda: asked.append(None)), save_checkpoints=True
+    )
     assert len(asked) == 6  # two epochs of three batches
 
 
@@ -106,7 +110,7 @@ def _interrupt(plan, after: int):
         asked.append(None)
         return len(asked) > after
 
-    train_fold(plan, 0, is_cancelled=cancelled, save_checkpoints=True)
+    train_fold(plan, 0, FitCallbacks(is_cancelled=cancelled), save_checkpoints=True)
 
 
 @pytest.mark.slow
@@ -133,8 +137,8 @@ def test_dropout_goes_on_where_it_was(plan, tmp_path):
                     model,
                     plan,
                     0,
+                    FitCallbacks(is_cancelled=lambda left=left: next(left, None) is None),
                     checkpoint_path=keep,
-                    is_cancelled=lambda left=left: next(left, None) is None,
                 )
         answers.append(predict_logits(model, plan.inputs))
     assert np.array_equal(*answers)

@@ -9,14 +9,14 @@ from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.training import networks
 from spinefrac.training.keras_logits import predict_logits
 from spinefrac.training.runner.workspace import RunWorkspace
-from spinefrac.training.train_fold import train_fold
+from spinefrac.training.train_fold import FitCallbacks, train_fold
 
 
 @pytest.fixture(scope="module")
 def trained(module_plan):
     """Fold 0 of the plan, trained once for this module; and the epochs it reported."""
     seen = []
-    return train_fold(module_plan, 0, on_epoch=seen.append), seen
+    return train_fold(module_plan, 0, FitCallbacks(on_epoch=seen.append)), seen
 
 
 def test_a_fold_scores_what_it_held_out_and_leaves_its_weights(module_plan, trained):
@@ -83,7 +83,7 @@ def test_cancel_is_felt_at_the_next_batch(plan):
         return len(asked) == 2
 
     with pytest.raises(Cancelled):
-        train_fold(plan, 0, is_cancelled=cancelled)
+        train_fold(plan, 0, FitCallbacks(is_cancelled=cancelled))
     assert len(asked) == 2 and not plan.weights_path(0).exists()
 
 

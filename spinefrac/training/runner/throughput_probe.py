@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 def _measure_throughput(settings: TrainingSettings, threads: int) -> tuple[float, float]:
     """Return the slices a second, and how long was timed."""
     worker.limit_threads(threads)
-    from spinefrac.training.train_fold import fit
+    from spinefrac.training.train_fold import FitCallbacks, fit
 
     size, count = (
         settings.preprocessing.size,
@@ -72,8 +72,10 @@ def _measure_throughput(settings: TrainingSettings, threads: int) -> tuple[float
             model,
             plan,
             fold=-1,
-            on_batch=lambda *_: moments.append(time.perf_counter()),
-            is_cancelled=lambda: len(moments) == _TIMED_BATCHES + _WARMUP_BATCHES,
+            callbacks=FitCallbacks(
+                on_batch=lambda *_: moments.append(time.perf_counter()),
+                is_cancelled=lambda: len(moments) == _TIMED_BATCHES + _WARMUP_BATCHES,
+            ),
         )
     timed = moments[-1] - moments[_WARMUP_BATCHES - 1]
     return settings.batch_size * _TIMED_BATCHES / timed, timed

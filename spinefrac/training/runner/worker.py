@@ -46,7 +46,7 @@ def _train_fold(folder: Path, fold: int, threads: int) -> None:
     _write_message({"resumed": [asdict(record) for record in done.history] if done else []})
     limit_threads(threads)
     from spinefrac.training.tensorboard import TensorBoardWriter
-    from spinefrac.training.train_fold import train_fold
+    from spinefrac.training.train_fold import FitCallbacks, train_fold
 
     logs = TensorBoardWriter(folder / "tensorboard" / f"fold-{fold}")
     report = _ProgressReporter(plan, fold)
@@ -59,9 +59,7 @@ def _train_fold(folder: Path, fold: int, threads: int) -> None:
     result = train_fold(
         plan,
         fold,
-        on_epoch=on_epoch,
-        on_batch=report.report_batch,
-        is_cancelled=(folder / "cancel").exists,
+        FitCallbacks(on_epoch, report.report_batch, (folder / "cancel").exists),
         save_checkpoints=True,
     )
     plan.write_result(result)
