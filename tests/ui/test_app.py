@@ -168,7 +168,9 @@ def test_several_models_answer_on_the_same_slice(empty_home: Path, demonstration
     assert '<div class="sf-card-title">another</div>' in told
 
 
-def test_an_out_of_distribution_prediction_is_crossed_out_until_it_is_asked_for(demonstration: Path) -> None:
+def test_an_out_of_distribution_prediction_is_crossed_out_until_it_is_asked_for(
+    demonstration: Path,
+) -> None:
     import cv2
 
     colours = np.random.default_rng(0).integers(0, 255, (200, 260, 3)).astype(np.uint8)

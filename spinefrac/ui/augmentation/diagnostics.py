@@ -1,10 +1,9 @@
-"""What an augmentation costs: measured on fractures that are known, and on a model's answer."""
+"""Effects of an augmentation: on fractures whose pixels are known, and on a prediction."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from html import escape
 
 import streamlit as st
 from markupsafe import Markup
@@ -13,7 +12,7 @@ from spinefrac import wording
 from spinefrac.inference import predictor
 from spinefrac.records import Preprocessing
 from spinefrac.store.repository import SavedModel
-from spinefrac.training.augmentation import diagnostics as judgement
+from spinefrac.training.augmentation import diagnostics
 from spinefrac.training.augmentation.config import TRANSFORMS, AugmentationConfig
 from spinefrac.training.augmentation.diagnostics import (
     PredictionSpread,
@@ -23,33 +22,40 @@ from spinefrac.training.augmentation.diagnostics import (
 from spinefrac.ui.augmentation.controls import format_amount
 from spinefrac.ui.augmentation.source import PreviewSlice
 from spinefrac.ui.common import layout
+from spinefrac.ui.common.templates import render_html
+from spinefrac.wording import format_percent
+
+_EFFECT_TITLES = (
+    "Transform (alone)",
+    "Fracture lost",
+    "Contrast kept",
+    "Contrast-to-noise kept",
+    "Clipped",
+)
 
 
 def measure_effects(
     preview_slice: PreviewSlice, config: AugmentationConfig
 ) -> tuple[TransformEffect, ...]:
-    """Measure at the usual size: all that is measured is a share, and larger takes longer."""
-    usual = replace(preview_slice.preprocessing, size=Preprocessing().size)
-    return judgement.measure_effects(config, usual)
+    """Return the effects at the usual image size: they are shares, and larger takes longer."""
+    preprocessing = replace(preview_slice.preprocessing, size=Preprocessing().size)
+    return diagnostics.measure_effects(config, preprocessing)
 
 
 def show_warnings(effects: tuple[TransformEffect, ...]) -> None:
-    """Say which ranges destroy what the label rests on."""
-    lines = [
-        f"<li><strong>{_describe_effect(effect)}</strong>: {escape('; '.join(effect.warnings))}.</li>"
+    """Show which transforms remove the fracture, so that the label is no longer correct."""
+    warnings = [
+        {"effect": _describe_effect(effect), "text": "; ".join(effect.warnings)}
         for effect in effects
         if effect.warnings
     ]
-    if not lines:
-        st.html(
-            '<div class="sf-alert ok" role="status"><i class="dot"></i>No range destroys the '
-            f"fracture on the {judgement.PATIENTS} synthetic slices that this is measured on.</div>"
-        )
+    if warnings:
+        st.html(render_html("augmentation/warnings.html", warnings=warnings))
         return
-    st.html(
-        '<section class="sf-card sf-prediction-card fracture" role="status" aria-label="Warnings">'
-        '<div class="sf-card-title">Too much: the label may no longer be true</div>'
-        f'<ul class="sf-warnings">{"".join(lines)}</ul></section>'
+    layout.show_alert(
+        f"No transform removes the fracture on the {diagnostics.PATIENTS} synthetic test slices.",
+        "ok",
+        role="status",
     )
 
 
@@ -59,62 +65,62 @@ def show_diagnostics(
     seed: int,
     effects: tuple[TransformEffect, ...],
 ) -> None:
-    """Show every measurement, then a model's answer on the slice while it is changed."""
-    st.markdown("**What is left of the fracture**")
+    """Show the effects on the fracture, then on the prediction of a model for this slice."""
+    st.markdown("**Effect on the fracture**")
     if effects:
-        layout.show_table(
-            ("Transform alone", "Fracture lost", "Contrast left", "Against noise", "Clipped"),
-            [_render_effect_row(effect) for effect in effects],
-        )
-        st.caption(
-            f"Mean over {judgement.PATIENTS} synthetic slices whose fracture is known to the "
-            "pixel; in brackets the slices with the least and the most. Fracture lost: pixels "
-            "that leave the picture. Contrast left: grey difference between the line and the bone "
-            "beside it, after against before; “against noise” sets it against how much that bone "
-            "varies. Clipped: grey values that become plain black or white. A warning begins at "
-            f"more than {100 * judgement.MAX_LOST_SHARE:.0f}{wording.NARROW_NBSP}% lost, less than "
-            f"{100 * judgement.MIN_CONTRAST:.0f}{wording.NARROW_NBSP}% of the contrast, more than "
-            f"{100 * judgement.MAX_CLIPPED_SHARE:.0f}{wording.NARROW_NBSP}% clipped."
-        )
+        layout.show_table(_EFFECT_TITLES, [_build_effect_row(effect) for effect in effects])
+        st.caption(_explain_effects())
     else:
-        st.info("Every transform is off: nothing can be lost.")
-    st.markdown("**What it does to a model's answer on this slice**")
+        st.info("All transforms are off.")
+    st.markdown("**Effect on the prediction for this slice**")
     if any(config.is_enabled(name) for name in TRANSFORMS):
         with layout.show_errors():
             _show_prediction_spread(preview_slice, config, seed)
 
 
-def _render_effect_row(effect: TransformEffect) -> tuple[str, ...]:
-    warned = " sf-warning-text" if effect.warnings else ""
-    cells = [
-        _format_share(share)
-        for share in (effect.lost_share, effect.contrast, effect.visibility, effect.clipped_share)
-    ]
-    return (Markup(f'<span class="sf-nowrap{warned}">{_describe_effect(effect)}</span>'), *cells)
+def _explain_effects() -> str:
+    return (
+        f"Mean over {diagnostics.PATIENTS} synthetic slices with known fracture pixels (minimum to "
+        "maximum). Fracture lost: share of its pixels outside the image. Contrast kept: grey "
+        "difference between fracture line and bone, after / before. Contrast-to-noise kept: the "
+        "same, divided by the variation of the bone. Clipped: share of grey values that become "
+        f"black or white. Warning above {format_percent(diagnostics.MAX_LOST_SHARE)} lost, below "
+        f"{format_percent(diagnostics.MIN_CONTRAST)} contrast, above "
+        f"{format_percent(diagnostics.MAX_CLIPPED_SHARE)} clipped."
+    )
+
+
+def _build_effect_row(effect: TransformEffect) -> tuple[Markup, ...]:
+    title = render_html(
+        "augmentation/effect_title.html",
+        text=_describe_effect(effect),
+        has_warnings=bool(effect.warnings),
+    )
+    shares = (effect.lost_share, effect.contrast, effect.visibility, effect.clipped_share)
+    return (title, *(_render_share(share) for share in shares))
 
 
 def _describe_effect(effect: TransformEffect) -> str:
     if effect.name == "together":
-        return "All together, as drawn"
+        return "All transforms together"
     return f"{effect.name.capitalize()} {format_amount(effect.name, effect.value)}"
 
 
-def _format_share(share: ShareSummary) -> str:
-    if math.isnan(share.mean):
-        return "not defined"
-    least, most = round(100 * share.minimum), round(100 * share.maximum)
-    return Markup(
-        f'{100 * share.mean:.0f}{wording.NARROW_NBSP}% <span class="sf-note">({least} to {most})</span>'
+def _render_share(share: ShareSummary) -> Markup:
+    """Return a mean share with the least and the most of the slices, in per cent."""
+    return render_html(
+        "augmentation/share.html", share=share, is_defined=not math.isnan(share.mean)
     )
 
 
 def _show_prediction_spread(
     preview_slice: PreviewSlice, config: AugmentationConfig, seed: int
 ) -> None:
+    """Let the user choose a model, and show the probabilities of the augmented copies."""
     models, _ = layout.list_active_models()
     usable = [model for model in models if isinstance(model, SavedModel)]
     if not usable:
-        st.caption("There is no saved model to ask yet.")
+        st.caption("There is no saved model yet.")
         return
     model = st.selectbox(
         "Model", usable, format_func=lambda model: model.id, key="augmentation-model"
@@ -124,7 +130,7 @@ def _show_prediction_spread(
     st.caption(layout.escape_markdown(spread.sentence))
 
 
-@st.cache_data(max_entries=32, show_spinner="Asking the model…", scope="session")
+@st.cache_data(max_entries=32, show_spinner="Predicting…", scope="session")
 def _measure_spread(
     preview_slice: PreviewSlice,
     config: AugmentationConfig,
@@ -132,25 +138,16 @@ def _measure_spread(
     model_id: str,
     card_hash: str,
 ) -> PredictionSpread:
-    """Ask a model; `card_hash` tells it from another of the same name."""
-    return judgement.measure_prediction_spread(
+    """Return the probabilities of augmented copies, cached also by the model's card."""
+    return diagnostics.measure_prediction_spread(
         predictor.get_predictor(model_id), preview_slice.ct, config, seed, preview_slice.index
     )
 
 
-def _render_spread(spread: PredictionSpread) -> str:
-    """Return every draw's probability as a dot on a line from 0 to 100 %."""
-    dots = "".join(
-        f'<i class="network" style="left:{100 * p:.1f}%"></i>' for p in spread.probabilities
-    )
-    tone = "" if spread.is_invariant else " fracture"
-    verdict = "Invariant here" if spread.is_invariant else "Not invariant here"
-    place = 100 * spread.threshold
-    return (
-        f'<section class="sf-card sf-prediction-card{tone}" aria-label="Spread of the probability">'
-        f'<div class="sf-prediction"><span class="label">{verdict}</span>'
-        f'<span class="probability">{wording.format_percent_interval((spread.percentile_5, spread.percentile_95))}</span></div>'
-        f'<div class="sf-probability-bar sf-spread"><span class="track"></span>{dots}'
-        f'<i class="threshold" style="left:{place:.1f}%"></i>'
-        f'<span class="threshold-label" style="left:{place:.1f}%">threshold</span></div></section>'
+def _render_spread(spread: PredictionSpread) -> Markup:
+    """Return the card with each copy's probability as a dot on a line from 0 to 100 %."""
+    return render_html(
+        "augmentation/prediction_spread.html",
+        spread=spread,
+        interval=wording.format_percent_interval((spread.percentile_5, spread.percentile_95)),
     )

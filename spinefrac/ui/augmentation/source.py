@@ -1,4 +1,4 @@
-"""Which slice the augmentation is shown on: a sample, an upload, or one of a data set."""
+"""The slice that the augmentation is shown on: a sample, an upload, or one of a data set."""
 
 from __future__ import annotations
 
@@ -19,9 +19,23 @@ INPUT_SIZES = (96, 128, 160, 224, 320, 512)
 
 @dataclass(frozen=True)
 class PreviewSlice:
-    """The slice to show: as it was read, and as the network sees it.
+    """The slice to augment.
 
-    `index` is its place in its data set, `folder` that data set, `note` what to say of it.
+    Attributes
+    ----------
+    ct : CtSlice
+        As it was read.
+    pixels : uint8 array, shape (S, S)
+        After preprocessing, before augmentation.
+    preprocessing : Preprocessing
+    name : str
+        File name that copies are named after.
+    index : int
+        Its index in the training order of its data set.
+    folder : Path or None
+        That data set.
+    note : str
+        Shown above the view.
     """
 
     ct: CtSlice = field(repr=False)
@@ -34,28 +48,26 @@ class PreviewSlice:
 
 
 def choose_slice() -> PreviewSlice | None:
-    """Let the user choose a slice and how it is prepared; None while there is none."""
-    kind_column, slice_column, size_column = st.columns([1.15, 2, 1], gap="medium")
-    kind = kind_column.segmented_control(
-        "Slice from", ["Sample", "Upload", "Data set"], default="Sample", required=True
+    """Let the user choose a slice and its preprocessing; None while there is none."""
+    source_column, slice_column, size_column = st.columns([1.15, 2, 1], gap="medium")
+    source = source_column.segmented_control(
+        "Source", ["Sample", "Upload", "Data set"], default="Sample", required=True
     )
     size = size_column.selectbox(
-        "Input of the network",
+        "Image size",
         INPUT_SIZES,
         index=INPUT_SIZES.index(Preprocessing().size),
         format_func=lambda side: f"{side} × {side} pixels",
-        help="Training shrinks every slice to this size before it is changed.",
+        help="Training resizes every slice to this size before augmentation.",
     )
     crop = size_column.toggle("Crop to the bone", Preprocessing().bone_crop)
     preprocessing = Preprocessing(size=size, bone_crop=crop)
     with slice_column:
-        if kind == "Sample":
+        if source == "Sample":
             return _choose_sample(preprocessing)
-        return (
-            _choose_upload(preprocessing)
-            if kind == "Upload"
-            else _choose_from_dataset(preprocessing)
-        )
+        if source == "Upload":
+            return _choose_upload(preprocessing)
+        return _choose_from_dataset(preprocessing)
 
 
 def _choose_sample(preprocessing: Preprocessing) -> PreviewSlice:
@@ -68,7 +80,7 @@ def _choose_upload(preprocessing: Preprocessing) -> PreviewSlice | None:
     upload = st.file_uploader(
         "CT slice: DICOM, PNG, JPEG, TIFF, BMP or a NIfTI volume",
         key="augmentation-upload",
-        help="The file stays in this machine's memory and is gone with the session.",
+        help="The file is kept in memory only and is deleted when the session ends.",
     )
     if upload is None:
         return None
@@ -85,28 +97,28 @@ def _choose_from_dataset(preprocessing: Preprocessing) -> PreviewSlice | None:
     folders = data_roots.list_dataset_folders(roots)
     if not folders:
         st.info(
-            "There is no data set in the folders that this app may read: "
-            f"{layout.escape_markdown(', '.join(map(str, roots)))}. Put one there, or add its parent "
-            "folder to SPINEFRAC\\_DATA\\_ROOTS.",
+            "No data set found in the data folders: "
+            f"{layout.escape_markdown(', '.join(map(str, roots)))}. Put one there, or add its "
+            "parent folder to SPINEFRAC\\_DATA\\_ROOTS.",
             icon=":material/folder_off:",
         )
         return None
-    where, which = st.columns([2, 1])
-    chosen = where.selectbox(
+    folder_column, number_column = st.columns([2, 1])
+    chosen = folder_column.selectbox(
         "Data set", [data_roots.display_path(folder, roots) for folder in folders]
     )
     folder = data_roots.resolve_folder(chosen, roots)
     order = _load_training_order(str(folder))
-    number = which.number_input(
+    number = number_column.number_input(
         f"Slice, 1 to {len(order.paths):,}",
         1,
         len(order.paths),
-        help="In the order in which training numbers them: sorted by path.",
+        help="The order used in training: sorted by path.",
     )
     path = order.paths[number - 1]
     ct, pixels = _read_dataset_slice(str(folder), path, _get_mtime_ns(folder / path), preprocessing)
-    doubt = "" if order.is_exact else " (if every file before it can be read)"
-    note = f"{path} · slice {number:,} of {len(order.paths):,}{doubt}"
+    caveat = "" if order.is_exact else " (number is exact only if all earlier files can be read)"
+    note = f"{path} · slice {number:,} of {len(order.paths):,}{caveat}"
     return PreviewSlice(ct, pixels, preprocessing, Path(path).name, number - 1, folder, note)
 
 
@@ -114,17 +126,19 @@ def _choose_from_dataset(preprocessing: Preprocessing) -> PreviewSlice | None:
 def _read_and_preprocess(
     content: bytes, position: int | None, preprocessing: Preprocessing
 ) -> tuple[CtSlice, GreyImage]:
+    """Return a slice of a file, that at `position` of a volume, and the network's input."""
     ct = imaging.read(content, slice_index=position)
     return ct, imaging.to_input(ct, preprocessing).pixels
 
 
 @st.cache_data(max_entries=4, ttl=60, show_spinner="Listing the slices…")
 def _load_training_order(folder: str) -> TrainingOrder:
+    """Return the slices of a data set in the order of training, cached for a minute."""
     return preview.list_training_order(folder)
 
 
 def _get_mtime_ns(path: Path) -> int:
-    """Return what changes when a file is written to; 0 where it is gone, which reading says."""
+    """Return the time of the last change, in ns; 0 where the file is missing."""
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 
@@ -132,5 +146,6 @@ def _get_mtime_ns(path: Path) -> int:
 def _read_dataset_slice(
     folder: str, path: str, mtime_ns: int, preprocessing: Preprocessing
 ) -> tuple[CtSlice, GreyImage]:
+    """Return a slice of a data set and the network's input, cached until the file changes."""
     ct = data_roots.read_slice(Path(folder), path)
     return ct, imaging.to_input(ct, preprocessing).pixels
