@@ -1,6 +1,6 @@
-"""Child processes of an export: one converts, a fresh one reads back and answers.
+"""Child processes of an export: one converts, a fresh one loads the result and predicts.
 
-Run as ``python -m spinefrac.exchange.export_worker`` by `exporting`; see `limited`.
+Run as ``python -m spinefrac.exchange.export_worker`` by `export_formats`; see `system.sandbox`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spinefrac.errors import ModelError
 from spinefrac.evaluation.calibration import sigmoid
 from spinefrac.store import repository
 
-#: Where each format lies in the archive.
+#: Path of each format in the archive.
 ARCHIVE_PATHS = {
     "keras": f"model/{repository.KERAS_FILE}",
     "onnx": f"model/{repository.ONNX_FILE}",
@@ -31,22 +31,22 @@ ARCHIVE_PATHS = {
 
 
 def handle_task(task: dict[str, Any]) -> dict[str, Any]:
-    """Convert, or read back and answer, as the task says."""
+    """Convert, or load and predict, as the task says."""
     logging.getLogger().setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     folder = Path(task["folder"])
     if task["do"] == "convert":
         _convert(folder, task["formats"], Path(task["scratch"]))
         return {}
-    images = np.load(Path(task["scratch"]) / task["images"], allow_pickle=False)
+    inputs = np.load(Path(task["scratch"]) / task["inputs"], allow_pickle=False)
     return {
-        name: run_exported_model(name, folder / ARCHIVE_PATHS[name], images)
+        name: run_exported_model(name, folder / ARCHIVE_PATHS[name], inputs)
         for name in task["formats"]
     }
 
 
 def _convert(folder: Path, formats: list[str], scratch: Path) -> None:
-    """Write the formats that are made of ``model.keras``."""
+    """Write the formats that are converted from ``model.keras``."""
     import keras
 
     model = keras.models.load_model(folder / ARCHIVE_PATHS["keras"], compile=False, safe_mode=True)
@@ -54,21 +54,21 @@ def _convert(folder: Path, formats: list[str], scratch: Path) -> None:
         model.save(folder / ARCHIVE_PATHS["h5"])
     if not {"savedmodel", "litert", "litert-int8"} & set(formats):
         return
-    written = (
+    saved_model = (
         folder / ARCHIVE_PATHS["savedmodel"] if "savedmodel" in formats else scratch / "savedmodel"
     )
-    model.export(written, verbose=False)
+    model.export(saved_model, verbose=False)
     if "litert" in formats:
-        _write_litert(written, folder / ARCHIVE_PATHS["litert"], None)
+        _write_litert(saved_model, folder / ARCHIVE_PATHS["litert"], None)
     if "litert-int8" in formats:
         slices = np.load(scratch / "representative.npy", allow_pickle=False)
-        _write_litert(written, folder / ARCHIVE_PATHS["litert-int8"], slices)
+        _write_litert(saved_model, folder / ARCHIVE_PATHS["litert-int8"], slices)
 
 
 def _write_litert(
     saved_model_path: Path, target: Path, representative_inputs: np.ndarray | None
 ) -> None:
-    """Convert to LiteRT; to whole 8-bit numbers with the ranges of some slices (N, S, S)."""
+    """Convert to LiteRT; with inputs (N, S, S) to int8, quantized for the ranges that they give."""
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model_path))
@@ -89,20 +89,20 @@ def _write_litert(
         ) from error
 
 
-def run_exported_model(name: str, path: Path, images: np.ndarray) -> dict[str, Any]:
-    """Read one file back; return what it answers on images (N, S, S), and how fast.
+def run_exported_model(name: str, path: Path, inputs: np.ndarray) -> dict[str, Any]:
+    """Load one file; return its probabilities on inputs (N, S, S), and the time for a slice.
 
     Probabilities are those of the mean fold logit, before the calibration.
     """
-    ask = _LOADERS[name](path)
-    inputs = images[..., None].astype(np.float32)
-    ask(inputs[:1])
+    predict = _LOADERS[name](path)
+    images = inputs[..., None].astype(np.float32)
+    predict(images[:1])
     start = time.perf_counter()
-    values = np.concatenate([ask(inputs[i : i + 1]) for i in range(len(inputs))])
+    values = np.concatenate([predict(images[i : i + 1]) for i in range(len(images))])
     seconds = time.perf_counter() - start
     return {
         "probabilities": np.asarray(values, np.float64).tolist(),
-        "milliseconds": round(1000 * seconds / len(inputs), 3),
+        "milliseconds": round(1000 * seconds / len(images), 3),
     }
 
 
@@ -119,8 +119,8 @@ def _load_keras(path: Path) -> PredictFunction:
 def _load_savedmodel(path: Path) -> PredictFunction:
     import tensorflow as tf
 
-    served = tf.saved_model.load(str(path))
-    return lambda images: np.asarray(served.serve(images))[:, 0]
+    loaded = tf.saved_model.load(str(path))
+    return lambda images: np.asarray(loaded.serve(images))[:, 0]
 
 
 def _load_onnx(path: Path) -> PredictFunction:
@@ -128,11 +128,11 @@ def _load_onnx(path: Path) -> PredictFunction:
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
-    def ask(images: np.ndarray) -> np.ndarray:
+    def predict(images: np.ndarray) -> np.ndarray:
         logits = session.run(["logits"], {"image": images})[0].astype(np.float64)
         return sigmoid(logits.mean(axis=1))
 
-    return ask
+    return predict
 
 
 def _load_litert(path: Path) -> PredictFunction:
@@ -140,14 +140,14 @@ def _load_litert(path: Path) -> PredictFunction:
         from ai_edge_litert.interpreter import Interpreter
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
-    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
-    def ask(images: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(taken["index"], images)
+    def predict(images: np.ndarray) -> np.ndarray:
+        interpreter.set_tensor(source["index"], images)
         interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(given["index"]))[:, 0]
+        return np.asarray(interpreter.get_tensor(target["index"]))[:, 0]
 
-    return ask
+    return predict
 
 
 _LOADERS: dict[str, Callable[[Path], PredictFunction]] = {

@@ -1,4 +1,4 @@
-"""Archives for other places: whole and checked, or not there."""
+"""Exports: whole and verified, or not there."""
 
 import csv
 import json
@@ -13,41 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from spinefrac import imaging
 from spinefrac.errors import ModelError
 from spinefrac.exchange import archive as bundle
-from spinefrac.exchange import export, import_model, standalone_preprocessing, verification_slices
-from spinefrac.inference import predictor
-from spinefrac.records import CtSlice, Preprocessing
+from spinefrac.exchange import export, import_model
 from spinefrac.store import repository
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-
-
-@pytest.fixture
-def small_model(small, monkeypatch):
-    """A model that needs no TensorFlow, on the shelf in force."""
-    monkeypatch.setenv("SPINEFRAC_HOME", str(small.path.parents[1]))
-    return small
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    def go():
-        monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "elsewhere"))
-        return tmp_path / "elsewhere" / "models"
-
-    return go
-
-
-def answers(name):
-    return [
-        a.probability
-        for a in predictor.get_predictor(name).predict_many(verification_slices.render_slices())
-    ]
 
 
 # --- the whole, once --------------------------------------------------------------------
@@ -102,41 +74,14 @@ def test_names_of_the_training_slices_stay_here(archive, saved_model):
 
 
 @pytest.mark.slow
-def test_the_script_answers_without_this_package(archive, saved_model, tmp_path):
-    """In an interpreter that has NumPy, Pillow and ONNX Runtime and nothing else."""
-    from PIL import Image
-
-    with zipfile.ZipFile(archive.path) as file:
-        file.extractall(tmp_path)
-    for number, ct in enumerate(verification_slices.render_slices()):
-        Image.fromarray(ct.pixels.astype(np.uint8)).save(tmp_path / f"{number:02}.png")
-    assert len((tmp_path / "predict.py").read_text().split('"""')[2].splitlines()) <= 15
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", export._ISOLATED_RUNNER, str(tmp_path / "predict.py")]
-        + [str(tmp_path / f"{number:02}.png") for number in range(16)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found = [float(line.rpartition(": ")[2]) for line in done.stdout.splitlines()]
-    np.testing.assert_allclose(found, answers(saved_model.id), atol=2e-3)
-    refused = subprocess.run(
-        [sys.executable, "-I", "-c", export._ISOLATED_RUNNER, str(tmp_path / "bad" / "predict.py")],
-        capture_output=True,
-        text=True,
-    )
-    assert refused.returncode != 0
-
-
-@pytest.mark.slow
-def test_an_archive_comes_back_as_the_model_it_was(archive, saved_model, elsewhere, home):
-    expected = answers(saved_model.id)
+def test_an_archive_comes_back_as_the_model_it_was(archive, saved_model, elsewhere, predict_slices):
+    expected = predict_slices(saved_model.id)
     elsewhere()
     model = import_model.import_file(archive.path, "again")
     assert model.metrics == saved_model.metrics and model.has_out_of_fold
     assert model.load_history() == saved_model.load_history()
     assert model.card.files["model.keras"] == saved_model.card.files["model.keras"]
-    assert answers("again") == expected
+    assert (predict_slices("again") == expected).all()
     with pytest.raises(ModelError, match="in use"):
         import_model.import_file(archive.path, "again")
 
@@ -186,14 +131,6 @@ def test_a_format_that_cannot_be_is_refused(small_model, tmp_path):
         export.export_model(small_model, tmp_path / "x.zip", ["pickle"])
 
 
-def test_a_file_that_answers_differently_is_not_exported(small_model, tmp_path, monkeypatch):
-    expected = export._predict_reference
-    monkeypatch.setattr(export, "_predict_reference", lambda *a: expected(*a) + 2e-4)
-    with pytest.raises(ModelError, match=r"read back, by 0\.0002"):
-        export.export_model(small_model, tmp_path / "x.zip")
-    assert not list(tmp_path.iterdir())
-
-
 # --- faults -----------------------------------------------------------------------------
 
 
@@ -205,22 +142,28 @@ def small_archive(small, tmp_path_factory):
         return export.export_model(small, target).path
 
 
-def test_an_imported_network_goes_and_comes_back(small, small_archive, small_model, elsewhere):
-    expected = answers(small.id)
+def test_an_imported_network_goes_and_comes_back(
+    small, small_archive, small_model, elsewhere, predict_slices
+):
+    expected = predict_slices(small.id)
     elsewhere()
     model = import_model.import_file(small_archive)
     assert model.id == small.id and model.card == small.card and not model.has_out_of_fold
-    assert answers(model.id) == expected
+    assert (predict_slices(model.id) == expected).all()
 
 
 def test_one_flipped_bit_of_an_archive_is_found_or_harmless(small_archive, tmp_path):
-    """Sixty bits all over the file; what unpacks must be what was packed."""
+    """Sixty bits, every second one in the model's own files; what unpacks is what was packed."""
     content, rng, refused = small_archive.read_bytes(), random.Random(3), 0
     with zipfile.ZipFile(small_archive) as file:
-        whole = {n: file.read(n) for n in file.namelist() if n.startswith("model/")}
+        own = [entry for entry in file.infolist() if entry.filename.startswith("model/")]
+        whole = {entry.filename: file.read(entry) for entry in own}
+        start = min(entry.header_offset for entry in own)
+        end = max(entry.header_offset + entry.compress_size for entry in own)
     for attempt in range(60):
         flipped = bytearray(content)
-        flipped[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        position = rng.randrange(start, end) if attempt % 2 else rng.randrange(len(content))
+        flipped[position] ^= 1 << rng.randrange(8)
         (tmp_path / "flipped.zip").write_bytes(flipped)
         folder = tmp_path / str(attempt)
         folder.mkdir()
@@ -343,50 +286,10 @@ def test_a_full_disk_leaves_nothing(small_model, small_archive, tmp_path, elsewh
         assert not list(full.iterdir())
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SPINEFRAC_HOME", str(full))
-            with pytest.raises(ModelError, match=r"nothing was kept|damaged|No space"):
+            with pytest.raises(
+                ModelError, match=r"nothing was saved|nothing was kept|damaged|No space"
+            ):
                 import_model.import_file(small_archive)
             assert left_in(full / "models") == []
     finally:
         subprocess.run(["umount", str(full)], check=True)
-
-
-# --- preparing without this package -----------------------------------------------------
-
-
-def compare_inputs(pixels: np.ndarray, size: int, bone_crop: bool) -> None:
-    ct = CtSlice(pixels.astype(np.float32), False, "png")
-    expected = imaging.to_input(ct, Preprocessing(size=size, bone_crop=bone_crop))
-    if bone_crop:
-        square = expected.square
-        assert standalone_preprocessing.find_bone_square(ct.pixels) == (
-            square.top,
-            square.left,
-            square.side,
-        )
-    found = standalone_preprocessing.to_input(pixels, size, bone_crop)
-    assert found.dtype == np.uint8
-    assert np.abs(found.astype(int) - expected.pixels).max() <= 1
-
-
-@pytest.mark.parametrize("bone_crop", [True, False])
-def test_pictures_are_prepared_as_by_this_package(bone_crop):
-    for ct in verification_slices.render_slices():
-        compare_inputs(ct.pixels.astype(np.uint8), 160, bone_crop)
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    rows=st.integers(1, 300),
-    columns=st.integers(1, 300),
-    size=st.sampled_from([16, 64, 160]),
-    seed=st.integers(0, 2**32 - 1),
-    smooth=st.booleans(),
-)
-def test_any_picture_is_prepared_as_by_this_package(rows, columns, size, seed, smooth):
-    import cv2
-
-    pixels = np.random.default_rng(seed).integers(0, 256, (rows, columns)).astype(np.uint8)
-    if smooth:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), 5)
-        pixels = cv2.normalize(pixels, None, 0, 255, cv2.NORM_MINMAX)
-    compare_inputs(pixels.reshape(rows, columns), size, False)
