@@ -34,8 +34,8 @@ def show_export(model: SavedModel) -> None:
     """Create a ZIP of the model and offer it; it stays in this session's memory."""
     st.markdown(
         "A ZIP with the model card, the preprocessing and a `predict.py` that needs only NumPy, "
-        "OpenCV, Pillow and ONNX Runtime. Every format is loaded again and verified on 16 slices before "
-        "you can download it."
+        "OpenCV, Pillow and ONNX Runtime. Every format is loaded again and verified on 16 slices "
+        "before you can download it."
     )
     formats = st.multiselect(
         "Additional formats",
