@@ -96,7 +96,11 @@ def _measure_step_share() -> list[tuple[str, str, str]]:
     table = []
     for name in ("standard", "strong"):
         done = subprocess.run(
-            [sys.executable, "-c", f"from benchmarks import augmentation as a; a.time_step({name!r})"],
+            [
+                sys.executable,
+                "-c",
+                f"from benchmarks import augmentation as a; a.time_step({name!r})",
+            ],
             cwd=Path(__file__).resolve().parents[1],
             env=environment,
             capture_output=True,

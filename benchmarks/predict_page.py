@@ -142,8 +142,9 @@ _PAINTED = f"() => {{ {_VIEWER} return viewer?.dataset.painted ?? '' }}"
 # What is waited for: another slice than before painted beside an answer; a whole strip chart.
 _SLICE_READY_JS = f"""(before) => {{ {_VIEWER}
   return viewer?.dataset.painted && viewer.dataset.painted !== before
-    && !viewer.classList.contains('plain') && document.querySelector('[aria-label="Answer"]') }}"""
-_STRIP_READY_JS = """() => document.querySelector('[aria-label="Answer for the series"]')"""
+    && !viewer.classList.contains('no-heat-map')
+    && document.querySelector('[aria-label="Prediction"]') }}"""
+_STRIP_READY_JS = """() => document.querySelector('[aria-label="Series prediction"]')"""
 
 
 def _time_upload(page: Any, path: Path, condition: str) -> float:

@@ -170,8 +170,8 @@ def settle(page: playwright.Page) -> None:
     )
 
 
-def picture(page: playwright.Page) -> str:
-    """Return what the viewer has painted, once it has: which subject, and which slice of it."""
+def wait_for_slice(page: playwright.Page) -> str:
+    """Return what the viewer has painted, once it has: which slice set, and which slice of it."""
     viewer = page.locator(".st-key-viewer .viewer")
     expect(viewer).to_have_attribute("data-painted", re.compile("."))
     assert page.locator(".st-key-viewer canvas").bounding_box()["height"] > 100
@@ -184,9 +184,9 @@ def pixels(page: playwright.Page) -> str:
     return canvas.evaluate("canvas => canvas.toDataURL()")
 
 
-def answer(page: playwright.Page) -> str:
-    """Return the text of the answer, which must hold a probability and the threshold."""
-    card = page.get_by_label("Answer", exact=True)
+def read_prediction(page: playwright.Page) -> str:
+    """Return the text of the prediction card: it has a probability and the threshold."""
+    card = page.get_by_label("Prediction", exact=True)
     expect(card).to_have_count(1)  # an old one may stand until the page is whole
     expect(card).to_be_visible()
     text = card.inner_text()
@@ -206,9 +206,9 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
 
     # a sample
     page.get_by_role("button", name="Fracture DICOM", exact=True).first.click()
-    sample_answer = answer(page)
-    assert "Known truth of this synthetic sample: fracture" in sample_answer
-    sample_picture = picture(page)
+    sample_answer = read_prediction(page)
+    assert "Label of this synthetic slice: fracture" in sample_answer
+    sample_picture = wait_for_slice(page)
     page.get_by_text("Performance of the model", exact=True).click()
     record = page.get_by_label("Performance of the model")
     for word in ("Sensitivity", "Specificity", "Out-of-fold", "Groups:"):
@@ -226,7 +226,7 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     # the slider redraws the picture, asks the server nothing, and leaves the answer
     settle(page)
     before = pixels(page)
-    handle = page.get_by_role("slider", name="Strength of the heat map")
+    handle = page.get_by_role("slider", name="Opacity of the heat map")
     handle.focus()
     for _ in range(40):
         page.keyboard.press("ArrowLeft")
@@ -234,17 +234,19 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
         "([canvas, before]) => canvas.toDataURL() !== before",
         arg=[page.locator(".st-key-viewer canvas").element_handle(), before],
     )
-    assert answer(page) == sample_answer
-    assert picture(page) == sample_picture
+    assert read_prediction(page) == sample_answer
+    assert wait_for_slice(page) == sample_picture
 
     # a DICOM of one's own, without an extension, under a name that is no name
     page.set_input_files("input[type=file]", dicom)
-    expect(page.get_by_label("Answer", exact=True)).not_to_contain_text("Known truth")
-    assert "Known truth" not in answer(page)
+    expect(page.get_by_label("Prediction", exact=True)).not_to_contain_text(
+        "Label of this synthetic slice"
+    )
+    assert "Label of this synthetic slice" not in read_prediction(page)
     expect(page.locator(".st-key-viewer .viewer")).not_to_have_attribute(
         "data-painted", sample_picture
     )
-    page.get_by_text("What the model sees").click()
+    page.get_by_text("Model input (after preprocessing)").click()
     expect(page.get_by_text("From 256 × 256 pixels of DICOM")).to_be_visible()
     assert no_wider_than_its_screen(page)
 
@@ -257,11 +259,11 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     text = alert.inner_text().replace("error", "", 1).strip()
     assert len(text.splitlines()) == 1
     assert "Traceback" not in page.content()
-    assert page.get_by_label("Answer", exact=True).count() == 0
+    assert page.get_by_label("Prediction", exact=True).count() == 0
 
     # and back to a sample
     page.get_by_role("button", name="No fracture PNG", exact=True).first.click()
-    assert "Known truth of this synthetic sample: no fracture" in answer(page)
+    assert "Label of this synthetic slice: no fracture" in read_prediction(page)
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
@@ -350,9 +352,9 @@ def test_a_slider_of_the_augmentation_redraws_only_the_grid(watched: Watched) ->
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Augmentation").click()
     copies = page.locator(".sf-augmented-grid figure:not(.original) img")
     expect(copies).to_have_count(24)
-    expect(page.get_by_role("status").filter(has_text="No range destroys")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="No transform removes")).to_be_visible()
     settle(page)
-    lead = b"In every epoch each training slice"
+    lead = b"In every epoch, training slices"
     assert any(lead in frame for frame in received)
 
     before = copies.first.get_attribute("src")
@@ -366,13 +368,13 @@ def test_a_slider_of_the_augmentation_redraws_only_the_grid(watched: Watched) ->
     assert page.evaluate("() => window.outside") == []
     # The server ran the fragment: it sent pictures, and nothing of the page around it.
     assert any(b"Copy in epoch 24" in frame for frame in received)
-    assert not any(lead in frame or b"Slice from" in frame for frame in received)
+    assert not any(lead in frame or b"Image size" in frame for frame in received)
     assert no_wider_than_its_screen(page)
 
-    for view in ("One by one", "Animation", "Histogram", "Judgement", "Use it", "Grid"):
+    for view in ("Transforms", "Animation", "Histogram", "Diagnostics", "Apply and export", "Grid"):
         page.get_by_role("radio", name=view, exact=True).click()
         settle(page)
         assert page.get_by_test_id("stAlertContentError").count() == 0
         assert no_wider_than_its_screen(page)
-    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Next seed").click()
     expect(page.get_by_text("Seed 1, slice 1, epochs 1 to 24")).to_be_visible()

@@ -94,7 +94,7 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
         user.get_by_role("combobox", name=re.compile("Model")).click()
         user.get_by_role("option", name=re.compile("second")).click()
         user.get_by_role("button", name="Fracture DICOM", exact=True).first.click()
-        expect(user.get_by_label("Answer", exact=True)).to_be_visible()
+        expect(user.get_by_label("Prediction", exact=True)).to_be_visible()
 
         manager.locator(".st-key-open-second button:visible").click()
         expect(manager.locator(".st-key-model-card")).to_be_visible()

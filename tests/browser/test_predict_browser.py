@@ -14,12 +14,12 @@ from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.rendering import Series, render
 from tests.browser.test_app_browser import (
     PATIENCE,
-    answer,
     browser,
     no_wider_than_its_screen,
-    picture,
+    read_prediction,
     settle,
     url,
+    wait_for_slice,
 )
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -72,15 +72,15 @@ def painted(page: playwright.Page, index: int) -> None:
 def test_a_series_from_zip_to_strip_and_back_to_a_slice(browser, url, archive) -> None:
     page = opened(browser, url)
     page.set_input_files("input[type=file]", archive)
-    score = page.get_by_label("Answer for the series")
+    score = page.get_by_label("Series prediction")
     expect(score).to_contain_text("highest mean probability of any 3 neighbouring slices")
     expect(page.get_by_text("1 slice is missing between")).to_be_visible()
     expect(page.locator(".st-key-strip .strip")).to_have_count(1)
-    expect(page.locator(".st-key-strip .strip")).to_have_attribute("data-answered", "7")
+    expect(page.locator(".st-key-strip .strip")).to_have_attribute("data-predicted", "7")
     expect(page.locator(".st-key-highest-slices button").first).to_be_visible()
     settle(page)
 
-    # a click on the strip, an arrow key on the picture, and a suspicious slice: each goes there
+    # a click on the strip, an arrow key and the button of a slice select a slice
     plot = page.locator(".st-key-strip .plot")
     box = plot.bounding_box()
     plot.click(position={"x": box["width"] * 0.5 / 7, "y": 40})
@@ -94,7 +94,7 @@ def test_a_series_from_zip_to_strip_and_back_to_a_slice(browser, url, archive) -
     painted(page, wanted)
     expect(page.locator(".st-key-viewer .edge.left")).to_have_text("R")
     expect(page.locator(".st-key-viewer .edge.bottom")).to_have_text("P")
-    expect(page.locator(".st-key-viewer .where")).to_contain_text("mm a pixel")
+    expect(page.locator(".st-key-viewer .position")).to_contain_text("mm per pixel")
 
     # Hounsfield units under the pointer, zoom, pan and reset
     stage = page.locator(".st-key-viewer .stage")
@@ -103,9 +103,9 @@ def test_a_series_from_zip_to_strip_and_back_to_a_slice(browser, url, archive) -
         re.compile(r"^-?\d+ HU at x \d+, y \d+$")
     )
     viewer = page.locator(".st-key-viewer .viewer")
-    page.get_by_role("button", name="Larger").click()
+    page.get_by_role("button", name="Zoom in").click()
     expect(viewer).to_have_attribute("data-zoom", "1.50")
-    page.get_by_role("button", name="Whole slice").click()
+    page.get_by_role("button", name="Reset zoom").click()
     expect(viewer).to_have_attribute("data-zoom", "1.00")
     page.get_by_label("Window", exact=True).select_option("Soft tissue")
     expect(page.locator(".st-key-viewer .controls").first).to_contain_text("40 HU")
@@ -117,7 +117,7 @@ def test_the_value_under_the_pointer_is_that_of_the_file(browser, url, slices, t
     (tmp_path / "IM").write_bytes(slices[0])
     page = opened(browser, url)
     page.set_input_files("input[type=file]", tmp_path / "IM")
-    picture(page)
+    wait_for_slice(page)
     page.locator(".st-key-viewer .stage").hover(position={"x": 150, "y": 120})
     readout = page.locator(".st-key-viewer .readout")
     expect(readout).to_contain_text("HU at")
@@ -186,7 +186,7 @@ def test_hostile_uploads_are_one_line_and_another_session_never_notices(
 ) -> None:
     calm, rough = opened(browser, url), opened(browser, url)
     calm.set_input_files("input[type=file]", archive)
-    expect(calm.get_by_label("Answer for the series")).to_be_visible()
+    expect(calm.get_by_label("Series prediction")).to_be_visible()
     dialogs: list[str] = []
     rough.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     for turn, (name, content) in enumerate(hostile(slices).items()):
@@ -198,7 +198,7 @@ def test_hostile_uploads_are_one_line_and_another_session_never_notices(
         text = alert.inner_text().replace("error", "", 1).strip()  # the icon's name
         assert len(text.splitlines()) == 1, name
         assert "Traceback" not in rough.content()
-        assert rough.get_by_label("Answer", exact=True).count() == 0
+        assert rough.get_by_label("Prediction", exact=True).count() == 0
         if turn % 3 == 0:  # the other session goes on meanwhile
             calm.locator(".st-key-viewer .stage").focus()
             calm.keyboard.press("Home" if turn % 2 else "End")
@@ -208,7 +208,7 @@ def test_hostile_uploads_are_one_line_and_another_session_never_notices(
         settle(rough)
     assert dialogs == []
     rough.get_by_role("button", name="Fracture DICOM", exact=True).first.click()
-    answer(rough)
+    read_prediction(rough)
     assert calm.get_by_role("alert").count() == 0
     calm.close()
     rough.close()

@@ -179,7 +179,9 @@ def test_a_run_lives_outside_browser_and_server(
     assert runs.get_run(first).state == "cancelled"
 
     # the server is killed while the second run trains: the run goes on, and is shown again
-    expect(colleague.locator(".sf-run .head")).to_contain_text(re.compile("preparing|training|done"))
+    expect(colleague.locator(".sf-run .head")).to_contain_text(
+        re.compile("preparing|training|done")
+    )
     runner = runs.get_runner_state()
     server.kill()
     assert runner is not None and runs.get_runner_state() is not None

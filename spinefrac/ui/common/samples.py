@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac import imaging
+from spinefrac.ui.common.templates import render_html
 from spinefrac.viz import heatmap
 
 SAMPLES_DIR = Path(__file__).parents[1] / "samples"
@@ -22,6 +23,7 @@ class Sample:
 
     @property
     def true_label(self) -> str:
+        """The class that the slice was generated with."""
         return "fracture" if self.path.stem.startswith("fracture") else "no fracture"
 
     def describe(self) -> str:
@@ -30,12 +32,13 @@ class Sample:
 
     @property
     def button_label(self) -> str:
+        """Class and format, on two lines."""
         kind = "DICOM" if self.path.suffix == ".dcm" else "PNG"
         return f"{self.true_label.capitalize()}\n{kind}"
 
 
 def list_samples() -> list[Sample]:
-    """Return the bundled samples, both classes by turns."""
+    """Return the bundled samples, the classes alternating."""
     files = [path for path in SAMPLES_DIR.iterdir() if path.suffix in (".dcm", ".png")]
     return [Sample(path) for path in sorted(files, key=lambda path: path.stem.split("-")[::-1])]
 
@@ -43,22 +46,23 @@ def list_samples() -> list[Sample]:
 def show_gallery(selected: Sample | None, *, large: bool) -> Sample | None:
     """Show the samples as buttons that carry their slice; return the one just clicked."""
     clicked = None
-    rules = []
+    samples = list_samples()
     with st.container(key="samples-large" if large else "samples"):
-        for number, sample in enumerate(list_samples()):
-            rules.append(
-                f".st-key-sample-{number} button"
-                f"{{background-image:url(data:image/webp;base64,{_encode_thumbnail(str(sample.path))})}}"
-            )
-            if sample == selected:
-                rules.append(f".st-key-sample-{number} button{{border-color:#5fb7d0!important}}")
+        for number, sample in enumerate(samples):
             if st.button(sample.button_label, key=f"sample-{number}"):
                 clicked = sample
-    st.html(f"<style>{''.join(rules)}</style>")
+    st.html(
+        render_html(
+            "common/sample_images.html",
+            thumbnails=[_encode_thumbnail(str(sample.path)) for sample in samples],
+            selected=samples.index(selected) if selected in samples else None,
+        )
+    )
     return clicked
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
 def _encode_thumbnail(path: str) -> str:
+    """Return a slice as a small WebP image in base64."""
     grey = imaging.to_display(imaging.read(path))
     return base64.b64encode(heatmap.encode_thumbnail(grey)).decode()

@@ -58,11 +58,17 @@ def show_viewer(
             go_to_slice(wanted)
 
     label = "CT slice with heat map" if heatmap is not None else "CT slice without heat map"
-    more = {"subject": key, "index": index, "count": count, "where": position_text, "label": label}
+    view = {
+        "sliceSet": key,
+        "index": index,
+        "count": count,
+        "position": position_text,
+        "label": label,
+    }
     with st.container(key="viewer"):
         _viewer_component(
             key="viewer-canvas",
-            data=viewer_payload.encode_payload(ct, heatmap, series_slice.geometry, more),
+            data=viewer_payload.encode_payload(ct, heatmap, series_slice.geometry, view),
             on_slice_change=handle_slice_change,
         )
 

@@ -223,7 +223,7 @@ def test_the_diagnostics_say_whether_a_model_is_invariant(from_the_checkout: Pat
     assert html(app).count('class="network"') == 64
 
 
-# --- apply and export ------------------------------------------------------------------------------
+# --- apply and export -------------------------------------------------------------------
 
 
 def test_saving_offering_replacing_deleting() -> None:

@@ -7,41 +7,41 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let strip = strips.get(root);
   if (!strip) strips.set(root, (strip = new Strip(root)));
   strip.send = (index) => setTriggerValue("slice", index);
-  strip.receive(data);
+  strip.setData(data);
 }
 
 class Strip {
   constructor(root) {
-    Object.assign(this, { root, plot: root.querySelector(".plot"), canvas: root.querySelector("canvas"), tip: root.querySelector(".tip") });
+    Object.assign(this, { root, plot: root.querySelector(".plot"), canvas: root.querySelector("canvas"), tooltip: root.querySelector(".tooltip") });
     const { plot } = this;
-    plot.onpointerdown = (event) => { plot.focus({ preventScroll: true }); plot.setPointerCapture(event.pointerId); this.held = true; this.go(this.at(event)); };
+    plot.onpointerdown = (event) => { plot.focus({ preventScroll: true }); plot.setPointerCapture(event.pointerId); this.held = true; this.goToSlice(this.indexAt(event)); };
     plot.onpointerup = plot.onpointercancel = () => (this.held = false);
-    plot.onpointermove = (event) => { this.hover(this.at(event)); if (this.held) this.go(this.at(event)); };
-    plot.onpointerleave = () => (this.tip.hidden = true);
+    plot.onpointermove = (event) => { this.showTooltip(this.indexAt(event)); if (this.held) this.goToSlice(this.indexAt(event)); };
+    plot.onpointerleave = () => (this.tooltip.hidden = true);
     plot.onkeydown = (event) => {
       const step = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10, Home: -1e9, End: 1e9 }[event.key];
       if (!step) return;
       event.preventDefault();
-      this.go(this.index + step);
+      this.goToSlice(this.index + step);
     };
     new ResizeObserver(() => this.draw()).observe(plot);
   }
 
-  receive(data) {
+  setData(data) {
     this.data = data;
     if (this.pending === undefined || this.pending === data.index) { this.pending = undefined; this.index = data.index; }
     this.root.querySelector(".first").textContent = data.first;
     this.root.querySelector(".last").textContent = data.last;
-    this.root.dataset.answered = data.probabilities.filter((p) => p !== null).length;
+    this.root.dataset.predicted = data.probabilities.filter((p) => p !== null).length;
     this.draw();
   }
 
-  at(event) {
+  indexAt(event) {
     const box = this.canvas.getBoundingClientRect();
     return Math.min(this.data.count - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * this.data.count)));
   }
 
-  go(index) {
+  goToSlice(index) {
     index = Math.min(this.data.count - 1, Math.max(0, index));
     if (index === this.index) return;
     this.index = this.pending = index;
@@ -50,18 +50,18 @@ class Strip {
     this.timer = setTimeout(() => this.send(index), 60);
   }
 
-  hover(index) {
-    const { data, tip } = this;
-    tip.hidden = false;
-    tip.style.left = `${Math.min(88, Math.max(12, (100 * (index + 0.5)) / data.count))}%`;
-    tip.textContent = this.words(index);
+  showTooltip(index) {
+    const { data, tooltip } = this;
+    tooltip.hidden = false;
+    tooltip.style.left = `${Math.min(88, Math.max(12, (100 * (index + 0.5)) / data.count))}%`;
+    tooltip.textContent = this.describeSlice(index);
   }
 
-  words(index) {
+  describeSlice(index) {
     const { probabilities, positions, counted } = this.data, p = probabilities[index];
     const place = positions.length ? ` · ${positions[index].toFixed(1)} mm` : "";
-    const answer = p === null ? "no answer" : p === undefined ? "not yet" : `${Math.round(100 * p)} %`;
-    return `Slice ${index + 1}${place} · ${answer}${p !== null && p !== undefined && counted[index] === false ? " · untypical, not counted" : ""}`;
+    const prediction = p === null ? "no prediction" : p === undefined ? "pending" : `${Math.round(100 * p)} %`;
+    return `Slice ${index + 1}${place} · ${prediction}${p !== null && p !== undefined && counted[index] === false ? " · out of distribution, excluded" : ""}`;
   }
 
   draw() {
@@ -71,7 +71,7 @@ class Strip {
     const width = Math.round(plot.clientWidth * ratio), height = Math.round(plot.clientHeight * ratio);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d"), style = getComputedStyle(this.root), text = getComputedStyle(plot).color;
-    const colour = { true: style.getPropertyValue("--fracture"), false: style.getPropertyValue("--clear") };
+    const colour = { true: style.getPropertyValue("--fracture"), false: style.getPropertyValue("--no-fracture") };
     context.clearRect(0, 0, width, height);
     const step = width / data.count, gap = step > 4 * ratio ? ratio : 0;
     data.probabilities.forEach((p, i) => {
@@ -93,7 +93,7 @@ class Strip {
     const x = (this.index + 0.5) * step;
     context.fillRect(x - ratio, 0, 2 * ratio, height);
     context.beginPath(); context.moveTo(x - 6 * ratio, 0); context.lineTo(x + 6 * ratio, 0); context.lineTo(x, 8 * ratio); context.fill();
-    Object.entries({ "aria-valuemin": 1, "aria-valuemax": data.count, "aria-valuenow": this.index + 1, "aria-valuetext": this.words(this.index) })
+    Object.entries({ "aria-valuemin": 1, "aria-valuemax": data.count, "aria-valuenow": this.index + 1, "aria-valuetext": this.describeSlice(this.index) })
       .forEach(([name, value]) => plot.setAttribute(name, value));
   }
 }

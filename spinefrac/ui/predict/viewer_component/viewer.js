@@ -1,8 +1,8 @@
-// A slice with its heat map on a canvas. Grey values come once; window, zoom, colours, strength
-// and the value under the pointer are worked out here and ask the server nothing.
+// A slice with its heat map on a canvas. Grey values are sent once; window, zoom, colours, opacity
+// and the value under the pointer are computed here, without a request to the server.
 
-// What the user has set stays when another slice comes, and when the page is left and opened.
-const kept = (globalThis.__spinefracViewer ??= { strength: 70, floor: 12, map: "Fire", window: "" });
+// What the user has set is kept for other slices, and while other pages are open.
+const preferences = (globalThis.__spinefracViewer ??= { opacity: 70, minimum: 12, colourMap: "Fire", window: "" });
 const viewers = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -10,10 +10,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let viewer = viewers.get(root);
   if (!viewer) viewers.set(root, (viewer = new Viewer(root)));
   viewer.send = (index) => setTriggerValue("slice", index);
-  viewer.receive(data);
+  viewer.setData(data);
 }
 
-async function unpack(data) {
+async function decodePayload(data) {
   const length = new DataView(data.buffer, data.byteOffset, 4).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
   const packed = new Blob([data.subarray(4 + length)]).stream();
@@ -29,77 +29,77 @@ class Viewer {
     const find = (name) => root.querySelector(name);
     Object.assign(this, { root, stage: find(".stage"), canvas: find("canvas"), buffer: document.createElement("canvas") });
     this.inputs = Object.fromEntries(
-      ["window", "center", "width", "map", "strength", "floor"].map((name) => [name, find("." + name)]));
+      ["window", "center", "width", "colour-map", "opacity", "minimum"].map((name) => [name, find("." + name)]));
     this.view = { scale: 1, x: 0, y: 0 }; // x, y: middle of the view, as shares of the slice
     this.pointers = new Map();
-    this.listen();
+    this.addListeners();
     new ResizeObserver(() => this.draw()).observe(this.stage);
   }
 
-  async receive(data) {
+  async setData(data) {
     if (!data || data === this.data) return;
     const order = (this.order = (this.order ?? 0) + 1);
     this.data = data;
-    const slice = await unpack(data);
+    const slice = await decodePayload(data);
     if (order !== this.order) return; // a later slice came meanwhile
-    const fresh = this.slice?.subject !== slice.subject;
+    const fresh = this.slice?.subject !== slice.sliceSet;
     this.slice = slice;
     this.marked = null;
     if (fresh) { this.view = { scale: 1, x: 0.5, y: 0.5 }; this.index = slice.index; this.pending = undefined; }
     if (this.pending === undefined || this.pending === slice.index) { this.pending = undefined; this.index = slice.index; }
-    this.fill(fresh);
-    this.paint();
+    this.updateControls(fresh);
+    this.renderBuffer();
   }
 
   // --- what the controls show -----------------------------------------------------------
 
-  fill(fresh) {
+  updateControls(fresh) {
     const { slice, inputs, root } = this;
     const names = slice.windows.map(([name]) => name);
-    inputs.window.replaceChildren(...[...names, "Own choice"].map((name) => new Option(name, name)));
+    inputs.window.replaceChildren(...[...names, "Custom"].map((name) => new Option(name, name)));
     const [low, high] = slice.range;
     const hounsfield = slice.unit === "HU";
     Object.assign(inputs.center, { min: hounsfield ? -1000 : 0, max: hounsfield ? 2000 : 255, step: hounsfield ? 10 : 1 });
     Object.assign(inputs.width, { min: hounsfield ? 20 : 2, max: hounsfield ? 4000 : 510, step: hounsfield ? 20 : 2 });
-    const choice = kept.window === "Own choice" && this.grey ? kept.window : names.includes(kept.window) ? kept.window : names[0];
-    if (fresh || choice !== "Own choice") this.choose(choice === "Own choice" ? names[0] : choice);
-    inputs.window.value = choice === "Own choice" && !fresh ? choice : this.named;
-    inputs.map.replaceChildren(...Object.keys(slice.maps).map((name) => new Option(name, name)));
-    inputs.map.value = kept.map;
-    inputs.strength.value = kept.strength;
-    inputs.floor.value = kept.floor;
-    root.classList.toggle("plain", !slice.heat);
-    root.dataset.subject = slice.subject ?? "";
+    const choice = preferences.window === "Custom" && this.grey ? preferences.window : names.includes(preferences.window) ? preferences.window : names[0];
+    if (fresh || choice !== "Custom") this.selectWindow(choice === "Custom" ? names[0] : choice);
+    inputs.window.value = choice === "Custom" && !fresh ? choice : this.named;
+    inputs["colour-map"].replaceChildren(...Object.keys(slice.maps).map((name) => new Option(name, name)));
+    inputs["colour-map"].value = preferences.colourMap;
+    inputs.opacity.value = preferences.opacity;
+    inputs.minimum.value = preferences.minimum;
+    root.classList.toggle("no-heat-map", !slice.heat);
+    root.dataset.sliceSet = slice.sliceSet ?? "";
     root.dataset.index = slice.index ?? "";
     root.dataset.range = `${low} ${high}`;
     this.stage.setAttribute("aria-label", slice.label ?? "CT slice");
     for (const [at, letter] of ["left", "right", "top", "bottom"].map((name, i) => [name, slice.letters[i]]))
       root.querySelector(".edge." + at).textContent = letter;
-    root.querySelector(".where").textContent = slice.where ?? "";
-    root.querySelector(".points").replaceChildren(...slice.points.map((point, i) => this.pointButton(point, i)));
-    this.say();
+    root.querySelector(".position").textContent = slice.position ?? "";
+    root.querySelector(".peaks").replaceChildren(...slice.points.map((point, i) => this.createPeakButton(point, i)));
+    this.updateLabels();
   }
 
-  pointButton(point, i) {
+  createPeakButton(point, i) {
     const button = document.createElement("button");
     button.type = "button";
     const strong = document.createElement("b");
     strong.textContent = `${i + 1}`;
-    button.append(strong, ` · ${Math.round(100 * point.share)} % of the evidence at x ${point.column}, y ${point.row}`);
+    button.append(strong, ` · ${Math.round(100 * point.share)} % of the heat map at x ${point.column}, y ${point.row}`);
     button.onclick = () => { this.marked = this.marked === i ? null : i; this.draw(); };
     const item = document.createElement("li");
     item.append(button);
     return item;
   }
 
-  choose(name) {
+  selectWindow(name) {
     const found = this.slice.windows.find(([known]) => known === name);
     if (!found) return;
     this.named = name;
     this.grey = { center: found[1], width: found[2] };
   }
 
-  say() {
+  updateLabels() {
     const { inputs, grey } = this;
     const unit = this.slice.unit === "HU" ? " HU" : "";
     const tell = (input, text) => { input.parentElement.querySelector("output").textContent = text; };
@@ -107,32 +107,32 @@ class Viewer {
     inputs.width.value = grey.width;
     tell(inputs.center, `${Math.round(grey.center)}${unit}`);
     tell(inputs.width, `${Math.round(grey.width)}${unit}`);
-    tell(inputs.strength, `${kept.strength} %`);
-    tell(inputs.floor, `${kept.floor} %`);
-    const stops = this.slice.maps[kept.map].map((colour) => `rgb(${colour})`);
+    tell(inputs.opacity, `${preferences.opacity} %`);
+    tell(inputs.minimum, `${preferences.minimum} %`);
+    const stops = this.slice.maps[preferences.colourMap].map((colour) => `rgb(${colour})`);
     this.root.querySelector(".legend i").style.background = `linear-gradient(90deg, ${stops})`;
   }
 
   // --- drawing --------------------------------------------------------------------------
 
-  heatTable() {
-    const stops = this.slice.maps[kept.map];
-    const floor = kept.floor / 100;
+  buildHeatLookup() {
+    const stops = this.slice.maps[preferences.colourMap];
+    const floor = preferences.minimum / 100;
     return Array.from({ length: 256 }, (_, level) => {
       const share = level / 255, at = share * (stops.length - 1), i = Math.min(Math.floor(at), stops.length - 2);
-      const opacity = share <= floor || !level ? 0 : Math.sqrt((share - floor) / (1 - floor)) * kept.strength / 100;
+      const opacity = share <= floor || !level ? 0 : Math.sqrt((share - floor) / (1 - floor)) * preferences.opacity / 100;
       return [0, 1, 2].map((c) => stops[i][c] + (stops[i + 1][c] - stops[i][c]) * (at - i)).concat(opacity);
     });
   }
 
-  paint() { // grey values and levels into the buffer, at the size they came in
+  renderBuffer() { // grey values and levels into the buffer, at the size they came in
     const { slice, buffer, grey } = this;
     if (!slice) return;
     const [rows, columns] = slice.shown;
     Object.assign(buffer, { width: columns, height: rows });
     const context = buffer.getContext("2d");
     const picture = context.createImageData(columns, rows);
-    const out = picture.data, table = slice.levels && this.heatTable();
+    const out = picture.data, table = slice.levels && this.buildHeatLookup();
     const low = grey.center - grey.width / 2, factor = 255 / grey.width;
     for (let i = 0, o = 0; i < slice.values.length; i++, o += 4) {
       let r = Math.min(255, Math.max(0, (slice.values[i] - low) * factor)), g = r, b = r;
@@ -147,7 +147,7 @@ class Viewer {
   }
 
   // Where the whole slice lies on the canvas, in canvas pixels.
-  frame() {
+  getSliceRect() {
     const { width, height } = this.canvas, { scale, x, y } = this.view;
     return { left: width / 2 - x * width * scale, top: height / 2 - y * height * scale, width: width * scale, height: height * scale };
   }
@@ -160,20 +160,19 @@ class Viewer {
     const width = Math.round(stage.clientWidth * (globalThis.devicePixelRatio || 1));
     const height = Math.max(1, Math.round(width * Math.min(ratio, 3)));
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const context = canvas.getContext("2d"), at = this.frame();
-    context.fillStyle = "#0b0e11";
-    context.fillRect(0, 0, width, height);
+    const context = canvas.getContext("2d"), at = this.getSliceRect();
+    context.clearRect(0, 0, width, height); // the background of the stage shows through
     context.imageSmoothingEnabled = at.width / slice.shown[1] < 4;
     context.imageSmoothingQuality = "high";
     context.drawImage(this.buffer, at.left, at.top, at.width, at.height);
-    this.marks(context, at);
+    this.drawMarker(context, at);
     stage.classList.toggle("zoomed", this.view.scale > 1);
     this.root.dataset.zoom = this.view.scale.toFixed(2);
-    this.root.dataset.painted = `${slice.subject ?? ""}/${slice.index ?? 0}`;
+    this.root.dataset.painted = `${slice.sliceSet ?? ""}/${slice.index ?? 0}`;
   }
 
-  marks(context, at) {
-    this.root.querySelectorAll(".points button").forEach((button, i) => button.classList.toggle("on", i === this.marked));
+  drawMarker(context, at) {
+    this.root.querySelectorAll(".peaks button").forEach((button, i) => button.classList.toggle("on", i === this.marked));
     if (this.marked === null || this.marked === undefined) return;
     const point = this.slice.points[this.marked], [rows, columns] = this.slice.size;
     const x = at.left + ((point.column + 0.5) / columns) * at.width, y = at.top + ((point.row + 0.5) / rows) * at.height;
@@ -188,67 +187,67 @@ class Viewer {
 
   // --- what the user does ---------------------------------------------------------------
 
-  listen() {
+  addListeners() {
     const { inputs, stage, root } = this;
-    inputs.window.onchange = () => { kept.window = inputs.window.value; this.choose(inputs.window.value); this.say(); this.paint(); };
+    inputs.window.onchange = () => { preferences.window = inputs.window.value; this.selectWindow(inputs.window.value); this.updateLabels(); this.renderBuffer(); };
     for (const name of ["center", "width"]) inputs[name].oninput = () => {
       this.grey[name] = Number(inputs[name].value);
-      inputs.window.value = kept.window = "Own choice";
-      this.say(); this.paint();
+      inputs.window.value = preferences.window = "Custom";
+      this.updateLabels(); this.renderBuffer();
     };
-    for (const name of ["strength", "floor"]) inputs[name].oninput = () => { kept[name] = Number(inputs[name].value); this.say(); this.paint(); };
-    inputs.map.onchange = () => { kept.map = inputs.map.value; this.say(); this.paint(); };
-    root.querySelectorAll(".zoom button").forEach((button) => (button.onclick = () => this.zoom(Number(button.dataset.zoom))));
-    stage.onkeydown = (event) => this.key(event);
-    stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    stage.onpointerdown = (event) => this.down(event);
-    stage.onpointermove = (event) => this.move(event);
+    for (const name of ["opacity", "minimum"]) inputs[name].oninput = () => { preferences[name] = Number(inputs[name].value); this.updateLabels(); this.renderBuffer(); };
+    inputs["colour-map"].onchange = () => { preferences.colourMap = inputs["colour-map"].value; this.updateLabels(); this.renderBuffer(); };
+    root.querySelectorAll(".zoom button").forEach((button) => (button.onclick = () => this.zoomBy(Number(button.dataset.zoom))));
+    stage.onkeydown = (event) => this.handleKey(event);
+    stage.addEventListener("wheel", (event) => this.handleWheel(event), { passive: false });
+    stage.onpointerdown = (event) => this.handlePointerDown(event);
+    stage.onpointermove = (event) => this.handlePointerMove(event);
     stage.onpointerup = stage.onpointercancel = (event) => this.pointers.delete(event.pointerId);
     stage.onpointerleave = () => (root.querySelector(".readout").textContent = "");
-    stage.ondblclick = (event) => this.zoom(this.view.scale > 1 ? 0 : 3, event);
+    stage.ondblclick = (event) => this.zoomBy(this.view.scale > 1 ? 0 : 3, event);
   }
 
-  go(index) {
+  goToSlice(index) {
     const count = this.slice?.count ?? 1;
     index = Math.min(count - 1, Math.max(0, index));
     if (count < 2 || index === this.index) return;
     this.index = this.pending = index;
-    this.say();
+    this.updateLabels();
     clearTimeout(this.timer); // of a held key only where it rests is asked for
     this.timer = setTimeout(() => this.send(index), 60);
   }
 
-  key(event) {
+  handleKey(event) {
     const step = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10 }[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (step && this.slice?.count > 1) this.go(this.index + step);
-    else if (event.key === "Home" && this.slice?.count > 1) this.go(0);
-    else if (event.key === "End" && this.slice?.count > 1) this.go(this.slice.count - 1);
-    else if (event.key === "+" || event.key === "=") this.zoom(1.5);
-    else if (event.key === "-") this.zoom(1 / 1.5);
-    else if (event.key === "0") this.zoom(0);
+    if (step && this.slice?.count > 1) this.goToSlice(this.index + step);
+    else if (event.key === "Home" && this.slice?.count > 1) this.goToSlice(0);
+    else if (event.key === "End" && this.slice?.count > 1) this.goToSlice(this.slice.count - 1);
+    else if (event.key === "+" || event.key === "=") this.zoomBy(1.5);
+    else if (event.key === "-") this.zoomBy(1 / 1.5);
+    else if (event.key === "0") this.zoomBy(0);
     else return;
     event.preventDefault();
   }
 
-  wheel(event) { // the page scrolls until the slice was clicked, or with Ctrl as in every map
+  handleWheel(event) { // the page scrolls until the slice was clicked, or with Ctrl as in every map
     const focused = this.stage.matches(":focus") || this.root.getRootNode().activeElement === this.stage;
     if (!event.ctrlKey && !focused) return;
     event.preventDefault();
-    this.zoom(Math.exp(-event.deltaY / 400), event);
+    this.zoomBy(Math.exp(-event.deltaY / 400), event);
   }
 
-  zoom(factor, event) {
-    const before = this.place(event), view = this.view;
+  zoomBy(factor, event) {
+    const before = this.toSliceCoordinates(event), view = this.view;
     view.scale = factor === 0 ? 1 : Math.min(16, Math.max(1, view.scale * factor));
     if (before) { // the point under the pointer stays where it is
       view.x = before.x - before.across / view.scale;
       view.y = before.y - before.along / view.scale;
     }
-    this.hold();
+    this.clampView();
   }
 
-  hold() { // never past the slice's edge
+  clampView() { // never past the slice's edge
     const view = this.view, half = 0.5 / view.scale;
     view.x = Math.min(1 - half, Math.max(half, view.x));
     view.y = Math.min(1 - half, Math.max(half, view.y));
@@ -256,40 +255,40 @@ class Viewer {
   }
 
   // Where a pointer is: as shares of the slice, and of the view from its middle.
-  place(event) {
+  toSliceCoordinates(event) {
     if (!event) return null;
     const box = this.canvas.getBoundingClientRect();
     const across = (event.clientX - box.left) / box.width - 0.5, along = (event.clientY - box.top) / box.height - 0.5;
     return { across, along, x: this.view.x + across / this.view.scale, y: this.view.y + along / this.view.scale };
   }
 
-  down(event) {
+  handlePointerDown(event) {
     if (event.target.closest("button")) return;
     this.stage.focus({ preventScroll: true });
     this.pointers.set(event.pointerId, event);
     if (this.view.scale > 1 || this.pointers.size > 1) this.stage.setPointerCapture(event.pointerId);
   }
 
-  move(event) {
-    this.readout(event);
+  handlePointerMove(event) {
+    this.updateReadout(event);
     const last = this.pointers.get(event.pointerId);
     if (!last) return;
     const box = this.canvas.getBoundingClientRect(), view = this.view;
     if (this.pointers.size === 1 && view.scale > 1) {
       view.x -= (event.clientX - last.clientX) / box.width / view.scale;
       view.y -= (event.clientY - last.clientY) / box.height / view.scale;
-      this.hold();
+      this.clampView();
     } else if (this.pointers.size === 2) {
       const other = [...this.pointers.values()].find((one) => one.pointerId !== event.pointerId);
       const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
-      this.zoom(apart(event) / apart(last), event);
+      this.zoomBy(apart(event) / apart(last), event);
     }
     this.pointers.set(event.pointerId, event);
   }
 
-  readout(event) {
+  updateReadout(event) {
     const { slice } = this;
-    const at = slice && this.place(event);
+    const at = slice && this.toSliceCoordinates(event);
     const line = this.root.querySelector(".readout");
     if (!at || at.x < 0 || at.y < 0 || at.x >= 1 || at.y >= 1) { line.textContent = ""; return; }
     const pixel = (size) => [Math.floor(at.y * size[0]), Math.floor(at.x * size[1])];
