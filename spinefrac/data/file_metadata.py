@@ -6,18 +6,17 @@ places, and a network learns the place.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from spinefrac.data.groups import original_stem
+from spinefrac.imaging.formats.dicom_header import DicomHeader
 from spinefrac.records import CtSlice, GreyImage, SliceTags
 
 #: What `Facts.numbers` holds, in this order, as people read it.
@@ -47,24 +46,6 @@ PRIVACY_ISSUES = (
     "BurnedInAnnotation is missing",
     "text-like marks in a corner",
 )
-
-_HEADER_TAGS = [
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "StudyDate",
-    "SeriesDate",
-    "AcquisitionDate",
-    "ContentDate",
-    "BurnedInAnnotation",
-    "PatientIdentityRemoved",
-    "Manufacturer",
-    "ManufacturerModelName",
-    "KVP",
-    "ConvolutionKernel",
-    "SliceThickness",
-]
-_SCANNER_TAGS = ("Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "KVP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +84,10 @@ class FileMetadata:
         return int(self.numeric_features[NUMERIC_FEATURES.index("bits a pixel")])
 
 
-def read_file_metadata(path: Path, ct: CtSlice, image: GreyImage, tags: SliceTags) -> FileMetadata:
-    """Look at a file's storage, brightness, corners and header.
+def read_file_metadata(
+    path: Path, ct: CtSlice, image: GreyImage, header: DicomHeader | None
+) -> FileMetadata:
+    """Describe a file's storage, brightness, corners and header.
 
     Parameters
     ----------
@@ -112,19 +95,19 @@ def read_file_metadata(path: Path, ct: CtSlice, image: GreyImage, tags: SliceTag
     ct : CtSlice
         As read from it.
     image : uint8 array, shape (H, W)
-        As it is shown.
-    tags : SliceTags
+        The slice as it is displayed.
+    header : DicomHeader or None
+        None for formats other than DICOM.
     """
-    header = _read_header(path) if ct.format == "dicom" else {}
     height, width = image.shape
     unit = "HU" if ct.calibrated else "grey"
     return FileMetadata(
         format=ct.format,
         mode=f"{'colour' if ct.colour else unit}, {ct.bits} bit",
         size=f"{height}×{width}",
-        scanner=" ".join(filter(None, (str(header.get(tag, "")) for tag in _SCANNER_TAGS))),
-        position=_slice_position(path.name, tags),
-        privacy_issues=tuple(_find_privacy_issues(header, image, dicom=ct.format == "dicom")),
+        scanner=header.scanner if header else "",
+        position=_slice_position(path.name, header.tags if header else SliceTags()),
+        privacy_issues=tuple(_find_privacy_issues(header, image)),
         numeric_features=_compute_numeric_features(image, ct.bits, ct.colour, path.stat().st_size),
     )
 
@@ -167,37 +150,19 @@ def _slice_position(name: str, tags: SliceTags) -> float:
 # --- patient data --------------------------------------------------------------------------
 
 
-def _read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a DICOM header says of `_HEADER_TAGS`; empty where it cannot be read."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    try:
-        found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_HEADER_TAGS])
-        return {tag: value for tag in _HEADER_TAGS if (value := found.get(tag)) is not None}
-    except (InvalidDicomError, OSError, ValueError, AttributeError, KeyError, NotImplementedError):
-        return {}  # its pixels could be read, so it is a slice all the same
-
-
-def _find_privacy_issues(header: dict[str, Any], image: GreyImage, *, dicom: bool) -> Sequence[int]:
-    """Return which kinds of `PRIVACY_ISSUES` a file shows. Names and dates themselves are not kept."""
-    found = []
-    if dicom:
-        removed = str(header.get("PatientIdentityRemoved", "")).strip().upper() == "YES"
-        name = str(header.get("PatientName", "")).strip(" ^")
-        identity = name or str(header.get("PatientID", "")).strip()
-        if identity and not removed:
-            found.append(0)
-        if not removed and any(str(header.get(tag, "")).strip() for tag in _HEADER_TAGS[2:7]):
-            found.append(1)
-        burned = str(header.get("BurnedInAnnotation", "")).strip().upper()
-        if burned == "YES":
-            found.append(2)
-        elif burned != "NO":
-            found.append(3)
+def _find_privacy_issues(header: DicomHeader | None, image: GreyImage) -> Iterator[int]:
+    """Yield which kinds of `PRIVACY_ISSUES` a file has."""
+    if header is not None:
+        if header.has_identity:
+            yield 0
+        if header.has_dates:
+            yield 1
+        if header.burned_in_annotation == "YES":
+            yield 2
+        elif header.burned_in_annotation != "NO":
+            yield 3
     if any(_looks_like_text(corner) for corner in crop_corners(image, 1 / 4)):
-        found.append(4)
-    return found
+        yield 4
 
 
 def _looks_like_text(corner: GreyImage) -> bool:

@@ -241,10 +241,9 @@ def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
     path = root / file.path
     try:
         file.path.encode()
-        ct = imaging.read(path)
-        tags = imaging.read_tags(path) if ct.format == "dicom" else SliceTags()
-        picture = imaging.to_display(ct, BONE_WINDOW)
-        facts = read_file_metadata(path, ct, picture, tags)
+        ct, header = imaging.read_with_header(path)
+        image = imaging.to_display(ct, BONE_WINDOW)
+        metadata = read_file_metadata(path, ct, image, header)
     except UnicodeEncodeError:
         shown = file.path.encode("utf-8", "backslashreplace").decode()
         return Unreadable(shown, "The file's name is not UTF-8: rename it.")
@@ -253,7 +252,11 @@ def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
     except OSError as error:
         return Unreadable(file.path, f"The file cannot be read: {error.strerror or error}.")
     return FileReading(
-        hash_pixels(ct), duplicates.make_thumbnail(picture), tags, ct.slice_count, facts
+        hash_pixels(ct),
+        duplicates.make_thumbnail(image),
+        header.tags if header else SliceTags(),
+        ct.slice_count,
+        metadata,
     )
 
 

@@ -6,13 +6,12 @@ towards the back, z towards the head.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from spinefrac.imaging.formats.dicom import read_header_elements
+from spinefrac.imaging.formats.dicom_header import read_header_elements, to_float, to_list
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -160,7 +159,7 @@ def read_geometries(file: BinaryIO) -> tuple[list[SliceGeometry], bool]:
         If the transfer syntax is not supported. Damage raises whatever pydicom raises.
     """
     header, complete = read_header_elements(file, _GEOMETRY_TAGS)
-    frames = min(max(int(_to_float(header.get("NumberOfFrames")) or 1), 1), 100_000)
+    frames = min(max(int(to_float(header.get("NumberOfFrames")) or 1), 1), 100_000)
     shared = (header.get("SharedFunctionalGroupsSequence") or [])[:1]
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
     if frames > 1 and not (shared or per_frame):
@@ -177,7 +176,7 @@ def _parse_geometry(
     def numbers(sequence: str, keyword: str, length: int) -> list[float] | None:
         holders = [item for group in groups for item in (group.get(sequence) or [])[:1]]
         for holder in [*holders, header]:
-            found = [_to_float(part) for part in _as_list(holder.get(keyword))]
+            found = [to_float(part) for part in to_list(holder.get(keyword))]
             if len(found) == length and None not in found:
                 return [part for part in found if part is not None]
         return None
@@ -190,9 +189,9 @@ def _parse_geometry(
     )
     spacing = numbers("PixelMeasuresSequence", "PixelSpacing", 2)
     thickness = numbers("PixelMeasuresSequence", "SliceThickness", 1)
-    kinds = [str(kind).upper() for kind in _as_list(header.get("ImageType"))]
+    kinds = [str(kind).upper() for kind in to_list(header.get("ImageType"))]
     number, series_number = (
-        _to_float(header.get(keyword)) for keyword in ("InstanceNumber", "SeriesNumber")
+        to_float(header.get(keyword)) for keyword in ("InstanceNumber", "SeriesNumber")
     )
     return SliceGeometry(
         position_mm=(position[0], position[1], position[2]) if position else None,
@@ -200,9 +199,9 @@ def _parse_geometry(
         column_cosines=down,
         spacing_mm=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
         thickness_mm=thickness[0] if thickness else None,
-        gantry_tilt_degrees=_to_float(header.get("GantryDetectorTilt")),
-        rows=int(_to_float(header.get("Rows")) or 0),
-        columns=int(_to_float(header.get("Columns")) or 0),
+        gantry_tilt_degrees=to_float(header.get("GantryDetectorTilt")),
+        rows=int(to_float(header.get("Rows")) or 0),
+        columns=int(to_float(header.get("Columns")) or 0),
         study_instance_uid=_read_text(header, "StudyInstanceUID"),
         series_instance_uid=_read_text(header, "SeriesInstanceUID"),
         sop_instance_uid=_read_text(header, "SOPInstanceUID"),
@@ -224,20 +223,6 @@ def _parse_orientation(cosines: list[float] | None) -> tuple[Vector | None, Vect
         return None, None
     (a, b, c), (d, e, f) = (across / lengths[0]).tolist(), (down / lengths[1]).tolist()
     return (a, b, c), (d, e, f)
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None or value == "":
-        return []
-    return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
-
-
-def _to_float(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _read_text(header: Dataset, keyword: str) -> str:

@@ -7,12 +7,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats import detection
 from spinefrac.imaging.limits import check_file_size
 from spinefrac.records import CtSlice, SliceTags
+
+if TYPE_CHECKING:
+    from spinefrac.imaging.formats.dicom_header import DicomHeader
 
 ImageSource = bytes | str | os.PathLike[str]
 
@@ -32,7 +35,7 @@ def read(
         What to call the file in messages; a path's last part by default.
     slice_index : int or None
         Slice of a NIfTI volume or frame of a multi-frame DICOM; None for the middle one.
-        Pictures and single-frame files have only position 0.
+        Other files have only slice 0.
     axis : int
         For NIfTI: 0 sagittal, 1 coronal, 2 axial.
 
@@ -61,12 +64,39 @@ def read(
             from spinefrac.imaging.formats.raster import read_raster
 
             if slice_index not in (None, 0):
-                raise ImageError(f"expected slice 0 of a {kind} picture, got {slice_index}; use 0")
+                raise ImageError(f"expected slice 0 of a {kind} image, got {slice_index}; use 0")
             return read_raster(file, kind)
 
 
+def read_with_header(path: Path) -> tuple[CtSlice, DicomHeader | None]:
+    """Read the (middle) slice of a file as `read` does, and its DICOM header in the same pass.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ct : CtSlice
+    header : DicomHeader or None
+        None for formats other than DICOM.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read as a slice.
+    """
+    with _open_source(path, "") as file:
+        if detection.detect_format(file) == "dicom":
+            with wrap_parser_errors("dicom"):
+                from spinefrac.imaging.formats.dicom import read_dicom_with_header
+
+                return read_dicom_with_header(file)
+    return read(path), None
+
+
 def read_tags(source: ImageSource, *, name: str = "") -> SliceTags:
-    """Read what a DICOM header says of where a slice belongs; pixels are never touched.
+    """Read patient, study, series and position from a DICOM header; the pixels are not read.
 
     Parameters
     ----------
@@ -89,7 +119,7 @@ def read_tags(source: ImageSource, *, name: str = "") -> SliceTags:
         if kind != "dicom":
             return SliceTags()
         with wrap_parser_errors(kind):
-            from spinefrac.imaging.formats.dicom import read_dicom_tags
+            from spinefrac.imaging.formats.dicom_header import read_dicom_tags
 
             return read_dicom_tags(file)
 

@@ -1,4 +1,4 @@
-"""DICOM: one frame in Hounsfield units where it is CT, as a picture otherwise.
+"""DICOM pixels: one frame in Hounsfield units where it is CT, as grey values otherwise.
 
 Section numbers are those of the DICOM standard, PS3.3 and PS3.5.
 """
@@ -7,13 +7,28 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ImageError
+from spinefrac.imaging.formats.dicom_header import (
+    BIG_ENDIAN,
+    DECODERS,
+    IMPLICIT,
+    JPEG_EXTENDED,
+    LOSSLESS,
+    NATIVE,
+    PIXEL_DATA,
+    RLE,
+    SUMMARY_TAGS,
+    DicomHeader,
+    read_header,
+    summarize_header,
+    to_float,
+    to_list,
+)
 from spinefrac.imaging.formats.jpeg_validation import (
     FrameInfo,
     check_frame_size,
@@ -22,7 +37,7 @@ from spinefrac.imaging.formats.jpeg_validation import (
 from spinefrac.imaging.formats.raster import stretch_contrast, to_luma
 from spinefrac.imaging.hounsfield import AIR_HU
 from spinefrac.imaging.limits import check_image_size
-from spinefrac.records import CtSlice, FloatImage, SliceTags
+from spinefrac.records import CtSlice, FloatImage
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -36,31 +51,8 @@ _CT_CLASSES = frozenset(
     }
 )
 
-_IMPLICIT = "1.2.840.10008.1.2"
-_EXPLICIT = "1.2.840.10008.1.2.1"
-_DEFLATED = "1.2.840.10008.1.2.1.99"
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_NATIVE = frozenset({_IMPLICIT, _EXPLICIT, _BIG_ENDIAN})
-
-_RLE = "1.2.840.10008.1.2.5"
-_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-
-# JPEG Lossless (both) and JPEG-LS (both): GDCM is the only decoder at hand, and can crash.
-_LOSSLESS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70, 80, 81))
-
-# Which decoder takes a compressed syntax. Pillow where it can: damaged files do not crash it.
-_DECODERS = {
-    _RLE: "pydicom",
-    "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
-    _JPEG_EXTENDED: "pillow",
-    "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000
-    "1.2.840.10008.1.2.4.91": "pillow",
-} | dict.fromkeys(_LOSSLESS, "gdcm")
-_PIXEL_DATA = 0x7FE00010
-_ANY_PIXEL_DATA = (0x7FE00008, 0x7FE00009, _PIXEL_DATA)
-
-# The only elements that are read. The patient's name is not among them, so it can reach no
-# message, no warning and no log.
+# The elements that pixels need. The patient's name is not among them, so it can reach no message,
+# no warning and no log.
 _PIXEL_TAGS = (
     0x00080016,  # SOPClassUID
     0x00080060,  # Modality
@@ -94,26 +86,18 @@ _PIXEL_TAGS = (
     0x7FE00002,  # ExtendedOffsetTableLengths
 )
 
-_PATIENT_TAGS = (
-    0x00100020,  # PatientID
-    0x0020000D,  # StudyInstanceUID
-    0x0020000E,  # SeriesInstanceUID
-    0x00200013,  # InstanceNumber
-    0x00200032,  # ImagePositionPatient
-)
-
 
 def read_dicom(file: BinaryIO, frame_index: int | None = None) -> CtSlice:
     """Read one frame.
 
     A CT image with a rescale slope and intercept is calibrated: stored value × slope +
     intercept gives Hounsfield units (C.11.1.1.2). Everything else, a secondary capture or
-    another modality for example, is taken as a picture: rescaled, put through its own first
+    another modality for example, becomes grey values: rescaled, put through its own first
     window (or spread over its own range where it has none and more than 8 bits), inverted
     where MONOCHROME1 says that low values are white (C.7.6.3.1.2). In a calibrated slice
     MONOCHROME1 changes nothing, as it speaks of display and not of Hounsfield units.
 
-    Pixel padding (C.7.5.1.1.2) becomes air: -1024 HU, or the picture's minimum.
+    Pixel padding (C.7.5.1.1.2) becomes air: -1024 HU, or the minimum of the grey values.
 
     Parameters
     ----------
@@ -133,7 +117,18 @@ def read_dicom(file: BinaryIO, frame_index: int | None = None) -> CtSlice:
         If the transfer syntax is not supported, the declared size is over the limits, or
         the frame is missing. Damage raises whatever pydicom raises.
     """
-    header, syntax = _read_header(file, _PIXEL_TAGS)
+    header, syntax = read_header(file, _PIXEL_TAGS)
+    return _read_frame(file, header, syntax, frame_index)
+
+
+def read_dicom_with_header(file: BinaryIO) -> tuple[CtSlice, DicomHeader]:
+    """Read the middle frame as `read_dicom` does, and the header's summary, in one pass."""
+    header, syntax = read_header(file, (*_PIXEL_TAGS, *SUMMARY_TAGS))
+    return _read_frame(file, header, syntax, None), summarize_header(header)
+
+
+def _read_frame(file: BinaryIO, header: Dataset, syntax: str, frame_index: int | None) -> CtSlice:
+    """Decode a frame of a file that is at its pixel data element."""
     frames = int(header.get("NumberOfFrames") or 1)
     _check_declared(header, frames)
     frame_index = frames // 2 if frame_index is None else frame_index
@@ -141,24 +136,11 @@ def read_dicom(file: BinaryIO, frame_index: int | None = None) -> CtSlice:
         raise ImageError(
             f"expected a frame from 0 to {frames - 1}, got {frame_index}; choose another"
         )
-
     stored = _decode_frame(file, header, syntax, frames, frame_index)
     functional = _functional_groups(header, frame_index)
-    slope, intercept = _rescale(header, functional)
-    calibrated = slope is not None and stored.ndim == 2 and _is_ct(header)
+    calibrated = _is_calibrated(header, functional) and stored.ndim == 2
     window = _window(header, functional)
-    pixels, colour = to_luma(stored)
-    padding = _padding(header, stored)
-    if slope is not None:
-        pixels *= np.float32(slope)
-        pixels += np.float32(intercept)
-    if calibrated:
-        if padding is not None:
-            pixels[padding] = AIR_HU
-    else:
-        if padding is not None and not padding.all():
-            pixels[padding] = pixels[~padding].min()
-        pixels = _to_grey(pixels, header, window, is_eight_bit=stored.dtype.itemsize == 1)
+    pixels, colour = _rescale_pixels(stored, header, functional, window, calibrated=calibrated)
     return CtSlice(
         pixels=np.nan_to_num(pixels, nan=AIR_HU if calibrated else 0.0),
         calibrated=calibrated,
@@ -173,109 +155,31 @@ def read_dicom(file: BinaryIO, frame_index: int | None = None) -> CtSlice:
     )
 
 
-def read_dicom_tags(file: BinaryIO) -> SliceTags:
-    """Read what the header says of patient, study and place; pixels are never touched.
-
-    Values are taken as raw bytes, so that nothing of them can show up in a warning.
-
-    Raises
-    ------
-    ImageError
-        If the transfer syntax is not supported.
-    """
-    header, _ = _read_header(file, _PATIENT_TAGS)
-
-    def text(tag: int) -> str:
-        if tag not in header:
-            return ""
-        value = header.get_item(tag).value
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "replace")
-        return str(value if value is not None else "").strip(" \x00")
-
-    number = text(0x00200013)
-    place = text(0x00200032).split("\\")
-    return SliceTags(
-        patient_id=text(0x00100020),
-        study_instance_uid=text(0x0020000D),
-        series_instance_uid=text(0x0020000E),
-        instance_number=int(number) if number.lstrip("+-").isdecimal() else None,
-        z_mm=_to_float(place[2]) if len(place) == 3 else None,
-    )
+def _rescale_pixels(
+    stored: npt.NDArray[Any],
+    header: Dataset,
+    functional: list[Dataset],
+    window: tuple[float, float] | None,
+    *,
+    calibrated: bool,
+) -> tuple[FloatImage, bool]:
+    """Return stored values in Hounsfield units or as grey in 0…255, and whether in colour."""
+    slope, intercept = _rescale(header, functional)
+    pixels, colour = to_luma(stored)
+    padding = _padding(header, stored)
+    if slope is not None:
+        pixels *= np.float32(slope)
+        pixels += np.float32(intercept)
+    if calibrated:
+        if padding is not None:
+            pixels[padding] = AIR_HU
+        return pixels, colour
+    if padding is not None and not padding.all():
+        pixels[padding] = pixels[~padding].min()
+    return _to_grey(pixels, header, window, is_eight_bit=stored.dtype.itemsize == 1), colour
 
 
 # --- header ----------------------------------------------------------------------------
-
-
-def read_header_elements(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, bool]:
-    """Read the elements `tags` of a header, and whether it was followed by pixels.
-
-    Raises
-    ------
-    ImageError
-        If the transfer syntax is not supported.
-    """
-    header, _ = _read_header(file, tags)
-    return header, bool(file.read(1))
-
-
-def _read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
-    """Read the elements `tags` and leave `file` at the pixel data element.
-
-    The transfer syntax is looked at before the data set, because pydicom would inflate a
-    deflated one whole: 0.8 MB can become 1.6 GB.
-    """
-    from pydicom import config
-    from pydicom.filereader import read_dataset, read_preamble
-
-    # Of a damaged file pydicom would quote whole stretches in a warning, a name included.
-    config.settings.reading_validation_mode = config.IGNORE
-    read_preamble(file, force=True)
-    meta = read_dataset(
-        file, is_implicit_VR=False, is_little_endian=True, stop_when=_is_past_file_meta
-    )
-    syntax = str(meta.get("TransferSyntaxUID") or "") or _guess_syntax(file)
-    if syntax == _DEFLATED:
-        raise ImageError(
-            "expected a DICOM file that is not deflated, got the deflated transfer syntax; "
-            "convert it to Explicit VR Little Endian"
-        )
-    if syntax not in _NATIVE and syntax not in _DECODERS:
-        raise ImageError(
-            "expected a DICOM transfer syntax for single images (uncompressed, RLE, JPEG, "
-            "JPEG-LS or JPEG 2000), got another; convert it to Explicit VR Little Endian"
-        )
-    header = read_dataset(
-        file,
-        is_implicit_VR=syntax == _IMPLICIT,
-        is_little_endian=syntax != _BIG_ENDIAN,
-        stop_when=_is_pixel_data,
-        specific_tags=list(tags),
-    )
-    if not header.get("SOPClassUID"):  # anonymised files keep it in the file meta only
-        header.SOPClassUID = meta.get("MediaStorageSOPClassUID", "")
-    return header, syntax
-
-
-def _is_past_file_meta(tag: Any, vr: str | None, length: int) -> bool:
-    return tag.group != 2
-
-
-def _is_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
-    return tag in _ANY_PIXEL_DATA
-
-
-def _guess_syntax(file: BinaryIO) -> str:
-    """Tell implicit from explicit VR where no file meta says it: by the first element."""
-    start = file.tell()
-    head = file.read(8)
-    file.seek(start)
-    if len(head) < 8:
-        raise ImageError("expected a DICOM data set, the file ends early; export it again")
-    if head[4:6].isalpha() and head[4:6].isupper():
-        little = struct.unpack("<H", head[:2])[0] < 0x0100
-        return _EXPLICIT if little else _BIG_ENDIAN
-    return _IMPLICIT
 
 
 def _check_declared(header: Dataset, frames: int) -> None:
@@ -299,8 +203,10 @@ def _check_declared(header: Dataset, frames: int) -> None:
     )
 
 
-def _is_ct(header: Dataset) -> bool:
+def _is_calibrated(header: Dataset, functional_groups: list[Dataset]) -> bool:
     """Whether rescaled values are Hounsfield units (C.8.2.1, C.11.1.1.2)."""
+    if _rescale(header, functional_groups)[0] is None:
+        return False
     if str(header.get("RescaleType") or "HU").strip().upper() != "HU":
         return False
     if str(header.get("SOPClassUID", "")) in _CT_CLASSES:
@@ -325,18 +231,9 @@ def _read_numbers(
     for place in [*places, header]:
         value = place.get(keyword)
         if value is not None and value != "":
-            many = value if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
-            numbers = [_to_float(one) for one in many]
+            numbers = [to_float(one) for one in to_list(value)]
             return [number for number in numbers if number is not None]
     return []
-
-
-def _to_float(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None
 
 
 def _rescale(header: Dataset, functional_groups: list[Dataset]) -> tuple[float | None, float]:
@@ -379,28 +276,28 @@ def _decode_frame(
 
     tag, vr = _read_pixel_data_tag(file, syntax)
     start = file.tell()
-    if tag != _PIXEL_DATA:
+    if tag != PIXEL_DATA:
         raise ImageError("expected integer pixels, got a floating-point DICOM; export it again")
     options: dict[str, Any] = as_pixel_options(header)
     options["number_of_frames"] = frames
     options["pixel_keyword"] = "PixelData"
     options["transfer_syntax_uid"] = UID(syntax)
     options["pixel_vr"] = vr
-    if syntax in _NATIVE:
+    if syntax in NATIVE:
         _check_native_length(file, header, frames)
-    elif syntax == _JPEG_EXTENDED and int(header.BitsAllocated) != 8:
+    elif syntax == JPEG_EXTENDED and int(header.BitsAllocated) != 8:
         raise ImageError(
             "expected 8-bit lossy JPEG in DICOM, got 12-bit, which no free decoder reads; "
             "export it uncompressed"
         )
-    elif syntax != _RLE:
+    elif syntax != RLE:
         frame = get_frame(file, frame_index, number_of_frames=frames)
-        (check_lossless_frame if syntax in _LOSSLESS else check_frame_size)(
+        (check_lossless_frame if syntax in LOSSLESS else check_frame_size)(
             frame, _frame_info(header)
         )
         file.seek(start)
     stored, _ = get_decoder(UID(syntax)).as_array(
-        file, index=frame_index, decoding_plugin=_DECODERS.get(syntax, ""), **options
+        file, index=frame_index, decoding_plugin=DECODERS.get(syntax, ""), **options
     )
     if str(header.get("PhotometricInterpretation", "")).startswith("PALETTE"):
         stored = apply_color_lut(stored, header)
@@ -418,12 +315,12 @@ def _frame_info(header: Dataset) -> FrameInfo:
 
 def _read_pixel_data_tag(file: BinaryIO, syntax: str) -> tuple[int, str]:
     """Step over the pixel data element's tag, VR and length (PS3.5, 7.1)."""
-    endian = ">" if syntax == _BIG_ENDIAN else "<"
-    head = file.read(8 if syntax == _IMPLICIT else 12)
+    endian = ">" if syntax == BIG_ENDIAN else "<"
+    head = file.read(8 if syntax == IMPLICIT else 12)
     if len(head) < 8:
         raise ImageError("expected DICOM pixels, the file ends before them; export it again")
     group, element = struct.unpack(f"{endian}HH", head[:4])
-    vr = "OW" if syntax == _IMPLICIT else head[4:6].decode("ascii", "replace")
+    vr = "OW" if syntax == IMPLICIT else head[4:6].decode("ascii", "replace")
     return group << 16 | element, vr
 
 
@@ -443,10 +340,10 @@ def _check_native_length(file: BinaryIO, header: Dataset, frames: int) -> None:
 
 def _padding(header: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
     """Return where stored values are padding (C.7.5.1.1.2), or None where nowhere."""
-    value = _to_float(header.get("PixelPaddingValue"))
+    value = to_float(header.get("PixelPaddingValue"))
     if value is None or stored.ndim != 2:
         return None
-    limit = _to_float(header.get("PixelPaddingRangeLimit"))
+    limit = to_float(header.get("PixelPaddingRangeLimit"))
     low, high = sorted((value, value if limit is None else limit))
     padding = (stored >= low) & (stored <= high)
     return padding if padding.any() else None

@@ -1,0 +1,239 @@
+"""The header of a DICOM file: transfer syntax, elements, and what they say of a slice.
+
+Only the elements that a caller names are read, up to the pixels. Section numbers are those of the
+DICOM standard, PS3.3, PS3.5 and PS3.10.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from spinefrac.errors import ImageError
+from spinefrac.records import SliceTags
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+# Transfer syntaxes (PS3.5, 10 and A).
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+NATIVE = frozenset({IMPLICIT, EXPLICIT, BIG_ENDIAN})
+
+RLE = "1.2.840.10008.1.2.5"
+JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+
+#: JPEG Lossless (both) and JPEG-LS (both): GDCM is the only decoder installed, and can crash.
+LOSSLESS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70, 80, 81))
+
+#: Decoder of each compressed syntax. Pillow where it can: damaged files do not crash it.
+DECODERS = {
+    RLE: "pydicom",
+    "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
+    JPEG_EXTENDED: "pillow",
+    "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000
+    "1.2.840.10008.1.2.4.91": "pillow",
+} | dict.fromkeys(LOSSLESS, "gdcm")
+
+PIXEL_DATA = 0x7FE00010
+_ANY_PIXEL_DATA = (0x7FE00008, 0x7FE00009, PIXEL_DATA)
+
+_PATIENT_ID, _PATIENT_NAME = 0x00100020, 0x00100010
+_STUDY_UID, _SERIES_UID = 0x0020000D, 0x0020000E
+_INSTANCE_NUMBER, _IMAGE_POSITION = 0x00200013, 0x00200032
+_IDENTITY_REMOVED, _BURNED_IN_ANNOTATION = 0x00120062, 0x00280301
+_DATES = (
+    0x00100030,  # PatientBirthDate
+    0x00080020,  # StudyDate
+    0x00080021,  # SeriesDate
+    0x00080022,  # AcquisitionDate
+    0x00080023,  # ContentDate
+)
+_SCANNER_TAGS = (
+    0x00080070,  # Manufacturer
+    0x00081090,  # ManufacturerModelName
+    0x00181210,  # ConvolutionKernel
+    0x00180060,  # KVP
+)
+_SLICE_TAGS = (_PATIENT_ID, _STUDY_UID, _SERIES_UID, _INSTANCE_NUMBER, _IMAGE_POSITION)
+#: What `summarize_header` needs.
+SUMMARY_TAGS = (
+    *_SLICE_TAGS, _PATIENT_NAME, _IDENTITY_REMOVED, _BURNED_IN_ANNOTATION, *_DATES, *_SCANNER_TAGS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DicomHeader:
+    """What a data set needs of a slice's header. Names and dates themselves are not in it.
+
+    Attributes
+    ----------
+    tags : SliceTags
+        Patient, study, series and position.
+    scanner : str
+        Manufacturer, model, kernel and kV.
+    has_identity : bool
+        Whether PatientName or PatientID is filled in and PatientIdentityRemoved is not YES.
+    has_dates : bool
+        Whether a birth or study date is filled in and PatientIdentityRemoved is not YES.
+    burned_in_annotation : str
+        ``YES``, ``NO`` or empty.
+    """
+
+    tags: SliceTags
+    scanner: str
+    has_identity: bool
+    has_dates: bool
+    burned_in_annotation: str
+
+
+def read_dicom_tags(file: BinaryIO) -> SliceTags:
+    """Read patient, study, series and position; the pixels are not read.
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported.
+    """
+    header, _ = read_header(file, _SLICE_TAGS)
+    return _parse_slice_tags(header)
+
+
+def summarize_header(header: Dataset) -> DicomHeader:
+    """Return what a data set needs of a header that was read with `SUMMARY_TAGS`."""
+    removed = _raw_text(header, _IDENTITY_REMOVED).upper() == "YES"
+    name = _raw_text(header, _PATIENT_NAME).strip(" ^")
+    return DicomHeader(
+        tags=_parse_slice_tags(header),
+        scanner=_describe_scanner(header),
+        has_identity=not removed and bool(name or _raw_text(header, _PATIENT_ID)),
+        has_dates=not removed and any(_raw_text(header, tag) for tag in _DATES),
+        burned_in_annotation=_raw_text(header, _BURNED_IN_ANNOTATION).upper(),
+    )
+
+
+def _parse_slice_tags(header: Dataset) -> SliceTags:
+    number = _raw_text(header, _INSTANCE_NUMBER)
+    position = _raw_text(header, _IMAGE_POSITION).split("\\")
+    return SliceTags(
+        patient_id=_raw_text(header, _PATIENT_ID),
+        study_instance_uid=_raw_text(header, _STUDY_UID),
+        series_instance_uid=_raw_text(header, _SERIES_UID),
+        instance_number=int(number) if number.lstrip("+-").isdecimal() else None,
+        z_mm=to_float(position[2]) if len(position) == 3 else None,
+    )
+
+
+def _raw_text(header: Dataset, tag: int) -> str:
+    """Return an element's bytes as text, so that no parser can quote them in a warning."""
+    if tag not in header:
+        return ""
+    value = header.get_item(tag).value
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return str(value if value is not None else "").strip(" \x00")
+
+
+def _describe_scanner(header: Dataset) -> str:
+    """Return manufacturer, model, kernel and kV; empty where one of them cannot be parsed."""
+    try:
+        values = [header[tag].value for tag in _SCANNER_TAGS if tag in header]
+        return " ".join(filter(None, (str(value) for value in values if value is not None)))
+    except (ValueError, LookupError, AttributeError, TypeError, NotImplementedError):
+        return ""  # the pixels can be read, so it is a slice all the same
+
+
+def to_float(value: Any) -> float | None:
+    """Return a finite number, or None where it is not one."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def to_list(value: Any) -> list[Any]:
+    """Return the values of an element, which pydicom gives alone where there is one."""
+    if value is None or value == "":
+        return []
+    return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+
+
+# --- elements --------------------------------------------------------------------------
+
+
+def read_header_elements(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, bool]:
+    """Read the elements `tags` of a header, and whether it was followed by pixels.
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported.
+    """
+    header, _ = read_header(file, tags)
+    return header, bool(file.read(1))
+
+
+def read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
+    """Read the elements `tags` and leave `file` at the pixel data element.
+
+    The transfer syntax is looked at before the data set, because pydicom would inflate a
+    deflated one whole: 0.8 MB can become 1.6 GB.
+    """
+    from pydicom import config
+    from pydicom.filereader import read_dataset, read_preamble
+
+    # Of a damaged file pydicom would quote whole stretches in a warning, a name included.
+    config.settings.reading_validation_mode = config.IGNORE
+    read_preamble(file, force=True)
+    meta = read_dataset(
+        file, is_implicit_VR=False, is_little_endian=True, stop_when=_is_past_file_meta
+    )
+    syntax = str(meta.get("TransferSyntaxUID") or "") or _guess_syntax(file)
+    if syntax == DEFLATED:
+        raise ImageError(
+            "expected a DICOM file that is not deflated, got the deflated transfer syntax; "
+            "convert it to Explicit VR Little Endian"
+        )
+    if syntax not in NATIVE and syntax not in DECODERS:
+        raise ImageError(
+            "expected a DICOM transfer syntax for single images (uncompressed, RLE, JPEG, "
+            "JPEG-LS or JPEG 2000), got another; convert it to Explicit VR Little Endian"
+        )
+    header = read_dataset(
+        file,
+        is_implicit_VR=syntax == IMPLICIT,
+        is_little_endian=syntax != BIG_ENDIAN,
+        stop_when=_is_pixel_data,
+        specific_tags=list(tags),
+    )
+    if not header.get("SOPClassUID"):  # anonymised files keep it in the file meta only
+        header.SOPClassUID = meta.get("MediaStorageSOPClassUID", "")
+    return header, syntax
+
+
+def _is_past_file_meta(tag: Any, vr: str | None, length: int) -> bool:
+    return tag.group != 2
+
+
+def _is_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
+    return tag in _ANY_PIXEL_DATA
+
+
+def _guess_syntax(file: BinaryIO) -> str:
+    """Tell implicit from explicit VR where no file meta says it: by the first element."""
+    start = file.tell()
+    head = file.read(8)
+    file.seek(start)
+    if len(head) < 8:
+        raise ImageError("expected a DICOM data set, the file ends early; export it again")
+    if head[4:6].isalpha() and head[4:6].isupper():
+        little = struct.unpack("<H", head[:2])[0] < 0x0100
+        return EXPLICIT if little else BIG_ENDIAN
+    return IMPLICIT
