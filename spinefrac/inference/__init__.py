@@ -1,5 +1,5 @@
-"""Answers from a saved model, by ONNX Runtime and without TensorFlow.
+"""Predictions of a saved model, by ONNX Runtime and without TensorFlow.
 
-`predictor` gives probability and heat map in one forward pass, `input_check` says whether a
-slice is like those the model was trained on.
+`predictor` gives probability and heat map in one forward pass, `input_check` tells whether a
+slice is similar to the training slices.
 """

@@ -1,14 +1,15 @@
-"""What several models say of the same slice, in one sentence."""
+"""Predictions of several models on the same slice, compared in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spinefrac import wording
 from spinefrac.records import CLASS_NAMES, Prediction
 
 
 def describe_agreement(predictions: Sequence[Prediction]) -> str:
-    """Say whether models agree, and how far apart their probabilities are.
+    """Say whether models agree, and how much their probabilities differ.
 
     Parameters
     ----------
@@ -19,25 +20,26 @@ def describe_agreement(predictions: Sequence[Prediction]) -> str:
     -------
     str
     """
-    names = [answer.model for answer in predictions if answer.label == CLASS_NAMES[1]]
-    shares = [answer.probability for answer in predictions]
-    spread = f"Probabilities from {min(shares):.0%} to {max(shares):.0%}".replace("%", " %")
-    strange = [
-        answer.model
-        for answer in predictions
-        if answer.input_check is not None and not answer.input_check.typical
+    fractures = [one.model for one in predictions if one.label == CLASS_NAMES[1]]
+    shares = [one.probability for one in predictions]
+    spread = (
+        f"Probabilities from {wording.format_percent(min(shares))} to "
+        f"{wording.format_percent(max(shares))}."
+    )
+    suppressed = [
+        one.model for one in predictions if one.input_check and not one.input_check.typical
     ]
-    doubt = (
-        f" The slice is untypical for {_join_names(strange)}, whose answer then says little."
-        if strange
+    note = (
+        f" The slice is out of distribution for {_join_names(suppressed)}; do not rely on that "
+        "prediction."
+        if suppressed
         else ""
     )
-    if len(names) in (0, len(predictions)):
-        label = predictions[0].label
-        return f"All {len(predictions)} models say {label}. {spread}.{doubt}"
+    if len(fractures) in (0, len(predictions)):
+        return f"All {len(predictions)} models predict {predictions[0].label}. {spread}{note}"
     return (
-        f"The models disagree: {len(names)} of {len(predictions)} say fracture ({_join_names(names)}). "
-        f"{spread}.{doubt}"
+        f"The models disagree: {len(fractures)} of {len(predictions)} predict fracture "
+        f"({_join_names(fractures)}). {spread}{note}"
     )
 
 

@@ -1,8 +1,7 @@
-"""Long work that somebody looks at: it runs beside, shows how far it is, and can be stopped.
+"""Background jobs: a thread that works while a page polls its progress and can cancel it.
 
-A page is a script that ends; what takes longer runs in a thread of its own here, and the page
-looks in from time to time. Work at which nobody has looked for `IDLE_TIMEOUT_S` seconds stops by
-itself, since its page is gone.
+A page is a script that ends; longer work runs in a thread here, and the page polls it. A job
+that was not polled for `IDLE_TIMEOUT_S` seconds stops, since its page was closed.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ log = logging.getLogger("spinefrac.jobs")
 
 T = TypeVar("T")
 
-#: Seconds without a look after which work stops. A hidden browser tab looks once a minute.
+#: Seconds without a poll after which a job stops. A hidden browser tab polls once a minute.
 IDLE_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How far work is: items done and of all, seconds since it began, and how it ended.
+    """Progress of a job: items done and in all, seconds since its start, and its state.
 
     `state` is ``running``, ``finished``, ``cancelled`` or ``failed``; `error` says why it failed.
     """
@@ -44,14 +43,14 @@ class JobProgress:
 
 
 class BackgroundJob(Generic[T]):
-    """A thread that goes through an iterator and keeps what it gives.
+    """A thread that consumes an iterator and collects its items.
 
     Parameters
     ----------
     items : iterator
-        Closed when the work ends, however it ends.
+        Closed when the job ends, however it ends.
     total : int
-        How many items it will give.
+        Number of items.
     """
 
     def __init__(self, items: Iterator[T], total: int) -> None:
@@ -67,7 +66,7 @@ class BackgroundJob(Generic[T]):
         self._thread.start()
 
     def poll(self) -> JobProgress:
-        """Return how far the work is, and keep it going."""
+        """Return the progress, and reset the idle timeout."""
         self._polled_at = time.monotonic()
         return JobProgress(
             done=len(self._results),
@@ -78,15 +77,15 @@ class BackgroundJob(Generic[T]):
         )
 
     def results(self) -> list[T]:
-        """Return what there is so far, in order."""
+        """Return the items so far, in order."""
         return list(self._results)
 
     def cancel(self) -> None:
-        """Stop after the item in hand; what was found stays."""
+        """Stop after the current item; the results stay."""
         self._stop.set()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the work has ended, at most so long; return whether it has."""
+        """Wait until the job has ended, at most `timeout_s` seconds; return whether it has."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -100,7 +99,7 @@ class BackgroundJob(Generic[T]):
                     break
         except SpinefracError as error:
             state, self._error = "failed", str(error)
-        except Exception as error:  # noqa: BLE001 - a thread has nobody else to tell
+        except Exception as error:  # noqa: BLE001 - nothing above a thread would report it
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error("unexpected %s\n%s", type(error).__name__, where)
             state = "failed"

@@ -1,4 +1,4 @@
-"""A model's answers on many slices: over all cores, in order, each failing alone."""
+"""Predictions on many slices: on all cores, in order; one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from spinefrac.viz import heatmap
 
 _CORES = os.cpu_count() or 1
 
-# Shared by everybody who asks for many answers, so that two of them get half the cores each
-# and a single slice of a third never waits behind more than what is being worked on.
-_executor = ThreadPoolExecutor(_CORES, thread_name_prefix="many")
+# Shared by all callers: two of them get half the cores each, and a single slice of a third
+# waits for no more than the slices in progress.
+_executor = ThreadPoolExecutor(_CORES, thread_name_prefix="batch")
 
-#: Slices a caller has handed to the workers ahead of what it has taken, at most.
+#: Slices that are read and predicted ahead of what the caller has consumed, at most.
 _PREFETCH_COUNT = 2 * _CORES
 
 #: Side of a thumbnail, in pixels.
@@ -39,7 +39,7 @@ THUMBNAIL_SIZE_PX = 96
 
 @dataclass(frozen=True, slots=True)
 class SlicePrediction:
-    """A model's answer on one of many slices, without its pictures; or why there is none.
+    """The prediction of one of many slices, without images; or why there is none.
 
     Attributes
     ----------
@@ -51,9 +51,9 @@ class SlicePrediction:
     input_check : InputCheck or None
     milliseconds : float
     thumbnail : bytes
-        The slice as a small WebP picture, empty where none was asked for.
+        The slice as a small WebP image, empty where none was requested.
     error : str
-        One line, empty where there is an answer.
+        One line, empty where there is a prediction.
     """
 
     name: str
@@ -72,26 +72,26 @@ class SlicePrediction:
 
     @property
     def typical(self) -> bool:
-        """Whether there is an answer, on a slice that is not known to be unlike training's."""
+        """Whether there is a prediction, and the input check did not say out of distribution."""
         return not self.error and (self.input_check is None or self.input_check.typical)
 
 
 def predict_slices(
     predictor: Predictor, slices: Iterable[SeriesSlice], *, with_thumbnails: bool = False
 ) -> Iterator[SlicePrediction]:
-    """Answer on slices in their order; closing the iterator drops what has not begun.
+    """Predict slices in their order; closing the iterator cancels what has not started.
 
     Parameters
     ----------
     predictor : Predictor
     slices : iterable of SeriesSlice
-        Read and decoded by the workers, a few ahead of what was taken.
+        Read and decoded by the workers, a few ahead of the caller.
     with_thumbnails : bool
-        Whether to draw each slice small too.
+        Whether to make a thumbnail of each slice.
 
     Yields
     ------
-    Answered
+    SlicePrediction
     """
     waiting: deque[Future[SlicePrediction]] = deque()
     remaining = iter(slices)
@@ -134,7 +134,7 @@ def _predict_one(
     )
 
 
-#: Ways to look at many answers, and which belong to each.
+#: Filters of predictions by name.
 _PREDICTION_FILTERS: dict[str, Callable[[SlicePrediction], bool]] = {
     "All": lambda one: True,
     "Fracture": lambda one: one.label == CLASS_NAMES[1],
@@ -145,19 +145,19 @@ _PREDICTION_FILTERS: dict[str, Callable[[SlicePrediction], bool]] = {
 
 
 def count_by_filter(predictions: Sequence[SlicePrediction]) -> dict[str, int]:
-    """Count the answers of each kind, ``All`` first; kinds without any are left out."""
+    """Count the predictions of each filter, ``All`` first; filters without any are left out."""
     found = {name: sum(map(belongs, predictions)) for name, belongs in _PREDICTION_FILTERS.items()}
     return {name: count for name, count in found.items() if count or name == "All"}
 
 
 def filter_indices(predictions: Sequence[SlicePrediction], filter_name: str) -> list[int]:
-    """Return the indices of one kind of answers, see `count_by_filter`."""
+    """Return the indices of the predictions of one filter, see `count_by_filter`."""
     belongs = _PREDICTION_FILTERS.get(filter_name, _PREDICTION_FILTERS["All"])
     return [index for index, one in enumerate(predictions) if belongs(one)]
 
 
 def prediction_to_dict(model_id: str, prediction: SlicePrediction) -> dict[str, Any]:
-    """Return an answer as scripts read it, with the keys of ``spinefrac predict --json``."""
+    """Return a prediction with the keys of ``spinefrac predict --json``."""
     if prediction.error:
         return {"file": prediction.name, "error": prediction.error}
     return {
@@ -172,16 +172,16 @@ def prediction_to_dict(model_id: str, prediction: SlicePrediction) -> dict[str, 
 
 
 def to_json(model_id: str, predictions: Iterable[SlicePrediction]) -> str:
-    """Return the answers as one JSON list of `prediction_to_dict`."""
+    """Return the predictions as one JSON list of `prediction_to_dict`."""
     return json.dumps(
         [prediction_to_dict(model_id, one) for one in predictions], indent=2, allow_nan=False
     )
 
 
 def to_csv(model_id: str, predictions: Iterable[SlicePrediction]) -> str:
-    """Return the answers as CSV, one row a slice, made safe for spreadsheets.
+    """Return the predictions as CSV, one row a slice, safe for spreadsheets.
 
-    A file name that begins like a formula gets an apostrophe before it.
+    A file name that starts like a formula gets an apostrophe in front.
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -202,19 +202,19 @@ def to_csv(model_id: str, predictions: Iterable[SlicePrediction]) -> str:
 
 @dataclass(frozen=True)
 class SeriesPrediction:
-    """What a model says of a series, slice by slice and in one score.
+    """The predictions of a series, slice by slice, and its score.
 
     Attributes
     ----------
     model : str
-    predictions : tuple of Answered, length N
+    predictions : tuple of SlicePrediction, length N
         In the order of the series.
     included : bool array, shape (N,)
-        Slices that the score is made of.
+        Slices that the score is computed from.
     score : float
-        `series_score.pool` of the counted slices; NaN where there is none.
+        `series_pooling.pool_series` of the included slices; NaN where there is none.
     peak_index : int
-        Index of the slice in the middle of where the score is found; -1 where there is none.
+        Index of the slice in the middle of the window with the score; -1 where there is none.
     """
 
     model: str
@@ -226,15 +226,15 @@ class SeriesPrediction:
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
         """Shape (N,), NaN where a slice could not be read."""
-        return np.array([answered.probability for answered in self.predictions])
+        return np.array([one.probability for one in self.predictions])
 
     @property
     def errors(self) -> dict[int, str]:
         """Reason by index of the slices that could not be read."""
-        return {i: answered.error for i, answered in enumerate(self.predictions) if answered.error}
+        return {i: one.error for i, one in enumerate(self.predictions) if one.error}
 
     def highest_slices(self, max_slices: int = 5, min_distance: int = 3) -> list[int]:
-        """Return indices of the highest counted slices, at least `min_distance` slices apart."""
+        """Return the included slices of highest probability, at least `min_distance` apart."""
         scores = np.where(self.included, self.probabilities, -1.0)
         found: list[int] = []
         for index in np.argsort(-scores, kind="stable").tolist():
@@ -251,22 +251,22 @@ def pool_series_predictions(
     *,
     include_out_of_distribution: bool = False,
 ) -> SeriesPrediction:
-    """Put the answers on a series' slices together.
+    """Pool the predictions of the slices of a series.
 
     Parameters
     ----------
     model_id : str
-    predictions : iterable of Answered
+    predictions : iterable of SlicePrediction
         In the order of the series.
     include_out_of_distribution : bool
-        Whether slices unlike those the model was trained on count for the score. Without it
-        they count only where there are no others.
+        Whether slices out of distribution count for the score. If False, they count only where
+        there are no others.
     """
     predictions = tuple(predictions)
-    probabilities = np.array([answered.probability for answered in predictions])
-    counted = np.isfinite(probabilities)
-    typical = np.array([answered.typical for answered in predictions], dtype=bool)
-    if not include_out_of_distribution and (counted & typical).any():
-        counted &= typical
-    score, peak = series_pooling.pool_series(np.where(counted, probabilities, np.nan))
-    return SeriesPrediction(model_id, predictions, counted, score, peak)
+    probabilities = np.array([one.probability for one in predictions])
+    included = np.isfinite(probabilities)
+    typical = np.array([one.typical for one in predictions], dtype=bool)
+    if not include_out_of_distribution and (included & typical).any():
+        included &= typical
+    score, peak = series_pooling.pool_series(np.where(included, probabilities, np.nan))
+    return SeriesPrediction(model_id, predictions, included, score, peak)

@@ -1,4 +1,4 @@
-"""A saved model measured on slices that it was not trained on, and how that differs."""
+"""External evaluation: metrics of a saved model on a labelled data set of other slices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def evaluate_external(
     save: bool = True,
     progress_callback: Callable[[int, int], None] | None = None,
 ) -> tuple[Evaluation, SlicePredictions]:
-    """Answer on every slice, measure at the model's own threshold, compare with out-of-fold.
+    """Predict every slice, compute metrics at the model's threshold, compare with out-of-fold.
 
     Parameters
     ----------
@@ -35,26 +35,51 @@ def evaluate_external(
     dataset : Dataset
         A scanned folder.
     save : bool
-        Whether to keep the result with the model, see `store.evaluations`.
+        Whether to save the result with the model, see `store.evaluations`.
     progress_callback : callable, optional
-        Called with the number of slices answered and of all.
+        Called with the number of slices predicted and of all.
 
     Returns
     -------
-    Evaluation, Answers
+    Evaluation, SlicePredictions
 
     Raises
     ------
     ImageError, DatasetError, ModelError
-        A slice cannot be read any more, there is nothing to measure, or no room to keep it.
+        A slice cannot be read any more, no metric is defined, or the result cannot be saved.
     """
     model = predictor.model
-    # First of all: the model may be deleted while it answers.
-    before = (
+    # Read first: the model may be deleted during the predictions.
+    training = (
         SlicePredictions.from_out_of_fold(model.load_out_of_fold())
         if model.has_out_of_fold
         else None
     )
+    found, hits = _predict_dataset(predictor, dataset, progress_callback)
+    evaluation = Evaluation(
+        model=model.id,
+        card_hash=model.card_hash,
+        folder=dataset.root.resolve().name,
+        created=card.utc_now(),
+        data=DataSummary.from_dataset(dataset),
+        metrics=compute_metrics(found.labels, found.probabilities, found.groups, model.threshold),
+        shift=metric_shift(training.to_inputs(), found.to_inputs(), model.threshold)
+        if training
+        else {},
+        seen=training_overlap(model, training, found, dataset.fingerprint),
+        pointing=pointing_game.summarize_hits(hits.hits, hits.chance_levels, hits.groups),
+    )
+    if save:
+        evaluations.save_evaluation(evaluation, found)
+    return evaluation, found
+
+
+def _predict_dataset(
+    predictor: Predictor,
+    dataset: Dataset,
+    progress_callback: Callable[[int, int], None] | None,
+) -> tuple[SlicePredictions, _PointingGameHits]:
+    """Return the predictions of all slices, and the pointing game on those with a box."""
 
     def slices() -> Iterator[CtSlice]:
         for done, path in enumerate(dataset.paths):
@@ -64,11 +89,11 @@ def evaluate_external(
 
     boxes = read_boxes(dataset.root)
     probabilities: list[float] = []
-    pointed = _PointingGameHits([], [], [])
-    for item, answer in zip(dataset.items, predictor.predict_many(slices()), strict=True):
-        probabilities.append(answer.probability)
+    hits = _PointingGameHits([], [], [])
+    for item, prediction in zip(dataset.items, predictor.predict_many(slices()), strict=True):
+        probabilities.append(prediction.probability)
         if item.label and item.path in boxes:
-            pointed.add(item, answer, boxes[item.path])
+            hits.add(item, prediction, boxes[item.path])
     found = SlicePredictions(
         paths=dataset.paths,
         groups=dataset.groups,
@@ -77,27 +102,12 @@ def evaluate_external(
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
         subgroups=dataset.subgroups,
     )
-    evaluation = Evaluation(
-        model=model.id,
-        card_hash=model.card_hash,
-        folder=dataset.root.resolve().name,
-        created=card.utc_now(),
-        data=DataSummary.from_dataset(dataset),
-        metrics=compute_metrics(found.labels, found.probabilities, found.groups, model.threshold),
-        shift=metric_shift(before.to_inputs(), found.to_inputs(), model.threshold)
-        if before
-        else {},
-        seen=training_overlap(model, before, found, dataset.fingerprint),
-        pointing=pointing_game.summarize_hits(pointed.hits, pointed.chance_levels, pointed.groups),
-    )
-    if save:
-        evaluations.save_evaluation(evaluation, found)
-    return evaluation, found
+    return found, hits
 
 
 @dataclass(frozen=True)
 class _PointingGameHits:
-    """Where the heat maps of slices with a box point, gathered as the answers come."""
+    """Whether the maximum of the heat map is in a box, for each slice with one."""
 
     hits: list[bool]
     chance_levels: list[float]
@@ -123,7 +133,7 @@ def training_overlap(
     predictions: SlicePredictions,
     dataset_fingerprint: str,
 ) -> TrainingOverlap:
-    """Count what a model was trained on among the slices that it is measured on."""
+    """Count the training slices of a model among the slices that it is evaluated on."""
     if training_predictions is None:
         return TrainingOverlap(same_data=False, slices=None, group_names=0, known=False)
     known = set(training_predictions.pixel_hashes)

@@ -1,9 +1,9 @@
-"""Is a slice like those the model was trained on? Simple picture statistics, said in words.
+"""Input check: is a slice similar to the training slices? By image statistics, with a reason.
 
-A network answers on anything: a holiday photo gets a probability too. Sixteen statistics of
-the model input (greys, edges, texture, symmetry) are compared with the training inputs' by a
-robust Mahalanobis distance. This notices pictures of another kind. It does not notice a CT
-slice of another body region or scanner that happens to look alike, nor a wrong answer.
+A network returns a probability for any image, a photograph too. Sixteen statistics of the model
+input (greys, edges, texture, symmetry) are compared with those of the training inputs by a
+robust Mahalanobis distance. This detects images of another kind. It does not detect a CT slice
+of another body region or scanner that looks similar, nor a wrong prediction.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spinefrac.store.input_statistics import (
     extract_features,
 )
 
-#: What it means for each statistic to be too low and too high.
+#: In words: each statistic too low, and too high.
 _FEATURE_DESCRIPTIONS = {
     "mean": ("darker", "brighter"),
     "spread": ("of less contrast", "of more contrast"),
@@ -32,13 +32,13 @@ _FEATURE_DESCRIPTIONS = {
     "entropy": ("with fewer shades of grey", "with more shades of grey"),
     "edges": ("smoother", "with more edges"),
     "sharp": ("with fewer sharp edges", "with more sharp edges"),
-    "coarse": ("with less of its structure in large shapes", "with little but large shapes"),
+    "coarse": ("with fewer large structures", "with mostly large structures"),
     "fine": ("with less fine structure", "with more fine structure or noise"),
-    "symmetry": ("less alike left and right", "more alike left and right"),
-    "centre": ("darker in the centre than at the border", "with all its brightness in the centre"),
+    "symmetry": ("less symmetric", "more symmetric"),
+    "centre": ("darker in the centre than at the border", "bright in the centre only"),
 }
 
-#: DICOM modalities that a CT slice may come under, as a capture or without a header.
+#: DICOM modalities that a CT slice may have, as a capture or without a header.
 _CT_COMPATIBLE_MODALITIES = ("", "CT", "OT", "SC")
 
 
@@ -50,11 +50,11 @@ def check_input(
     Parameters
     ----------
     statistics : InputCheckStatistics
-        Of the model that is asked.
+        Of the model.
     ct : CtSlice
-        The slice as it came; its colours and its modality are used.
+        The slice as read; its colours and its modality are used.
     model_input : ModelInput
-        The same slice as the model sees it.
+        The same slice after preprocessing.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def check_input(
     distance = float(statistics.mahalanobis_distance(features))
     score = round(statistics.distance_percentile(distance), 1)
     if ct.colour:
-        return InputCheck(100.0, False, "a colour photograph or picture, as no CT slice is")
+        return InputCheck(100.0, False, "a colour image, and no CT slice")
     if not ct.calibrated and ct.modality not in _CT_COMPATIBLE_MODALITIES:
         return InputCheck(100.0, False, f"{_describe_modality(ct.modality)}, and no CT slice")
     if distance <= statistics.distance_limit:
@@ -75,7 +75,7 @@ def check_input(
 
 
 def _describe_deviation(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
-    """Name what an untypical slice looks like, and what is most unusual about it."""
+    """Say what a slice out of distribution looks like, and which statistics differ most."""
     worst = [index for index in np.argsort(-np.abs(z)) if abs(z[index]) > 3]
     words = list(
         dict.fromkeys(
@@ -84,25 +84,25 @@ def _describe_deviation(ct: CtSlice, features: FloatArray, z: FloatArray) -> str
     )
     if {"darker", "brighter"} <= set(words[:2]):  # its dark parts darker, its bright ones brighter
         words = ["of more contrast", *words[2:]]
-    what = " and ".join(words[:2]) or "in an unusual combination of grey levels and structure"
+    what = " and ".join(words[:2]) or "with an unusual combination of grey levels and structure"
     return f"{_guess_image_kind(ct, features, z)} ({what})"
 
 
 def _describe_modality(code: str) -> str:
     """Say in words what a DICOM modality (PS3.3, C.7.3.1.1.1) is."""
     if code in ("CR", "DX", "DR", "RG", "RF", "XA", "MG", "PX", "IO"):
-        return "an X-ray picture"
+        return "an X-ray image"
     words = {"MR": "a magnetic resonance (MR)", "US": "an ultrasound", "NM": "a nuclear medicine"}
     if code in words:
-        return f"{words[code]} picture"
-    return f"a DICOM picture of another modality ({code})" if code.isalnum() else "another picture"
+        return f"{words[code]} image"
+    return f"a DICOM image of another modality ({code})" if code.isalnum() else "another image"
 
 
 def _guess_image_kind(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
-    """Say what a picture looks like, by rules read off pictures of each kind.
+    """Say what an image looks like, by rules derived from images of each kind.
 
-    It is a guess for people, right nine times in ten on the kinds it knows, and has no say in
-    whether a slice is typical; `benchmarks/input_check.py` measures both.
+    It is a guess for people, correct in nine of ten images of the kinds it knows, and has no
+    part in whether a slice is in distribution; `benchmarks/input_check.py` measures both.
     """
     of = dict(zip(FEATURE_NAMES, features.tolist(), strict=True))
     far = dict(zip(FEATURE_NAMES, np.abs(z).tolist(), strict=True))
@@ -116,4 +116,4 @@ def _guess_image_kind(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
         return "in another window (brightness and contrast), or another region of the body"
     if of["black"] <= 0.15 and of["fine"] > 0.03:
         return "like a photograph"
-    return "like an X-ray or ultrasound picture"
+    return "like an X-ray or ultrasound image"

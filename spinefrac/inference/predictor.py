@@ -26,7 +26,7 @@ from spinefrac.store.repository import SavedModel
 #: Slices that go through the network at once in `Predictor.predict_many`.
 BATCH_SIZE = 16
 
-#: Predictors that `get_predictor` keeps, the least recently used leaves first.
+#: Predictors that `get_predictor` caches; the least recently used is dropped first.
 MAX_OPEN_PREDICTORS = 4
 
 
@@ -35,7 +35,7 @@ _inference_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class Predictor:
-    """Answers of one saved model. Any number of threads may share it.
+    """Predictions of one saved model. Any number of threads may share it.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Predictor:
     Raises
     ------
     ModelError
-        ONNX Runtime refuses the model's file.
+        ONNX Runtime cannot open the model's file.
     """
 
     def __init__(self, model: SavedModel) -> None:
@@ -58,7 +58,7 @@ class Predictor:
         options.enable_cpu_mem_arena = True
         options.log_severity_level = 3
         self.model = model
-        # As bytes: what is run is what the card vouches for, whatever lies there a moment later.
+        # As bytes: what was verified is what runs, even if the file changes.
         content = model.read_file(repository.ONNX_FILE)
         try:
             self._session = onnxruntime.InferenceSession(
@@ -70,18 +70,18 @@ class Predictor:
         except Exception as error:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
             raise ModelError(
-                f"Model {model.id} cannot be opened for serving ({reason}): update spinefrac or "
-                "train the model again"
+                f"Model {model.id} cannot be opened in ONNX Runtime ({reason}): update "
+                "spinefrac or train the model again"
             ) from error
 
     def predict(self, ct: CtSlice, *, heatmap: bool = True) -> Prediction:
-        """Answer on one slice.
+        """Predict one slice.
 
         Parameters
         ----------
         ct : CtSlice
         heatmap : bool
-            False leaves out bringing the heat map onto the slice, which takes time of its own.
+            False skips the projection of the heat map onto the slice, which takes time.
 
         Returns
         -------
@@ -90,24 +90,24 @@ class Predictor:
         return self._predict_batch([ct], heatmap=heatmap)[0]
 
     def predict_many(self, slices: Iterable[CtSlice]) -> Iterator[Prediction]:
-        """Answer on any number of slices, in their order, `BATCH_SIZE` at a time.
+        """Predict any number of slices, in their order, `BATCH_SIZE` at a time.
 
         Parameters
         ----------
         slices : iterable of CtSlice
-            Read as the answers are asked for.
+            Read as the predictions are consumed.
 
         Yields
         ------
         Prediction
-            Its `milliseconds` are an even share of its batch's.
+            Its `milliseconds` are the mean of its batch.
         """
         remaining = iter(slices)
         while batch := list(islice(remaining, BATCH_SIZE)):
             yield from self._predict_batch(batch)
 
     def run(self, inputs: npt.NDArray[np.uint8]) -> tuple[np.ndarray, np.ndarray | None]:
-        """Pass inputs through the network.
+        """Run the network on inputs.
 
         Parameters
         ----------
@@ -129,12 +129,12 @@ class Predictor:
         inputs = [imaging.to_input(ct, self.model.preprocessing) for ct in batch]
         logits, heatmaps = self.run(np.stack([model_input.pixels for model_input in inputs]))
         maps = [None] * len(batch) if heatmaps is None or not heatmap else heatmaps
-        answers = [
+        predictions = [
             self._build_prediction(*entry)
             for entry in zip(batch, inputs, logits, maps, strict=True)
         ]
         milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
-        return [replace(answer, milliseconds=milliseconds) for answer in answers]
+        return [replace(one, milliseconds=milliseconds) for one in predictions]
 
     def _build_prediction(
         self,
@@ -143,9 +143,9 @@ class Predictor:
         logits: np.ndarray,
         heatmap: np.ndarray | None,
     ) -> Prediction:
-        """Put together one slice's answer from its fold logits (folds,) and heat map (h, w)."""
+        """Return one slice's prediction from its fold logits (folds,) and heat map (h, w)."""
         temperature = self.model.temperature
-        # In double precision: the answer must not depend on how the mean is summed up.
+        # In double precision: the result must not depend on the order of the sum.
         logits = logits.astype(np.float64)
         shape = (ct.pixels.shape[0], ct.pixels.shape[1])
         return Prediction(
@@ -173,7 +173,7 @@ _predictor_cache_lock = threading.Lock()
 
 
 def get_predictor(model_id: str | None = None) -> Predictor:
-    """Return the predictor of a saved model; the same one while the model stays the same.
+    """Return the cached predictor of a saved model.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def get_predictor(model_id: str | None = None) -> Predictor:
     Returns
     -------
     Predictor
-        Opened anew where the model was replaced under its id.
+        A new one where the model was replaced under its id.
 
     Raises
     ------

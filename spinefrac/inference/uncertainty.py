@@ -1,15 +1,16 @@
-"""How sure an answer is: from the model's own out-of-fold answers, and from its folds.
+"""Uncertainty of a prediction: from the model's out-of-fold predictions, and from its networks.
 
-Everything is computed from a saved model's table of out-of-fold answers, once a process, so
-that models of any age have it.
+Everything is computed from a saved model's table of out-of-fold predictions, once a process, so
+that it exists for models of any age.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -20,16 +21,16 @@ from spinefrac.evaluation.predictive_values import PredictiveValueCalculator, Pr
 from spinefrac.records import Prediction
 from spinefrac.store.repository import SavedModel
 
-#: Rates of wrong answers that a page offers for the band.
+#: Acceptable error rates to choose from.
 ACCEPTABLE_ERROR_RATES = (0.02, 0.05, 0.1)
 
-#: Models whose doubt is kept in memory.
-_CACHE_SIZE = 16
+#: Profiles kept in memory.
+_CACHE_SIZE = 48
 
 
 @dataclass(frozen=True)
 class UncertaintyProfile:
-    """What is known of a model's errors, on N out-of-fold slices of G groups.
+    """Error rates of a model, on N out-of-fold slices of G groups.
 
     Attributes
     ----------
@@ -39,14 +40,14 @@ class UncertaintyProfile:
         N and G.
     observed_prevalence : float
         Share of the N slices with a fracture.
-    sensitivity, specificity : Share
+    sensitivity, specificity : Proportion
         At the threshold.
-    predictive_values : Predictive
-        Gives the predictive values at a prevalence.
+    predictive_values : PredictiveValueCalculator
+        Gives PPV and NPV at a prevalence.
     acceptable_error_rate : float
-        Of wrong answers outside the band.
-    abstention_band : ReferBand or None
-        None where no answer can be shown to be that good.
+        Largest share of wrong predictions outside the band.
+    abstention_band : AbstentionBand or None
+        None where no band can be shown to keep the acceptable error rate.
     """
 
     model: str
@@ -61,40 +62,42 @@ class UncertaintyProfile:
     abstention_band: AbstentionBand | None
 
     def needs_review(self, probability: float) -> bool:
-        """Return whether a slice of this calibrated probability should go to a human."""
+        """Return whether a prediction of this probability needs review by a reader."""
         return self.abstention_band is None or self.abstention_band.needs_review(probability)
 
     def at_prevalence(self, prevalence: float) -> PredictiveValues:
-        """Return the predictive values where this share of slices has a fracture."""
+        """Return PPV and NPV where this share of slices has a fracture."""
         return self.predictive_values.at_prevalence(prevalence)
 
     @property
     def guarantee(self) -> str:
-        """Say what the band promises and under what condition, in one sentence."""
+        """What holds outside the band and under which condition, in words."""
+        rate = f"{100 * self.acceptable_error_rate:g} %"
         if self.abstention_band is None:
             return (
-                f"The {self.n_groups} patients of the training data are too few, or the answers on "
-                f"them too often wrong, to promise at most {100 * self.acceptable_error_rate:g} % wrong answers "
-                "for any band: have every slice read."
+                f"The training data have too few patients ({self.n_groups}), or too many "
+                f"out-of-fold predictions are wrong, to keep the error rate at or below {rate} "
+                "with any band: every slice needs review by a reader."
             )
         return (
-            f"With {100 * self.abstention_band.confidence_level:g} % confidence at most {100 * self.acceptable_error_rate:g} % of "
-            "the answers outside the band are wrong on slices of new patients who are like the "
-            f"{self.n_groups} the band was chosen on, scanned alike and with fractures as common; "
-            "it is a share over many patients and promises nothing for a single one."
+            f"With {100 * self.abstention_band.confidence_level:g} % confidence, at most {rate} of "
+            "the predictions outside the band are wrong. This holds for slices of new patients "
+            f"who are like the {self.n_groups} patients the band was chosen on, with the same "
+            "scanners and the same prevalence. It is a share over many patients and does not "
+            "hold for a single patient."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class EnsembleDisagreement:
-    """How far the networks of an ensemble lie apart on one slice.
+    """How much the networks of an ensemble disagree on one slice.
 
     Attributes
     ----------
     low, high : float
-        The least and the most probable of their answers.
+        Lowest and highest of their probabilities.
     n_fracture, n_folds : int
-        How many of how many call it a fracture at the threshold.
+        Networks that predict fracture at the threshold, and all networks.
     """
 
     low: float
@@ -104,69 +107,59 @@ class EnsembleDisagreement:
 
     @property
     def is_unanimous(self) -> bool:
-        """Whether all networks call it the same."""
+        """Whether all networks predict the same class."""
         return self.n_fracture in (0, self.n_folds)
 
 
 def uncertainty_profile(
     model: SavedModel, acceptable_error_rate: float = deferral.DEFAULT_ACCEPTABLE_ERROR_RATE
 ) -> UncertaintyProfile:
-    """Return what is known of a model's errors; computed once for each model and rate.
+    """Return the error rates of a model; computed once for each model and rate.
 
     Parameters
     ----------
     model : SavedModel
     acceptable_error_rate : float
-        Largest share of wrong answers outside the band, above 0 and below 0.5.
+        Largest share of wrong predictions outside the band, above 0 and below 0.5.
 
     Returns
     -------
-    Doubt
+    UncertaintyProfile
 
     Raises
     ------
     DatasetError
-        The rate is out of range, or the out-of-fold answers cannot be measured.
+        The rate is out of range, or the out-of-fold predictions cannot be evaluated.
     """
-    return _cached_profile(_ModelCacheKey(model), float(acceptable_error_rate))
+    key = (model.path, model.card_hash, float(acceptable_error_rate))
+    with _cache_lock:
+        if key not in _cache:
+            _cache[key] = _compute_profile(model, float(acceptable_error_rate))
+        _cache.move_to_end(key)
+        while len(_cache) > _CACHE_SIZE:
+            _cache.popitem(last=False)
+        return _cache[key]
 
 
 def ensemble_disagreement(prediction: Prediction) -> EnsembleDisagreement:
-    """Return how far the networks lie apart on one slice."""
-    answers = np.asarray(prediction.fold_probabilities)
+    """Return how much the networks disagree on one slice."""
+    probabilities = np.asarray(prediction.fold_probabilities)
     return EnsembleDisagreement(
-        low=float(answers.min()),
-        high=float(answers.max()),
-        n_fracture=int((answers >= prediction.threshold).sum()),
-        n_folds=len(answers),
+        low=float(probabilities.min()),
+        high=float(probabilities.max()),
+        n_fracture=int((probabilities >= prediction.threshold).sum()),
+        n_folds=len(probabilities),
     )
 
 
-class _ModelCacheKey:
-    """A model as a key of the cache: the same as another with the same card."""
-
-    def __init__(self, model: SavedModel) -> None:
-        self.model = model
-
-    def __hash__(self) -> int:
-        return hash((self.model.path, self.model.card_hash))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ModelCacheKey) and hash(self) == hash(other)
+#: By folder and card of the model, and the rate; the least recently used is dropped first.
+_cache: OrderedDict[tuple[Path, str, float], UncertaintyProfile] = OrderedDict()
+_cache_lock = threading.Lock()
 
 
-@lru_cache(_CACHE_SIZE * len(ACCEPTABLE_ERROR_RATES))
-def _cached_profile(key: _ModelCacheKey, acceptable_error_rate: float) -> UncertaintyProfile:
-    model, oof = key.model, key.model.load_out_of_fold()
-    metrics, threshold = model.metrics, model.threshold
-    predictive = _cached_predictive_values(key)
-    band = deferral.choose_abstention_band(
-        oof.labels,
-        oof.probabilities,
-        oof.groups,
-        threshold,
-        acceptable_error_rate=acceptable_error_rate,
-    )
+def _compute_profile(model: SavedModel, acceptable_error_rate: float) -> UncertaintyProfile:
+    oof, metrics, threshold = model.load_out_of_fold(), model.metrics, model.threshold
+    predictive = PredictiveValueCalculator(oof.labels, oof.probabilities, oof.groups, threshold)
     return UncertaintyProfile(
         model=model.id,
         threshold=threshold,
@@ -177,14 +170,14 @@ def _cached_profile(key: _ModelCacheKey, acceptable_error_rate: float) -> Uncert
         specificity=_to_proportion(metrics.specificity, metrics.ci.get("specificity")),
         predictive_values=predictive,
         acceptable_error_rate=acceptable_error_rate,
-        abstention_band=band,
+        abstention_band=deferral.choose_abstention_band(
+            oof.labels,
+            oof.probabilities,
+            oof.groups,
+            threshold,
+            acceptable_error_rate=acceptable_error_rate,
+        ),
     )
-
-
-@lru_cache(_CACHE_SIZE)
-def _cached_predictive_values(key: _ModelCacheKey) -> PredictiveValueCalculator:
-    oof = key.model.load_out_of_fold()
-    return PredictiveValueCalculator(oof.labels, oof.probabilities, oof.groups, key.model.threshold)
 
 
 def _to_proportion(value: float | None, interval: tuple[float, float] | None) -> Proportion:
@@ -192,13 +185,13 @@ def _to_proportion(value: float | None, interval: tuple[float, float] | None) ->
 
 
 def precompute_profile(model: SavedModel) -> None:
-    """Begin to compute it beside, so that it is there when the first slice has been chosen.
+    """Compute a profile in the background, so that it exists when the first slice is chosen.
 
-    What goes wrong is left to `uncertainty_profile`, which meets it again and says so.
+    Errors are left to `uncertainty_profile`, which raises them again.
     """
 
-    def work() -> None:
+    def compute() -> None:
         with suppress(SpinefracError):
             uncertainty_profile(model)
 
-    threading.Thread(target=work, name="doubt", daemon=True).start()
+    threading.Thread(target=compute, name="uncertainty", daemon=True).start()

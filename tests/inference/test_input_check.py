@@ -115,7 +115,7 @@ def test_an_inverted_a_brighter_and_a_darker_slice_are_noticed(statistics):
 def test_a_colour_picture_is_named_so(statistics):
     window = imaging.to_display(phantoms(1, seed=3)[0], (500.0, 2000.0))
     answer = check_picture(statistics, window, colour=True)
-    assert not answer.typical and answer.reason.startswith("a colour photograph")
+    assert not answer.typical and answer.reason.startswith("a colour image")
 
 
 def test_a_picture_is_named_for_what_it_looks_like(statistics):

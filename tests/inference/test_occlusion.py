@@ -51,7 +51,7 @@ def test_what_the_answer_rests_on_is_found():
     reader = Reader((30, 50))
     found = occlusion.run_occlusion_test(reader, asked(reader, (30, 50)))
     assert found.depends_on_region and found.probability_drop > 0.5
-    assert found.summary.startswith("The model depends on this region: with it blurred")
+    assert found.summary.startswith("The prediction depends on this region: with it blurred")
     region = found.region
     assert region.top <= 30 < region.top + region.side
     assert region.left <= 50 < region.left + region.side
@@ -107,7 +107,7 @@ def test_the_demonstration_depends_on_what_it_points_at():
 
 def test_without_a_heat_map_there_is_nothing_to_try():
     reader = Reader(None)
-    with pytest.raises(ValueError, match="no heat map"):
+    with pytest.raises(ValueError, match="with a heat map"):
         from dataclasses import replace
 
         occlusion.run_occlusion_test(reader, replace(asked(reader, (3, 3)), heatmap=None))

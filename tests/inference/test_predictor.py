@@ -167,5 +167,5 @@ def test_a_file_that_is_no_network_is_a_model_error(copy):
     digest, size = repository.hash_file(copy / "serving.onnx")
     card = cards.parse((copy / "card.json").read_bytes())
     rewrite_card(copy, files={**card.files, "serving.onnx": cards.FileRecord(digest, size)})
-    with pytest.raises(ModelError, match="cannot be opened for serving"):
+    with pytest.raises(ModelError, match="cannot be opened in ONNX Runtime"):
         get_predictor("tiny")

@@ -64,6 +64,6 @@ def test_another_card_is_another_doubt():
 def test_too_few_patients_promise_nothing_and_refer_everything(saved_model):
     found = uncertainty.uncertainty_profile(saved_model)
     assert found.abstention_band is None and found.needs_review(0.999)
-    assert "have every slice read" in found.guarantee
+    assert "every slice needs review" in found.guarantee
     with pytest.raises(DatasetError):
         uncertainty.uncertainty_profile(saved_model, acceptable_error_rate=0.7)

@@ -164,7 +164,7 @@ def test_several_models_answer_on_the_same_slice(empty_home: Path, demonstration
     app.multiselect(key="other-models").set_value(["another"]).run()
     assert not app.exception and not app.error
     told = html(app)
-    assert "All 2 models say fracture." in told
+    assert "All 2 models predict fracture." in told
     assert '<div class="sf-card-title">another</div>' in told
 
 
