@@ -1,8 +1,8 @@
 """Measure the figures and print them in one table: ``python -m benchmarks [NAME…]``.
 
-Every other module here has ``rows()``, which measures and returns (what, value, target) for
-each figure, value and target with their unit; a fourth entry, true or false, says whether it
-is good enough where the texts cannot. One that fails is reported and the others go on.
+Every other module here has ``measure()``, which returns (what, value, target) for
+each figure, value and target with their unit. A fourth entry, true or false, says whether the
+target is met where the texts do not tell. A benchmark that fails is reported, and the others run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-#: Units that are better the less they are, in terms of a common one.
+#: Units of which less is better, in terms of a common unit.
 LESS_IS_BETTER = {"ms": 1e-3, "s": 1.0, "min": 60.0, "MB": 1.0, "GB": 1000.0}
 
 _NUMBER = r"(-?\d[\d,]*(?:\.\d+)?)"
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str]) -> int:
         start = time.perf_counter()
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         try:
-            table += [_format_row(*row) for row in import_module(f"benchmarks.{name}").rows()]
-        except Exception as error:  # noqa: BLE001 - reported, and the others go on
+            table += [_format_row(*row) for row in import_module(f"benchmarks.{name}").measure()]
+        except Exception as error:  # noqa: BLE001 - reported, and the others run
             failed = True
             table.append((name, f"failed: {type(error).__name__}: {error}", "", ""))
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)

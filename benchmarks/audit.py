@@ -1,10 +1,10 @@
-"""What the audit finds, how long it takes, and how much memory.
+"""What the audit finds, how long it takes, and how much memory it needs.
 
     python -m benchmarks audit
 
-Time and memory are taken of made pictures: a smooth random field a slice, ten slices a patient.
-Those that compare 100,000 pictures with 4,000 are small files, so that what is measured is the
-audit rather than the decoder. The public set is read from beside the checkout.
+Time and memory are measured on synthetic images, a smooth random field for each slice, ten slices
+a patient. The 100,000 images that are compared with 4,000 are small, so that the audit
+is measured and not the decoder. The public data set is read from ../shared/data.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ PUBLIC = Path(__file__).resolve().parents[1] / "../shared/data/kaggle-csfdv1"
 #: Runs an audit in a process of its own and prints its seconds, peak memory and result.
 _CHILD = """
 import json, resource, sys, time
-from spinefrac.audit import audit
+from spinefrac.audit import audit_folder
 start = time.perf_counter()
-result = audit(sys.argv[1])
+result = audit_folder(sys.argv[1])
 seconds = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 start = time.perf_counter()
-audit(sys.argv[1])
+audit_folder(sys.argv[1])
 print(json.dumps([seconds, time.perf_counter() - start, peak, result.to_dict()]))
 """
 
 Row = tuple[Any, ...]
 
 
-def run_benchmark() -> list[Row]:
+def measure() -> list[Row]:
     """Measure; return (what, value, target[, good]) of each figure."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -72,7 +72,7 @@ def measure_audit(folder: Path, home: Path) -> tuple[float, float, float, dict[s
 
 
 def _measure_public_dataset(folder: Path) -> list[Row]:
-    """Measure what is said of the public set, where it is there."""
+    """Measure the findings on the public data set, where it exists."""
     if not PUBLIC.is_dir():
         return [("audit: public set", "skipped: ../shared/data is absent", "")]
     *_, originals = measure_audit(PUBLIC / "originals", folder / "home")
@@ -82,14 +82,18 @@ def _measure_public_dataset(folder: Path) -> list[Row]:
     return [
         (
             "audit: public set, verdict",
-            f"{originals['verdict']}, leak gap {originals['leak_gap']:.2f}",
-            "unusable, naming the leak gap",
+            f"{originals['verdict']}, leakage gap {originals['leak_gap']:.2f}",
+            "unusable, with the leakage gap",
             originals["verdict"] == "unusable" and "leak_gap" in codes,
         ),
-        ("audit: copies bound by name", f"{100 * named['augmented_copies'] / 96:.0f} %", "100 %"),
-        ("audit: copies bound by picture", f"{100 * bound:.0f} %", "at least 95 %"),
         (
-            "audit: positions between slices bound by picture",
+            "audit: augmented copies found by name",
+            f"{100 * named['augmented_copies'] / 96:.0f} %",
+            "100 %",
+        ),
+        ("audit: augmented copies found by pixels", f"{100 * bound:.0f} %", "at least 95 %"),
+        (
+            "audit: positions between near duplicates",
             f"{furthest} at most",
             "no distant ones",
             furthest < 10,
@@ -98,8 +102,8 @@ def _measure_public_dataset(folder: Path) -> list[Row]:
 
 
 def _measure_copy_matching(folder: Path) -> tuple[float, int]:
-    """Scramble the names; return the share of copies in one set with their slice, and how many
-    positions of one series two bound slices are apart at most (999: of different series)."""
+    """Scramble the names; return the share of copies that are grouped with their slice, and the
+    largest distance in positions of two near duplicates (999: of different series)."""
     from spinefrac.audit.features import DatasetFeatures
     from spinefrac.data.scan import examine
 
@@ -129,7 +133,7 @@ def _measure_copy_matching(folder: Path) -> tuple[float, int]:
 
 
 def _measure_phantoms(folder: Path) -> list[Row]:
-    """Measure what is said of each difficulty."""
+    """Measure the verdict on each difficulty."""
     table: list[Row] = []
     for difficulty in ("easy", "standard", "hard"):
         out = folder / difficulty
@@ -154,8 +158,8 @@ def _measure_shortcuts(folder: Path) -> list[Row]:
             for finding in result["findings"]
             if finding["severity"] != "ok"
         )
-        said = f"{'found' if found else 'not found'}, {result['verdict']}"
-        table.append((f"audit: {name}", said, "found", found))
+        result_text = f"{'found' if found else 'not found'}, {result['verdict']}"
+        table.append((f"audit: {name}", result_text, "found", found))
         shutil.rmtree(out)
     return table
 
@@ -168,15 +172,15 @@ def _convert_to_jpeg(folder: Path) -> None:
 
 def _add_marker(folder: Path) -> None:
     for file in (folder / "fracture").iterdir():
-        picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-        cv2.putText(picture, "R", (480, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
-        cv2.imwrite(str(file), picture)
+        image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        cv2.putText(image, "R", (480, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+        cv2.imwrite(str(file), image)
 
 
 def _brighten(folder: Path) -> None:
     for file in (folder / "normal").iterdir():
-        picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-        cv2.imwrite(str(file), cv2.convertScaleAbs(picture, alpha=1.15, beta=10))
+        image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(file), cv2.convertScaleAbs(image, alpha=1.15, beta=10))
 
 
 def _separate_patients(folder: Path) -> None:
@@ -198,7 +202,7 @@ _SHORTCUTS = {
 
 
 def _measure_speed(folder: Path) -> list[Row]:
-    """Measure 4,000 pictures of 224 pixels, and 100,000 small ones against 4,000."""
+    """Measure 4,000 images of 224 pixels, and 100,000 small ones against 4,000."""
     make_dataset(folder / "middle", 4000, 224)
     middle, again, _, _ = measure_audit(folder / "middle", folder / "home")
     shutil.rmtree(folder / "middle")
@@ -209,11 +213,11 @@ def _measure_speed(folder: Path) -> list[Row]:
     ratio = (many / 100_000) / (few / 4000)
     cores = len(os.sched_getaffinity(0))
     return [
-        (f"audit: 4,000 pictures of 224×224, {cores} cores", f"{middle:.0f} s", "60 s"),
+        (f"audit: 4,000 images of 224×224, {cores} cores", f"{middle:.0f} s", "60 s"),
         ("audit: the same folder again", f"{again:.2f} s", "1 s"),
-        ("audit: 100,000 pictures, memory", f"{peak:.0f} MB", "1000 MB"),
+        ("audit: 100,000 images, memory", f"{peak:.0f} MB", "1000 MB"),
         (
-            "audit: 100,000 pictures, time a picture against 4,000",
+            "audit: 100,000 images, time an image against 4,000",
             f"{ratio:.2f} times",
             "at most 1.2 times",
             ratio <= 1.2,
@@ -222,7 +226,7 @@ def _measure_speed(folder: Path) -> list[Row]:
 
 
 def make_dataset(folder: Path, count: int, side: int) -> None:
-    """Write `count` pictures of smooth random fields, ten a patient, half of the patients with
+    """Write `count` images of smooth random fields, ten a patient, half of the patients with
     five fractures."""
     generator = np.random.default_rng(0)
     for label in ("fracture", "normal"):
@@ -230,12 +234,12 @@ def make_dataset(folder: Path, count: int, side: int) -> None:
     for number in range(count):
         patient, place = divmod(number, 10)
         field = generator.integers(0, 256, (12, 12), dtype=np.uint8)
-        picture = cv2.resize(field, (side, side), interpolation=cv2.INTER_CUBIC)
+        image = cv2.resize(field, (side, side), interpolation=cv2.INTER_CUBIC)
         label = "fracture" if patient % 2 and place % 2 else "normal"
         file = folder / label / f"P{patient:05d}_{place:02d}.png"
-        cv2.imwrite(str(file), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        cv2.imwrite(str(file), image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 if __name__ == "__main__":
-    for line in run_benchmark():
+    for line in measure():
         print(*line, sep="   ")

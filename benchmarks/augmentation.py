@@ -1,4 +1,4 @@
-"""How long the augmentation's preview takes, and its share of a step of training.
+"""How long the preview of the augmentation takes, and its share of a training step.
 
 python -m benchmarks augmentation
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from spinefrac import imaging
 from spinefrac.records import Preprocessing
-from spinefrac.training.augmentation import diagnostics as judgement
+from spinefrac.training.augmentation import diagnostics
 from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
 from spinefrac.ui.augmentation import views
 from spinefrac.ui.augmentation.source import PreviewSlice
@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).resolve().parents[1] / "spinefrac/ui/samples/fracture-1.
 BATCH, SIDE, STEPS = 32, 160, 12
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     return [*_time_grids(), *_time_diagnostics(), *_measure_step_share()]
 
@@ -36,7 +36,7 @@ def _time_grids() -> list[tuple[str, str, str]]:
     from streamlit import logger
 
     logger.set_log_level("CRITICAL")  # it warns that there is no browser
-    # All in this thread, so that its time is all there is.
+    # In this thread alone, so that its time is the whole time.
     cv2.setNumThreads(1)
     ct = imaging.read(SAMPLE)
     table = []
@@ -59,22 +59,19 @@ def _time_grids() -> list[tuple[str, str, str]]:
 
 
 def _time_diagnostics() -> list[tuple[str, str, str]]:
-    """Time the warnings after one slider moved; the other transforms are kept."""
+    """Time the warnings after one slider moved; the other transforms are cached."""
     seen = Preprocessing()
-    judgement.measure_effects(AugmentationConfig(), seen)
+    diagnostics.measure_effects(AugmentationConfig(), seen)
     ranges = iter(np.linspace(16, 40, 7).tolist())
     cpu, wall = _time_median(
-        lambda: judgement.measure_effects(AugmentationConfig(rotation=next(ranges)), seen), 6
+        lambda: diagnostics.measure_effects(AugmentationConfig(rotation=next(ranges)), seen), 6
     )
     what = f"augmentation: warnings after a slider moved (waiting included: {wall:.0f} ms)"
     return [(what, f"{cpu:.0f} ms", "reported")]
 
 
 def _time_median(function: Callable[[], object], repetitions: int) -> tuple[float, float]:
-    """Return the median milliseconds of this thread's work, and of the clock on the wall.
-
-    They are the same where nothing else runs.
-    """
+    """Return the median milliseconds of processor time of this thread, and of wall time."""
     function()
     times = []
     for _ in range(repetitions):
@@ -86,7 +83,7 @@ def _time_median(function: Callable[[], object], repetitions: int) -> tuple[floa
 
 
 def _measure_step_share() -> list[tuple[str, str, str]]:
-    """Train in a fresh process with one thread, and say how much of a step is augmentation."""
+    """Train in a new process with one thread; return the share of augmentation in a step."""
     environment = {
         **os.environ,
         **dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "1"),

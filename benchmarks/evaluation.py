@@ -1,10 +1,10 @@
-"""How often 95 % intervals hold the truth, and how long they take.
+"""How often 95 % intervals contain the true value, and how long they take.
 
-    python benchmarks/evaluation.py
+    python -m benchmarks evaluation
 
-Patients are simulated whose slices resemble each other, with the truth known from very many
-of them; then it is counted how often the interval of a metric from 100 patients of 10
-slices holds it. With 500 repetitions a coverage of 95 % is measured within 2 %.
+Patients are simulated whose slices resemble each other, with the true value known from very
+many of them; then it is counted how often the interval of a metric from 100 patients of 10
+slices contains it. With 500 repetitions a coverage of 95 % is measured within 2 %.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Population:
     """Simulated patients, a share of them fractured, each on a share of the slices.
 
     A slice's evidence is its label times `separation`, plus a standard normal of its
-    patient, plus one of its own; the model takes it for stronger than it is.
+    patient, plus one of its own; the model is overconfident.
     """
 
     name: str
@@ -62,18 +62,18 @@ POPULATIONS = (
 def measure_coverage(
     population: Population, repetitions: int = 500, resamples: int = 1000, seed: int = 1
 ) -> dict[str, float]:
-    """Return the share of repetitions whose interval holds the truth, by metric."""
+    """Return the share of repetitions whose interval contains the true value, by metric."""
     generator = np.random.default_rng(seed)
     truth = metrics.compute_metrics(
         *population.sample(generator, 40_000, 10), THRESHOLD, n_resamples=0
     )
-    held = dict.fromkeys(METRIC_NAMES, 0)
+    covered = dict.fromkeys(METRIC_NAMES, 0)
     for repetition in range(repetitions):
         drawn = population.sample(generator, 100, 10)
         found = metrics.compute_metrics(*drawn, THRESHOLD, n_resamples=resamples, seed=repetition)
         for name, (low, high) in found.ci.items():
-            held[name] += low <= getattr(truth, name) <= high
-    return {name: count / repetitions for name, count in held.items()}
+            covered[name] += low <= getattr(truth, name) <= high
+    return {name: count / repetitions for name, count in covered.items()}
 
 
 def time_summary(rows: int = 4000, groups: int = 400) -> tuple[float, float]:
@@ -88,7 +88,7 @@ def time_summary(rows: int = 4000, groups: int = 400) -> tuple[float, float]:
     return middle - start, time.perf_counter() - middle
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     full, moved = time_summary()
     result = [
@@ -98,11 +98,11 @@ def run_benchmark() -> list[tuple[str, str, str]]:
     for population in POPULATIONS:
         shares = measure_coverage(population)
         for name, share in shares.items():
-            what = f"95 % interval of {name} holds the truth, {population.name}"
+            what = f"95 % interval of {name} contains the true value, {population.name}"
             result.append((what, f"{100 * share:.1f} %", TARGET))
     return result
 
 
 if __name__ == "__main__":
-    for what, value, target in run_benchmark():
+    for what, value, target in measure():
         print(f"{what:75} {value:>8}   target {target}")

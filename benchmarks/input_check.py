@@ -1,12 +1,12 @@
-"""How often the input check stops what is no CT slice of a spine, and how often a slice.
+"""How often the input check rejects images that are no CT slice of a spine, and how often slices.
 
     python -m benchmarks input_check
 
-Asked of models/phantom-demo: phantoms of a seed it never saw, and pictures of other kinds,
-made or found in installed packages without a network: photographs (whole, cut, turned, grey),
-pages, charts, drawings, X-ray projections of phantoms, ultrasound-like sectors, DICOM of other
-modalities, textures, icons. What the check's rules were chosen on (``PART = 0``) and what is
-reported (``PART = 1``) differ in seed, in source picture, and in crop.
+The model is phantom-demo. The images are phantoms of a new seed and images of other kinds,
+made here or found in installed packages, without a network: photographs (whole, cropped, rotated,
+grey), pages, charts, drawings, X-ray projections of phantoms, ultrasound-like sectors, DICOM of
+other modalities, textures, icons. The images on which the rules of the check were chosen
+(``SPLIT = 0``) and those of the report (``SPLIT = 1``) differ in seed, source image and crop.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from spinefrac.errors import SpinefracError
 from spinefrac.records import CtSlice
 
 Rng = np.random.Generator
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 
 #: 0 for choosing the rules, 1 for the report.
 SPLIT = 1
 
-#: Pictures of each kind that is made.
+#: Images of each kind that is made.
 IMAGES_PER_KIND = 60
 
 #: Phantoms: patients and slices of each.
@@ -45,7 +45,7 @@ _WORDS = (
 
 
 def make_generators(split: int) -> dict[str, Callable[[Rng], Iterator[CtSlice]]]:
-    """Return what yields the pictures of each kind, by name."""
+    """Return what yields the images of each kind, by name."""
     made = {
         "photograph, grey": lambda rng: to_grey(make_photograph(rng, split)),
         "document": make_document,
@@ -55,7 +55,7 @@ def make_generators(split: int) -> dict[str, Callable[[Rng], Iterator[CtSlice]]]
         "texture or drawing": make_texture,
     }
 
-    def many(make: Callable[[Rng], Picture]) -> Callable[[Rng], Iterator[CtSlice]]:
+    def many(make: Callable[[Rng], Image]) -> Callable[[Rng], Iterator[CtSlice]]:
         return lambda rng: (to_slice(make(rng)) for _ in range(IMAGES_PER_KIND))
 
     found = {name: many(make) for name, make in made.items()}
@@ -67,7 +67,7 @@ def make_generators(split: int) -> dict[str, Callable[[Rng], Iterator[CtSlice]]]
 
 
 def generate_other_windows(rng: Rng) -> Iterator[CtSlice]:
-    """Yield phantoms as pictures in another window than the model's, or inverted."""
+    """Yield phantoms as images in another window than the model's, or inverted."""
     for center, width in ((-600, 1500), (40, 400), (40, 80), (60, 150), (1500, 500)):
         for ct in generate_phantoms(int(rng.integers(1 << 30)), 4, 3):
             yield to_slice(imaging.apply_window(ct.pixels, center, width))
@@ -92,20 +92,20 @@ def generate_labelled_phantoms(
             yield made.label, patient, CtSlice(made.hu, calibrated=True, format="dicom")
 
 
-def to_slice(picture: Picture, colour: bool = False) -> CtSlice:
-    """Return a picture as it is read from a PNG file."""
-    bgr = picture if picture.ndim == 2 or colour else to_grey(picture)
+def to_slice(image: Image, colour: bool = False) -> CtSlice:
+    """Return an image as it is read from a PNG file."""
+    bgr = image if image.ndim == 2 or colour else to_grey(image)
     _, content = cv2.imencode(".png", bgr)
     return imaging.read(content.tobytes())
 
 
-def to_grey(picture: Picture) -> Picture:
-    """Return a colour picture (H, W, 3) as grey (H, W)."""
-    return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+def to_grey(image: Image) -> Image:
+    """Return a colour image (H, W, 3) as grey (H, W)."""
+    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
 
 
 @cache
-def _load_photographs(split: int) -> tuple[Picture, ...]:
+def _load_photographs(split: int) -> tuple[Image, ...]:
     """Return the photographs that come with installed packages, one half a part."""
     from sklearn.datasets import load_sample_images
 
@@ -113,7 +113,7 @@ def _load_photographs(split: int) -> tuple[Picture, ...]:
     return ((china,), (flower,))[split]
 
 
-def make_photograph(rng: Rng, split: int) -> Picture:
+def make_photograph(rng: Rng, split: int) -> Image:
     """Cut, turn, flip and expose a photograph anew; uint8 (H, W, 3)."""
     sources = _load_photographs(split)
     source = sources[rng.integers(len(sources))]
@@ -128,7 +128,7 @@ def make_photograph(rng: Rng, split: int) -> Picture:
     return np.clip(exposed, 0, 255).astype(np.uint8)
 
 
-def make_document(rng: Rng) -> Picture:
+def make_document(rng: Rng) -> Image:
     """Print a page: text in several sizes, perhaps a table, photographed or on dark ground."""
     height, width = int(rng.integers(400, 1100)), int(rng.integers(300, 900))
     page = np.full((height, width), int(rng.integers(225, 256)), np.uint8)
@@ -149,7 +149,7 @@ def make_document(rng: Rng) -> Picture:
     return page
 
 
-def make_chart(rng: Rng) -> Picture:
+def make_chart(rng: Rng) -> Image:
     """Draw axes with lines, bars, points or a pie, on light or dark ground."""
     height, width = int(rng.integers(300, 800)), int(rng.integers(400, 1000))
     ink = 255 - (paper := int(rng.choice([255, 245, 20])))
@@ -194,27 +194,25 @@ def _project_phantoms(split: int) -> tuple[npt.NDArray[np.float64], ...]:
     return tuple(found)
 
 
-def make_x_ray(rng: Rng, split: int) -> Picture:
+def make_x_ray(rng: Rng, split: int) -> Image:
     """Draw a radiograph: a phantom's projection, or a chest, with noise, marks and borders."""
     if rng.random() < 0.7:
         sums = _project_phantoms(split)
         absorbed = sums[rng.integers(len(sums))]
         absorbed = absorbed[np.sort(rng.choice(len(absorbed), 10, replace=False))]
         absorbed = cv2.resize(absorbed, (420, int(rng.integers(350, 700))))
-        picture = absorbed / absorbed.max()
+        image = absorbed / absorbed.max()
     else:
         y, x = np.mgrid[:480, :400]
-        picture = 0.5 + 0.35 * np.exp(-(((x - 200) / rng.uniform(25, 45)) ** 2))
+        image = 0.5 + 0.35 * np.exp(-(((x - 200) / rng.uniform(25, 45)) ** 2))
         for centre in (110, 290):
             reach = ((x - centre) / rng.uniform(60, 80)) ** 2 + ((y - 210) / 150) ** 2
-            picture -= 0.35 * np.exp(-(reach**2))
+            image -= 0.35 * np.exp(-(reach**2))
         for rib in range(9):  # each a bow
             where = np.abs(y - 60 - 38 * rib - 25 * np.sin(x / 400 * np.pi))
-            picture += 0.08 * np.exp(-((where / 5.0) ** 2))
-    picture = picture ** rng.uniform(0.6, 1.6) + rng.normal(
-        0, rng.uniform(0.005, 0.03), picture.shape
-    )
-    grey = np.clip(255 * picture * rng.uniform(0.7, 1.0), 0, 255).astype(np.uint8)
+            image += 0.08 * np.exp(-((where / 5.0) ** 2))
+    image = image ** rng.uniform(0.6, 1.6) + rng.normal(0, rng.uniform(0.005, 0.03), image.shape)
+    grey = np.clip(255 * image * rng.uniform(0.7, 1.0), 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         cv2.putText(grey, rng.choice(["L", "R"]), (20, 50), cv2.FONT_HERSHEY_DUPLEX, 1.2, 250, 2)
     if rng.random() < 0.3:
@@ -222,7 +220,7 @@ def make_x_ray(rng: Rng, split: int) -> Picture:
     return 255 - grey if rng.random() < 0.3 else grey
 
 
-def make_ultrasound(rng: Rng) -> Picture:
+def make_ultrasound(rng: Rng) -> Image:
     """Draw a sector of speckle on black."""
     side = 420
     y, x = np.mgrid[:side, :side]
@@ -234,38 +232,38 @@ def make_ultrasound(rng: Rng) -> Picture:
     return np.clip(inside * speckle * bands, 0, 255).astype(np.uint8)
 
 
-def make_texture(rng: Rng) -> Picture:
+def make_texture(rng: Rng) -> Image:
     """Draw what nobody photographed: noise, clouds, gradients, boards, shapes, flat grey."""
     side = int(rng.integers(64, 600))
     y, x = np.mgrid[:side, :side] / side
     kind = rng.integers(7)
     if kind == 0:
-        picture = rng.uniform(0, 255, (side, side))
+        image = rng.uniform(0, 255, (side, side))
     elif kind == 1:
         square = np.fft.fftfreq(side)[:, None] ** 2 + np.fft.fftfreq(side) ** 2
         square[0, 0] = 1
         spectrum = np.fft.fft2(rng.normal(size=(side, side))) * square ** -rng.uniform(0.4, 1.2)
         field = np.fft.ifft2(spectrum).real
-        picture = 255 * (field - field.min()) / np.ptp(field)
+        image = 255 * (field - field.min()) / np.ptp(field)
     elif kind == 2:
-        picture = 255 * (rng.uniform(-1, 1) * x + rng.uniform(-1, 1) * y + 0.5)
+        image = 255 * (rng.uniform(-1, 1) * x + rng.uniform(-1, 1) * y + 0.5)
     elif kind == 3:
-        picture = 255 * ((x * rng.integers(4, 30)).astype(int) + (y * 12).astype(int)) % 510
+        image = 255 * ((x * rng.integers(4, 30)).astype(int) + (y * 12).astype(int)) % 510
     elif kind == 4:
-        picture = np.full((side, side), float(rng.integers(256)))
+        image = np.full((side, side), float(rng.integers(256)))
     elif kind == 5:  # a shape on black, as an icon
         distance = np.maximum(abs(x - 0.5), abs(y - 0.5)) if rng.random() < 0.5 else np.hypot(
             x - 0.5, y - 0.5
         )  # fmt: skip
-        picture = (distance < rng.uniform(0.2, 0.45)) * rng.uniform(60, 255)
+        image = (distance < rng.uniform(0.2, 0.45)) * rng.uniform(60, 255)
     else:
-        picture = np.zeros((side, side))
+        image = np.zeros((side, side))
         for _ in range(rng.integers(3, 30)):
             centre = tuple(rng.integers(0, side, 2).tolist())
             cv2.circle(
-                picture, centre, int(side * rng.uniform(0.02, 0.2)), float(rng.integers(256)), -1
+                image, centre, int(side * rng.uniform(0.02, 0.2)), float(rng.integers(256)), -1
             )
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def load_other_modalities(split: int) -> Iterator[CtSlice]:
@@ -286,46 +284,46 @@ def load_other_modalities(split: int) -> Iterator[CtSlice]:
                 continue
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     found = measure_rejections(SPLIT)
-    stopped = [kept for name, kept in found.items() if name not in ("phantom", "other window")]
-    all_, good = sum(len(kept) for kept in stopped), sum(sum(kept) for kept in stopped)
+    rejected = [flags for name, flags in found.items() if name not in ("phantom", "other window")]
+    total, count = sum(map(len, rejected)), sum(map(sum, rejected))
     mine = found["phantom"]
     lines = [
         (
-            f"input check: {len(mine)} slices of new phantoms called untypical",
+            f"input check: {len(mine)} slices of new phantoms out of distribution",
             f"{_format_share(sum(mine), len(mine))}",
             "at most 5 %",
         ),
         (
-            f"input check: {all_} photographs, documents, charts, X-rays and other non-CT called "
-            "untypical",
-            f"{_format_share(good, all_)}",
+            f"input check: {total} photographs, documents, charts, X-rays and other non-CT out of "
+            "distribution",
+            f"{_format_share(count, total)}",
             "at least 99 %",
         ),
     ]
-    for name, kept in found.items():
+    for name, flags in found.items():
         if name != "phantom":
             lines.append(
-                (f"  {name}, {len(kept)}", _format_share(sum(kept), len(kept)), "reported")
+                (f"  {name}, {len(flags)}", _format_share(sum(flags), len(flags)), "reported")
             )
     return lines
 
 
 def measure_rejections(split: int) -> dict[str, list[bool]]:
-    """Return, by kind, whether each picture was called untypical."""
+    """Return, by kind, whether each image is out of distribution."""
     from spinefrac.inference.predictor import get_predictor
 
     predictor = get_predictor("phantom-demo")
 
-    def stopped(slices: Iterator[CtSlice]) -> list[bool]:
-        return [not answer.input_check.typical for answer in predictor.predict_many(slices)]
+    def reject(slices: Iterator[CtSlice]) -> list[bool]:
+        return [not prediction.input_check.typical for prediction in predictor.predict_many(slices)]
 
-    found = {"phantom": stopped(generate_phantoms(4100 + split, PATIENTS, SLICES))}
+    found = {"phantom": reject(generate_phantoms(4100 + split, PATIENTS, SLICES))}
     for number, (name, make) in enumerate(make_generators(split).items()):
-        found[name] = stopped(make(np.random.default_rng([split, number])))
-    found["other window"] = stopped(generate_other_windows(np.random.default_rng([split, 99])))
+        found[name] = reject(make(np.random.default_rng([split, number])))
+    found["other window"] = reject(generate_other_windows(np.random.default_rng([split, 99])))
     return found
 
 

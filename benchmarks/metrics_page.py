@@ -1,10 +1,10 @@
-"""How long the Metrics page takes on the server, for models with thousands of answers.
+"""How long the page Metrics takes on the server, for models with thousands of predictions.
 
     python -m benchmarks metrics_page
 
-The models are copies of the default one with simulated out-of-fold tables and cards signed
-anew. Times are of the page's script as Streamlit runs it, without network and browser, with
-everything imported and nothing of these models kept from an earlier run.
+The models are copies of the default one with simulated out-of-fold tables and new cards. Times are
+of the script of the page as Streamlit runs it, without network and browser, with all modules
+imported and nothing of these models cached.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def simulate_model(
     one_class: bool = False,
     fingerprint: str = "f" * 64,
 ) -> None:
-    """Copy a saved model under another name, with simulated out-of-fold answers.
+    """Copy a saved model under another name, with simulated out-of-fold predictions.
 
     Parameters
     ----------
@@ -60,12 +60,7 @@ def simulate_model(
         Of the data set; models of the same one have the same slices and labels.
     """
     old = card.parse((source / repository.CARD_FILE).read_bytes())
-    truth = np.random.default_rng(0)
-    groups = np.array([f"P{row // SLICES:04}" for row in range(rows)])
-    labels = np.zeros(rows, np.int64) if one_class else truth.integers(0, 2, rows)
-    rng = np.random.default_rng(sum(name.encode()))
-    patient = np.repeat(rng.normal(0, 0.5, rows // SLICES + 1), SLICES)[:rows]
-    logits = separation * (2 * labels - 1) + patient + rng.normal(0, 1, rows)
+    labels, groups, logits = _simulate_logits(name, rows, separation, one_class)
     scores = calibration.apply_temperature(logits, 1.0)
     point = replace(old.operating_point, threshold=0.5)
     if not one_class:
@@ -74,30 +69,20 @@ def simulate_model(
     folder.mkdir(parents=True)
     for part in (repository.KERAS_FILE, repository.ONNX_FILE, repository.HISTORY_FILE):
         shutil.copyfile(source / part, folder / part)
-    with (folder / repository.OOF_FILE).open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("path", "group", "label", "fold", "logit", "probability", "pixel_hash"))
-        for row in range(rows):
-            path = f"{'fracture' if labels[row] else 'normal'}/{groups[row]}_{row:05}.png"
-            numbers = (labels[row], row // SLICES % 5, logits[row], scores[row])
-            writer.writerow(
-                (path, groups[row], *numbers, hashlib.sha256(path.encode()).hexdigest())
-            )
+    _write_out_of_fold(folder / repository.OOF_FILE, labels, groups, logits, scores)
     table = card.FileRecord(*repository.hash_file(folder / repository.OOF_FILE))
-    measured = metrics.compute_metrics(labels, scores, groups, point.threshold, n_resamples=500)
-    data = replace(
-        old.data,
-        fingerprint=fingerprint,
-        images=rows,
-        groups=len(set(groups.tolist())),
-        fracture=int(labels.sum()),
-        normal=rows - int(labels.sum()),
-    )
     new = replace(
         old,
         id=name,
-        data=data,
-        metrics=measured,
+        data=replace(
+            old.data,
+            fingerprint=fingerprint,
+            images=rows,
+            groups=len(set(groups.tolist())),
+            fracture=int(labels.sum()),
+            normal=rows - int(labels.sum()),
+        ),
+        metrics=metrics.compute_metrics(labels, scores, groups, point.threshold, n_resamples=500),
         operating_point=point,
         calibration=card.Calibration(1.0, "simulated"),
         files={**old.files, repository.OOF_FILE: table},
@@ -105,7 +90,30 @@ def simulate_model(
     (folder / repository.CARD_FILE).write_bytes(card.dump(new))
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def _simulate_logits(
+    name: str, rows: int, separation: float, one_class: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels and groups, the same for every name, and logits of their own, each (rows,)."""
+    groups = np.array([f"P{row // SLICES:04}" for row in range(rows)])
+    labels = np.random.default_rng(0).integers(0, 2, rows) * (not one_class)
+    rng = np.random.default_rng(sum(name.encode()))
+    patient = np.repeat(rng.normal(0, 0.5, rows // SLICES + 1), SLICES)[:rows]
+    return labels, groups, separation * (2 * labels - 1) + patient + rng.normal(0, 1, rows)
+
+
+def _write_out_of_fold(
+    path: Path, labels: np.ndarray, groups: np.ndarray, logits: np.ndarray, scores: np.ndarray
+) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path", "group", "label", "fold", "logit", "probability", "pixel_hash"))
+        for row, (label, group) in enumerate(zip(labels, groups, strict=True)):
+            name = f"{'fracture' if label else 'normal'}/{group}_{row:05}.png"
+            numbers = (label, row // SLICES % 5, logits[row], scores[row])
+            writer.writerow((name, group, *numbers, hashlib.sha256(name.encode()).hexdigest()))
+
+
+def measure() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     import streamlit as st
     from streamlit.testing.v1 import AppTest

@@ -3,8 +3,8 @@
     python -m benchmarks phantom
 
 1,000 slices of 512 × 512 are written as PNG. Then, at each difficulty, 120 patients of 12
-slices (seed 7): logistic regression on 16 × 16 thumbnails, and on the pictures' mean, spread
-and file size, in 5 folds that keep patients whole.
+slices (seed 7): logistic regression on 16 × 16 thumbnails, and on mean, standard deviation
+and size of the image files, in 5 folds that keep patients whole.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DIFFICULTIES = ("easy", "standard", "hard")
 THUMBNAIL = 16
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     table = []
     with tempfile.TemporaryDirectory() as folder:
@@ -48,20 +48,22 @@ def run_benchmark() -> list[tuple[str, str, str]]:
 
 
 def measure_shortcuts(folder: Path) -> dict[str, float]:
-    """Return the grouped out-of-fold AUC of each thing that should not solve a phantom."""
+    """Return the grouped out-of-fold AUC of each feature that should not solve a phantom."""
     truth = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))["slices_truth"]
     labels = np.array([row["label"] for row in truth])
     patients = np.array([row["patient"] for row in truth])
     thumbnails, sums = [], []
     for row in truth:
         path = folder / row["path"]
-        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        small = cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
         thumbnails.append(small.ravel())
-        sums.append((picture.mean(), picture.std(), path.stat().st_size))
+        sums.append((image.mean(), image.std(), path.stat().st_size))
     return {
         "16×16 thumbnail": compute_grouped_auc(np.array(thumbnails), labels, patients),
-        "mean, spread, file size": compute_grouped_auc(np.array(sums), labels, patients),
+        "mean, standard deviation, file size": compute_grouped_auc(
+            np.array(sums), labels, patients
+        ),
     }
 
 
@@ -80,5 +82,5 @@ def compute_grouped_auc(
 
 
 if __name__ == "__main__":
-    for line in run_benchmark():
+    for line in measure():
         print(*line, sep="   ")

@@ -1,11 +1,11 @@
-"""How long the Upload & Predict page takes: one upload, a series in a ZIP, a thousand pictures.
+"""How long the page Upload & Predict takes: one upload, a series in a ZIP, a thousand images.
 
     python -m benchmarks predict_page
 
 The first two are taken in a real Chromium on the real app, from the moment a file is given to
-the page until the canvas shows its slice with heat map beside the answer, or until the strip
-chart has every slice. The third is the work behind the table of many files, from bytes to
-answers with thumbnails, with the machine's cores.
+the page until the canvas shows its slice with heat map beside the prediction, or until the chart
+of the series has every slice. The third is the work behind the table of many files, from bytes to
+predictions with thumbnails, on all cores.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 UPLOADS = 15
 SERIES = 300
-PICTURES = 1000
+IMAGES = 1000
 SEED = 41
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        slices, pictures = _render_phantoms(folder)
-        found = [_measure_batch(pictures)]
+        slices, images = _render_phantoms(folder)
+        found = [_measure_batch(images)]
         with _serve_app() as address, _launch_browser() as browser:
             found = [*_measure_page(browser, address, slices, _zip_series(folder, slices)), *found]
     return found
@@ -56,11 +56,11 @@ def _render_phantoms(folder: Path) -> tuple[list[Path], list[bytes]]:
 
     phantom.write_phantom(folder / "dicom", patients=4, slices=24, seed=SEED, format="dicom")
     slices = sorted((folder / "dicom").rglob("*.dcm"))
-    pictures = []
+    images = []
     for path in slices:
         _, content = cv2.imencode(".png", imaging.to_display(imaging.read(path)))
-        pictures.append(content.tobytes())
-    return slices, pictures
+        images.append(content.tobytes())
+    return slices, images
 
 
 def _zip_series(folder: Path, slices: list[Path]) -> Path:
@@ -81,25 +81,25 @@ def _zip_series(folder: Path, slices: list[Path]) -> Path:
     return path
 
 
-def _measure_batch(pictures: list[bytes]) -> tuple[str, str, str]:
+def _measure_batch(images: list[bytes]) -> tuple[str, str, str]:
     from spinefrac.imaging import collect
     from spinefrac.imaging import series_grouping as series
     from spinefrac.inference import batch
     from spinefrac.inference.predictor import get_predictor
 
     predictor = get_predictor()
-    brought = [
-        collect.file_from_bytes(f"{number:04}.png", pictures[number % len(pictures)])
-        for number in range(PICTURES)
+    files = [
+        collect.file_from_bytes(f"{number:04}.png", images[number % len(images)])
+        for number in range(IMAGES)
     ]
-    list(batch.predict_slices(predictor, series.group_into_series(brought[:50]).single_slices))
+    list(batch.predict_slices(predictor, series.group_into_series(files[:50]).single_slices))
     start = time.perf_counter()
-    parts = series.group_into_series(collect.collect_files(brought).files).single_slices
-    answers = list(batch.predict_slices(predictor, parts, with_thumbnails=True))
+    parts = series.group_into_series(collect.collect_files(files).files).single_slices
+    predictions = list(batch.predict_slices(predictor, parts, with_thumbnails=True))
     seconds = time.perf_counter() - start
-    assert len(answers) == PICTURES and not any(one.error for one in answers)
-    what = f"batch of {PICTURES:,} PNG 512×512, {os.cpu_count()} cores, answers and thumbnails"
-    return what, f"{PICTURES / seconds:.0f} per second", "100 per second"
+    assert len(predictions) == IMAGES and not any(one.error for one in predictions)
+    what = f"batch of {IMAGES:,} PNG 512×512, {os.cpu_count()} cores, predictions and thumbnails"
+    return what, f"{IMAGES / seconds:.0f} per second", "100 per second"
 
 
 def _measure_page(
@@ -124,7 +124,7 @@ def _measure_page(
             "400 ms",
         ),
         (
-            f"{SERIES}-slice series, from ZIP ({series.stat().st_size / 1e6:.0f} MB) to strip "
+            f"{SERIES}-slice series, from ZIP ({series.stat().st_size / 1e6:.0f} MB) to the "
             f"chart, in the browser, {os.cpu_count()} cores",
             f"{statistics.median(strips):.1f} s",
             "6 s",
@@ -139,7 +139,7 @@ _VIEWER = """
   const viewer = find(document);
 """
 _PAINTED = f"() => {{ {_VIEWER} return viewer?.dataset.painted ?? '' }}"
-# What is waited for: another slice than before painted beside an answer; a whole strip chart.
+# Conditions to wait for: a new slice painted beside a prediction; the whole chart of a series.
 _SLICE_READY_JS = f"""(before) => {{ {_VIEWER}
   return viewer?.dataset.painted && viewer.dataset.painted !== before
     && !viewer.classList.contains('no-heat-map')

@@ -1,9 +1,9 @@
-"""Runs: what a second worker brings, what being watched and kept costs, how soon a page knows.
+"""Runs: speed-up by a second worker, cost of events and checkpoints, delay until a page shows them.
 
     python -m benchmarks runs
 
 48 phantom patients of 8 slices (seed 7), 4 grouped folds of 5 epochs, defaults otherwise, as real
-runs in a home that is thrown away: about 10 minutes on 2 cores that have nothing else to do.
+runs in a temporary home: about 10 minutes on 2 idle cores.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from spinefrac.training.settings import TrainingSettings
 PATIENTS, SLICES = 48, 8
 FOLDS, EPOCHS = 4, 5
 SETTINGS = TrainingSettings(folds=FOLDS, epochs=EPOCHS)
-#: A page asks about so often.
+#: How often a page polls.
 _POLL_INTERVAL_S = 1.0
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     with tempfile.TemporaryDirectory() as folder, _use_temporary_home(Path(folder) / "home"):
         data = Path(folder) / "slices"
@@ -50,12 +50,12 @@ def _report_throughput(one: _RunObserver, two: _RunObserver) -> list[tuple[str, 
     ratio = two.compute_throughput() / one.compute_throughput()
     return [
         (
-            f"{FOLDS} folds on 2 workers against 1 worker, images per second",
+            f"{FOLDS} folds on 2 workers against 1 worker, slices per second",
             f"{ratio:.2f} times",
             "at least 1.5 times",
         ),
-        ("images per second, 1 worker with all cores", f"{one.compute_throughput():.0f}", ""),
-        ("images per second, 2 workers", f"{two.compute_throughput():.0f}", ""),
+        ("slices per second, 1 worker with all cores", f"{one.compute_throughput():.0f}", ""),
+        ("slices per second, 2 workers", f"{two.compute_throughput():.0f}", ""),
         (
             "the whole run, from submission to saved model, 1 and 2 workers",
             f"{one.get_duration():.0f} s, {two.get_duration():.0f} s",
@@ -68,12 +68,12 @@ def _report_latency(run: _RunObserver) -> list[tuple[str, str, str]]:
     looks, delays = run.query_seconds, run.delays
     return [
         (
-            "a page's look at a run in training, median and slowest",
+            "query of a page for a run in training, median and slowest",
             f"{1e3 * statistics.median(looks):.1f} ms ({1e3 * max(looks):.1f} ms)",
             "30 ms",
         ),
         (
-            f"end of an epoch to a page that asks every {_POLL_INTERVAL_S:g} s, slowest",
+            f"end of an epoch to a page that polls every {_POLL_INTERVAL_S:g} s, slowest",
             f"{max(delays) + _POLL_INTERVAL_S:.2f} s (noted after {max(delays):.2f} s)",
             "2 s",
         ),
@@ -81,7 +81,7 @@ def _report_latency(run: _RunObserver) -> list[tuple[str, str, str]]:
 
 
 def _report_overhead(run: _RunObserver, folder: Path) -> list[tuple[str, str, str]]:
-    """Time what one epoch's checkpoint takes, and what the runner computes meanwhile."""
+    """Time the checkpoint of one epoch and the work of the runner during it."""
     training = run.training_seconds * min(run.run.settings.workers, FOLDS)  # of all folds
     kept = _time_checkpoint(run.checkpoint, folder) * FOLDS * EPOCHS
     share = (kept + run.runner_cpu) / training
@@ -111,7 +111,7 @@ def _time_checkpoint(kept: checkpoint.Checkpoint, folder: Path) -> float:
 class _RunObserver:
     """Watch a run as a page does, only more often, until it ends.
 
-    A fold's checkpoint is written when its epoch ends; the delay is from there to the first look
+    A fold's checkpoint is written when its epoch ends; the delay is from there to the first query
     that shows the epoch.
     """
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks serving
 
-A DICOM slice of 512×512 is rendered and answered by the default model: by the command line in
+The default model predicts on a synthetic DICOM slice of 512×512: by the command line in
 a fresh process, and many times in one process from the file's bytes to the heat map. Each
 process's time and peak memory are taken by a small parent, since a child starts with the peak
 of the process that it was forked from.
@@ -47,30 +47,30 @@ def measure_command(*command: str) -> tuple[float, float, str]:
 
 
 def measure_warm_predictions(path: Path) -> dict[str, float]:
-    """Answer the same bytes again and again; return milliseconds and answers a second."""
+    """Predict on the same bytes repeatedly; return milliseconds and predictions a second."""
     from spinefrac import imaging
     from spinefrac.inference.predictor import get_predictor
 
     data = path.read_bytes()
 
-    def answer(_: int = 0) -> float:
+    def predict(_: int = 0) -> float:
         start = time.perf_counter()
         get_predictor().predict(imaging.read(data, name=path.name))
         return 1000 * (time.perf_counter() - start)
 
     for _ in range(10):
-        answer()
-    times = [answer() for _ in range(WARM_RUNS)]
+        predict()
+    times = [predict() for _ in range(WARM_RUNS)]
     with ThreadPoolExecutor(THREADS) as pool:
         barrier = threading.Barrier(THREADS)
         list(pool.map(lambda _: barrier.wait(), range(THREADS)))  # all threads have started
         start = time.perf_counter()
-        list(pool.map(answer, range(WARM_RUNS)))
+        list(pool.map(predict, range(WARM_RUNS)))
         rate = WARM_RUNS / (time.perf_counter() - start)
     return {"median": statistics.median(times), "rate": rate}
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     from spinefrac.data import phantom
 

@@ -1,10 +1,10 @@
-"""What the Train page costs while a run trains, and how soon it shows the end of an epoch.
+"""Server time of the Train page while a run trains, and the delay until it shows an epoch.
 
     python -m benchmarks train_page
 
-A small run trains for real, with the processes that always do it, on all cores. Server time is
-that of the element that is drawn anew every second, as Streamlit runs it; the delay is from the
-moment that the runner noted an epoch to the moment that a browser shows it.
+A small run trains with the usual processes on all cores. Server time is that of the element that is
+redrawn every second, as Streamlit runs it; the delay is from the moment that the runner recorded an
+epoch to the moment that a browser shows it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def simulate_run(
     settings: TrainingSettings = SETTINGS,
     **columns: Any,
 ) -> runs.Run:
-    """Submit a run and note what a runner would have noted, without training.
+    """Submit a run and record what a runner would have recorded, without training.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _insert(connection: Any, table: str, **values: Any) -> None:
     )
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure, and return (what, value, target) for each."""
     from spinefrac.audit import audit_folder
     from spinefrac.data import phantom
@@ -141,7 +141,7 @@ def run_benchmark() -> list[tuple[str, str, str]]:
 
 
 def _measure_during_training(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Measure refreshes and delay beside a run that trains."""
+    """Measure refreshes and delay during a run."""
     run = runs.submit(runs.RunRequest(folder, "measured", SETTINGS))
     try:
         with _open_browser(run) as seen:
@@ -150,7 +150,9 @@ def _measure_during_training(folder: Path) -> Iterator[tuple[str, str, str]]:
             _wait_until(lambda: len(runs.list_events(run.id, kinds=["epoch"])) >= 40)
             time.sleep(3)
             shown = seen()
-            noted = {(e.fold, e.epoch): e.time for e in runs.list_events(run.id, kinds=["epoch"])}
+            recorded = {
+                (e.fold, e.epoch): e.time for e in runs.list_events(run.id, kinds=["epoch"])
+            }
     finally:
         runs.cancel(run.id)
         _wait_until(lambda: not runs.get_run(run.id).is_open)
@@ -160,7 +162,7 @@ def _measure_during_training(folder: Path) -> Iterator[tuple[str, str, str]]:
         refresh,
         "30 ms",
     )
-    delays = sorted(shown[key] - noted[key] for key in shown.keys() & noted.keys())
+    delays = sorted(shown[key] - recorded[key] for key in shown.keys() & recorded.keys())
     if delays:
         yield (
             f"Train page, end of an epoch to the page, median of {len(delays)} (largest "
@@ -173,7 +175,7 @@ def _measure_during_training(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _measure_full_history(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Measure refreshes of a run with 10 folds of 100 epochs, nothing training beside it."""
+    """Measure refreshes of a run with 8 folds of 100 epochs, on an idle machine."""
     from dataclasses import replace
 
     many = replace(SETTINGS, folds=8, epochs=100)
@@ -187,11 +189,11 @@ def _measure_full_history(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def _time_refreshes(run: str) -> str:
-    """Time the element that is drawn every second."""
+    """Time the element that is redrawn every second."""
     from streamlit.testing.v1 import AppTest
 
     app = AppTest.from_string(
-        f"from pages import _train_runs\n_train_runs._live({run!r}, 'running')",
+        f"from spinefrac.ui.train import runs\nruns._show_live_run({run!r}, 'running')",
         default_timeout=60,
     )
     app.run()
@@ -208,13 +210,14 @@ def _time_refreshes(run: str) -> str:
 
 @contextmanager
 def _open_browser(run: runs.Run) -> Iterator[Any]:
-    """Serve the app and watch a run in Chromium; yields what has been seen, (fold, epoch) to time.
+    """Serve the app and open a run in Chromium; yields when each (fold, epoch) was shown.
 
-    Where there is no Chromium nothing is seen.
+    Without Chromium nothing is recorded.
     """
     try:
         from playwright.sync_api import sync_playwright
-        from tests.browser.test_browser import FLAGS, find_chromium
+
+        from tests.browser.test_app_browser import FLAGS, find_chromium
 
         executable = find_chromium()
     except ImportError:
@@ -264,5 +267,5 @@ def _wait_until(condition: Any) -> None:
     give_up = time.monotonic() + TIMEOUT_S
     while not condition():
         if time.monotonic() > give_up:
-            raise TimeoutError("the run did not go on")
+            raise TimeoutError("the run did not continue")
         time.sleep(0.2)

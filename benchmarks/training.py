@@ -1,11 +1,11 @@
-"""What the defaults reach on the phantom, how long it takes, and where the heat map points.
+"""Metrics of the default settings on the phantom, the time, and where the heat map points.
 
     python -m benchmarks training
 
 120 patients of 12 slices (seed 7), 5 grouped folds, default settings, at each difficulty, in
-one home that is thrown away: about 45 minutes on 2 cores. ``SPINEFRAC_BENCH_DIFFICULTIES``
-names a choice of difficulties. The saved ensemble then answers on 30 patients that nobody has
-seen (seed 8), whose fractures are known to the pixel.
+one temporary home: about 45 minutes on 2 cores. ``SPINEFRAC_BENCH_DIFFICULTIES``
+selects difficulties. The saved ensemble then predicts on 30 new patients (seed 8), whose fractures
+are known to the pixel.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from spinefrac.training.runs import RunRequest
 
 #: Least out-of-fold AUC at each difficulty; the hard one is reported.
 TARGETS = {"easy": "at least 0.97", "standard": "at least 0.90", "hard": "reported"}
-#: The mask is widened by this many pixels before the hottest point is looked up in it.
+#: The mask is dilated by this many pixels before the maximum of the heat map is looked up in it.
 DILATION = 5
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     wanted = os.environ.get("SPINEFRAC_BENCH_DIFFICULTIES", "easy,standard,hard").split(",")
     table: list[tuple[str, str, str]] = []
@@ -45,9 +45,9 @@ def run_benchmark() -> list[tuple[str, str, str]]:
 
 
 def _measure_difficulty(folder: Path, difficulty: str) -> list[tuple[str, str, str]]:
-    data, fresh = folder / difficulty, folder / f"{difficulty}-fresh"
+    data, unseen = folder / difficulty, folder / f"{difficulty}-unseen"
     write_phantom(data, patients=120, slices=12, seed=7, difficulty=difficulty)
-    write_phantom(fresh, patients=30, slices=12, seed=8, difficulty=difficulty)
+    write_phantom(unseen, patients=30, slices=12, seed=8, difficulty=difficulty)
     started = time.perf_counter()
     model = train(RunRequest(data, difficulty))
     minutes = (time.perf_counter() - started) / 60
@@ -66,7 +66,7 @@ def _measure_difficulty(folder: Path, difficulty: str) -> list[tuple[str, str, s
             "15 min" if difficulty == "standard" else "reported",
         ),
     ]
-    return table + _evaluate_on_unseen(model, fresh, what, difficulty)
+    return table + _evaluate_on_unseen(model, unseen, what, difficulty)
 
 
 def _evaluate_on_unseen(
@@ -88,7 +88,7 @@ def _evaluate_on_unseen(
             "reported",
         ),
         (
-            f"{what}: hottest point in the fracture, {len(hits)} true positives of those",
+            f"{what}: maximum of the heat map in the fracture, {len(hits)} true positives",
             f"{100 * np.mean(hits):.1f} %",
             "at least 80 %" if difficulty == "standard" else "reported",
         ),

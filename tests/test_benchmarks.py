@@ -45,8 +45,8 @@ def collector(tmp_path: Path, *arguments: str) -> "subprocess.CompletedProcess[s
     folder = tmp_path / "benchmarks"
     folder.mkdir()
     (folder / "__main__.py").write_text((ROOT / "benchmarks/__main__.py").read_text("utf-8"))
-    (folder / "works.py").write_text("def rows():\n    return [('speed', '2 s', '1 s')]\n")
-    (folder / "fails.py").write_text("def rows():\n    raise ValueError('no model')\n")
+    (folder / "works.py").write_text("def measure():\n    return [('speed', '2 s', '1 s')]\n")
+    (folder / "fails.py").write_text("def measure():\n    raise ValueError('no model')\n")
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments],
         cwd=tmp_path,

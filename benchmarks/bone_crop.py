@@ -1,6 +1,6 @@
-"""What the bone crop brings: the same fold with it and without it.
+"""The effect of the bone crop: one fold with it and without it.
 
-    python -m benchmarks crop
+    python -m benchmarks bone_crop
 
 One of 5 grouped folds of the standard phantom (120 patients of 12 slices, seed 7), default
 settings: about 10 minutes on one core. The default of `Preprocessing.bone_crop` rests on it.
@@ -22,7 +22,7 @@ from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.train_fold import train_fold
 
 
-def run_benchmark() -> list[tuple[str, str, str]]:
+def measure() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "slices"
