@@ -1,4 +1,7 @@
-"""Who may import what: rooms depend downward only, and serving stays light."""
+"""Who may import what: packages depend downward only, and predicting stays light.
+
+The order of the packages is the contract in `pyproject.toml`, which `make lint` checks as well.
+"""
 
 import ast
 import pkgutil
@@ -9,25 +12,15 @@ from pathlib import Path
 import pytest
 
 import spinefrac
+from docs.draw_architecture import imported_names, read_layers
 
-#: The rooms from the ground up. A module imports from its own room or from a lower level; rooms
-#: on one level do not know each other.
-LEVELS = (
-    {"errors", "records", "settings", "wording"},
-    {"system"},
-    {"imaging", "evaluation"},
-    {"data"},
-    {"store", "viz"},
-    {"inference", "audit"},
-    {"exchange", "report"},
-    {"training"},
-    {"cli", "ui", "api"},
-)
-LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+#: The layer of each package, from 0 at the ground. A module imports from its own package or from a
+#: lower layer; packages of one layer do not know each other.
+LAYER = {name: layer for layer, names in enumerate(reversed(read_layers())) for name in names}
 
 #: The only places that may import TensorFlow or Keras, inside functions. The worker is a child
 #: process of its own, so that no server ever loads them.
-KERAS_ROOMS = ("training", "exchange")
+KERAS_PACKAGES = ("training", "exchange")
 KERAS_WORKERS = ("inference/gradcam_worker.py",)
 
 FOLDER = Path(spinefrac.__file__).parent
@@ -44,27 +37,10 @@ def run(code: str) -> str:
     return done.stdout
 
 
-def room_of(path: Path) -> str:
-    """Return the room in which a file lies: the first folder, or its own name on the ground."""
-    parts = path.relative_to(FOLDER).parts
-    return parts[0] if len(parts) > 1 else path.stem
-
-
-def imported_modules(path: Path) -> set[str]:
-    """Return the full names that a file imports, at its top or inside functions."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    return names
-
-
-def imported_rooms(path: Path) -> set[str]:
-    """Return the rooms of spinefrac that a file imports."""
-    parts = [name.split(".") for name in imported_modules(path)]
-    return {name[1] for name in parts if name[0] == "spinefrac" and len(name) > 1} & set(LEVEL)
+def imported_packages(path: Path) -> set[str]:
+    """Return the packages of spinefrac that a file imports."""
+    parts = [name.split(".") for name in imported_names(path)]
+    return {name[1] for name in parts if name[0] == "spinefrac" and len(name) > 1} & set(LAYER)
 
 
 def test_no_module_brings_tensorflow_or_streamlit():
@@ -109,22 +85,22 @@ def test_predicting_imports_nothing_heavy():
     assert run(code).strip() == "set()"
 
 
-def test_every_room_has_a_level():
-    rooms = {path.stem for path in FOLDER.glob("*.py")} | {
+def test_every_package_has_a_layer():
+    packages = {path.stem for path in FOLDER.glob("*.py")} | {
         folder.name for folder in FOLDER.iterdir() if (folder / "__init__.py").is_file()
     }
-    assert rooms - {"__init__", "__main__"} <= set(LEVEL)
+    assert packages - {"__init__", "__main__"} == set(LAYER)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_rooms_depend_downward_only(path):
-    room = room_of(path)
+def test_packages_depend_downward_only(path):
+    package = path.relative_to(FOLDER).parts[0]
     upward = [
         other
-        for other in imported_rooms(path)
-        if other != room and LEVEL[other] >= LEVEL[room] and LEVEL[room] > 0
+        for other in imported_packages(path)
+        if other != package and LAYER[other] >= LAYER[package]
     ]
-    assert not upward, f"{path.relative_to(FOLDER)} in {room} imports {upward}"
+    assert not upward, f"{path.relative_to(FOLDER)} imports {upward}"
 
 
 def test_no_two_modules_import_each_other_at_their_top():
@@ -160,12 +136,12 @@ def test_no_two_modules_import_each_other_at_their_top():
 @pytest.mark.parametrize("package", ["tensorflow", "keras"])
 def test_tensorflow_is_used_in_training_and_exchange_only(package):
     for path in FOLDER.rglob("*.py"):
-        if package in {name.split(".")[0] for name in imported_modules(path)}:
+        if package in {name.split(".")[0] for name in imported_names(path)}:
             inside = path.relative_to(FOLDER)
-            assert inside.parts[0] in KERAS_ROOMS or str(inside) in KERAS_WORKERS, inside
+            assert inside.parts[0] in KERAS_PACKAGES or str(inside) in KERAS_WORKERS, inside
 
 
 def test_streamlit_is_used_in_pages_only():
     for path in FOLDER.rglob("*.py"):
-        if "streamlit" in {name.split(".")[0] for name in imported_modules(path)}:
+        if "streamlit" in {name.split(".")[0] for name in imported_names(path)}:
             assert path.relative_to(FOLDER).parts[0] == "ui", path
