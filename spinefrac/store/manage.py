@@ -49,10 +49,10 @@ def rename(model_id: str, new_id: str) -> SavedModel:
         former = [name for name in model.annotations.former_names if name not in (model_id, new_id)]
         _write_annotations(model.path, replace(model.annotations, former_names=(*former, model_id)))
         moved = model.path.with_name(new_id)
+        atomic.remove_temporary_files(_default_model_file())
         if repository.read_default_id() == model_id:
-            atomic.remove_temporary_files(_default_model_file())
             # Written before and renamed after: on a full disk neither happens.
-            with atomic.replacing(_default_model_file()) as marker:
+            with atomic.replacing(_default_model_file(), durable=False) as marker:
                 marker.write_bytes(f"{new_id}\n".encode())
                 atomic.fsync_path(marker)
                 model.path.rename(moved)

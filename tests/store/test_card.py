@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,42 +10,10 @@ import spinefrac
 from spinefrac.data import groups
 from spinefrac.data.folder_layouts import LabelledFile
 from spinefrac.errors import ModelError
-from spinefrac.evaluation.metric_kernels import METRIC_NAMES
-from spinefrac.evaluation.metrics import Metrics
-from spinefrac.evaluation.operating_point import OperatingPoint
-from spinefrac.records import Dataset, Item, Preprocessing
+from spinefrac.records import Dataset, Item
 from spinefrac.store import card as cards
-from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord
-
-
-def make_card(**changes):
-    metrics = Metrics(
-        **dict.fromkeys(METRIC_NAMES, 0.1 + 0.2),
-        n=4,
-        groups=2,
-        threshold=0.5,
-        confusion_matrix=((1, 1), (0, 2)),
-        ci={"auc": (0.25, 1.0)},
-    )
-    card = Card(
-        id="a-model",
-        note="Knochen – Übung",
-        created=cards.utc_now(),
-        data=DataSummary("ab12", 4, 2, "file name", 2, 2, 1, ("one note",)),
-        preprocessing=Preprocessing(size=64, bone_crop=False),
-        network="compact",
-        parameters=7,
-        settings={"epochs": 3, "augmentation": {"rotation": 15.0}},
-        folds=(FoldRecord(0, 2, 1, None, 3, 1.5, "cd34", 28),),
-        metrics=metrics,
-        calibration=Calibration(1.25, "out-of-fold"),
-        operating_point=OperatingPoint(0.5, "youden", 1.0, 0.5, {"sensitivity": (0.5, 1.0)}),
-        input_check={"images": 4},
-        keras_onnx_max_difference=1e-7,
-        versions={"python": "3.11"},
-        files={"serving.onnx": FileRecord("ef56", 10)},
-    )
-    return replace(card, **changes)
+from spinefrac.store.card import Card, DataSummary
+from tests.support.cards import make_card
 
 
 def test_a_card_comes_back_as_it_was():

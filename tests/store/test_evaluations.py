@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from spinefrac.data.scan import scan
-from spinefrac.errors import DatasetError, ModelError
+from spinefrac.errors import ModelError
 from spinefrac.inference import external_evaluation
 from spinefrac.inference.predictor import Predictor
-from spinefrac.store import evaluations, paired, repository
+from spinefrac.store import evaluations, repository
 from spinefrac.store.evaluations import SlicePredictions, TrainingOverlap
 
 
@@ -145,40 +145,6 @@ def test_trained_slices_are_found_by_their_pixels(saved_model, evaluated) -> Non
     )
     assert same.has_leakage and "these very slices" in same.describe(12)
     assert TrainingOverlap(False, 0, 0).describe(12) == ""
-
-
-# --- several models ----------------------------------------------------------------------
-
-
-def test_models_are_brought_into_one_order(saved_model, evaluated) -> None:
-    _, answers = evaluated
-    order = np.random.default_rng(0).permutation(len(answers.paths))
-    shuffled = SlicePredictions(
-        paths=tuple(answers.paths[row] for row in order),
-        groups=answers.groups[order],
-        labels=answers.labels[order],
-        probabilities=answers.probabilities[order],
-    )
-    other = replace(saved_model, path=saved_model.path.with_name("other"))
-    both = paired.align_predictions([saved_model, other], {"tiny": answers, "other": shuffled})
-    np.testing.assert_array_equal(both.probabilities["tiny"], both.probabilities["other"])
-    np.testing.assert_array_equal(both.disagreement_matrix(), np.zeros((2, 2)))
-
-
-def test_other_slices_or_labels_are_refused(saved_model, evaluated) -> None:
-    _, answers = evaluated
-    other = replace(saved_model, path=saved_model.path.with_name("other"))
-    for changed in (
-        replace(answers, labels=1 - answers.labels),
-        replace(answers, paths=("new.png", *answers.paths[1:])),
-        replace(answers, paths=answers.paths[:-1]),
-    ):
-        with pytest.raises(DatasetError, match="evaluate both on"):
-            paired.align_predictions([saved_model, other], {"tiny": answers, "other": changed})
-    data = replace(saved_model.card.data, fingerprint="0" * 64)
-    stranger = replace(other, card=replace(saved_model.card, data=data))
-    with pytest.raises(DatasetError, match="none of them has seen"):
-        paired.pair_out_of_fold([saved_model, stranger])
 
 
 def test_kept_json_is_json(home, evaluated) -> None:

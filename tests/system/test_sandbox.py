@@ -63,3 +63,34 @@ def test_memory_over_the_limit_ends_the_child(tmp_path, monkeypatch):
     program = "def handle(task):\n    return len(bytearray(1 << 30))"
     with pytest.raises(ModelError, match="more than the 256 MiB of memory"):
         run_program(tmp_path, monkeypatch, program, memory_mib=256)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows enforces no such limit")
+def test_processor_time_over_the_limit_ends_the_child(tmp_path, monkeypatch):
+    program = "def handle(task):\n    while True: pass"
+    with pytest.raises(ModelError, match="more than 1 s of processor time"):
+        run_program(tmp_path, monkeypatch, program, cpu_s=1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows enforces no such limit")
+def test_files_stay_below_the_limit(tmp_path, monkeypatch):
+    program = (
+        "import os\ndef handle(task):\n"
+        "    open(os.environ['HOME'] + '/big', 'wb').write(b'x' * (3 << 20))"
+    )
+    with pytest.raises(ModelError, match="expected"):
+        run_program(tmp_path, monkeypatch, program, file_mib=1)
+    assert (tmp_path / "big").stat().st_size <= 1 << 20
+
+
+def test_a_response_without_end_is_not_read(tmp_path, monkeypatch):
+    program = "def handle(task):\n    return 'x' * 5_000_000"
+    with pytest.raises(ModelError, match="crashed"):
+        run_program(tmp_path, monkeypatch, program)
+
+
+def test_the_child_sees_none_of_the_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    program = "import os\ndef handle(task):\n    return sorted(os.environ)"
+    found = run_program(tmp_path, monkeypatch, program)
+    assert "HOME" in found and not [name for name in found if name.startswith("SPINEFRAC")]
