@@ -1,4 +1,4 @@
-"""`spinefrac compare`: saved models on the same slices, difference by difference."""
+"""`spinefrac compare`: the metrics of saved models on the same slices, and their differences."""
 
 from __future__ import annotations
 
@@ -27,26 +27,24 @@ def compare(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Labelled slices to compare on; out-of-fold answers if not given, which takes "
-            "models that were trained on the same data.",
+            help="Labelled slices to compare on; if not given, the out-of-fold predictions, which "
+            "needs models that were trained on the same data.",
         ),
     ] = None,
     group_by: Annotated[
         str,
-        typer.Option(
-            metavar="auto|file|csv:COLUMN", help="What makes a patient; see `spinefrac train`."
-        ),
+        typer.Option(metavar="auto|file|csv:COLUMN", help="Grouping rule; see `spinefrac train`."),
     ] = "auto",
     as_json: output.JsonOption = False,
 ) -> None:
-    """Say which of several saved models is better, and whether that is more than chance.
+    """Compare saved models, and test whether differences are more than chance.
 
-    All models answer on the same slices, and each resample of the patients is the same for all,
-    so the comparison is paired. Each model is taken at its own threshold.
+    All models predict the same slices, and each bootstrap resample of the patients is the same
+    for all, so the comparison is paired. Each model is used at its own threshold.
     """
     if len(set(names)) < 2:
         raise typer.BadParameter("expected two or more different models", param_hint="NAME")
-    from spinefrac.evaluation.compare import compare_models as compare_answers
+    from spinefrac.evaluation.compare import compare_models
     from spinefrac.evaluation.metrics import compute_metrics
     from spinefrac.store import paired, repository
 
@@ -55,7 +53,7 @@ def compare(
         shared = paired.pair_out_of_fold(models)
     else:
         shared = _predict_dataset(models, data, group_by)
-    pairs = compare_answers(shared.labels, shared.probabilities, shared.groups, shared.thresholds)
+    pairs = compare_models(shared.labels, shared.probabilities, shared.groups, shared.thresholds)
     metrics = {
         name: compute_metrics(shared.labels, scores, shared.groups, shared.thresholds[name])
         for name, scores in shared.probabilities.items()
@@ -77,7 +75,7 @@ def compare(
 
 
 def _predict_dataset(models: list[SavedModel], folder: Path, group_by: str) -> PairedPredictions:
-    """Have every model answer on a folder."""
+    """Predict the slices of a folder with every model."""
     from spinefrac.data.scan import scan
     from spinefrac.inference import external_evaluation
     from spinefrac.inference.predictor import get_predictor
@@ -86,15 +84,15 @@ def _predict_dataset(models: list[SavedModel], folder: Path, group_by: str) -> P
     dataset = scan(folder, group_by=group_by)
     for left_out in dataset.unreadable:
         output.print_message(f"left out: {left_out.path}: {left_out.reason}")
-    answers = {}
+    predictions = {}
     for model in models:
         evaluation, found = external_evaluation.evaluate_external(get_predictor(model.id), dataset)
-        answers[model.id] = found
+        predictions[model.id] = found
         if evaluation.seen.has_leakage:
             output.print_message(
                 f"warning: {model.id}: {evaluation.seen.describe(evaluation.metrics.n)}"
             )
-    return paired.align_predictions(models, answers)
+    return paired.align_predictions(models, predictions)
 
 
 def _format_table(metrics: dict[str, Metrics]) -> str:

@@ -1,4 +1,4 @@
-"""`spinefrac evaluate`: a saved model measured on a labelled folder."""
+"""`spinefrac evaluate`: metrics of a saved model on a labelled data set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spinefrac import wording
 from spinefrac.cli import output, tables
 
 if TYPE_CHECKING:
@@ -23,20 +24,18 @@ def evaluate(
     ],
     group_by: Annotated[
         str,
-        typer.Option(
-            metavar="auto|file|csv:COLUMN", help="What makes a patient; see `spinefrac train`."
-        ),
+        typer.Option(metavar="auto|file|csv:COLUMN", help="Grouping rule; see `spinefrac train`."),
     ] = "auto",
     keep: Annotated[
         bool,
-        typer.Option("--keep/--no-keep", help="Keep the result with the model, for the pages."),
+        typer.Option("--keep/--no-keep", help="Save the result with the model, for the pages."),
     ] = True,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Measure the saved model NAME on the labelled slices of FOLDER, at its own threshold.
+    """Evaluate the saved model NAME on the labelled slices of FOLDER, at its own threshold.
 
-    Beside each metric stands how far it lies from the model's out-of-fold metric, and whether
-    that is more than chance. Slices that the model was trained on are found by their pixels.
+    Each metric is shown with its difference from the model's out-of-fold metric, and with a test
+    of that difference. Slices that the model was trained on are recognized by their pixels.
     """
     from spinefrac.data.scan import scan
     from spinefrac.inference import external_evaluation
@@ -47,35 +46,40 @@ def evaluate(
         dataset = scan(folder, group_by=group_by, progress=report)
     for left_out in dataset.unreadable:
         output.print_message(f"left out: {left_out.path}: {left_out.reason}")
-    for remark in dataset.notes:
-        output.print_message(remark)
-    with output.show_progress("answering") as report:
+    for note in dataset.notes:
+        output.print_message(note)
+    with output.show_progress("predicting") as report:
         evaluation, _ = external_evaluation.evaluate_external(
             predictor, dataset, save=keep, progress_callback=report
         )
-    if said := evaluation.seen.describe(evaluation.metrics.n):
-        output.print_message(f"{'warning' if evaluation.seen.has_leakage else 'note'}: {said}")
+    if overlap := evaluation.seen.describe(evaluation.metrics.n):
+        level = "warning" if evaluation.seen.has_leakage else "note"
+        output.print_message(f"{level}: {overlap}")
     if as_json:
         output.print_json(_to_json(evaluation, keep))
         return
+    _print_evaluation(evaluation)
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
     output.print_result(tables.format_metrics_table(evaluation.metrics.to_dict()))
     if found := evaluation.pointing:
-        interval = f" (95 % interval {found.ci[0]:.2f} to {found.ci[1]:.2f})" if found.ci else ""
         output.print_result(
-            f"hottest point of the heat map inside a fracture's box: {found.hits} of "
-            f"{found.slices} slices, {found.share:.2f}{interval}; by chance {found.chance:.2f}"
+            "highest value of the heat map inside the box of a fracture: "
+            f"{found.hits} of {found.slices} slices, "
+            f"{wording.format_estimate(found.share, found.ci, 2)}; by chance {found.chance:.2f}"
         )
     if evaluation.shift:
         output.print_result("\n" + tables.format_shift_table(evaluation.shift))
     else:
         output.print_message(
             "the probability of an imported model is not calibrated, and its threshold of "
-            f"{evaluation.metrics.threshold:g} was not chosen on any data"
+            f"{evaluation.metrics.threshold:g} was not chosen on data"
         )
 
 
 def _to_json(evaluation: Evaluation, kept: bool) -> dict[str, Any]:
-    """Return the metrics as scripts rely on them, and what belongs to them."""
+    """Return the metrics with the keys that scripts rely on, and the rest of the evaluation."""
     whole = evaluation.to_dict()
     metrics = whole.pop("metrics")
     del whole["card_hash"]

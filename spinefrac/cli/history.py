@@ -1,67 +1,82 @@
-"""`spinefrac history`: what the app on this machine has answered, and what people said of it."""
+"""`spinefrac history`: earlier predictions of the app on this machine, with their feedback."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spinefrac import wording
 from spinefrac.cli import output
+
+if TYPE_CHECKING:
+    from spinefrac.inference.history import HistoryEntry
 
 
 def manage_history(
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write all of it there, as CSV or JSON by its end."),
+        typer.Option(
+            metavar="FILE",
+            help="Write the whole history to this file, as CSV or JSON by its ending.",
+        ),
     ] = None,
-    last: Annotated[int, typer.Option(min=1, help="How many to list, the newest first.")] = 20,
-    clear: Annotated[bool, typer.Option("--clear", help="Forget everything.")] = False,
+    last: Annotated[
+        int, typer.Option(min=1, help="Number of predictions to list, newest first.")
+    ] = 20,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete the whole history.")] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """List, export or clear the answers that were given and what was said of them.
+    """List, export or clear the history of predictions and their feedback.
 
-    SPINEFRAC_HISTORY=off keeps none; pictures are kept only with SPINEFRAC_HISTORY_PICTURES=on.
+    SPINEFRAC_HISTORY=off saves none; images are saved only with SPINEFRAC_HISTORY_PICTURES=on.
     """
     if clear and out is not None:
-        raise typer.BadParameter("export first, then clear; not both at once", param_hint="--clear")
+        raise typer.BadParameter(
+            "expected --out or --clear, got both: export first, then clear", param_hint="--clear"
+        )
     if out is not None and out.suffix.lower() not in (".csv", ".json"):
         raise typer.BadParameter(
             f"expected a file ending in .csv or .json, got {out}", param_hint="--out"
         )
-    from spinefrac.inference import history as kept
+    from spinefrac.inference import history
 
     if clear:
-        count = kept.clear()
+        count = history.clear()
         if as_json:
             output.print_json({"cleared": count})
         else:
-            output.print_result(f"{count} answers forgotten")
+            output.print_result(f"{wording.format_count(count, 'prediction')} deleted")
         return
-    found = kept.list_entries(None if out is not None else last)
+    entries = history.list_entries(None if out is not None else last)
     if out is not None:
-        text = kept.to_csv(found) if out.suffix.lower() == ".csv" else kept.to_json(found)
+        text = history.to_csv(entries) if out.suffix.lower() == ".csv" else history.to_json(entries)
         out.write_text(text, encoding="utf-8")
         if as_json:
-            output.print_json({"file": str(out), "answers": len(found)})
+            output.print_json({"file": str(out), "answers": len(entries)})
         else:
-            output.print_result(f"{out}: {len(found)} answers")
+            output.print_result(f"{out}: {wording.format_count(len(entries), 'prediction')}")
     elif as_json:
-        from dataclasses import asdict
-
-        output.print_json([asdict(entry) for entry in found])
+        output.print_json([asdict(entry) for entry in entries])
     else:
-        rows = [("given", "model", "answer", "probability", "said", "note", "picture")]
-        rows += [
-            (
-                entry.last_at[:19],
-                entry.model,
-                entry.label,
-                f"{entry.probability:.3f}",
-                entry.verdict or "–",
-                output.to_one_line(entry.note)[:40],
-                entry.picture[:12],
-            )
-            for entry in found
-        ]
-        output.print_result(output.format_table(rows) if found else "Nothing was answered yet.")
+        output.print_result(_format_table(entries) if entries else "There are no predictions yet.")
+
+
+def _format_table(entries: Sequence[HistoryEntry]) -> str:
+    rows = [("predicted", "model", "class", "probability", "feedback", "note", "image")]
+    rows += [
+        (
+            entry.last_at[:19],
+            entry.model,
+            entry.label,
+            f"{entry.probability:.3f}",
+            entry.verdict or "–",
+            output.to_one_line(entry.note)[:40],
+            entry.picture[:12],
+        )
+        for entry in entries
+    ]
+    return output.format_table(rows)

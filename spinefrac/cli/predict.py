@@ -1,8 +1,8 @@
-"""`spinefrac predict`: a saved model's answer on files."""
+"""`spinefrac predict`: a saved model's predictions on files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
@@ -27,8 +27,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="PNG, JPEG, TIFF, BMP, DICOM or NIfTI (its middle slice); a folder or a ZIP of "
-            "them, every slice of which is answered, series in the order of the body.",
+            help="PNG, JPEG, TIFF, BMP, DICOM or NIfTI (its middle slice); or a folder or ZIP of "
+            "them: every slice is predicted, series in order of position.",
             show_default=False,
         ),
     ],
@@ -40,118 +40,140 @@ def predict(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write each slice with its heat map there, as NAME-heatmap.png at the slice's "
-            "own size. Nothing is overwritten: a name that is taken gets a number.",
+            help="Write each slice with its heat map to this folder, as NAME-heatmap.png in the "
+            "size of the slice. Nothing is overwritten: a name that exists gets a number.",
         ),
     ] = None,
     window: Annotated[
         str | None,
         typer.Option(
             metavar="CENTER,WIDTH",
-            help="Grey window in HU of the pictures that --heatmap-dir writes, such as 40,400. "
-            "The answer does not depend on it: the model has its own preprocessing.",
+            help="Window in HU of the images that --heatmap-dir writes, such as 40,400. The "
+            "prediction does not depend on it: the model has its own preprocessing.",
         ),
     ] = None,
     series: Annotated[
         bool,
         typer.Option(
             "--series",
-            help="Take each FILE, folder or ZIP for one or more series, a NIfTI with all its "
-            "slices, and answer once for each: a score, its most suspicious slices, and what is "
-            "odd about it.",
+            help="Read each FILE, folder or ZIP as one or more series, a NIfTI with all its "
+            "slices, and predict each series: its score, its slices of highest probability, and "
+            "findings about the series.",
         ),
     ] = False,
     report: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write a report on the slices there: .html, .pdf, .json, or .zip with DICOM "
-            "results that refer to the study.",
+            help="Write a report on the slices to this file: .html, .pdf, .json, or .zip with "
+            "DICOM results that refer to the study.",
         ),
     ] = None,
     identity: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEYWORD",
-            help="Put this of the DICOM header into the report, such as PatientID; may be given "
-            "several times. Nothing of the patient is in it otherwise.",
+            help="Include this element of the DICOM header in the report, such as PatientID; may "
+            "be repeated. Without it the report names nothing of the patient.",
         ),
     ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Answer, for each FILE, how probable a fracture is. Not a medical device.
+    """Predict for each FILE the probability of a fracture. Not a medical device.
 
-    A file that cannot be read is reported; the others are still answered, and the exit status
+    A file that cannot be read is reported; the others are still predicted, and the exit status
     is 1.
     """
-    look = None if window is None else parse_window(window)
-    if look and heatmap_dir is None:
-        raise typer.BadParameter(
-            "it only changes the pictures that --heatmap-dir writes; give both or neither",
-            param_hint="--window",
-        )
-    if series and heatmap_dir:
-        raise typer.BadParameter(
-            "--heatmap-dir draws slices and --series answers on series; give one of them",
-            param_hint="--series",
-        )
-    if report is not None and (
-        series or any(predict_series.is_folder_or_zip(file) for file in files)
-    ):
-        raise typer.BadParameter(
-            "a report is on single files; give the slices that belong in it, and no folder, ZIP "
-            "or --series",
-            param_hint="--report",
-        )
-    if report is not None:
-        prediction_report.validate_options(report, identity or (), len(files))
-    elif identity:
-        raise typer.BadParameter("it belongs to --report; give both", param_hint="--identity")
+    display_window = None if window is None else parse_window(window)
+    _validate_options(files, series, heatmap_dir, window)
+    _validate_report_options(files, series, report, identity or ())
     from spinefrac.inference.predictor import get_predictor
 
     predictor = get_predictor(model)
     _warn_about_model(predictor.model.card, heatmap_dir)
     if heatmap_dir:
         heatmap_dir.mkdir(parents=True, exist_ok=True)
-    answers: list[dict[str, Any]] = []
-    parts: list[ReportSlice] | None = [] if report else None
-    given = (
+    report_slices: list[ReportSlice] | None = [] if report else None
+    predictions = _print_predictions(
         predict_series.predict_paths(predictor, files)
         if series
-        else _predict_files(predictor, files, heatmap_dir, look, parts)
+        else _predict_files(predictor, files, heatmap_dir, display_window, report_slices),
+        predict_series.format_prediction if series else _format_prediction,
+        as_json,
     )
-    for answer in given:
-        answers.append(answer)
-        if not as_json and "error" not in answer:
-            output.print_result(
-                predict_series.format_prediction(answer) if series else _format_prediction(answer)
-            )
-        if "error" in answer:
-            output.print_message(f"error: {answer['error']}")
-    if report and parts:
-        prediction_report.write_report(report, parts, predictor, identity or ())
+    if report and report_slices:
+        prediction_report.write_report(report, report_slices, predictor, identity or ())
     elif report:
-        output.print_message("no slice was answered, so there is no report")
+        output.print_message("no slice was predicted, so no report was written")
     if as_json:
-        output.print_json(answers)
+        output.print_json(predictions)
     else:
         output.print_message(NOT_A_MEDICAL_DEVICE)
-    if any("error" in answer for answer in answers):
+    if any("error" in prediction for prediction in predictions):
         raise typer.Exit(1)
 
 
+def _validate_options(
+    files: list[Path], series: bool, heatmap_dir: Path | None, window: str | None
+) -> None:
+    """Refuse options that contradict each other."""
+    if window is not None and heatmap_dir is None:
+        raise typer.BadParameter(
+            "it only changes the images that --heatmap-dir writes; give both or neither",
+            param_hint="--window",
+        )
+    if series and heatmap_dir:
+        raise typer.BadParameter(
+            "--heatmap-dir is for slices and --series for series; give one of them",
+            param_hint="--series",
+        )
+
+
+def _validate_report_options(
+    files: list[Path], series: bool, report: Path | None, identity: Sequence[str]
+) -> None:
+    """Refuse a report of anything but single files, and options of a report without one."""
+    if report is None:
+        if identity:
+            raise typer.BadParameter("it belongs to --report; give both", param_hint="--identity")
+        return
+    if series or any(predict_series.is_folder_or_zip(file) for file in files):
+        raise typer.BadParameter(
+            "a report is on single files; give the slices that belong in it, and no folder, ZIP "
+            "or --series",
+            param_hint="--report",
+        )
+    prediction_report.validate_options(report, identity, len(files))
+
+
+def _print_predictions(
+    predictions: Iterable[dict[str, Any]],
+    format_line: Callable[[dict[str, Any]], str],
+    as_json: bool,
+) -> list[dict[str, Any]]:
+    """Print each prediction as soon as it exists, unless all come as JSON; return them."""
+    collected = []
+    for prediction in predictions:
+        collected.append(prediction)
+        if "error" in prediction:
+            output.print_message(f"error: {prediction['error']}")
+        elif not as_json:
+            output.print_result(format_line(prediction))
+    return collected
+
+
 def _warn_about_model(card: Card, heatmap_dir: Path | None) -> None:
-    """Say what limits every answer of the model; refuse what it cannot give."""
+    """Warn of what limits every prediction of the model; refuse what it does not have."""
     if heatmap_dir and card.heatmap == "none":
         raise ModelError(
-            "This model gives no heat map, as its network was not made for one: leave "
-            "--heatmap-dir out, or choose a model that was trained here"
+            "This model has no heat map, because its network was not built for one: leave "
+            "--heatmap-dir out, or choose a model that was trained with spinefrac"
         )
     if card.origin:
         output.print_message(
             "warning: the model was imported: its probability is not calibrated, its threshold of "
-            f"{card.operating_point.threshold:g} was not chosen, and inputs are not checked; "
-            "measure it with `spinefrac evaluate`"
+            f"{card.operating_point.threshold:g} was not chosen on data, and there is no input "
+            "check; evaluate it with `spinefrac evaluate`"
         )
     if card.audit_verdict in ("caution", "unusable"):
         output.print_message(f"warning: {describe_audit(card.audit_verdict)}")
@@ -166,7 +188,7 @@ def _predict_files(
 ) -> Iterator[dict[str, Any]]:
     """Yield one JSON object a slice: one a file, and one a slice of a folder or ZIP.
 
-    Slices of single files are collected in `report_slices` where a report is wanted.
+    Slices of single files are added to `report_slices` where a report is requested.
     """
     from spinefrac import imaging
 
@@ -195,27 +217,14 @@ def _predict_container(
     window: tuple[float, float] | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one JSON object a slice of a folder or ZIP, and one a file that cannot be read."""
-    from spinefrac.inference import batch
-
     try:
         found = predict_series.collect_series(path)
     except ImageError as error:
         yield {"file": str(path), "error": output.to_one_line(str(error))}
         return
     parts = [part for one in found.series for part in one.slices] + list(found.single_slices)
-    verdict = predictor.model.card.audit_verdict
     if heatmap_dir is None:
-        with output.show_progress("answering") as tell:
-            for done, (part, one) in enumerate(
-                zip(parts, batch.predict_slices(predictor, parts), strict=True)
-            ):
-                tell(done, len(parts))
-                answer = batch.prediction_to_dict(
-                    predictor.model.id, replace(one, name=part.file.name)
-                )
-                if verdict in ("caution", "unusable") and not one.error:
-                    answer["audit_verdict"] = verdict
-                yield answer | _get_slice_number(part)
+        yield from _predict_parts(predictor, parts)
     else:
         for part in parts:
             try:
@@ -223,16 +232,31 @@ def _predict_container(
             except ImageError as error:
                 yield {"file": part.file.name, "error": output.to_one_line(str(error))}
                 continue
-            given, name = predictor.predict(ct), part.file.name
-            yield _to_json_prediction(
-                predictor, ct, given, name, heatmap_dir, window
-            ) | _get_slice_number(part)
+            result = _to_json_prediction(
+                predictor, ct, predictor.predict(ct), part.file.name, heatmap_dir, window
+            )
+            yield result | _get_slice_number(part)
     for entry in found.unreadable:
         yield {"file": entry.path, "error": output.to_one_line(entry.reason)}
 
 
+def _predict_parts(predictor: Predictor, parts: list[SeriesSlice]) -> Iterator[dict[str, Any]]:
+    """Yield one JSON object a slice, without heat maps, predicted on all cores."""
+    from spinefrac.inference import batch
+
+    verdict = predictor.model.card.audit_verdict
+    with output.show_progress("predicting") as report_progress:
+        predictions = batch.predict_slices(predictor, parts)
+        for done, (part, one) in enumerate(zip(parts, predictions, strict=True)):
+            report_progress(done, len(parts))
+            result = batch.prediction_to_dict(predictor.model.id, replace(one, name=part.file.name))
+            if verdict in ("caution", "unusable") and not one.error:
+                result["audit_verdict"] = verdict
+            yield result | _get_slice_number(part)
+
+
 def _get_slice_number(part: SeriesSlice) -> dict[str, int]:
-    """Say which slice of its file it is, from 1, where the file holds several."""
+    """Return the number of the slice in its file, from 1, where the file holds several."""
     return {} if part.frame is None else {"slice": part.frame + 1}
 
 
@@ -244,8 +268,8 @@ def _to_json_prediction(
     heatmap_dir: Path | None,
     window: tuple[float, float] | None,
 ) -> dict[str, Any]:
-    """Return one slice's answer as JSON, and write its heat map where one is asked for."""
-    answer: dict[str, Any] = {
+    """Return one slice's prediction as JSON, and write its heat map where requested."""
+    result: dict[str, Any] = {
         "file": name,
         "model": prediction.model,
         "probability": prediction.probability,
@@ -255,11 +279,11 @@ def _to_json_prediction(
         "milliseconds": round(prediction.milliseconds, 2),
     }
     if predictor.model.card.audit_verdict in ("caution", "unusable"):
-        answer["audit_verdict"] = predictor.model.card.audit_verdict
+        result["audit_verdict"] = predictor.model.card.audit_verdict
     if heatmap_dir:
         stem = Path(name).stem
-        answer["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, stem, window))
-    return answer
+        result["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, stem, window))
+    return result
 
 
 def _write_heatmap(
@@ -275,9 +299,9 @@ def _write_heatmap(
     from spinefrac import imaging
     from spinefrac.viz import heatmap
 
-    assert prediction.heatmap is not None  # _warn has refused
-    picture = heatmap.overlay_heatmap(imaging.to_display(ct, window), prediction.heatmap)
-    _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    assert prediction.heatmap is not None  # `_warn_about_model` has refused
+    image = heatmap.overlay_heatmap(imaging.to_display(ct, window), prediction.heatmap)
+    _, content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     for number in count(1):
         path = folder / (f"{stem}-heatmap.png" if number == 1 else f"{stem}-heatmap-{number}.png")
         try:
@@ -304,17 +328,15 @@ def parse_window(text: str) -> tuple[float, float]:
     return center, width
 
 
-def _format_prediction(answer: dict[str, Any]) -> str:
+def _format_prediction(prediction: dict[str, Any]) -> str:
     """Return one line for people."""
-    check = answer["input_check"]
-    doubt = (
-        ""
-        if check is None or check["typical"]
-        else f"; unlike the training slices: {check['reason']}"
-    )
-    place = f", slice {answer['slice']}" if "slice" in answer else ""
-    picture = f"; {answer['heatmap']}" if "heatmap" in answer else ""
+    check = prediction["input_check"]
+    unlike = check is not None and not check["typical"]
+    warning = f"; out of distribution: {check['reason']}" if unlike else ""
+    number = f", slice {prediction['slice']}" if "slice" in prediction else ""
+    heatmap = f"; {prediction['heatmap']}" if "heatmap" in prediction else ""
     return (
-        f"{answer['file']}{place}: {answer['label']}, probability {answer['probability']:.3f} "
-        f"(threshold {answer['threshold']:.3f}, model {answer['model']}){doubt}{picture}"
+        f"{prediction['file']}{number}: {prediction['label']}, probability "
+        f"{prediction['probability']:.3f} (threshold {prediction['threshold']:.3f}, model "
+        f"{prediction['model']}){warning}{heatmap}"
     )

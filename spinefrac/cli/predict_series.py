@@ -1,4 +1,4 @@
-"""`spinefrac predict --series`: one answer a series, from a folder, a ZIP or a volume."""
+"""`spinefrac predict --series`: one prediction a series, from a folder, a ZIP or a volume."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def is_folder_or_zip(path: Path) -> bool:
-    """Whether a path is a folder or a ZIP."""
+    """Return whether a path is a folder or a ZIP."""
     from spinefrac.imaging import collect
 
     if path.is_dir():
@@ -25,38 +25,38 @@ def is_folder_or_zip(path: Path) -> bool:
     try:
         return path.is_file() and collect.is_zip(collect.file_from_path(path))
     except (ImageError, OSError):
-        return False  # reading it says why
+        return False  # reading it reports the reason
 
 
 def collect_series(path: Path) -> SeriesGrouping:
-    """Return what a folder, a ZIP or one file holds; names are paths as the user would write them.
+    """Return the series of a folder, a ZIP or a file; names are paths as the user writes them.
 
     Raises
     ------
     ImageError
-        There is nothing at the path, or nothing in it.
+        The path does not exist, or there is nothing in it.
     """
     from spinefrac.imaging import collect
     from spinefrac.imaging.series_grouping import group_into_series
 
     if path.is_dir():
-        brought = collect.collect_files(collect.files_from_folder(path, prefix=f"{path}/"))
+        collected = collect.collect_files(collect.files_from_folder(path, prefix=f"{path}/"))
     elif path.is_file():
-        brought = collect.collect_files([collect.file_from_path(path, str(path))])
+        collected = collect.collect_files([collect.file_from_path(path, str(path))])
         if is_folder_or_zip(path):
-            inside = tuple(replace(one, name=f"{path}/{one.name}") for one in brought.files)
-            refused = tuple(
+            inside = tuple(replace(one, name=f"{path}/{one.name}") for one in collected.files)
+            unreadable = tuple(
                 entry if entry.path == str(path) else replace(entry, path=f"{path}/{entry.path}")
-                for entry in brought.unreadable
+                for entry in collected.unreadable
             )
-            brought = collect.CollectedFiles(inside, refused)
+            collected = collect.CollectedFiles(inside, unreadable)
     else:
-        raise ImageError(f"{path}: expected a file or a folder, found nothing there; check it")
-    if not brought.files and not brought.unreadable:
+        raise ImageError(f"{path}: expected a file or a folder, found nothing; check the path")
+    if not collected.files and not collected.unreadable:
         raise ImageError(f"{path}: expected slices, found an empty folder; check the path")
-    with output.show_progress("looking") as tell:
-        found = group_into_series(brought.files, progress=tell)
-    return replace(found, unreadable=(*brought.unreadable, *found.unreadable))
+    with output.show_progress("reading") as report_progress:
+        found = group_into_series(collected.files, progress=report_progress)
+    return replace(found, unreadable=(*collected.unreadable, *found.unreadable))
 
 
 def predict_paths(predictor: Predictor, paths: list[Path]) -> Iterator[dict[str, Any]]:
@@ -84,7 +84,7 @@ def predict_paths(predictor: Predictor, paths: list[Path]) -> Iterator[dict[str,
                 Unreadable(
                     str(path),
                     f"{path}: expected slices of a series, got {count} that belong to none; "
-                    "leave --series out to answer on each",
+                    "leave --series out to predict each",
                 )
             )
         for entry in refused:
@@ -96,15 +96,15 @@ def _predict_one_series(
 ) -> dict[str, Any]:
     from spinefrac.inference import batch
 
-    given = []
-    with output.show_progress("answering") as tell:
+    predictions = []
+    with output.show_progress("predicting") as report_progress:
         for one in batch.predict_slices(predictor, series.slices):
-            given.append(one)
-            tell(len(given), len(series))
-    found = batch.pool_series_predictions(predictor.model.id, given)
-    scored = found.peak_index >= 0
+            predictions.append(one)
+            report_progress(len(predictions), len(series))
+    found = batch.pool_series_predictions(predictor.model.id, predictions)
+    has_score = found.peak_index >= 0
     label = None
-    if scored and threshold is not None:
+    if has_score and threshold is not None:
         label = CLASS_NAMES[int(found.score >= threshold)]
     return {
         "file": str(path),
@@ -112,16 +112,16 @@ def _predict_one_series(
         "model": predictor.model.id,
         "slices": len(series),
         "counted": int(found.included.sum()),
-        "score": found.score if scored else None,
+        "score": found.score if has_score else None,
         "label": label,
         "threshold": threshold,
         "most_suspicious": [
             {"slice": index + 1, "file": series.slices[index].file.name}
             | ({"position_mm": series.positions_mm[index]} if series.positions_mm else {})
-            | {"probability": given[index].probability}
+            | {"probability": predictions[index].probability}
             for index in found.highest_slices()
         ],
-        "probabilities": [None if one.error else one.probability for one in given],
+        "probabilities": [None if one.error else one.probability for one in predictions],
         "findings": [{"code": one.code, "message": one.message} for one in series.findings],
         "unreadable": [
             {"slice": index + 1, "reason": output.to_one_line(reason)}
@@ -130,19 +130,20 @@ def _predict_one_series(
     }
 
 
-def format_prediction(answer: dict[str, Any]) -> str:
+def format_prediction(prediction: dict[str, Any]) -> str:
     """Return one line for people."""
-    if answer["score"] is None:
-        said = "no slice has an answer"
-    elif answer["label"] is None:
-        said = f"score {answer['score']:.3f} (threshold not known)"
+    if prediction["score"] is None:
+        result = "no slice has a prediction"
+    elif prediction["label"] is None:
+        result = f"series score {prediction['score']:.3f} (threshold not known)"
     else:
-        said = (
-            f"{answer['label']}, score {answer['score']:.3f} (threshold {answer['threshold']:.3f})"
+        result = (
+            f"{prediction['label']}, series score {prediction['score']:.3f} "
+            f"(threshold {prediction['threshold']:.3f})"
         )
-    most = ", ".join(str(one["slice"]) for one in answer["most_suspicious"])
-    odd = "".join(f"; {one['message']}" for one in answer["findings"])
+    highest = ", ".join(str(one["slice"]) for one in prediction["most_suspicious"])
+    findings = "".join(f"; {one['message']}" for one in prediction["findings"])
     return (
-        f"{answer['file']}: {answer['series']}, {answer['slices']} slices: {said}"
-        f"{f'; most suspicious slices: {most}' if most else ''}{odd}"
+        f"{prediction['file']}: {prediction['series']}, {prediction['slices']} slices: {result}"
+        f"{f'; slices of highest probability: {highest}' if highest else ''}{findings}"
     )

@@ -1,4 +1,4 @@
-"""The ``--report`` of `spinefrac predict`: what was answered, as one file to pass on."""
+"""The ``--report`` of `spinefrac predict`: the predictions as one file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from spinefrac.records import CtSlice, Prediction
     from spinefrac.report.prediction_report import ReportSlice
 
-#: Slices that one report holds; each has its pictures in it.
+#: Slices that one report holds; each adds its images.
 MAX_SLICES = 100
 
 _SUFFIXES = (".html", ".pdf", ".json", ".zip")
 
 
 def validate_options(path: Path, identity: Sequence[str], count: int) -> None:
-    """Refuse what cannot be meant, before anything is answered."""
+    """Refuse options that cannot work, before anything is predicted."""
     from spinefrac.report.prediction_report import IDENTITY_KEYWORDS
 
     if path.suffix.lower() not in _SUFFIXES:
@@ -41,14 +41,15 @@ def validate_options(path: Path, identity: Sequence[str], count: int) -> None:
         )
     if count > MAX_SLICES:
         raise typer.BadParameter(
-            f"a report holds {MAX_SLICES} slices, got {count}: make several", param_hint="--report"
+            f"expected at most {MAX_SLICES} slices in a report, got {count}: write several reports",
+            param_hint="--report",
         )
 
 
 def build_report_slice(
     predictor: Predictor, number: int, ct: CtSlice, prediction: Prediction, file: Path
 ) -> ReportSlice:
-    """Return one slice for the report, with the region check; its file's name stays out."""
+    """Return one slice for the report, with the occlusion test; without its file's name."""
     from spinefrac.inference import occlusion
     from spinefrac.report.prediction_report import ReportSlice
 
@@ -64,7 +65,7 @@ def build_report_slice(
 def write_report(
     path: Path, parts: Sequence[ReportSlice], predictor: Predictor, identity: Sequence[str]
 ) -> None:
-    """Write the report beside and rename it, so that half of one is never seen."""
+    """Write the report in the format that the file's name ends in, as a whole or not at all."""
     from spinefrac.report import dicom_results, html, pdf, prediction_report
 
     model, kind = predictor.model, path.suffix.lower()

@@ -1,4 +1,4 @@
-"""`spinefrac report`: everything that is known of a saved model, as one file."""
+"""`spinefrac report`: a report on a saved model, as one file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from spinefrac import wording
 from spinefrac.cli import output
 from spinefrac.system import atomic
 
@@ -23,24 +24,24 @@ def write_report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where to write; NAME-report.html if not given."),
+        typer.Option(metavar="FILE", help="File to write; NAME-report.html if not given."),
     ] = None,
     format: Annotated[
         ReportFormat | None,
-        typer.Option(help="By the end of FILE if not given.", show_default=False),
+        typer.Option(help="By the ending of FILE if not given.", show_default=False),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="The data it was trained on; its worst errors become pictures."
+            metavar="FOLDER", help="The training data, to show the slices with the largest errors."
         ),
     ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
     """Write a report on the saved model NAME: one HTML or PDF file that opens offline.
 
-    Data, audit, method, metrics with intervals, curves, calibration, failure cases, and the
-    checklists CLAIM 2024 and TRIPOD+AI, filled in where the run knows.
+    Data, audit, method, metrics with confidence intervals, curves, calibration, failure cases,
+    and the checklists CLAIM 2024 and TRIPOD+AI, filled in from the run.
     """
     kind = format or (
         ReportFormat.PDF if out and out.suffix.lower() == ".pdf" else ReportFormat.HTML
@@ -61,11 +62,11 @@ def write_report(
             {"model": name, "file": str(path), "format": kind.value, "bytes": len(content)}
         )
     else:
-        output.print_result(f"{path}: {len(content) / 1e6:.2f} MB")
+        output.print_result(f"{path}: {wording.format_megabytes(len(content))}")
 
 
 def _validate_output_path(path: Path) -> None:
-    """Refuse a place that cannot be meant, before the report is made."""
+    """Refuse a path that cannot work, before the report is made."""
     if path.suffix.lower() not in (".html", ".pdf"):
         raise typer.BadParameter(
             f"expected a file ending in .html or .pdf, got {path}", param_hint="--out"
