@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import PurePosixPath
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.audit import baselines
-from spinefrac.audit.report import Baseline, CopySet, FileProperty
+from spinefrac.audit.report import MAX_EXAMPLES, Baseline, CopySet, FileProperty
 from spinefrac.data.file_metadata import NUMERIC_FEATURES
 from spinefrac.data.groups import original_stem
 from spinefrac.data.scan import Examination
@@ -79,6 +80,13 @@ class DatasetFeatures:
         columns["position in the series"] = self._position
         return {name: column for name, column in columns.items() if np.ptp(column) > 0}
 
+    @property
+    def feature_matrix(self) -> npt.NDArray[np.float32]:
+        """`features` as columns, shape (N, D); one constant column where there is none."""
+        if not self.features:
+            return np.zeros((len(self.labels), 1), dtype=np.float32)
+        return np.stack(list(self.features.values()), axis=1)
+
     @cached_property
     def properties(self) -> tuple[FileProperty, ...]:
         """What tells the classes apart best by itself, the best first."""
@@ -135,6 +143,24 @@ class DatasetFeatures:
         ]
         defined = [auc for auc in aucs if auc is not None]
         return float(np.mean(defined)) if defined else None
+
+    # --- examples ----------------------------------------------------------------------
+
+    def first_paths(self, rows: Iterable[int]) -> tuple[str, ...]:
+        """Return the paths of the first few different rows."""
+        paths: Sequence[str] = self.examination.dataset.paths
+        first = dict.fromkeys(paths[row] for row in islice(rows, 4 * MAX_EXAMPLES))
+        return tuple(first)[:MAX_EXAMPLES]
+
+    def example_paths(self) -> tuple[str, ...]:
+        """Return some slices of either class, each of another group as far as there are."""
+        firsts = [int(rows[0]) for rows in rows_by_value(self.groups)]
+        chosen: list[int] = []
+        for label in (1, 0):
+            own = [row for row in firsts if self.labels[row] == label]
+            own += np.flatnonzero(self.labels == label)[:4].tolist()
+            chosen += list(dict.fromkeys(own))[: MAX_EXAMPLES // 2]
+        return self.first_paths(chosen)
 
     # --- copies ------------------------------------------------------------------------
 

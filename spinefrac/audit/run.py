@@ -1,12 +1,16 @@
-"""The audit itself: examine a folder, measure, judge; keep the result and find it again."""
+"""The audit itself: examine a folder, compute baselines and findings, save the result."""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from spinefrac.audit import cache, findings, label_errors
+from spinefrac.audit import cache, label_errors
+from spinefrac.audit.duplicate_findings import find_crossing_groups
 from spinefrac.audit.features import DatasetFeatures, count_by_class, rows_by_value
+from spinefrac.audit.findings import add_findings
 from spinefrac.audit.report import Audit, Baseline, GroupRow
+from spinefrac.audit.shortcut_findings import leak_gap
 from spinefrac.data import group_overrides
 from spinefrac.data.file_metadata import PRIVACY_ISSUES
 from spinefrac.data.folder_layouts import FolderLike, list_labelled_files
@@ -20,9 +24,9 @@ def audit_folder(
     progress: ProgressCallback | None = None,
     fresh: bool = False,
 ) -> Audit:
-    """Say what is in a folder, what leaks, and what a trivial model already gets.
+    """Check a data set for leakage, duplicates and shortcuts, and compute its baselines.
 
-    The result is kept under ``HOME/runs/audits``; for a folder whose files have the same names,
+    The result is saved under ``HOME/runs/audits``; for a folder whose files have the same names,
     sizes and times it is read from there.
 
     Parameters
@@ -35,7 +39,7 @@ def audit_folder(
     progress : callable, optional
         Called with the number of files done and of all files.
     fresh : bool
-        Look again even where a result is kept.
+        Audit again even where a result is saved.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def audit_folder(
 
 
 def audit_examination(examination: Examination, *, fresh: bool = False) -> Audit:
-    """Audit a folder that has been examined, or return what is kept of the same examination."""
+    """Audit a folder that has been examined, or return the saved audit of the same contents."""
     stamp = cache.hash_examination(examination)
     result = None if fresh else cache.find_by_stamp(examination.dataset.fingerprint, stamp)
     if result is None:
@@ -67,71 +71,83 @@ def audit_examination(examination: Examination, *, fresh: bool = False) -> Audit
     return result
 
 
-def _compute_audit(dataset_features: DatasetFeatures) -> Audit:
-    """Compute everything and judge it."""
-    examined = dataset_features.examination
-    dataset, facts = examined.dataset, examined.metadata
-    labels = dataset_features.labels
-    columns = dataset_features.features
-    features = (
-        np.stack(list(columns.values()), axis=1)
-        if columns
-        else np.zeros((len(labels), 1), dtype=np.float32)
-    )
-    naive = dataset_features.score_linear_model(dataset_features.thumbnails, grouped=False)
-    grouped = dataset_features.score_linear_model(dataset_features.thumbnails, grouped=True)
-    by_features = {
-        "naive": dataset_features.score_linear_model(features, grouped=False),
-        "grouped": dataset_features.score_linear_model(features, grouped=True),
-    }
-    rows = [
-        GroupRow(
-            str(dataset_features.groups[r[0]]), int(labels[r].sum()), int((labels[r] == 0).sum())
-        )
-        for r in rows_by_value(dataset_features.groups)
-    ]
-    report = Audit(
+def _compute_audit(features: DatasetFeatures) -> Audit:
+    """Compute everything and add the findings."""
+    examination = features.examination
+    dataset, labels = examination.dataset, features.labels
+    thumbnails = _score_baselines(features, features.thumbnails)
+    properties = _score_baselines(features, features.feature_matrix)
+    groups = _count_by_group(features)
+    audit = Audit(
         images=len(labels),
         fingerprint=dataset.fingerprint,
         unreadable=tuple({"path": u.path, "reason": u.reason} for u in dataset.unreadable),
         classes={"fracture": int(labels.sum()), "normal": int((labels == 0).sum())},
-        groups=len(rows),
+        groups=len(groups),
         group_rule=dataset.group_rule,
-        groups_with_both=sum(row.fracture > 0 and row.normal > 0 for row in rows),
-        group_table=tuple(sorted(rows, key=lambda row: -(row.fracture + row.normal))),
-        exact_duplicates=sum(len(rows) - 1 for rows in examined.duplicates.exact),
-        near_duplicates=len(examined.duplicates.near),
-        augmented_copies=len(dataset_features.augmented_copies),
-        crossing_splits=len(findings.find_crossing_groups(dataset)),
-        naive_baseline=naive,
-        grouped_baseline=grouped,
-        feature_baselines=by_features,
-        leak_gap=_max_leak_gap((naive, grouped), (by_features["naive"], by_features["grouped"])),
-        shuffled_label_auc=dataset_features.shuffled_label_auc(),
-        counts={
-            kind: count_by_class(values, labels)
-            for kind, values in {
-                "split": (item.split for item in dataset.items),
-                "format": (fact.format for fact in facts),
-                "bits": (str(fact.bits) for fact in facts),
-                "mode": (fact.mode for fact in facts),
-                "size": (fact.size for fact in facts),
-                "scanner": (fact.scanner for fact in facts),
-            }.items()
-        },
-        privacy={
-            kind: sum(number in fact.privacy_issues for fact in facts)
-            for number, kind in enumerate(PRIVACY_ISSUES)
-        },
-        copies=dataset_features.example_copy_sets(),
-        properties=dataset_features.properties,
-        suspects=label_errors.suspects_from_baseline(dataset_features, grouped),
+        groups_with_both=sum(row.fracture > 0 and row.normal > 0 for row in groups),
+        group_table=tuple(sorted(groups, key=lambda row: -(row.fracture + row.normal))),
+        exact_duplicates=sum(len(rows) - 1 for rows in examination.duplicates.exact),
+        near_duplicates=len(examination.duplicates.near),
+        augmented_copies=len(features.augmented_copies),
+        crossing_splits=len(find_crossing_groups(dataset)),
+        naive_baseline=thumbnails["naive"],
+        grouped_baseline=thumbnails["grouped"],
+        feature_baselines=properties,
+        leak_gap=_max_leak_gap(thumbnails, properties),
+        shuffled_label_auc=features.shuffled_label_auc(),
+        counts=_count_by_property(features),
+        privacy=_count_privacy_issues(examination),
+        copies=features.example_copy_sets(),
+        properties=features.properties,
+        suspects=label_errors.suspects_from_baseline(features, thumbnails["grouped"]),
         notes=dataset.notes,
     )
-    return findings.add_findings(report, dataset_features)
+    return add_findings(audit, features)
 
 
-def _max_leak_gap(*pairs: tuple[Baseline, Baseline]) -> float | None:
-    """Return the largest difference between plain and grouped AUC."""
-    gaps = [findings.leak_gap(naive, grouped) for naive, grouped in pairs]
+def _score_baselines(
+    features: DatasetFeatures, inputs: npt.NDArray[np.generic]
+) -> dict[str, Baseline]:
+    """Return the baseline on `inputs`, shape (N, D), in random and in grouped folds."""
+    return {
+        "naive": features.score_linear_model(inputs, grouped=False),
+        "grouped": features.score_linear_model(inputs, grouped=True),
+    }
+
+
+def _max_leak_gap(*baselines: dict[str, Baseline]) -> float | None:
+    """Return the largest leakage gap of some baselines; None where none is defined."""
+    gaps = [leak_gap(pair["naive"], pair["grouped"]) for pair in baselines]
     return max((gap for gap in gaps if gap is not None), default=None)
+
+
+def _count_by_group(features: DatasetFeatures) -> list[GroupRow]:
+    labels = features.labels
+    return [
+        GroupRow(
+            str(features.groups[rows[0]]), int(labels[rows].sum()), int((labels[rows] == 0).sum())
+        )
+        for rows in rows_by_value(features.groups)
+    ]
+
+
+def _count_by_property(features: DatasetFeatures) -> dict[str, dict[str, dict[str, int]]]:
+    """Count the slices of each class by the values of each property of their files."""
+    dataset, metadata = features.examination.dataset, features.examination.metadata
+    values: dict[str, list[str]] = {
+        "split": [item.split for item in dataset.items],
+        "format": [file.format for file in metadata],
+        "bits": [str(file.bits) for file in metadata],
+        "mode": [file.mode for file in metadata],
+        "size": [file.size for file in metadata],
+        "scanner": [file.scanner for file in metadata],
+    }
+    return {name: count_by_class(column, features.labels) for name, column in values.items()}
+
+
+def _count_privacy_issues(examination: Examination) -> dict[str, int]:
+    return {
+        issue: sum(number in file.privacy_issues for file in examination.metadata)
+        for number, issue in enumerate(PRIVACY_ISSUES)
+    }
