@@ -56,11 +56,6 @@ def show_errors() -> Iterator[None]:
         show_error("Unexpected error. See the server log for details, or try another file.")
 
 
-def show_error(message: str) -> None:
-    """Show a message as an error: one sentence, every character as it is."""
-    st.error(escape_markdown(wording.to_sentence(message)), icon=":material/error:")
-
-
 def escape_markdown(text: str) -> str:
     """Return `text` as Markdown that shows it letter by letter."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)

@@ -154,8 +154,12 @@ def show_disagreement(models: Sequence[SavedModel], evaluation_key: str) -> None
         scores[0],
         pixel_hashes=data.load_predictions(models[0], evaluation_key).pixel_hashes,
     )
+    rows = rank_disagreements(predicted, scores).tolist()
+    if not rows:
+        st.info("The models predict the same class for every slice.", icon=":material/info:")
+        return
     cards = []
-    for row in rank_disagreements(predicted, scores).tolist():
+    for row in rows:
         lines = tuple(
             f"{name}: {scores[index, row]:.3f}, {CLASS_NAMES[int(predicted[index, row])]}"
             for index, name in enumerate(names)
@@ -216,4 +220,4 @@ def _collect_settings(model: SavedModel) -> dict[str, str]:
         "data set": card.data.fingerprint[:12] if card.data else "not known",
         "grouping": card.data.group_rule if card.data else "not known",
     }
-    return {name: str(value) for name, value in flat.items()}
+    return {name.replace("_", " "): str(value) for name, value in flat.items()}

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from spinefrac import wording
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import metric_tables
+from spinefrac.ui.common import layout, metric_tables
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.metrics import curves, data
 from spinefrac.ui.metrics.charts import show_chart
@@ -111,11 +111,11 @@ def render_other_metrics(metrics: Metrics) -> Markup:
 def show_confusion_matrix(metrics: Metrics) -> None:
     """Show the confusion matrix; each cell is a button that opens its slices."""
     with st.container(key="confusion-card", border=True):
-        st.html(render_html("metrics/confusion_title.html"))
+        layout.show_card_title("Confusion matrix: click a cell to see its slices")
         for title, cells, counts in zip(
             _LABEL_TITLES, CONFUSION_CELLS, metrics.confusion_matrix, strict=True
         ):
-            st.html(render_html("metrics/confusion_label.html", title=title))
+            layout.show_label(title)
             total = sum(counts) or 1
             with st.container(key=f"confusion-row-{cells[0][0]}", horizontal=True):
                 for (option, cell), count in zip(cells, counts, strict=True):

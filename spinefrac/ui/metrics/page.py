@@ -231,8 +231,7 @@ def render() -> None:
     addresses.update_address()
     layout.show_heading(
         "Metrics",
-        "Performance of saved models on slices not used for training, with 95 % confidence "
-        "intervals.",
+        "Performance on slices not used for training, with 95 % confidence intervals.",
     )
     with layout.show_errors():
         if chosen := choose_models():

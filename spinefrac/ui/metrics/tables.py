@@ -12,8 +12,10 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from spinefrac import wording
 from spinefrac.evaluation.metrics import Metrics
 
-#: Width of a column of metrics, in pixels: a value with its interval.
-_COLUMN_WIDTH = 185
+#: Least width of a column of metrics, in pixels: a value with its interval.
+_MIN_COLUMN_WIDTH = 160
+#: Of a letter of its title, about.
+_LETTER_WIDTH = 7.5
 
 
 def style_metrics(
@@ -59,7 +61,7 @@ def configure_columns(keys: Sequence[str]) -> dict[str, ColumnConfig | None]:
     return {
         key: st.column_config.NumberColumn(
             wording.METRICS[key].title,
-            width=_COLUMN_WIDTH,
+            width=max(_MIN_COLUMN_WIDTH, round(_LETTER_WIDTH * len(wording.METRICS[key].title))),
             help=wording.METRICS[key].description,
         )
         for key in keys

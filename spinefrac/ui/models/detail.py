@@ -17,8 +17,8 @@ from spinefrac.ui.models import dialogs, listing, transfer
 
 CARD_VIEW, FINETUNE_VIEW, EXPORT_VIEW = VIEWS = ("Model card", "Fine-tune", "Export")
 START_MODES = {
-    "settings": "Same settings, new random weights",
-    "weights": "Fine-tune: start from its weights, on new slices",
+    "settings": "Retrain: same settings, new random weights",
+    "weights": "Fine-tune: continue from its weights, on new slices",
 }
 
 

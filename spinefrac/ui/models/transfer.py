@@ -22,6 +22,8 @@ from spinefrac.ui.models import dialogs
 T = TypeVar("T")
 
 FORMAT_TITLES = {
+    "keras": "Keras (.keras)",
+    "onnx": "ONNX",
     "h5": "Keras HDF5 (.h5)",
     "savedmodel": "TensorFlow SavedModel",
     "litert": "LiteRT (float32)",

@@ -23,7 +23,7 @@ _FINDING_TONES = {"ok": "open", "caution": "bad", "unusable": "bad"}
 _SHOWN_ELSEWHERE = ("label_errors", "unreadable")
 
 
-def show_audit_panel(folder: Path, result: Audit | None) -> None:
+def show_audit_panel(folder: Path, result: Audit | None, *, with_verdict: bool = True) -> None:
     """Show the audit of a folder; offer it where there is none, wait while it runs.
 
     Parameters
@@ -32,9 +32,13 @@ def show_audit_panel(folder: Path, result: Audit | None) -> None:
         One that this page may read, see `spinefrac.data.data_roots.resolve_folder`.
     result : Audit or None
         The result, where there is one of the folder as it is now.
+    with_verdict : bool
+        Whether the verdict comes first; not where a title above states it.
     """
     if result is not None:
         background.clear_progress(folder)
+        if with_verdict:
+            _show_verdict(result)
         _show_audit_result(result, folder)
         return
     progress = background.read_progress(folder)
@@ -68,13 +72,16 @@ def _show_audit_progress(folder: Path) -> None:
     st.progress(share, f"{text}. You can leave this page; the audit continues.")
 
 
-def _show_audit_result(result: Audit, folder: Path) -> None:
-    """Show the verdict, the findings, and the sections behind them."""
+def _show_verdict(result: Audit) -> None:
     layout.show_alert(
         AUDIT_ADVICE[result.verdict],
         "ok" if result.verdict == "ok" else "bad",
         title=f"{result.verdict.capitalize()}.",
     )
+
+
+def _show_audit_result(result: Audit, folder: Path) -> None:
+    """Show the findings, and the sections behind them."""
     st.caption(
         f"{result.images:,} slices, {result.classes['fracture']:,} with a fracture and "
         f"{result.classes['normal']:,} without, from {wording.format_count(result.groups, 'group')}"

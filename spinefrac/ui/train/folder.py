@@ -112,7 +112,7 @@ def show_audit(folder: Path, audit: Audit | None) -> None:
         f"**Audit: {audit.verdict}.** {AUDIT_ADVICE[audit.verdict]}",
         expanded=audit.verdict == "unusable",
     ):
-        audit_view.show_audit_panel(folder, audit)
+        audit_view.show_audit_panel(folder, audit, with_verdict=False)
 
 
 def show_preview(preview: FolderPreview, audit: Audit | None) -> None:

@@ -58,7 +58,7 @@ def show_runs() -> None:
     if chosen is not None:
         with layout.show_errors():
             runs_view.show_run(chosen)
-    st.subheader("Runs", anchor=False)
+    st.subheader("All runs", anchor=False)
     runs_view.show_runs_table()
 
 
@@ -66,8 +66,7 @@ def render() -> None:
     """Draw the page."""
     layout.show_heading(
         "Train",
-        "A run trains in a background process. You can close this page and return to it later or "
-        "from another browser.",
+        "A run trains in the background: you can close this page and return to it later.",
     )
     with layout.show_errors():
         if submitted := st.session_state.pop("train-submitted", None):

@@ -199,7 +199,7 @@ def test_a_session_hears_that_its_model_is_gone(home: Path) -> None:
     manage.delete("second")
     checked(app.run())
     assert "second was deleted" in app.warning[0].value.replace("\\", "")
-    assert "Another model is chosen" in app.warning[0].value
+    assert "Another model is selected" in app.warning[0].value
 
 
 def test_imports_need_the_servers_leave(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
