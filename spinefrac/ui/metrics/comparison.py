@@ -165,7 +165,9 @@ def show_disagreement(models: Sequence[SavedModel], evaluation_key: str) -> None
             for index, name in enumerate(names)
         )
         cards.append(gallery.make_card(predictions, row, lines))
-    gallery.show_gallery(cards, models, "the models disagree")
+    gallery.show_gallery(
+        cards, models, "the models disagree", out_of_fold=evaluation_key == data.OUT_OF_FOLD
+    )
 
 
 def rank_disagreements(predicted: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -118,7 +118,7 @@ def compare_metric(key: str, model: SavedModel, evaluation: Evaluation) -> tuple
     difference = evaluation.shift[key]
     if difference.value is None or difference.interval is None or difference.p_holm is None:
         return *titles, "–", "–", "–"
-    interval = wording.format_interval(difference.interval, 2, signed=True)
+    interval = wording.format_interval(difference.interval, signed=True)
     return (
         *titles,
         f"{difference.value:+.3f} ({interval})",

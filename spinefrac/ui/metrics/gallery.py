@@ -60,7 +60,11 @@ def make_card(predictions: SlicePredictions, row: int, lines: tuple[str, ...]) -
 
 
 def show_gallery(
-    cards: Sequence[SliceCard], models: Sequence[SavedModel], description: str
+    cards: Sequence[SliceCard],
+    models: Sequence[SavedModel],
+    description: str,
+    *,
+    out_of_fold: bool,
 ) -> None:
     """Show slices page by page, each with the heat map of each model if its file is found.
 
@@ -70,6 +74,8 @@ def show_gallery(
     models : sequence of SavedModel
     description : str
         Which slices they are, in lower case.
+    out_of_fold : bool
+        Whether each probability is of the one network that was not trained on the slice.
     """
     if not cards:
         st.info(f"No slices in this category: {description}.", icon=":material/info:")
@@ -87,12 +93,16 @@ def show_gallery(
             _show_card(card, models, folder)
     _offer_marked_download()
     if folder is not None:
-        st.caption(
-            "The heat maps are of the whole ensemble, most of whose networks were trained on "
-            "these slices (if out-of-fold). The probability is from the one network that was not. "
-            "Colours are relative to the maximum in each slice and cannot be compared between "
-            "slices."
+        note = (
+            "Colours of the heat maps are relative to the maximum in each slice and cannot be "
+            "compared between slices."
         )
+        if out_of_fold:
+            note += (
+                " The heat maps are of the whole ensemble, most of whose networks were trained on "
+                "these slices. The probability is from the one network that was not."
+            )
+        st.caption(note)
 
 
 def _show_card(card: SliceCard, models: Sequence[SavedModel], folder: Path | None) -> None:

@@ -94,4 +94,9 @@ def show_slices(model: SavedModel, predictions: SlicePredictions, threshold: flo
         fold = "" if predictions.folds is None else f" · fold {predictions.folds[row] + 1}"
         text = f"probability {predictions.probabilities[row]:.3f}{fold}"
         cards.append(gallery.make_card(predictions, row, (text,)))
-    gallery.show_gallery(cards, [model], FILTER_TITLES[chosen].lower())
+    gallery.show_gallery(
+        cards,
+        [model],
+        FILTER_TITLES[chosen].lower(),
+        out_of_fold=predictions.folds is not None,
+    )
