@@ -17,9 +17,9 @@ from sklearn.metrics import roc_auc_score
 from spinefrac.data.phantom import write_phantom
 from spinefrac.data.scan import load_inputs, scan
 from spinefrac.data.splits import assign_folds
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.train_fold import train_fold
+from spinefrac.training.workspace import RunWorkspace
 
 
 def measure() -> list[tuple[str, str, str]]:

@@ -20,9 +20,9 @@ import psutil
 
 from spinefrac.data.phantom import write_phantom
 from spinefrac.training import checkpoint, runs
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.runs import Run
 from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.workspace import RunWorkspace
 
 PATIENTS, SLICES = 48, 8
 FOLDS, EPOCHS = 4, 5

@@ -38,9 +38,9 @@ from spinefrac.records import (
 from spinefrac.system import atomic
 from spinefrac.training import networks
 from spinefrac.training.keras_logits import get_input_size, has_sigmoid_output, predict_logits
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.train_fold import FitCallbacks, fit
+from spinefrac.training.workspace import RunWorkspace
 
 if TYPE_CHECKING:
     import keras

@@ -22,8 +22,8 @@ from spinefrac.errors import Cancelled
 from spinefrac.records import GreyImage
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.keras_logits import to_image_batch
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.workspace import RunWorkspace
 
 if TYPE_CHECKING:
     import keras

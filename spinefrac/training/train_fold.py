@@ -25,8 +25,8 @@ from spinefrac.training import checkpoint, networks, pretraining
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
 from spinefrac.training.keras_logits import has_sigmoid_output, predict_logits, to_image_batch
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.workspace import RunWorkspace
 
 if TYPE_CHECKING:
     import keras

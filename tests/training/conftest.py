@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spinefrac.records import Preprocessing
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import AugmentationConfig, TrainingSettings
+from spinefrac.training.workspace import RunWorkspace
 
 SIZE = 32
 

@@ -8,7 +8,7 @@ import pytest
 from spinefrac.errors import Cancelled
 from spinefrac.training import networks, pretraining
 from spinefrac.training.keras_logits import predict_logits
-from spinefrac.training.runner.workspace import RunWorkspace
+from spinefrac.training.workspace import RunWorkspace
 
 STEPS = 12
 

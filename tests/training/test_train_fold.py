@@ -8,8 +8,8 @@ import pytest
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.training import networks
 from spinefrac.training.keras_logits import predict_logits
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.train_fold import FitCallbacks, train_fold
+from spinefrac.training.workspace import RunWorkspace
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,7 @@ from spinefrac import errors
 from spinefrac import settings as places
 from spinefrac.errors import Cancelled, SpinefracError, TrainingError
 from spinefrac.system import atomic
-from spinefrac.training import checkpoint
-from spinefrac.training.runner import workspace
+from spinefrac.training import checkpoint, workspace
 from spinefrac.training.runs import lease
 
 _STDERR_TAIL_LINES = 5

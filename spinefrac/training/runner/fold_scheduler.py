@@ -32,7 +32,7 @@ from spinefrac.training.runner.dask_tasks import (
     WorkerStatus,
     WorkspaceLocation,
 )
-from spinefrac.training.runner.workspace import (
+from spinefrac.training.workspace import (
     DATA_FILES,
     RunWorkspace,
     compute_sha256,

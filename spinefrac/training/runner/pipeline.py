@@ -28,15 +28,15 @@ from spinefrac.store import input_statistics, repository
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import atomic
-from spinefrac.training import finetuning, networks
+from spinefrac.training import finetuning, networks, workspace
 from spinefrac.training.checkpoint import wrap_write_error
-from spinefrac.training.runner import dask_cluster, workspace
+from spinefrac.training.runner import dask_cluster
 from spinefrac.training.runner.fold_scheduler import train_folds
 from spinefrac.training.runner.journal import RunJournal
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.runs.estimates import count_parallel_folds
 from spinefrac.training.runs.records import Run
 from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.workspace import RunWorkspace
 
 if TYPE_CHECKING:
     import keras

@@ -19,9 +19,9 @@ import numpy as np
 from spinefrac.errors import Cancelled, SpinefracError
 from spinefrac.training import networks
 from spinefrac.training.runner import worker
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.runs import database, estimates
 from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.workspace import RunWorkspace
 
 #: Batches that are timed, after those in which TensorFlow compiles.
 _TIMED_BATCHES, _WARMUP_BATCHES = 16, 2

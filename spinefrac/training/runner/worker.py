@@ -21,7 +21,7 @@ from typing import Any
 from spinefrac.errors import SpinefracError
 from spinefrac.records import EpochRecord
 from spinefrac.training import checkpoint
-from spinefrac.training.runner.workspace import RunWorkspace
+from spinefrac.training.workspace import RunWorkspace
 
 #: A line about the batches at most so often.
 _REPORT_INTERVAL_S = 1.0

@@ -19,9 +19,9 @@ from spinefrac.data.scan import load_inputs, scan
 from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation import presets as sets
 from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
-from spinefrac.training.runner.workspace import RunWorkspace
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.train_fold import _BatchGenerator
+from spinefrac.training.workspace import RunWorkspace
 from tests.support import app as pages
 
 ROOT = Path(__file__).resolve().parents[3]
