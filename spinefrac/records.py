@@ -263,7 +263,7 @@ class OutOfFoldPredictions:
     subgroups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-# --- serving ---------------------------------------------------------------------------
+# --- inference -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

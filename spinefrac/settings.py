@@ -58,7 +58,7 @@ def history_enabled() -> bool:
     return os.environ.get("SPINEFRAC_HISTORY", "on").strip().lower() not in _FALSE_VALUES
 
 
-def history_pictures_enabled() -> bool:
+def history_images_enabled() -> bool:
     """Return whether images are saved too: where ``SPINEFRAC_HISTORY_PICTURES=on``."""
     value = os.environ.get("SPINEFRAC_HISTORY_PICTURES", "").strip().lower()
     return bool(value) and value not in _FALSE_VALUES

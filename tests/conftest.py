@@ -55,7 +55,7 @@ def small(tmp_path_factory: pytest.TempPathFactory):
 
 
 def _left_in(models: Path) -> list[str]:
-    """Return the names in a models folder, hidden ones too, but not that of the shelf's lock."""
+    """Return the names in a models folder, hidden ones too, but not that of the lock."""
     return sorted(path.name for path in models.iterdir() if path.name != ".lock")
 
 

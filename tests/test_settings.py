@@ -63,7 +63,7 @@ def test_data_roots_are_separated_as_in_path(monkeypatch, tmp_path):
     ("name", "read", "default"),
     [
         ("SPINEFRAC_HISTORY", settings.history_enabled, True),
-        ("SPINEFRAC_HISTORY_PICTURES", settings.history_pictures_enabled, False),
+        ("SPINEFRAC_HISTORY_PICTURES", settings.history_images_enabled, False),
         ("SPINEFRAC_ALLOW_IMPORT", settings.imports_allowed, False),
     ],
 )

@@ -22,7 +22,7 @@ from spinefrac.system import sqlite
 from spinefrac.system.sqlite import Problem
 
 #: What a reader may say of a prediction.
-VERDICTS = ("agree", "disagree", "unsure")
+FEEDBACK_VALUES = ("agree", "disagree", "unsure")
 
 #: Longest note, in characters.
 MAX_NOTE_LENGTH = 2000
@@ -80,7 +80,7 @@ class HistoryEntry:
     reason : str
         Why it was not typical.
     verdict : str
-        The feedback: one of `VERDICTS`, empty where there is none.
+        The feedback: one of `FEEDBACK_VALUES`, empty where there is none.
     note : str
     said_at : str
     has_picture : bool
@@ -144,7 +144,7 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
         "label": prediction.label,
         "typical": None if check is None else int(check.typical),
         "reason": "" if check is None else check.reason,
-        "png": _encode_png(ct) if settings.history_pictures_enabled() else None,
+        "png": _encode_png(ct) if settings.history_images_enabled() else None,
     }
     names = ", ".join(row)
     places = ", ".join(f":{name}" for name in row)
@@ -167,7 +167,7 @@ def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:
     entry_id : int
         From `save_prediction`.
     verdict : str
-        One of `VERDICTS`.
+        One of `FEEDBACK_VALUES`.
     note : str
         Cut to `MAX_NOTE_LENGTH` characters.
 
@@ -176,8 +176,10 @@ def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:
     HistoryError
         There is no such entry or verdict, or it cannot be saved.
     """
-    if verdict not in VERDICTS:
-        raise HistoryError(f"expected one of {', '.join(VERDICTS)}, got {verdict!r}: choose one")
+    if verdict not in FEEDBACK_VALUES:
+        raise HistoryError(
+            f"expected one of {', '.join(FEEDBACK_VALUES)}, got {verdict!r}: choose one"
+        )
     with _database().write() as database:
         done = database.execute(
             "UPDATE answer SET verdict = ?, note = ?, said_at = ? WHERE id = ?",

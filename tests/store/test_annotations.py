@@ -12,7 +12,7 @@ WRITTEN = Annotations("Knochen – Übung\nzwei", ("a", "b c"), True, ("first", 
 
 
 @pytest.mark.parametrize("written", [WRITTEN, Annotations()])
-def test_a_slip_comes_back_as_it_was(written):
+def test_annotations_come_back_as_they_were(written):
     assert annotations.parse_annotations(annotations.dump_annotations(written)) == written
 
 

@@ -68,7 +68,7 @@ def test_every_metric_has_its_interval_and_every_file_its_hash(text, saved_model
     assert saved_model.card.data.group_rule in text and "was not audited" in text
 
 
-def test_what_people_wrote_is_shown_letter_by_letter(saved_model):
+def test_annotations_are_shown_letter_by_letter(saved_model):
     parent = ParentModel("first", "a" * 64, "weights")
     model = replace(
         saved_model,

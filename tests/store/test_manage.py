@@ -1,4 +1,4 @@
-"""The shelf of saved models: what changes, what goes along, and what can be undone."""
+"""Saved models are renamed, annotated, duplicated, archived, deleted, restored and purged."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from spinefrac.store.repository import DamagedModel, SavedModel
 
 
 @pytest.fixture
-def shelved(saved_model, tmp_path, monkeypatch) -> Path:
+def models(saved_model, tmp_path, monkeypatch) -> Path:
     """A home with one model, tiny, that a test may change; returns the models' folder."""
     shutil.copytree(saved_model.path, tmp_path / "models" / "tiny")
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
@@ -38,11 +38,11 @@ def size_of(folder: Path) -> int:
 # --- names -----------------------------------------------------------------------------
 
 
-def test_a_rename_takes_everything_along(shelved):
+def test_a_rename_keeps_annotations_evaluations_and_the_choice_as_default(models):
     manage.annotate("tiny", note="mine", tags=["a"])
     manage.set_default("tiny")
     before = repository.load("tiny")
-    kept = shelved.parent / "evaluations" / before.card_hash[:16]
+    kept = models.parent / "evaluations" / before.card_hash[:16]
     kept.mkdir(parents=True)
     model = manage.rename("tiny", "other")
     assert ids() == ["other"] and repository.get_default_id() == "other"
@@ -54,17 +54,17 @@ def test_a_rename_takes_everything_along(shelved):
     assert repository.load("tiny").annotations.former_names == ("other",)
 
 
-def test_a_default_of_a_former_name_is_still_found(shelved):
+def test_a_default_of_a_former_name_is_still_found(models):
     """As after a kill between the two renames."""
     manage.rename("tiny", "other")
-    (shelved / "default.txt").write_text("tiny\n")
+    (models / "default.txt").write_text("tiny\n")
     assert repository.get_default_id() == "other"
 
 
 @pytest.mark.parametrize(
     ("new", "message"), [("second", "in use"), ("A b", "choose another name"), ("..", "another")]
 )
-def test_a_name_that_is_none_or_taken_is_refused(shelved, new, message):
+def test_a_name_that_is_none_or_taken_is_refused(models, new, message):
     manage.duplicate("tiny", "second")
     with pytest.raises(ModelError, match=message):
         manage.rename("tiny", new)
@@ -74,7 +74,7 @@ def test_a_name_that_is_none_or_taken_is_refused(shelved, new, message):
     assert repository.load("tiny").annotations.former_names == ()
 
 
-def test_a_duplicate_is_whole_and_its_own(shelved):
+def test_a_duplicate_is_whole_and_its_own(models):
     manage.annotate("tiny", note="mine", tags=["a"])
     copy = manage.duplicate("tiny", "copy")
     assert (copy.note, copy.tags) == ("mine", ("a",))
@@ -83,10 +83,10 @@ def test_a_duplicate_is_whole_and_its_own(shelved):
     assert repository.load("copy").note == "another"
 
 
-# --- what people write -----------------------------------------------------------------
+# --- annotations -----------------------------------------------------------------
 
 
-def test_notes_change_no_hash_and_leave_each_other_alone(shelved):
+def test_notes_change_no_hash_and_leave_each_other_alone(models):
     before = repository.load("tiny")
     manage.annotate("tiny", tags=["b", "a"])
     after = manage.annotate("tiny", note="new")
@@ -96,9 +96,9 @@ def test_notes_change_no_hash_and_leave_each_other_alone(shelved):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
-def test_a_flipped_bit_of_the_slip_is_found_and_named(shelved, share):
+def test_a_flipped_bit_of_the_annotations_is_found_and_named(models, share):
     manage.annotate("tiny", note="x" * 50)
-    path = shelved / "tiny" / "slip.json"
+    path = models / "tiny" / "slip.json"
     content = bytearray(path.read_bytes())
     content[int(share * len(content))] ^= 2
     path.write_bytes(content)
@@ -108,7 +108,7 @@ def test_a_flipped_bit_of_the_slip_is_found_and_named(shelved, share):
     assert repository.load("tiny").note == "made by a test"
 
 
-def test_archived_ones_are_no_default(shelved):
+def test_archived_ones_are_no_default(models):
     manage.duplicate("tiny", "second")
     manage.annotate("tiny", archived=True)
     assert repository.get_default_id() == "second"
@@ -117,7 +117,7 @@ def test_archived_ones_are_no_default(shelved):
     manage.set_default("second")
     with pytest.raises(ModelError, match="is the default"):
         manage.annotate("second", archived=True)
-    (shelved / "default.txt").unlink()
+    (models / "default.txt").unlink()
     manage.annotate("second", archived=True)
     with pytest.raises(ModelError, match="Every saved model is archived"):
         repository.get_default_id()
@@ -126,7 +126,7 @@ def test_archived_ones_are_no_default(shelved):
 # --- deleting and undoing --------------------------------------------------------------
 
 
-def test_what_is_deleted_comes_back_as_it_was(shelved):
+def test_a_deleted_model_is_restored_as_it_was(models):
     manage.annotate("tiny", note="mine")
     before = repository.load("tiny")
     manage.delete("tiny", "cafe0123")
@@ -137,23 +137,23 @@ def test_what_is_deleted_comes_back_as_it_was(shelved):
     assert repository.load("tiny") == before and trash.list_deleted() == []
 
 
-def test_freeing_really_frees_the_space(shelved):
-    whole = size_of(shelved.parent)
+def test_a_purge_removes_every_file(models):
+    whole = size_of(models.parent)
     model = repository.load("tiny")
-    kept = shelved.parent / "evaluations" / model.card_hash[:16]
+    kept = models.parent / "evaluations" / model.card_hash[:16]
     kept.mkdir(parents=True)
     (kept / "a.csv").write_bytes(b"x" * 1000)
     manage.delete("tiny")
-    assert size_of(shelved) == whole and (kept / "a.csv").exists()
+    assert size_of(models) == whole and (kept / "a.csv").exists()
     assert manage.purge() >= model.size
-    assert size_of(shelved.parent) == 0 and not kept.exists()
+    assert size_of(models.parent) == 0 and not kept.exists()
     with pytest.raises(ModelError, match="purged"):
         repository.load("tiny")
     with pytest.raises(ModelError, match="No deleted model"):
         manage.restore("tiny")
 
 
-def test_evaluations_stay_while_a_duplicate_has_them(shelved):
+def test_evaluations_stay_while_a_duplicate_has_them(models):
     kept = evaluations._evaluations_dir(manage.duplicate("tiny", "copy").card_hash)
     kept.mkdir(parents=True)
     manage.purge([manage.delete("tiny")])
@@ -164,7 +164,7 @@ def test_evaluations_stay_while_a_duplicate_has_them(shelved):
     assert not kept.exists()
 
 
-def test_a_session_frees_only_what_it_deleted(shelved):
+def test_a_session_purges_only_what_it_deleted(models):
     manage.duplicate("tiny", "second")
     manage.delete("tiny", "aaaa")
     manage.delete("second", "bbbb")
@@ -172,7 +172,7 @@ def test_a_session_frees_only_what_it_deleted(shelved):
     assert [entry.id for entry in trash.list_restorable()] == ["second"]
 
 
-def test_the_latest_of_a_name_comes_back_and_never_over_another(shelved):
+def test_the_latest_of_a_name_is_restored_and_never_over_another(models):
     manage.duplicate("tiny", "kept")
     for note in ("first", "second"):
         manage.annotate("tiny", note=note)
@@ -191,7 +191,7 @@ def aged(entry: trash.DeletedModel, age: timedelta) -> Path:
     return entry.path.rename(entry.path.with_name(name))
 
 
-def test_what_a_killed_server_left_is_freed_after_a_day(shelved):
+def test_what_a_killed_server_left_is_purged_after_a_day(models):
     manage.duplicate("tiny", "second")
     recent = manage.delete("second", "aaaa")
     aged(manage.delete("tiny", "aaaa"), timedelta(hours=25))
@@ -205,22 +205,22 @@ def test_what_a_killed_server_left_is_freed_after_a_day(shelved):
     assert manage.purge_expired() == 0
 
 
-def test_a_half_freed_model_is_freed_to_the_end_and_never_comes_back(shelved):
+def test_an_interrupted_purge_is_finished_and_never_restored(models):
     entry = manage.delete("tiny")
     half = entry.path.rename(entry.path.with_name(entry.path.name.replace(".trash", ".freed")))
     (half / "model.keras").unlink()
     assert trash.list_restorable() == [] and ids() == []
     assert manage.purge_expired() > 0
-    assert size_of(shelved) == 0
+    assert size_of(models) == 0
 
 
-def test_what_is_no_model_can_be_deleted_too(shelved, tmp_path):
-    (shelved / "Not A.Name").mkdir()
-    (shelved / "Not A.Name" / "x").write_text("x")
+def test_what_is_no_model_can_be_deleted_too(models, tmp_path):
+    (models / "Not A.Name").mkdir()
+    (models / "Not A.Name" / "x").write_text("x")
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "x").write_text("x")
-    (shelved / "link").symlink_to(outside)
+    (models / "link").symlink_to(outside)
     for name in ("Not A.Name", "link"):
         manage.delete(name)
         assert manage.restore(name) == name
@@ -230,7 +230,7 @@ def test_what_is_no_model_can_be_deleted_too(shelved, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../models", ".", "..", "", ".lock", "nothing", "/"])
-def test_nothing_else_can_be_deleted(shelved, name):
+def test_nothing_else_can_be_deleted(models, name):
     with pytest.raises(ModelError, match="no saved model"):
         manage.delete(name)
     assert ids() == ["tiny"]
@@ -239,7 +239,9 @@ def test_nothing_else_can_be_deleted(shelved, name):
 # --- a full disk -----------------------------------------------------------------------
 
 
-def test_a_full_disk_changes_nothing_and_can_be_freed(saved_model, tmp_path, monkeypatch):
+def test_a_full_disk_changes_nothing_and_can_be_emptied_by_a_purge(
+    saved_model, tmp_path, monkeypatch
+):
     home = tmp_path / "home"
     home.mkdir()
     size = 3 * saved_model.size
@@ -279,7 +281,7 @@ def test_a_full_disk_changes_nothing_and_can_be_freed(saved_model, tmp_path, mon
 
 
 def slices(count: int, change):
-    """Slices to answer on; `change` happens when half of them are asked for."""
+    """Slices to predict; `change` happens after half of them."""
     grey = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.float32)
     for index in range(count):
         if index == count // 2:
@@ -295,10 +297,12 @@ def slices(count: int, change):
         (lambda: manage.rename("tiny", "other"), "is now named other"),
     ],
 )
-def test_a_prediction_ends_well_and_the_next_says_what_happened(shelved, change, said):
+def test_predictions_end_well_and_the_next_ones_say_what_happened(models, change, said):
     opened = predictor.get_predictor("tiny")
-    expected = [answer.probability for answer in opened.predict_many(slices(40, lambda: None))]
-    during = [answer.probability for answer in opened.predict_many(slices(40, change))]
+    expected = [
+        prediction.probability for prediction in opened.predict_many(slices(40, lambda: None))
+    ]
+    during = [prediction.probability for prediction in opened.predict_many(slices(40, change))]
     assert during == expected and len(during) == 40
     for again in (
         lambda: predictor.get_predictor("tiny"),
@@ -309,7 +313,7 @@ def test_a_prediction_ends_well_and_the_next_says_what_happened(shelved, change,
             again()
 
 
-def test_a_model_renamed_while_it_is_listed_is_no_damage(shelved, monkeypatch):
+def test_a_model_renamed_while_it_is_listed_is_no_damage(models, monkeypatch):
     verify = repository.verify_file
 
     def verify_while_renamed(folder, name, record):
@@ -324,16 +328,16 @@ def test_a_model_renamed_while_it_is_listed_is_no_damage(shelved, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
-def test_no_right_to_write_is_said(shelved):
-    shelved.chmod(0o500)
+def test_no_right_to_write_is_said(models):
+    models.chmod(0o500)
     try:
         with pytest.raises(ModelError, match="permit writing"):
             manage.delete("tiny")
     finally:
-        shelved.chmod(0o700)
+        models.chmod(0o700)
 
 
-def test_the_lock_is_waited_for_and_then_given_up(shelved, monkeypatch):
+def test_the_lock_is_waited_for_and_then_given_up(models, monkeypatch):
     patient = manage.lock.models_lock
     monkeypatch.setattr(manage.lock, "models_lock", lambda: patient(timeout_s=0.2))
     hold = (

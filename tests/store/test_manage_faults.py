@@ -1,4 +1,4 @@
-"""The shelf while processes are killed and while several change it at once.
+"""Saved models while processes are killed and while several change them at once.
 
 ``SPINEFRAC_FAULTS=40`` kills 40 times in each action; a few times otherwise.
 """
@@ -123,7 +123,7 @@ def test_killed_at_any_moment_there_are_only_whole_models(action, models, churn,
 
 
 def test_sessions_that_rename_delete_and_predict_at_once(models, churn, saved_model):
-    """Each gets what it asked for or one of the sentences that say what happened meanwhile."""
+    """Each succeeds, or gets one of the sentences that say what happened meanwhile."""
     shutil.copytree(saved_model.path, models / "tiny")
     others = [Churn(saved_model.path) for _ in range(3)]
     everybody = dict(

@@ -44,5 +44,5 @@ def make_card(**changes: object) -> Card:
 
 
 def make_model(name: str, **changes: object) -> SavedModel:
-    """Return a saved model that is nowhere on the disk; its card's hash is its name."""
+    """Return a saved model that is not on the disk; its card's hash is made of its name."""
     return SavedModel(Path("models") / name, make_card(id=name, **changes), f"hash of {name}")

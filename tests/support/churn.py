@@ -1,4 +1,4 @@
-"""Change the shelf without pause, for tests that kill this or run several at once.
+"""Change saved models without pause, for tests that kill this or run several at once.
 
 ``churn.py SOURCE`` reads commands from stdin, a word and numbers a line. For each it forks a
 process that does the work, says its id, and later how it ended. Forked, since importing takes
@@ -96,7 +96,7 @@ def predict() -> Iterator[None]:
         yield
 
 
-#: What may go wrong when others change the shelf at the same time, and must be said so.
+#: Parts of the messages that are allowed when others change the models at the same time.
 SAID = (
     "was deleted",
     "is now named",
