@@ -1,8 +1,8 @@
-"""A saved model's report, to be sent to people: one HTML file, or one PDF.
+"""Reports on saved models and on predictions, each as one HTML, PDF or JSON file, or as DICOM.
 
-`contents` says what is in it as plain blocks; `figures` draws; `checklists` fills in CLAIM 2024
-and TRIPOD+AI; `html` and `pdf` lay the blocks out. Everything comes from the model's own files
-and the evaluations kept with it, so that the same model gives the same report.
+`model_report` and `prediction_report` collect the elements; `figures` draws; `checklists` fills
+in CLAIM 2024 and TRIPOD+AI; `html` and `pdf` lay the elements out. Everything comes from the
+files of the model and its saved evaluations, so that the same model gives the same report.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""CLAIM 2024 and TRIPOD+AI for a saved model: what the run knows, and what its authors must add.
+"""CLAIM 2024 and TRIPOD+AI for a saved model, filled in where the run has the information.
 
-Items are in words of our own; the numbers are those of the checklists.
+Items are paraphrased; the numbers are those of the checklists.
 
 References
 ----------
@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
+from spinefrac.wording import METRICS
 
-#: Stands where the run cannot know.
+#: Where the run does not have the information.
 AUTHOR_PLACEHOLDER = "For the authors."
 
-#: Number, what is asked, and what answers it (a key of `collect_facts`); None is for the authors.
+#: Number, topic, and its content (a key of `collect_facts`); None is for the authors.
 CLAIM_ITEMS = (
     ("1", "Title names the kind of AI", "kind"),
     ("2", "Structured abstract", None),
@@ -127,31 +128,31 @@ TRIPOD_ITEMS = (
 def fill_checklist(
     items: Sequence[tuple[str, str, str | None]], facts: dict[str, str]
 ) -> tuple[tuple[str, str, str], ...]:
-    """Return (number, item, answer) of every item of a checklist."""
+    """Return (number, topic, content) of every item of a checklist."""
     return tuple(
         (number, item, facts[key] if key else AUTHOR_PLACEHOLDER) for number, item, key in items
     )
 
 
 def collect_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str]:
-    """Return what the run knows, by the keys that the checklists use.
+    """Return what the card and the evaluations say, by the keys of the checklists.
 
-    Of an imported model it knows the file and what was measured on other data.
+    For an imported model these are the file and the external evaluations.
     """
     if not model.has_out_of_fold:
-        asked = {key for _, _, key in (*CLAIM_ITEMS, *TRIPOD_ITEMS) if key}
-        return {**dict.fromkeys(asked, AUTHOR_PLACEHOLDER), **_imported_facts(model, evaluations)}
+        keys = {key for _, _, key in (*CLAIM_ITEMS, *TRIPOD_ITEMS) if key}
+        return {**dict.fromkeys(keys, AUTHOR_PLACEHOLDER), **_imported_facts(model, evaluations)}
     return {**_data_facts(model), **_method_facts(model), **_result_facts(model, evaluations)}
 
 
 def _imported_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str]:
-    """Return what is known of a model whose training is not."""
+    """Return what is known of an imported model."""
     card, size = model.card, model.preprocessing.size
     return {
         "kind": "A convolutional neural network that was imported; the title is for the authors.",
         "model": f"{card.parameters} parameters, input {size} by {size}; the rest is for the "
         "authors.",
-        "output": f"A slice is called a fracture from {model.threshold:.4f} "
+        "output": f"The predicted class is fracture from a probability of {model.threshold:.4f} "
         f"({card.operating_point.rule}).",
         "uncertainty": _UNCERTAINTY_TEXT,
         "metrics": _METRICS_TEXT,
@@ -159,14 +160,13 @@ def _imported_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dic
         "protocol": f"card.json of {model.id}, SHA-256 {model.card_hash[:16]}; training: for the "
         "authors.",
         "limitations": "Training data and out-of-fold performance are not known to this report; "
-        "further ones: for the authors.",
+        "more: for the authors.",
     }
 
 
-_UNCERTAINTY_TEXT = "95 % intervals from a bootstrap that resamples whole groups."
+_UNCERTAINTY_TEXT = "95 % confidence intervals by bootstrap over whole groups."
 _METRICS_TEXT = (
-    "AUC, average precision, sensitivity, specificity, precision, accuracy, F1, Matthews "
-    "correlation, Brier score, log loss, calibration error; calibration and decision curves."
+    f"{', '.join(words.title for words in METRICS.values())}; calibration and decision curves."
 )
 
 
@@ -183,17 +183,17 @@ def _data_facts(model: SavedModel) -> dict[str, str]:
     prevalence = data.fracture / data.images
     return {
         "data": f"{data.images} slices of {data.groups} groups, fingerprint "
-        f"{data.fingerprint[:16]}. Where they come from: for the authors.",
-        "excluded": f"{data.unreadable} files could not be read and were left out. Criteria for "
+        f"{data.fingerprint[:16]}. Origin: for the authors.",
+        "excluded": f"{data.unreadable} files could not be read and were excluded. Criteria for "
         "patients: for the authors.",
-        "subsets": "All readable, labelled slices of the folder were used; none were selected.",
+        "subsets": "All readable, labelled slices of the folder were used, without selection.",
         "missing": f"Slices without a label are not read; {data.unreadable} unreadable files were "
-        "left out; nothing was imputed.",
-        "partitions": f"{folds} folds, stratified by label, drawn by a seeded procedure; each is "
-        "held out once.",
+        "excluded; nothing was imputed.",
+        "partitions": f"{folds} folds, stratified by label, with a fixed seed; each is held out "
+        "once.",
         "disjoint": f"Groups: {data.group_rule}. No group is in two folds.",
         "flow": f"{data.images} slices of {data.groups} groups in the analysis, {data.fracture} "
-        f"with a fracture; {data.unreadable} files left out. Patients before that: for the "
+        f"with a fracture; {data.unreadable} files excluded. Patients before that: for the "
         "authors.",
         "size": f"{data.groups} groups with {data.images} slices were available; why these: for "
         "the authors.",
@@ -203,11 +203,11 @@ def _data_facts(model: SavedModel) -> dict[str, str]:
 
 
 def _describe_class_weights(model: SavedModel) -> str:
-    """Return what training did about the rarer class."""
+    """Return how training handled class imbalance."""
     weighted = model.card.settings.get("class_weights")
     if weighted is None:
-        return "what training did about it was not kept"
-    return "the loss gave both classes equal weight" if weighted else "the loss was not weighted"
+        return "class weights were not recorded"
+    return "both classes had equal weight in the loss" if weighted else "the loss was not weighted"
 
 
 def _method_facts(model: SavedModel) -> dict[str, str]:
@@ -224,52 +224,49 @@ def _method_facts(model: SavedModel) -> dict[str, str]:
         "model": f"{card.network}, {card.parameters} parameters a fold, input {pre.size} by "
         f"{pre.size} by 1, one logit.",
         "software": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
-        "start": f"Weights to start from: {card.settings.get('weights') or 'random'}; seed "
-        f"{card.settings.get('seed', 'not kept')}.",
+        "start": f"Initial weights: {card.settings.get('weights') or 'random'}; seed "
+        f"{card.settings.get('seed', 'not recorded')}.",
         "training": f"{settings}.",
-        "selection": "Epochs and weights were not selected on slices that are scored; the model of "
-        f"every fold is part of the ensemble, and none was updated afterwards. {THRESHOLD_OPTIMISM_NOTE}",
+        "selection": "Epochs and weights were not selected on evaluated slices; the network of "
+        "every fold is part of the ensemble, and none was updated afterwards. "
+        f"{THRESHOLD_OPTIMISM_NOTE}",
         "ensemble": f"Mean of the logits of {len(card.folds)} fold networks.",
         "metrics": _METRICS_TEXT,
         "uncertainty": _UNCERTAINTY_TEXT,
         "explanation": "Exact class activation maps in logit units, from the network's last "
         "feature map.",
-        "output": f"Probability sigmoid(mean logit / {model.temperature:.3f}); a slice is called a "
+        "output": f"Probability sigmoid(mean logit / {model.temperature:.3f}); the class is "
         f"fracture from {model.threshold:.4f}, chosen out-of-fold by the rule "
         f"{card.operating_point.rule}.",
         "protocol": f"card.json of {model.id}, SHA-256 {model.card_hash[:16]}, holds every "
         "setting, and hashes of the weights.",
         "availability": "spinefrac is free software under the MIT licence; model and data: for "
         "the authors.",
-        "input_check": "Every input is compared with the training inputs; unlike ones are flagged, "
-        "and unreadable ones refused.",
+        "input_check": "Every input is compared with the training inputs; those out of "
+        "distribution are marked, and unreadable files are refused.",
     }
 
 
 def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[str, str]:
-    metrics = model.metrics
+    metrics, has_subgroups = model.metrics, bool(model.load_out_of_fold().subgroups)
     aucs = [fold.auc for fold in model.card.folds if fold.auc is not None]
     return {
-        "internal": f"Out-of-fold answers on all {metrics.n} slices, each by the network that had "
-        "not seen the patient.",
+        "internal": f"Out-of-fold predictions on all {metrics.n} slices, each by the network that "
+        "was not trained on the patient.",
         "external": _describe_external_evaluations(evaluations) or "Not done. For the authors.",
-        "performance": f"AUC {metrics.format_metric('auc')}; Brier score {metrics.format_metric('brier')}; see "
-        "Metrics. "
-        + (
-            "By property of the files: see Subgroups. "
-            if model.load_out_of_fold().subgroups
-            else ""
-        )
+        "performance": f"AUC {metrics.format_metric('auc')}; Brier score "
+        f"{metrics.format_metric('brier')}; see Metrics. "
+        + ("By subgroup of the files: see Subgroups. " if has_subgroups else "")
         + "Subgroups of patients: for the authors.",
         "diagnostic": f"Sensitivity {metrics.format_metric('recall')}, specificity "
         f"{metrics.format_metric('specificity')} at the threshold.",
-        "failures": "The worst errors are listed under Failure cases; their causes: for the "
+        "failures": "The largest errors are listed under Failure cases; their causes: for the "
         "authors.",
         "folds": f"AUC of the folds {min(aucs):.3f} to {max(aucs):.3f}."
         if aucs
         else "No fold has both classes.",
-        "limitations": "Single slices, no neighbours; "
-        + ("measured on training data out-of-fold only; " if not evaluations else "")
+        "limitations": "Single slices, without their neighbours; "
+        + ("evaluated out-of-fold only, not on external data; " if not evaluations else "")
         + ("the data set was not audited; " if model.card.audit_verdict is None else "")
-        + "further ones: for the authors.",
+        + "more: for the authors.",
     }

@@ -1,7 +1,7 @@
-"""An answer as DICOM: the overlay as Secondary Capture, the numbers as a structured report.
+"""A prediction as DICOM: the overlay as Secondary Capture, the numbers as a structured report.
 
-Both are made by highdicom, refer to the slices they are of (PS3.3, A.8 and A.35.3; PS3.16,
-TID 1500), belong to the slices' study, and carry of the patient only what was ticked.
+Both are made by highdicom, refer to their slices (PS3.3, A.8 and A.35.3; PS3.16, TID 1500),
+belong to the slices' study, and hold of the patient only the selected elements.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from spinefrac import imaging
 from spinefrac.errors import SpinefracError
 from spinefrac.inference import uncertainty
-from spinefrac.records import NOT_A_MEDICAL_DEVICE
+from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.report.prediction_report import IDENTITY_KEYWORDS, ReportSlice, require_dicom
 from spinefrac.store.repository import SavedModel
 from spinefrac.viz import heatmap
@@ -31,10 +31,10 @@ _OVERLAY_ALPHA = 0.7
 #: Concepts that no public dictionary has; designators from 99 on are for private use (PS3.16, 8).
 _CODING_SCHEME_DESIGNATOR = "99SPINEFRAC"
 
-#: Numbers of the two new series, above what a scanner gives.
+#: Numbers of the two new series, above those of scanners.
 _CAPTURE_SERIES_NUMBER, _REPORT_SERIES_NUMBER = 9901, 9902
 
-#: Kept of a slice's header: where it belongs in its study, and nothing of the patient.
+#: Copied from a slice's header: its place in the study, and nothing of the patient.
 _REFERENCE_KEYWORDS = (
     "SOPClassUID",
     "SOPInstanceUID",
@@ -53,7 +53,7 @@ _REFERENCE_KEYWORDS = (
 
 @dataclass(frozen=True, slots=True)
 class DicomFile:
-    """A file that was made: its name, and its bytes with the DICOM preamble."""
+    """A DICOM file: its name, and its bytes with the DICOM preamble."""
 
     name: str
     content: bytes
@@ -66,12 +66,12 @@ def build_dicom_results(
 
     Parameters
     ----------
-    slices : sequence of Reported
+    slices : sequence of ReportSlice
         Each with the DICOM file it was read from.
     model : SavedModel
     identity_keywords : sequence of str
-        Keywords of `slices.IDENTITY` to carry over. The UIDs that refer to the study and its
-        slices are always there: without them the results belong to nothing.
+        Keywords of `IDENTITY_KEYWORDS` to copy. The UIDs that refer to the study and its slices
+        are always copied: the results are linked by them.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def build_dicom_results(
     Raises
     ------
     SpinefracError
-        A slice did not come as DICOM, or its header lacks what a reference needs.
+        A slice is not DICOM, or its header lacks what a reference needs.
     """
     require_dicom(slices)
     import highdicom
@@ -101,7 +101,7 @@ def build_dicom_results(
 
 
 def _build_reference_header(report_slice: ReportSlice, identity_keywords: Sequence[str]) -> Dataset:
-    """Return the header of a slice, reduced to its place in the study and to what was ticked."""
+    """Return the header of a slice, reduced to its place in the study and the selected elements."""
     import pydicom
 
     header = pydicom.dcmread(
@@ -126,8 +126,8 @@ def _build_reference_header(report_slice: ReportSlice, identity_keywords: Sequen
     ]
     if missing:
         raise SpinefracError(
-            f"expected a DICOM slice with {missing[0]}, which this one lacks, so nothing can refer "
-            "to it: take the HTML, PDF or JSON report"
+            f"expected a DICOM slice with {missing[0]}, got one without, so no result can refer to "
+            "it: write the report as HTML, PDF or JSON"
         )
     return kept
 
@@ -141,18 +141,13 @@ def _build_secondary_capture(
 
     grey = imaging.to_display(report_slice.ct)
     heat = report_slice.prediction.heatmap
-    picture = (
-        np.repeat(grey[..., None], 3, axis=2)
-        if heat is None
-        else heatmap.overlay_heatmap(grey, heat, _OVERLAY_ALPHA)
-    )
+    image = heatmap.render_slice(grey, heat, _OVERLAY_ALPHA)
     orientation = _patient_orientation(header)
-    spacing: Any = (
-        report_slice.ct.spacing_mm
-    )  # highdicom's hint says whole numbers, the standard does not
-    made: Any = highdicom.sc.SCImage.from_ref_dataset(
+    # highdicom's type says whole numbers, the standard decimal ones.
+    spacing: Any = report_slice.ct.spacing_mm
+    capture: Any = highdicom.sc.SCImage.from_ref_dataset(
         header,
-        np.ascontiguousarray(picture),
+        np.ascontiguousarray(image),
         "RGB",
         8,
         "PATIENT",
@@ -166,19 +161,18 @@ def _build_secondary_capture(
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
     if orientation is None:
-        made.PatientOrientation = None  # not known, and then rightly empty (type 2C)
-    made.ImageType = ["DERIVED", "SECONDARY"]
-    made.BurnedInAnnotation = "NO"
-    made.DerivationDescription = "Grey picture with the heat map of a network's evidence over it"
-    made.ImageComments = NOT_A_MEDICAL_DEVICE
-    made.SeriesDescription = "spinefrac heat map"
-    reference = _build_source_image_item(report_slice, header)
-    made.SourceImageSequence = [reference]
-    return made
+        capture.PatientOrientation = None  # not known: empty (type 2C)
+    capture.ImageType = ["DERIVED", "SECONDARY"]
+    capture.BurnedInAnnotation = "NO"
+    capture.DerivationDescription = "Slice with the heat map of a network"
+    capture.ImageComments = NOT_A_MEDICAL_DEVICE
+    capture.SeriesDescription = "spinefrac heat map"
+    capture.SourceImageSequence = [_build_source_image_item(report_slice, header)]
+    return capture
 
 
 def _patient_orientation(header: Dataset) -> tuple[str, str] | None:
-    """Return where rows and columns point, such as ("L", "P"); None where it is not known."""
+    """Return the directions of rows and columns, such as ("L", "P"); None if not known."""
     cosines = header.get("ImageOrientationPatient")
     if not cosines or len(cosines) != 6:
         return None
@@ -202,7 +196,7 @@ def _build_source_image_item(report_slice: ReportSlice, header: Dataset) -> Data
 
 
 def _referenced_frame_numbers(report_slice: ReportSlice, header: Dataset) -> list[int] | None:
-    """Return the frame, counted from 1, of a file that holds several; None for other files."""
+    """Return the frame, from 1, of a file with several frames; None for other files."""
     return [report_slice.ct.slice_index + 1] if int(header.get("NumberOfFrames") or 1) > 1 else None
 
 
@@ -247,31 +241,27 @@ def _build_measurement_report(
     return made
 
 
+def _build_evaluations(report_slice: ReportSlice, model: SavedModel) -> list[Any]:
+    """Return predicted class, need for review and input check, each as yes or no."""
+    prediction = report_slice.prediction
+    statements = [("call", "Predicted class is fracture", prediction.label == CLASS_NAMES[1])]
+    if model.has_out_of_fold:
+        profile = uncertainty.uncertainty_profile(model)
+        review = profile.needs_review(prediction.probability)
+        statements.append(("refer", "Needs review by a reader", review))
+    if prediction.input_check is not None:
+        typical = prediction.input_check.typical
+        statements.append(("typical", "Slice is in distribution", typical))
+    return [_build_qualitative_evaluation(*statement) for statement in statements]
+
+
 def _build_measurement_group(report_slice: ReportSlice, header: Dataset, model: SavedModel) -> Any:
-    """Return one slice's numbers and calls as a group of TID 1501."""
+    """Return the numbers and classes of one slice as a group of TID 1501."""
     from highdicom import sr
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
 
     prediction = report_slice.prediction
-    said = [
-        _build_qualitative_evaluation(
-            "call", "Model calls it a fracture", prediction.label == "fracture"
-        )
-    ]
-    if model.has_out_of_fold:
-        said.append(
-            _build_qualitative_evaluation(
-                "refer",
-                "Refer to a human",
-                uncertainty.uncertainty_profile(model).needs_review(prediction.probability),
-            )
-        )
-    if prediction.input_check is not None:
-        typical = prediction.input_check.typical
-        said.append(
-            _build_qualitative_evaluation("typical", "Slice is like the training slices", typical)
-        )
     numbers = {
         "probability": ("Probability of fracture", prediction.probability),
         "threshold": ("Threshold of the probability", prediction.threshold),
@@ -290,7 +280,7 @@ def _build_measurement_group(report_slice: ReportSlice, header: Dataset, model: 
             )
             for code, (name, value) in numbers.items()
         ],
-        qualitative_evaluations=said,
+        qualitative_evaluations=_build_evaluations(report_slice, model),
         source_images=[
             sr.SourceImageForMeasurementGroup(
                 str(header.SOPClassUID),
@@ -302,12 +292,12 @@ def _build_measurement_group(report_slice: ReportSlice, header: Dataset, model: 
 
 
 def _build_qualitative_evaluation(code: str, meaning: str, value: bool) -> Any:
-    """Return a yes or no to something of our own."""
+    """Return yes or no to a concept of the private coding scheme."""
     from highdicom import sr
     from pydicom.sr.coding import Code
 
-    answer = Code("373066001", "SCT", "Yes") if value else Code("373067005", "SCT", "No")
-    return sr.QualitativeEvaluation(Code(code, _CODING_SCHEME_DESIGNATOR, meaning), answer)
+    yes_or_no = Code("373066001", "SCT", "Yes") if value else Code("373067005", "SCT", "No")
+    return sr.QualitativeEvaluation(Code(code, _CODING_SCHEME_DESIGNATOR, meaning), yes_or_no)
 
 
 def zip_files(files: Sequence[DicomFile]) -> bytes:

@@ -1,4 +1,4 @@
-"""What a report is made of. `html` and `pdf` know these and nothing of models."""
+"""Elements of a report. `html` and `pdf` lay them out and know nothing of models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Running text; `warning` sets it off."""
+    """Running text; `warning` highlights it."""
 
     text: str
     warning: bool = False
@@ -29,7 +29,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under a head; `widths` are shares of the line that add up to 1."""
+    """Rows under a header, empty texts for none; `widths` are shares that add up to 1."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -38,7 +38,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with what it shows."""
+    """A drawing with its caption."""
 
     drawing: Drawing
     caption: str
@@ -46,7 +46,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class ImageGrid:
-    """RGB pictures, uint8 (H, W, 3), side by side, each with its own caption."""
+    """RGB images, uint8 (H, W, 3), side by side, each with its caption."""
 
     images: tuple[tuple[npt.NDArray[np.uint8], str], ...]
 
@@ -56,7 +56,7 @@ Element = Heading | Paragraph | Table | Figure | ImageGrid
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A report: its title and its blocks in order."""
+    """A report: its title and its elements in order."""
 
     title: str
     elements: tuple[Element, ...]

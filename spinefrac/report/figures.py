@@ -29,7 +29,7 @@ _FONT = "Helvetica"
 
 
 class Plot:
-    """Axes on a drawing, and what is drawn in them, in the units of the axes.
+    """A drawing with axes; curves and marks are in the units of the axes.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Plot:
     def text(
         self, x: float, y: float, text: str, *, anchor: str = "start", size: float = 7
     ) -> None:
-        """Write at a point of the drawing, in points."""
+        """Write text at a position of the drawing, in points."""
         self.drawing.add(
             self._shapes.String(x, y, text, fontName=_FONT, fontSize=size, textAnchor=anchor)
         )
@@ -108,7 +108,7 @@ class Plot:
         width: float = 1.4,
         dash: Sequence[float] | None = None,
     ) -> None:
-        """Draw a curve; points closer than a hair's breadth are left out."""
+        """Draw a curve without the points that would fall on the same place."""
         keep = thin_curve(np.asarray(x), np.asarray(y), self.x_range, self.y_range)
         flat = [v for i in keep for v in (self._x(float(x[i])), self._y(float(y[i])))]
         style = {"strokeColor": colour, "strokeWidth": width}
@@ -120,13 +120,13 @@ class Plot:
         """Fill between two curves."""
         from reportlab.lib.colors import HexColor
 
-        there = [(self._x(float(a)), self._y(float(b))) for a, b in zip(x, high, strict=True)]
-        back = [(self._x(float(a)), self._y(float(b))) for a, b in zip(x, low, strict=True)][::-1]
+        upper = [(self._x(float(a)), self._y(float(b))) for a, b in zip(x, high, strict=True)]
+        lower = [(self._x(float(a)), self._y(float(b))) for a, b in zip(x, low, strict=True)][::-1]
         base = HexColor(colour)
         pale = [0.82 + 0.18 * part for part in (base.red, base.green, base.blue)]
         from reportlab.lib.colors import Color
 
-        flat = [value for point in (*there, *back) for value in point]
+        flat = [value for point in (*upper, *lower) for value in point]
         self._add_shape("Polygon", flat, fillColor=Color(*pale), strokeColor=None)
 
     def mark(self, x: float, y: float, colour: str, size: float = 3.0) -> None:
@@ -136,7 +136,7 @@ class Plot:
         )
 
     def bar(self, left: float, right: float, height: float, colour: str) -> None:
-        """Draw a bar from the bottom of the plot."""
+        """Draw a bar from the bottom of the plot up to `height`."""
         x, top = self._x(left), self._y(height)
         self._add_shape(
             "Rect",
@@ -149,7 +149,7 @@ class Plot:
         )
 
     def legend(self, entries: Sequence[tuple[str, str]], align_right: bool = True) -> None:
-        """Name colours in the upper corner, each a line."""
+        """List names and colours in an upper corner."""
         for row, (name, colour) in enumerate(entries):
             y = HEIGHT - _TOP - 10 - 10 * row
             x = WIDTH - _RIGHT - 84 if align_right else _LEFT + 8
@@ -179,7 +179,7 @@ def plot_rate_curve(
 
 
 def plot_calibration_curve(bins: Sequence[CalibrationBin]) -> Drawing:
-    """Return observed against predicted shares with their intervals."""
+    """Return the reliability diagram: observed against predicted shares, with their intervals."""
     plot = Plot("predicted probability", "observed share of fractures")
     unit = np.array([0.0, 1.0])
     plot.line(unit, unit, REFERENCE_COLOUR, width=0.8, dash=(2, 2))
@@ -200,7 +200,7 @@ def plot_calibration_curve(bins: Sequence[CalibrationBin]) -> Drawing:
 
 
 def plot_decision_curve(curve: DecisionCurve) -> Drawing:
-    """Return the net benefit of acting on the model, on all and on none."""
+    """Return the net benefit of the model, of treating all and of treating none."""
     top = max(0.05, float(curve.net_benefit.max()) * 1.1)
     plot = Plot("threshold probability", "net benefit", y_range=(-0.2 * top, top))
     if np.isfinite(curve.low).all():
@@ -212,7 +212,11 @@ def plot_decision_curve(curve: DecisionCurve) -> Drawing:
     plot.line(curve.thresholds, np.zeros(len(curve.thresholds)), REFERENCE_COLOUR, width=0.8)
     plot.line(curve.thresholds, curve.net_benefit, MODEL_COLOURS[0])
     plot.legend(
-        [("model", MODEL_COLOURS[0]), ("act on all", ACCENT_COLOUR), ("none", REFERENCE_COLOUR)]
+        [
+            ("model", MODEL_COLOURS[0]),
+            ("treat all", ACCENT_COLOUR),
+            ("treat none", REFERENCE_COLOUR),
+        ]
     )
     return plot.drawing
 
@@ -220,7 +224,7 @@ def plot_decision_curve(curve: DecisionCurve) -> Drawing:
 def plot_score_histogram(
     y_true: npt.NDArray[np.int64], y_score: FloatArray, threshold: float
 ) -> Drawing:
-    """Return how probabilities of both classes are distributed."""
+    """Return a histogram of the probabilities of both classes."""
     edges = np.linspace(0, 1, 21)
     counts = [np.histogram(y_score[y_true == label], edges)[0] for label in (0, 1)]
     top = float(max(part.max() for part in counts)) * 1.15 or 1.0
@@ -236,7 +240,7 @@ def plot_score_histogram(
 
 
 def plot_training_history(history: Sequence[EpochRecord]) -> Drawing:
-    """Return the loss of every fold, trained on and held out."""
+    """Return the training and validation loss of every fold."""
     values = [v for r in history for v in (r.loss, r.val_loss) if np.isfinite(v)]
     last = max(record.epoch for record in history)
     plot = Plot(
@@ -248,7 +252,7 @@ def plot_training_history(history: Sequence[EpochRecord]) -> Drawing:
         for name, colour in (("loss", MODEL_COLOURS[0]), ("val_loss", MODEL_COLOURS[1])):
             losses = np.nan_to_num([getattr(record, name) for record in mine], nan=0.0)
             plot.line(epochs, losses, colour, width=0.8)
-    plot.legend([("trained on", MODEL_COLOURS[0]), ("held out", MODEL_COLOURS[1])])
+    plot.legend([("training", MODEL_COLOURS[0]), ("validation", MODEL_COLOURS[1])])
     return plot.drawing
 
 

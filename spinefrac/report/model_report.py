@@ -1,4 +1,4 @@
-"""What a report says, as blocks: data, audit, method, metrics, curves, failures, checklists."""
+"""A report on a saved model: data, audit, method, metrics, curves, failures, checklists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spinefrac import wording
 from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.evaluation import curves, subgroups
 from spinefrac.evaluation.metrics import Metrics
-from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
+from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE, OutOfFoldPredictions
 from spinefrac.report import checklists
 from spinefrac.report.elements import (
     Document,
@@ -27,21 +27,22 @@ from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
 from spinefrac.wording import METRICS
 
-#: Worst errors that are listed, and how many of them are shown as pictures.
+#: Largest errors that are listed, and how many of them are shown as images.
 MAX_FAILURES = 24
 MAX_FAILURE_IMAGES = 12
-#: Values of a property up to which its subgroups are measured.
+#: Values of a property up to which its subgroups are evaluated.
 MAX_SUBGROUPS = 20
+_SUBGROUP_METRICS = ("auc", "recall", "specificity")
 
 
 def build_model_report(model: SavedModel, data_folder: Path | None = None) -> Document:
-    """Gather everything that is known of a saved model.
+    """Collect what is known of a saved model.
 
     Parameters
     ----------
     model : SavedModel
     data_folder : Path, optional
-        The folder it was trained on; then its failures are shown as pictures.
+        Its training data, to show its failures as images.
 
     Returns
     -------
@@ -49,30 +50,30 @@ def build_model_report(model: SavedModel, data_folder: Path | None = None) -> Do
 
     Notes
     -----
-    An imported model has no data, method and out-of-fold numbers of its own; its report says so
-    and holds what it got right on the folders it was measured on.
+    An imported model has no training data, method and out-of-fold metrics; its report says so
+    and holds its external evaluations.
     """
-    kept = evaluations.list_evaluations(model)
-    known = checklists.collect_facts(model, kept)
+    external = evaluations.list_evaluations(model)
+    facts = checklists.collect_facts(model, external)
     own: list[Element] = _origin_section(model)
     if model.has_out_of_fold:
         own = [
             *_data_section(model),
-            *_method_section(known),
+            *_method_section(facts),
             *_metrics_section(model),
             *_subgroups_section(model),
         ]
         own += _curves_section(model)
-    blocks: list[Element] = [
+    elements: list[Element] = [
         Paragraph(NOT_A_MEDICAL_DEVICE, warning=True),
         *_summary_section(model),
         *own,
-        *_external_section(model, kept),
+        *_external_section(model, external),
         *(_failures_section(model, data_folder) if model.has_out_of_fold else []),
-        *_checklist_section("CLAIM 2024", checklists.CLAIM_ITEMS, known),
-        *_checklist_section("TRIPOD+AI", checklists.TRIPOD_ITEMS, known),
+        *_checklist_section("CLAIM 2024", checklists.CLAIM_ITEMS, facts),
+        *_checklist_section("TRIPOD+AI", checklists.TRIPOD_ITEMS, facts),
     ]
-    return Document(f"Report on the model {model.id}", tuple(blocks))
+    return Document(f"Report on the model {model.id}", tuple(elements))
 
 
 def _summary_section(model: SavedModel) -> list[Element]:
@@ -84,16 +85,17 @@ def _summary_section(model: SavedModel) -> list[Element]:
     lines.append(
         Paragraph(
             f"Saved {card.created}. Out-of-fold on {metrics.n} slices of {metrics.groups} groups: "
-            f"AUC {metrics.format_metric('auc')}; at the threshold {model.threshold:.3f} sensitivity "
-            f"{metrics.format_metric('recall')} and specificity {metrics.format_metric('specificity')}. Values in "
-            "brackets are 95 % intervals; whole groups were resampled."
+            f"AUC {metrics.format_metric('auc')}; at the threshold {model.threshold:.3f} "
+            f"sensitivity {metrics.format_metric('recall')} and specificity "
+            f"{metrics.format_metric('specificity')}. Values in brackets are 95 % confidence "
+            "intervals by bootstrap over whole groups."
         )
     )
     return lines + [Paragraph(note, warning=True) for note in metrics.notes]
 
 
 def _origin_section(model: SavedModel) -> list[Element]:
-    """Say of an imported model what is known of it, and what is not."""
+    """Return what is known of an imported model."""
     card = model.card
     rows = [
         ("Saved", card.created),
@@ -105,9 +107,9 @@ def _origin_section(model: SavedModel) -> list[Element]:
         rows += [("File", card.origin.file), ("SHA-256 of the file", card.origin.sha256)]
     return [
         Paragraph(
-            "This model was imported. What it was trained on, how, and how it did on slices that "
-            "it had not seen is not known here. The only numbers below are of folders that it was "
-            "measured on; whether it was trained on these slices is for the authors to say.",
+            "This model was imported. Its training data, its training and its out-of-fold metrics "
+            "are not known here. The metrics below are of external evaluations; whether the model "
+            "was trained on those slices is for the authors to state.",
             warning=True,
         ),
         Heading("Origin"),
@@ -120,8 +122,8 @@ def _data_section(model: SavedModel) -> list[Element]:
     rows = (
         ("Slices", f"{data.images}"),
         ("With a fracture", f"{data.fracture}"),
-        ("Without", f"{data.normal}"),
-        ("Groups", f"{data.groups}, found by this rule: {data.group_rule}"),
+        ("Without a fracture", f"{data.normal}"),
+        ("Groups", f"{data.groups}, grouping rule: {data.group_rule}"),
         ("Files that could not be read", f"{data.unreadable}"),
         ("Fingerprint", data.fingerprint),
         *(("Note", note) for note in data.notes),
@@ -161,12 +163,20 @@ def _metrics_section(model: SavedModel) -> list[Element]:
     )
     return [
         Heading("Metrics, out-of-fold"),
-        Table(("Metric", "Value", "95 % interval"), _metric_rows(metrics), (0.4, 0.2, 0.4)),
         Table(
-            (f"At the threshold {model.threshold:.3f}", "Called no fracture", "Called fracture"),
+            ("Metric", "Value", wording.CONFIDENCE_INTERVAL_SHORT),
+            _metric_rows(metrics),
+            (0.4, 0.2, 0.4),
+        ),
+        Table(
             (
-                (f"Truth: {CLASS_NAMES[0]}", f"{tn}", f"{fp}"),
-                (f"Truth: {CLASS_NAMES[1]}", f"{fn}", f"{tp}"),
+                f"At the threshold {model.threshold:.3f}",
+                "Predicted: no fracture",
+                "Predicted: fracture",
+            ),
+            (
+                (f"Label: {CLASS_NAMES[0]}", f"{tn}", f"{fp}"),
+                (f"Label: {CLASS_NAMES[1]}", f"{fn}", f"{tp}"),
             ),
             (0.4, 0.3, 0.3),
         ),
@@ -175,9 +185,9 @@ def _metrics_section(model: SavedModel) -> list[Element]:
 
 
 def _subgroups_section(model: SavedModel) -> list[Element]:
-    """Return metrics by scanner, size and series, where the slices differ in them."""
+    """Return metrics by scanner, size and series, where the slices have several of them."""
     oof = model.load_out_of_fold()
-    blocks: list[Element] = []
+    elements: list[Element] = []
     for column, values in oof.subgroups.items():
         if not 2 <= len(set(values)) <= MAX_SUBGROUPS:
             continue
@@ -189,13 +199,14 @@ def _subgroups_section(model: SavedModel) -> list[Element]:
                 name,
                 f"{part.n}",
                 f"{sum(part.confusion_matrix[1])}",
-                *(part.format_metric(metric) for metric in ("auc", "recall", "specificity")),
+                *(part.format_metric(metric) for metric in _SUBGROUP_METRICS),
             )
             for name, part in measured.items()
         )
-        head = (column.capitalize(), "Slices", "Fractures", "AUC", "Sensitivity", "Specificity")
-        blocks.append(Table(head, rows, (0.25, 0.1, 0.11, 0.18, 0.18, 0.18)))
-    return [Heading("Subgroups, out-of-fold"), *blocks] if blocks else []
+        titles = (METRICS[metric].short_title for metric in _SUBGROUP_METRICS)
+        head = (column.capitalize(), "Slices", "Fractures", *titles)
+        elements.append(Table(head, rows, (0.25, 0.1, 0.11, 0.18, 0.18, 0.18)))
+    return [Heading("Subgroups, out-of-fold"), *elements] if elements else []
 
 
 def _metric_rows(metrics: Metrics) -> tuple[tuple[str, str, str], ...]:
@@ -210,132 +221,153 @@ def _metric_rows(metrics: Metrics) -> tuple[tuple[str, str, str], ...]:
 
 
 def _curves_section(model: SavedModel) -> list[Element]:
-    """Return the figures that the answers define; what they do not is said."""
+    """Return the figures that the predictions define, and why others are missing."""
     from spinefrac.report import figures
 
-    oof, history, metrics = model.load_out_of_fold(), model.load_history(), model.metrics
-    y, p, g = oof.labels, oof.probabilities, oof.groups
-    blocks: list[Element] = [Heading("Curves, out-of-fold")]
-    try:
-        roc, band = curves.roc_curve(y, p), curves.roc_curve_band(y, p, oof.folds)
-        here = metrics.recall, metrics.specificity, metrics.precision
-        point = None if None in here[:2] else (1 - (here[1] or 0.0), here[0] or 0.0)
-        drawing = figures.plot_rate_curve(
-            roc.false_positive_rate,
-            roc.true_positive_rate,
-            ("share of normal slices called a fracture", "sensitivity"),
-            (0.0, 1.0),
-            band,
-            point,
-        )
-        blocks.append(Figure(drawing, "ROC curve; band: folds, mean ± 1 SD; dot: the threshold."))
-        pr, band = (
-            curves.precision_recall_curve(y, p),
-            curves.precision_recall_curve_band(y, p, oof.folds),
-        )
-        share = float(y.mean())
-        point = None if None in here else (here[0] or 0.0, here[2] or 0.0)
-        titles = ("sensitivity (recall)", "precision")
-        drawing = figures.plot_rate_curve(
-            pr.recall, pr.precision, titles, (share, share), band, point
-        )
-        blocks.append(Figure(drawing, "Precision and recall; dotted: precision of chance."))
-    except DatasetError as error:
-        blocks.append(Paragraph(str(error), warning=True))
-    try:
-        test = curves.spiegelhalter_test(y, p, g)
-        said = (
-            f" Spiegelhalter's test over groups: z = {test.z_groups:.2f}, p = {test.p_groups:.3f}."
-        )
-    except DatasetError:
-        said = ""
-    blocks += [
+    oof, history = model.load_out_of_fold(), model.load_history()
+    y_true, y_score = oof.labels, oof.probabilities
+    calibration = curves.calibration_curve(y_true, y_score, oof.groups)
+    decision = curves.decision_curve(y_true, y_score, oof.groups)
+    elements: list[Element] = [
+        Heading("Curves, out-of-fold"),
+        *_rank_curves(oof, model.metrics),
         Figure(
-            figures.plot_calibration_curve(curves.calibration_curve(y, p, g)),
-            f"Calibration, with 95 % intervals over groups.{said}",
+            figures.plot_calibration_curve(calibration),
+            "Calibration (reliability diagram) with 95 % confidence intervals over groups."
+            + _describe_spiegelhalter_test(oof),
         ),
         Figure(
-            figures.plot_decision_curve(curves.decision_curve(y, p, g)),
-            "Decision curve: net benefit in found fractures a slice, with 95 % interval.",
+            figures.plot_decision_curve(decision),
+            "Decision curve: net benefit in detected fractures a slice, with 95 % confidence "
+            "interval.",
         ),
-        Figure(figures.plot_score_histogram(y, p, model.threshold), "Probabilities by class."),
+        Figure(
+            figures.plot_score_histogram(y_true, y_score, model.threshold),
+            "Probabilities by class.",
+        ),
     ]
     if history:
-        blocks.append(
-            Figure(figures.plot_training_history(history), "Loss of each fold over its training.")
+        elements.append(
+            Figure(figures.plot_training_history(history), "Training and validation loss by fold.")
         )
-    return blocks
+    return elements
+
+
+def _rank_curves(oof: OutOfFoldPredictions, metrics: Metrics) -> list[Element]:
+    """Return the ROC and the precision-recall curve, or why there is none."""
+    from spinefrac.report import figures
+
+    y_true, y_score = oof.labels, oof.probabilities
+    recall, specificity, precision = metrics.recall, metrics.specificity, metrics.precision
+    try:
+        roc = curves.roc_curve(y_true, y_score)
+        roc_band = curves.roc_curve_band(y_true, y_score, oof.folds)
+        pr = curves.precision_recall_curve(y_true, y_score)
+        pr_band = curves.precision_recall_curve_band(y_true, y_score, oof.folds)
+    except DatasetError as error:
+        return [Paragraph(str(error), warning=True)]
+    on_roc = None if recall is None or specificity is None else (1 - specificity, recall)
+    on_pr = None if on_roc is None or precision is None else (on_roc[1], precision)
+    prevalence = float(y_true.mean())
+    roc_figure = figures.plot_rate_curve(
+        roc.false_positive_rate,
+        roc.true_positive_rate,
+        ("1 - specificity", "sensitivity"),
+        (0.0, 1.0),
+        roc_band,
+        on_roc,
+    )
+    pr_figure = figures.plot_rate_curve(
+        pr.recall,
+        pr.precision,
+        ("sensitivity (recall)", "PPV (precision)"),
+        (prevalence, prevalence),
+        pr_band,
+        on_pr,
+    )
+    return [
+        Figure(roc_figure, "ROC curve; band: folds, mean ± 1 SD; dot: operating point."),
+        Figure(pr_figure, "Precision-recall curve; dotted: chance; dot: operating point."),
+    ]
+
+
+def _describe_spiegelhalter_test(oof: OutOfFoldPredictions) -> str:
+    try:
+        test = curves.spiegelhalter_test(oof.labels, oof.probabilities, oof.groups)
+    except DatasetError:
+        return ""
+    p = wording.format_p_value(test.p_groups)
+    return f" Spiegelhalter's test over groups: z = {test.z_groups:.2f}, {p}."
 
 
 def _external_section(
     model: SavedModel, external_evaluations: Sequence[Evaluation]
 ) -> list[Element]:
-    blocks: list[Element] = [Heading("On other data")]
+    elements: list[Element] = [Heading("External evaluation")]
     if not external_evaluations:
-        return [*blocks, Paragraph("The model was not measured on other data.", warning=True)]
+        return [*elements, Paragraph("There is no external evaluation.", warning=True)]
     for entry in external_evaluations:
-        said = entry.seen.describe(entry.metrics.n)
-        blocks.append(
+        overlap = entry.seen.describe(entry.metrics.n)
+        elements.append(
             Paragraph(
                 f"{entry.folder}: {entry.metrics.n} slices of {entry.metrics.groups} groups, "
-                f"measured {entry.created}. Groups: {entry.data.group_rule}."
+                f"evaluated {entry.created}. Groups: {entry.data.group_rule}."
             )
         )
-        if said:
-            blocks.append(Paragraph(said[:1].upper() + said[1:] + ".", entry.seen.has_leakage))
+        if overlap:
+            elements.append(Paragraph(wording.to_sentence(overlap), entry.seen.has_leakage))
         if found := entry.pointing:
-            span = f", 95 % interval {found.ci[0]:.2f} to {found.ci[1]:.2f}" if found.ci else ""
-            blocks.append(
+            share = wording.format_estimate(found.share, found.ci, 2)
+            elements.append(
                 Paragraph(
-                    "The hottest point of the heat map is inside a fracture's box on "
-                    f"{found.hits} of {found.slices} slices ({found.share:.2f}{span}); by chance "
-                    f"{found.chance:.2f}."
+                    "The highest value of the heat map is inside the box of a fracture on "
+                    f"{found.hits} of {found.slices} slices, {share}; by chance {found.chance:.2f}."
                 )
             )
         if not entry.shift:
-            head = ("Metric", "Here", "95 % interval")
-            blocks.append(Table(head, _metric_rows(entry.metrics), (0.4, 0.2, 0.4)))
+            head = ("Metric", "External", wording.CONFIDENCE_INTERVAL_SHORT)
+            elements.append(Table(head, _metric_rows(entry.metrics), (0.4, 0.2, 0.4)))
             continue
-        blocks.append(_shift_table(model, entry))
-    return blocks
+        elements.append(_shift_table(model, entry))
+    return elements
 
 
 def _shift_table(model: SavedModel, evaluation: Evaluation) -> Table:
-    """Return metrics out-of-fold, on other data, and the shift between them."""
+    """Return the metrics out-of-fold and external, and their difference."""
     rows = []
     for name, words in METRICS.items():
         found = evaluation.shift[name]
         if found.value is None or found.interval is None or found.p_holm is None:
-            shift, verdict = "–", ""
+            difference, verdict = "-", ""
         else:
             interval = wording.format_interval(found.interval, signed=True)
-            shift = f"{found.value:+.3f} ({interval})"
+            difference = f"{found.value:+.3f} ({interval})"
             verdict = "more than chance" if found.p_holm < 0.05 else "may be chance"
         rows.append(
             (
                 words.title,
                 model.metrics.format_metric(name),
                 evaluation.metrics.format_metric(name),
-                shift,
+                difference,
                 verdict,
             )
         )
-    head = ("Metric", "Out-of-fold", "Here", "Shift", "")
+    head = ("Metric", "Out-of-fold", "External", "Difference", "")
     return Table(head, tuple(rows), (0.2, 0.22, 0.22, 0.22, 0.14))
 
 
 def _failures_section(model: SavedModel, data_folder: Path | None) -> list[Element]:
-    """Return the worst errors as a table, and as pictures where the slices are at hand."""
+    """Return the largest errors as a table, and as images where the slices are available."""
     oof = model.load_out_of_fold()
     wrong = np.where(oof.labels == 1, 1 - oof.probabilities, oof.probabilities)
     failed = (oof.probabilities >= model.threshold) != (oof.labels == 1)
     rows = np.flatnonzero(failed)
     rows = rows[np.argsort(-wrong[rows], kind="stable")][:MAX_FAILURES]
-    blocks: list[Element] = [
+    elements: list[Element] = [
         Heading("Failure cases"),
         Paragraph(
-            f"{int(failed.sum())} of {len(failed)} slices are on the wrong side of the threshold; "
-            f"the {len(rows)} furthest from their label:"
+            f"The predicted class is wrong on {int(failed.sum())} of {len(failed)} slices. The "
+            f"{len(rows)} with the largest error of the probability:"
         ),
         Table(
             ("Slice", "Group", "Label", "Probability", "Fold"),
@@ -353,8 +385,8 @@ def _failures_section(model: SavedModel, data_folder: Path | None) -> list[Eleme
         ),
     ]
     if data_folder is None:
-        return [*blocks, Paragraph("Pictures: give the folder of the slices with --data.")]
-    return [*blocks, *_failure_images(model, data_folder, rows[:MAX_FAILURE_IMAGES].tolist())]
+        return [*elements, Paragraph("For images, give the folder of the slices with --data.")]
+    return [*elements, *_failure_images(model, data_folder, rows[:MAX_FAILURE_IMAGES].tolist())]
 
 
 def _failure_images(model: SavedModel, folder: Path, rows: list[int]) -> list[Element]:
@@ -372,22 +404,25 @@ def _failure_images(model: SavedModel, folder: Path, rows: list[int]) -> list[El
             missing += 1
             continue
         prediction = get_predictor(model.id).predict(ct)
-        picture = heatmap.render_slice(imaging.to_display(ct), prediction.heatmap)
-        words = f"{CLASS_NAMES[oof.labels[row]]}, answered {oof.probabilities[row]:.3f}"
-        shown.append((picture, words))
-    blocks: list[Element] = [ImageGrid(tuple(shown))] if shown else []
+        image = heatmap.render_slice(imaging.to_display(ct), prediction.heatmap)
+        caption = f"{CLASS_NAMES[oof.labels[row]]}, probability {oof.probabilities[row]:.3f}"
+        shown.append((image, caption))
+    elements: list[Element] = [ImageGrid(tuple(shown))] if shown else []
     if shown:
-        blocks.append(
+        elements.append(
             Paragraph(
-                "Heat maps are the whole ensemble's evidence for a fracture, most of whose "
-                "networks were trained on these slices; the probability is out-of-fold."
+                "Heat maps are of the whole ensemble, most of whose networks were trained on "
+                "these slices; the probability is out-of-fold."
             )
         )
     if missing:
-        blocks.append(
-            Paragraph(f"{missing} of {len(rows)} slices are not in this folder as they were.", True)
+        elements.append(
+            Paragraph(
+                f"{missing} of {len(rows)} slices are missing from this folder or have changed.",
+                True,
+            )
         )
-    return blocks
+    return elements
 
 
 def _checklist_section(
@@ -396,11 +431,11 @@ def _checklist_section(
     return [
         Heading(name),
         Paragraph(
-            "Filled in from the run where the run knows. Items are paraphrased; see the checklist "
-            "itself for their full wording."
+            "Filled in from the run where it has the information. Items are paraphrased; see the "
+            "checklist for their full wording."
         ),
         Table(
-            ("Item", "Asks for", "Answer"),
+            ("Item", "Topic", "Content"),
             checklists.fill_checklist(items, facts),
             (0.08, 0.32, 0.6),
         ),

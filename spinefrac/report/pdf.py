@@ -1,4 +1,4 @@
-"""A report as PDF, A4, laid out by ReportLab; figures are the vectors that the HTML has too."""
+"""A report as PDF, A4, laid out by ReportLab; figures are vectors, as in the HTML."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import cv2
 from spinefrac.report import elements
 from spinefrac.report.elements import Document, Element, Figure, Heading, Paragraph, Table
 from spinefrac.viz.colours import REPORT_COLOURS
+from spinefrac.wording import NARROW_NBSP
 
 _MARGIN = 48.0
-#: Pictures of a report side by side.
+#: Images of a report side by side.
 _IMAGES_PER_ROW = 3
 _MAX_IMAGE_SIDE = 320
 
@@ -41,15 +42,15 @@ def render(document: Document) -> bytes:
         Line(_to_markup(document.title), _paragraph_style(16, 20, bold=True, space_after=8))
     ]
     pair: list[Figure] = []
-    for block in document.elements:
-        if isinstance(block, Figure):
-            pair.append(block)
+    for element in document.elements:
+        if isinstance(element, Figure):
+            pair.append(element)
             if len(pair) < 2:
                 continue
         story += _figures(pair, width)
         pair = []
-        if not isinstance(block, Figure):
-            story += _flowables(block, width)
+        if not isinstance(element, Figure):
+            story += _flowables(element, width)
     story += _figures(pair, width)
     out = io.BytesIO()
     template = SimpleDocTemplate(
@@ -68,7 +69,7 @@ def render(document: Document) -> bytes:
 
 
 def _register_fonts() -> None:
-    """Register the fonts that come with ReportLab, which know more signs than Helvetica."""
+    """Register the fonts that come with ReportLab; they have more characters than Helvetica."""
     import reportlab
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
@@ -97,10 +98,11 @@ def _paragraph_style(
 
 
 def _to_markup(text: str) -> str:
-    """Return text as ReportLab's markup; signs that the font lacks are spelt out."""
+    """Return text as ReportLab's markup; characters that the font lacks become their code."""
     from reportlab.pdfbase import pdfmetrics
 
     known = pdfmetrics.getFont("Vera").face.charWidths
+    text = text.replace(NARROW_NBSP, "\N{NO-BREAK SPACE}")
     return escape("".join(c if ord(c) in known else ascii(c)[1:-1] for c in text))
 
 
@@ -123,13 +125,13 @@ def _flowables(element: Element, width: float) -> list[Any]:
         )
         return [Line(_to_markup(element.text), _paragraph_style(9, 12.5, space_after=8, **more))]
     if isinstance(element, Table):
-        return [_table(element, width)]
+        return [_build_table(element, width)]
     if isinstance(element, elements.ImageGrid):
         return _image_grid_flowables(element, width)
     return []
 
 
-def _table(block: Table, width: float) -> Any:
+def _build_table(table: Table, width: float) -> Any:
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import Paragraph as Line
     from reportlab.platypus import Table as Grid
@@ -138,13 +140,13 @@ def _table(block: Table, width: float) -> Any:
         _paragraph_style(8, 10.5, space_after=0),
         _paragraph_style(8, 10.5, bold=True, space_after=0),
     )
-    titled = any(block.header)
-    rows = [[Line(_to_markup(cell), plain) for cell in row] for row in block.rows]
+    titled = any(table.header)
+    rows = [[Line(_to_markup(cell), plain) for cell in row] for row in table.rows]
     if titled:
-        rows.insert(0, [Line(_to_markup(cell), bold) for cell in block.header])
+        rows.insert(0, [Line(_to_markup(cell), bold) for cell in table.header])
     return Grid(
         rows,
-        colWidths=[share * width for share in block.widths],
+        colWidths=[share * width for share in table.widths],
         repeatRows=int(titled),
         style=[
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -172,22 +174,24 @@ def _figures(figures: Sequence[Figure], width: float) -> list[Any]:
     return [grid]
 
 
-def _image_grid_flowables(block: elements.ImageGrid, width: float) -> list[Any]:
+def _image_grid_flowables(grid: elements.ImageGrid, width: float) -> list[Any]:
     from reportlab.platypus import Image
     from reportlab.platypus import Paragraph as Line
     from reportlab.platypus import Table as Grid
 
     side = width / _IMAGES_PER_ROW - 8
     cells = []
-    for picture, caption in block.images:
-        height, across = picture.shape[:2]
+    for image, caption in grid.images:
+        height, across = image.shape[:2]
         factor = min(1.0, _MAX_IMAGE_SIDE / max(height, across))
         size = [max(1, round(across * factor)), max(1, round(height * factor))]
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         _, content = cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         scale = side / max(size)
-        image = Image(io.BytesIO(content.tobytes()), size[0] * scale, size[1] * scale)
-        cells.append([image, Line(_to_markup(caption), _paragraph_style(7.5, 10, space_after=0))])
+        flowable = Image(io.BytesIO(content.tobytes()), size[0] * scale, size[1] * scale)
+        cells.append(
+            [flowable, Line(_to_markup(caption), _paragraph_style(7.5, 10, space_after=0))]
+        )
     rows = [
         cells[start : start + _IMAGES_PER_ROW] for start in range(0, len(cells), _IMAGES_PER_ROW)
     ]
@@ -199,7 +203,7 @@ def _image_grid_flowables(block: elements.ImageGrid, width: float) -> list[Any]:
 
 
 def _draw_footer(canvas: Any, template: Any) -> None:
-    """Print the page's number and what the report is of."""
+    """Print the number of the page and the title of the report."""
     canvas.setFont("Vera", 7)
     canvas.drawString(_MARGIN, 26, template.title)
     canvas.drawRightString(template.pagesize[0] - _MARGIN, 26, f"{canvas.getPageNumber()}")

@@ -1,6 +1,6 @@
-"""A report on slices that were answered on, or on a series: as blocks for HTML and PDF, and JSON.
+"""A report on predictions for slices or a series: as elements for HTML and PDF, and as JSON.
 
-Nothing of a patient is in it but what was ticked, and the pictures themselves.
+It holds nothing of the patient but the selected elements of the DICOM header, and the images.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac import imaging
+from spinefrac import imaging, wording
 from spinefrac.errors import SpinefracError
 from spinefrac.evaluation.deferral import Proportion
 from spinefrac.inference import uncertainty
@@ -34,8 +34,9 @@ from spinefrac.report.figures import Plot
 from spinefrac.store.repository import SavedModel
 from spinefrac.viz import heatmap
 from spinefrac.viz.colours import REPORT_COLOURS
+from spinefrac.wording import METRICS, NPV
 
-#: What may be ticked: DICOM keyword and its name for people. None is on by itself.
+#: What may be included: DICOM keyword and its name for people. None is included by default.
 IDENTITY_KEYWORDS = {
     "PatientName": "Patient's name",
     "PatientID": "Patient's identifier",
@@ -46,7 +47,7 @@ IDENTITY_KEYWORDS = {
     "StudyInstanceUID": "Identifier of the study (UID)",
 }
 
-#: The longest side of a picture in a report, and how strong the heat map over it is.
+#: Opacity of the heat map over a slice.
 _OVERLAY_ALPHA = 0.7
 
 
@@ -57,14 +58,13 @@ class ReportSlice:
     Attributes
     ----------
     name : str
-        How it is called in the report; a file's name may name a patient, so that "Slice 12" is
-        the better choice.
+        Its name in the report, such as "Slice 12"; the name of a file may name a patient.
     ct : CtSlice
     prediction : Prediction
     content : bytes or None
-        The DICOM file that it was read from, where it was one.
-    occlusion_test : Reliance or None
-        The region check, where it was made.
+        The DICOM file that it was read from, if it was DICOM.
+    occlusion_test : OcclusionTest or None
+        If it was run.
     """
 
     name: str
@@ -76,17 +76,17 @@ class ReportSlice:
 
 @dataclass(frozen=True)
 class SeriesSummary:
-    """What is said of a whole series.
+    """The prediction for a whole series.
 
     Attributes
     ----------
     probabilities : float64 array, shape (N,)
-        Of all its slices in order; NaN where one could not be read.
+        Of all its slices in order; NaN where a slice could not be read.
     score : float
-        Of the series, see `pooling_description`.
+        Series score, see `pooling_description`.
     pooling_description : str
     threshold : float or None
-        At or above it the series is called a fracture; None where it is not known.
+        At or above it the predicted class is fracture; None where it is not known.
     """
 
     probabilities: npt.NDArray[np.float64]
@@ -102,35 +102,35 @@ def build_prediction_report(
     identity_keywords: Sequence[str] = (),
     series: SeriesSummary | None = None,
 ) -> Document:
-    """Return the report as blocks.
+    """Return the report as elements.
 
     Parameters
     ----------
-    slices : sequence of Reported
-        At least one; of a series the most suspicious ones.
+    slices : sequence of ReportSlice
+        At least one; of a series those of highest probability.
     model : SavedModel
-        That answered.
+        That made the predictions.
     identity_keywords : sequence of str
-        Keywords of `IDENTITY_KEYWORDS` that the user wants in the report.
+        Keywords of `IDENTITY_KEYWORDS` to include.
     series : SeriesSummary, optional
 
     Returns
     -------
     Document
     """
-    known = _profile_if_known(model)
-    blocks: list[Element] = [
+    profile = _profile_if_known(model)
+    elements: list[Element] = [
         Paragraph(NOT_A_MEDICAL_DEVICE, warning=True),
-        Paragraph(f"Made {_utc_now()} by the model {model.id}, card {model.card_hash[:16]}."),
+        Paragraph(f"Written {_utc_now()} with the model {model.id}, card {model.card_hash[:16]}."),
     ]
     if rows := read_identity(slices, identity_keywords):
-        blocks += [Heading("As ticked"), Table(("", ""), rows, (0.35, 0.65))]
+        elements += [Heading("From the DICOM header"), Table(("", ""), rows, (0.35, 0.65))]
     if series is not None:
-        blocks += _series_section(series)
+        elements += _series_section(series)
     for one in slices:
-        blocks += _slice_section(one, known)
-    return Document("Answer on a series" if series else "Answer on a slice", (
-        *blocks, *_model_section(model, known),
+        elements += _slice_section(one, profile)
+    return Document("Prediction for a series" if series else "Prediction for a slice", (
+        *elements, *_model_section(model, profile),
     ))  # fmt: skip
 
 
@@ -141,18 +141,18 @@ def to_dict(
     identity_keywords: Sequence[str] = (),
     series: SeriesSummary | None = None,
 ) -> dict[str, Any]:
-    """Return the same in JSON's own types, without pictures; parameters as in `build_prediction_report`."""
-    known = _profile_if_known(model)
+    """Return the same as JSON types, without images; parameters as `build_prediction_report`."""
+    profile = _profile_if_known(model)
     found: dict[str, Any] = {
         "notice": NOT_A_MEDICAL_DEVICE,
         "made": _utc_now(),
         "model": model.id,
         "card_sha256": model.card_hash,
         "identity": dict(read_identity(slices, identity_keywords)),
-        "slices": [_slice_to_dict(one, known) for one in slices],
+        "slices": [_slice_to_dict(one, profile) for one in slices],
     }
-    if known is not None:
-        found["guarantee"] = known.guarantee
+    if profile is not None:
+        found["guarantee"] = profile.guarantee
     if series is not None:
         found["series"] = {
             "score": _finite_or_none(series.score),
@@ -166,15 +166,15 @@ def to_dict(
 def read_identity(
     slices: Sequence[ReportSlice], identity_keywords: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
-    """Return (name for people, value) of what was ticked, from the first DICOM header.
+    """Return (name for people, value) of the selected elements, from the first DICOM header.
 
     Raises
     ------
     ValueError
-        Something was ticked that is not in `IDENTITY_KEYWORDS`.
+        A keyword is not in `IDENTITY_KEYWORDS`.
     """
     if unknown := set(identity_keywords) - set(IDENTITY_KEYWORDS):
-        raise ValueError(f"not to be ticked: {sorted(unknown)}")
+        raise ValueError(f"expected keywords of {list(IDENTITY_KEYWORDS)}, got {sorted(unknown)}")
     content = next((one.content for one in slices if one.content), None)
     if not identity_keywords or content is None:
         return ()
@@ -195,103 +195,117 @@ def read_identity(
 
 
 def _profile_if_known(model: SavedModel) -> UncertaintyProfile | None:
-    """Return what is known of the model's errors; None for one whose training is not known."""
+    """Return the model's error rates; None for a model without out-of-fold predictions."""
     return uncertainty.uncertainty_profile(model) if model.has_out_of_fold else None
 
 
 def _slice_section(report_slice: ReportSlice, profile: UncertaintyProfile | None) -> list[Element]:
-    prediction, check = report_slice.prediction, report_slice.prediction.input_check
-    blocks: list[Element] = [Heading(report_slice.name)]
+    check = report_slice.prediction.input_check
+    elements: list[Element] = [Heading(report_slice.name)]
     if check is not None and not check.typical:
-        blocks.append(
+        elements.append(
             Paragraph(
-                "Do not rely on this answer: the slice is unlike those the model was trained on, "
-                f"{check.reason}.",
+                "Out of distribution (unlike the training slices): do not rely on this "
+                f"prediction. The slice is {check.reason}.",
                 warning=True,
             )
         )
+    rows = _prediction_rows(report_slice, profile)
+    return [*elements, Table(("", ""), rows, (0.28, 0.72)), _slice_images(report_slice)]
+
+
+def _prediction_rows(
+    report_slice: ReportSlice, profile: UncertaintyProfile | None
+) -> tuple[tuple[str, str], ...]:
+    prediction, check = report_slice.prediction, report_slice.prediction.input_check
     rows = [
-        ("Answer", prediction.label),
-        ("Probability of fracture", f"{100 * prediction.probability:.1f} %, threshold "
-         f"{100 * prediction.threshold:.1f} %"),
+        ("Predicted class", prediction.label),
+        (
+            "Probability of fracture",
+            f"{wording.format_percent(prediction.probability, 1)}, threshold "
+            f"{wording.format_percent(prediction.threshold, 1)}",
+        ),
         ("Networks", _describe_ensemble(prediction)),
-    ]  # fmt: skip
+    ]
     if profile is not None:
         rows += _reliability_rows(profile, prediction)
     if check is not None:
-        rows.append(
-            ("Input check", f"{check.score:.1f} % of the training slices are more ordinary; "
-             + ("ordinary" if check.typical else "not ordinary"))
-        )  # fmt: skip
+        state = "in distribution" if check.typical else "out of distribution"
+        rows.append(("Input check", f"{state}; percentile of the distance {check.score:.1f} %"))
     if report_slice.occlusion_test is not None:
-        rows.append(("Region", report_slice.occlusion_test.summary))
-    blocks.append(Table(("", ""), tuple(rows), (0.28, 0.72)))
+        rows.append(("Occlusion test", report_slice.occlusion_test.summary))
+    return tuple(rows)
+
+
+def _slice_images(report_slice: ReportSlice) -> ImageGrid:
+    """Return the slice, the slice with its heat map if it has one, and the model's input."""
+    prediction = report_slice.prediction
     grey = imaging.to_display(report_slice.ct)
-    plain = np.repeat(grey[..., None], 3, axis=2)
-    pictures = [(plain, "The slice.")]
+    images = [(heatmap.render_slice(grey, None), "The slice.")]
     if prediction.heatmap is not None:
-        pictures.append(
-            (heatmap.overlay_heatmap(grey, prediction.heatmap, _OVERLAY_ALPHA), "With the heat map: what raised "
-             "the score, measured against the most in this slice.")
-        )  # fmt: skip
-    seen = np.repeat(prediction.input.pixels[..., None], 3, axis=2)
-    pictures.append((seen, "What the model saw."))
-    return [*blocks, ImageGrid(tuple(pictures))]
+        overlay = heatmap.overlay_heatmap(grey, prediction.heatmap, _OVERLAY_ALPHA)
+        caption = "With the heat map: areas that raised the probability, scaled to this slice."
+        images.append((overlay, caption))
+    model_input = heatmap.render_slice(prediction.input.pixels, None)
+    return ImageGrid((*images, (model_input, "The input of the model.")))
 
 
 def _describe_ensemble(prediction: Prediction) -> str:
     found = uncertainty.ensemble_disagreement(prediction)
     return (
-        f"{found.n_fracture} of {found.n_folds} call it a fracture; their answers lie between "
-        f"{100 * found.low:.0f} and {100 * found.high:.0f} %"
+        f"{found.n_fracture} of {found.n_folds} predict fracture; their probabilities are "
+        f"{wording.format_percent_interval((found.low, found.high))}"
     )
 
 
 def _reliability_rows(profile: UncertaintyProfile, prediction: Prediction) -> list[tuple[str, str]]:
     values = profile.at_prevalence(profile.observed_prevalence)
-    called = prediction.probability >= prediction.threshold
-    share, name = (values.ppv, "fracture") if called else (values.npv, "no fracture")
-    refers = profile.needs_review(prediction.probability)
+    is_fracture = prediction.probability >= prediction.threshold
+    share, name = (values.ppv, METRICS["precision"]) if is_fracture else (values.npv, NPV)
+    prevalence = wording.format_percent(profile.observed_prevalence)
+    needs_review = profile.needs_review(prediction.probability)
     return [
         (
-            "What that is worth",
-            f"Of slices called {name} out-of-fold, {_format_proportion(share)} were, with fractures in "
-            f"{100 * profile.observed_prevalence:.0f} % of them",
+            "Reliability of this prediction",
+            f"{name.title} {_format_proportion(share)} out-of-fold, prevalence {prevalence}",
         ),
-        ("Refer to a human", "yes, inside the band" if refers else "no, outside the band"),
+        (
+            "Needs review by a reader",
+            "yes, inside the abstention band"
+            if needs_review
+            else "no, outside the abstention band",
+        ),
     ]
 
 
 def _series_section(series: SeriesSummary) -> list[Element]:
-    readable = series.probabilities[np.isfinite(series.probabilities)]
-    text = f"Score of the series: {100 * series.score:.1f} %"
+    readable = np.isfinite(series.probabilities)
+    text = f"Series score: {wording.format_percent(series.score, 1)}"
     if series.threshold is not None:
         side = "at or above" if series.score >= series.threshold else "below"
-        text += f", {side} its threshold of {100 * series.threshold:.1f} %"
-    missing = len(series.probabilities) - len(readable)
-    text += f". {series.pooling_description} {len(readable)} slices were read"
-    text += f", {missing} could not be." if missing else "."
-    number = np.arange(1, len(series.probabilities) + 1, dtype=np.float64)
-    plot = Plot("slice", "probability", (1.0, float(max(len(number), 2))))
-    shown = np.isfinite(series.probabilities)
-    plot.line(number[shown], series.probabilities[shown], REPORT_COLOURS["accent"])
-    figure = Figure(plot.drawing, "Probability of fracture along the slices.")
+        text += f", {side} its threshold of {wording.format_percent(series.threshold, 1)}"
+    unreadable = int((~readable).sum())
+    text += f". {series.pooling_description} {int(readable.sum())} slices were read"
+    text += f", {unreadable} could not be read." if unreadable else "."
+    numbers = np.arange(1, len(series.probabilities) + 1, dtype=np.float64)
+    plot = Plot("slice", "probability", (1.0, float(max(len(numbers), 2))))
+    plot.line(numbers[readable], series.probabilities[readable], REPORT_COLOURS["accent"])
+    figure = Figure(plot.drawing, "Probability of fracture of each slice.")
     return [Heading("The series"), Paragraph(text), figure]
 
 
 def _model_section(model: SavedModel, profile: UncertaintyProfile | None) -> list[Element]:
-    blocks: list[Element] = [Heading("The model"), Paragraph(model.card.note or model.id)]
+    elements: list[Element] = [Heading("The model"), Paragraph(model.card.note or model.id)]
     if profile is None:
-        return [*blocks, Paragraph(
-            "It was imported; how often it is right is not known here, so nothing is promised.",
-            warning=True,
-        )]  # fmt: skip
+        text = "The model was imported. Its error rates are not known here."
+        return [*elements, Paragraph(text, warning=True)]
     return [
-        *blocks,
+        *elements,
         Paragraph(
             f"Out-of-fold on {profile.n_slices} slices of {profile.n_groups} patients: sensitivity "
-            f"{_format_proportion(profile.sensitivity)}, specificity {_format_proportion(profile.specificity)} at the "
-            f"threshold of {100 * profile.threshold:.1f} %, which was chosen on the same slices."
+            f"{_format_proportion(profile.sensitivity)}, specificity "
+            f"{_format_proportion(profile.specificity)} at the threshold of "
+            f"{wording.format_percent(profile.threshold, 1)}, which was chosen on the same slices."
         ),
         Paragraph(profile.guarantee),
     ]
@@ -322,11 +336,8 @@ def _slice_to_dict(report_slice: ReportSlice, profile: UncertaintyProfile | None
 
 def _format_proportion(proportion: Proportion) -> str:
     if math.isnan(proportion.value):
-        return "an unknown share"
-    text = f"{100 * proportion.value:.0f} %"
-    if proportion.interval:
-        text += f" ({100 * proportion.interval[0]:.0f} to {100 * proportion.interval[1]:.0f})"
-    return text
+        return wording.UNDEFINED
+    return wording.format_percent_estimate(proportion.value, proportion.interval)
 
 
 def _finite_or_none(value: float) -> float | None:
@@ -338,7 +349,7 @@ def _utc_now() -> str:
 
 
 def require_dicom(slices: Sequence[ReportSlice]) -> None:
-    """Refuse to make DICOM of slices that came as anything else.
+    """Raise an error unless every slice was read from DICOM.
 
     Raises
     ------
@@ -346,6 +357,6 @@ def require_dicom(slices: Sequence[ReportSlice]) -> None:
     """
     if not slices or any(one.content is None or one.ct.format != "dicom" for one in slices):
         raise SpinefracError(
-            "DICOM results refer to the study that a slice belongs to, and not every slice here "
-            "came as DICOM: bring DICOM files, or take the HTML, PDF or JSON report"
+            "DICOM results refer to the study of a slice, and not every slice here is DICOM: use "
+            "DICOM files, or write the report as HTML, PDF or JSON"
         )

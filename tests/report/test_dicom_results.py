@@ -1,0 +1,92 @@
+"""DICOM results that others read back, with nothing of the patient that was not selected."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import UID
+
+from spinefrac import imaging
+from spinefrac.errors import SpinefracError
+from spinefrac.report import dicom_results
+from spinefrac.viz import heatmap
+
+SECRETS = ("Doe^Jane", "MRN-4711", "19481231", "ACC-99", "Dr^House", "Ward 7")
+
+
+def test_the_capture_is_the_overlay_and_refers_to_its_slice(parts, predictor):
+    files = dicom_results.build_dicom_results(parts, predictor.model)
+    assert [file.name for file in files] == [
+        "capture-1-001.dcm",
+        "capture-1-002.dcm",
+        "report-1.dcm",
+    ]
+    for part, file in zip(parts, files, strict=False):
+        source = pydicom.dcmread(io.BytesIO(part.content))
+        made = pydicom.dcmread(io.BytesIO(file.content))
+        assert made.SOPClassUID.name == "Secondary Capture Image Storage"
+        assert made.StudyInstanceUID == source.StudyInstanceUID
+        assert made.SeriesInstanceUID != source.SeriesInstanceUID
+        (reference,) = made.SourceImageSequence
+        assert reference.ReferencedSOPInstanceUID == source.SOPInstanceUID
+        assert reference.ReferencedSOPClassUID == source.SOPClassUID
+        expected = heatmap.overlay_heatmap(
+            imaging.to_display(part.ct), part.prediction.heatmap, 0.7
+        )
+        assert np.array_equal(made.pixel_array, expected)
+        assert made.PatientOrientation == ["L", "P"] and UID(made.SOPInstanceUID).is_valid
+        assert made.BurnedInAnnotation == "NO" and "Not a medical device" in made.ImageComments
+        assert [float(v) for v in made.PixelSpacing] == pytest.approx(part.ct.spacing_mm)
+        read_again = imaging.read(file.content)
+        assert read_again.colour and read_again.pixels.shape == part.ct.pixels.shape
+
+
+def test_the_structured_report_is_read_back_by_highdicom(parts, predictor):
+    from highdicom import sr
+
+    content = dicom_results.build_dicom_results(parts, predictor.model)[-1].content
+    made = sr.srread(io.BytesIO(content))
+    assert isinstance(made, sr.ComprehensiveSR)
+    assert made.VerificationFlag == "UNVERIFIED"
+    groups = made.content.get_image_measurement_groups()
+    assert len(groups) == 2
+    for part, group in zip(parts, groups, strict=True):
+        source = pydicom.dcmread(io.BytesIO(part.content))
+        measured = {m.name.meaning: m.value for m in group.get_measurements()}
+        assert measured["Probability of fracture"] == pytest.approx(
+            part.prediction.probability, abs=1e-6
+        )
+        said = {e.name.value: e.value.meaning for e in group.get_qualitative_evaluations()}
+        assert said["call"] == ("Yes" if part.prediction.label == "fracture" else "No")
+        assert set(said) == {"call", "refer", "typical"}
+        (reference,) = group.source_images
+        assert reference.referenced_sop_instance_uid == source.SOPInstanceUID
+    (study,) = made.CurrentRequestedProcedureEvidenceSequence
+    assert study.StudyInstanceUID == source.StudyInstanceUID
+
+
+def test_slices_of_two_studies_give_two_reports(parts, predictor):
+    header = pydicom.dcmread(io.BytesIO(parts[1].content))
+    header.StudyInstanceUID = "1.2.3.4"
+    buffer = io.BytesIO()
+    header.save_as(buffer)
+    files = dicom_results.build_dicom_results(
+        [parts[0], replace(parts[1], content=buffer.getvalue())], predictor.model
+    )
+    reports = [pydicom.dcmread(io.BytesIO(f.content)) for f in files if "report" in f.name]
+    assert len({report.StudyInstanceUID for report in reports}) == 2
+
+
+def test_what_is_no_dicom_or_belongs_nowhere_is_refused(parts, predictor):
+    with pytest.raises(SpinefracError, match="not every slice here is DICOM"):
+        dicom_results.build_dicom_results([replace(parts[0], content=None)], predictor.model)
+    header = pydicom.dcmread(io.BytesIO(parts[0].content))
+    del header.StudyInstanceUID
+    buffer = io.BytesIO()
+    header.save_as(buffer)
+    with pytest.raises(SpinefracError, match="StudyInstanceUID"):
+        dicom_results.build_dicom_results(
+            [replace(parts[0], content=buffer.getvalue())], predictor.model
+        )
