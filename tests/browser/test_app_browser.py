@@ -211,7 +211,7 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     sample_picture = wait_for_slice(page)
     page.get_by_text("Performance of the model", exact=True).click()
     record = page.get_by_label("Performance of the model")
-    for word in ("Sensitivity", "Specificity", "Out-of-fold", "Groups:"):
+    for word in ("Sensitivity", "Specificity", "Out-of-fold", "Grouping:"):
         expect(record).to_contain_text(word)
     expect(page.get_by_label("Input check")).to_be_visible()
     assert no_wider_than_its_screen(page)

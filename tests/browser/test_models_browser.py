@@ -112,7 +112,7 @@ def test_two_sessions_at_one_shelf(url: str, home: Path) -> None:
         for last in (False, True):
             manager.get_by_role("button", name="Delete").click()
             manager.get_by_role("dialog").get_by_role("button", name="Delete").click()
-            expect(manager.get_by_text("You can restore it until you close")).to_be_visible()
+            expect(manager.get_by_text("was deleted. You can restore it")).to_be_visible()
             assert [entry.id for entry in trash.list_restorable()] == ["third"]
             if not last:
                 manager.get_by_role("button", name="Restore").click()
