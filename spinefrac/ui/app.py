@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
-from streamlit.navigation.page import StreamlitPage
 
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
+from spinefrac.ui.common import navigation
 
 IMAGES = Path(__file__).parent / "common" / "images"
 
@@ -43,20 +43,14 @@ def _models() -> None:
     render()
 
 
-#: Address of each page: what draws it, its title, its icon.
-_PAGES = {
-    "predict": (_predict, "Upload & Predict", ":material/radiology:"),
-    "train": (_train, "Train", ":material/model_training:"),
-    "augmentation": (_augmentation, "Augmentation", ":material/filter:"),
-    "metrics": (_metrics, "Metrics", ":material/monitoring:"),
-    "models": (_models, "Models", ":material/inventory_2:"),
+#: What draws each page, by its address in `navigation.PAGES`.
+_RENDER = {
+    "predict": _predict,
+    "train": _train,
+    "augmentation": _augmentation,
+    "metrics": _metrics,
+    "models": _models,
 }
-
-
-def page(name: str, *, default: bool = False) -> StreamlitPage:
-    """Return a page by its address, for navigation and for links from other pages."""
-    render, title, icon = _PAGES[name]
-    return st.Page(render, title=title, icon=icon, url_path=name, default=default)
 
 
 def run(default: str = "predict") -> None:
@@ -74,4 +68,8 @@ def run(default: str = "predict") -> None:
         menu_items={"About": f"**spinefrac** · {NOT_A_MEDICAL_DEVICE}"},
     )
     st.logo(IMAGES / "wordmark.svg", icon_image=IMAGES / "logo.svg", size="large")
-    st.navigation([page(name, default=name == default) for name in _PAGES]).run()
+    pages = [
+        navigation.page(address, _RENDER[address], default=address == default)
+        for address in navigation.PAGES
+    ]
+    st.navigation(pages).run()

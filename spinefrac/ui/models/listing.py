@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from spinefrac import wording
 from spinefrac.store.repository import DamagedModel, SavedModel
-from spinefrac.ui import app
+from spinefrac.ui.common import navigation
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.models import dialogs
 
@@ -188,7 +188,8 @@ def _show_compare_button(selected: list[SavedModel], n_shown: int, n_total: int)
             key="compare-models",
         ):
             st.switch_page(
-                app.page("metrics"), query_params={"models": [model.id for model in selected]}
+                navigation.page("metrics"),
+                query_params={"models": [model.id for model in selected]},
             )
 
 

@@ -13,8 +13,7 @@ from spinefrac.data import data_roots
 from spinefrac.training import runs
 from spinefrac.training.runs import Run
 from spinefrac.training.runs.records import OPEN_STATES
-from spinefrac.ui import app
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, navigation
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import folder, form, run_progress
 
@@ -63,7 +62,7 @@ def _show_next_steps(run: Run) -> None:
     with st.container(key="train-next-steps", horizontal=True, vertical_alignment="center"):
         if run.model:
             st.page_link(
-                app.page("metrics"),
+                navigation.page("metrics"),
                 label=f"Metrics of {run.model}",
                 icon=":material/monitoring:",
                 query_params={"models": run.model},
