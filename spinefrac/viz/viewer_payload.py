@@ -22,7 +22,7 @@ from spinefrac.records import CtSlice, FloatImage
 from spinefrac.viz import heatmap as heatmaps
 
 #: How the file's own window is called among them.
-FILE_WINDOW_NAME = "The file's own"
+FILE_WINDOW_NAME = "From file"
 
 #: Points that are listed at most, and how far apart they lie, as a share of the longer side.
 MAX_PEAKS = 3
@@ -140,6 +140,6 @@ def encode_payload(
 def _available_windows(ct: CtSlice) -> list[tuple[str, float, float]]:
     """Return name, centre and width of each window, the first one to begin with."""
     if not ct.calibrated:
-        return [("As it is", 127.5, 255.0)]
+        return [("As stored", 127.5, 255.0)]
     own = [(FILE_WINDOW_NAME, *ct.window)] if ct.window else []
     return own + [(name, center, width) for name, (center, width) in WINDOW_PRESETS.items()]

@@ -42,14 +42,16 @@ def show_editor(preview_slice: PreviewSlice) -> None:
         )
         warnings = st.container(key="augmentation-warnings")
         seed = st.session_state.get(_SEED_KEY, 0)
-        with st.container(key="augmentation-view"):
+        view_place = st.container(key="augmentation-view")
+        with view_place:
             _show_view(view, preview_slice, selection, seed)
         # After the images, because it takes longer.
         effects = diagnostics.measure_effects(preview_slice, selection.config)
         with warnings:
             diagnostics.show_warnings(effects)
         if view == "Diagnostics":
-            diagnostics.show_diagnostics(preview_slice, selection.config, seed, effects)
+            with view_place:
+                diagnostics.show_diagnostics(preview_slice, selection.config, seed, effects)
 
 
 def _show_view(

@@ -54,7 +54,8 @@ def show_slice(
     slice_key = f"{slice_set.key}|{index}"
     left, right = st.columns([1.1, 1], gap="medium")
     with right:
-        suppressed = _is_suppressed(prediction, slice_key)
+        cards_place = st.container()
+        suppressed = _is_suppressed(prediction, slice_key)  # its button is below the cards
     with left:
         viewer_place = st.container()
         if prediction.heatmap is None and not suppressed:
@@ -72,8 +73,10 @@ def show_slice(
             ),
             go_to_slice=go_to_slice,
         )
+    with cards_place:
+        _show_cards(model, prediction, slice_set.true_label, suppressed)
     with right:
-        _show_cards(model, slice_set, ct, prediction, suppressed)
+        _show_details(model, ct, prediction, suppressed)
     if not suppressed:
         with left:
             on_demand = slice_set.series is not None
@@ -85,21 +88,21 @@ def show_slice(
 
 
 def _show_cards(
-    model: SavedModel,
-    slice_set: SliceSet,
-    ct: CtSlice,
-    prediction: Prediction,
-    suppressed: bool,
+    model: SavedModel, prediction: Prediction, true_label: str, suppressed: bool
 ) -> None:
-    """Show the prediction, the input check, the uncertainty and the model's performance."""
+    """Show the audit's warning, the prediction and the input check."""
     note = "" if suppressed else uncertainty.render_review_note(model, prediction)
     st.html(
         metric_tables.render_audit_warning(model)
         + prediction_card.render_prediction_card(
-            prediction, slice_set.true_label, note, suppressed=suppressed
+            prediction, true_label, note, suppressed=suppressed
         )
         + prediction_card.render_input_check(prediction.input_check)
     )
+
+
+def _show_details(model: SavedModel, ct: CtSlice, prediction: Prediction, suppressed: bool) -> None:
+    """Show the reliability of the prediction, the model's performance and its input."""
     if not suppressed:
         uncertainty.show_uncertainty(model, prediction)
     with st.expander("Performance of the model"):

@@ -60,7 +60,7 @@ def show_uncertainty(model: SavedModel, prediction: Prediction) -> None:
 
 def _choose_assumptions(profile: UncertaintyProfile) -> None:
     """Show the widgets for the prevalence and the acceptable error rate."""
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
     left.number_input(
         "Prevalence: slices with a fracture (%)",
         min_value=0.1,

@@ -1,0 +1,79 @@
+"""Parts of every page: choice of the model, errors, text that is shown letter by letter."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging.series_grouping import SeriesSlice
+from spinefrac.ui.common import layout
+from tests.support.app import click_sample, html, run_page
+
+pytestmark = pytest.mark.usefixtures("from_checkout")
+
+
+def test_markdown_is_shown_letter_by_letter() -> None:
+    assert layout.escape_markdown("a_b *c* <d>") == r"a\_b \*c\* \<d\>"
+
+
+def test_the_other_saved_model_can_be_chosen(empty_home: Path, demonstration: Path) -> None:
+    for name in ("phantom-demo", "another"):
+        shutil.copytree(demonstration, empty_home / "models" / name)
+    app = run_page("predict")
+    assert [option.split(" · ")[0] for option in app.selectbox(key="model").options] == [
+        "phantom-demo",
+        "another",
+    ]
+    app.selectbox(key="model").select_index(1).run()
+    assert "About another" in html(app)
+
+
+def test_an_error_is_one_line_and_letter_by_letter(
+    demonstration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ImageError("expected a slice, got <b>*this*</b>; choose another")
+
+    app = run_page("predict")
+    monkeypatch.setattr(SeriesSlice, "read", fail)
+    click_sample(app, 3)
+    (error,) = app.error
+    assert "\n" not in error.value
+    assert error.value == (r"Expected a slice\, got \<b\>\*this\*\<\/b\>\; choose another" + r"\.")
+
+
+def test_what_nobody_foresaw_is_logged_without_its_message(
+    demonstration: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    patient = "^".join(["Doe", "Jane"])  # not a line of source that a traceback would quote
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError(patient)
+
+    app = run_page("predict")
+    monkeypatch.setattr(SeriesSlice, "read", fail)
+    with caplog.at_level(logging.ERROR):
+        click_sample(app, 4)
+    assert "Unexpected error" in app.error[0].value
+    assert "unexpected RuntimeError" in caplog.text
+    assert patient not in caplog.text + app.error[0].value
+
+
+def test_a_model_that_is_removed_meanwhile_is_named_until_another_is_chosen(
+    empty_home: Path, demonstration: Path
+) -> None:
+    for name in ("phantom-demo", "another"):
+        shutil.copytree(demonstration, empty_home / "models" / name)
+    app = run_page("predict")
+    before = app.selectbox(key="model").value.id
+    shutil.rmtree(empty_home / "models" / before)
+    app.run()
+    (warning,) = app.warning
+    text = warning.value.replace("\\", "")
+    assert before in text and "Another model is selected" in text
+    app.run()
+    assert len(app.warning) == 1

@@ -1,0 +1,39 @@
+"""The occlusion test as Streamlit runs it, and the image of the region."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from spinefrac.records import CtSlice, Square
+from spinefrac.ui.predict import occlusion
+from tests.support.app import html, run_prediction_parts
+
+PARTS = """
+from spinefrac.ui.predict import occlusion
+occlusion.show_occlusion(model, ct, prediction, on_demand={on_demand})
+"""
+
+
+def test_the_result_has_the_original_and_39_random_regions(own_home: Path) -> None:
+    shown = html(run_prediction_parts(PARTS.format(on_demand=False)))
+    assert shown.count('<i class="random" style') == 39
+    assert shown.count('<i class="original" style') == 1
+    assert "original" in shown and "random region blurred" in shown
+
+
+def test_in_a_series_it_waits_for_its_button(own_home: Path) -> None:
+    app = run_prediction_parts(PARTS.format(on_demand=True))
+    assert "sf-occlusion-scale" not in html(app)
+    app.button(key="occlusion-run").click().run()
+    assert "sf-occlusion-scale" in html(app)
+
+
+def test_the_region_is_cut_out_with_its_surroundings_and_a_box() -> None:
+    ct = CtSlice(np.zeros((100, 100), np.float32), calibrated=True, format="dicom")
+    image = occlusion._crop_region(ct, Square(top=40, left=40, side=20))
+    assert image.shape == (60, 60, 3)
+    assert tuple(image[20, 30]) == occlusion._BOX_COLOUR
+    corner = occlusion._crop_region(ct, Square(top=0, left=0, side=20))
+    assert corner.shape == (40, 40, 3)
