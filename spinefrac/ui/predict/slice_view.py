@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from spinefrac.records import CtSlice, Prediction
+from spinefrac.records import CtSlice, FloatImage, Prediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import metric_tables
 from spinefrac.ui.predict import (
@@ -61,18 +61,8 @@ def show_slice(
         if prediction.heatmap is None and not suppressed:
             prediction = gradcam.offer_gradcam(model, ct, prediction)
     with viewer_place:
-        viewer.show_viewer(
-            slice_set.key if slice_set.series else slice_key,
-            series_slice,
-            ct,
-            None if suppressed else prediction.heatmap,
-            index=index,
-            count=len(slice_set.slices) if slice_set.series else 1,
-            position_text=series_card.format_slice_position(
-                ct, series_slice, slice_set.series, index
-            ),
-            go_to_slice=go_to_slice,
-        )
+        heat = None if suppressed else prediction.heatmap
+        _show_viewer(slice_set, index, ct, heat, go_to_slice)
     with cards_place:
         _show_cards(model, prediction, slice_set.true_label, suppressed)
     with right:
@@ -85,6 +75,27 @@ def show_slice(
     if not suppressed:
         report_download.show_report(model, slice_set, index, series_result)
     feedback.show_feedback(model, ct, prediction)
+
+
+def _show_viewer(
+    slice_set: SliceSet,
+    index: int,
+    ct: CtSlice,
+    heat: FloatImage | None,
+    go_to_slice: Callable[[int], None] | None,
+) -> None:
+    """Show the slice, with its heat map where there is one; a series keeps zoom and window."""
+    series_slice, series = slice_set.slices[index], slice_set.series
+    viewer.show_viewer(
+        slice_set.key if series else f"{slice_set.key}|{index}",
+        series_slice,
+        ct,
+        heat,
+        index=index,
+        count=len(slice_set.slices) if series else 1,
+        position_text=series_card.format_slice_position(ct, series_slice, series, index),
+        go_to_slice=go_to_slice,
+    )
 
 
 def _show_cards(
