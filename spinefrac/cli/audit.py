@@ -1,4 +1,4 @@
-"""`spinefrac audit`: what a folder of slices can show, before anything is trained on it."""
+"""`spinefrac audit`: checks of a data set before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -23,71 +23,83 @@ def audit(
         str,
         typer.Option(
             metavar="auto|file|csv:COLUMN",
-            help="What makes a patient: found by itself, from file names, or a column of "
-            "labels.csv.",
+            help="Grouping rule: automatic, by file names, or by a column of labels.csv.",
         ),
     ] = "auto",
     write_groups: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write path,label,patient of every slice, to correct the groups in it.",
+            help="Write a table path,label,patient of all slices, in which to correct the groups.",
         ),
     ] = None,
     groups: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Take the groups from this corrected table, from now on and in training, too.",
+            help="Use the groups of this corrected table from now on, in training too.",
         ),
     ] = None,
     forget_groups: Annotated[
-        bool, typer.Option("--forget-groups", help="Find the groups by themselves again.")
+        bool, typer.Option("--forget-groups", help="Discard the corrected table of groups.")
     ] = False,
     model: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="Rank label errors by this saved model, which was trained on FOLDER.",
+            help="Rank suspected label errors by this model, which was trained on FOLDER.",
         ),
     ] = "",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Look again even where a result is kept.")
+        bool, typer.Option("--fresh", help="Audit again even where a result is saved.")
     ] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Say what is in FOLDER, what leaks, and what a trivial model already gets on it."""
-    from spinefrac.audit import audit_folder as look
-    from spinefrac.audit.cache import read_groups_csv
-    from spinefrac.data import group_overrides
-    from spinefrac.data.scan import scan
+    """Check FOLDER for leakage, duplicates and shortcuts, and compute its baselines."""
+    from spinefrac.audit import audit_folder
 
     if (groups or forget_groups) and group_by != "auto":
         raise typer.BadParameter("expected --group-by auto with corrected groups; leave it out")
-    if forget_groups:
-        group_overrides.delete_overrides(folder)
-    if groups:
-        named = group_overrides.save_overrides(folder, groups.read_bytes())
-        output.print_message(f"took the groups of {named:,} slices from {groups}")
+    _correct_groups(folder, groups, discard=forget_groups)
     with output.show_progress("reading") as report:
-        result = look(folder, group_by=group_by, progress=report, fresh=fresh)
+        result = audit_folder(folder, group_by=group_by, progress=report, fresh=fresh)
     if write_groups:
-        content = read_groups_csv(result) or group_overrides.groups_to_csv(
-            scan(folder, group_by=group_by)
-        )
-        with write_groups.open("xb") as stream:
-            stream.write(content)
-        output.print_message(f"wrote {write_groups}")
+        _write_groups(result, folder, group_by, write_groups)
     if model:
         from spinefrac.audit import label_errors
         from spinefrac.store import repository
 
-        doubted = label_errors.suspects_from_model(repository.load(model), result.fingerprint)
-        result = replace(result, suspects=doubted)
+        suspects = label_errors.suspects_from_model(repository.load(model), result.fingerprint)
+        result = replace(result, suspects=suspects)
     if as_json:
         output.print_json(result.to_dict())
     else:
         output.print_result(_format_report(result))
+
+
+def _correct_groups(folder: Path, table: Path | None, *, discard: bool) -> None:
+    """Discard the corrected groups of a folder, or save those of a table, or both in turn."""
+    from spinefrac.data import group_overrides
+
+    if discard:
+        group_overrides.delete_overrides(folder)
+    if table:
+        count = group_overrides.save_overrides(folder, table.read_bytes())
+        output.print_message(f"{table} sets the groups of {count:,} slices from now on")
+
+
+def _write_groups(result: Audit, folder: Path, group_by: str, target: Path) -> None:
+    """Write the table of groups to a new file."""
+    from spinefrac.audit.cache import read_groups_csv
+    from spinefrac.data import group_overrides
+    from spinefrac.data.scan import scan
+
+    content = read_groups_csv(result)
+    if content is None:
+        content = group_overrides.groups_to_csv(scan(folder, group_by=group_by))
+    with target.open("xb") as stream:
+        stream.write(content)
+    output.print_message(f"wrote {target}")
 
 
 def _format_report(result: Audit) -> str:

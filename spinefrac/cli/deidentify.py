@@ -1,4 +1,4 @@
-"""`spinefrac deidentify`: DICOM copies that do not tell who the patient is."""
+"""`spinefrac deidentify`: copies of DICOM files that do not identify the patient."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def deidentify(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File with the secret of the mapping (32 bytes or more), for the same names, "
-            "UIDs and dates in another run; random and forgotten by default.",
+            help="File with the secret of the mapping (32 bytes or more), which gives the same "
+            "names, UIDs and dates in another call. By default it is random and not saved.",
         ),
     ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Copy the DICOM files of IN to OUT by the basic profile of PS3.15 Annex E.
+    """De-identify the DICOM files of IN into OUT by the basic profile of PS3.15 Annex E.
 
-    Files whose pixels may show text go to OUT/quarantine. Nobody but you can see whether pixels
-    show a patient: look at the copies before you give them away.
+    Files whose pixels may show text go to OUT/quarantine. The program cannot see whether pixels
+    identify a patient: look at the copies before you share them.
     """
     secret = key.read_bytes() if key else None
     if secret is not None and len(secret) < 32:
@@ -49,6 +49,6 @@ def deidentify(
         )
         return
     output.print_result(
-        f"{result.copied} files copied, {len(result.quarantined)} put into quarantine, "
+        f"{result.copied} files copied, {len(result.quarantined)} to quarantine, "
         f"{len(result.skipped)} left out because they are not DICOM"
     )

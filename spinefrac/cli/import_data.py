@@ -1,4 +1,4 @@
-"""`spinefrac import`: public layouts into a folder of labelled slices."""
+"""`spinefrac import`: public data sets as a folder of labelled slices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def import_data(
         str,
         typer.Argument(
             metavar="rsna|nifti|flat",
-            help="The layout: RSNA 2022 as downloaded, NIfTI volumes with a table (VerSe), or "
+            help="Kind of source: RSNA 2022 as downloaded, NIfTI volumes with a table (VerSe), or "
             "a folder of slices with a table.",
             show_default=False,
         ),
@@ -34,33 +34,38 @@ def import_data(
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="The table, for nifti and flat [default: IN/labels.csv]."
+            metavar="FILE", help="Table of labels, nifti and flat [default: IN/labels.csv]."
         ),
     ] = None,
     axis: Annotated[
-        str, typer.Option(metavar="axial|sagittal|coronal", help="Slices of NIfTI volumes.")
+        str,
+        typer.Option(
+            metavar="axial|sagittal|coronal", help="Plane of the slices of NIfTI volumes."
+        ),
     ] = "axial",
     studies: Annotated[
         int | None,
-        typer.Option(min=1, help="Draw so many studies, half of them fractured.", metavar="N"),
+        typer.Option(min=1, help="Import N random studies, half with a fracture.", metavar="N"),
     ] = None,
     per_study: Annotated[
         int | None,
-        typer.Option(min=1, help="Slices of each class of a study, evenly spaced.", metavar="N"),
+        typer.Option(
+            min=1, help="Import N evenly spaced slices of each class of a study.", metavar="N"
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draw of studies.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random choice of studies.")] = 0,
     include_outside_boxes: Annotated[
         bool,
         typer.Option(
             "--outside-boxes",
-            help="RSNA: take slices of fractured studies outside every box as normal.",
+            help="RSNA: label slices of fractured studies outside every box as normal.",
         ),
     ] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Bring a public data set into OUT as labelled slices.
+    """Import a public data set into OUT as labelled slices.
 
-    The same command continues an import that was interrupted.
+    The same command continues an interrupted import.
     """
     from spinefrac.data.importers import KINDS, import_dataset
     from spinefrac.data.importers.plan import ImportSelection
@@ -85,7 +90,7 @@ def import_data(
     output.print_result(
         f"{out}: {result.slices:,} slices ({result.fracture:,} fracture, {result.normal:,} "
         f"normal) of {result.groups:,} patients, {result.boxes:,} boxes; {result.written:,} "
-        "written now"
+        "slices written by this call"
     )
     for reason, count in result.left_out.items():
         output.print_result(f"left out: {count:,} {reason}")

@@ -1,4 +1,4 @@
-"""`spinefrac phantom`: synthetic slices with known truth."""
+"""`spinefrac phantom`: synthetic slices with known labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spinefrac.cli import output
 
 
 class Difficulty(StrEnum):
-    """How wide the fracture lines are and how much noise hides them."""
+    """Width of the fracture lines, and noise."""
 
     EASY = "easy"
     STANDARD = "standard"
@@ -21,28 +21,32 @@ class Difficulty(StrEnum):
 
 
 class ImageFormat(StrEnum):
-    """How the slices are written."""
+    """File format of the slices."""
 
     PNG = "png"
     DICOM = "dicom"
 
 
 def generate_phantom(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.", show_default=False)],
-    patients: Annotated[int, typer.Option(min=2, max=9999, help="Patients.")] = 60,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder to create.", show_default=False)
+    ],
+    patients: Annotated[int, typer.Option(min=2, max=9999, help="Number of patients.")] = 60,
     slices: Annotated[int, typer.Option(min=1, max=999, help="Slices of each patient.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same slices.")] = 7,
     difficulty: Annotated[
-        Difficulty, typer.Option(help="How hard fractures are to see.")
+        Difficulty, typer.Option(help="How difficult fractures are to see.")
     ] = Difficulty.STANDARD,
-    format: Annotated[ImageFormat, typer.Option(help="How slices are written.")] = ImageFormat.PNG,
+    format: Annotated[
+        ImageFormat, typer.Option(help="File format of the slices.")
+    ] = ImageFormat.PNG,
     size: Annotated[int, typer.Option(help="Side of a slice in pixels: 512 or 256.")] = 512,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Render synthetic axial vertebrae, with and without fractures, as a data set in OUT.
+    """Generate synthetic axial slices of vertebrae, with and without fractures, in OUT.
 
-    OUT/fracture and OUT/normal hold the slices, OUT/masks the fractures' outlines, and
-    OUT/phantom.json the truth. An interrupted call goes on where it stopped.
+    OUT/fracture and OUT/normal hold the slices, OUT/masks the masks of the fractures, and
+    OUT/phantom.json the parameters and labels. The same command completes an interrupted one.
     """
     if size not in (256, 512):
         raise typer.BadParameter(f"expected 512 or 256, got {size}", param_hint="--size")

@@ -1,4 +1,4 @@
-"""DICOM copies without the patient, by the basic profile of PS3.15 Annex E.
+"""De-identified copies of DICOM files, by the basic profile of PS3.15 Annex E.
 
 Which attribute is removed, emptied, replaced or mapped is taken from the tables of
 dicom-anonymizer, which follow the standard's edition; here they are applied at every depth of
@@ -56,7 +56,17 @@ _NUMERIC_VRS = frozenset(["US", "SS", "UL", "SL", "FL", "FD", "UV", "SV"])
 
 @dataclass(frozen=True)
 class DeidentificationResult:
-    """What became of a folder: files copied, put aside (new name and why), and left out."""
+    """Counts and names of the files of a folder.
+
+    Attributes
+    ----------
+    copied : int
+        Files copied.
+    quarantined : tuple of (str, str)
+        New name and reason of each file that was put into quarantine.
+    skipped : tuple of (str, str)
+        Name and reason of each file that was left out.
+    """
 
     copied: int = 0
     quarantined: tuple[tuple[str, str], ...] = ()
@@ -70,65 +80,74 @@ def deidentify(
     key: bytes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DeidentificationResult:
-    """Copy the DICOM files of a folder without the patient.
+    """Copy the DICOM files of a folder without what identifies the patient.
 
     Class and split folders keep their names; every other folder and every file gets a new one,
-    because names can hold patients. Files whose pixels may show text (BurnedInAnnotation is not
-    NO) go to ``OUT/quarantine`` and are listed in ``OUT/quarantine.csv``.
+    because names can identify patients. Files whose pixels may show text (BurnedInAnnotation is
+    not NO) go to ``OUT/quarantine`` and are listed in ``OUT/quarantine.csv``.
 
     Parameters
     ----------
     source, out : path
-        `out` is made, or must be empty.
+        `out` is created, or must be empty.
     key : bytes, optional
-        Secret of the mapping; the same key gives the same names, UIDs and dates. Random and
-        forgotten by default.
+        Secret of the mapping; the same key gives the same names, UIDs and dates. Random and not
+        saved by default.
     progress : callable, optional
         Called with the number of files done and of all files.
 
     Raises
     ------
     DatasetError
-        If `source` is no folder, or `out` is not empty or inside of it.
+        If `source` is not a folder, or `out` is not empty or inside of it.
     """
     root, target = Path(source).resolve(), Path(out).resolve()
     if not root.is_dir():
-        raise DatasetError(f"Expected a folder of DICOM files, but {source} is none.")
+        raise DatasetError(f"Expected a folder of DICOM files, but {source} is not a folder.")
     if target.is_relative_to(root) or (target.exists() and any(target.iterdir())):
         raise DatasetError(f"Expected a new or empty folder outside of {source}, got {out}.")
+    return _copy_files(root, target, PseudonymMapping(key or secrets.token_bytes(32)), progress)
+
+
+def _copy_files(
+    root: Path,
+    target: Path,
+    mapping: PseudonymMapping,
+    progress: Callable[[int, int], None] | None,
+) -> DeidentificationResult:
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
-    mapping = PseudonymMapping(key or secrets.token_bytes(32))
-    copied, aside, left = 0, [], []
+    copied = 0
+    quarantined: list[tuple[str, str]] = []
+    skipped: list[tuple[str, str]] = []
     for done, path in enumerate(files, start=1):
         relative = path.relative_to(root)
         try:
-            dataset, why = deidentify_file(path, mapping)
+            dataset, reason = deidentify_file(path, mapping)
         except DatasetError as error:
-            left.append((relative.as_posix(), str(error)))
+            skipped.append((relative.as_posix(), str(error)))
         else:
             name = mapping.map_path(relative)
-            _write_file(dataset, target / QUARANTINE_FOLDER / name if why else target / name)
-            copied += not why
-            if why:
-                aside.append((name.as_posix(), why))
+            _write_file(dataset, target / QUARANTINE_FOLDER / name if reason else target / name)
+            copied += not reason
+            if reason:
+                quarantined.append((name.as_posix(), reason))
         if progress:
             progress(done, len(files))
-    if aside:
-        with (target / f"{QUARANTINE_FOLDER}.csv").open(
-            "w", encoding="utf-8", newline=""
-        ) as stream:
-            csv.writer(stream).writerows([("path", "reason"), *aside])
-    return DeidentificationResult(copied, tuple(aside), tuple(left))
+    if quarantined:
+        table = target / f"{QUARANTINE_FOLDER}.csv"
+        with table.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([("path", "reason"), *quarantined])
+    return DeidentificationResult(copied, tuple(quarantined), tuple(skipped))
 
 
 class PseudonymMapping:
-    """New names for old ones, one to one, by a secret key."""
+    """Pseudonyms of names, UIDs and dates, one to one, by a secret key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def hash_value(self, kind: str, old: str) -> bytes:
-        """Return what stands for `old`; nobody without the key can tell of what."""
+        """Return the pseudonym of `old`, which cannot be reversed without the key."""
         return hmac.new(self._key, f"{kind}\0{old}".encode(), hashlib.sha256).digest()
 
     def map_uid(self, old: str) -> str:
@@ -160,13 +179,13 @@ class PseudonymMapping:
 
 
 def deidentify_file(path: Path, mapping: PseudonymMapping) -> tuple[FileDataset, str]:
-    """Read a file and take the patient out of it.
+    """Read a file and remove what identifies the patient.
 
     Returns
     -------
     dataset : FileDataset
-    why : str
-        Why it must be put aside; empty where its pixels are said to show no text.
+    reason : str
+        Why it goes into quarantine; empty where BurnedInAnnotation is NO.
 
     Raises
     ------
@@ -188,8 +207,8 @@ def deidentify_file(path: Path, mapping: PseudonymMapping) -> tuple[FileDataset,
             f"Expected a DICOM file, got one that cannot be read ({type(error).__name__})."
         ) from None
     said = f"is {burned}" if burned == "YES" else "does not say NO"
-    why = "" if burned == "NO" else f"BurnedInAnnotation {said}: look at the pixels"
-    return dataset, why
+    reason = "" if burned == "NO" else f"BurnedInAnnotation {said}: look at the pixels"
+    return dataset, reason
 
 
 def _apply_profile(dataset: Dataset, mapping: PseudonymMapping, patient: str) -> None:
@@ -220,7 +239,7 @@ def _apply_profile(dataset: Dataset, mapping: PseudonymMapping, patient: str) ->
 def _replace_value(
     element: DataElement, mapping: PseudonymMapping, patient: str, *, empty: bool = False
 ) -> None:
-    """Give an element a value that says nothing of the patient."""
+    """Replace the value of an element by one that does not identify the patient."""
     tag = (element.tag.group, element.tag.element)
     values = element.value if element.VM > 1 else [element.value]
     if element.VR == "UI":
@@ -242,7 +261,7 @@ def _replace_value(
 
 
 def _record_deidentification(dataset: FileDataset, mapping: PseudonymMapping) -> None:
-    """Say in the header what was done, and clear what is around the header."""
+    """Record the method in the header, and clear preamble and file meta information."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import UID
 

@@ -1,4 +1,4 @@
-"""A folder becomes a data set: every file read once, grouped, and its inputs on demand."""
+"""From a folder to a data set: every file is read once, grouped, and preprocessed on demand."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """What one look at a file leaves behind.
+    """What is kept of a file after it was read once.
 
-    `thumbnail` is uint8, shape (`duplicates.SIDE`, `duplicates.SIDE`); `count` is how many
-    slices the file holds.
+    `thumbnail` is uint8, shape (THUMBNAIL_SIDE, THUMBNAIL_SIDE); `count` is how many slices the
+    file holds.
     """
 
     pixel_hash: str
@@ -68,8 +68,8 @@ class Examination:
     dataset : Dataset
     duplicates : Duplicates
         Rows are indices into ``dataset.items``.
-    thumbnails : uint8 array, shape (N, SIDE, SIDE)
-        Whole slices in the bone window, squeezed to a square.
+    thumbnails : uint8 array, shape (N, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+        Whole slices in the bone window, resized to a square.
     metadata : tuple of FileMetadata, length N
         Storage, brightness and header of each file.
     listing : FolderListing
@@ -95,15 +95,15 @@ def scan(
     """Read a folder of labelled slices.
 
     Every file is decoded once. What cannot be read is listed in ``Dataset.unreadable`` and left
-    out; whatever else was left out or merged is said in ``Dataset.notes``.
+    out; what else was left out or merged is described in ``Dataset.notes``.
 
     Parameters
     ----------
     folder : path or FolderListing
         In one of the layouts of `spinefrac.data.folder_layouts`; a listing is not made again.
     group_by : str
-        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign_groups`; ``auto`` takes
-        over what `spinefrac.data.group_overrides` keeps for the folder.
+        ``auto``, ``file`` or ``csv:COLUMN``, see `spinefrac.data.groups.assign_groups`; ``auto``
+        applies what `spinefrac.data.group_overrides` holds for the folder.
     progress : callable, optional
         Called with the number of files done and of all files.
 
@@ -126,61 +126,50 @@ def examine(
     group_by: str = "auto",
     progress: ProgressCallback | None = None,
 ) -> Examination:
-    """Read a folder as `scan` does, and keep what its audit needs. See `scan`."""
+    """Read a folder as `scan` does, and return also what its audit needs. See `scan`."""
     listing = list_labelled_files(folder)
-    files: list[LabelledFile] = []
-    readings: list[FileReading] = []
-    unreadable: list[Unreadable] = []
-    # One array for all, filled as files are read: a copy at the end would double the memory.
-    thumbnails = np.empty(
-        (len(listing.files), duplicates.THUMBNAIL_SIDE, duplicates.THUMBNAIL_SIDE), dtype=np.uint8
-    )
-    results = _map_in_order(lambda file: _read_file(listing.root, file), listing.files)
-    for done, (file, result) in enumerate(zip(listing.files, results, strict=True), start=1):
-        if isinstance(result, FileReading):
-            thumbnails[len(files)] = result.thumbnail
-            readings.append(replace(result, thumbnail=thumbnails[len(files)]))
-            files.append(file)
-        else:
-            unreadable.append(result)
-        if progress:
-            progress(done, len(listing.files))
-    _check_readable(files, unreadable)
-
+    contents = _read_files(listing, progress)
+    files, readings = contents.files, contents.readings
     named, rule = groups.assign_groups(files, [reading.tags for reading in readings], group_by)
     if group_by == "auto":
         named, rule = group_overrides.apply_overrides(listing.root, files, named, rule)
-    thumbnails = thumbnails[: len(files)]
-    copies = duplicates.find_duplicates([reading.pixel_hash for reading in readings], thumbnails)
-    merged = duplicates.merge_groups(named, copies)
-    items = tuple(
-        Item(
-            file.path,
-            file.label,
-            group,
-            file.split,
-            reading.pixel_hash,
-            size=reading.metadata.size,
-            scanner=reading.metadata.scanner,
-            series=groups.derive_series(file, reading.tags),
-        )
-        for file, group, reading in zip(files, merged, readings, strict=True)
-    )
+    hashes = [reading.pixel_hash for reading in readings]
+    found = duplicates.find_duplicates(hashes, contents.thumbnails)
+    merged = duplicates.merge_groups(named, found)
+    items = tuple(map(_make_item, files, merged, readings))
     before, after = len(set(named)), len(set(merged))
     if after < before:
         rule += f"; {before} groups became {after}, because some share the same slices"
-    notes = (*listing.notes, *_describe_merges(items, readings, copies, before))
-    dataset = Dataset(
-        listing.root, items, rule, compute_fingerprint(items), tuple(unreadable), notes
+    notes = (*listing.notes, *_describe_merges(items, readings, found, before))
+    fingerprint = compute_fingerprint(items)
+    dataset = Dataset(listing.root, items, rule, fingerprint, tuple(contents.unreadable), notes)
+    return Examination(
+        dataset=dataset,
+        duplicates=found,
+        thumbnails=contents.thumbnails,
+        metadata=tuple(reading.metadata for reading in readings),
+        listing=listing,
+        group_by=group_by,
     )
-    facts = tuple(reading.metadata for reading in readings)
-    return Examination(dataset, copies, thumbnails, facts, listing, group_by)
+
+
+def _make_item(file: LabelledFile, group: str, reading: FileReading) -> Item:
+    return Item(
+        file.path,
+        file.label,
+        group,
+        file.split,
+        reading.pixel_hash,
+        size=reading.metadata.size,
+        scanner=reading.metadata.scanner,
+        series=groups.derive_series(file, reading.tags),
+    )
 
 
 def compute_fingerprint(items: Sequence[Item]) -> str:
     """Return the SHA-256 over path, label, group and pixels of all items, in any order.
 
-    A pseudonym counts as the place where its group begins: the same slices in the same groups
+    A pseudonym counts as the row where its group begins: the same slices in the same groups
     have one fingerprint in every home.
     """
     digest = hashlib.sha256()
@@ -197,7 +186,7 @@ def compute_fingerprint(items: Sequence[Item]) -> str:
 def load_inputs(
     dataset: Dataset, preprocessing: Preprocessing, progress: ProgressCallback | None = None
 ) -> GreyImage:
-    """Return the model's inputs of all slices, from the cache where they are there.
+    """Return the preprocessed inputs of all slices, from the cache where it has them.
 
     Parameters
     ----------
@@ -233,11 +222,46 @@ def load_inputs(
     return cached
 
 
-# --- one file ------------------------------------------------------------------------------
+# --- files ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _FolderContents:
+    """The readable files of a folder, what was read of each, and the unreadable ones.
+
+    `thumbnails` is uint8, shape (N, THUMBNAIL_SIDE, THUMBNAIL_SIDE).
+    """
+
+    files: list[LabelledFile]
+    readings: list[FileReading]
+    thumbnails: GreyImage
+    unreadable: list[Unreadable]
+
+
+def _read_files(listing: FolderListing, progress: ProgressCallback | None) -> _FolderContents:
+    """Read every file once, by threads; raise where too few can be read."""
+    files: list[LabelledFile] = []
+    readings: list[FileReading] = []
+    unreadable: list[Unreadable] = []
+    # One array for all, filled as files are read: a copy at the end would double the memory.
+    side = duplicates.THUMBNAIL_SIDE
+    thumbnails = np.empty((len(listing.files), side, side), dtype=np.uint8)
+    results = _map_in_order(lambda file: _read_file(listing.root, file), listing.files)
+    for done, (file, result) in enumerate(zip(listing.files, results, strict=True), start=1):
+        if isinstance(result, FileReading):
+            thumbnails[len(files)] = result.thumbnail
+            readings.append(replace(result, thumbnail=thumbnails[len(files)]))
+            files.append(file)
+        else:
+            unreadable.append(result)
+        if progress:
+            progress(done, len(listing.files))
+    _check_readable(files, unreadable)
+    return _FolderContents(files, readings, thumbnails[: len(files)], unreadable)
 
 
 def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
-    """Read one file, or say why not."""
+    """Read one file, or return why it cannot be read."""
     path = root / file.path
     try:
         file.path.encode()
@@ -302,7 +326,7 @@ def _map_in_order(work: Callable[[_T], _R], items: Sequence[_T]) -> Iterator[_R]
 
 
 def _check_readable(files: Sequence[LabelledFile], unreadable: Sequence[Unreadable]) -> None:
-    """Raise where too few files could be read to go on."""
+    """Raise where too few files could be read."""
     counts = Counter(file.label for file in files)
     lost = [name for label, name in enumerate(CLASS_NAMES) if not counts[label]]
     if lost or len(unreadable) > len(files):
@@ -317,20 +341,20 @@ def _check_readable(files: Sequence[LabelledFile], unreadable: Sequence[Unreadab
 def _describe_merges(
     items: Sequence[Item], readings: Sequence[FileReading], copies: Duplicates, before: int
 ) -> Iterator[str]:
-    """Say what was merged, what contradicts itself and what was taken of volumes."""
+    """Describe merged groups, contradicting labels and the slices taken of volumes."""
     after = len({item.group for item in items})
     if after < before:
         yield (
             f"{before} groups became {after}: those that share exact or near duplicates were "
-            f"merged ({len(copies.exact)} sets of equal slices, {len(copies.near)} pairs of "
-            "nearly equal ones)."
+            f"merged ({len(copies.exact)} sets of exact duplicates, {len(copies.near)} pairs of "
+            "near duplicates)."
         )
     torn = [rows for rows in copies.exact if len({items[row].label for row in rows}) > 1]
     if torn:
         shown = " and ".join(items[row].path for row in torn[0][:2])
         yield (
-            f"{len(torn)} slices are there more than once with contradicting labels, such as "
-            f"{shown}: keep the right one."
+            f"{len(torn)} slices have duplicates with another label, such as {shown}: keep the file "
+            "with the correct label."
         )
     volumes = sum(reading.count > 1 for reading in readings)
     if volumes:

@@ -1,4 +1,4 @@
-"""Write what an importer plans, and continue where an interrupted call ended."""
+"""Write what an importer plans, and continue an interrupted import."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spinefrac.data.boxes import BOX_COLUMNS, BOXES_FILE
+from spinefrac.data.folder_layouts import LABELS_TABLE
 from spinefrac.data.importers import flat, rsna, volumes
 from spinefrac.data.importers.plan import ImportPlan, ImportSelection, PlannedSlice, SkippedSlices
 from spinefrac.errors import DatasetError
@@ -20,7 +21,7 @@ from spinefrac.records import CLASS_NAMES
 from spinefrac.system import atomic
 
 KINDS = ("rsna", "nifti", "flat")
-#: Says in OUT what is being imported there, with what choice.
+#: Holds in OUT what is imported there, and how much of it.
 STATE_FILE = "import.json"
 
 ProgressCallback = Callable[[int, int], None]
@@ -28,7 +29,7 @@ ProgressCallback = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What was brought: slices by class, groups, boxes, and what was left out and why."""
+    """What was imported: slices by class, patients, boxes, and what was left out and why."""
 
     kind: str
     folder: str
@@ -54,7 +55,7 @@ def import_dataset(
     selection: ImportSelection | None = None,
     progress: ProgressCallback | None = None,
 ) -> ImportResult:
-    """Bring a public layout into a folder of labelled slices.
+    """Import a public data set as a folder of labelled slices.
 
     Parameters
     ----------
@@ -66,40 +67,39 @@ def import_dataset(
         The table; ``labels.csv`` in `source` by default. Not for ``rsna``.
     axis : int
         Of NIfTI: 0 sagittal, 1 coronal, 2 axial.
-    selection : Choice, optional
-        How much of it to take.
+    selection : ImportSelection, optional
+        How much of it to import.
     progress : callable, optional
         Called with the number of studies done and of all.
-
-    Returns
-    -------
-    Imported
 
     Raises
     ------
     DatasetError
         If the source is not of that kind, or `out` holds anything else.
     """
-    folder, target, wanted = (
-        Path(source).expanduser(),
-        Path(out).expanduser(),
-        selection or ImportSelection(),
-    )
-    if not folder.is_dir():
-        raise DatasetError(f"Expected a folder to import from, but {source} is none.")
-    if target.resolve() == folder.resolve() or target.resolve().is_relative_to(folder.resolve()):
-        raise DatasetError("Expected a folder outside the source to import into: choose another.")
-    table = Path(labels).expanduser() if labels else folder / "labels.csv"
+    root, target = Path(source).expanduser(), Path(out).expanduser()
+    table = Path(labels).expanduser() if labels else root / LABELS_TABLE
+    selection = selection or ImportSelection()
+    _check_source(kind, root, target, table)
+    plan = _make_plan(kind, root, table, selection, axis)
+    state = {"kind": kind, "axis": axis, "source": root.resolve().name, **asdict(selection)}
+    _claim_folder(target, state)
+    result = _write_dataset(plan, target, kind, progress)
+    _write_state(target, {**state, "complete": True})
+    return result
+
+
+def _check_source(kind: str, root: Path, target: Path, table: Path) -> None:
+    if not root.is_dir():
+        raise DatasetError(f"Expected a folder to import from, but {root} is not one.")
+    if target.resolve().is_relative_to(root.resolve()):
+        raise DatasetError(
+            "Expected a folder outside the source to import into: choose another one."
+        )
     if kind != "rsna" and not table.is_file():
         raise DatasetError(
             f"Expected a table of labels at {table.name}, found none: give it with --labels."
         )
-    plan = _make_plan(kind, folder, table, wanted, axis)
-    stamp = {"kind": kind, "axis": axis, "source": folder.resolve().name, **asdict(wanted)}
-    _claim_folder(target, stamp)
-    result = _write_dataset(plan, target, kind, progress)
-    _write_state(target, {**stamp, "complete": True})
-    return result
 
 
 def _make_plan(
@@ -114,78 +114,98 @@ def _make_plan(
     raise DatasetError(f"Expected to import {', '.join(KINDS)}, got {kind!r}.")
 
 
-def _claim_folder(out: Path, stamp: dict[str, Any]) -> None:
-    """Make the folder this import's, or refuse."""
+def _claim_folder(out: Path, wanted: dict[str, Any]) -> None:
+    """Record in the folder what is imported into it, or refuse a folder with other contents."""
     if out.exists() and not out.is_dir():
-        raise DatasetError(f"Expected a folder at {out}, found a file: choose another place.")
+        raise DatasetError(f"Expected a folder at {out}, found a file: choose another folder.")
     if out.is_dir() and any(out.iterdir()):
         try:
-            told = json.loads((out / STATE_FILE).read_text(encoding="utf-8"))
+            state = json.loads((out / STATE_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            told = None
-        if not isinstance(told, dict) or {**told, "complete": 0} != {**stamp, "complete": 0}:
+            state = None
+        if not isinstance(state, dict) or {**state, "complete": 0} != {**wanted, "complete": 0}:
             raise DatasetError(
-                f"{out} is not empty and holds no part of this import: choose a new folder, or "
+                f"{out} is not empty and holds another import or other files: choose a new folder, or "
                 "give the same options as before to continue."
             )
         return
     out.mkdir(parents=True, exist_ok=True)
-    _write_state(out, {**stamp, "complete": False})
+    _write_state(out, {**wanted, "complete": False})
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What has been written and left out so far."""
+
+    slices: Counter[int] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    patients: set[str] = field(default_factory=set)
+    boxes: int = 0
+    written: int = 0
+
+    def add(self, entry: PlannedSlice, *, is_new: bool) -> None:
+        self.slices[entry.label] += 1
+        self.patients.add(entry.patient)
+        self.boxes += len(entry.boxes)
+        self.written += is_new
 
 
 def _write_dataset(
     plan: ImportPlan, out: Path, kind: str, progress: ProgressCallback | None
 ) -> ImportResult:
     """Write every slice that is missing, then the tables."""
-    counts: Counter[int] = Counter()
-    left: Counter[str] = Counter()
-    groups: set[str] = set()
-    marked = written = 0
+    counts = _Counts()
     box_table = io.StringIO(newline="")
     box_rows = csv.writer(box_table)
     box_rows.writerow(BOX_COLUMNS)
     with (
-        atomic.replacing(out / "labels.csv") as labels,
+        atomic.replacing(out / LABELS_TABLE) as labels,
         labels.open("w", encoding="utf-8", newline="") as label_table,
     ):
         label_rows = csv.writer(label_table)
         label_rows.writerow(("path", "label", "patient", "position"))
-        for done, step in enumerate(plan.entries_by_study, start=1):
-            for entry in step:
-                if isinstance(entry, SkippedSlices):
-                    left[entry.reason] += entry.count
-                    continue
-                written += _write_slice(entry, out / "slices" / entry.target)
-                path = f"slices/{entry.target}"
-                name = CLASS_NAMES[entry.label]
-                label_rows.writerow((path, name, entry.patient, entry.position))
-                box_rows.writerows((path, *box) for box in entry.boxes)
-                counts[entry.label] += 1
-                groups.add(entry.patient)
-                marked += len(entry.boxes)
-            if progress:
-                progress(done, plan.study_count)
-        if not counts:
-            raise DatasetError(
-                "No slice has a label: " + "; ".join(f"{n} slices {r}" for r, n in left.items())
-            )
-        if marked:
+        for entry in _iterate_entries(plan, progress):
+            if isinstance(entry, SkippedSlices):
+                counts.left_out[entry.reason] += entry.count
+                continue
+            path = f"slices/{entry.target}"
+            counts.add(entry, is_new=_write_slice(entry, out / path))
+            label_rows.writerow((path, CLASS_NAMES[entry.label], entry.patient, entry.position))
+            box_rows.writerows((path, *box) for box in entry.boxes)
+        if not counts.slices:
+            reasons = "; ".join(f"{n} slices {reason}" for reason, n in counts.left_out.items())
+            raise DatasetError(f"No slice has a label: {reasons}")
+        if counts.boxes:
             atomic.write_bytes(out / BOXES_FILE, box_table.getvalue().encode())
+    return _summarize(counts, out, kind)
+
+
+def _iterate_entries(
+    plan: ImportPlan, progress: ProgressCallback | None
+) -> Iterator[PlannedSlice | SkippedSlices]:
+    """Yield the entries of all studies, and report each study when it is done."""
+    for done, entries in enumerate(plan.entries_by_study, start=1):
+        yield from entries
+        if progress:
+            progress(done, plan.study_count)
+
+
+def _summarize(counts: _Counts, out: Path, kind: str) -> ImportResult:
     return ImportResult(
         kind=kind,
         folder=str(out),
-        slices=counts.total(),
-        fracture=counts[1],
-        normal=counts[0],
-        groups=len(groups),
-        boxes=marked,
-        written=written,
-        left_out=dict(sorted(left.items())),
+        slices=counts.slices.total(),
+        fracture=counts.slices[1],
+        normal=counts.slices[0],
+        groups=len(counts.patients),
+        boxes=counts.boxes,
+        written=counts.written,
+        left_out=dict(sorted(counts.left_out.items())),
     )
 
 
 def _write_slice(entry: PlannedSlice, target: Path) -> bool:
-    """Write a slice by rename; whether it had not been there."""
+    """Write a slice unless it is there already; return whether it was written."""
     if target.is_file():
         return False
     target.parent.mkdir(parents=True, exist_ok=True)

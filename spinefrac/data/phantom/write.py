@@ -1,4 +1,9 @@
-"""A whole phantom as a folder: pictures by class, masks, and the truth in ``phantom.json``."""
+"""A whole phantom as a folder.
+
+``OUT/fracture/P012_03.png`` and ``OUT/normal/P012_07.png`` are the slices (`.dcm` as DICOM),
+``OUT/masks/P012_03.png`` is the fracture (255) of every positive slice, and ``OUT/phantom.json``
+holds the parameters and the ground truth of each slice. A file appears by a rename.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +40,7 @@ _BATCH_SIZE = 8  # slices handed to a worker at once
 
 @dataclass(frozen=True)
 class PhantomSummary:
-    """What was written where. `fracture` and `normal` count slices."""
+    """What was written; `fracture` and `normal` count slices."""
 
     folder: str
     patients: int
@@ -65,13 +70,10 @@ def write_phantom(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> PhantomSummary:
-    """Write a phantom.
+    """Write a phantom: ``fracture/``, ``normal/``, ``masks/`` and ``phantom.json``.
 
-    ``OUT/fracture/P012_03.png`` and ``OUT/normal/P012_07.png`` are the slices (`.dcm` as
-    DICOM), ``OUT/masks/P012_03.png`` is the fracture (255) of every positive one, and
-    ``OUT/phantom.json`` the parameters and each slice's truth. A picture appears by a rename
-    of a finished file. A second call with the same parameters writes the same files again,
-    which completes an interrupted one.
+    A second call with the same parameters writes the same files again, which completes an
+    interrupted one.
 
     Parameters
     ----------
@@ -83,63 +85,73 @@ def write_phantom(
         The same seed gives the same files, whatever the number of workers.
     difficulty : {"easy", "standard", "hard"}
     format : {"png", "dicom"}
-        PNG is the 8-bit bone window (centre 500, width 2000); DICOM is in HU.
+        PNG is the 8-bit bone window; DICOM is in Hounsfield units.
     size : {512, 256}
-        Side of the pictures in pixels.
+        Side of the slices in pixels.
     workers : int, optional
         Processes; by default one a core.
     progress : callable, optional
         Called with (slices done, slices in all).
-
-    Returns
-    -------
-    PhantomSummary
 
     Raises
     ------
     DatasetError
         Where a parameter is out of range, or the folder holds anything else.
     """
-    series = Series(patients, slices, seed, difficulty, size)
+    series, folder = Series(patients, slices, seed, difficulty, size), Path(out)
     if format not in _SUFFIX:
-        raise DatasetError(f"a phantom is written as png or dicom, not as {format!r}")
-    folder = Path(out)
+        raise DatasetError(f"expected the format png or dicom for a phantom, got {format!r}")
     parameters = {**asdict(series), "format": format, "generator_version": GENERATOR_VERSION}
     _claim_folder(folder, parameters)
-    places = [(p, s) for p in range(patients) for s in range(slices)]
-    batches = [places[i : i + _BATCH_SIZE] for i in range(0, len(places), _BATCH_SIZE)]
+    truth = _write_slices(folder, series, format, workers, progress)
+    content = {**parameters, "complete": True, "slices_truth": truth}
+    atomic.write_bytes(folder / GROUND_TRUTH_FILE, _encode_json(content))
+    return _summarize(folder, series, format)
+
+
+def _write_slices(
+    folder: Path,
+    series: Series,
+    format: str,
+    workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[dict[str, Any]]:
+    """Write all slices and masks; return the ground truth of each slice."""
+    indices = [(p, s) for p in range(series.patients) for s in range(series.slices)]
+    batches = [indices[i : i + _BATCH_SIZE] for i in range(0, len(indices), _BATCH_SIZE)]
     truth: list[dict[str, Any]] = []
     done = _run_batches(partial(_write_batch, str(folder), series, format), batches, workers)
     with closing(done):  # an interrupt here must not leave the workers to finish everything
         for rows in done:
             truth += rows
             if progress is not None:
-                progress(len(truth), len(places))
-    atomic.write_bytes(
-        folder / GROUND_TRUTH_FILE,
-        _encode_json({**parameters, "complete": True, "slices_truth": truth}),
-    )
+                progress(len(truth), len(indices))
+    return truth
+
+
+def _summarize(folder: Path, series: Series, format: str) -> PhantomSummary:
     positive = int(series.labels.sum())
+    count = series.patients * series.slices
     return PhantomSummary(
         folder=str(folder),
-        patients=patients,
+        patients=series.patients,
         fractured_patients=int(series.labels.any(axis=1).sum()),
-        slices=len(places),
+        slices=count,
         fracture=positive,
-        normal=len(places) - positive,
-        seed=seed,
-        difficulty=difficulty,
+        normal=count - positive,
+        seed=series.seed,
+        difficulty=series.difficulty,
         format=format,
-        size=size,
+        size=series.size,
         generator_version=GENERATOR_VERSION,
     )
 
 
 def _claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
-    """Make the folder this phantom's, or refuse."""
+    """Create the folders of the phantom, or refuse a folder with other contents."""
     truth = folder / GROUND_TRUTH_FILE
     if folder.exists() and not folder.is_dir():
-        raise DatasetError(f"expected a folder at {folder}, found a file: choose another place")
+        raise DatasetError(f"expected a folder at {folder}, found a file: choose another folder")
     if folder.is_dir() and any(folder.iterdir()):
         if not _holds_same_phantom(truth, parameters):
             raise DatasetError(
@@ -219,7 +231,7 @@ def _write_batch(
 def _write_slice(
     folder: Path, series: Series, format: str, patient: int, slice_index: int
 ) -> dict[str, Any]:
-    """Write one slice and, where there is a fracture, its mask; return its truth."""
+    """Write one slice and, where there is a fracture, its mask; return its ground truth."""
     image = render(patient, slice_index, **asdict(series))
     name = f"P{patient:03d}_{slice_index:02d}"
     path = f"{CLASS_FOLDERS[image.label]}/{name}{_SUFFIX[format]}"
@@ -247,7 +259,7 @@ def _write_slice(
 
 def _encode_png(pixels: np.ndarray) -> bytes:
     done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])
-    assert done, "OpenCV encodes any 8-bit picture"
+    assert done, "OpenCV encodes any 8-bit image"
     return data.tobytes()
 
 

@@ -1,4 +1,4 @@
-"""NIfTI volumes: one slice of them, turned the way radiologists look at it."""
+"""NIfTI volumes: one slice in the orientation in which radiologists view it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from spinefrac.records import CtSlice, FloatImage
 def read_nifti(file: BinaryIO, slice_index: int | None = None, axis: int = 2) -> CtSlice:
     """Read one slice of a NIfTI volume, in Hounsfield units.
 
-    The volume is thought of as turned to the nearest RAS+ axes (nibabel's closest canonical
-    orientation): axis 0 runs from the patient's left to right, 1 from back to front, 2 from
-    foot to head. The slice is then shown in the radiological convention. Axial: front at
-    the top, the patient's right on the left. Coronal: head at the top, right on the left.
-    Sagittal: head at the top, front on the left. Of a 4-D file the first volume is read.
+    The volume is turned to the nearest RAS+ axes (nibabel's closest canonical orientation): axis
+    0 runs from the patient's left to right, 1 from back to front, 2 from foot to head. The slice
+    is then displayed in the radiological convention. Axial: front at the top, the patient's
+    right on the left. Coronal: head at the top, right on the left. Sagittal: head at the top,
+    front on the left. Of a 4-D file the first volume is read.
 
     Only the file's own planes up to the last one needed are inflated, one at a time, so
     memory stays at one plane whatever the volume.
@@ -49,49 +49,58 @@ def read_nifti(file: BinaryIO, slice_index: int | None = None, axis: int = 2) ->
     ImageError
         If the volume is too large, not a CT-like volume, or `slice_index` or `axis` is outside.
     """
-    volume = read_volume_header(file)
-    packed, header, shape, dtype = volume.is_compressed, volume.header, volume.shape, volume.dtype
-    to_file, flipped = volume.file_axes, volume.axis_flips
     if axis not in (0, 1, 2):
         raise ImageError(f"expected axis 0, 1 or 2, got {axis}; 2 is axial")
-
-    count = shape[to_file[axis]]
+    volume = read_volume_header(file)
+    count = volume.slice_counts[axis]
     slice_index = count // 2 if slice_index is None else slice_index
     if not 0 <= slice_index < count:
         raise ImageError(
             f"expected a slice from 0 to {count - 1}, got {slice_index}; choose another"
         )
-    index = count - 1 - slice_index if flipped[axis] else slice_index
-
-    offset = volume.offset
-    stream = gzip.GzipFile(fileobj=file, mode="rb") if packed else nullcontext(file)
-    with stream as opened:
-        plane = _read_plane(cast(BinaryIO, opened), offset, shape, dtype, to_file[axis], index)
-
-    # plane axes: the two remaining file axes in file order; bring them to canonical order,
-    # running towards +, then to rows from head or front, columns from the right or front.
-    across, down = (canon for canon in range(3) if canon != axis)
-    if to_file[across] > to_file[down]:
-        plane = plane.T
-    plane = plane[:: 1 if flipped[across] else -1, :: 1 if flipped[down] else -1].T
-    slope, intercept = (float(header[key]) for key in ("scl_slope", "scl_inter"))
-    if np.isfinite(slope) and slope != 0:
-        plane = plane * np.float32(slope)
-        plane += np.float32(intercept if np.isfinite(intercept) else 0.0)
+    plane = _rescale(volume, _read_displayed_plane(file, volume, axis, slice_index))
     return CtSlice(
         pixels=np.nan_to_num(np.ascontiguousarray(plane), nan=AIR_HU),
         calibrated=True,
         format="nifti",
-        bits=dtype.itemsize * 8,
-        spacing_mm=_valid_spacing(volume.slice_spacings_mm[down], volume.slice_spacings_mm[across]),
+        bits=volume.dtype.itemsize * 8,
+        spacing_mm=volume.pixel_spacing_mm(axis),
         slice_index=slice_index,
         slice_count=count,
     )
 
 
+def _read_displayed_plane(
+    file: BinaryIO, volume: VolumeHeader, axis: int, slice_index: int
+) -> FloatImage:
+    """Return the stored values of a slice as it is displayed, shape (H, W)."""
+    to_file, flipped = volume.file_axes, volume.axis_flips
+    index = volume.slice_counts[axis] - 1 - slice_index if flipped[axis] else slice_index
+    stream = gzip.GzipFile(fileobj=file, mode="rb") if volume.is_compressed else nullcontext(file)
+    with stream as opened:
+        plane = _read_plane(
+            cast(BinaryIO, opened), volume.offset, volume.shape, volume.dtype, to_file[axis], index
+        )
+    # The two remaining file axes are in file order: bring them to canonical order, running
+    # towards +, then to rows from head or front, columns from the right or front.
+    across, down = (canon for canon in range(3) if canon != axis)
+    if to_file[across] > to_file[down]:
+        plane = plane.T
+    return plane[:: 1 if flipped[across] else -1, :: 1 if flipped[down] else -1].T
+
+
+def _rescale(volume: VolumeHeader, plane: FloatImage) -> FloatImage:
+    """Apply slope and intercept of the header, where they are set."""
+    slope, intercept = (float(volume.header[key]) for key in ("scl_slope", "scl_inter"))
+    if np.isfinite(slope) and slope != 0:
+        plane = plane * np.float32(slope)
+        plane += np.float32(intercept if np.isfinite(intercept) else 0.0)
+    return plane
+
+
 @dataclass(frozen=True)
 class VolumeHeader:
-    """What a NIfTI header says of its volume, by canonical axis: 0 to the left, 1 back, 2 head.
+    """The geometry of a NIfTI volume by canonical axis: 0 to the left, 1 back, 2 head.
 
     Attributes
     ----------

@@ -130,7 +130,7 @@ def test_a_killed_import_goes_on_and_ends_as_an_unbroken_one(rsna, tmp_path):
 
 def test_another_import_is_not_mixed_in(rsna, tmp_path):
     import_dataset("rsna", rsna, tmp_path / "out", selection=ImportSelection(per_study=1))
-    with pytest.raises(DatasetError, match="no part of this import"):
+    with pytest.raises(DatasetError, match="holds another import"):
         import_dataset("rsna", rsna, tmp_path / "out")
     with pytest.raises(DatasetError, match="outside the source"):
         import_dataset("rsna", rsna, rsna / "inside")
