@@ -1,6 +1,6 @@
-"""Folders that pages and REST may read: which there are, whether one is allowed, slices in it.
+"""Folders that pages and REST may read: list them, check one, read a slice in it.
 
-Everything that somebody types or sends goes through `resolve_folder` or `resolve_file`.
+Everything that a user types or sends goes through `resolve_folder` or `resolve_file`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import DatasetError
 from spinefrac.records import CtSlice
 
-#: Folders directly within a root that `find_dataset_folder` looks into.
+#: Folders directly within a root that `find_dataset_folder` searches.
 _MAX_FOLDERS = 200
 #: Levels below a root that `list_dataset_folders` descends, and the most folders that it returns.
 _MAX_DEPTH, _MAX_LISTED = 3, 500
 
 
 def resolve_folder(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
-    """Return the folder that somebody typed or chose, if it lies within one of the roots.
+    """Return the folder that a user typed or chose, if it lies within one of the roots.
 
     Links are followed before the comparison, so one that leads out of the roots is refused.
 
@@ -47,7 +47,7 @@ def resolve_folder(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
 
 
 def resolve_file(text: str | os.PathLike[str], roots: Sequence[Path]) -> Path:
-    """Return the file that somebody typed, if it lies within one of the roots.
+    """Return the file that a user typed, if it lies within one of the roots.
 
     See `resolve_folder`.
 
@@ -126,7 +126,7 @@ def _iterate_datasets(folder: Path, depth: int) -> Iterator[Path]:
             for entry in inside
             if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
         )
-    except OSError:  # no right to look into it
+    except OSError:  # no permission
         return
     names = {entry.name.casefold() for entry in inside}
     if names & {"labels.csv", "train.csv"} or _contain_classes(folder, folders):
@@ -134,7 +134,7 @@ def _iterate_datasets(folder: Path, depth: int) -> Iterator[Path]:
     elif folders and depth:
         for name in folders:
             yield from _iterate_datasets(folder / name, depth - 1)
-    elif depth < _MAX_DEPTH:  # an empty root is no choice
+    elif depth < _MAX_DEPTH:  # an empty root is not offered
         yield folder
 
 
@@ -171,7 +171,7 @@ def find_dataset_folder(path: str, roots: Sequence[Path]) -> Path | None:
 
 
 def read_slice(folder: Path, path: str, expected_hash: str = "") -> CtSlice:
-    """Read a slice of a data set, and make sure that it is the one that is meant.
+    """Read a slice of a data set, and check that its pixels are the expected ones.
 
     Parameters
     ----------
@@ -179,12 +179,12 @@ def read_slice(folder: Path, path: str, expected_hash: str = "") -> CtSlice:
     path : str
         Within it, with forward slashes.
     expected_hash : str
-        Its `Item.pixel_hash`, empty where that was not kept.
+        Its `Item.pixel_hash`, empty where it is not known.
 
     Raises
     ------
     DatasetError
-        It is not there, or it is another slice now.
+        It is not there, or its pixels have changed.
     ImageError
         It cannot be read.
     """
@@ -195,7 +195,7 @@ def read_slice(folder: Path, path: str, expected_hash: str = "") -> CtSlice:
     ct = imaging.read(file, name=parts.name)
     if expected_hash and hash_pixels(ct) != expected_hash:
         raise DatasetError(
-            f"Expected {path} as it was when the model answered on it, got other pixels: choose "
-            "the data set that the answers are of"
+            f"Expected {path} as it was when the model predicted it, got other pixels: choose "
+            "the data set of the predictions"
         )
     return ct

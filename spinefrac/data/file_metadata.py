@@ -1,7 +1,7 @@
-"""What can be said of a file without looking at its anatomy: how it was stored, how bright it is.
+"""Properties of a file that do not depend on the anatomy: storage, brightness, header.
 
-None of this may tell a fracture from none. Where it does, the classes come from different
-places, and a network learns the place.
+None of them should separate fractures from normal slices. Where one does, the classes come from
+different sources, and a network learns the source.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spinefrac.data.groups import original_stem
 from spinefrac.imaging.formats.dicom_header import DicomHeader
 from spinefrac.records import CtSlice, GreyImage, SliceTags
 
-#: What `Facts.numbers` holds, in this order, as people read it.
+#: Names of `FileMetadata.numeric_features`, in this order.
 NUMERIC_FEATURES = (
     "height in pixels",
     "width in pixels",
@@ -50,7 +50,7 @@ PRIVACY_ISSUES = (
 
 @dataclass(frozen=True, slots=True)
 class FileMetadata:
-    """What one file is like.
+    """Storage, brightness and header of one file.
 
     Attributes
     ----------
@@ -63,11 +63,11 @@ class FileMetadata:
     scanner : str
         Maker, model, kernel and kV of a DICOM header; empty for other formats.
     position : float
-        Where the header or the name says that the slice lies in its series, in any unit; NaN
-        where neither does.
+        Position in the series by the header or the name, in any unit; NaN where neither has
+        it.
     privacy_issues : tuple of int
         Indices into `PRIVACY_ISSUES`.
-    numeric_features : float32 array, shape (len(NUMBERS),)
+    numeric_features : float32 array, shape (len(NUMERIC_FEATURES),)
     """
 
     format: str
@@ -132,13 +132,13 @@ def _compute_numeric_features(
 
 
 def crop_corners(image: GreyImage, share: float) -> list[GreyImage]:
-    """Return the four corners of a picture, each `share` of its height and width."""
+    """Return the four corners of a slice, each `share` of its height and width."""
     h, w = max(1, int(image.shape[0] * share)), max(1, int(image.shape[1] * share))
     return [image[:h, :w], image[:h, -w:], image[-h:, :w], image[-h:, -w:]]
 
 
 def _slice_position(name: str, tags: SliceTags) -> float:
-    """Return the place in a series that the header or the last number of the name tells."""
+    """Return the position in a series by the header or the last number of the name."""
     if tags.z_mm is not None:
         return tags.z_mm
     if tags.instance_number is not None:

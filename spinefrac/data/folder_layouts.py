@@ -36,7 +36,7 @@ LABELS_TABLE = "labels.csv"
 
 @dataclass(frozen=True, slots=True)
 class LabelledFile:
-    """A file that the layout says is a slice of a class.
+    """A file that is a slice of a class by its layout.
 
     Attributes
     ----------
@@ -185,7 +185,7 @@ def _check_numbered_folders(classes: Sequence[FolderTree], others: Sequence[Fold
 
 
 def _explain_unrecognised(tree: FolderTree) -> str:
-    """Say what a folder without class folders holds, and where class folders might be."""
+    """Describe a folder without class folders, and where class folders might be."""
     loose = len(tree.files) + len(tree.external_links)
     if not tree.folders and not loose:
         return "The folder is empty: expected one folder of slices a class, fracture and normal."
@@ -209,7 +209,7 @@ def _explain_unrecognised(tree: FolderTree) -> str:
 def _describe_class_folders(
     by_split: Sequence[tuple[str, FolderTree]], ignored: Sequence[str]
 ) -> Iterator[str]:
-    """Say which folders were ignored, merged, or led out of the root."""
+    """Describe the folders that were ignored or merged, and the links out of the root."""
     if ignored:
         yield f"Left out {_join_names(sorted(ignored))}: not a class folder."
     for split in sorted({split for split, _ in by_split}):

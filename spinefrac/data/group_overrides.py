@@ -1,7 +1,7 @@
-"""Groups that somebody corrected, kept for a folder: ``HOME/runs/groups/<folder>.csv``.
+"""Corrected groups of a folder: ``HOME/runs/groups/<folder>.csv``.
 
 The folder itself is not written to, and every later scan of it that finds the groups by itself
-takes the correction over. Slices that the table does not name keep the group that was found.
+applies the correction. Slices that the table does not name keep the group that was found.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def groups_to_csv(dataset: Dataset) -> bytes:
 
 
 def save_overrides(folder: FolderLike, table: bytes) -> int:
-    """Take the groups of a folder from a corrected table from now on.
+    """Use the groups of a corrected table for a folder from now on.
 
     Parameters
     ----------
@@ -57,21 +57,21 @@ def save_overrides(folder: FolderLike, table: bytes) -> int:
         label than the folder.
     """
     listing = list_labelled_files(folder)
-    place = _overrides_path(listing.root)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(place) as temporary:
+    path = _overrides_path(listing.root)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.replacing(path) as temporary:
         temporary.write_bytes(table)
         named = _read_overrides(temporary, {file.path: file.label for file in listing.files})
     return len(named)
 
 
 def delete_overrides(folder: str | os.PathLike[str]) -> None:
-    """Find the groups of a folder by themselves again."""
+    """Discard the correction of a folder."""
     _overrides_path(Path(folder)).unlink(missing_ok=True)
 
 
 def hash_overrides(folder: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of the correction that is kept for a folder, empty where none is."""
+    """Return the SHA-256 of the correction that is saved for a folder, empty where none is."""
     try:
         return hashlib.sha256(_overrides_path(Path(folder)).read_bytes()).hexdigest()
     except OSError:
@@ -81,7 +81,7 @@ def hash_overrides(folder: str | os.PathLike[str]) -> str:
 def apply_overrides(
     folder: Path, files: Sequence[LabelledFile], groups: Sequence[str], rule: str
 ) -> tuple[tuple[str, ...], str]:
-    """Put the kept correction of a folder in the place of what was found.
+    """Replace the groups that were found by the saved correction of a folder.
 
     Parameters
     ----------
@@ -95,14 +95,14 @@ def apply_overrides(
     groups : tuple of str, length N
     rule : str
     """
-    place = _overrides_path(folder)
-    if not place.is_file():
+    path = _overrides_path(folder)
+    if not path.is_file():
         return tuple(groups), rule
-    named = {row["path"]: row["patient"] for _, row in read_table(place, ("path", "patient"))}
+    named = {row["path"]: row["patient"] for _, row in read_table(path, ("path", "patient"))}
     corrected = tuple(named.get(f.path, group) for f, group in zip(files, groups, strict=True))
     left = sum(file.path not in named for file in files)
     words = "by the corrected table of this folder"
-    return corrected, words + (f"; {left} slices that it does not name go {rule}" if left else "")
+    return corrected, words + (f"; for {left} slices that it does not name: {rule}" if left else "")
 
 
 def _overrides_path(folder: Path) -> Path:

@@ -1,11 +1,11 @@
-"""Which slices belong together, so that no fold splits them: patients, or what stands for one.
+"""The groups of a data set, which no fold splits: patients, or what identifies one.
 
-The rule is chosen once for the whole data set and said in one sentence. In this order:
+The grouping rule is chosen once for the whole data set and stated in one sentence. In order:
 
 1. the ``patient`` column of ``labels.csv``;
 2. DICOM PatientID, or StudyInstanceUID where that is empty;
-3. what folder and file names say, without the suffixes of augmented copies;
-4. nothing: each slice (with its augmented copies) is a group of its own, and the rule says so.
+3. folder and file names, without the suffixes of augmented copies;
+4. none: each slice (with its augmented copies) is a group of its own, and the rule states it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _GENERIC_WORDS = frozenset(
 _ANONYMOUS_IDS = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "na"}
 
 
-# --- the choice ----------------------------------------------------------------------------
+# --- the rules -----------------------------------------------------------------------------
 
 
 def assign_groups(
@@ -93,13 +93,13 @@ def assign_groups(
         Header tags of the same files.
     group_by : str
         ``auto``, the rules of this module in order; ``file``, folder and file names only, for
-        headers that do not tell patients apart; ``csv:COLUMN``, a column of ``labels.csv``.
+        headers that do not distinguish patients; ``csv:COLUMN``, a column of ``labels.csv``.
 
     Returns
     -------
     groups : tuple of str, length N
     rule : str
-        One sentence that says what a group is.
+        One sentence that defines a group.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def _group_by_header(
     )
     rule = "by DICOM PatientID, or StudyInstanceUID where that is empty"
     if bare:
-        rule += f"; {len(bare)} of {len(files)} slices have neither and go {names_rule}"
+        rule += f"; {len(bare)} of {len(files)} slices have neither: {names_rule}"
     return groups, rule
 
 
@@ -178,7 +178,7 @@ def _header_keys(tag: SliceTags) -> list[str]:
 
 
 def derive_series(file: LabelledFile, tags: SliceTags) -> str:
-    """Return a slice's series: a pseudonym of its UID, or what the name says; or empty."""
+    """Return a slice's series: a pseudonym of its UID, or the one in its name; or empty."""
     if uid := tags.series_instance_uid.strip():
         return f"series-{pseudonymize('series', uid)}"
     return series_from_name(file) or ""
@@ -215,13 +215,13 @@ def _group_by_name(files: Sequence[LabelledFile]) -> tuple[tuple[str, ...], str]
     alone = len(files) - _count_known(keys)
     if not chosen:
         return groups, (
-            "each slice is a group of its own, because its name says nothing about the patient: "
-            "slices of one patient may be on both sides of a split and scores far too high"
+            "each slice is a group of its own, because its name does not identify the patient: "
+            "slices of one patient may be on both sides of a split, and metrics far too high"
         )
     example = next(i for i, key in enumerate(keys) if key is not None)
     rule = f"{chosen} ({PurePosixPath(files[example].path).name} belongs to {groups[example]})"
     if alone:
-        rule += f"; {alone} of {len(files)} slices say nothing and are groups of their own"
+        rule += f"; {alone} of {len(files)} slices have no such name and are groups of their own"
     return groups, rule
 
 
@@ -237,7 +237,7 @@ def _normalize_key(key: str) -> str:
 def _distinguishes_patients(keys: Sequence[str | None], files: Sequence[LabelledFile]) -> bool:
     """Whether keys are names of patients rather than one word for the whole set or a class.
 
-    One word for all slices, or one for each class, says nothing, unless it looks like an
+    One word for all slices, or one for each class, identifies no patient, unless it looks like an
     identifier: letters and digits.
     """
     known = {
@@ -266,7 +266,7 @@ def _first_specific_folder(file: LabelledFile) -> str | None:
 
 
 def series_from_name(file: LabelledFile) -> str | None:
-    """Return the series, case or patient that a file's name tells of, or None.
+    """Return the series, case or patient in a file's name, or None.
 
     Examples: ``CSFDV1B10 (18)-sharpened-rotated3.png`` gives ``CSFDV1B10``, ``case_7-02.png``
     gives ``case_7``, ``IMG-0001-00023.jpg`` gives ``IMG-0001``, ``slice_12.png`` gives None.
@@ -317,7 +317,7 @@ def augmented_name(path: str, number: int) -> str:
 
 
 def _single_slice_group(file: LabelledFile, spelling: dict[str, str]) -> str:
-    """Return the group of a slice whose name says nothing: its own name, without copies.
+    """Return the group of a slice whose name identifies no patient: the name of its original.
 
     The split level is left out, so that a copy in ``val`` stays with its slice in ``train``.
     A name that is another slice's key joins it: ``img12.png`` and ``img12 (2).png``.

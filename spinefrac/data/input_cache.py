@@ -1,4 +1,4 @@
-"""A cache on disk of what the network sees of a data set, so that folds decode nothing twice.
+"""A cache on disk of the inputs of a data set, so that folds decode nothing twice.
 
 One file an entry, under ``HOME/runs/cache``: a plain ``.npy`` array followed by the SHA-256 of
 its bytes, so that a damaged entry is noticed and built again. Entries appear by rename.
@@ -30,7 +30,7 @@ _STALE_SECONDS = 24 * 3600.0
 
 
 def entry_path(dataset: Dataset, preprocessing: Preprocessing) -> Path:
-    """Return where the inputs of a data set are kept.
+    """Return the file of the cached inputs of a data set.
 
     The name depends on the data set, the preprocessing and the code of `spinefrac.imaging`:
     after a change of any of them nothing old is read.

@@ -1,7 +1,7 @@
-"""What a folder holds at first sight: files by class and a few of their slices.
+"""A preview of a folder: files by class and a few example slices.
 
-Only names are listed and a handful of files decoded, so it takes a moment where `scan`, which
-reads everything, takes minutes.
+Only names are listed and a few files decoded, so it takes a moment where `scan`, which reads
+every file, takes minutes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ EXAMPLE_SIDE = 192
 
 @dataclass(frozen=True, slots=True)
 class ExampleSlice:
-    """One slice of a class: `image` is uint8, shape (H, W), its longer side `EXAMPLE_SIDE` pixels."""
+    """One slice of a class.
+
+    `image` is uint8, shape (H, W), its longer side `EXAMPLE_SIDE` pixels.
+    """
 
     path: str
     label: int
@@ -35,7 +38,7 @@ class ExampleSlice:
 
 @dataclass(frozen=True, slots=True)
 class FolderPreview:
-    """What a folder's names say, and slices spread evenly over each class.
+    """The contents of a folder by its file names, and examples spread evenly over each class.
 
     Attributes
     ----------
@@ -47,8 +50,8 @@ class FolderPreview:
         Of ``labels.csv``, where there is one: what slices can be grouped by.
     notes : tuple of str
         What was left out or merged.
-    examples : tuple of Example
-        At most `EXAMPLES_PER_CLASS` of each class; files that cannot be read are passed over.
+    examples : tuple of ExampleSlice
+        At most `EXAMPLES_PER_CLASS` of each class; files that cannot be read are skipped.
     """
 
     class_counts: tuple[int, ...]
@@ -63,7 +66,7 @@ class FolderPreview:
 
 
 def preview_folder(folder: FolderLike) -> FolderPreview:
-    """Look at a folder of labelled slices without reading all of it.
+    """Preview a folder of labelled slices without reading all of it.
 
     Parameters
     ----------

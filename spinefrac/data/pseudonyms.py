@@ -1,4 +1,4 @@
-"""Pseudonyms of ids in DICOM headers: nobody without this home's key can tell of whom.
+"""Pseudonyms of identifiers in DICOM headers, made with a key of this HOME.
 
 The key, 32 random bytes, is made once and lies in ``HOME/runs/pseudonyms.key``, readable by its
 owner only. PatientIDs are short numbers, so a hash without a key could be undone by trying all.
@@ -23,7 +23,7 @@ _KEY_BYTES = 32
 
 
 def pseudonymize(kind: str, identifier: str) -> str:
-    """Return what stands for an id: eight hexadecimal digits, the same for the same home.
+    """Return the pseudonym of an identifier: eight hexadecimal digits, the same within a HOME.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def pseudonymize(kind: str, identifier: str) -> str:
 
 
 def canonicalize_groups(groups: Iterable[str]) -> tuple[str, ...]:
-    """Return groups with each pseudonym replaced by the place where its group begins.
+    """Return groups with each pseudonym replaced by the row where its group begins.
 
     Pseudonyms differ from home to home; what is computed from these names is the same in all.
 

@@ -125,7 +125,7 @@ def _parse_float(text: str) -> float:
 
 
 def _parse_int(text: str, what: str) -> int:
-    """Return a whole number from a table, or raise a DatasetError that names the place."""
+    """Return a whole number from a table, or raise a DatasetError that names the line."""
     try:
         return int(float(text))
     except (ValueError, OverflowError):

@@ -349,13 +349,13 @@ def _describe_merges(
             f"merged ({len(copies.exact)} sets of exact duplicates, {len(copies.near)} pairs of "
             "near duplicates)."
         )
-    torn = [rows for rows in copies.exact if len({items[row].label for row in rows}) > 1]
-    if torn:
-        shown = " and ".join(items[row].path for row in torn[0][:2])
+    contradicting = [rows for rows in copies.exact if len({items[row].label for row in rows}) > 1]
+    if contradicting:
+        shown = " and ".join(items[row].path for row in contradicting[0][:2])
         yield (
-            f"{len(torn)} slices have duplicates with another label, such as {shown}: keep the file "
-            "with the correct label."
+            f"{len(contradicting)} slices have duplicates with another label, such as {shown}: "
+            "keep the file with the correct label."
         )
     volumes = sum(reading.count > 1 for reading in readings)
     if volumes:
-        yield f"{volumes} files hold several slices: the middle one of each was taken."
+        yield f"{volumes} files hold several slices: the middle slice of each is used."

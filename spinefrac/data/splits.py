@@ -1,4 +1,4 @@
-"""Which slices train and which are held out: never a group on both sides."""
+"""Folds and hold-out sets of whole groups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spinefrac.errors import DatasetError
 #: Shuffles tried before a number of folds is given up: the greedy assignment of
 #: `StratifiedGroupKFold` depends on the order of the groups.
 MAX_ATTEMPTS = 12
-#: More folds than this cost time and bring nothing.
+#: More folds than this cost time without a benefit.
 MAX_FOLDS = 50
 
 
@@ -105,7 +105,7 @@ def select_holdout(
     Raises
     ------
     DatasetError
-        If the groups allow no such choice.
+        If the groups allow no such set.
     """
     y, g = _validate_arrays(labels, groups)
     if not 0 < fraction <= 0.5:
@@ -190,7 +190,7 @@ def _largest_valid_n_folds(
 def _explain_invalid_folds(
     y: npt.NDArray[np.int64], g: npt.NDArray[np.str_], n_folds: int, seed: int
 ) -> str:
-    """Say why the folds do not work, and what would."""
+    """Explain why the folds are not possible, and what is."""
     why = f"{n_folds} folds cannot each hold whole groups of both classes: {_group_counts(y, g)}."
     largest = _largest_valid_n_folds(y, g, n_folds, seed)
     if largest:

@@ -12,7 +12,7 @@ from spinefrac.errors import DatasetError
 def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
     """Read a CSV file's rows with their line numbers.
 
-    A byte order mark, CRLF and semicolons instead of commas are taken as they come. Column
+    A byte order mark, CRLF and semicolons instead of commas are accepted. Column
     names are matched without case; values are stripped.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Bytes into a slice, and a slice into a model's input: the only preprocessing there is."""
+"""From bytes to a slice, and from a slice to a model's input: all preprocessing is here."""
 
 from spinefrac.imaging.preprocess import apply_window, project_heatmap, to_display, to_input
 from spinefrac.imaging.read import read, read_tags, read_with_header

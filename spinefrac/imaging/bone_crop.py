@@ -1,4 +1,4 @@
-"""Where the vertebra lies in an axial slice, so that a crop keeps its fracture lines."""
+"""The bone crop: the square around the vertebra of an axial slice."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _MARGIN = 0.12
 
 #: A whole vertebra fits into the smaller of a length in millimetres and a share of the slice's
 #: side. Where the field of view is narrow the share decides, so that a slice is magnified alike
-#: as DICOM and as a picture, which does not say its spacing.
+#: as DICOM and as PNG, which does not state its spacing.
 _MIN_SIDE_MM, _MIN_SIDE_SHARE = 110.0, 0.5
 
 #: Sides are multiples of this share of the slice's side, so that neighbouring slices get
 #: the same magnification.
 _STEP_SHARE = 1 / 16
 
-#: Clusters with this much of the heaviest one's weight are kept with it: above the canal the
+#: Clusters with this share of the heaviest one's weight belong to the crop: above the canal the
 #: arch of C1 may be lighter than the occiput, and on the level of a disc the joints heavier
 #: than the end plate.
 _MIN_CLUSTER_WEIGHT = 0.2
@@ -57,9 +57,9 @@ def enclosing_square(rows: int, columns: int) -> Square:
 def find_bone_square(ct: CtSlice) -> Square:
     """Find the square around the vertebra, or the whole slice where none is convincing.
 
-    Bone is what lies above a threshold (in Hounsfield units, or above the soft tissue of a
-    picture). Its parts are joined over small gaps; the cluster with the most bone near the
-    body's middle is the vertebra, which leaves out table, collar, arms, ribs and border
+    Bone is what lies above a threshold: in Hounsfield units, or above the soft tissue where the
+    slice is not calibrated. Its parts are joined over small gaps; the cluster with the most bone
+    near the body's middle is the vertebra, which leaves out table, collar, arms, ribs and border
     text. On the skull base the cluster is the skull, and the square nearly the whole slice.
 
     Parameters

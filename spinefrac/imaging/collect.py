@@ -1,4 +1,4 @@
-"""Files that were brought, wherever their bytes lie: in memory, on disk or inside a ZIP."""
+"""Files to read, wherever their bytes are: in memory, on disk or inside a ZIP."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from spinefrac.imaging.limits import MAX_FILES, check_file_size
 from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import Unreadable
 
-#: Longest name that is kept, in characters; of a longer one the end, which tells files apart.
+#: Longest name that is shown, in characters; of a longer one the end, which distinguishes files.
 _MAX_NAME_LENGTH = 120
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file that was brought; its bytes are fetched when they are asked for.
+    """One file; its bytes are fetched on demand.
 
     Attributes
     ----------
     name : str
-        As the user knows it, for messages and tables only: nothing is ever opened or written
-        under it.
+        As the user knows it, for messages and tables only: nothing is opened or written under
+        it.
     size : int
         Bytes.
     fetch : callable
@@ -43,26 +43,26 @@ class SourceFile:
         Raises
         ------
         ImageError
-            If they cannot be had: gone from disk, or damaged in their ZIP.
+            If they cannot be read: removed from disk, or damaged in their ZIP.
         """
         return self.fetch(None)
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedFiles:
-    """Everything that was brought, ZIPs opened: the files, and what had to be left out."""
+    """The files, those inside ZIPs included, and what cannot be read."""
 
     files: tuple[SourceFile, ...]
     unreadable: tuple[Unreadable, ...] = ()
 
 
 def file_from_bytes(name: str, content: bytes) -> SourceFile:
-    """Return a file that lies in memory."""
+    """Return a file in memory."""
     return SourceFile(display_name(name), len(content), lambda most: content[:most])
 
 
 def file_from_path(path: Path, name: str = "") -> SourceFile:
-    """Return a file that lies on disk, called `name` in messages, whole and as it is."""
+    """Return a file on disk, called `name` in messages."""
     name = name or path.name
 
     def fetch(most: int | None) -> bytes:
@@ -96,7 +96,7 @@ def is_zip(file: SourceFile) -> bool:
 
 
 def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
-    """Open the ZIPs among `files`, one level deep, and leave out what is no file of the user's.
+    """Open the ZIPs among `files`, one level deep, and leave out files of the operating system.
 
     Parameters
     ----------
@@ -104,17 +104,17 @@ def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
 
     Returns
     -------
-    Brought
+    CollectedFiles
         In natural order of the names; a ZIP that cannot be opened, and a member that cannot
         be read, is named with the reason.
     """
-    kept: list[SourceFile] = []
-    refused: list[Unreadable] = []
+    collected: list[SourceFile] = []
+    unreadable: list[Unreadable] = []
     for file in files:
         if is_system_file(file.name):
             continue
         if not is_zip(file):
-            kept.append(file)
+            collected.append(file)
             continue
         try:
             for member in zip_archive.list_members(file.read_bytes()):
@@ -122,21 +122,21 @@ def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
                 if is_system_file(name):
                     continue
                 if member.reason:
-                    refused.append(Unreadable(name, f"{name}: {member.reason}"))
+                    unreadable.append(Unreadable(name, f"{name}: {member.reason}"))
                 else:
-                    kept.append(SourceFile(name, member.size, member.fetch))
+                    collected.append(SourceFile(name, member.size, member.fetch))
         except ImageError as error:
-            refused.append(Unreadable(file.name, f"{file.name}: {error}"))
-    if len(kept) > MAX_FILES:
-        refused.append(
+            unreadable.append(Unreadable(file.name, f"{file.name}: {error}"))
+    if len(collected) > MAX_FILES:
+        unreadable.append(
             Unreadable(
-                f"{len(kept) - MAX_FILES:,} more files",
-                f"expected at most {MAX_FILES:,} files at once, got {len(kept):,}; the rest was "
-                "left out: bring it in a second go",
+                f"{len(collected) - MAX_FILES:,} more files",
+                f"expected at most {MAX_FILES:,} files at once, got {len(collected):,}; the rest "
+                "was left out: read it separately",
             )
         )
-    kept.sort(key=lambda file: natural_sort_key(file.name))
-    return CollectedFiles(tuple(kept[:MAX_FILES]), tuple(refused))
+    collected.sort(key=lambda file: natural_sort_key(file.name))
+    return CollectedFiles(tuple(collected[:MAX_FILES]), tuple(unreadable))
 
 
 def natural_sort_key(name: str) -> list[tuple[int, int | str]]:
@@ -153,7 +153,7 @@ def natural_sort_key(name: str) -> list[tuple[int, int | str]]:
 
 
 def display_name(name: str) -> str:
-    """Return a name fit to be shown: no control characters, no bidirectional tricks, not long."""
+    """Return a name that can be shown: no control characters, no bidirectional tricks, not long."""
     name = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
     name = name.replace("\\", "/").strip()
     return name if len(name) <= _MAX_NAME_LENGTH else "…" + name[-_MAX_NAME_LENGTH:]

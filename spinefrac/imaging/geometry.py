@@ -1,4 +1,4 @@
-"""Where a slice lies in the patient: read from its header, said in letters and millimetres.
+"""Position and orientation of a slice in the patient, from its header.
 
 Coordinates are DICOM's (PS3.3, C.7.6.2.1.1): millimetres, x towards the patient's left, y
 towards the back, z towards the head.
@@ -21,7 +21,7 @@ Vector = tuple[float, float, float]
 #: Letters of the patient's sides, towards - and + of x, y and z (PS3.3, C.7.6.1.1.1).
 _DIRECTION_LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
 
-#: Elements that say where a slice lies; nothing that names the patient is among them.
+#: Elements that hold the position of a slice; nothing that names the patient is among them.
 _GEOMETRY_TAGS = (
     0x00080008,  # ImageType
     0x00080016,  # SOPClassUID
@@ -46,7 +46,7 @@ _GEOMETRY_TAGS = (
 
 @dataclass(frozen=True, slots=True)
 class SliceGeometry:
-    """Where one slice lies, and the identifiers that refer to it; what is unknown is empty.
+    """Position and identifiers of one slice; what is unknown is empty.
 
     Attributes
     ----------
@@ -58,12 +58,14 @@ class SliceGeometry:
     thickness_mm, gantry_tilt_degrees : float or None
         Slice thickness, and the tilt of the gantry as the header states it.
     rows, columns : int
-    study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid, frame_of_reference_uid : str
-        UIDs; `sop_instance_uid` is the SOPInstanceUID.
+    study_instance_uid, series_instance_uid, sop_instance_uid : str
+        UIDs of study, series and image.
+    sop_class_uid, frame_of_reference_uid : str
+        UIDs of the image's class and of its coordinate system.
     instance_number, series_number : int or None
         InstanceNumber and SeriesNumber.
     is_localizer : bool
-        Whether the image is a scout view to plan on.
+        Whether the image is a localizer (scout view).
     """
 
     position_mm: Vector | None = None
@@ -85,7 +87,7 @@ class SliceGeometry:
 
     @property
     def normal(self) -> Vector | None:
-        """Unit vector across the slice: head-wards for a common axial slice."""
+        """Unit vector perpendicular to the slice: towards the head for a usual axial slice."""
         if self.row_cosines is None or self.column_cosines is None:
             return None
         x, y, z = np.cross(self.row_cosines, self.column_cosines).tolist()
@@ -100,7 +102,7 @@ class SliceGeometry:
 
     @property
     def orientation_letters(self) -> tuple[str, str, str, str]:
-        """Which side of the patient lies left, right, at the top and at the bottom.
+        """Sides of the patient at the left, right, top and bottom edge.
 
         R, L, A, P, F and H, as in DICOM; two letters where a slice is oblique; empty where
         the orientation is unknown.
@@ -123,7 +125,7 @@ class SliceGeometry:
 
 
 def direction_letters(direction: tuple[float, ...]) -> str:
-    """Name the patient's side that a unit vector points to, the strongest part first.
+    """Return the side of the patient to which a unit vector points, the strongest part first.
 
     A part below 0.26, the sine of 15°, is left out.
 
@@ -139,7 +141,7 @@ def direction_letters(direction: tuple[float, ...]) -> str:
 
 
 def read_geometries(file: BinaryIO) -> tuple[list[SliceGeometry], bool]:
-    """Read where each frame of a DICOM file lies; pixels are never touched.
+    """Read the position of each frame of a DICOM file; the pixels are not read.
 
     Parameters
     ----------
@@ -148,8 +150,8 @@ def read_geometries(file: BinaryIO) -> tuple[list[SliceGeometry], bool]:
 
     Returns
     -------
-    places : list of Place
-        One a frame; one for a common file.
+    geometries : list of SliceGeometry
+        One a frame; one for a single-frame file.
     complete : bool
         Whether the header was read up to the pixels; False where the file ended before.
 
@@ -163,7 +165,7 @@ def read_geometries(file: BinaryIO) -> tuple[list[SliceGeometry], bool]:
     shared = (header.get("SharedFunctionalGroupsSequence") or [])[:1]
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
     if frames > 1 and not (shared or per_frame):
-        # Frames without functional groups have no places of their own.
+        # Frames without functional groups have no positions of their own.
         return [_parse_geometry(header, [], has_positions=False)] * frames, complete
     return [
         _parse_geometry(header, [*per_frame[frame : frame + 1], *shared]) for frame in range(frames)
@@ -214,7 +216,7 @@ def _parse_geometry(
 
 
 def _parse_orientation(cosines: list[float] | None) -> tuple[Vector | None, Vector | None]:
-    """Return the unit vectors of an ImageOrientationPatient; None where they are no such."""
+    """Return the unit vectors of an ImageOrientationPatient; None where they are not valid."""
     if cosines is None:
         return None, None
     across, down = np.array(cosines[:3]), np.array(cosines[3:])

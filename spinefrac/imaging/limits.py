@@ -15,7 +15,7 @@ MIB = 2**20
 #: Largest file that is opened at all, in bytes.
 MAX_FILE_BYTES = 512 * MIB
 
-#: Most files that are taken at once, from a choice of files, a folder or a ZIP.
+#: Most files that are read at once, from an upload, a folder or a ZIP.
 MAX_FILES = 10_000
 
 #: Largest slice, in pixels (64 megapixels).

@@ -35,14 +35,14 @@ def apply_window(pixels_hu: npt.NDArray[np.floating], center: float, width: floa
 
 
 def to_display(ct: CtSlice, window: Window | None = None) -> GreyImage:
-    """Return a slice as people look at it.
+    """Return a slice as it is displayed.
 
     Parameters
     ----------
     ct : CtSlice
     window : (centre, width) or None
-        In Hounsfield units. None takes the file's own, else the bone window. Slices that are
-        not calibrated are shown as they are.
+        In Hounsfield units. None is the file's own, else the bone window. Slices that are not
+        calibrated are displayed as they are.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def to_input(ct: CtSlice, preprocessing: Preprocessing) -> ModelInput:
 def project_heatmap(
     heatmap: npt.NDArray[np.float32], square: Square, shape: tuple[int, int]
 ) -> FloatImage:
-    """Bring a map over a square back into the slice's own pixels.
+    """Resample a map over a square to the slice's own pixels.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _interpolation_indices(
     Lower cell, upper cell, the upper one's share, and whether the pixel is in the square.
     """
     pixels = np.arange(length) + 0.5 - start
-    place = np.clip(pixels * cells / side - 0.5, 0, cells - 1)
-    lower = place.astype(np.intp)
+    position = np.clip(pixels * cells / side - 0.5, 0, cells - 1)
+    lower = position.astype(np.intp)
     upper = np.minimum(lower + 1, cells - 1)
-    return lower, upper, (place - lower).astype(np.float32), (pixels > 0) & (pixels < side)
+    return lower, upper, (position - lower).astype(np.float32), (pixels > 0) & (pixels < side)

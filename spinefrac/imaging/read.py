@@ -1,4 +1,4 @@
-"""Any supported file into a `CtSlice`; everything that can go wrong is an `ImageError`."""
+"""Read any supported file as a `CtSlice`; every failure is an `ImageError`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def read(
 ) -> CtSlice:
     """Read one slice from a file or from bytes.
 
-    The format is told from the content. Sizes are checked before anything is decoded.
+    The format is detected from the content. Sizes are checked before anything is decoded.
 
     Parameters
     ----------
     source : bytes, str or path
-        The file's content, or where it lies.
+        The file's content, or its path.
     name : str
         What to call the file in messages; a path's last part by default.
     slice_index : int or None

@@ -1,4 +1,4 @@
-"""Files into series: slices in the order of the patient's body, and what is wrong with them.
+"""Group files into series: slices in the order of their position, and findings on them.
 
 A series is one DICOM series, the frames of a multi-frame DICOM, or a NIfTI volume. Order comes
 from the position along the slice normal, never from a file's name.
@@ -22,20 +22,21 @@ from spinefrac.imaging.geometry import SliceGeometry, read_geometries
 from spinefrac.imaging.limits import check_file_size
 from spinefrac.imaging.read import read, wrap_parser_errors
 from spinefrac.records import CtSlice, Unreadable
+from spinefrac.wording import format_count
 
 #: A DICOM header rarely is longer; more of the file is fetched only where it is, in bytes.
 _HEADER_BYTES = 32 * 1024
 
-#: Positions nearer than this are the same place, in millimetres.
+#: Positions nearer than this are the same, in millimetres.
 _SAME_POSITION_MM = 0.01
 
-#: A step so many times the usual one means that slices are missing between.
+#: Factor of the usual distance of slices from which slices are missing in between.
 _GAP_FACTOR = 1.5
 
 #: Steps may differ from the usual one by this share before they count as uneven.
 _SPACING_TOLERANCE = 0.1
 
-#: Angle between the way from slice to slice and the slice normal that counts as a tilt, degrees.
+#: Angle between the direction from slice to slice and the slice normal that is a tilt, degrees.
 _MIN_TILT_DEGREES = 0.5
 
 _THREADS = 2
@@ -43,12 +44,12 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class SeriesSlice:
-    """One slice of a series: the file that holds it, and where in file and patient it lies.
+    """One slice of a series: its file, its frame there, and its position in the patient.
 
     Attributes
     ----------
     file : SourceFile
-    geometry : Place
+    geometry : SliceGeometry
     frame : int or None
         Frame of a multi-frame DICOM or slice of a volume; None where the file is one slice.
     axis : int
@@ -74,7 +75,7 @@ class SeriesSlice:
 
 @dataclass(frozen=True, slots=True)
 class SeriesFinding:
-    """Something about a series that its reader should know, in one plain sentence.
+    """A finding about a series that its reader should know, in one sentence.
 
     `code` is one of ``missing``, ``uneven``, ``repeated``, ``tilt``, ``split``, ``unplaced``,
     ``unnamed``, ``localizer``; `slices` are the numbers (from 1) it is about.
@@ -92,14 +93,14 @@ class Series:
     Attributes
     ----------
     name : str
-        What to call it in a list: the series number where there is one.
+        Its name in a list: the series number where there is one.
     format : str
         ``dicom`` or ``nifti``.
     slices : tuple of SeriesSlice
-        At least two; each is read only when it is asked for.
+        At least two; each is read on demand.
     positions_mm : tuple of float, as many as slices
         Rising: along the normal (DICOM) or the RAS+ axis (NIfTI). Empty where the files do not
-        say.
+        state it.
     slice_spacing_mm : float or None
         The usual distance of neighbours, the median.
     findings : tuple of SeriesFinding
@@ -128,9 +129,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class SeriesGrouping:
-    """What files turned out to be: series, single slices, and what could not be read.
+    """Files grouped into series, single slices, and what cannot be read.
 
-    `single_slices` are pictures and DICOM files that belong to no series of two or more.
+    `single_slices` are files that belong to no series of two or more slices.
     """
 
     series: tuple[Series, ...]
@@ -148,34 +149,34 @@ def group_into_series(
     Parameters
     ----------
     files : sequence of SourceFile
-        In natural order of their names; `files.bring` opens ZIPs first.
+        In natural order of their names; `collect.collect_files` opens ZIPs first.
     progress : callable, optional
-        Called with the number of files looked at and of all. May raise to stop.
+        Called with the number of files read and of all. May raise to stop.
 
     Returns
     -------
-    Arranged
+    SeriesGrouping
         Series with the most slices first.
     """
     volumes: list[Series] = []
-    placed: dict[tuple[object, ...], list[SeriesSlice]] = defaultdict(list)
+    by_series: dict[tuple[object, ...], list[SeriesSlice]] = defaultdict(list)
     singles: list[SeriesSlice] = []
     unreadable: list[Unreadable] = []
     with ThreadPoolExecutor(_THREADS) as pool:
-        for done, (file, looked) in enumerate(
+        for done, (file, inspected) in enumerate(
             zip(files, pool.map(_inspect_file, files), strict=True)
         ):
             if progress:
                 progress(done, len(files))
-            if isinstance(looked, ImageError):
-                unreadable.append(Unreadable(file.name, str(looked)))
-            elif isinstance(looked, Series):
-                volumes.append(looked)
+            if isinstance(inspected, ImageError):
+                unreadable.append(Unreadable(file.name, str(inspected)))
+            elif isinstance(inspected, Series):
+                volumes.append(inspected)
             else:
-                for part in looked:
+                for part in inspected:
                     key = _series_key(part)
-                    (placed[key] if key else singles).append(part)
-    found, left = _assemble_series(placed)
+                    (by_series[key] if key else singles).append(part)
+    found, left = _assemble_series(by_series)
     singles += left
     order = {file.name: number for number, file in enumerate(files)}
     singles.sort(key=lambda part: order[part.file.name])
@@ -200,7 +201,7 @@ def series_from_volume(file: SourceFile, axis: int = 2) -> Series:
     Parameters
     ----------
     file : SourceFile
-        Plain or gzip. It is inflated once, when the first slice is read, and then kept.
+        Plain or gzip. It is inflated once, when the first slice is read, and then held in memory.
     axis : int
         0 sagittal, 1 coronal, 2 axial; slices run towards the patient's right to left, back
         to front, or foot to head, by the affine.
@@ -218,7 +219,7 @@ def series_from_volume(file: SourceFile, axis: int = 2) -> Series:
         shape = nifti.read_volume_header(io.BytesIO(file.fetch(_HEADER_BYTES)))
     count, (rows, columns) = shape.slice_counts[axis], shape.plane_shape(axis)
     step = shape.slice_spacings_mm[axis]
-    place = SliceGeometry(
+    geometry = SliceGeometry(
         row_cosines=_NIFTI_AXES[axis][0],
         column_cosines=_NIFTI_AXES[axis][1],
         spacing_mm=shape.pixel_spacing_mm(axis),
@@ -227,7 +228,9 @@ def series_from_volume(file: SourceFile, axis: int = 2) -> Series:
     )
     content = _DecompressedFile(file)
     inflated = replace(file, fetch=content)
-    slices = tuple(SeriesSlice(inflated, place, frame=number, axis=axis) for number in range(count))
+    slices = tuple(
+        SeriesSlice(inflated, geometry, frame=number, axis=axis) for number in range(count)
+    )
     origin = shape.origin_mm[axis]
     return Series(
         name=file.name,
@@ -247,7 +250,7 @@ _NIFTI_AXES: tuple[tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 class _DecompressedFile:
-    """The bytes of a volume, unpacked at the first call and kept."""
+    """The bytes of a volume, inflated at the first call and held in memory."""
 
     def __init__(self, file: SourceFile) -> None:
         self._file = file
@@ -265,7 +268,7 @@ class _DecompressedFile:
 
 
 def _inspect_file(file: SourceFile) -> list[SeriesSlice] | Series | ImageError:
-    """Look at one file's header. Returns the error instead of raising it: others go on."""
+    """Read one file's header. The error is returned, not raised: other files are read on."""
     try:
         try:
             check_file_size(file.size)
@@ -276,24 +279,24 @@ def _inspect_file(file: SourceFile) -> list[SeriesSlice] | Series | ImageError:
                 return series if len(series) > 1 else list(series.slices)
             if kind != "dicom":
                 return [SeriesSlice(file, SliceGeometry())]
-            places = _read_geometries(file, head)
+            geometries = _read_geometries(file, head)
         except ImageError as error:
             text = str(error)
             return error if text.startswith(file.name) else ImageError(f"{file.name}: {text}")
     except OSError:
-        return ImageError(f"{file.name}: expected a readable file; check it and bring it again")
-    if len(places) == 1:
-        return [SeriesSlice(file, places[0])]
-    return [SeriesSlice(file, place, frame=frame) for frame, place in enumerate(places)]
+        return ImageError(f"{file.name}: expected a readable file; check it and choose it again")
+    if len(geometries) == 1:
+        return [SeriesSlice(file, geometries[0])]
+    return [SeriesSlice(file, geometry, frame=frame) for frame, geometry in enumerate(geometries)]
 
 
 def _read_geometries(file: SourceFile, head: bytes) -> list[SliceGeometry]:
-    """Read the places from the first bytes, from all where those end inside the header."""
+    """Read the geometries from the first bytes, from all where those end inside the header."""
     if len(head) < file.size:
         try:
-            places, complete = read_geometries(io.BytesIO(head))
+            geometries, complete = read_geometries(io.BytesIO(head))
             if complete:
-                return places
+                return geometries
         except Exception:  # noqa: BLE001 - cut off inside an element; the whole file decides
             head = b""
         head = file.read_bytes()
@@ -302,13 +305,13 @@ def _read_geometries(file: SourceFile, head: bytes) -> list[SliceGeometry]:
 
 
 def _series_key(part: SeriesSlice) -> tuple[object, ...] | None:
-    """Return what slices of one series have in common; None for a slice of its own."""
-    place = part.geometry
-    if place.series_instance_uid:
-        return place.study_instance_uid, place.series_instance_uid
+    """Return the key that slices of one series share; None for a single slice."""
+    geometry = part.geometry
+    if geometry.series_instance_uid:
+        return geometry.study_instance_uid, geometry.series_instance_uid
     if part.frame is not None:
         return "frames", part.file.name
-    if place.position_along_normal_mm is not None:  # anonymised files may have lost their UIDs
+    if geometry.position_along_normal_mm is not None:  # anonymised files may have lost their UIDs
         return "folder", _folder_name(part.file)
     return None
 
@@ -318,12 +321,12 @@ def _folder_name(file: SourceFile) -> str:
 
 
 def _assemble_series(
-    placed: dict[tuple[object, ...], list[SeriesSlice]],
+    by_series: dict[tuple[object, ...], list[SeriesSlice]],
 ) -> tuple[list[Series], list[SeriesSlice]]:
     """Turn the slices of each series UID into series of one geometry each."""
     found: list[Series] = []
     singles: list[SeriesSlice] = []
-    for members in placed.values():
+    for members in by_series.values():
         unique, copies = _drop_duplicates(members)
         by_geometry: dict[tuple[object, ...], list[SeriesSlice]] = defaultdict(list)
         for part in unique:
@@ -337,7 +340,8 @@ def _assemble_series(
             if copies:
                 findings.append(
                     SeriesFinding(
-                        "repeated", f"{_format_slice_count(copies)} came twice and count once."
+                        "repeated",
+                        f"{format_count(copies, 'slice')} are there twice and count once.",
                     )
                 )
             found.append(_sort_slices(group, findings))
@@ -375,23 +379,25 @@ def _geometry_key(geometry: SliceGeometry) -> tuple[object, ...]:
 def _split_findings(
     group: list[SeriesSlice], groups: list[list[SeriesSlice]]
 ) -> list[SeriesFinding]:
-    """Say where one series UID holds slices that do not belong together."""
+    """Find slices of one series UID that do not belong together."""
     if group[0].geometry.is_localizer:
-        return [SeriesFinding("localizer", "These are scout views, no slices to read.")]
+        return [
+            SeriesFinding("localizer", "These are localizers (scout views), not slices to read.")
+        ]
     others = [len(other) for other in groups if other is not group]
     if not others:
         return []
     return [
         SeriesFinding(
             "split",
-            f"The same series also holds {_format_slice_count(sum(others))} of another orientation, size or "
-            "spacing; they are kept apart.",
+            f"The same series also holds {format_count(sum(others), 'slice')} of another "
+            "orientation, size or spacing; they are a series of their own.",
         )
     ]
 
 
 def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series:
-    """Sort slices of one geometry along their normal and look at the steps between them."""
+    """Sort slices of one geometry along their normal and check the distances between them."""
     along = [part.geometry.position_along_normal_mm for part in group]
     first = group[0].geometry
     name = _folder_name(group[0].file).rpartition("/")[2] or "Series"
@@ -401,16 +407,15 @@ def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Ser
         findings.append(
             SeriesFinding(
                 "unnamed",
-                "The files do not say which series they belong to; those of one folder are taken "
-                "for one.",
+                "The files do not state their series; those of one folder are read as one series.",
             )
         )
     if any(position is None for position in along):
         group = sorted(group, key=_instance_number_key)
         finding = SeriesFinding(
             "unplaced",
-            "The files do not say where their slices lie; they are in the order of their "
-            "instance numbers, else of their names.",
+            "The files do not state the position of their slices; they are in the order of "
+            "their instance numbers, else of their names.",
         )
         return Series(name, "dicom", tuple(group), findings=(*findings, finding))
     order = sorted(
@@ -441,8 +446,8 @@ def _spacing_findings(
         findings.append(
             SeriesFinding(
                 "repeated",
-                f"{_format_slice_count(same.size)} {'lies' if same.size == 1 else 'lie'} where another one "
-                "does: two scans or two phases may be mixed.",
+                f"{format_count(same.size, 'slice has', 'slices have')} the position of another "
+                "slice: two scans or two phases may be mixed.",
                 tuple((same + 2).tolist()),
             )
         )
@@ -454,12 +459,12 @@ def _spacing_findings(
         where = ", ".join(
             f"{gap + 1} and {gap + 2} ({steps[gap]:.1f} mm apart)" for gap in gaps[:3].tolist()
         )
-        more = f" and in {gaps.size - 3} more places" if gaps.size > 3 else ""
+        more = f" and in {gaps.size - 3} more geometries" if gaps.size > 3 else ""
         findings.append(
             SeriesFinding(
                 "missing",
-                f"About {_format_slice_count(missing)} {'is' if missing == 1 else 'are'} missing between "
-                f"{where}{more}; a fracture there would not be seen.",
+                f"About {format_count(missing, 'slice is', 'slices are')} missing between "
+                f"{where}{more}; a fracture there would be missed.",
                 tuple((gaps + 1).tolist()),
             )
         )
@@ -471,14 +476,14 @@ def _spacing_findings(
         findings.append(
             SeriesFinding(
                 "uneven",
-                f"Steps between slices vary from {usual.min():.2f} to {usual.max():.2f} mm.",
+                f"Distances between slices vary from {usual.min():.2f} to {usual.max():.2f} mm.",
             )
         )
     return findings
 
 
 def _tilt_findings(slices: tuple[SeriesSlice, ...]) -> list[SeriesFinding]:
-    """Compare the way from the first slice to the last with the normal; believe the header too."""
+    """Compare the direction from the first slice to the last with the normal and the header."""
     first, last = slices[0].geometry, slices[-1].geometry
     way = np.subtract(last.position_mm or (0, 0, 0), first.position_mm or (0, 0, 0))
     length = float(np.linalg.norm(way))
@@ -490,7 +495,7 @@ def _tilt_findings(slices: tuple[SeriesSlice, ...]) -> list[SeriesFinding]:
         return [
             SeriesFinding(
                 "tilt",
-                f"The gantry was tilted by {shear:.1f}°: each slice is right in itself, but they "
+                f"The gantry was tilted by {shear:.1f}°: each slice is correct, but the slices "
                 "are shifted against each other.",
             )
         ]
@@ -500,11 +505,7 @@ def _tilt_findings(slices: tuple[SeriesSlice, ...]) -> list[SeriesFinding]:
             SeriesFinding(
                 "tilt",
                 f"The files state a gantry tilt of {stated:.1f}°, though the slices are not "
-                "shifted against each other: they may have been straightened.",
+                "shifted against each other: the tilt may have been corrected.",
             )
         ]
     return []
-
-
-def _format_slice_count(count: int) -> str:
-    return "1 slice" if count == 1 else f"{count:,} slices"

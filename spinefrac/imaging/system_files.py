@@ -1,4 +1,4 @@
-"""Files that operating systems and burning software leave beside slices; never slices themselves."""
+"""Files that operating systems and burning software leave beside slices."""
 
 from __future__ import annotations
 

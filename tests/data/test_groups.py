@@ -141,7 +141,7 @@ def test_a_patient_in_the_name_beats_a_folder_that_is_none():
 def test_some_names_say_nothing_and_the_rule_counts_them():
     groups, rule = grouped("fracture/P01_1.png", "normal/P01_2.png", "normal/x.png")
     assert groups == ["P01", "P01", "normal/x"]
-    assert rule.endswith("1 of 3 slices say nothing and are groups of their own")
+    assert rule.endswith("1 of 3 slices have no such name and are groups of their own")
 
 
 # --- headers -------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def test_pictures_among_dicom_files_go_by_their_names():
     paths = ("fracture/1.dcm", "normal/2.dcm", "normal/P01_1.png", "fracture/P01_2.png")
     groups, rule = grouped(*paths, tags=tags)
     assert groups[2:] == ["P01", "P01"] and len(set(groups)) == 3
-    assert "2 of 4 slices have neither and go by the patient in the file name" in rule
+    assert "2 of 4 slices have neither: by the patient in the file name" in rule
 
 
 def test_group_by_file_leaves_headers_alone():

@@ -122,7 +122,7 @@ def test_copies_in_other_groups_merge_them_and_contradictions_are_noted(small):
     assert len(examined.duplicates.exact) == len(examined.duplicates.near) == 1
     assert dataset.group_rule.endswith("5 groups became 3, because some share the same slices")
     assert "5 groups became 3" in dataset.notes[0]
-    assert "1 slices are there more than once with contradicting labels" in dataset.notes[1]
+    assert "1 slices have duplicates with another label" in dataset.notes[1]
 
 
 # --- inputs --------------------------------------------------------------------------------
@@ -247,4 +247,4 @@ def test_real_volume_gives_its_middle_slice(shared_data, tmp_path):
         shutil.copy(shared_data / "nifti" / volume, tmp_path / name)
     dataset = scan(tmp_path)
     assert len(dataset.items) == 2
-    assert dataset.notes == ("2 files hold several slices: the middle one of each was taken.",)
+    assert dataset.notes == ("2 files hold several slices: the middle slice of each is used.",)

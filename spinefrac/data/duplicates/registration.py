@@ -1,10 +1,10 @@
-"""Whether one picture is another one turned, mirrored, sharpened, resized or compressed again.
+"""Register slices: is one another rotated, mirrored, sharpened, resized or recompressed.
 
-A thumbnail is sampled on rings around its centre. Turning the picture shifts every ring by the
-same angle and mirroring reverses it, so the magnitudes of the rings' Fourier series know of
-neither: they find candidates. The phases then give the angle (the peak of the circular
+A thumbnail is sampled on rings around its centre. A rotation shifts every ring by the same angle
+and mirroring reverses it, so the magnitudes of the rings' Fourier series are invariant to both:
+they find candidates. The phases then give the angle (the peak of the circular
 correlation over all rings, as in polar phase correlation, Casasent and Psaltis, 1976) and how
-well the pictures agree there. Everything beyond the inscribed circle, which turning cuts off, is
+well the slices agree there. Everything beyond the inscribed circle, which a rotation cuts off, is
 left out.
 """
 
@@ -20,14 +20,14 @@ from spinefrac.records import GreyImage
 
 #: Side of a thumbnail, in pixels.
 THUMBNAIL_SIDE = 64
-#: Rings, samples on each, and harmonics that are kept of them.
+#: Rings, samples on each, and harmonics of each that are used.
 RINGS, SAMPLES, HARMONICS = 26, 128, 48
 #: Steps of a full turn in which the angle is found: 0.7 degrees each.
 ROTATION_STEPS = 512
-#: Standard deviations of the Gaussians whose difference is looked at, in pixels of a thumbnail.
+#: Standard deviations of the two Gaussians of the band-pass, in pixels of a thumbnail.
 FINE_SIGMA, COARSE_SIGMA = 0.8, 3.0
-#: Standard deviation of the band-passed thumbnail, in grey levels, under which a picture is too
-#: empty to be told from another.
+#: Standard deviation of the band-passed thumbnail, in grey levels, under which a slice is too
+#: empty to be compared.
 MIN_DETAIL = 0.5
 
 Spectra = npt.NDArray[np.complex64]
@@ -36,18 +36,18 @@ FloatRows = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How pairs of pictures lie on each other; all shapes (M,).
+    """The alignment of pairs of slices; all shapes (M,).
 
     Attributes
     ----------
     correlation : float32 array
-        Of the band-passed pictures where they agree best, -1…1.
+        Of the band-passed thumbnails where they agree best, -1…1.
     rotation_degrees : float32 array
-        By how much the second is turned against the first, -180…180.
+        Rotation of the second against the first, -180…180.
     is_mirrored : bool array
         Whether it is mirrored as well.
     unaligned_correlation : float32 array
-        Correlation without turning or mirroring.
+        Correlation without rotation or mirroring.
     """
 
     correlation: FloatRows
@@ -57,13 +57,13 @@ class Alignment:
 
 
 def make_thumbnail(image: GreyImage) -> GreyImage:
-    """Shrink a picture, shape (H, W), to what is compared: shape (SIDE, SIDE)."""
+    """Shrink a slice, shape (H, W), to a thumbnail, shape (THUMBNAIL_SIDE, THUMBNAIL_SIDE)."""
     small = cv2.resize(image, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(small, dtype=np.uint8)
 
 
 def _ring_coordinates() -> tuple[FloatRows, FloatRows]:
-    """Return where to sample a thumbnail: columns and rows, each (RINGS, SAMPLES)."""
+    """Return the sampling points of a thumbnail: columns and rows, each (RINGS, SAMPLES)."""
     radius = np.linspace(2, THUMBNAIL_SIDE / 2 - 1.5, RINGS)[:, None]
     angle = np.arange(SAMPLES) * (2 * np.pi / SAMPLES)
     centre = (THUMBNAIL_SIDE - 1) / 2
@@ -81,16 +81,16 @@ def ring_spectra(thumbnails: GreyImage) -> Spectra:
 
     Parameters
     ----------
-    thumbnails : uint8 array, shape (N, SIDE, SIDE)
+    thumbnails : uint8 array, shape (N, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
 
     Returns
     -------
     complex64 array, shape (N, RINGS, HARMONICS)
-        All zeros for a picture that is too empty.
+        All zeros for a slice that is too empty.
     """
     rings = np.zeros((len(thumbnails), RINGS, SAMPLES), dtype=np.float32)
-    for row, picture in enumerate(thumbnails):
-        grey = picture.astype(np.float32)
+    for row, thumbnail in enumerate(thumbnails):
+        grey = thumbnail.astype(np.float32)
         band = cv2.GaussianBlur(grey, (0, 0), FINE_SIGMA) - cv2.GaussianBlur(
             grey, (0, 0), COARSE_SIGMA
         )
@@ -101,20 +101,20 @@ def ring_spectra(thumbnails: GreyImage) -> Spectra:
         rings[row] = cv2.remap(band / contrast, _COLUMNS, _ROWS, cv2.INTER_LINEAR)
     rings *= _WEIGHTS
     series = np.fft.rfft(rings, axis=2)[:, :, :HARMONICS].astype(np.complex64)
-    series[:, :, 1:] *= np.float32(np.sqrt(2))  # the conjugate half, which is not kept
+    series[:, :, 1:] *= np.float32(np.sqrt(2))  # the conjugate half, which is left out
     energy = np.sqrt((np.abs(series) ** 2).sum(axis=(1, 2), keepdims=True))
     return np.divide(series, energy, out=np.zeros_like(series), where=energy > 1e-3)
 
 
 def rotation_invariants(spectra: Spectra) -> FloatRows:
-    """Return what turning and mirroring leave alone of `ring_spectra`, shape (N, D), not centred."""
+    """Return the rotation and mirror invariants of `ring_spectra`, shape (N, D), not centred."""
     magnitude = np.abs(spectra[:, :, 1:25])
     pooled = magnitude.reshape(len(spectra), RINGS // 2, 2, 12, 2).sum(axis=(2, 4))
     return np.sqrt(pooled).reshape(len(spectra), RINGS // 2 * 12)
 
 
 def align_pairs(first: Spectra, second: Spectra) -> Alignment:
-    """Turn and mirror each of `second` so that it lies best on its partner in `first`.
+    """Find the rotation and mirroring of each of `second` that fits its partner in `first` best.
 
     Parameters
     ----------
@@ -128,8 +128,8 @@ def align_pairs(first: Spectra, second: Spectra) -> Alignment:
     correlation = np.where(mirrored, mirror[0], plain[0]).astype(np.float32)
     step = np.where(mirrored, mirror[1], plain[1])
     degrees = ((step * 360 / ROTATION_STEPS + 180) % 360 - 180).astype(np.float32)
-    as_they_lie = crossed.real.sum(axis=1).astype(np.float32)
-    return Alignment(correlation, degrees, mirrored, as_they_lie)
+    unaligned = crossed.real.sum(axis=1).astype(np.float32)
+    return Alignment(correlation, degrees, mirrored, unaligned)
 
 
 def _find_peaks(cross: npt.NDArray[np.complex64]) -> tuple[FloatRows, npt.NDArray[np.int64]]:

@@ -1,13 +1,15 @@
-"""Slices that are the same picture twice, and what that does to groups.
+"""Find duplicate slices, and merge the groups that share one.
 
-Exact duplicates have equal decoded pixels. Near duplicates are copies of one picture that were
-resized, compressed again, sharpened, turned or mirrored. Candidates are neighbours by what
-`spinefrac.data.duplicates.registration` finds unchanged by turning; each is then laid on its partner.
+Exact duplicates have equal decoded pixels. Near duplicates are copies of one slice that were
+resized, recompressed, sharpened, rotated or mirrored. Candidates are nearest neighbours by the
+rotation invariants of `spinefrac.data.duplicates.registration`; each is then aligned with its
+partner.
 
-Two thresholds, because neighbouring slices of one series resemble each other, too, but never by
-a turn: pictures that agree as they lie must agree almost entirely; pictures that agree only once
-one is turned may differ by what sharpening does, and count where neither has a better partner.
-A false pair would merge two patients, a missed one is only a leak more, so both are strict.
+There are two thresholds, because neighbouring slices of one series resemble each other too, but
+never by a rotation: slices that agree without alignment must agree almost entirely; slices that
+agree only once one is rotated may differ by what sharpening does, and count where neither has a
+better partner. A false pair would merge two patients, a missed pair is some leakage, so both are
+strict.
 """
 
 from __future__ import annotations
@@ -25,40 +27,40 @@ from spinefrac.records import GreyImage
 
 __all__ = ["THUMBNAIL_SIDE", "Duplicates", "find_duplicates", "make_thumbnail", "merge_groups"]
 
-#: Correlation from which two pictures are copies of one as they lie. (Neighbours in a
+#: Correlation from which two slices are duplicates without alignment. (Neighbours in a
 #: thin-sliced series can pass it as well; they are of one patient.)
 MIN_CORRELATION = 0.98
-#: Correlation from which they are, once one of them is turned or mirrored. Measured on the
-#: turned and sharpened copies of a public set: 0.86 and more with the best partner of their own;
+#: Correlation from which they are, once one of them is rotated or mirrored. Measured on the
+#: rotated and sharpened copies of a public set: 0.86 and more with the best partner of their own;
 #: slices of one series more than 20 apart 0.70 at most, of different patients 0.34, of different
 #: phantoms 0.72.
 MIN_ROTATED_CORRELATION = 0.85
-#: How much less a turned pair may have than the best turned pair of either picture: of the one
+#: How much less a rotated pair may have than the best rotated pair of either slice: of the one
 #: whose best is less, and of the other.
 BEST_PAIR_MARGINS = (0.05, 0.10)
-#: Degrees from which a picture counts as turned, and by how much turning must raise the
+#: Degrees from which a slice counts as rotated, and by how much the rotation must raise the
 #: correlation: a symmetric slice resembles its own mirror image.
 MIN_ROTATION_DEGREES, MIN_ROTATION_GAIN = 2.0, 0.05
-#: Neighbours, by what turning leaves alone, that each picture is laid on.
+#: Neighbours, by the rotation invariants, that each slice is aligned with.
 N_NEIGHBORS = 12
-#: Similarity of neighbours, -1…1, under which they are not looked at. (Copies have 0.55 and more.)
+#: Similarity of neighbours, -1…1, under which they are not aligned. (Copies have 0.55 and more.)
 MIN_SIMILARITY = 0.4
-#: Pictures that are compared all with all, so that memory and time a picture stay bounded.
+#: Slices that are compared all with all, so that memory and time for a slice stay bounded.
 BUCKET_SIZE = 1500
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Rows that hold one picture.
+    """Rows that hold the same slice.
 
     Attributes
     ----------
     exact : tuple of tuples of int
         Sets of rows with equal pixels, each sorted, two rows at least.
     near : tuple of (int, int)
-        Pairs of rows whose pictures are copies of one; of an exact set its first row only.
+        Pairs of near duplicates; of an exact set its first row only.
     rotated : tuple of (int, int)
-        Those of `near` of which one is turned or mirrored against the other.
+        Those of `near` of which one is rotated or mirrored against the other.
     """
 
     exact: tuple[tuple[int, ...], ...] = ()
@@ -67,13 +69,13 @@ class Duplicates:
 
 
 def find_duplicates(hashes: Sequence[str], thumbnails: GreyImage) -> Duplicates:
-    """Find exact and near duplicates. Empty pictures are no duplicates of each other.
+    """Find exact and near duplicates. Empty slices do not count as duplicates of each other.
 
     Parameters
     ----------
     hashes : sequence of str, length N
         Hashes of the decoded pixels.
-    thumbnails : uint8 array, shape (N, SIDE, SIDE)
+    thumbnails : uint8 array, shape (N, THUMBNAIL_SIDE, THUMBNAIL_SIDE)
 
     Returns
     -------
@@ -85,14 +87,14 @@ def find_duplicates(hashes: Sequence[str], thumbnails: GreyImage) -> Duplicates:
             rows_of.setdefault(pixel_hash, []).append(row)
     exact = tuple(tuple(rows) for rows in rows_of.values() if len(rows) > 1)
     firsts = np.array([rows[0] for rows in rows_of.values()], dtype=np.int64)
-    pairs, turned = _find_near_duplicates(thumbnails, firsts)
+    pairs, rotated = _find_near_duplicates(thumbnails, firsts)
     return Duplicates(
-        exact, tuple(map(tuple, pairs.tolist())), tuple(map(tuple, pairs[turned].tolist()))
+        exact, tuple(map(tuple, pairs.tolist())), tuple(map(tuple, pairs[rotated].tolist()))
     )
 
 
 def merge_groups(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ...]:
-    """Merge groups that share a picture.
+    """Merge groups that share a slice.
 
     Parameters
     ----------
@@ -106,18 +108,18 @@ def merge_groups(groups: Sequence[str], duplicates: Duplicates) -> tuple[str, ..
 
     Notes
     -----
-    A copy that was turned joins its slice only where one of the two stands alone. Two patients
-    of several slices are not made one by pictures that would have to be turned to agree: two
+    A rotated copy joins its slice only where one of the two is a group of one slice. Two patients
+    of several slices are not merged by slices that would have to be rotated to agree: two
     chests with much lung do so (correlation 0.9 between two of 120 phantoms).
     """
     from scipy.cluster.hierarchy import DisjointSet
 
     size = Counter(groups)
-    turned = set(duplicates.rotated)
+    rotated = set(duplicates.rotated)
     near = [
         pair
         for pair in duplicates.near
-        if pair not in turned or min(size[groups[row]] for row in pair) == 1
+        if pair not in rotated or min(size[groups[row]] for row in pair) == 1
     ]
     shared = DisjointSet(size)
     for rows in (*duplicates.exact, *near):
@@ -138,26 +140,26 @@ RowPairs = npt.NDArray[np.int64]
 def _find_near_duplicates(
     thumbnails: GreyImage, rows: RowPairs
 ) -> tuple[RowPairs, npt.NDArray[np.bool_]]:
-    """Return the pairs of `rows` that are copies of one picture, shape (M, 2), and which of
-    them are turned, shape (M,)."""
-    pairs, correlation, turned = _align_candidates(thumbnails, rows)
+    """Return the pairs of `rows` that are near duplicates, shape (M, 2), and which of them are
+    rotated, shape (M,)."""
+    pairs, correlation, rotated = _align_candidates(thumbnails, rows)
     best = np.zeros(len(thumbnails), dtype=np.float32)
     for column in (0, 1):
-        np.maximum.at(best, pairs[turned, column], correlation[turned])
+        np.maximum.at(best, pairs[rotated, column], correlation[rotated])
     bests = np.sort(best[pairs], axis=1)
     near_best = (correlation[:, None] >= bests - BEST_PAIR_MARGINS).all(axis=1)
-    kept = np.where(turned, near_best, correlation >= MIN_CORRELATION)
-    return pairs[kept], turned[kept]
+    accepted = np.where(rotated, near_best, correlation >= MIN_CORRELATION)
+    return pairs[accepted], rotated[accepted]
 
 
 def _align_candidates(
     thumbnails: GreyImage, rows: RowPairs
 ) -> tuple[RowPairs, npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Lay candidates on each other; return those that agree: pairs (M, 2), correlation (M,) and
-    whether turned (M,), each pair once, sorted."""
+    """Align candidates with each other; return those that agree: pairs (M, 2), correlation (M,) and
+    whether rotated (M,), each pair once, sorted."""
     pairs = [np.empty((0, 2), dtype=np.int64)]
     correlations = [np.empty(0, dtype=np.float32)]
-    turns = [np.empty(0, dtype=np.bool_)]
+    rotations = [np.empty(0, dtype=np.bool_)]
     for bucket in _iterate_buckets(_compute_invariants(thumbnails, rows)):
         members = rows[bucket]
         series = registration.ring_spectra(thumbnails[members])
@@ -165,21 +167,23 @@ def _align_candidates(
         for start in range(0, len(candidates), 2048):
             part = candidates[start : start + 2048]
             found = registration.align_pairs(series[part[:, 0]], series[part[:, 1]])
-            turned = found.is_mirrored | (np.abs(found.rotation_degrees) > MIN_ROTATION_DEGREES)
-            turned &= found.correlation > found.unaligned_correlation + MIN_ROTATION_GAIN
-            kept = found.correlation >= np.where(turned, MIN_ROTATED_CORRELATION, MIN_CORRELATION)
-            pairs.append(np.sort(members[part[kept]], axis=1))
-            correlations.append(found.correlation[kept])
-            turns.append(turned[kept])
+            rotated = found.is_mirrored | (np.abs(found.rotation_degrees) > MIN_ROTATION_DEGREES)
+            rotated &= found.correlation > found.unaligned_correlation + MIN_ROTATION_GAIN
+            accepted = found.correlation >= np.where(
+                rotated, MIN_ROTATED_CORRELATION, MIN_CORRELATION
+            )
+            pairs.append(np.sort(members[part[accepted]], axis=1))
+            correlations.append(found.correlation[accepted])
+            rotations.append(rotated[accepted])
     every = np.concatenate(pairs)
     _, first = np.unique(every, axis=0, return_index=True)
-    return every[first], np.concatenate(correlations)[first], np.concatenate(turns)[first]
+    return every[first], np.concatenate(correlations)[first], np.concatenate(rotations)[first]
 
 
 def _compute_invariants(
     thumbnails: GreyImage, rows: RowPairs, chunk: int = 1024
 ) -> npt.NDArray[np.float16]:
-    """Return what turning leaves alone of the thumbnails of `rows`, shape (N, D)."""
+    """Return the rotation invariants of the thumbnails of `rows`, shape (N, D)."""
     if len(rows) <= BUCKET_SIZE:  # one bucket: nothing to sort into
         return np.zeros((len(rows), 1), dtype=np.float16)
     parts = [
@@ -229,7 +233,7 @@ def _find_neighbors(invariants: npt.NDArray[np.float32]) -> RowPairs:
         return np.empty((0, 2), dtype=np.int64)
     vectors = _normalize_rows(invariants - invariants.mean(axis=0))
     alike = vectors @ vectors.T
-    # Of two pictures the mean is the middle: centring would make them opposites.
+    # Of two slices the mean is the middle: centring would make them opposites.
     if n <= N_NEIGHBORS:
         return np.stack(np.triu_indices(n, 1), axis=1)
     np.fill_diagonal(alike, -2)

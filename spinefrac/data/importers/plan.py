@@ -1,4 +1,4 @@
-"""What an importer yields: slices to write, and files that it leaves out, each with why."""
+"""What an importer yields: slices to write, and the slices that it leaves out with the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ImportSelection:
-    """How much of a source to take.
+    """How much of a source to import.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class PlannedSlice:
         Index into `CLASS_NAMES`.
     patient : str
     position : int
-        Its place in the study.
+        Its position in the study.
     boxes : tuple of Box
         Fractures in it.
     write : callable
@@ -64,7 +64,7 @@ class PlannedSlice:
 
 @dataclass(frozen=True, slots=True)
 class SkippedSlices:
-    """Some slices or files that are not taken, and why: a phrase after their number."""
+    """Slices or files that are left out, and why: a phrase after their number."""
 
     count: int
     reason: str

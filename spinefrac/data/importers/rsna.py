@@ -58,12 +58,12 @@ def _sample_studies(
     if selection.studies is None or selection.studies >= len(known):
         return known
     generator = random.Random(selection.seed)
-    broken = [study for study in known if fractured[study]]
-    whole = [study for study in known if not fractured[study]]
-    half = max(selection.studies // 2, selection.studies - len(whole))
-    some = min(half, len(broken))
+    with_fracture = [study for study in known if fractured[study]]
+    without = [study for study in known if not fractured[study]]
+    half = max(selection.studies // 2, selection.studies - len(without))
+    some = min(half, len(with_fracture))
     return sorted(
-        generator.sample(broken, some) + generator.sample(whole, selection.studies - some)
+        generator.sample(with_fracture, some) + generator.sample(without, selection.studies - some)
     )
 
 

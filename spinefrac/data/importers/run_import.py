@@ -125,8 +125,8 @@ def _claim_folder(out: Path, wanted: dict[str, Any]) -> None:
             state = None
         if not isinstance(state, dict) or {**state, "complete": 0} != {**wanted, "complete": 0}:
             raise DatasetError(
-                f"{out} is not empty and holds another import or other files: choose a new folder, or "
-                "give the same options as before to continue."
+                f"{out} is not empty and holds another import or other files: choose a new "
+                "folder, or give the same options as before to continue."
             )
         return
     out.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,13 @@
 The table labels either slices or vertebrae:
 
 * ``file,first,last,label[,patient]`` (or ``slice`` for both): positions from foot, left or back;
-* ``subject,vertebra,grade``: grade 0 is whole, 1 to 3 broken (Genant). Which slice cuts which
-  vertebra comes from the mask ``<subject>…_seg-vert_msk.nii.gz``, numbered as in VerSe
+* ``subject,vertebra,grade``: grade 0 is no fracture, 1 to 3 a fracture (Genant). Which slice cuts
+  which vertebra comes from the mask ``<subject>…_seg-vert_msk.nii.gz``, numbered as in VerSe
   (Sekuboyina et al., 2021): 1-7 C1-C7, 8-19 T1-T12, 20-25 L1-L6, 28 T13.
 
-By vertebra, a slice is a fracture where it cuts a broken vertebra at half of its largest
-section or more, and normal where it cuts whole ones so and no broken or ungraded one at all.
+By vertebra, a slice is a fracture where it cuts a fractured vertebra at half of its largest
+section or more, and normal where it cuts vertebrae without fracture so and no fractured or
+ungraded one at all.
 The box of a fracture is that of its vertebra's mask.
 """
 
@@ -59,7 +60,7 @@ _UNGRADED_REASON = "that cut a vertebra without a grade"
 
 @dataclass
 class _VolumeLabels:
-    """What the table says of one volume: labels of slices, or grades of vertebrae."""
+    """The table's rows on one volume: labels of slices, or grades of vertebrae."""
 
     patient: str
     labels: dict[int, int] = field(default_factory=dict)
@@ -153,11 +154,11 @@ def _sample_volumes(volumes: dict[Path, _VolumeLabels], selection: ImportSelecti
     if selection.studies is None or selection.studies >= len(everything):
         return everything
     generator = random.Random(selection.seed)
-    broken = [path for path in everything if volumes[path].is_fractured]
-    whole = [path for path in everything if not volumes[path].is_fractured]
-    some = min(max(selection.studies // 2, selection.studies - len(whole)), len(broken))
+    with_fracture = [path for path in everything if volumes[path].is_fractured]
+    without = [path for path in everything if not volumes[path].is_fractured]
+    some = min(max(selection.studies // 2, selection.studies - len(without)), len(with_fracture))
     return sorted(
-        generator.sample(broken, some) + generator.sample(whole, selection.studies - some)
+        generator.sample(with_fracture, some) + generator.sample(without, selection.studies - some)
     )
 
 
@@ -222,7 +223,7 @@ def _plan_volume(
 def _label_slices(
     mask: Path, grades: dict[int, int], axis: int
 ) -> list[tuple[int, tuple[Box, ...]] | str]:
-    """Return of each slice its label and boxes, or why it has none."""
+    """Return the label and boxes of each slice, or why it has none."""
     areas: list[dict[int, int]] = []
     boxes: list[dict[int, Box]] = []
     count = imaging.read(mask, axis=axis).slice_count
@@ -238,9 +239,9 @@ def _label_slices(
     verdicts: list[tuple[int, tuple[Box, ...]] | str] = []
     for area, box in zip(areas, boxes, strict=True):
         shown = [n for n, size in area.items() if size >= MIN_SECTION_SHARE * largest[n]]
-        broken = [n for n in shown if grades.get(n, 0) > 0]
-        if broken:
-            verdicts.append((1, tuple(box[n] for n in sorted(broken))))
+        fractured = [n for n in shown if grades.get(n, 0) > 0]
+        if fractured:
+            verdicts.append((1, tuple(box[n] for n in sorted(fractured))))
         elif any(n not in grades for n in area):
             verdicts.append(_UNGRADED_REASON)
         elif any(grades[n] > 0 for n in area) or not shown:
@@ -275,14 +276,14 @@ def _decompress(path: Path, stack: ExitStack) -> Path:
 
 
 def _write_slice(volume: Path, slice_index: int, axis: int, target: Path) -> None:
-    """Write one slice as a NIfTI file that is read as the same picture."""
+    """Write one slice as a NIfTI file that is read as the same slice."""
     import nibabel
 
     ct: CtSlice = imaging.read(volume, slice_index=slice_index, axis=axis)
     whole = np.array_equal(ct.pixels, np.round(ct.pixels)) and np.abs(ct.pixels).max() < 2**15
     pixels = ct.pixels.astype(np.int16 if whole else np.float32)
     rows, columns = ct.spacing_mm or (1.0, 1.0)
-    # Canonical axes run to the right and to the front, rows and columns of a picture back.
+    # Canonical axes run to the right and to the front, rows and columns of a slice back.
     image = nibabel.Nifti1Image(pixels[::-1, ::-1].T[:, :, None], np.diag([columns, rows, 1, 1]))
     target.write_bytes(gzip.compress(image.to_bytes(), 6, mtime=0))
 

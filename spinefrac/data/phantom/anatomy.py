@@ -72,12 +72,12 @@ _EXTENT = {  # left, top, right, bottom of the vertebra's own raster, mm
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What holds over all slices of a patient. Lengths in mm, densities in HU.
+    """Parameters of a patient, the same for all slices. Lengths in mm, densities in HU.
 
-    `trabecular` is the cancellous bone's mean density, `trabecular_texture` the standard deviation of
-    its trabeculae; `first_height` the height of the first slice within its vertebra (0 top, 1 top of
-    the next) and `height_step` what each further slice adds; `degeneration` (0…1) is how much
-    degeneration there is; `slice_spacing` the distance of neighbouring slices.
+    `trabecular` is the cancellous bone's mean density, `trabecular_texture` the standard deviation
+    of its trabeculae; `first_height` the height of the first slice within its vertebra (0 top, 1
+    top of the next) and `height_step` what each further slice adds; `degeneration` (0…1) is the
+    degree of degeneration; `slice_spacing` the distance of neighbouring slices.
     """
 
     region: Region

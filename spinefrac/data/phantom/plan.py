@@ -64,18 +64,36 @@ class Difficulty:
 
 DIFFICULTIES = {
     "easy": Difficulty(
-        width_mm=(2.0, 3.0), contrast=(0.95, 1.0), displacement_probability=0.9, displacement_mm=(1.5, 3.0),
-        extra_line_probability=0.75, noise_hu=(12, 28), psf_mm=(0.24, 0.36), distractor_count=(0, 2),
+        width_mm=(2.0, 3.0),
+        contrast=(0.95, 1.0),
+        displacement_probability=0.9,
+        displacement_mm=(1.5, 3.0),
+        extra_line_probability=0.75,
+        noise_hu=(12, 28),
+        psf_mm=(0.24, 0.36),
+        distractor_count=(0, 2),
     ),
     "standard": Difficulty(
-        width_mm=(1.2, 2.5), contrast=(0.85, 1.0), displacement_probability=0.65, displacement_mm=(1.0, 2.5),
-        extra_line_probability=0.6, noise_hu=(20, 50), psf_mm=(0.24, 0.42), distractor_count=(1, 3),
+        width_mm=(1.2, 2.5),
+        contrast=(0.85, 1.0),
+        displacement_probability=0.65,
+        displacement_mm=(1.0, 2.5),
+        extra_line_probability=0.6,
+        noise_hu=(20, 50),
+        psf_mm=(0.24, 0.42),
+        distractor_count=(1, 3),
     ),
     "hard": Difficulty(
-        width_mm=(0.5, 1.5), contrast=(0.6, 0.95), displacement_probability=0.25, displacement_mm=(0.5, 1.5),
-        extra_line_probability=0.4, noise_hu=(45, 95), psf_mm=(0.28, 0.5), distractor_count=(2, 5),
+        width_mm=(0.5, 1.5),
+        contrast=(0.6, 0.95),
+        displacement_probability=0.25,
+        displacement_mm=(0.5, 1.5),
+        extra_line_probability=0.4,
+        noise_hu=(45, 95),
+        psf_mm=(0.28, 0.5),
+        distractor_count=(2, 5),
     ),
-}  # fmt: skip
+}
 
 
 def get_difficulty(name: str) -> Difficulty:

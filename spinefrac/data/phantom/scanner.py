@@ -24,13 +24,13 @@ class Scanner:
 
     Attributes
     ----------
-    field_of_view : side of the square picture.
-    offset : (x, y) of the picture's centre in the vertebra's frame.
+    field_of_view : side of the square slice.
+    offset : (x, y) of the slice's centre in the vertebra's frame.
     rotation : rotation of the patient, radians.
     psf_sigma : standard deviation of the point spread function.
     noise_hu : standard deviation of the noise in muscle.
     noise_sigma : standard deviation of the Gaussian that correlates the noise.
-    edge_enhancement : overshoot that the kernel puts along edges; 0 is a soft kernel, 0.8 a sharp one.
+    edge_enhancement : overshoot of the kernel along edges; 0 is a soft kernel, 0.8 a sharp one.
     cupping_hu : darkening in the middle of dense parts by beam hardening.
     streak_share : share of the noise that lies in horizontal streaks, as from shoulders.
     circular_field : whether everything outside the inscribed circle is empty.

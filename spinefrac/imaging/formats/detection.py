@@ -1,4 +1,4 @@
-"""What kind of file this is, from its first bytes; a name's extension is never believed."""
+"""Detect the format of a file from its first bytes; the extension of its name is not used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from spinefrac.errors import ImageError
 
-#: Bytes that `detect_format` looks at: a NIfTI-2 header is the longest, 540 bytes.
+#: Bytes that `detect_format` reads: a NIfTI-2 header is the longest, 540 bytes.
 HEADER_BYTES = 544
 
 _SIGNATURES = (
@@ -22,14 +22,14 @@ _SIGNATURES = (
     (b"BM", "bmp"),
 )
 
-#: Frequent mistakes, named so that the message can say what came.
+#: Frequent mistakes, for the message.
 _UNSUPPORTED_SIGNATURES = (
     (b"PK\x03\x04", "a ZIP archive; unpack it first"),
     (b"Rar!", "a RAR archive; unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
     (b"%PDF", "a PDF document; export the slice as PNG or DICOM"),
-    (b"GIF8", "a GIF picture; export the slice as PNG or DICOM"),
-    (b"RIFF", "a WebP picture or a video; export the slice as PNG or DICOM"),
+    (b"GIF8", "a GIF image; export the slice as PNG or DICOM"),
+    (b"RIFF", "a WebP image or a video; export the slice as PNG or DICOM"),
     (b"\x00\x00\x00\x0cjP", "a bare JPEG 2000 file; export the slice as PNG or DICOM"),
     (b"NRRD", "an NRRD volume; convert it to NIfTI"),
     (b"\x89HDF", "an HDF5 file, no image; choose a slice"),
@@ -39,7 +39,7 @@ _GZIP = b"\x1f\x8b"
 
 
 def detect_format(file: BinaryIO) -> str:
-    """Tell the format of an open file and leave it at its start.
+    """Detect the format of an open file and leave it at its start.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def detect_format(file: BinaryIO) -> str:
     Raises
     ------
     ImageError
-        If it is none of these; the message says what it looks like instead.
+        If it is none of these; the message names what was found instead.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def detect_format(file: BinaryIO) -> str:
     """
     head = file.read(HEADER_BYTES)
     file.seek(0)
-    # Before the pictures: a DICOM preamble may itself begin as a TIFF (PS3.10, 7.1).
+    # Before the image formats: a DICOM preamble may itself begin as a TIFF (PS3.10, 7.1).
     if head[128:132] == b"DICM":
         return "dicom"
     for signature, name in _SIGNATURES:

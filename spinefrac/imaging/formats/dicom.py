@@ -94,8 +94,8 @@ def read_dicom(file: BinaryIO, frame_index: int | None = None) -> CtSlice:
     intercept gives Hounsfield units (C.11.1.1.2). Everything else, a secondary capture or
     another modality for example, becomes grey values: rescaled, put through its own first
     window (or spread over its own range where it has none and more than 8 bits), inverted
-    where MONOCHROME1 says that low values are white (C.7.6.3.1.2). In a calibrated slice
-    MONOCHROME1 changes nothing, as it speaks of display and not of Hounsfield units.
+    where MONOCHROME1 defines low values as white (C.7.6.3.1.2). In a calibrated slice
+    MONOCHROME1 changes nothing, as it is about display and not about Hounsfield units.
 
     Pixel padding (C.7.5.1.1.2) becomes air: -1024 HU, or the minimum of the grey values.
 
@@ -212,7 +212,7 @@ def _is_calibrated(header: Dataset, functional_groups: list[Dataset]) -> bool:
     if str(header.get("SOPClassUID", "")) in _CT_CLASSES:
         return True
     # Anonymised files may have lost the class but keep the modality. A secondary capture of
-    # a CT also says modality CT, but has another class.
+    # a CT also has the modality CT, but has another class.
     return not header.get("SOPClassUID") and str(header.get("Modality", "")).strip() == "CT"
 
 
@@ -227,9 +227,9 @@ def _read_numbers(
     header: Dataset, functional_groups: list[Dataset], sequence: str, keyword: str
 ) -> list[float]:
     """Return the numbers of an element, from the functional groups or the data set itself."""
-    places = [item for group in functional_groups for item in (group.get(sequence) or [])]
-    for place in [*places, header]:
-        value = place.get(keyword)
+    holders = [item for group in functional_groups for item in (group.get(sequence) or [])]
+    for holder in [*holders, header]:
+        value = holder.get(keyword)
         if value is not None and value != "":
             numbers = [to_float(one) for one in to_list(value)]
             return [number for number in numbers if number is not None]
@@ -352,7 +352,7 @@ def _padding(header: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_]
 def _to_grey(
     pixels: FloatImage, header: Dataset, window: tuple[float, float] | None, *, is_eight_bit: bool
 ) -> FloatImage:
-    """Bring uncalibrated values to grey in 0…255."""
+    """Convert uncalibrated values to grey in 0…255."""
     if window is not None:
         center, width = window
         pixels = np.clip((pixels - (center - width / 2)) * (255.0 / width), 0, 255)

@@ -1,4 +1,4 @@
-"""The header of a DICOM file: transfer syntax, elements, and what they say of a slice.
+"""The header of a DICOM file: transfer syntax, elements, and a summary of a slice.
 
 Only the elements that a caller names are read, up to the pixels. Section numbers are those of the
 DICOM standard, PS3.3, PS3.5 and PS3.10.
@@ -183,7 +183,7 @@ def read_header_elements(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, 
 def read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
     """Read the elements `tags` and leave `file` at the pixel data element.
 
-    The transfer syntax is looked at before the data set, because pydicom would inflate a
+    The transfer syntax is checked before the data set, because pydicom would inflate a
     deflated one whole: 0.8 MB can become 1.6 GB.
     """
     from pydicom import config
@@ -227,7 +227,7 @@ def _is_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
 
 
 def _guess_syntax(file: BinaryIO) -> str:
-    """Tell implicit from explicit VR where no file meta says it: by the first element."""
+    """Detect implicit or explicit VR by the first element, where there is no file meta."""
     start = file.tell()
     head = file.read(8)
     file.seek(start)

@@ -26,7 +26,7 @@ _MARKER_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 
 @dataclass(frozen=True, slots=True)
 class FrameInfo:
-    """What the DICOM header says of a frame."""
+    """Size and depth of a frame by its DICOM header."""
 
     rows: int
     columns: int
@@ -41,7 +41,7 @@ def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
     ----------
     frame : bytes
         One encapsulated frame, fragments joined.
-    frame_info : Expected
+    frame_info : FrameInfo
 
     Raises
     ------
@@ -86,13 +86,13 @@ def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
 def check_frame_size(frame: bytes, frame_info: FrameInfo) -> None:
     """Refuse a JPEG or JPEG 2000 frame of another size than its DICOM header declares.
 
-    The limits were checked on the header; a decoder would believe the codestream.
+    The limits were checked on the header; a decoder would use the codestream.
 
     Parameters
     ----------
     frame : bytes
         One encapsulated frame, fragments joined.
-    frame_info : Expected
+    frame_info : FrameInfo
 
     Raises
     ------
@@ -106,9 +106,9 @@ def check_frame_size(frame: bytes, frame_info: FrameInfo) -> None:
         reader = JpegImagePlugin.JpegImageFile
     else:
         reader = Jpeg2KImagePlugin.Jpeg2KImageFile
-    with reader(BytesIO(frame)) as picture:
-        _require(picture.size == (frame_info.columns, frame_info.rows))
-        _require(len(picture.getbands()) == frame_info.samples)
+    with reader(BytesIO(frame)) as image:
+        _require(image.size == (frame_info.columns, frame_info.rows))
+        _require(len(image.getbands()) == frame_info.samples)
 
 
 def _check_frame_header(body: bytes, frame_info: FrameInfo) -> None:

@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF and BMP: pictures that somebody windowed already, or 16-bit exports."""
+"""PNG, JPEG, TIFF and BMP: slices that are windowed already, or 16-bit exports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage
 
 # The readers themselves instead of Image.open: the format is known, and its own guard
-# against huge pictures is a warning where `check_size` is an error.
+# against huge images is a warning where `check_image_size` is an error.
 _READERS: dict[str, Callable[[BinaryIO], Image.Image]] = {
     "png": PngImagePlugin.PngImageFile,
     "jpeg": JpegImagePlugin.JpegImageFile,
@@ -22,22 +22,22 @@ _READERS: dict[str, Callable[[BinaryIO], Image.Image]] = {
     "bmp": BmpImagePlugin.BmpImageFile,
 }
 
-#: Channels may differ by this much, in 1/255, before a picture counts as coloured: JPEG
+#: Channels may differ by this much, in 1/255, before an image counts as coloured: JPEG
 #: stores chroma separately, and rounding on the way to RGB moves a grey by a level or two.
 _CHROMA_TOLERANCE = 12
 
-#: Pixels converted at a time, so that a 64-megapixel picture needs no second large copy.
+#: Pixels converted at a time, so that a 64-megapixel image needs no second large copy.
 _BLOCK_PIXELS = 2**20
 
 _EXIF_ORIENTATION_TAG = 0x0112
 
 
 def read_raster(file: BinaryIO, kind: str) -> CtSlice:
-    """Read a picture as one grey slice.
+    """Read an image as one grey slice.
 
     Colour becomes luma, transparency is laid over black, palettes are looked up. An EXIF
-    orientation is applied, as every viewer does, so that the heat map lies where people see
-    the finding. Of a TIFF with several pages the first is read.
+    orientation is applied, as every viewer does, so that the heat map lies over the slice as
+    it is displayed. Of a TIFF with several pages the first is read.
 
     Samples of 8 bits are grey values in 0…255 as they are. Samples of 16 bits (or 32, or
     float) carry no scale that the format defines: exports fill anything from 10 to 16 bits,
@@ -61,13 +61,13 @@ def read_raster(file: BinaryIO, kind: str) -> CtSlice:
     ImageError
         If the declared size is over the limits. Damage raises whatever Pillow raises.
     """
-    with _READERS[kind](file) as picture:
-        columns, rows = picture.size
-        bits = _read_bit_depth(picture, file, kind)
-        channels = len(picture.getbands())
+    with _READERS[kind](file) as image:
+        columns, rows = image.size
+        bits = _read_bit_depth(image, file, kind)
+        channels = len(image.getbands())
         check_image_size(rows, columns, channels, sample_bytes=-(-max(bits, 8) // 8))
-        orientation = picture.getexif().get(_EXIF_ORIENTATION_TAG, 1)
-        samples = _decode_samples(picture, file, bits)
+        orientation = image.getexif().get(_EXIF_ORIENTATION_TAG, 1)
+        samples = _decode_samples(image, file, bits)
     pixels, colour = to_luma(samples)
     if bits > 8 and samples.dtype != np.uint8:
         pixels = stretch_contrast(pixels)
@@ -95,7 +95,7 @@ def stretch_contrast(pixels: FloatImage) -> FloatImage:
     return pixels
 
 
-def _read_bit_depth(picture: Image.Image, file: BinaryIO, kind: str) -> int:
+def _read_bit_depth(image: Image.Image, file: BinaryIO, kind: str) -> int:
     """Bits per sample as the header declares them."""
     if kind == "png":
         position = file.tell()
@@ -103,27 +103,27 @@ def _read_bit_depth(picture: Image.Image, file: BinaryIO, kind: str) -> int:
         depth = file.read(1)[0]
         file.seek(position)
         return depth
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        return int(max(picture.tag_v2.get(258, (1,))))  # BitsPerSample, default 1
-    return 1 if picture.mode == "1" else 8
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return int(max(image.tag_v2.get(258, (1,))))  # BitsPerSample, default 1
+    return 1 if image.mode == "1" else 8
 
 
-def _decode_samples(picture: Image.Image, file: BinaryIO, bits: int) -> npt.NDArray[Any]:
+def _decode_samples(image: Image.Image, file: BinaryIO, bits: int) -> npt.NDArray[Any]:
     """Decode to (H, W) grey, or (H, W, 2 or 4) with alpha, or (H, W, 3) RGB."""
-    if bits == 16 and len(picture.getbands()) > 1:
+    if bits == 16 and len(image.getbands()) > 1:
         # Pillow keeps only the high byte of several 16-bit channels; OpenCV keeps both.
         file.seek(0)
         samples = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
         if samples is None:
-            raise ValueError("OpenCV could not decode the picture")
+            raise ValueError("OpenCV could not decode the image")
         if samples.ndim == 3:
             samples[..., :3] = samples[..., 2::-1].copy()
         return samples
-    if picture.mode in ("P", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-    elif picture.mode not in ("L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16B", "I;16L"):
-        picture = picture.convert("L" if picture.mode == "1" else "RGB")
-    return np.asarray(picture)
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    elif image.mode not in ("L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16B", "I;16L"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return np.asarray(image)
 
 
 def to_luma(samples: npt.NDArray[Any]) -> tuple[FloatImage, bool]:

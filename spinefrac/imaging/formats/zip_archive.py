@@ -23,7 +23,7 @@ SIGNATURES = (SIGNATURE, b"PK\x05\x06", b"PK\x07\x08")
 #: Most bytes that the members may take once inflated.
 MAX_INFLATED_BYTES = 2048 * MIB
 
-#: A ZIP may inflate to so many times its size, beyond `RATIO_FREE_BYTES`; CT deflates 2 to 10 times.
+#: A ZIP may inflate to so many times its size, beyond `RATIO_FREE_BYTES`; CT has 2 to 10.
 MAX_RATIO = 100
 RATIO_FREE_BYTES = 64 * MIB
 
@@ -37,7 +37,7 @@ _ENCRYPTED = 0x1
 class Member:
     """One file of a ZIP: its name as the ZIP gives it, its size, and how to get its bytes.
 
-    `reason` says why it is not to be read, and is empty where it is.
+    `reason` is why it must not be read, empty where it can be.
     """
 
     name: str
@@ -66,7 +66,7 @@ def list_members(content: bytes) -> list[Member]:
     Parameters
     ----------
     content : bytes
-        The ZIP. It is kept for as long as a member is.
+        The ZIP. It stays in memory as long as a member.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def _build_member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
 
 
 def _fetch(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int | None) -> bytes:
-    """Inflate the first `max_bytes` bytes of a member, all for None; the checksum is then checked."""
+    """Inflate the first `max_bytes` bytes of a member; all for None, and check their checksum."""
     try:
         with opened.open(entry) as stream:
             # Never an open-ended read: a member that lies about its size would inflate whole.
