@@ -90,7 +90,7 @@ def plot_roc_curve(
     -------
     plotly Figure
     """
-    figure = _new_rate_figure("share of normal slices called a fracture", "sensitivity")
+    figure = _new_rate_figure("1 − specificity (false positive rate)", "sensitivity (recall)")
     figure.add_scatter(x=[0, 1], y=[0, 1], name="chance", **_REFERENCE_LINE)
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
@@ -108,7 +108,7 @@ def plot_precision_recall_curve(
     operating_point: tuple[float, float] | None = None,
 ) -> Figure:
     """Return precision-recall curves; `operating_point` is (recall, precision), else as `plot_roc_curve`."""
-    figure = _new_rate_figure("sensitivity (recall)", "precision")
+    figure = _new_rate_figure("sensitivity (recall)", "PPV (precision)")
     figure.add_scatter(x=[0, 1], y=[prevalence] * 2, name="chance", **_REFERENCE_LINE)
     _add_band(figure, band)
     for index, (name, curve) in enumerate(curves.items()):
@@ -163,7 +163,7 @@ def plot_decision_curve(curves: Mapping[str, DecisionCurve]) -> Figure:
     top = max(float(np.max(curve.net_benefit)) for curve in curves.values())
     if len(curves) == 1 and np.isfinite(one.low).all():
         _add_area(figure, one.thresholds, one.low, one.high, MODEL_COLOURS[0], "95 % interval")
-    for name, y, dash in (("act on all", one.treat_all, "dash"), ("act on none", None, "dot")):
+    for name, y, dash in (("treat all", one.treat_all, "dash"), ("treat none", None, "dot")):
         figure.add_scatter(
             x=one.thresholds,
             y=np.zeros(len(one.thresholds)) if y is None else y,

@@ -57,8 +57,8 @@ def test_decision_curve_stays_within_view(answers) -> None:
     assert low < 0 < curve.net_benefit.max() < high
     assert {trace.name for trace in figure.data} == {
         "95 % interval",
-        "act on all",
-        "act on none",
+        "treat all",
+        "treat none",
         "a",
     }
 
@@ -102,7 +102,7 @@ def test_csv_holds_the_numbers_of_a_figure(answers) -> None:
             )
         )
     )
-    assert rows[0] == ["curve", "share of normal slices called a fracture", "sensitivity"]
+    assert rows[0] == ["curve", "1 − specificity (false positive rate)", "sensitivity (recall)"]
     drawn = [row for row in rows if row[0] == "a"]
     assert drawn[0][1:] == ["0.0", "0.0"] and drawn[-1][1:] == ["1.0", "1.0"]
     matrix = figures.plot_disagreement_matrix(["a", "b"], np.array([[0.0, 0.25], [0.25, 0.0]]))
