@@ -1,7 +1,9 @@
-"""How good a classifier of slices is, on arrays of labels, probabilities and groups.
+"""Evaluation of a classifier of slices, on arrays of labels, probabilities and groups.
 
-`metrics`: every metric with its interval. `intervals`: the bootstrap over groups behind them.
-`calibration`: from logits to probabilities. `operating_point`: the threshold. `curves`: ROC,
-precision-recall, calibration, net benefit. `patients`: slices pooled. `parts`: by fold or
-subgroup. `compare`: models on the same slices. `sample` and `weighted` serve these.
+`metrics`: every metric with its interval. `intervals`: the bootstrap over groups. `calibration`:
+from logits to probabilities. `operating_point`: the threshold. `curves`: ROC, precision-recall,
+calibration, net benefit. `ranking`: the AUC. `patients`, `series_pooling`: slices pooled.
+`subgroups`: by fold or scanner. `compare`: models on the same slices. `dataset_shift`: one model
+on two data sets. `deferral`: the abstention band. `predictive_values`: PPV and NPV at a
+prevalence. `pointing_game`: heat maps. `inputs` and `metric_kernels` serve these.
 """

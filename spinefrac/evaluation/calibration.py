@@ -8,7 +8,7 @@ import numpy.typing as npt
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation.inputs import FloatArray, check_finite_array, check_labels
 
-#: Outside of this a temperature says that the logits carry nothing, or separate everything.
+#: A temperature outside of it: the logits have no information, or separate the classes.
 TEMPERATURE_RANGE = (0.01, 100.0)
 
 
@@ -47,14 +47,14 @@ def apply_temperature(logits: npt.ArrayLike, temperature: float) -> FloatArray:
 def fit_temperature(logits: npt.ArrayLike, y_true: npt.ArrayLike) -> float:
     """Fit the temperature that makes the labels most likely.
 
-    The loss is convex in the inverse temperature and Newton's method, kept inside a
-    bracket, finds its minimum. The labels are drawn in by Platt's prior counts (1999), so
-    that logits which separate the classes perfectly still have a finite answer.
+    The loss is convex in the inverse temperature; Newton's method within a bracket finds its
+    minimum. The labels are smoothed by Platt's prior counts (1999), so
+    that logits which separate the classes perfectly still have a finite temperature.
 
     Parameters
     ----------
     logits : array-like, shape (N,)
-        Out-of-fold logits: on slices whose patient the network never saw.
+        Out-of-fold logits.
     y_true : array-like, shape (N,)
         0 or 1.
 
@@ -101,7 +101,7 @@ def fit_temperature(logits: npt.ArrayLike, y_true: npt.ArrayLike) -> float:
 def cross_fit_probabilities(
     logits: npt.ArrayLike, y_true: npt.ArrayLike, folds: npt.ArrayLike
 ) -> FloatArray:
-    """Calibrate each fold with the temperature of the others, so that its error is honest.
+    """Calibrate each fold with the temperature of the others, so that its error is unbiased.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Two or more models on the same slices: is the difference more than chance?"""
+"""Comparison of models on the same slices: differences of metrics and their tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spinefrac.evaluation.intervals import Interval, bootstrap, difference_inter
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES, WeightedMetrics, sum_by_group
 from spinefrac.evaluation.metrics import count_contributing_groups
 
-#: Below this p a difference is called one.
+#: Significance level.
 ALPHA = 0.05
 
 
@@ -49,10 +49,10 @@ class DeLongTest:
 
 @dataclass(frozen=True, slots=True)
 class McNemarTest:
-    """Slices that only one of two models called right, and whether that is chance.
+    """Slices that only one of two models predicted correctly, and a test of their difference.
 
-    `p` is the exact test for independent slices; `p_groups` lets a patient's slices resemble
-    each other, and is the one to read for several slices a patient.
+    `p` is the exact test for independent slices; `p_groups` allows for correlated slices of a
+    patient; use it where patients have several slices.
     """
 
     only_first: int
@@ -63,7 +63,7 @@ class McNemarTest:
 
 @dataclass(frozen=True, slots=True)
 class PairComparison:
-    """Two models side by side; `conclusion` is what may be said about them."""
+    """Comparison of two models; `conclusion` is the result in one sentence."""
 
     first: str
     second: str
@@ -111,41 +111,52 @@ def compare_models(
             f"Expected two or more models with a threshold each, got {len(names)} of which "
             f"{len(missing)} have none: choose more models, or evaluate these first."
         )
-    samples = {name: make_inputs(y_true, y_scores[name], groups) for name in names}
-    one = samples[names[0]]
-    weighted = {name: WeightedMetrics(samples[name], thresholds[name]) for name in names}
-    point = {name: weighted[name](np.ones((one.n_groups, 1))) for name in names}
-    drawn = {
-        name: bootstrap(
-            weighted[name], one.n_groups, n_slices=one.n_slices, n_resamples=n_resamples, seed=seed
-        )
-        for name in names
-    }
+    inputs = {name: make_inputs(y_true, y_scores[name], groups) for name in names}
+    one = inputs[names[0]]
     pairs = list(combinations(names, 2))
-    table = {
-        metric: _metric_differences(
-            [float(point[a][metric][0] - point[b][metric][0]) for a, b in pairs],
-            [drawn[a][metric] - drawn[b][metric] for a, b in pairs],
-            count_contributing_groups(one, metric),
-        )
-        for metric in METRIC_NAMES
-    }
+    table = _difference_table(inputs, thresholds, pairs, n_resamples, seed)
     results = []
     for index, (a, b) in enumerate(pairs):
         differences = {metric: table[metric][index] for metric in METRIC_NAMES}
         test = delong_test(y_true, y_scores[a], y_scores[b], groups)
-        answers = [samples[name].y_score >= thresholds[name] for name in (a, b)]
+        predicted = [inputs[name].y_score >= thresholds[name] for name in (a, b)]
         results.append(
             PairComparison(
                 first=a,
                 second=b,
                 differences=differences,
                 delong=test,
-                mcnemar=mcnemar_test(y_true, answers[0], answers[1], groups),
+                mcnemar=mcnemar_test(y_true, predicted[0], predicted[1], groups),
                 conclusion=_summarize_comparison(a, b, differences["auc"], len(pairs), one),
             )
         )
     return tuple(results)
+
+
+def _difference_table(
+    inputs: Mapping[str, EvaluationInputs],
+    thresholds: Mapping[str, float],
+    pairs: Sequence[tuple[str, str]],
+    n_resamples: int,
+    seed: int,
+) -> dict[str, list[MetricDifference]]:
+    """Return for each metric the differences of all pairs; resamples are shared by the models."""
+    one = next(iter(inputs.values()))
+    point, replicates = {}, {}
+    for name, of in inputs.items():
+        metrics = WeightedMetrics(of, thresholds[name])
+        point[name] = metrics(np.ones((of.n_groups, 1)))
+        replicates[name] = bootstrap(
+            metrics, of.n_groups, n_slices=of.n_slices, n_resamples=n_resamples, seed=seed
+        )
+    return {
+        metric: _metric_differences(
+            [float(point[a][metric][0] - point[b][metric][0]) for a, b in pairs],
+            [replicates[a][metric] - replicates[b][metric] for a, b in pairs],
+            count_contributing_groups(one, metric),
+        )
+        for metric in METRIC_NAMES
+    }
 
 
 def delong_test(
@@ -168,32 +179,32 @@ def delong_test(
 
     Returns
     -------
-    DeLong or None
-        None where a class has fewer than two groups, or every group agrees exactly, as there
-        is no variance to test against then.
+    DeLongTest or None
+        None where a class has fewer than two groups, or where the areas differ without any
+        variance to test against.
     """
     from scipy.special import ndtr
 
     scores = np.array(
         [np.asarray(y_score_first, np.float64), np.asarray(y_score_second, np.float64)]
     )
-    sample = make_inputs(y_true, np.zeros(scores.shape[1]), groups)
+    inputs = make_inputs(y_true, np.zeros(scores.shape[1]), groups)
     if not np.isfinite(scores).all():
         raise DatasetError(
             "Expected finite scores to compare, got some that are not (NaN or infinite): "
             "evaluate the models again."
         )
-    if not sample.has_both_classes or count_contributing_groups(sample, "auc") < 2:
+    if not inputs.has_both_classes or count_contributing_groups(inputs, "auc") < 2:
         return None
-    placements = np.array([_placement_values(sample, row) for row in scores])  # (2, N)
-    positive = sample.y_true == 1
+    placements = np.array([_placement_values(inputs, row) for row in scores])  # (2, N)
+    positive = inputs.y_true == 1
     auc = placements[:, positive].mean(axis=1)
     excess = placements - auc[:, None]
-    over_positives = sum_by_group(sample, excess * positive) / sample.n_positives  # (2, G)
-    over_negatives = sum_by_group(sample, excess * ~positive) / sample.n_negatives
-    covariance = _obuchowski_covariance(sample, over_positives, over_negatives)
+    over_positives = sum_by_group(inputs, excess * positive) / inputs.n_positives  # (2, G)
+    over_negatives = sum_by_group(inputs, excess * ~positive) / inputs.n_negatives
+    covariance = _obuchowski_covariance(inputs, over_positives, over_negatives)
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    # Of two equal models rounding may leave a negative nothing.
+    # For two equal models rounding can make it slightly negative.
     error = max(variance, 0.0) ** 0.5
     gap = float(auc[0] - auc[1])
     if error < 1e-12:
@@ -210,17 +221,17 @@ def mcnemar_test(
     y_pred_second: npt.ArrayLike,
     groups: npt.ArrayLike,
 ) -> McNemarTest:
-    """Test whether two models' calls are right equally often (McNemar, 1947).
+    """Test whether two models are correct equally often (McNemar, 1947).
 
     Parameters
     ----------
     y_true, groups : array-like, shape (N,)
     y_pred_first, y_pred_second : array-like of bool, shape (N,)
-        Whether each model called the slice a fracture.
+        Whether each model predicted fracture.
 
     Returns
     -------
-    McNemar
+    McNemarTest
         `p` from the exact binomial; `p_groups` from the squared sum of each group's surplus
         over the sum of their squares, chi-squared with one degree of freedom (Durkalski et
         al., 2003).
@@ -228,22 +239,23 @@ def mcnemar_test(
     from scipy.special import chdtrc
     from scipy.stats import binomtest
 
-    sample = make_inputs(y_true, np.zeros(np.size(np.asarray(y_true))), groups)
-    right = [
-        np.asarray(called, bool) == (sample.y_true == 1) for called in (y_pred_first, y_pred_second)
+    inputs = make_inputs(y_true, np.zeros(np.size(np.asarray(y_true))), groups)
+    correct = [
+        np.asarray(predicted, bool) == (inputs.y_true == 1)
+        for predicted in (y_pred_first, y_pred_second)
     ]
-    surplus = right[0].astype(np.int64) - right[1]
+    surplus = correct[0].astype(np.int64) - correct[1]
     only_first, only_second = int((surplus > 0).sum()), int((surplus < 0).sum())
     discordant = only_first + only_second
     p = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
-    by_group = sum_by_group(sample, [surplus])[0]
+    by_group = sum_by_group(inputs, [surplus])[0]
     spread = float((by_group**2).sum())
     p_groups = float(chdtrc(1, by_group.sum() ** 2 / spread)) if spread > 0 else 1.0
     return McNemarTest(only_first, only_second, p, p_groups)
 
 
 def holm_correction(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for being several (Holm, 1979); the order is kept.
+    """Correct p-values for multiple tests (Holm, 1979), in the same order.
 
     Parameters
     ----------
@@ -280,9 +292,9 @@ def _metric_differences(
 
 
 def _placement_values(inputs: EvaluationInputs, y_score: FloatArray) -> FloatArray:
-    """Return for each slice the share of the other class that it is ranked right against, (N,).
+    """Return for each slice the share of the other class that it is ranked correctly against.
 
-    Midranks among all and among its own class give it without looking at pairs.
+    Shape (N,), from midranks among all slices and among those of its class (Sun and Xu, 2014).
     """
     from scipy.stats import rankdata
 
@@ -313,27 +325,28 @@ def _obuchowski_covariance(
 def _summarize_comparison(
     first: str, second: str, auc: MetricDifference, n_pairs: int, inputs: EvaluationInputs
 ) -> str:
-    """Say in one sentence what the difference in AUC allows to be said."""
+    """Return in one sentence what the difference in AUC shows."""
     on = f"on {inputs.n_slices} slices of {inputs.n_groups} groups"
     if auc.value is None or auc.interval is None or auc.p is None or auc.p_holm is None:
         return (
-            f"Nothing can be said about {first} and {second}: a comparison needs slices of both classes "
-            f"from at least two groups each, and there are {inputs.n_slices} of {inputs.n_groups}."
+            f"{first} and {second} cannot be compared: a comparison needs slices of both classes "
+            f"from at least two groups each, and there are {inputs.n_slices} slices of "
+            f"{inputs.n_groups} groups."
         )
     low, high = auc.interval
     better, worse = (first, second) if auc.value > 0 else (second, first)
     if auc.value < 0:
         low, high = -high, -low
     size = f"{abs(auc.value):.3f} (95 % CI {wording.format_interval((low, high))})"
-    counted = wording.format_p_value(auc.p_holm) + (
-        f" after Holm's correction for {n_pairs} comparisons" if n_pairs > 1 else ""
-    )
-    ranks = f"than {worse}: its AUC is higher by {size}, {counted}, {on}."
+    p = wording.format_p_value(auc.p_holm)
+    if n_pairs > 1:
+        p += f" after Holm's correction for {n_pairs} comparisons"
+    ranks = f"than {worse}: its AUC is higher by {size}, {p}, {on}."
     if auc.p_holm < ALPHA:
         return f"{better} ranks slices better {ranks}"
     if auc.p < ALPHA:
-        return f"Allowing for {n_pairs} comparisons, {better} may or may not rank better {ranks}"
+        return f"After correction for {n_pairs} comparisons, {better} may not rank better {ranks}"
     return (
-        f"These data do not tell {first} from {second}: the AUC of {better} is higher by {size}, "
-        f"{counted}, {on}; that is no proof that they are equal."
+        f"No significant difference between {first} and {second}: the AUC of {better} is higher "
+        f"by {size}, {p}, {on}; that does not show that they are equal."
     )

@@ -18,24 +18,19 @@ from spinefrac.evaluation.metric_kernels import safe_divide, sum_by_group
 class RocCurve:
     """Points from (0, 0) to (1, 1), all arrays of shape (T + 1,) for T distinct scores.
 
-    `thresholds` falls; its first entry is infinite, where nothing is called a fracture.
+    `thresholds` falls; its first entry is infinite: no slice is predicted fracture.
     """
 
     thresholds: FloatArray
     false_positive_rate: FloatArray
     true_positive_rate: FloatArray
 
-    @property
-    def auc(self) -> float:
-        """Area under the curve by trapezoids, which is the AUC."""
-        return float(np.trapezoid(self.true_positive_rate, self.false_positive_rate))
-
 
 @dataclass(frozen=True)
 class PrecisionRecallCurve:
     """Points from recall 0 to 1, all arrays of shape (T + 1,) for T distinct scores.
 
-    The first point, where nothing is called a fracture, has precision 1 by convention.
+    The first point, where no slice is predicted fracture, has precision 1 by convention.
     """
 
     thresholds: FloatArray
@@ -58,9 +53,9 @@ class CurveBand:
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """Slices of about the same probability, and how many of them have a fracture.
+    """Slices of similar probability, and the share of them with a fracture.
 
-    `interval` is the 95 % interval of `fraction_of_positives` over groups, None where too few bear on it.
+    `interval` is the 95 % interval of `fraction_of_positives` over groups, None for too few.
     """
 
     count: int
@@ -71,10 +66,10 @@ class CalibrationBin:
 
 @dataclass(frozen=True)
 class SpiegelhalterTest:
-    """Whether the probabilities could be right: standard normal `z` if they are, two-sided `p`.
+    """Test of calibration: `z` is standard normal for calibrated probabilities; `p` two-sided.
 
-    `z_groups` and `p_groups` are the same with a variance that lets a patient's slices
-    resemble each other; for several slices a patient these are the ones to read.
+    `z_groups` and `p_groups` are the same with a variance that allows for correlated slices of a
+    patient; use these where patients have several slices.
     """
 
     z: float
@@ -87,7 +82,7 @@ class SpiegelhalterTest:
 class DecisionCurve:
     """Net benefit, in true positives a slice, against the threshold probability.
 
-    All arrays of shape (T,). `treat_none` would be 0 throughout. `low` and `high` bound
+    All arrays of shape (T,). Treating none has net benefit 0. `low` and `high` bound
     `net_benefit` at 95 % over groups, NaN where there is one group only.
     """
 
@@ -114,18 +109,22 @@ def roc_curve(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> RocCurve:
     DatasetError
         If there is one class only.
     """
-    sample = _require_both_classes(make_inputs(y_true, y_score), "a ROC curve")
-    thresholds, hits, alarms = _cumulative_counts(sample)
-    return RocCurve(thresholds, alarms / sample.n_negatives, hits / sample.n_positives)
+    inputs = _require_both_classes(make_inputs(y_true, y_score), "a ROC curve")
+    thresholds, true_positives, false_positives = _cumulative_counts(inputs)
+    return RocCurve(
+        thresholds, false_positives / inputs.n_negatives, true_positives / inputs.n_positives
+    )
 
 
 def precision_recall_curve(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> PrecisionRecallCurve:
     """Return the precision-recall curve. Parameters and errors as in `roc_curve`."""
-    sample = _require_both_classes(make_inputs(y_true, y_score), "a precision-recall curve")
-    thresholds, hits, alarms = _cumulative_counts(sample)
-    called = hits + alarms
-    precision = np.divide(hits, called, out=np.ones_like(hits), where=called > 0)
-    return PrecisionRecallCurve(thresholds, precision, hits / sample.n_positives)
+    inputs = _require_both_classes(make_inputs(y_true, y_score), "a precision-recall curve")
+    thresholds, true_positives, false_positives = _cumulative_counts(inputs)
+    predicted = true_positives + false_positives
+    precision = np.divide(
+        true_positives, predicted, out=np.ones_like(true_positives), where=predicted > 0
+    )
+    return PrecisionRecallCurve(thresholds, precision, true_positives / inputs.n_positives)
 
 
 def roc_curve_band(
@@ -142,7 +141,7 @@ def roc_curve_band(
 
     Returns
     -------
-    Band
+    CurveBand
         `x` is the false positive rate.
     """
 
@@ -160,7 +159,7 @@ def precision_recall_curve_band(
     """Return mean and spread over folds of the precision at each recall.
 
     Precision at a recall is that of the highest threshold which reaches it: a step, as a
-    straight line between two points would promise too much (Davis and Goadrich, 2006).
+    straight line between two points would be too high (Davis and Goadrich, 2006).
     Parameters as in `roc_curve_band`; `x` of the result is the recall.
     """
 
@@ -181,7 +180,7 @@ def calibration_curve(
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[CalibrationBin, ...]:
-    """Compare predicted with observed shares, in bins of about equally many slices.
+    """Return observed against predicted shares, in bins of about the same number of slices.
 
     Parameters
     ----------
@@ -196,23 +195,23 @@ def calibration_curve(
     tuple of CalibrationBin
         By rising probability.
     """
-    sample = make_inputs(y_true, y_score, groups)
-    edges = np.unique(np.quantile(sample.y_score, np.linspace(0, 1, n_bins + 1)[1:-1]))
-    _, member = np.unique(np.searchsorted(edges, sample.y_score, side="left"), return_inverse=True)
+    inputs = make_inputs(y_true, y_score, groups)
+    edges = np.unique(np.quantile(inputs.y_score, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    _, member = np.unique(np.searchsorted(edges, inputs.y_score, side="left"), return_inverse=True)
     count = np.bincount(member)
     inside = member == np.arange(len(count))[:, None]  # (bins, N)
-    positives = sum_by_group(sample, inside * sample.y_true)
-    slices = sum_by_group(sample, inside)
+    positives = sum_by_group(inputs, inside * inputs.y_true)
+    slices = sum_by_group(inputs, inside)
 
     def statistic(weights: FloatArray) -> dict[str, FloatArray]:
         return {"observed": safe_divide(positives @ weights, slices @ weights)}
 
-    observed = statistic(np.ones((sample.n_groups, 1)))["observed"][:, 0]
+    observed = statistic(np.ones((inputs.n_groups, 1)))["observed"][:, 0]
     drawn = bootstrap(
-        statistic, sample.n_groups, n_slices=sample.n_groups, n_resamples=n_resamples, seed=seed
+        statistic, inputs.n_groups, n_slices=inputs.n_groups, n_resamples=n_resamples, seed=seed
     )["observed"]
     bearing = np.count_nonzero(slices, axis=1)
-    predicted = np.bincount(member, sample.y_score) / count
+    predicted = np.bincount(member, inputs.y_score) / count
     return tuple(
         CalibrationBin(
             int(count[b]),
@@ -242,21 +241,21 @@ def spiegelhalter_test(
     Raises
     ------
     DatasetError
-        If every probability is 0, 0.5 or 1, where the test says nothing.
+        If every probability is 0, 0.5 or 1, where the test is not defined.
     """
     from scipy.special import ndtr
 
-    sample = make_inputs(y_true, y_score, groups)
-    p = sample.y_score
-    lean = 1.0 - 2.0 * p
-    terms = (sample.y_true - p) * lean
-    variance = float(np.sum(lean**2 * p * (1.0 - p)))
+    inputs = make_inputs(y_true, y_score, groups)
+    p = inputs.y_score
+    weight = 1.0 - 2.0 * p
+    terms = (inputs.y_true - p) * weight
+    variance = float(np.sum(weight**2 * p * (1.0 - p)))
     if variance <= 0.0:
         raise DatasetError(
             "Expected probabilities other than 0, 0.5 and 1 for the calibration test, got "
             "none: use the model's probabilities, not its labels."
         )
-    by_group = float(np.sum(sum_by_group(sample, [terms]) ** 2))
+    by_group = float(np.sum(sum_by_group(inputs, [terms]) ** 2))
     total = float(terms.sum())
     z = total / variance**0.5
     z_groups = total / by_group**0.5 if by_group > 0.0 else 0.0
@@ -274,10 +273,10 @@ def decision_curve(
     n_resamples: int = 500,
     seed: int = 0,
 ) -> DecisionCurve:
-    """Return the net benefit of acting on the model (Vickers and Elkin, 2006).
+    """Return the net benefit of treating by the model (Vickers and Elkin, 2006).
 
-    TP/N - FP/N × t/(1 - t): at threshold probability t, whoever acts takes a false alarm for
-    t/(1 - t) of a found fracture.
+    TP/N - FP/N × t/(1 - t): at threshold probability t, a false positive costs t/(1 - t) of the
+    benefit of a true positive.
 
     Parameters
     ----------
@@ -296,34 +295,34 @@ def decision_curve(
     DatasetError
         If a threshold is outside of 0…1, or is 1.
     """
-    sample = make_inputs(y_true, y_score, groups)
+    inputs = make_inputs(y_true, y_score, groups)
     t = np.arange(1, 100) / 100 if thresholds is None else np.asarray(thresholds, np.float64)
     if t.ndim != 1 or not t.size or not ((t >= 0.0) & (t < 1.0)).all():
         raise DatasetError(
             "Expected threshold probabilities from 0 to below 1 for the decision curve, got "
             f"{np.round(t, 3).tolist()}: leave out those that are not."
         )
-    price = t / (1.0 - t)
-    # A slice's worth at every threshold: 1 found, -price for a false alarm, 0 not called.
-    benefit = np.empty((len(t), sample.n_groups))
-    for index, (threshold, cost) in enumerate(zip(t, price, strict=True)):
-        called = sample.y_score >= threshold
-        worth = np.where(sample.y_true == 1, 1.0, -cost) * called
-        benefit[index] = sum_by_group(sample, [worth])[0]
-    slices = np.bincount(sample.group_codes, minlength=sample.n_groups)
+    odds = t / (1.0 - t)
+    # Of a slice at every threshold: 1 for a true positive, -odds for a false one, else 0.
+    benefit = np.empty((len(t), inputs.n_groups))
+    for index, (threshold, cost) in enumerate(zip(t, odds, strict=True)):
+        positive = inputs.y_score >= threshold
+        contribution = np.where(inputs.y_true == 1, 1.0, -cost) * positive
+        benefit[index] = sum_by_group(inputs, [contribution])[0]
+    slices = np.bincount(inputs.group_codes, minlength=inputs.n_groups)
     low = high = np.full(len(t), np.nan)
-    if sample.n_groups > 1 and n_resamples:
+    if inputs.n_groups > 1 and n_resamples:
         drawn = bootstrap(
             lambda w: {"benefit": (benefit @ w) / (slices @ w)},
-            sample.n_groups,
-            n_slices=sample.n_groups,
+            inputs.n_groups,
+            n_slices=inputs.n_groups,
             n_resamples=n_resamples,
             seed=seed,
         )
         low, high = np.quantile(drawn["benefit"], (0.025, 0.975), axis=1)
-    prevalence = sample.n_positives / sample.n_slices
+    prevalence = inputs.n_positives / inputs.n_slices
     return DecisionCurve(
-        t, benefit.sum(axis=1) / sample.n_slices, prevalence - (1.0 - prevalence) * price, low, high
+        t, benefit.sum(axis=1) / inputs.n_slices, prevalence - (1.0 - prevalence) * odds, low, high
     )
 
 
@@ -337,16 +336,16 @@ def _require_both_classes(inputs: EvaluationInputs, curve_name: str) -> Evaluati
 
 
 def _cumulative_counts(inputs: EvaluationInputs) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return falling thresholds with the hits and false alarms at each, (T + 1,)."""
+    """Return falling thresholds with true and false positives at each, (T + 1,)."""
     order = np.argsort(-inputs.y_score, kind="stable")
     falling, positive = inputs.y_score[order], inputs.y_true[order]
     last = np.concatenate((np.flatnonzero(np.diff(falling)), [inputs.n_slices - 1]))
-    hits = np.cumsum(positive)[last]
-    alarms = last + 1 - hits
+    true_positives = np.cumsum(positive)[last]
+    false_positives = last + 1 - true_positives
     return (
         np.concatenate(([np.inf], falling[last])),
-        np.concatenate(([0.0], hits)),
-        np.concatenate(([0.0], alarms)),
+        np.concatenate(([0.0], true_positives)),
+        np.concatenate(([0.0], false_positives)),
     )
 
 
@@ -357,14 +356,14 @@ def _curve_band(
     folds: npt.ArrayLike,
     n_points: int,
 ) -> CurveBand:
-    """Return mean and spread over folds of a curve read off on one grid."""
-    sample = make_inputs(y_true, y_score, folds)
+    """Return mean and spread over folds of a curve on one grid."""
+    inputs = make_inputs(y_true, y_score, folds)
     grid = np.linspace(0.0, 1.0, n_points)
     rows = []
-    for fold in range(sample.n_groups):
-        mine = sample.group_codes == fold
-        if 0 < sample.y_true[mine].sum() < mine.sum():
-            rows.append(interpolate(sample.y_true[mine], sample.y_score[mine], grid))
+    for fold in range(inputs.n_groups):
+        mine = inputs.group_codes == fold
+        if 0 < inputs.y_true[mine].sum() < mine.sum():
+            rows.append(interpolate(inputs.y_true[mine], inputs.y_score[mine], grid))
     if not rows:
         raise DatasetError(
             "Expected a fold with slices of both classes for a curve over folds, got none: "

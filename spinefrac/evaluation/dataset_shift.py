@@ -1,4 +1,4 @@
-"""The same model on two data sets: has it become better or worse, by more than chance?"""
+"""Differences of one model's metrics between two data sets, with their tests."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ def metric_shift(
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, MetricDifference]:
-    """Compare a model's answers on two data sets that share no patient.
+    """Compare a model's metrics on two data sets that share no patient.
 
     Each data set's groups are resampled by themselves, so the comparison is unpaired. The
-    degrees of freedom are those of the data set with fewer groups that bear on the metric,
-    which errs to the safe side of Welch's.
+    degrees of freedom are those of the data set with fewer groups that contribute to the metric,
+    which is more conservative than Welch's.
 
     Parameters
     ----------
-    reference, external : Sample
-        Such as the out-of-fold answers and those on a folder that the model never saw.
+    reference, external : EvaluationInputs
+        Such as the out-of-fold predictions and those on external data.
     threshold : float
-        A slice is called a fracture at or above it, in both.
+        At or above it the predicted class is fracture, in both.
     n_resamples, seed : int
         Of the group bootstraps.
 
     Returns
     -------
-    dict of Difference
+    dict of MetricDifference
         Metric name to `external` minus `reference`, with the 95 % interval and p-values, those of
         all metrics corrected together by Holm's method. All None where a data set does not
         define the metric.
     """
     drawn, point = [], []
-    for number, sample in enumerate((reference, external)):
-        metrics = WeightedMetrics(sample, threshold)
-        point.append(metrics(np.ones((sample.n_groups, 1))))
+    for number, inputs in enumerate((reference, external)):
+        metrics = WeightedMetrics(inputs, threshold)
+        point.append(metrics(np.ones((inputs.n_groups, 1))))
         drawn.append(
             bootstrap(
                 metrics,
-                sample.n_groups,
-                n_slices=sample.n_slices,
+                inputs.n_groups,
+                n_slices=inputs.n_slices,
                 n_resamples=n_resamples,
                 seed=2 * seed + number,  # independent draws: the data sets share no patient
             )

@@ -1,4 +1,4 @@
-"""Labels, probabilities and groups that were looked at once and may be trusted after that."""
+"""Validated labels, probabilities and groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class EvaluationInputs:
-    """Answers on N slices of G groups.
+    """Labels and probabilities of N slices of G groups.
 
     Attributes
     ----------
@@ -64,20 +64,20 @@ class EvaluationInputs:
 def make_inputs(
     y_true: npt.ArrayLike, y_score: npt.ArrayLike, groups: npt.ArrayLike | None = None
 ) -> EvaluationInputs:
-    """Check three arrays of one length and bind them together.
+    """Validate three arrays of one length.
 
     Parameters
     ----------
     y_true : array-like, shape (N,)
-        0 or 1 (booleans will do).
+        0 or 1, or booleans.
     y_score : array-like, shape (N,)
         Finite, 0…1.
     groups : array-like, shape (N,), optional
-        What belongs together, such as a patient's slices; each slice by itself where absent.
+        Group of each slice, as a rule the patient; each slice is its own group if not given.
 
     Returns
     -------
-    Sample
+    EvaluationInputs
 
     Raises
     ------
@@ -90,7 +90,7 @@ def make_inputs(
     if scores.min() < 0.0 or scores.max() > 1.0:
         raise DatasetError(
             f"Expected probabilities between 0 and 1, got {scores.min():g} to {scores.max():g}: "
-            "pass probabilities, not logits (calibration.apply_temperature turns one into the other)."
+            "pass probabilities, not logits (calibration.apply_temperature converts them)."
         )
     group_array = np.arange(n) if groups is None else np.asarray(groups)
     if group_array.shape != (n,):
@@ -103,7 +103,7 @@ def make_inputs(
 
 
 def check_labels(y_true: npt.ArrayLike) -> IntArray:
-    """Return `y_true` as int64, shape (N,), after making sure that they are 0 and 1.
+    """Return `y_true` as int64, shape (N,), after checking that they are 0 and 1.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def check_labels(y_true: npt.ArrayLike) -> IntArray:
 
 
 def check_finite_array(values: npt.ArrayLike, expected_length: int, input_name: str) -> FloatArray:
-    """Return `values` as float64, shape (n,), after making sure that all are finite.
+    """Return `values` as float64, shape (n,), after checking that all are finite.
 
     Raises
     ------
@@ -135,14 +135,15 @@ def check_finite_array(values: npt.ArrayLike, expected_length: int, input_name: 
     array = np.asarray(values)
     if array.shape != (expected_length,) or array.dtype.kind not in "buif":
         raise DatasetError(
-            f"Expected {expected_length} {input_name}, one number for each label, got {array.dtype} of shape "
-            f"{array.shape}: pass one-dimensional arrays of the same length."
+            f"Expected {expected_length} {input_name}, one number for each label, got "
+            f"{array.dtype} of shape {array.shape}: pass one-dimensional arrays of the same length."
         )
     array = array.astype(np.float64)
     bad = int(np.count_nonzero(~np.isfinite(array)))
     if bad:
         raise DatasetError(
-            f"Expected finite {input_name}, got {bad} of {expected_length} that are not (NaN or infinite): "
-            "the model's answers on these slices are broken; train or export it again."
+            f"Expected finite {input_name}, got {bad} of {expected_length} that are not (NaN or "
+            "infinite): the predictions on these slices are invalid; train or export the model "
+            "again."
         )
     return array

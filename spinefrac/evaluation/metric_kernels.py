@@ -1,9 +1,8 @@
-"""Every metric under many weightings of the groups at once.
+"""Every metric for many weightings of the groups at once.
 
 A bootstrap resample of groups is a column of whole-number weights, a jackknife replicate a
-column of ones with one zero. Nothing is sorted twice: counts and sums are one matrix
-product from per-group totals, and the rank metrics are cumulative sums over slices that
-were put in order once.
+column of ones with one zero. Nothing is sorted twice: counts and sums are one matrix product of
+per-group totals, and rank metrics are cumulative sums over slices that are sorted once.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray
 from spinefrac.evaluation.ranking import PairRanking
 
-#: Metrics in the order in which they are shown.
+#: Keys of the metrics in JSON, in their order there.
 METRIC_NAMES = (
     "accuracy",
     "balanced_accuracy",
@@ -51,7 +50,7 @@ def assign_calibration_bins(
 def log_loss_per_slice(y_true: npt.NDArray[np.int64], y_score: FloatArray) -> FloatArray:
     """Return the negative log-likelihood of each slice in nats, shape (N,).
 
-    Probabilities are kept a float64 epsilon away from 0 and 1, as scikit-learn does.
+    Probabilities are clipped to a float64 epsilon from 0 and 1, as in scikit-learn.
     """
     epsilon = np.finfo(np.float64).eps
     clipped = np.clip(y_score, epsilon, 1.0 - epsilon)
@@ -63,9 +62,9 @@ class WeightedMetrics:
 
     Parameters
     ----------
-    sample : Sample
+    inputs : EvaluationInputs
     threshold : float
-        A slice is called a fracture at or above it.
+        At or above it the predicted class is fracture.
     """
 
     def __init__(self, inputs: EvaluationInputs, threshold: float) -> None:
@@ -93,14 +92,19 @@ class ThresholdMetrics:
 
     Parameters
     ----------
-    sample : Sample
+    inputs : EvaluationInputs
     threshold : float
     """
 
     def __init__(self, inputs: EvaluationInputs, threshold: float) -> None:
-        called = inputs.y_score >= threshold
+        predicted = inputs.y_score >= threshold
         positive = inputs.y_true == 1
-        cells = (~positive & ~called, ~positive & called, positive & ~called, positive & called)
+        cells = (
+            ~positive & ~predicted,
+            ~positive & predicted,
+            positive & ~predicted,
+            positive & predicted,
+        )
         self._group_totals = sum_by_group(inputs, cells)  # (4, G)
 
     def __call__(self, weights: FloatArray) -> dict[str, FloatArray]:
@@ -119,11 +123,11 @@ class ThresholdMetrics:
 
 
 class ProbabilityMetrics:
-    """The metrics of the probabilities themselves, whatever the threshold.
+    """The metrics that do not depend on the threshold.
 
     Parameters
     ----------
-    sample : Sample
+    inputs : EvaluationInputs
     """
 
     def __init__(self, inputs: EvaluationInputs) -> None:
@@ -159,10 +163,10 @@ def safe_divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 
 
 def _mcc(tn: FloatArray, fp: FloatArray, fn: FloatArray, tp: FloatArray) -> FloatArray:
-    """Matthews correlation; 0 where all answers are alike, NaN where all labels are."""
-    one_answer = (tp + fp == 0) | (tn + fn == 0)
+    """Matthews correlation; 0 where all predictions are equal, NaN where all labels are."""
+    one_class = (tp + fp == 0) | (tn + fn == 0)
     bottom = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
-    value = np.where(one_answer, 0.0, safe_divide(tp * tn - fp * fn, bottom))
+    value = np.where(one_class, 0.0, safe_divide(tp * tn - fp * fn, bottom))
     return np.where((tp + fn == 0) | (tn + fp == 0), np.nan, value)
 
 

@@ -27,18 +27,18 @@ class Metrics:
     """Metrics on N slices of G groups at one threshold.
 
     A metric that the slices do not define (AUC with one class only, precision where nothing
-    was called a fracture) is None, never NaN; `notes` then says why and what to do.
+    was predicted fracture) is None, never NaN; `notes` then gives the reason and a remedy.
 
     Attributes
     ----------
     n, groups : int
         Slices and groups.
     threshold : float
-        A slice is called a fracture at or above it.
+        At or above it the predicted class is fracture.
     accuracy, balanced_accuracy, precision, recall, specificity, f1 : float or None
         At the threshold; recall is sensitivity.
     mcc : float or None
-        Matthews correlation, -1…1; 0 where every slice was called the same.
+        Matthews correlation, -1…1; 0 where every slice has the same predicted class.
     auc : float or None
         Area under the ROC curve (Hanley and McNeil, 1982), ties count half.
     average_precision : float or None
@@ -54,7 +54,7 @@ class Metrics:
         Metric name to (low, high), the 95 % interval over groups; a metric without an
         interval is not in it.
     notes : tuple of str
-        What a reader of these numbers must know.
+        What must be known to interpret the metrics.
     """
 
     n: int
@@ -94,7 +94,7 @@ class Metrics:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Metrics:
-        """Rebuild from what `to_dict` gave."""
+        """Return the object that `to_dict` was called on."""
         (tn, fp), (fn, tp) = data["confusion_matrix"]
         return cls(
             **{name: data.get(name) for name in METRIC_NAMES},
@@ -116,7 +116,7 @@ def compute_metrics(
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> Metrics:
-    """Measure a classifier's answers, with 95 % intervals over groups.
+    """Compute the metrics of a classifier, with 95 % intervals over groups.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ def compute_metrics(
     y_score : array-like, shape (N,)
         Probability of fracture, 0…1.
     groups : array-like, shape (N,)
-        What was sampled as one, such as a patient; intervals resample these.
+        Group of each slice, as a rule the patient; the bootstrap draws whole groups.
     threshold : float
-        A slice is called a fracture at or above it.
+        At or above it the predicted class is fracture.
     n_resamples : int
         Bootstrap resamples; 0 for no intervals.
     seed : int
@@ -156,12 +156,11 @@ def compute_metrics(
 
 
 class MetricsCalculator:
-    """A classifier's answers, ready to be measured at one threshold after another.
+    """The metrics of a classifier, at any number of thresholds.
 
-    What does not depend on the threshold is done once, here; `at_threshold` does the rest in a few
-    hundredths of a second, so that a slider can move it.
-
-    Parameters, errors as in `compute_metrics`.
+    What does not depend on the threshold is computed once, here; `at_threshold` computes the rest
+    in a few hundredths of a second, so that a slider can move it. Parameters and errors are those
+    of `compute_metrics`.
     """
 
     def __init__(
@@ -179,14 +178,14 @@ class MetricsCalculator:
         self._estimates, self._replicates = self._evaluate(ProbabilityMetrics(self.inputs))
 
     def at_threshold(self, threshold: float) -> Metrics:
-        """Return all metrics where a slice is called a fracture at or above `threshold`."""
+        """Return all metrics at a threshold."""
         if not np.isfinite(threshold):
             raise DatasetError(
                 f"Expected a finite threshold, got {threshold}: choose one between 0 and 1."
             )
-        called, called_drawn = self._evaluate(ThresholdMetrics(self.inputs, threshold))
-        point = called | self._estimates
-        ci = metric_intervals(self.inputs, point, called_drawn | self._replicates)
+        point, replicates = self._evaluate(ThresholdMetrics(self.inputs, threshold))
+        point |= self._estimates
+        ci = metric_intervals(self.inputs, point, replicates | self._replicates)
         return Metrics(
             n=self.inputs.n_slices,
             groups=self.inputs.n_groups,
@@ -224,7 +223,7 @@ def metric_intervals(
 
     Parameters
     ----------
-    inputs : Sample
+    inputs : EvaluationInputs
     estimates : dict of float
         The metrics of the sample.
     bootstrap_replicates : dict of float64 arrays, shape (R,)
@@ -256,10 +255,10 @@ def metric_intervals(
 
 
 def count_contributing_groups(inputs: EvaluationInputs, metric_name: str) -> int:
-    """Return how many groups bear on a metric, from which its degrees of freedom follow.
+    """Return how many groups contribute to a metric; its degrees of freedom follow from it.
 
-    Sensitivity rests on the groups with a fracture, specificity on those without one
-    somewhere, what mixes both on the rarer kind, and the rest on all.
+    For sensitivity these are the groups with a fracture, for specificity those with a slice
+    without one, for metrics of both the smaller of these, and for the others all groups.
     """
     with_fracture = len(np.unique(inputs.group_codes[inputs.y_true == 1]))
     without = len(np.unique(inputs.group_codes[inputs.y_true == 0]))
@@ -271,11 +270,12 @@ def count_contributing_groups(inputs: EvaluationInputs, metric_name: str) -> int
 
 
 def debiased_ece(calibration_gaps: FloatArray) -> FloatArray:
-    """Return the ECE of each resample without what resampling itself adds, shape (R,).
+    """Return the ECE of each resample without the bias of resampling, shape (R,).
 
-    The absolute value of a noisy gap is too large on average, and a resample's gap is
-    noisy twice over: the square of each gap (bins, R) loses its variance over the resamples.
-    Without this the percentile interval of a well calibrated model lies above the truth.
+    The absolute value of a noisy gap is too large on average, and the gap of a resample has the
+    noise of the data and of the resampling: its variance over the resamples is subtracted from
+    the square of each gap (bins, R). Without this the percentile interval of a well calibrated
+    model lies above the true value.
     """
     noise = calibration_gaps.var(axis=1, keepdims=True)
     return np.sqrt(np.maximum(0.0, calibration_gaps**2 - noise)).sum(axis=0)
@@ -284,24 +284,24 @@ def debiased_ece(calibration_gaps: FloatArray) -> FloatArray:
 def confusion_matrix(
     inputs: EvaluationInputs, threshold: float
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return ((tn, fp), (fn, tp)): rows are the truth, columns the answer."""
-    called = (inputs.y_score >= threshold).astype(np.int64)
-    tn, fp, fn, tp = np.bincount(2 * inputs.y_true + called, minlength=4).tolist()
+    """Return ((tn, fp), (fn, tp)): rows are labels, columns predicted classes."""
+    predicted = (inputs.y_score >= threshold).astype(np.int64)
+    tn, fp, fn, tp = np.bincount(2 * inputs.y_true + predicted, minlength=4).tolist()
     return (tn, fp), (fn, tp)
 
 
 def _build_notes(inputs: EvaluationInputs, threshold: float) -> tuple[str, ...]:
-    """Return what the numbers cannot say by themselves."""
+    """Return why metrics are not defined, and what to do."""
     notes = []
     if not inputs.has_both_classes:
         only, other = CLASS_NAMES[inputs.y_true[0]], CLASS_NAMES[1 - inputs.y_true[0]]
         notes.append(
-            f"All {inputs.n_slices} slices are of the class '{only}', so the AUC and the other metrics "
-            f"that need both classes are not defined: add slices of the class '{other}'."
+            f"All {inputs.n_slices} slices are of the class '{only}', so the AUC and the other "
+            f"metrics that need both classes are not defined: add slices of the class '{other}'."
         )
     if not (inputs.y_score >= threshold).any():
         notes.append(
-            f"No slice reached the threshold {threshold:.3g}, so precision is not defined: "
+            f"No slice reached the threshold {threshold:.3g}, so the PPV is not defined: "
             "choose a lower threshold."
         )
     if inputs.n_groups == 1:

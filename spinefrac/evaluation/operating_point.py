@@ -1,11 +1,12 @@
-"""The threshold above which a slice is called a fracture, chosen by a rule that is said.
+"""The operating point: the threshold of the predicted class, chosen by a stated rule.
 
-Choose it on out-of-fold answers only: a threshold fitted to the slices that are scored
-flatters the score.
+Choose it on out-of-fold predictions only: a threshold fitted to the evaluated slices makes the
+metrics too good.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,25 +22,25 @@ from spinefrac.evaluation.metrics import count_contributing_groups
 THRESHOLD_RULES = "youden, sensitivity:0.9, specificity:0.9 or cost:5"
 
 
-#: Said wherever numbers at a threshold stand that was chosen on the slices they describe.
+#: Wherever metrics are shown at a threshold that was chosen on the same slices.
 THRESHOLD_OPTIMISM_NOTE = (
-    "The threshold was chosen on these same slices, which flatters sensitivity and specificity a "
-    "little."
+    "The threshold was chosen on these same slices, so sensitivity and specificity are slightly "
+    "too high."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold, how it was chosen, and what it gives on the slices it was chosen on.
+    """A threshold, how it was chosen, and its metrics on the slices it was chosen on.
 
     Attributes
     ----------
     threshold : float
-        A slice is called a fracture at or above it.
+        At or above it the predicted class is fracture.
     rule : str
         As given to `choose_threshold`.
     sensitivity, specificity : float or None
-        None where nothing was measured, as at the threshold `DEFAULT_OPERATING_POINT`.
+        None where there was no evaluation, as for `DEFAULT_OPERATING_POINT`.
     ci : dict
         ``sensitivity`` and ``specificity`` at this threshold, and ``threshold`` as chosen
         anew in each resample: (low, high), 95 %, over groups. Empty for one group.
@@ -63,7 +64,7 @@ class OperatingPoint:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
-        """Rebuild from what `to_dict` gave."""
+        """Return the object that `to_dict` was called on."""
         return cls(
             threshold=data["threshold"],
             rule=data["rule"],
@@ -73,7 +74,7 @@ class OperatingPoint:
         )
 
 
-#: Of a network that nothing is known of but its answers: neither calibrated nor measured.
+#: Of an imported network: neither calibrated nor evaluated.
 DEFAULT_OPERATING_POINT = OperatingPoint(
     0.5, "not chosen: 0.5 of an uncalibrated probability", None, None
 )
@@ -88,7 +89,7 @@ def choose_threshold(
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> OperatingPoint:
-    """Choose the threshold on out-of-fold answers.
+    """Choose the threshold on out-of-fold predictions.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def choose_threshold(
         ``youden`` (largest sensitivity + specificity - 1; Youden, 1950),
         ``sensitivity:S`` (best specificity with at least this sensitivity),
         ``specificity:S`` (best sensitivity with at least this specificity), or
-        ``cost:C`` (least cost on these slices where a missed fracture costs C false alarms).
+        ``cost:C`` (least cost on these slices, where a false negative costs C false positives).
     n_resamples, seed : int
         Of the group bootstrap; 0 resamples for no intervals.
 
@@ -106,8 +107,7 @@ def choose_threshold(
     -------
     OperatingPoint
         The threshold lies midway between two neighbouring probabilities, so that rounding
-        elsewhere does not move a slice over it. Of equally good ones it is the most
-        sensitive.
+        does not move a slice over it. Of equally good ones it is the most sensitive.
 
     Raises
     ------
@@ -121,37 +121,26 @@ def choose_threshold(
     >>> point.threshold, point.sensitivity, point.specificity
     (0.5, 1.0, 1.0)
     """
-    kind, wanted = parse_rule(rule)
-    sample = make_inputs(y_true, y_score, groups)
-    if not sample.has_both_classes:
+    kind, target = parse_rule(rule)
+    inputs = make_inputs(y_true, y_score, groups)
+    if not inputs.has_both_classes:
         raise DatasetError(
-            f"Expected slices of both classes to choose a threshold on, got {sample.n_positives} "
-            f"with and {sample.n_negatives} without a fracture: add slices of the missing class."
+            f"Expected slices of both classes to choose a threshold on, got {inputs.n_positives} "
+            f"with and {inputs.n_negatives} without a fracture: add slices of the missing class."
         )
-    steps = _ThresholdCandidates(sample)
-    everything = np.ones((sample.n_groups, 1))
-    index = steps.best_index(everything, kind, wanted)
+    steps = _ThresholdCandidates(inputs)
+    everything = np.ones((inputs.n_groups, 1))
+    index = steps.best_index(everything, kind, target)
     threshold = float(steps.thresholds[index[0]])
     rates = {name: float(v[0]) for name, v in steps.rates_at(index[0], everything).items()}
-    ci: dict[str, Interval] = {}
-    if n_resamples and sample.n_groups > 1:
 
-        def statistic(weights: FloatArray) -> dict[str, FloatArray]:
-            return {
-                **steps.rates_at(index[0], weights),
-                "threshold": steps.thresholds[steps.best_index(weights, kind, wanted)],
-            }
+    def statistic(weights: FloatArray) -> dict[str, FloatArray]:
+        return {
+            **steps.rates_at(index[0], weights),
+            "threshold": steps.thresholds[steps.best_index(weights, kind, target)],
+        }
 
-        drawn = bootstrap(
-            statistic, sample.n_groups, n_slices=sample.n_slices, n_resamples=n_resamples, seed=seed
-        )
-        for name, of in (("sensitivity", "recall"), ("specificity", "specificity")):
-            pair = rate_interval(rates[name], drawn[name], count_contributing_groups(sample, of))
-            if pair:
-                ci[name] = pair
-        pair = percentile_interval(drawn["threshold"])
-        if pair:
-            ci["threshold"] = pair
+    ci = _intervals(inputs, statistic, rates, n_resamples, seed) if n_resamples else {}
     return OperatingPoint(
         threshold=threshold,
         rule=rule,
@@ -159,6 +148,26 @@ def choose_threshold(
         specificity=rates["specificity"],
         ci=ci,
     )
+
+
+def _intervals(
+    inputs: EvaluationInputs,
+    statistic: Callable[[FloatArray], dict[str, FloatArray]],
+    rates: dict[str, float],
+    n_resamples: int,
+    seed: int,
+) -> dict[str, Interval]:
+    """Return the intervals of both rates and of the threshold that have one."""
+    if inputs.n_groups < 2:
+        return {}
+    replicates = bootstrap(
+        statistic, inputs.n_groups, n_slices=inputs.n_slices, n_resamples=n_resamples, seed=seed
+    )
+    found = {"threshold": percentile_interval(replicates["threshold"])}
+    for name, metric in (("sensitivity", "recall"), ("specificity", "specificity")):
+        n_groups = count_contributing_groups(inputs, metric)
+        found[name] = rate_interval(rates[name], replicates[name], n_groups)
+    return {name: pair for name, pair in found.items() if pair}
 
 
 def parse_rule(rule: str) -> tuple[str, float]:
@@ -178,20 +187,20 @@ def parse_rule(rule: str) -> tuple[str, float]:
     if kind == "youden" and not number:
         return kind, 0.0
     try:
-        wanted = float(number)
+        target = float(number)
     except ValueError:
-        wanted = float("nan")
-    if kind in ("sensitivity", "specificity") and 0.0 < wanted <= 1.0:
-        return kind, wanted
-    if kind == "cost" and 0.0 < wanted < float("inf"):
-        return kind, wanted
+        target = float("nan")
+    if kind in ("sensitivity", "specificity") and 0.0 < target <= 1.0:
+        return kind, target
+    if kind == "cost" and 0.0 < target < float("inf"):
+        return kind, target
     raise DatasetError(
         f"Expected a threshold rule such as {THRESHOLD_RULES}, got '{rule}': use one of these."
     )
 
 
 class _ThresholdCandidates:
-    """Every threshold that makes a difference, from the most to the least sensitive."""
+    """Every threshold with another result, from the highest sensitivity to the lowest."""
 
     def __init__(self, inputs: EvaluationInputs) -> None:
         order = np.argsort(inputs.y_score, kind="stable")
@@ -229,14 +238,14 @@ class _ThresholdCandidates:
         self, weights: FloatArray, rule_kind: str, target: float
     ) -> npt.NDArray[np.int64]:
         """Return the index of the best threshold for each column of weights, (R,)."""
-        missed, spared = self._weights_below(weights)
-        fn, tn = missed[self._n_below], spared[self._n_below]  # (T, R)
-        positives, negatives = missed[-1], spared[-1]
+        positives_below, negatives_below = self._weights_below(weights)
+        fn, tn = positives_below[self._n_below], negatives_below[self._n_below]  # (T, R)
+        positives, negatives = positives_below[-1], negatives_below[-1]
         if rule_kind == "cost":
             return np.argmin(target * fn + (negatives - tn), axis=0)
         if rule_kind == "youden":
             return np.argmax(tn * positives - fn * negatives, axis=0)
-        slack = 1e-9 * (positives + negatives)  # 0.9 of 10 is 9, whatever its last bit says
+        slack = 1e-9 * (positives + negatives)  # 0.9 of 10 is 9, whatever the rounding
         if rule_kind == "sensitivity":
             enough = positives - fn >= target * positives - slack
             return len(enough) - 1 - np.argmax(enough[::-1], axis=0)

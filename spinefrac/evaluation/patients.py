@@ -1,4 +1,4 @@
-"""From slices to patients: one score a patient, as a reader of scans decides."""
+"""One score a patient, pooled from its slices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation.inputs import FloatArray, IntArray, make_inputs
 
-#: How a patient's slices become one score.
+#: How the slices of a patient become one score.
 POOLING_METHODS = ("max", "mean")
 
 
@@ -35,8 +35,8 @@ def pool_by_patient(
 ) -> PatientScores:
     """Pool the slices of each group into one score.
 
-    The maximum asks whether any slice shows a fracture, and grows with the number of slices;
-    the mean does not, but dilutes a fracture seen on few of them. Neither is calibrated.
+    The maximum is high if any slice shows a fracture, and rises with the number of slices; the
+    mean does not, but falls where few of the slices show it. Neither is calibrated.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def pool_by_patient(
     Returns
     -------
     PatientScores
-        Ready for `metrics.compute_metrics`, each patient a group of its own.
+        For `metrics.compute_metrics`, with each patient as a group.
 
     Raises
     ------
@@ -62,18 +62,19 @@ def pool_by_patient(
     """
     if pooling not in POOLING_METHODS:
         raise DatasetError(
-            f"Expected a pooling of {' or '.join(POOLING_METHODS)}, got '{pooling}': use one of these."
+            f"Expected a pooling of {' or '.join(POOLING_METHODS)}, got '{pooling}': use one of "
+            "these."
         )
-    sample = make_inputs(y_true, y_score, groups)
-    slices = np.bincount(sample.group_codes, minlength=sample.n_groups)
-    fractured = np.bincount(sample.group_codes, sample.y_true, minlength=sample.n_groups) > 0
+    inputs = make_inputs(y_true, y_score, groups)
+    slices = np.bincount(inputs.group_codes, minlength=inputs.n_groups)
+    fractured = np.bincount(inputs.group_codes, inputs.y_true, minlength=inputs.n_groups) > 0
     if pooling == "mean":
-        scores = np.bincount(sample.group_codes, sample.y_score) / slices
-        # Rounding of the sum must not lift a mean over its largest member.
+        scores = np.bincount(inputs.group_codes, inputs.y_score) / slices
+        # Rounding of the sum must not make a mean larger than its largest member.
         scores = np.clip(scores, 0.0, 1.0)
     else:
-        scores = np.zeros(sample.n_groups)
-        np.maximum.at(scores, sample.group_codes, sample.y_score)
+        scores = np.zeros(inputs.n_groups)
+        np.maximum.at(scores, inputs.group_codes, inputs.y_score)
     return PatientScores(
-        sample.group_names, fractured.astype(np.int64), scores, slices.astype(np.int64)
+        inputs.group_names, fractured.astype(np.int64), scores, slices.astype(np.int64)
     )

@@ -1,6 +1,6 @@
-"""Whether heat maps point at the fracture: the pointing game (Zhang et al., 2018).
+"""The pointing game (Zhang et al., 2018): do heat maps point at the fracture?
 
-A slice is a hit where the hottest pixel of its heat map lies inside a box around a fracture.
+A slice is a hit where the highest value of its heat map lies inside a box around a fracture.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PointingGameResult:
-    """How often heat maps point into a box.
+    """Share of slices whose heat map points into a box.
 
     Attributes
     ----------
     slices, hits : int
-        Slices with a box, and those whose hottest point is inside one.
+        Slices with a box, and those whose highest value is inside one.
     share : float
     ci : (low, high) or None
-        95 % interval, groups resampled; None for fewer than two groups.
+        95 % interval over groups; None for fewer than two groups.
     chance : float
-        Share that a point anywhere in what the network saw would hit, mean over the slices.
+        Share of hits of random points in the input of the network, mean over the slices.
     """
 
     slices: int
@@ -48,10 +48,9 @@ class PointingGameResult:
 
 
 def is_hit(heatmap: npt.NDArray[np.float32], boxes: Sequence[Box]) -> bool:
-    """Whether the hottest pixel of a heat map (H, W) lies inside one of the boxes.
+    """Return whether the highest value of a heat map (H, W) lies inside one of the boxes.
 
-    Of several equally hot pixels their middle counts, so that a flat map points nowhere in
-    particular.
+    Of several equal pixels their centre is used, so that a constant map points at its centre.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def is_hit(heatmap: npt.NDArray[np.float32], boxes: Sequence[Box]) -> bool:
 
 
 def rasterize_boxes(shape: tuple[int, int], boxes: Sequence[Box]) -> npt.NDArray[np.bool_]:
-    """Return which pixels of a picture (H, W) the boxes cover, shape (H, W)."""
+    """Return which pixels of an image (H, W) the boxes cover, shape (H, W)."""
     mask = np.zeros(shape, dtype=bool)
     for left, top, width, height in boxes:
         rows = slice(max(0, round(top)), max(0, round(top + height)))
@@ -89,17 +88,17 @@ def summarize_hits(
     if not hits:
         return None
     names, codes = np.unique(np.asarray(groups, np.str_), return_inverse=True)
-    won = np.bincount(codes, np.asarray(hits, np.float64))
-    of = np.bincount(codes).astype(np.float64)
+    hits_by_group = np.bincount(codes, np.asarray(hits, np.float64))
+    slices_by_group = np.bincount(codes).astype(np.float64)
 
     def share(weights: FloatArray) -> dict[str, FloatArray]:
-        return {"share": won @ weights / (of @ weights)}
+        return {"share": hits_by_group @ weights / (slices_by_group @ weights)}
 
-    point = float(won.sum() / of.sum())
+    point = float(hits_by_group.sum() / slices_by_group.sum())
     drawn = bootstrap(share, len(names), n_slices=len(hits))["share"]
     return PointingGameResult(
         slices=len(hits),
-        hits=int(won.sum()),
+        hits=int(hits_by_group.sum()),
         share=point,
         ci=rate_interval(point, drawn, len(names)),
         chance=float(np.mean(chance_levels)),

@@ -1,7 +1,7 @@
-"""What an answer is worth where fractures are as rare or as common as somebody says.
+"""Positive and negative predictive value at a stated prevalence.
 
-Sensitivity and specificity belong to the model and the threshold, predictive values also to
-how common fractures are among the slices that are asked about (Altman and Bland, 1994).
+Sensitivity and specificity depend on the model and the threshold, predictive values also on the
+prevalence among the slices that are predicted (Altman and Bland, 1994).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from spinefrac.evaluation.metrics import count_contributing_groups
 
 @dataclass(frozen=True, slots=True)
 class PredictiveValues:
-    """Of answers at one threshold and one prevalence.
+    """PPV and NPV of predictions at one threshold and one prevalence.
 
     Attributes
     ----------
     prevalence : float
         Share of slices with a fracture.
-    ppv : Share
-        Of the slices called a fracture, how many are one; NaN where none would be.
-    npv : Share
-        Of the slices called no fracture, how many are none; NaN where none would be.
+    ppv : Proportion
+        Share of the slices predicted fracture that have one; NaN where there would be none.
+    npv : Proportion
+        Share of the slices predicted no fracture that have none; NaN where there would be none.
     """
 
     prevalence: float
@@ -39,11 +39,11 @@ class PredictiveValues:
 
 
 class PredictiveValueCalculator:
-    """Answers at one threshold, ready for one prevalence after another.
+    """Predictions at one threshold, for any number of prevalences.
 
     Parameters
     ----------
-    labels, probabilities, groups : array-like, shape (N,)
+    y_true, y_score, groups : array-like, shape (N,)
         As in `metrics.compute_metrics`.
     threshold : float
 
@@ -68,15 +68,15 @@ class PredictiveValueCalculator:
         groups: npt.ArrayLike,
         threshold: float,
     ) -> None:
-        sample = make_inputs(y_true, y_score, groups)
-        self.observed_prevalence = sample.n_positives / sample.n_slices
-        calls = ThresholdMetrics(sample, threshold)
-        everything = calls(np.ones((sample.n_groups, 1)))
+        inputs = make_inputs(y_true, y_score, groups)
+        self.observed_prevalence = inputs.n_positives / inputs.n_slices
+        statistic = ThresholdMetrics(inputs, threshold)
+        everything = statistic(np.ones((inputs.n_groups, 1)))
         self._estimates = (everything["recall"], everything["specificity"])
-        self._n_groups = count_contributing_groups(sample, "precision")
+        self._n_groups = count_contributing_groups(inputs, "precision")
         drawn = (
-            bootstrap(calls, sample.n_groups, n_slices=sample.n_slices)
-            if sample.n_groups > 1
+            bootstrap(statistic, inputs.n_groups, n_slices=inputs.n_slices)
+            if inputs.n_groups > 1
             else {}
         )
         empty = np.full(1, np.nan)
@@ -93,7 +93,7 @@ class PredictiveValueCalculator:
         if not 0.0 < prevalence < 1.0:
             raise DatasetError(
                 f"Expected a prevalence above 0 and below 1, got {prevalence:g}: give the share "
-                "of slices with a fracture among those that are asked about."
+                "of slices with a fracture among those that are predicted."
             )
         point = _predictive_values(*self._estimates, prevalence)
         drawn = _predictive_values(*self._replicates, prevalence)
@@ -108,6 +108,6 @@ def _predictive_values(
     sensitivity: FloatArray, specificity: FloatArray, prevalence: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return positive and negative predictive value by Bayes' rule, each of the same shape."""
-    hit, alarm = sensitivity * prevalence, (1.0 - specificity) * (1.0 - prevalence)
-    clear, miss = specificity * (1.0 - prevalence), (1.0 - sensitivity) * prevalence
-    return safe_divide(hit, hit + alarm), safe_divide(clear, clear + miss)
+    tp, fp = sensitivity * prevalence, (1.0 - specificity) * (1.0 - prevalence)
+    tn, fn = specificity * (1.0 - prevalence), (1.0 - sensitivity) * prevalence
+    return safe_divide(tp, tp + fp), safe_divide(tn, tn + fn)

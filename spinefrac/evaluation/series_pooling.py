@@ -1,4 +1,4 @@
-"""One score for a series of slices, and how often it was right on the training patients."""
+"""The series score, and its performance on the training patients."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from spinefrac.evaluation import metrics, operating_point
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import OutOfFoldPredictions
 
-#: Neighbouring slices whose mean counts: a fracture runs through several, chance through one.
+#: Neighbouring slices of a window: a fracture extends over several slices, noise over one.
 POOLING_WINDOW = 3
 
-#: How the score is made, in one sentence for everybody.
+#: How the score is computed, in words for people.
 POOLING_DESCRIPTION = (
-    f"The highest mean probability of any {POOLING_WINDOW} neighbouring slices: a fracture runs "
-    "through several slices, a chance answer rarely does."
+    f"The highest mean probability of any {POOLING_WINDOW} neighbouring slices: a fracture extends "
+    "over several slices, a random error rarely does."
 )
 
-#: Groups of each class below which nothing is said about series.
+#: Groups of each class that an evaluation of series needs.
 _MIN_GROUPS = 10
 
 
 @dataclass(frozen=True)
 class SeriesPerformance:
-    """How the score did out-of-fold, each training patient's slices taken as a series.
+    """Out-of-fold performance of the score, with each training patient's slices as a series.
 
     Attributes
     ----------
     threshold : float
-        At or above it a series is called a fracture; chosen on the same patients.
+        At or above it the predicted class is fracture; chosen on the same patients.
     metrics : Metrics
-        One row a patient.
+        One score a patient.
     median_slices : float
         Median number of slices of a patient.
     """
@@ -44,20 +44,20 @@ class SeriesPerformance:
 
 
 def pool_series(slice_probabilities: npt.ArrayLike) -> tuple[float, int]:
-    """Return the score of slices in order, and the slice in the middle of where it is found.
+    """Return the score of slices in order, and the slice in the middle of its window.
 
     Parameters
     ----------
     slice_probabilities : array-like, shape (N,)
-        In the order of the body; NaN where a slice has no answer. It then does not count, and
-        its neighbours become neighbours of each other.
+        In order of position; NaN where a slice has no prediction. It is skipped, and its
+        neighbours become neighbours of each other.
 
     Returns
     -------
     score : float
-        NaN where no slice has an answer.
+        NaN where no slice has a prediction.
     index : int
-        Into the N slices; -1 where no slice has an answer.
+        Into the N slices; -1 where no slice has a prediction.
 
     Examples
     --------
@@ -66,32 +66,31 @@ def pool_series(slice_probabilities: npt.ArrayLike) -> tuple[float, int]:
     (0.6, 2)
     """
     values = np.asarray(slice_probabilities, dtype=np.float64)
-    answered = np.flatnonzero(np.isfinite(values))
-    if not answered.size:
+    finite = np.flatnonzero(np.isfinite(values))
+    if not finite.size:
         return float("nan"), -1
-    width = min(POOLING_WINDOW, answered.size)
-    means = np.convolve(values[answered], np.full(width, 1.0 / width), mode="valid")
+    width = min(POOLING_WINDOW, finite.size)
+    means = np.convolve(values[finite], np.full(width, 1.0 / width), mode="valid")
     best = int(np.argmax(means))
-    return float(means[best]), int(answered[best + width // 2])
+    return float(means[best]), int(finite[best + width // 2])
 
 
 def evaluate_series_score(
     oof: OutOfFoldPredictions, *, n_resamples: int = 1000
 ) -> SeriesPerformance | None:
-    """Score each training group as if it were a series, with its out-of-fold answers.
+    """Evaluate the score on each training group as a series, with its out-of-fold predictions.
 
     Parameters
     ----------
-    oof : OutOfFold
+    oof : OutOfFoldPredictions
         A group's slices are taken in the order of their paths.
     n_resamples : int
         Of the bootstrap over groups.
 
     Returns
     -------
-    SeriesRecord or None
-        None where there are fewer than ten groups of either class with `POOLING_WINDOW` slices,
-        as then nothing can be said.
+    SeriesPerformance or None
+        None where there are fewer than ten groups of either class with `POOLING_WINDOW` slices.
     """
     order = np.lexsort((np.array(oof.paths), oof.groups))
     starts = np.unique(oof.groups[order], return_index=True)[1]

@@ -1,4 +1,4 @@
-"""Metrics of parts of the slices, by fold or by scanner, and how much they differ."""
+"""Metrics of subgroups of the slices, such as folds or scanners, and their spread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spinefrac.evaluation.metrics import Metrics, compute_metrics
 
 @dataclass(frozen=True, slots=True)
 class MetricSpread:
-    """A metric over several parts: `sd` is of the parts (n - 1), None for a single one."""
+    """A metric over several subgroups: `sd` with n - 1, None for a single subgroup."""
 
     mean: float
     sd: float | None
@@ -34,7 +34,7 @@ def metrics_by_subgroup(
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Metrics]:
-    """Measure each part by itself.
+    """Compute the metrics of each subgroup.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def metrics_by_subgroup(
     Returns
     -------
     dict of Metrics
-        By the part's name as text, sorted as the parts themselves are (fold 10 after fold 9).
+        By the name of the subgroup as text, sorted as the values are (fold 10 after fold 9).
 
     Raises
     ------
@@ -56,13 +56,13 @@ def metrics_by_subgroup(
         As in `metrics.compute_metrics`.
     """
     label_array, group_array = np.asarray(y_true), np.asarray(groups)
-    sample = make_inputs(label_array, y_score, subgroups)
+    inputs = make_inputs(label_array, y_score, subgroups)
     measured = {}
-    for code, name in enumerate(sample.group_names.tolist()):
-        mine = sample.group_codes == code
+    for code, name in enumerate(inputs.group_names.tolist()):
+        mine = inputs.group_codes == code
         measured[name] = compute_metrics(
-            sample.y_true[mine],
-            sample.y_score[mine],
+            inputs.y_true[mine],
+            inputs.y_score[mine],
             group_array[mine],
             threshold,
             n_resamples=n_resamples,
@@ -72,9 +72,9 @@ def metrics_by_subgroup(
 
 
 def metric_spread(subgroup_metrics: Iterable[Metrics]) -> dict[str, MetricSpread]:
-    """Return mean and spread of every metric over parts that define it.
+    """Return mean and spread of every metric over the subgroups that define it.
 
-    The standard deviation over folds says how much one training differs from another. It is
+    The standard deviation over folds shows how much one training differs from another. It is
     not a standard error: folds share most of their training slices, and no unbiased estimate
     of the variance of their mean exists (Bengio and Grandvalet, 2004).
 
@@ -84,13 +84,13 @@ def metric_spread(subgroup_metrics: Iterable[Metrics]) -> dict[str, MetricSpread
 
     Returns
     -------
-    dict of Spread
-        A metric that no part defines is not in it.
+    dict of MetricSpread
+        Without metrics that no subgroup defines.
     """
     measured = list(subgroup_metrics)
     result = {}
     for name in METRIC_NAMES:
-        values = [getattr(part, name) for part in measured if getattr(part, name) is not None]
+        values = [value for one in measured if (value := getattr(one, name)) is not None]
         if values:
             result[name] = MetricSpread(
                 mean=float(np.mean(values)),

@@ -154,7 +154,7 @@ def test_a_clear_difference_is_concluded_and_a_small_one_is_not():
     (pair,) = compare.compare_models(labels, scores, groups, half, n_resamples=500)
     low, high = pair.differences["auc"].interval
     assert low < 0 < high
-    assert pair.conclusion.startswith("These data do not tell new from old")
+    assert pair.conclusion.startswith("No significant difference between new and old")
     assert "no proof that they are equal" in pair.conclusion
 
 
