@@ -155,7 +155,7 @@ def test_a_clear_difference_is_concluded_and_a_small_one_is_not():
     low, high = pair.differences["auc"].interval
     assert low < 0 < high
     assert pair.conclusion.startswith("No significant difference between new and old")
-    assert "no proof that they are equal" in pair.conclusion
+    assert "does not show that they are equal" in pair.conclusion
 
 
 def test_the_sentence_turns_the_interval_to_the_better_model():
