@@ -1,23 +1,24 @@
-"""The ZIP that a model travels in: its own files under ``model/``, everything else beside."""
+"""The ZIP of an export: the saved model's own files under ``model/``, everything else beside."""
 
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from spinefrac.errors import ModelError
 from spinefrac.exchange import validation
 from spinefrac.store import repository
 
-#: Folder in the ZIP that holds the saved model's own files, as on the shelf.
+#: Folder in the ZIP that holds the saved model's own files.
 MODEL_FOLDER = "model"
 
-#: What may be under it. The shelf's note and tags need not be there.
+#: Files that may be in it; the annotations (note, tags) need not be.
 MODEL_FILES = (repository.CARD_FILE, *repository.ARTIFACT_FILES, repository.ANNOTATIONS_FILE)
 
 
 def pack(folder: Path, target: Path) -> None:
-    """Write every file of a folder into a ZIP, by name, with equal times.
+    """Write every file of a folder into a ZIP, in order of name, with a fixed time.
 
     Parameters
     ----------
@@ -36,13 +37,13 @@ def pack(folder: Path, target: Path) -> None:
 
 
 def unpack(source: Path, folder: Path) -> None:
-    """Take a saved model's own files out of a ZIP, and nothing else.
+    """Extract a saved model's own files from a ZIP, and nothing else.
 
     Raises
     ------
     ModelError
         It is not a ZIP that this package wrote, is damaged, or has names or sizes that are
-        not let through.
+        not accepted.
     """
     validation.check_file_size(source)
     try:
@@ -50,8 +51,8 @@ def unpack(source: Path, folder: Path) -> None:
             found = {e.filename: e for e in validation.check_members(archive, source.name)}
             if f"{MODEL_FOLDER}/{repository.CARD_FILE}" not in found:
                 raise ModelError(
-                    f"{source.name} has no {MODEL_FOLDER}/{repository.CARD_FILE}, so it is not a ZIP of "
-                    "`spinefrac models export`: import the .keras, .h5 or .onnx file itself"
+                    f"{source.name} has no {MODEL_FOLDER}/{repository.CARD_FILE}, so it is not a "
+                    "ZIP of `spinefrac models export`: import the .keras, .h5 or .onnx file itself"
                 )
             for name in MODEL_FILES:
                 if entry := found.get(f"{MODEL_FOLDER}/{name}"):
@@ -65,25 +66,19 @@ def unpack(source: Path, folder: Path) -> None:
         RuntimeError,
     ) as error:
         raise ModelError(
-            f"{source.name} is damaged or not a ZIP ({validation.summarize_error(error)}): copy it again"
+            f"{source.name} is damaged or not a ZIP ({validation.summarize_error(error)}): copy it "
+            "again"
         ) from error
 
 
 def _extract_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
-    """Write one file of the archive; zipfile checks its CRC at the end."""
+    """Write one file of the archive; `zipfile` checks its CRC at the end."""
     try:
         with archive.open(entry) as file, target.open("xb") as out:
             while block := file.read(1 << 20):
                 out.write(block)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(
-            f"{Path(entry.filename).name} is damaged in the ZIP ({validation.summarize_error(error)}): copy it "
-            "again"
-        ) from error
-    except Exception as error:
-        if type(error).__name__ != "error":  # zlib.error
-            raise
-        raise ModelError(
-            f"{Path(entry.filename).name} is damaged in the ZIP ({validation.summarize_error(error)}): copy it "
-            "again"
+            f"{Path(entry.filename).name} is damaged in the ZIP "
+            f"({validation.summarize_error(error)}): copy it again"
         ) from error

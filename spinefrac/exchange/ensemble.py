@@ -21,15 +21,15 @@ from spinefrac.records import GreyImage
 if TYPE_CHECKING:
     import keras
 
-#: A logit may differ by so much between Keras and ONNX Runtime; more is a wrong export.
+#: Largest accepted difference of a logit between Keras and ONNX Runtime.
 LOGIT_TOLERANCE = 1e-3
 
-#: Begins the name of each fold network within the ensemble, which ends with its number.
+#: Prefix of the name of each fold's network within the ensemble, before its number.
 FOLD_PREFIX = "fold_"
 
 
 def build_probability_model(fold_models: Sequence[keras.Model]) -> keras.Model:
-    """Join the folds to the model that people open.
+    """Join the folds to the model that ``model.keras`` holds.
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def build_serving_model(fold_models: Sequence[keras.Model]) -> keras.Model:
 
 
 def build_logit_model(model: keras.Model) -> keras.Model:
-    """Return a fold's network without the heat map, sharing its layers."""
+    """Return a fold's network without the heat map; it shares the layers."""
     import keras
 
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
 def _rename_fold_model(model: keras.Model, index: int) -> keras.Model:
-    """Wrap a fold's layers under a name of its own; nothing is copied."""
+    """Return the fold's network under a name of its own; it shares the layers."""
     import keras
 
     outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
@@ -94,7 +94,7 @@ def _rename_fold_model(model: keras.Model, index: int) -> keras.Model:
 
 
 def _merge_tensors(tensors: list, merge: type, name: str) -> keras.KerasTensor:
-    """Merge the folds' tensors; a single fold has nothing to merge."""
+    """Merge the tensors of the folds with a layer; those of one fold stay as they are."""
     import keras
 
     if len(tensors) == 1:
@@ -124,7 +124,8 @@ def write_onnx(model: keras.Model, path: Path) -> None:
     except Exception as error:
         raise ModelError(
             "The network cannot be exported to ONNX "
-            f"({type(error).__name__}: {_summarize_error(error)}): train one of the built-in networks"
+            f"({type(error).__name__}: {_summarize_error(error)}): train one of the built-in "
+            "networks"
         ) from error
     finally:
         logger.setLevel(level)
@@ -155,24 +156,18 @@ def verify_onnx_export(
         A logit or a heat map differs by more than `LOGIT_TOLERANCE`, or ONNX Runtime refuses the
         file.
     """
-    import keras
-
     images = inputs[..., None].astype(np.float32)
     logits, heatmaps = _run_onnx(onnx_path, images)
     expected = {name: np.asarray(value) for name, value in model(images, training=False).items()}
-    reloaded = _load_keras_model(keras_path)
-    inner = keras.Model(reloaded.inputs[0], reloaded.get_layer("logit").output)
-    mean = np.asarray(inner(images, training=False))[:, 0]
-
     if logits.shape != expected["logits"].shape or heatmaps.shape != expected["heatmaps"].shape:
         raise ModelError(
-            f"The ONNX export answers in shapes {logits.shape} and {heatmaps.shape}, expected "
+            f"The ONNX export returns shapes {logits.shape} and {heatmaps.shape}, expected "
             f"{expected['logits'].shape} and {expected['heatmaps'].shape}: nothing was saved; "
             "train another network"
         )
     logit_difference = max(
         float(np.abs(logits - expected["logits"]).max()),
-        float(np.abs(logits.mean(axis=1) - mean).max()),
+        float(np.abs(logits.mean(axis=1) - _run_keras(keras_path, images)).max()),
     )
     heatmap_difference = _max_heatmap_difference(heatmaps, expected["heatmaps"])
     # Written so that NaN fails as well.
@@ -186,31 +181,33 @@ def verify_onnx_export(
 
 
 def _max_heatmap_difference(maps: np.ndarray, expected: np.ndarray) -> float:
-    """Compare heat maps (N, h, w): their sums, which are logits, and nearly all their places.
+    """Compare heat maps (N, h, w): their sums, which are logits, and 95 % of their pixels.
 
-    A channel's maximum is credited to the place where it stands. Where two places are equal
-    but for rounding it may stand in either, which moves that credit and leaves the sum, so
-    one place in twenty may differ.
+    The maximum of a channel is attributed to the pixel that has it. Where two pixels are equal
+    but for rounding it may be either, which moves the attribution and leaves the sum.
     """
     sums = np.abs((maps - expected).sum(axis=(1, 2), dtype=np.float64)).max()
-    places = np.quantile(np.abs(maps - expected), 0.95)
-    return float(max(sums, places))
+    pixels = np.quantile(np.abs(maps - expected), 0.95)
+    return float(max(sums, pixels))
 
 
-def _load_keras_model(path: Path) -> keras.Model:
-    """Open ``model.keras`` as anyone would who does not have this package."""
+def _run_keras(path: Path, images: np.ndarray) -> np.ndarray:
+    """Return the mean logits (N,) of ``model.keras``, opened as without this package."""
     import keras
 
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"Keras does not open model.keras again ({_summarize_error(error)}), nothing was saved: use "
-            "built-in layers only"
+            f"Keras does not open model.keras again ({_summarize_error(error)}), nothing was "
+            "saved: use built-in layers only"
         ) from error
+    logit_model = keras.Model(model.inputs[0], model.get_layer("logit").output)
+    return np.asarray(logit_model(images, training=False))[:, 0]
 
 
 def _run_onnx(path: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logits (N, folds) and heat maps (N, h, w) of ``serving.onnx``."""
     import onnxruntime
 
     try:

@@ -47,7 +47,7 @@ for name in sys.argv[1:]:
     print(f"{{name}}: {{1 / (1 + np.exp(-logits.astype(float).mean() / temperature)):.6f}}")
 '''
 
-PREPROCESSING_SCRIPT = f'''"""From an 8-bit grey image to the network's input; needs NumPy and OpenCV."""
+PREPROCESSING_SCRIPT = f'''"""8-bit grey image to network input; needs NumPy and OpenCV."""
 import numpy as np
 from {PREPROCESSING_PACKAGE} import preprocess
 from {PREPROCESSING_PACKAGE}.records import CtSlice, Preprocessing

@@ -1,7 +1,8 @@
-"""Take a model from elsewhere onto the shelf: a spinefrac ZIP, a Keras file, an ONNX file.
+"""Import a model: a ZIP of spinefrac, a Keras file or an ONNX file.
 
-Nothing of the file is parsed in this process: a child with little memory and time does that,
-see `limited`, and leaves verified files in a folder that appears by one rename, or not at all.
+The file is never parsed in this process: a child process with limits on memory and time does
+that, see `system.sandbox`, and writes verified files into a folder that appears by one rename,
+or not at all.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from spinefrac.system import sandbox
 from spinefrac.system.atomic import fsync_path
 from spinefrac.system.versions import collect_versions
 
-#: Endings of the files that can be imported, and what is in them.
+#: Suffixes of the files that can be imported, and their formats.
 FORMATS = {".zip": "zip", ".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".onnx": "onnx"}
 
-#: Foreign networks were trained on whole pictures, as a rule.
+#: Other tools train on whole images, as a rule.
 DEFAULT_PREPROCESSING = Preprocessing(bone_crop=False)
 
 _WORKER = "spinefrac.exchange.import_worker"
 
-#: Folder within the unfinished model in which the child works; gone before it appears.
+#: Home of the child process within the unfinished model; removed before the model appears.
 _SCRATCH_FOLDER = "scratch"
 
 
@@ -46,115 +47,140 @@ def import_file(
     note: str = "",
     limits: sandbox.ResourceLimits | None = None,
 ) -> repository.SavedModel:
-    """Take a file from elsewhere as a saved model.
+    """Import a file as a saved model.
 
     Parameters
     ----------
     path : Path
-        A ZIP of `exporting.export`, a ``.keras``, ``.h5`` or ``.onnx`` file.
+        A ZIP of `export.export_model`, a ``.keras``, ``.h5`` or ``.onnx`` file.
     name : str, optional
-        Name on the shelf; that of the exported model, or the file's.
-    user_io : Answers, optional
-        What a Keras or ONNX file does not say of how its network is asked.
+        Name of the saved model; by default that of the exported model, or the file's.
+    user_io : DeclaredIO, optional
+        What a Keras or ONNX file does not say about its input and output.
     preprocessing : Preprocessing
         How a slice becomes its input; the size is the network's.
     note : str
         What the model is for.
-    limits : Limits, optional
-        Of the child that looks at the file.
+    limits : ResourceLimits, optional
+        Of the child process that reads the file.
 
     Returns
     -------
     SavedModel
-        Without out-of-fold numbers, unless it came from a ZIP.
+        Without out-of-fold predictions, unless it came from a ZIP.
 
     Raises
     ------
-    UnresolvedIOError
-        Something must be known that the file does not say.
+    io_spec.UnresolvedIOError
+        Something about input or output is neither in the file nor in `user_io`.
     ModelError
-        The file is not let through, the name is in use, or the disk does not take it.
+        The file is refused, the name is in use, or the disk is full.
     """
-    kind = _detect_format(path)
-    wanted = identifiers.slugify(path.stem) if name is None and kind != "zip" else name
-    if wanted is not None:
-        saving.check_id_unused(wanted)
+    file_format = _detect_format(path)
+    if name is None and file_format != "zip":
+        name = identifiers.slugify(path.stem)
+    task = {
+        "format": file_format,
+        "user_io": (user_io or DeclaredIO()).to_dict(),
+        "preprocessing": preprocessing.to_dict(),
+    }
+    return repository.load(_import_into_models(path, name, task, note, limits))
+
+
+def _import_into_models(
+    path: Path,
+    name: str | None,
+    task: dict[str, Any],
+    note: str,
+    limits: sandbox.ResourceLimits | None,
+) -> str:
+    """Write the saved model's folder and let it appear; return its name."""
+    if name is not None:
+        saving.check_id_unused(name)
     try:
         models = settings.models_dir()
         models.mkdir(parents=True, exist_ok=True)
-        with saving.unfinished_folder(models, wanted or "import") as folder:
-            scratch = folder / _SCRATCH_FOLDER
-            scratch.mkdir()
-            source = scratch / path.name
-            shutil.copyfile(path, source)  # what is checked is then what is read
-            task = {
-                "file": str(source),
-                "folder": str(folder),
-                "format": kind,
-                "given": (user_io or DeclaredIO()).to_dict(),
-                "preprocessing": preprocessing.to_dict(),
-            }
-            result = sandbox.run(_WORKER, task, scratch, limits)
-            if kind != "zip":
-                _write_card(folder, source, str(wanted), kind, result, preprocessing, note)
-            shutil.rmtree(scratch)
-            wanted = wanted or repository.open_folder(folder).card.id
-            saving.publish_folder(folder, wanted)
+        with saving.unfinished_folder(models, name or "import") as folder:
+            result = _run_worker(path, folder, task, limits)
+            if name is not None and task["format"] != "zip":
+                preprocessing = Preprocessing.from_dict(task["preprocessing"])
+                _write_card(folder, _build_card(folder, name, result, preprocessing, note))
+            name = name or repository.open_folder(folder).card.id
+            saving.publish_folder(folder, name)
+            return name
     except OSError as error:
         raise ModelError(
-            f"{path.name} cannot be imported ({error.strerror or error}), nothing was kept: make "
+            f"{path.name} cannot be imported ({error.strerror or error}), nothing was saved: make "
             "room in the models' folder or permit writing there, and import it again"
         ) from error
-    return repository.load(wanted)
+
+
+def _run_worker(
+    path: Path, folder: Path, task: dict[str, Any], limits: sandbox.ResourceLimits | None
+) -> dict[str, Any]:
+    """Have a child process verify a copy of the file and write the networks into `folder`.
+
+    Returns
+    -------
+    dict
+        The result of `import_worker.handle_task`, with ``origin`` of the file: its format, name,
+        SHA-256 and the time.
+    """
+    scratch = folder / _SCRATCH_FOLDER
+    scratch.mkdir()
+    copy = scratch / path.name
+    shutil.copyfile(path, copy)  # the bytes that are checked are the bytes that are loaded
+    task = {**task, "file": str(copy), "folder": str(folder)}
+    result: dict[str, Any] = sandbox.run(_WORKER, task, scratch, limits)
+    with copy.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    shutil.rmtree(scratch)
+    origin = {
+        "format": task["format"],
+        "file": path.name,
+        "sha256": digest,
+        "imported": cards.utc_now(),
+    }
+    return {**result, "origin": origin}
 
 
 def _detect_format(path: Path) -> str:
+    """Return the format by the suffix; refuse what is no file, or too large."""
     if not path.is_file():
         raise ModelError(
             f"Expected a file to import, got {path}: give a .zip, .keras, .h5 or .onnx file"
         )
     if path.suffix.lower() not in FORMATS:
         raise ModelError(
-            f"{path.name} has the ending {path.suffix or 'of nothing'!r}, expected .zip, .keras, "
-            ".h5 or .onnx: rename it to what it is, or export it as one of these"
+            f"{path.name} has the suffix {path.suffix or 'none'!r}, expected .zip, .keras, .h5 or "
+            ".onnx: rename it to what it is, or export it as one of these"
         )
     validation.check_file_size(path)
     return FORMATS[path.suffix.lower()]
 
 
-def _write_card(
+def _build_card(
     folder: Path,
-    source: Path,
     model_id: str,
-    kind: str,
     result: dict[str, Any],
     preprocessing: Preprocessing,
     note: str,
-) -> None:
-    """Write the card of a network of which only its answers are known."""
-    asked = result["asked"]
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+) -> Card:
+    """Return the card of a network without training data, metrics and calibration."""
+    spec = result["io_spec"]
+    in_origin = ("channels", "scale", "output", "units", "positive_class")
     origin = Origin(
-        format=kind,
-        file=source.name,
-        sha256=digest,
-        imported=cards.utc_now(),
-        recognised=tuple(asked["recognised"]),
-        **{key: asked[key] for key in ("channels", "scale", "output", "units", "positive_class")},
+        recognised=tuple(spec["recognised"]),
+        **result["origin"],
+        **{key: spec[key] for key in in_origin},
     )
-    files = {}
-    for name in repository.ARTIFACT_FILES:
-        if (folder / name).exists():
-            fsync_path(folder / name)
-            files[name] = FileRecord(*repository.hash_file(folder / name))
-    card = Card(
+    return Card(
         id=model_id,
         note=note,
         created=origin.imported,
         data=None,
-        preprocessing=replace(preprocessing, size=asked["size"]),
-        network=f"imported ({kind})",
+        preprocessing=replace(preprocessing, size=spec["size"]),
+        network=f"imported ({origin.format})",
         parameters=result["parameters"],
         settings={},
         folds=(),
@@ -164,18 +190,27 @@ def _write_card(
         input_check={},
         keras_onnx_max_difference=result["difference"],
         versions=collect_versions(cards.RECORDED_PACKAGES),
-        files=files,
+        files={
+            name: FileRecord(*repository.hash_file(folder / name))
+            for name in repository.ARTIFACT_FILES
+            if (folder / name).exists()
+        },
         heatmap="none",
         origin=origin,
         output="model.keras, where there is one, returns the probability of fracture, uncalibrated",
     )
+
+
+def _write_card(folder: Path, card: Card) -> None:
+    """Write the card and wait until it and the networks are on the disk."""
     (folder / repository.CARD_FILE).write_bytes(cards.dump(card))
-    fsync_path(folder / repository.CARD_FILE)
+    for name in (*card.files, repository.CARD_FILE):
+        fsync_path(folder / name)
     fsync_path(folder)
 
 
 def summarize_import(model: repository.SavedModel) -> dict[str, Any]:
-    """Return what an import found, in JSON's types."""
+    """Return the result of an import, in JSON's types."""
     origin = model.card.origin
     return {
         "model": model.id,

@@ -1,12 +1,14 @@
-"""The child process that looks at a file from elsewhere and makes a model's files of it.
+"""The child process that verifies an imported file and writes the networks of a saved model.
 
-Run as ``python -m spinefrac.exchange.import_worker`` by `importing`; see `limited`.
+Run as ``python -m spinefrac.exchange.import_worker`` by `import_model` and `remote`; see
+`system.sandbox`.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,19 @@ from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
 from spinefrac.records import Preprocessing
 from spinefrac.store import card, repository
 
-#: A probability may differ by so much between the file and what is made of it.
+#: Largest accepted difference of a probability between the file and the networks made of it.
 PROBABILITY_TOLERANCE = 1e-4
 
 
 def handle_task(task: dict[str, Any]) -> dict[str, Any]:
-    """Look at ``task["file"]`` and write the model's parts into ``task["folder"]``."""
+    """Verify ``task["file"]`` and write the networks into ``task["folder"]``.
+
+    Returns
+    -------
+    dict
+        ``io_spec``, ``difference`` of a logit and ``parameters`` for a Keras or ONNX file;
+        empty for a ZIP or a folder.
+    """
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     source, folder = Path(task["file"]), Path(task["folder"])
@@ -33,46 +42,47 @@ def handle_task(task: dict[str, Any]) -> dict[str, Any]:
     if task["format"] == "folder":
         check_saved_model(folder)
         return {}
-    given = DeclaredIO(**task["given"])
+    user_io = DeclaredIO(**task["user_io"])
     preprocessing = Preprocessing.from_dict(task["preprocessing"])
     convert = _import_onnx if task["format"] == "onnx" else _import_keras
-    return convert(source, folder, given, preprocessing)
+    return convert(source, folder, user_io, preprocessing)
 
 
 def _import_archive(source: Path, folder: Path) -> dict[str, Any]:
-    """Unpack a ZIP that this package wrote, and check everything in it."""
+    """Unpack a ZIP that this package wrote, and verify everything in it."""
     archive.unpack(source, folder)
     check_saved_model(folder)
     return {}
 
 
 def check_saved_model(folder: Path) -> None:
-    """Verify hashes, look at both networks, and compare them on the rendered slices."""
+    """Verify hashes and both networks, and compare these on the synthetic slices."""
     own = card.parse((folder / repository.CARD_FILE).read_bytes())
     for name, record in own.files.items():
         repository.verify_file(folder, name, record)
     _check_serving_file(folder, own)
     images = verification_slices.render_inputs(own.preprocessing)
-    answers = _run_onnx(folder / repository.ONNX_FILE, images)
-    if answers.ndim != 2 or not np.isfinite(answers).all():
-        raise ModelError("serving.onnx gives no finite logits: the model is not imported")
+    logits = _run_onnx(folder / repository.ONNX_FILE, images)
+    if logits.ndim != 2 or not np.isfinite(logits).all():
+        raise ModelError("serving.onnx returns no finite logits: the model is not imported")
     if repository.KERAS_FILE not in own.files:
         return
     from spinefrac.exchange import keras_import
 
     network = keras_import.load_network(folder / repository.KERAS_FILE)
-    people = np.asarray(network.model(images[..., None].astype(np.float32), training=False))
-    mean = answers.astype(np.float64).mean(axis=1)
-    difference = np.abs(people[:, 0] - sigmoid(mean)).max()
+    probabilities = np.asarray(network.model(images[..., None].astype(np.float32), training=False))
+    mean = logits.astype(np.float64).mean(axis=1)
+    difference = np.abs(probabilities[:, 0] - sigmoid(mean)).max()
     if not difference <= PROBABILITY_TOLERANCE:
         raise ModelError(
             f"model.keras and serving.onnx differ by {difference:.2g} in a probability, expected "
-            f"at most {PROBABILITY_TOLERANCE:g}: they are not the same model, and it is not imported"
+            f"at most {PROBABILITY_TOLERANCE:g}: they are not the same model, which is not "
+            "imported"
         )
 
 
 def _check_serving_file(folder: Path, own: card.Card) -> None:
-    """Look at a serving file: one input, and the outputs that its card promises."""
+    """Verify a serving file: safe operators, and the outputs that its card states."""
     import onnx
 
     from spinefrac.exchange import onnx_import
@@ -83,8 +93,8 @@ def _check_serving_file(folder: Path, own: card.Card) -> None:
     wanted = {"logits"} | ({"heatmaps"} if own.heatmap == "exact" else set())
     if {entry.name for entry in model.graph.output} != wanted:
         raise ModelError(
-            f"serving.onnx has other outputs than {', '.join(sorted(wanted))}: it is not the file "
-            "that its card is of"
+            f"serving.onnx has other outputs than {', '.join(sorted(wanted))}: it does not belong "
+            "to its card, and the model is not imported"
         )
 
 
@@ -94,20 +104,20 @@ def _import_onnx(
     from spinefrac.exchange import keras_import, onnx_import
 
     network = onnx_import.load_network(source)
-    asked = io_spec.resolve(network.file_io, network.units, user_io)
-    images = _verification_inputs(preprocessing, asked)
+    spec = io_spec.resolve(network.file_io, network.units, user_io)
+    images = _verification_inputs(preprocessing, spec)
     target = folder / repository.ONNX_FILE
-    onnx_import.wrap_network(network, asked, target)
-    greys = keras_import.scale_inputs(images[..., None], asked)
+    onnx_import.wrap_network(network, spec, target)
+    scaled = keras_import.scale_inputs(images[..., None], spec)
     if not network.channels_last:
-        greys = greys.transpose(0, 3, 1, 2)
-    # One by one, as a file for single pictures allows.
+        scaled = scaled.transpose(0, 3, 1, 2)
+    # One by one: the file may have a fixed batch size of one.
     values = np.concatenate(
-        [_run_source_network(source, network.input, one[None]) for one in greys]
+        [_run_source_network(source, network.input, one[None]) for one in scaled]
     )
-    difference = _compare_logits(keras_import.to_logits(values, asked), target, images)
+    difference = _compare_logits(keras_import.to_logits(values, spec), target, images)
     parameters = sum(int(np.prod(t.dims)) for t in network.model.graph.initializer)
-    return _build_result(asked, difference, parameters)
+    return _build_result(spec, difference, parameters)
 
 
 def _import_keras(
@@ -116,37 +126,40 @@ def _import_keras(
     from spinefrac.exchange import ensemble, keras_import
 
     network = keras_import.load_network(source)
-    asked = io_spec.resolve(network.file_io, network.units, user_io)
-    images = _verification_inputs(preprocessing, asked)
-    greys = keras_import.scale_inputs(images[..., None], asked)
-    values = np.asarray(network.model(greys, training=False))
-    expected = keras_import.to_logits(values, asked)
-    people, serving = keras_import.wrap_network(network, asked)
-    people.save(folder / repository.KERAS_FILE)
+    spec = io_spec.resolve(network.file_io, network.units, user_io)
+    images = _verification_inputs(preprocessing, spec)
+    scaled = keras_import.scale_inputs(images[..., None], spec)
+    values = np.asarray(network.model(scaled, training=False))
+    expected = keras_import.to_logits(values, spec)
+    probability_model, serving = keras_import.wrap_network(network, spec)
+    probability_model.save(folder / repository.KERAS_FILE)
     ensemble.write_onnx(serving, folder / repository.ONNX_FILE)
     difference = _compare_logits(expected, folder / repository.ONNX_FILE, images)
-    # Read back as anyone will read it.
-    again = keras_import.load_network(folder / repository.KERAS_FILE).model
-    answered = np.asarray(again(images[..., None].astype(np.float32), training=False))[:, 0]
-    kept = float(np.abs(answered - sigmoid(expected)).max())
-    if not kept <= PROBABILITY_TOLERANCE:
+    _check_reloaded(folder / repository.KERAS_FILE, images, sigmoid(expected))
+    return _build_result(spec, difference, int(network.model.count_params()))
+
+
+def _check_reloaded(path: Path, images: np.ndarray, expected: np.ndarray) -> None:
+    """Refuse a Keras file that returns other probabilities (N,) after it is loaded again."""
+    from spinefrac.exchange import keras_import
+
+    model = keras_import.load_network(path).model
+    probabilities = np.asarray(model(images[..., None].astype(np.float32), training=False))[:, 0]
+    difference = float(np.abs(probabilities - expected).max())
+    if not difference <= PROBABILITY_TOLERANCE:
         raise ModelError(
-            f"Keras gives probabilities that differ by {kept:.2g} after the network is saved "
-            "again: it is not imported"
+            f"Keras returns probabilities that differ by {difference:.2g} after the network is "
+            "saved again: it is not imported"
         )
-    return _build_result(asked, difference, int(network.model.count_params()))
 
 
-def _verification_inputs(preprocessing: Preprocessing, io_spec: IOSpec) -> np.ndarray:
-    from dataclasses import replace
+def _verification_inputs(preprocessing: Preprocessing, spec: IOSpec) -> np.ndarray:
+    """Return the synthetic slices in the network's size, uint8 (16, S, S)."""
+    return verification_slices.render_inputs(replace(preprocessing, size=spec.size))
 
-    return verification_slices.render_inputs(replace(preprocessing, size=io_spec.size))
 
-
-def _build_result(io_spec: IOSpec, difference: float, parameters: int) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {"asked": asdict(io_spec), "difference": difference, "parameters": parameters}
+def _build_result(spec: IOSpec, difference: float, parameters: int) -> dict[str, Any]:
+    return {"io_spec": asdict(spec), "difference": difference, "parameters": parameters}
 
 
 def _run_onnx(path: Path, images: np.ndarray) -> np.ndarray:
@@ -176,9 +189,17 @@ def _open_session(path: Path) -> Any:
 
 
 def _compare_logits(expected: np.ndarray, path: Path, images: np.ndarray) -> float:
-    """Compare the serving file, sixteen at once and one alone, with the network as it came.
+    """Compare the serving file, on sixteen slices at once and on one, with the source network.
 
-    Returns the largest difference of a logit; ModelError where a probability differs.
+    Returns
+    -------
+    float
+        Largest difference of a logit.
+
+    Raises
+    ------
+    ModelError
+        A probability differs by more than `PROBABILITY_TOLERANCE`.
     """
     try:
         logits = _run_onnx(path, images)[:, 0].astype(np.float64)
@@ -195,9 +216,9 @@ def _compare_logits(expected: np.ndarray, path: Path, images: np.ndarray) -> flo
     )
     if not difference <= PROBABILITY_TOLERANCE:
         raise ModelError(
-            f"The network answers differently in ONNX Runtime, by {difference:.2g} in a "
-            f"probability, expected at most {PROBABILITY_TOLERANCE:g}: it is not imported; export it to ONNX "
-            "by the tool it was made with, and import that"
+            f"The network returns other probabilities in ONNX Runtime, by {difference:.2g}, "
+            f"expected at most {PROBABILITY_TOLERANCE:g}: it is not imported; export it to ONNX "
+            "with the tool that it was trained with, and import that"
         )
     return float(np.abs(logits - expected).max())
 

@@ -1,5 +1,4 @@
-"""Keras networks from elsewhere: built after they were looked at, and given this package's
-input and output."""
+"""Keras networks of other tools: verified, and wrapped in this package's input and output."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
 if TYPE_CHECKING:
     import keras
 
-#: Most values that one layer may give for one slice: 1 GiB of 32-bit floats.
+#: Largest accepted output of one layer for one slice, in values: 1 GiB of 32-bit floats.
 _MAX_LAYER_VALUES = 1 << 28
 
 _EPSILON = 1e-7
@@ -25,7 +24,7 @@ _EPSILON = 1e-7
 
 @dataclass(frozen=True)
 class KerasNetwork:
-    """A Keras network and what its file says of it; `units` values a slice."""
+    """A Keras network with `units` output values for a slice, and what its file says about it."""
 
     model: keras.Model
     units: int
@@ -33,21 +32,36 @@ class KerasNetwork:
 
 
 def load_network(path: Path) -> KerasNetwork:
-    """Look at a ``.keras`` or ``.h5`` file, then build it.
+    """Verify a ``.keras`` or ``.h5`` file by its declarations, then build its network.
 
     Raises
     ------
     ModelError
-        It is none, holds something that is not let through, or takes or gives something else
-        than a network for slices.
+        It is not a Keras file, holds something that is not accepted, or has another input or
+        output than a network for slices.
     """
-    held = (
+    import keras
+
+    n_stored = (
         validation.check_h5(path)
         if path.suffix in validation.HDF5_SUFFIXES
         else validation.check_keras(path)
     )
-    _check_weight_count(path, held)
-    model = _load_model(path)
+    _check_weight_count(path, n_stored)
+    model = keras.models.load_model(path, compile=False, safe_mode=True)
+    _check_input_and_output(model)
+    units = int(model.outputs[0].shape[1])
+    file_io = DeclaredIO(
+        size=model.inputs[0].shape[1],
+        channels=model.inputs[0].shape[3],
+        scale=_detect_input_scale(model),
+        output=_detect_output_activation(model, units),
+    )
+    return KerasNetwork(model, units, file_io)
+
+
+def _check_input_and_output(model: keras.Model) -> None:
+    """Refuse all but one input (N, S, S, 1 or 3) and one output (N, units)."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ModelError(
             f"The network has {len(model.inputs)} inputs and {len(model.outputs)} outputs, "
@@ -56,27 +70,14 @@ def load_network(path: Path) -> KerasNetwork:
     shape, output = tuple(model.inputs[0].shape), tuple(model.outputs[0].shape)
     if len(shape) != 4 or shape[3] not in (1, 3) or shape[1] != shape[2]:
         raise ModelError(
-            f"The network takes inputs of {shape}, expected (slices, S, S, 1 or 3), a square with "
+            f"The network takes inputs of shape {shape}, expected (N, S, S, 1 or 3), a square with "
             "channels last: save it for such inputs"
         )
     if len(output) != 2 or output[1] is None:
         raise ModelError(
-            f"The network gives {output}, expected (slices, 1) or (slices, 2): end it with a "
-            "dense layer"
+            f"The network returns shape {output}, expected (N, 1) or (N, 2): end it with a dense "
+            "layer"
         )
-    found = DeclaredIO(
-        size=shape[1],
-        channels=shape[3],
-        scale=_detect_input_scale(model),
-        output=_detect_output_activation(model, int(output[1])),
-    )
-    return KerasNetwork(model, int(output[1]), found)
-
-
-def _load_model(path: Path) -> keras.Model:
-    import keras
-
-    return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
 def _check_weight_count(path: Path, stored: int) -> None:
@@ -101,12 +102,12 @@ def _check_weight_count(path: Path, stored: int) -> None:
         keras.utils.clear_session(free_memory=False)
     if declared > stored:
         raise ModelError(
-            f"The network asks for {declared} weights and its file holds {stored}: the file is "
-            "damaged or not what it says; it is not imported"
+            f"The network declares {declared} weights and its file holds {stored}: the file is "
+            "damaged or does not match its declaration; it is not imported"
         )
     if largest > _MAX_LAYER_VALUES:
         raise ModelError(
-            f"A layer of the network makes {largest} values of one slice, expected at most "
+            f"A layer of the network returns {largest} values for one slice, expected at most "
             f"{_MAX_LAYER_VALUES}: it is not imported"
         )
 
@@ -155,34 +156,35 @@ def _count_output_values(layer: keras.layers.Layer) -> int:
 
 
 def _detect_input_scale(model: keras.Model) -> str | None:
-    """Return the grey values the network takes where its own first layer says so."""
+    """Return the input scale where the first layer of the network states it."""
     import keras
 
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     source = model.inputs[0]
-    takers = [layer for layer in layers if _consumes(layer, source)] or layers[:1]
-    if len(takers) != 1:
+    consumers = [layer for layer in layers if _consumes(layer, source)] or layers[:1]
+    if len(consumers) != 1:
         return None
-    first = takers[0]
+    first = consumers[0]
     if isinstance(first, keras.Model) and len(first.inputs) == 1:
         return _detect_input_scale(first)
     if isinstance(first, keras.layers.Rescaling):
         factor = np.asarray(first.scale, np.float64)
-        # Only 0…255 is ever brought down a hundredfold.
+        # Only inputs in 0…255 are divided by more than a hundred.
         return "0..255" if (factor < 0.01).all() and (factor > 0).all() else None
     return None
 
 
 def _consumes(layer: keras.layers.Layer, source: Any) -> bool:
+    """Whether a tensor is an input of a layer."""
     try:
-        taken = layer.input
+        inputs = layer.input
     except (AttributeError, ValueError):
         return False
-    return any(entry is source for entry in (taken if isinstance(taken, list) else [taken]))
+    return any(entry is source for entry in (inputs if isinstance(inputs, list) else [inputs]))
 
 
 def _detect_output_activation(model: keras.Model, units: int) -> str | None:
-    """Return the form of the output where the last layer says so."""
+    """Return the output activation where the last layer states it."""
     import keras
 
     last = model.layers[-1]
@@ -201,7 +203,7 @@ def _detect_output_activation(model: keras.Model, units: int) -> str | None:
 
 
 def to_logits(values: np.ndarray, io_spec: IOSpec) -> np.ndarray:
-    """Turn what a network gave, (N, units), into logits of fracture, float64 (N,)."""
+    """Turn the outputs of a network (N, units) into logits of fracture, float64 (N,)."""
     values = np.asarray(values, np.float64).reshape(-1, io_spec.units)
     if io_spec.output != "logits":
         clipped = np.clip(values, _EPSILON, 1 - _EPSILON)
@@ -213,18 +215,18 @@ def to_logits(values: np.ndarray, io_spec: IOSpec) -> np.ndarray:
 
 
 def scale_inputs(images: np.ndarray, io_spec: IOSpec) -> np.ndarray:
-    """Bring images (N, S, S, 1) in 0…255 into what the network takes, float32 (N, S, S, C)."""
+    """Scale images (N, S, S, 1) in 0…255 to the network's input, float32 (N, S, S, C)."""
     factors, offsets = np.array(io_spec.factors, np.float32), np.array(io_spec.offsets, np.float32)
     scaled = images.astype(np.float32) * factors + offsets
     return np.broadcast_to(scaled, (*images.shape[:3], io_spec.channels)).copy()
 
 
 def wrap_network(network: KerasNetwork, io_spec: IOSpec) -> tuple[keras.Model, keras.Model]:
-    """Put this package's input and output around a network.
+    """Wrap a network in this package's input and output.
 
     Returns
     -------
-    people : keras.Model
+    probability_model : keras.Model
         Input ``image`` (N, S, S, 1) in 0…255; output ``probability`` (N, 1); its layer
         ``logit`` gives the value before the sigmoid.
     serving : keras.Model
@@ -247,25 +249,26 @@ def wrap_network(network: KerasNetwork, io_spec: IOSpec) -> tuple[keras.Model, k
     values = network.model(x)
     if not linear:
         values = _log_probabilities(values, io_spec.units)
-    # An exact sum or difference, which exports as any dense layer does.
+    # A dense layer with fixed weights is an exact sum or difference and exports to ONNX.
     sign = 1.0 if io_spec.positive_class else -1.0
     weights = [[sign]] if io_spec.units == 1 else [[-sign], [sign]]
-    towards = layers.Dense(1, use_bias=False, name="logit", trainable=False, dtype="float32")
-    logit = towards(values)
-    towards.set_weights([np.array(weights, np.float32)])
-    people = keras.Model(
+    to_logit = layers.Dense(1, use_bias=False, name="logit", trainable=False, dtype="float32")
+    logit = to_logit(values)
+    to_logit.set_weights([np.array(weights, np.float32)])
+    probability_model = keras.Model(
         image, layers.Activation("sigmoid", name="probability")(logit), name="imported"
     )
     serving = keras.Model(image, {"logits": layers.Identity(name="logits")(logit)}, name="serving")
-    return people, serving
+    return probability_model, serving
 
 
 def _collapse_equal(values: list[float]) -> float | list[float]:
+    """Return one value where all are equal, as `Rescaling` shows it in a summary."""
     return values[0] if len(set(values)) == 1 else values
 
 
 def _remove_final_activation(model: keras.Model) -> bool:
-    """Take the final sigmoid or softmax off, so that no digit is lost in it; say whether."""
+    """Make a final sigmoid or softmax linear, which saves digits; return whether there was one."""
     import keras
 
     last = model.layers[-1]

@@ -1,9 +1,9 @@
-"""Saved models and their training told to an MLflow server, where ``SPINEFRAC_MLFLOW_URI`` is
-its address (``http://…``, or ``sqlite:///…`` where the whole of MLflow is installed).
+"""Log saved models and their training to the MLflow server in ``SPINEFRAC_MLFLOW_URI``
+(``http://…``, or ``sqlite:///…`` where all of MLflow is installed).
 
-One run a model: settings, every fold's history, metrics with the ends of their intervals, the
-model's files and its card for people. The out-of-fold answers stay here: their file names may
-name patients.
+One run for each model: settings, the history of every fold, metrics with the ends of their
+intervals, the model's files and its model card. The out-of-fold predictions are not logged:
+their file names may be names of patients.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 EXPERIMENT_NAME = "spinefrac"
 
-#: Ends of this file's answers are not told, see above.
+#: Files that are not logged, see above.
 _LOCAL_FILES = (repository.OOF_FILE,)
 
-#: What MLflow takes at once.
+#: Limits of one call to MLflow.
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH, _MAX_PARAM_LENGTH = 1000, 100, 500
 
-#: A server that does not answer holds nothing up for long; nothing is told to anybody else.
+#: Short timeouts, so that a server that does not respond delays nothing; no telemetry.
 _CLIENT_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -45,7 +45,7 @@ _CLIENT_ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class LoggedRun:
-    """What MLflow has of a model: its run, and the version under its name."""
+    """A model in MLflow: its run, and the version under its name."""
 
     model: str
     address: str
@@ -54,33 +54,33 @@ class LoggedRun:
 
 
 def log_if_configured(model: repository.SavedModel, notify: Callable[[str], None]) -> None:
-    """Tell MLflow of a model that was just saved; what goes wrong is said and stops nothing."""
+    """Log a model that was just saved; an error is reported and stops nothing."""
     if not settings.mlflow_uri():
         return
     try:
         done = log_model(model)
         notify(f"logged to MLflow at {done.address}: run {done.run}, version {done.version}")
     except ModelError as error:
-        notify(f"not logged to MLflow, the model is saved all the same: {error}")
+        notify(f"not logged to MLflow, the model is saved anyway: {error}")
 
 
 def log_model(model: repository.SavedModel, tracking_uri: str = "") -> LoggedRun:
-    """Tell an MLflow server of a saved model.
+    """Log a saved model to an MLflow server.
 
     Parameters
     ----------
     model : SavedModel
     tracking_uri : str
-        Of the server; ``SPINEFRAC_MLFLOW_URI`` if not given.
+        Address of the server; by default ``SPINEFRAC_MLFLOW_URI``.
 
     Returns
     -------
-    Logged
+    LoggedRun
 
     Raises
     ------
     ModelError
-        No address is set, the client is not installed, or the server does not take it.
+        No address is set, the client is not installed, or the server refuses the model.
     """
     tracking_uri = tracking_uri or settings.mlflow_uri()
     if not tracking_uri:
@@ -105,8 +105,8 @@ def log_model(model: repository.SavedModel, tracking_uri: str = "") -> LoggedRun
             tracking_uri, remote.redact_address(tracking_uri)
         )
         raise ModelError(
-            f"MLflow at {remote.redact_address(tracking_uri)} did not take the model ({type(error).__name__}: "
-            f"{reason}): check the address and that the server runs"
+            f"MLflow at {remote.redact_address(tracking_uri)} did not accept the model "
+            f"({type(error).__name__}: {reason}): check the address and that the server runs"
         ) from error
 
 
@@ -168,7 +168,7 @@ def _log_params_and_metrics(client: MlflowClient, run: str, model: repository.Sa
 
 
 def _iterate_metrics(model: repository.SavedModel) -> Iterator[tuple[str, float, int]]:
-    """Yield name, value and step of every number."""
+    """Yield name, value and step of every metric."""
     yield "threshold", model.threshold, 0
     yield "temperature", model.temperature, 0
     for record in model.load_history():
@@ -186,6 +186,7 @@ def _iterate_metrics(model: repository.SavedModel) -> Iterator[tuple[str, float,
 
 
 def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the entries of nested dictionaries, with names joined by dots."""
     for name, entry in value.items():
         if isinstance(entry, dict):
             yield from _flatten(entry, f"{prefix}{name}.")
@@ -194,6 +195,7 @@ def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _log_artifacts(client: MlflowClient, run: str, model: repository.SavedModel) -> None:
+    """Send the model's files and its model card."""
     for name in (*model.card.files, repository.CARD_FILE):
         if name not in _LOCAL_FILES:
             client.log_artifact(run, str(model.path / name), "model")

@@ -1,4 +1,4 @@
-"""ONNX files from elsewhere: looked at, and given this package's input and output."""
+"""ONNX networks of other tools: verified, and wrapped in this package's input and output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
 if TYPE_CHECKING:
     import onnx
 
-#: Not let through: control flow that may never end, chance, and sequences.
+#: Not accepted: control flow that may never end, random numbers, and sequences.
 _FORBIDDEN_OPERATORS = validation.split_words(
     """
     If Loop Scan RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial
@@ -26,21 +26,21 @@ _FORBIDDEN_OPERATORS = validation.split_words(
     ImageDecoder Optional OptionalGetElement TfIdfVectorizer
     """
 )
-#: Between the last nonlinearity and the output these change nothing of the values.
+#: Operators that leave the values unchanged between the last activation and the output.
 _PASS_THROUGH_OPERATORS = frozenset(
     {"Identity", "Flatten", "Squeeze", "Reshape", "Cast", "Dropout"}
 )
 
-#: Operators of older sets take other arguments.
+#: Operators of older sets have other arguments.
 _MIN_OPSET = 13
 
-#: A probability this near to 0 or 1 cannot be told from it in 32 bits.
+#: A probability nearer to 0 or 1 is equal to it in 32 bits.
 _EPSILON = 1e-7
 
 
 @dataclass(frozen=True)
 class OnnxNetwork:
-    """A network in ONNX and what its file says of it.
+    """A network in ONNX and what its file says about it.
 
     Attributes
     ----------
@@ -50,9 +50,9 @@ class OnnxNetwork:
     channels_last : bool
         Whether its input is (N, S, S, C), else (N, C, S, S).
     units : int
-    file_io : Answers
+    file_io : DeclaredIO
     logits_tensor : str or None
-        Name of the tensor before a final sigmoid or softmax; None where there is no such.
+        Name of the tensor before a final sigmoid or softmax; None where there is none.
     """
 
     model: onnx.ModelProto
@@ -65,14 +65,41 @@ class OnnxNetwork:
 
 
 def load_network(path: Path) -> OnnxNetwork:
-    """Look at an ONNX file by its declarations.
+    """Verify an ONNX file by its declarations.
 
     Raises
     ------
     ModelError
-        It is none, takes or gives something else than a network for slices, or holds parts
-        that are not let through.
+        It is not an ONNX file, has another input or output than a network for slices, or holds
+        parts that are not accepted.
     """
+    import onnx
+
+    model = _load_model(path)
+    source = _find_input(model)
+    shape = _declared_shape(source)
+    if source.type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(shape) != 4:
+        raise ModelError(
+            f"The network's input has {len(shape)} dimensions of type "
+            f"{source.type.tensor_type.elem_type}, expected 4 of 32-bit floats (N, channels, "
+            "rows, columns, or channels last): export it for single images"
+        )
+    channels_last, channels, size = _detect_layout(shape)
+    units = _count_units(model)
+    activation, logits = _detect_output_activation(model, units)
+    return OnnxNetwork(
+        model,
+        source.name,
+        model.graph.output[0].name,
+        channels_last,
+        units,
+        DeclaredIO(size=size, channels=channels, output=activation),
+        logits,
+    )
+
+
+def _load_model(path: Path) -> onnx.ModelProto:
+    """Read the file, and refuse what is damaged or not accepted."""
     import onnx
 
     validation.check_file_size(path)
@@ -80,20 +107,25 @@ def load_network(path: Path) -> OnnxNetwork:
         model = onnx.load_model_from_string(path.read_bytes())
         check_graph(model)
         onnx.checker.check_model(model)
-        model = onnx.shape_inference.infer_shapes(model)
+        return onnx.shape_inference.infer_shapes(model)
     except ModelError:
         raise
     except Exception as error:
         raise ModelError(
-            f"{path.name} is damaged or not an ONNX file ({validation.summarize_error(error)}): export it again"
+            f"{path.name} is damaged or not an ONNX file ({validation.summarize_error(error)}): "
+            "export it again"
         ) from error
+
+
+def _find_input(model: onnx.ModelProto) -> onnx.ValueInfoProto:
+    """Return the only input; refuse a network with several inputs or outputs."""
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [entry for entry in model.graph.input if entry.name not in constants]
     names = [entry.name for entry in model.graph.output]
     if len(inputs) != 1 or len(names) != 1:
         hint = (
-            "it looks like the file that serves one of spinefrac's own models: import that "
-            "model's ZIP instead, which says how it is asked"
+            "it looks like serving.onnx of a model of spinefrac: import that model's ZIP instead, "
+            "which states its input and output"
             if names == ["logits", "heatmaps"]
             else "export the classifier alone"
         )
@@ -101,35 +133,23 @@ def load_network(path: Path) -> OnnxNetwork:
             f"The network has {len(inputs)} inputs and {len(names)} outputs, expected one of "
             f"each: {hint}"
         )
-    shape = _declared_shape(inputs[0])
-    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT or len(shape) != 4:
-        raise ModelError(
-            f"The network's input has {len(shape)} dimensions of type "
-            f"{inputs[0].type.tensor_type.elem_type}, expected 4 of 32-bit floats (slices, "
-            "channels, rows, columns, or channels last): export it for single pictures"
-        )
-    channels_last, channels, size = _detect_layout(shape)
+    return inputs[0]
+
+
+def _count_units(model: onnx.ModelProto) -> int:
+    """Return the number of output values for a slice."""
     output = _declared_shape(model.graph.output[0])
     units = 1 if len(output) == 1 else int(output[-1] or 0)
     if not units:
         raise ModelError(
-            "The file does not say how many values the network gives: export it with a fixed "
+            "The file does not say how many values the network returns: export it with a fixed "
             "number of outputs"
         )
-    kind, logits = _detect_output_activation(model, units)
-    return OnnxNetwork(
-        model,
-        inputs[0].name,
-        names[0],
-        channels_last,
-        units,
-        DeclaredIO(size=size, channels=channels, output=kind),
-        logits,
-    )
+    return units
 
 
 def check_graph(model: Any) -> None:
-    """Refuse what reads other files, runs other code, may never end or draws at random."""
+    """Refuse what reads other files, runs other code, may never end or is random."""
     domains = {entry.domain for entry in model.opset_import} - {"", "ai.onnx"}
     used = sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"})
     if used or len(model.functions):
@@ -148,7 +168,7 @@ def check_graph(model: Any) -> None:
         ):
             raise ModelError(
                 f"The network has the operator {node.op_type}, which no classifier of single "
-                "slices needs and which may run for ever or differ each time: it is not imported"
+                "slices needs and which may never end or change its results: it is not imported"
             )
     tensors = list(model.graph.initializer) + [
         attribute.t
@@ -198,12 +218,12 @@ def _detect_layout(shape: list[int | None]) -> tuple[bool, int, int | None]:
 
 
 def _detect_output_activation(model: Any, units: int) -> tuple[str | None, str | None]:
-    """Return the form of the output, and the tensor before its sigmoid or softmax."""
-    makers = {name: node for node in model.graph.node for name in node.output}
+    """Return the output activation, and the tensor before its sigmoid or softmax."""
+    producers = {name: node for node in model.graph.node for name in node.output}
     name = model.graph.output[0].name
-    while name in makers and makers[name].op_type in _PASS_THROUGH_OPERATORS:
-        name = makers[name].input[0]
-    node = makers.get(name)
+    while name in producers and producers[name].op_type in _PASS_THROUGH_OPERATORS:
+        name = producers[name].input[0]
+    node = producers.get(name)
     if node is None:
         return None, None
     if node.op_type == "Sigmoid" and units == 1:
@@ -216,31 +236,31 @@ def _detect_output_activation(model: Any, units: int) -> tuple[str | None, str |
 
 
 def wrap_network(network: OnnxNetwork, io_spec: IOSpec, path: Path) -> None:
-    """Write the network with this package's input and output around it.
+    """Write the network, wrapped in this package's input and output.
 
-    Input ``image`` float32 (N, S, S, 1) in 0…255, output ``logits`` (N, 1): positive speaks
-    for a fracture.
+    Input ``image`` float32 (N, S, S, 1) in 0…255, output ``logits`` (N, 1): positive for a
+    fracture.
     """
     import onnx
     from onnx import TensorProto, compose, helper, numpy_helper
 
     inner = compose.add_prefix(network.model, "network/")
-    graph, made = inner.graph, _GraphBuilder()
-    source = made.add_input_scaling(io_spec, network.channels_last)
+    graph, builder = inner.graph, _GraphBuilder()
+    source = builder.add_input_scaling(io_spec, network.channels_last)
     for node in graph.node:
-        for place, name in enumerate(node.input):
+        for index, name in enumerate(node.input):
             if name == f"network/{network.input}":
-                node.input[place] = source
-    known = (
+                node.input[index] = source
+    logits = (
         f"network/{network.logits_tensor}"
         if network.logits_tensor and io_spec.output != "logits"
         else ""
     )
-    before = list(made.nodes)
-    made.nodes.clear()
-    made.add_logit(known or f"network/{network.output}", io_spec, logits=bool(known))
+    scaling = list(builder.nodes)
+    builder.nodes.clear()
+    builder.add_logit(logits or f"network/{network.output}", io_spec, is_logits=bool(logits))
     whole = helper.make_graph(
-        [*before, *graph.node, *made.nodes],
+        [*scaling, *graph.node, *builder.nodes],
         "serving",
         [
             helper.make_tensor_value_info(
@@ -248,7 +268,10 @@ def wrap_network(network: OnnxNetwork, io_spec: IOSpec, path: Path) -> None:
             )
         ],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 1])],
-        [*graph.initializer, *(numpy_helper.from_array(v, k) for k, v in made.constants.items())],
+        [
+            *graph.initializer,
+            *(numpy_helper.from_array(v, k) for k, v in builder.constants.items()),
+        ],
     )
     opsets = [helper.make_opsetid("", max(entry.version for entry in inner.opset_import))]
     result = helper.make_model(whole, opset_imports=opsets, ir_version=inner.ir_version)
@@ -257,7 +280,7 @@ def wrap_network(network: OnnxNetwork, io_spec: IOSpec, path: Path) -> None:
 
 
 class _GraphBuilder:
-    """ONNX nodes and constants that are put around a network."""
+    """ONNX nodes and constants around a network."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -276,7 +299,7 @@ class _GraphBuilder:
         return name
 
     def add_input_scaling(self, io_spec: IOSpec, channels_last: bool) -> str:
-        """Bring ``image`` (N, S, S, 1) into the network's channels, scale and layout."""
+        """Convert ``image`` (N, S, S, 1) to the network's channels, scale and layout."""
         x = "image"
         if io_spec.channels > 1:
             x = self.add_node("Concat", *[x] * io_spec.channels, axis=3)
@@ -284,12 +307,12 @@ class _GraphBuilder:
         x = self.add_node("Add", x, self.add_constant(io_spec.offsets))
         return x if channels_last else self.add_node("Transpose", x, perm=[0, 3, 1, 2])
 
-    def add_logit(self, x: str, io_spec: IOSpec, *, logits: bool) -> None:
-        """Make ``logits`` (N, 1) of what the network gives."""
+    def add_logit(self, x: str, io_spec: IOSpec, *, is_logits: bool) -> None:
+        """Compute ``logits`` (N, 1) from the network's output, or from its logits."""
         x = self.add_node(
             "Reshape", x, self.add_constant([-1, io_spec.units], np.int64), output="values"
         )
-        if not logits and io_spec.output != "logits":
+        if not is_logits and io_spec.output != "logits":
             low, high = self.add_constant(_EPSILON), self.add_constant(1 - _EPSILON)
             p = self.add_node("Clip", x, low, high, output="clipped")
             x = self.add_node("Log", p, output="logs")

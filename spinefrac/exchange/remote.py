@@ -1,8 +1,8 @@
-"""Saved models at an address: a shared folder, an object store, whatever fsspec reaches.
+"""Push and pull saved models: a shared folder, an object store, any file system of fsspec.
 
-``ADDRESS/NAME/`` holds the files of the model's folder. The card, which carries the hash of each
-file and its own, is written last: what has no whole card was never pushed, and what is there is
-only taken as what the card says. Nothing at the address is ever overwritten by another model.
+``ADDRESS/NAME/`` holds the files of the model's folder. The card, which holds the hash of each
+file and its own, is written last: without a complete card there is no model, and a file is
+accepted only if it matches the card. A model is never overwritten by another one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from spinefrac.store.card import Card
 from spinefrac.system import sandbox
 from spinefrac.system.atomic import fsync_path
 
-#: What may be at the address beside the card. Notes and tags stay with their shelf.
+#: Files at the address beside the card. Annotations (note, tags) are not transferred.
 _ALLOWED_FILES = frozenset(repository.ARTIFACT_FILES)
 _MAX_CARD_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
@@ -36,9 +36,18 @@ ProgressCallback = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """A model that was pushed or pulled: its name here, where it is there, and its bytes.
+    """A model that was pushed or pulled.
 
-    `already` says that the very same model was there, so nothing was moved.
+    Attributes
+    ----------
+    model : str
+        Its name here.
+    address : str
+        Without user name, password and query.
+    bytes : int
+    card_sha256 : str
+    already : bool
+        Whether the same model was at the address already, so that nothing was transferred.
     """
 
     model: str
@@ -60,11 +69,11 @@ def push(
         A folder or any address of fsspec (``s3://bucket/models``); the model becomes a folder
         of its name in it.
     progress : callable, optional
-        Called with the bytes moved and of all.
+        Called with the bytes transferred and the total.
 
     Returns
     -------
-    Moved
+    TransferResult
 
     Raises
     ------
@@ -74,56 +83,62 @@ def push(
     content = (model.path / repository.CARD_FILE).read_bytes()
     total = sum(record.size for record in model.card.files.values()) + len(content)
     with _connect(address, "push") as (files, root):
-        place = f"{root}/{model.id}"
-        known = _read_remote_card(files, place)
-        if known == content and _is_complete(files, place, model.card):
-            return TransferResult(
-                model.id, redact_address(address), total, model.card_hash, already=True
-            )
-        if known not in (None, content):
+        folder = f"{root}/{model.id}"
+        known = _read_remote_card(files, folder)
+        already = known == content and _is_complete(files, folder, model.card)
+        if not already and known not in (None, content):
             raise ModelError(
-                f"{redact_address(address)} has another model named {model.id}, and it is not overwritten: "
-                "rename yours, or push to another address"
+                f"{redact_address(address)} has another model named {model.id}, and it is not "
+                "overwritten: rename yours, or push to another address"
             )
-        files.makedirs(place, exist_ok=True)
-        done = 0
-        for name in model.card.files:
-            done = _upload(files, model.path / name, f"{place}/{name}", done, total, progress)
-        for name, record in model.card.files.items():
-            if _hash_remote_file(files, f"{place}/{name}") != record.sha256:
-                raise ModelError(
-                    f"{name} arrived damaged at {redact_address(address)}, so the model is not pushed: "
-                    "push it again"
-                )
-        files.pipe_file(f"{place}/{repository.CARD_FILE}", content)
-        if progress:
-            progress(total, total)
-    return TransferResult(model.id, redact_address(address), total, model.card_hash)
+        if not already:
+            _upload_files(files, model, folder, total, progress)
+            files.pipe_file(f"{folder}/{repository.CARD_FILE}", content)
+            if progress:
+                progress(total, total)
+    return TransferResult(model.id, redact_address(address), total, model.card_hash, already)
+
+
+def _upload_files(
+    files: Any,
+    model: repository.SavedModel,
+    folder: str,
+    total: int,
+    progress: ProgressCallback | None,
+) -> None:
+    """Upload every file but the card, and compare the hashes of what arrived."""
+    files.makedirs(folder, exist_ok=True)
+    done = 0
+    for name in model.card.files:
+        done = _upload(files, model.path / name, f"{folder}/{name}", done, total, progress)
+    for name, record in model.card.files.items():
+        if _hash_remote_file(files, f"{folder}/{name}") != record.sha256:
+            raise ModelError(f"{name} arrived damaged, so the model is not pushed: push it again")
 
 
 def pull(
     address: str, name: str | None = None, progress: ProgressCallback | None = None
 ) -> TransferResult:
-    """Copy a model from an address onto the shelf.
+    """Copy a model from an address to the models here.
 
     Parameters
     ----------
     address : str
-        Of the model itself: what `push` was given, and the model's name.
+        Of the model itself: the address given to `push`, and the model's name.
     name : str, optional
-        Name on this shelf; the last part of the address if not given.
+        Name here; by default the last part of the address.
     progress : callable, optional
-        As of `push`.
+        As in `push`.
 
     Returns
     -------
-    Moved
+    TransferResult
 
     Raises
     ------
     ModelError
-        There is no whole model, a file does not match its hash, the name is in use here, or a
-        file is not let through; see `importing`.
+        There is no complete model, a file does not match its hash, the name is in use here, or
+        a file is refused; see `import_model`.
     """
     wanted = identifiers.validate(
         name or address.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
@@ -163,7 +178,7 @@ def redact_address(address: str) -> str:
 
 @contextmanager
 def _connect(address: str, action: str) -> Iterator[tuple[Any, str]]:
-    """Yield the file system of an address and the path in it; errors become sentences."""
+    """Yield the file system of an address and the path in it; every error becomes a ModelError."""
     import fsspec
 
     try:
@@ -173,34 +188,34 @@ def _connect(address: str, action: str) -> Iterator[tuple[Any, str]]:
         raise
     except ImportError as error:
         raise ModelError(
-            f"{redact_address(address)} needs a package that is not here ({error.name or 'see fsspec'}): "
-            "for s3:// addresses install spinefrac[s3]"
+            f"{redact_address(address)} needs a package that is not installed "
+            f"({error.name or 'see fsspec'}): for s3:// addresses install spinefrac[s3]"
         ) from error
     except Exception as error:
         reason = validation.summarize_error(error).replace(address, redact_address(address))
         raise ModelError(
-            f"{redact_address(address)} cannot be reached or used ({type(error).__name__}: {reason}): "
-            f"check the address and the rights to it, and {action} again"
+            f"{redact_address(address)} cannot be reached or used ({type(error).__name__}: "
+            f"{reason}): check the address and the permissions, and {action} again"
         ) from error
 
 
-def _read_remote_card(files: Any, place: str) -> bytes | None:
-    """Return the card at a place, None where there is none or only the start of one."""
-    path = f"{place}/{repository.CARD_FILE}"
+def _read_remote_card(files: Any, folder: str) -> bytes | None:
+    """Return the card in a remote folder, None where there is none or only a part of one."""
+    path = f"{folder}/{repository.CARD_FILE}"
     if not files.exists(path):
         return None
     if files.size(path) > _MAX_CARD_BYTES:
         raise ModelError("card.json is larger than any card: it is not a spinefrac model")
     content = bytes(files.cat_file(path))
-    # A push that was killed while it wrote the card, where that is not one step.
+    # A killed push may leave a part of the card where writing is not atomic.
     return content if content.endswith(b"}\n") else None
 
 
-def _is_complete(files: Any, place: str, card: Card) -> bool:
-    """Return whether every file at a place is the one that the card lists."""
+def _is_complete(files: Any, folder: str, card: Card) -> bool:
+    """Return whether every file of the card is in a remote folder, with its hash."""
     return all(
-        files.exists(f"{place}/{name}")
-        and _hash_remote_file(files, f"{place}/{name}") == record.sha256
+        files.exists(f"{folder}/{name}")
+        and _hash_remote_file(files, f"{folder}/{name}") == record.sha256
         for name, record in card.files.items()
     )
 
@@ -208,6 +223,7 @@ def _is_complete(files: Any, place: str, card: Card) -> bool:
 def _upload(
     files: Any, source: Path, target: str, done: int, total: int, progress: ProgressCallback | None
 ) -> int:
+    """Copy one file to the address; return the bytes transferred so far."""
     with source.open("rb") as file, files.open(target, "wb") as out:
         while block := file.read(_CHUNK_BYTES):
             out.write(block)
@@ -218,6 +234,7 @@ def _upload(
 
 
 def _hash_remote_file(files: Any, path: str) -> str:
+    """Return the SHA-256 of a file at the address, hexadecimal."""
     digest = hashlib.sha256()
     with files.open(path, "rb") as file:
         while block := file.read(_CHUNK_BYTES):
@@ -226,13 +243,13 @@ def _hash_remote_file(files: Any, path: str) -> str:
 
 
 def _check_card_files(card: Card) -> None:
-    """Refuse a card that lists other files than a model has, or too much of them."""
+    """Refuse a card that lists other files than a model has, or too many bytes."""
     extra = sorted(set(card.files) - _ALLOWED_FILES)
     size = sum(record.size for record in card.files.values())
     if extra or size > validation.MAX_FILE_BYTES:
         raise ModelError(
-            f"card.json lists {extra[0][:80] if extra else f'{size} bytes'!r}, which is not of a "
-            "spinefrac model: it is not pulled"
+            f"card.json lists {extra[0][:80] if extra else f'{size} bytes'!r}, which no model of "
+            "spinefrac has: it is not pulled"
         )
 
 
@@ -248,7 +265,7 @@ def _download(
     record, (done, total, progress) = card.files[name], transfer_state
     if not files.exists(f"{root}/{name}"):
         raise ModelError(
-            f"{name} is missing at the address, so the model is not whole: push it again"
+            f"{name} is missing at the address, so the model is incomplete: push it again"
         )
     digest, size = hashlib.sha256(), 0
     with files.open(f"{root}/{name}", "rb") as file, (folder / name).open("xb") as out:
@@ -268,7 +285,7 @@ def _download(
 
 
 def _explain_not_found(files: Any, root: str, address: str) -> str:
-    """Say that there is no whole model, and which ones lie below."""
+    """Return a message that no complete model is there, and which ones are below."""
     found = []
     if files.exists(root):
         for entry in files.ls(root, detail=False):
@@ -277,6 +294,6 @@ def _explain_not_found(files: Any, root: str, address: str) -> str:
                 found.append(name)
     below = f"; below it there are {', '.join(sorted(found)[:20])}" if found else ""
     return (
-        f"There is no whole model at {redact_address(address)}, expected a card.json that `spinefrac models "
-        f"push` writes last{below}: give the address of a model, or push it again"
+        f"There is no complete model at {redact_address(address)}, expected a card.json that "
+        f"`spinefrac models push` writes last{below}: give the address of a model, or push it again"
     )

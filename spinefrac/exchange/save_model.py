@@ -128,7 +128,8 @@ def _check_new_model(new_model: NewModel) -> None:
     _check_out_of_fold(new_model.out_of_fold, new_model.data.images)
     if not (np.isfinite(new_model.temperature) and new_model.temperature > 0):
         raise ModelError(
-            f"The calibration temperature must be above 0, got {new_model.temperature}: fit it again"
+            f"The calibration temperature must be above 0, got {new_model.temperature}: fit it "
+            "again"
         )
 
 

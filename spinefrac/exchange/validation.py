@@ -1,9 +1,9 @@
-"""Keras files from elsewhere, looked at before anything is built of them.
+"""Verify Keras files of other tools before anything is built from them.
 
-Everything here reads declarations only: names and sizes in the archive, the network's
-description, the shapes that a weights file claims. Only layers on a list are let through, for
-a description may name any code, and no size beyond what a network for single slices needs.
-Keras's own safe mode comes after this and is never switched off.
+Only declarations are read: names and sizes in the archive, the configuration of the network,
+the shapes in a weights file. Only layers on a list are accepted, because a configuration may
+name any code, and no size beyond what a network for single slices needs. Keras's own safe mode
+comes after this and is never switched off.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from spinefrac.errors import ModelError
 
 _MIB = 1 << 20
 
-#: Endings of the legacy format.
+#: Suffixes of the legacy format.
 HDF5_SUFFIXES = (".h5", ".hdf5")
 
-#: Largest file that is looked at, and most bytes of weights that it may declare.
+#: Largest accepted file, and largest total of the weights that it declares.
 MAX_FILE_BYTES = 1024 * _MIB
 MAX_WEIGHT_BYTES = 1024 * _MIB
-#: Largest description of a network (its JSON).
+#: Largest configuration of a network (JSON).
 _MAX_CONFIG_BYTES = 32 * _MIB
-#: Largest plain number in a description: units, filters, a side of a picture.
+#: Largest number in a configuration: units, filters, a side of an image.
 _MAX_NUMBER = 1 << 20
-#: Numbers that are no size of anything.
+#: Keys whose numbers are not sizes.
 _UNCHECKED_KEYS = ("seed", "shared_object_id")
 _MAX_DEPTH, _MAX_ENTRIES = 60, 300_000
 
 
 def split_words(text: str) -> frozenset[str]:
-    """Split a list of names."""
+    """Return the names in a text, separated by white space."""
     return frozenset(text.split())
 
 
@@ -72,10 +72,10 @@ _ALLOWED_ACTIVATIONS = split_words("""
 """)
 _ALLOWED_CLASSES = _ALLOWED_LAYERS | _ALLOWED_OBJECTS
 
-#: Layers that are code, not weights; named so that the refusal says why.
+#: Layers that are code, not weights; listed so that the message says why they are refused.
 _CODE_LAYERS = frozenset({"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"})
 
-#: What a .keras archive holds.
+#: Files in a .keras archive.
 _KERAS_MEMBERS = frozenset({"metadata.json", "config.json", "model.weights.h5"})
 
 
@@ -84,20 +84,20 @@ def check_file_size(path: Path) -> None:
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise ModelError(
-            f"{path.name} has {size / _MIB:.0f} MiB, expected at most {MAX_FILE_BYTES // _MIB}: it is "
-            "not imported"
+            f"{path.name} has {size / _MIB:.0f} MiB, expected at most {MAX_FILE_BYTES // _MIB}: it "
+            "is not imported"
         )
 
 
 def check_members(
     archive: zipfile.ZipFile, name: str, max_bytes: int = MAX_FILE_BYTES
 ) -> list[zipfile.ZipInfo]:
-    """Return an archive's files, none of which would lie elsewhere, be a link, or be a bomb.
+    """Return an archive's entries after checking their names, kinds and sizes.
 
     Raises
     ------
     ModelError
-        A name leaves the folder, occurs twice or is a link; or the sizes are not believable.
+        A name leads out of the folder, occurs twice or is a link; or the total is too large.
     """
     found = archive.infolist()
     names = [entry.filename for entry in found]
@@ -122,19 +122,19 @@ def check_members(
             )
         if entry.flag_bits & 1:
             raise ModelError(
-                f"{name} is encrypted, expected a plain archive: take the password off first"
+                f"{name} is encrypted, expected a plain archive: remove the password first"
             )
     total = sum(entry.file_size for entry in found)
     if total > max_bytes:
         raise ModelError(
-            f"{name} would unpack to {total / _MIB:.0f} MiB, expected at most {max_bytes // _MIB}: it "
-            "is not imported"
+            f"{name} would unpack to {total / _MIB:.0f} MiB, expected at most {max_bytes // _MIB}: "
+            "it is not imported"
         )
     return found
 
 
 def read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) -> bytes:
-    """Read one file of an archive, no more than `max_bytes` bytes, whatever it declares."""
+    """Read one file of an archive; refuse more than `max_bytes` bytes, whatever it declares."""
     with archive.open(entry) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
@@ -146,12 +146,12 @@ def read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int
 
 
 def check_keras(path: Path) -> int:
-    """Look at a ``.keras`` archive; return the number of weights that it holds.
+    """Verify a ``.keras`` archive; return the number of weights that it holds.
 
     Raises
     ------
     ModelError
-        It is none, or holds something that is not let through.
+        It is not such a file, or holds something that is not accepted.
     """
     check_file_size(path)
     try:
@@ -164,8 +164,8 @@ def check_keras(path: Path) -> int:
                 )
             if extra := sorted(set(found) - _KERAS_MEMBERS):
                 raise ModelError(
-                    f"{path.name} holds {extra[0][:80]!r} beside the network, which may be "
-                    "anything: it is not imported; save the network alone"
+                    f"{path.name} holds {extra[0][:80]!r} beside the network, expected nothing "
+                    "else: it is not imported; save the network alone"
                 )
             config = _parse_json(
                 read_member(archive, found["config.json"], _MAX_CONFIG_BYTES), path.name
@@ -180,12 +180,12 @@ def check_keras(path: Path) -> int:
 
 
 def check_h5(path: Path) -> int:
-    """Look at a legacy ``.h5`` file; return the number of weights that it holds.
+    """Verify a legacy ``.h5`` file; return the number of weights that it holds.
 
     Raises
     ------
     ModelError
-        It is none, or holds something that is not let through.
+        It is not such a file, or holds something that is not accepted.
     """
     import h5py
 
@@ -200,7 +200,10 @@ def check_h5(path: Path) -> int:
                 )
             content = attribute if isinstance(attribute, bytes) else str(attribute).encode()
             if len(content) > _MAX_CONFIG_BYTES:
-                raise ModelError(f"{path.name} describes its network in too many bytes")
+                raise ModelError(
+                    f"{path.name} has a configuration of {len(content)} bytes, expected at most "
+                    f"{_MAX_CONFIG_BYTES}: it is not imported"
+                )
             check_config(_parse_json(content, path.name))
         return count_weights(path, path.name)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -210,7 +213,7 @@ def check_h5(path: Path) -> int:
 
 
 def check_config(config: Any) -> None:
-    """Walk through a network's description; refuse what is not on the lists.
+    """Check every entry of a network's configuration against the lists.
 
     Raises
     ------
@@ -218,7 +221,7 @@ def check_config(config: Any) -> None:
         A layer is code, unknown, or of a size that no network for single slices has.
     """
     if isinstance(config, dict):
-        # Optimizer, loss and metrics are never built.
+        # Optimizer, loss and metrics are never built from the file.
         config = {k: v for k, v in config.items() if k not in ("compile_config", "build_config")}
     left = [_MAX_ENTRIES]
     _check_value(config, "", 0, left)
@@ -227,7 +230,9 @@ def check_config(config: Any) -> None:
 def _check_value(value: Any, key: str, depth: int, entries_left: list[int]) -> None:
     entries_left[0] -= 1
     if depth > _MAX_DEPTH or entries_left[0] < 0:
-        raise ModelError("The network's description is too deep or too long: it is not imported")
+        raise ModelError(
+            "The network's configuration is nested too deeply or too long: it is not imported"
+        )
     if isinstance(value, dict):
         if "class_name" in value:
             _check_class(value)
@@ -244,13 +249,13 @@ def _check_value(value: Any, key: str, depth: int, entries_left: list[int]) -> N
         and not abs(value) <= _MAX_NUMBER
     ):
         raise ModelError(
-            f"The network's description asks for {key or 'a size'} = {value:.3g}, more than any "
+            f"The network's configuration has {key or 'a size'} = {value:.3g}, more than any "
             "network for single slices needs: it is not imported"
         )
 
 
 def _check_class(entry: dict[str, Any]) -> None:
-    """Let a class through that is on the lists and comes from Keras itself."""
+    """Refuse a class that is not on the lists or not from Keras itself."""
     name, module = str(entry["class_name"]), entry.get("module")
     registered = entry.get("registered_name")
     config = entry.get("config")
@@ -277,18 +282,18 @@ def _check_class(entry: dict[str, Any]) -> None:
         where = f"{module}." if module and not own else ""
         raise ModelError(
             f"The network uses {where}{str(registered) if custom else name}, which is not one of "
-            "Keras's built-in parts for pictures: spinefrac does not load other code; rebuild "
-            "the network from built-in layers"
+            "Keras's built-in layers for images: spinefrac does not load other code; rebuild the "
+            "network from built-in layers"
         )
 
 
 def count_weights(source: Any, name: str) -> int:
-    """Count the weights in an HDF5 file, by declaration; nothing of them is read.
+    """Count the weights that an HDF5 file declares, without reading them.
 
     Raises
     ------
     ModelError
-        It points to other files, or declares more than it holds.
+        It refers to other files, or declares more than it holds.
     """
     import h5py
 
@@ -325,7 +330,7 @@ def count_weights(source: Any, name: str) -> int:
 
 
 def _list_groups(file: Any, name: str) -> list[tuple[str, Any]]:
-    """Return every group of an HDF5 file, following only what lies in it."""
+    """Return every group of an HDF5 file, following hard links only."""
     import h5py
 
     found, waiting, seen = [], [("", file["/"])], set()
@@ -350,9 +355,10 @@ def _parse_json(content: bytes, name: str) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelError(
-            f"The network's description in {name} is not JSON, so it is damaged: copy it again"
+            f"The network's configuration in {name} is not JSON, so it is damaged: copy it again"
         ) from error
 
 
 def summarize_error(error: Exception) -> str:
+    """Return the first line of an error's message, shortened, or its type."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -1,4 +1,4 @@
-"""Sixteen rendered slices on which files of one network are compared: nobody's pictures."""
+"""Synthetic slices on which the files of one network are compared: of no patient."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from spinefrac.data import phantom
 from spinefrac.imaging.hounsfield import BONE_WINDOW
 from spinefrac.records import CtSlice, GreyImage, Preprocessing
 
-#: A phantom of its own seed, four patients of four slices.
+#: A phantom with a seed of its own: four patients with four slices each.
 _PHANTOM_PARAMETERS = {"patients": 4, "slices": 4, "seed": 1616, "size": 256}
-N_SLICES = 16
 
 
 @functools.cache
 def render_slices() -> tuple[CtSlice, ...]:
-    """Return the slices as 8-bit pictures of 256 x 256 pixels, as from a PNG."""
+    """Return the 16 slices as 8-bit images of 256 x 256 pixels, as from a PNG."""
     return tuple(
-        CtSlice(imaging.apply_window(found.hu, *BONE_WINDOW).astype(np.float32), False, "png")
-        for found in (
+        CtSlice(imaging.apply_window(rendered.hu, *BONE_WINDOW).astype(np.float32), False, "png")
+        for rendered in (
             phantom.render(patient, slice_, **_PHANTOM_PARAMETERS)  # type: ignore[arg-type]
             for patient in range(_PHANTOM_PARAMETERS["patients"])
             for slice_ in range(_PHANTOM_PARAMETERS["slices"])
@@ -31,23 +30,31 @@ def render_slices() -> tuple[CtSlice, ...]:
 
 
 def render_inputs(preprocessing: Preprocessing) -> GreyImage:
-    """Return them as a model sees them, uint8 (16, S, S)."""
+    """Return the 16 slices as inputs of a model, uint8 (16, S, S)."""
     return np.stack([imaging.to_input(ct, preprocessing).pixels for ct in render_slices()])
 
 
 def render_labelled_inputs(
     preprocessing: Preprocessing, patients: int, per_patient: int, seed: int
 ) -> tuple[GreyImage, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return more of them with their truth: inputs (N, S, S), labels (N,), patients (N,)."""
+    """Return more slices with their labels.
+
+    Returns
+    -------
+    inputs : uint8 array, shape (N, S, S)
+    labels : int64 array, shape (N,)
+        1 for a fracture.
+    patients : int64 array, shape (N,)
+    """
     series = {"patients": patients, "slices": per_patient, "seed": seed, "size": 256}
-    places = [(p, s) for p in range(patients) for s in range(per_patient)]
-    found = [phantom.render(p, s, **series) for p, s in places]  # type: ignore[arg-type]
+    indices = [(patient, slice_) for patient in range(patients) for slice_ in range(per_patient)]
+    rendered = [phantom.render(*index, **series) for index in indices]  # type: ignore[arg-type]
     pixels = [
         imaging.to_input(
             CtSlice(one.hu, True, "dicom", bits=16, spacing_mm=(one.spacing_mm, one.spacing_mm)),
             preprocessing,
         ).pixels
-        for one in found
+        for one in rendered
     ]
-    labels = np.array([one.label for one in found], np.int64)
-    return np.stack(pixels), labels, np.array([p for p, _ in places], np.int64)
+    labels = np.array([one.label for one in rendered], np.int64)
+    return np.stack(pixels), labels, np.array([patient for patient, _ in indices], np.int64)

@@ -1,4 +1,4 @@
-"""Saved models told to MLflow, tried against its own server where one can be started.
+"""Saved models are logged to MLflow, against its own server where one can be started.
 
 ``SPINEFRAC_TEST_MLFLOW`` is the path of an ``mlflow`` command: the whole of MLflow needs other
 versions of this package's libraries, so it lives in an environment of its own.
@@ -99,7 +99,7 @@ def test_a_server_that_is_not_there_stops_nothing(demonstration, monkeypatch):
     said = []
     mlflow_logging.log_if_configured(demonstration, said.append)
     (line,) = said
-    assert line.startswith("not logged to MLflow, the model is saved all the same")
+    assert line.startswith("not logged to MLflow, the model is saved anyway")
     assert "hidden" not in line and "\n" not in line
 
 

@@ -1,4 +1,4 @@
-"""Models at addresses: a folder, memory, and an object store that is really there."""
+"""Push and pull: a folder, memory, and a real object store."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def bucket():
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         boto3.client("s3").create_bucket(Bucket="models")
-        yield "s3://models/shelf"
+        yield "s3://models/team"
     server.stop()
 
 
@@ -48,21 +48,8 @@ def address(request, tmp_path):
 
 
 @pytest.fixture
-def model(small, monkeypatch):
-    """A model on the shelf of the module's home, and that shelf in force."""
-    monkeypatch.setenv("SPINEFRAC_HOME", str(small.path.parents[1]))
-    return small
-
-
-@pytest.fixture
-def elsewhere(tmp_path, monkeypatch, model):
-    """Another shelf, in force once it is called."""
-
-    def go():
-        monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "elsewhere"))
-        return tmp_path / "elsewhere" / "models"
-
-    return go
+def model(small_model):
+    return small_model
 
 
 def test_what_is_pulled_is_what_was_pushed(model, address, elsewhere):
@@ -116,7 +103,7 @@ def test_a_place_without_a_whole_model_says_what_lies_below(model, address, else
     elsewhere()
     with pytest.raises(ModelError, match=f"below it there are {model.id}"):
         remote.pull(address, "x")
-    with pytest.raises(ModelError, match="no whole model"):
+    with pytest.raises(ModelError, match="no complete model"):
         remote.pull(f"{address}/nothing")
 
 
@@ -136,7 +123,7 @@ def test_a_card_that_lists_other_files_is_refused(model, tmp_path, elsewhere, na
     place = tmp_path / "far" / model.id
     (place / "card.json").write_bytes(cards.dump(replace(model.card, files=listed)))
     elsewhere()
-    with pytest.raises(ModelError, match="not of a spinefrac model"):
+    with pytest.raises(ModelError, match="which no model of spinefrac has"):
         remote.pull(str(place))
 
 
@@ -204,12 +191,12 @@ def test_a_killed_push_leaves_nothing_that_is_taken_for_whole(model, where, requ
             os.kill(child.pid, signal.SIGKILL)
         try:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("SPINEFRAC_HOME", str(tmp_path / f"shelf-{attempt}"))
+                patch.setenv("SPINEFRAC_HOME", str(tmp_path / f"home-{attempt}"))
                 remote.pull(f"{address}/{model.id}")
                 assert repository.load(model.id).card == model.card
                 ends.append("whole")
         except ModelError as error:
-            assert "no whole model" in str(error)
+            assert "no complete model" in str(error)
             ends.append("nothing")
         assert remote.push(model, address).model == model.id
     assert "nothing" in ends
@@ -225,5 +212,5 @@ def test_the_command_line_pushes_and_pulls(model, tmp_path, capsys, elsewhere):
     assert json.loads(capsys.readouterr().out)["model"] == model.id
     assert main(["models", "pull", str(tmp_path / "far" / "none")]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("error: There is no whole model") and said.count("\n") == 1
+    assert said.startswith("error: There is no complete model") and said.count("\n") == 1
     assert Path(tmp_path / "far" / model.id / "card.json").exists()

@@ -104,7 +104,7 @@ HOSTILE = {
     "many-units": (with_layer(config={"units": 10**10}), r"units = 1e\+10"),
     "deep": (
         lambda found: found | {"config.json": b'{"a":' * 5000 + b"1" + b"}" * 5000},
-        "too deep|not JSON",
+        "too deeply|not JSON",
     ),
     "external-link": (with_weights(link(h5py.ExternalLink("/etc/x.h5", "/"))), "ExternalLink"),
     "soft-link": (with_weights(link(h5py.SoftLink("/layers"))), "SoftLink"),
@@ -146,7 +146,7 @@ def test_a_small_file_that_asks_for_24_gigabytes_is_refused(own_home, tmp_path, 
 
     path = edited(tmp_path / "small.keras", tmp_path / "large.keras", grow)
     assert path.stat().st_size < 20_000
-    with pytest.raises(ModelError, match=r"asks for 6144240000 weights and its file holds 257"):
+    with pytest.raises(ModelError, match=r"declares 6144240000 weights and its file holds 257"):
         import_model.import_file(path, user_io=DeclaredIO(scale="0..1", positive_class=1))
     assert nothing_left(own_home)
 
