@@ -1,4 +1,4 @@
-"""`spinefrac compare` and `spinefrac report` as scripts see them."""
+"""`spinefrac compare` as scripts see it."""
 
 import json
 from pathlib import Path
@@ -44,15 +44,3 @@ def test_compare_refuses_what_cannot_be_compared(
     assert main(["compare", "good", "stranger"]) == 1
     stderr = capsys.readouterr().err
     assert "none of them has seen" in stderr and "Traceback" not in stderr
-
-
-@pytest.mark.parametrize(("name", "start"), [("r.html", b"<!doctype"), ("r.pdf", b"%PDF-")])
-def test_report_is_written_whole(
-    home: Path, capsys: pytest.CaptureFixture[str], name: str, start: bytes
-) -> None:
-    out = home / name
-    assert main(["report", "good", "--out", str(out), "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"model", "file", "format", "bytes"}
-    assert out.read_bytes().startswith(start) and answer["bytes"] == out.stat().st_size
-    assert [path.name for path in home.iterdir() if path.name.startswith(".")] == []

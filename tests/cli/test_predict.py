@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -58,31 +57,3 @@ def test_a_zip_gives_the_answers_of_its_folder(scan, capsys, tmp_path) -> None:
     assert answers[0]["file"] == f"{packed}/deep/im5"
     _, plain, _ = run(capsys, str(scan / "im5"))
     assert answers[0]["probability"] == pytest.approx(plain[0]["probability"], abs=1e-9)
-
-
-def test_a_series_gets_one_score_and_says_what_is_missing(scan, capsys, tmp_path) -> None:
-    folder = shutil.copytree(scan, tmp_path / "gap")
-    (folder / "notes.txt").unlink()
-    (folder / "im2").unlink()
-    status, answers, _ = run(capsys, str(folder), "--series")
-    assert status == 0
-    (answer,) = answers
-    assert answer["slices"] == len(answer["probabilities"]) == 5
-    best = max(sum(answer["probabilities"][i : i + 3]) / 3 for i in range(3))
-    assert answer["counted"] < 5 or answer["score"] == pytest.approx(best)
-    assert answer["label"] in ("fracture", "no fracture")
-    assert [finding["code"] for finding in answer["findings"]] == ["missing"]
-    assert answer["most_suspicious"][0]["file"].startswith(f"{folder}/im")
-
-
-def test_pictures_are_no_series_and_an_empty_folder_is_said(capsys, tmp_path) -> None:
-    if not (settings.models_dir() / "phantom-demo").is_dir():
-        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    for more in ((), ("--series",)):
-        status, answers, _ = run(capsys, str(empty), *more)
-        assert status == 1 and "empty folder" in answers[0]["error"]
-    sample = Path(__file__).resolve().parents[2] / "spinefrac/ui/samples" / "normal-1.png"
-    status, answers, _ = run(capsys, str(sample), "--series")
-    assert status == 1 and "belong to none" in answers[0]["error"]

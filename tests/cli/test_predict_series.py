@@ -1,0 +1,63 @@
+"""`spinefrac predict --series`: one score a series, and what is missing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spinefrac import settings
+from spinefrac.cli import main
+from spinefrac.data.phantom.dicom import to_dicom
+from spinefrac.data.phantom.rendering import Series, render
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six slices of one phantom as DICOM, named against their order, and a text beside them."""
+    if not (settings.models_dir() / "phantom-demo").is_dir():
+        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
+    folder = tmp_path_factory.mktemp("scan") / "study"
+    folder.mkdir()
+    series = Series(patients=2, slices=6, seed=77, difficulty="standard", size=256)
+    for number in range(6):
+        image = render(1, number, patients=2, slices=6, seed=77, size=256)
+        (folder / f"im{number}").write_bytes(to_dicom(image, series, 1, number))
+    (folder / "notes.txt").write_text("no slice")
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict], str]:
+    status = main(["predict", *arguments, "--json"])
+    told = capsys.readouterr()
+    return status, json.loads(told.out), told.err
+
+
+def test_a_series_gets_one_score_and_says_what_is_missing(scan, capsys, tmp_path) -> None:
+    folder = shutil.copytree(scan, tmp_path / "gap")
+    (folder / "notes.txt").unlink()
+    (folder / "im2").unlink()
+    status, answers, _ = run(capsys, str(folder), "--series")
+    assert status == 0
+    (answer,) = answers
+    assert answer["slices"] == len(answer["probabilities"]) == 5
+    best = max(sum(answer["probabilities"][i : i + 3]) / 3 for i in range(3))
+    assert answer["counted"] < 5 or answer["score"] == pytest.approx(best)
+    assert answer["label"] in ("fracture", "no fracture")
+    assert [finding["code"] for finding in answer["findings"]] == ["missing"]
+    assert answer["most_suspicious"][0]["file"].startswith(f"{folder}/im")
+
+
+def test_pictures_are_no_series_and_an_empty_folder_is_said(capsys, tmp_path) -> None:
+    if not (settings.models_dir() / "phantom-demo").is_dir():
+        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for more in ((), ("--series",)):
+        status, answers, _ = run(capsys, str(empty), *more)
+        assert status == 1 and "empty folder" in answers[0]["error"]
+    sample = Path(__file__).resolve().parents[2] / "spinefrac/ui/samples" / "normal-1.png"
+    status, answers, _ = run(capsys, str(sample), "--series")
+    assert status == 1 and "belong to none" in answers[0]["error"]
