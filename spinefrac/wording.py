@@ -13,7 +13,6 @@ NARROW_NBSP = "\N{NARROW NO-BREAK SPACE}"
 #: Stands for a number that the data do not define.
 UNDEFINED = "not defined"
 #: The confidence level of every interval, with its noun.
-CONFIDENCE_INTERVAL = "95 % confidence interval"
 CONFIDENCE_INTERVAL_SHORT = "95 % CI"
 
 Interval = tuple[float, float]

@@ -24,7 +24,6 @@ _DIRECTION_LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
 #: Elements that hold the position of a slice; nothing that names the patient is among them.
 _GEOMETRY_TAGS = (
     0x00080008,  # ImageType
-    0x00080016,  # SOPClassUID
     0x00080018,  # SOPInstanceUID
     0x00180050,  # SliceThickness
     0x00181120,  # GantryDetectorTilt
@@ -34,7 +33,6 @@ _GEOMETRY_TAGS = (
     0x00200013,  # InstanceNumber
     0x00200032,  # ImagePositionPatient
     0x00200037,  # ImageOrientationPatient
-    0x00200052,  # FrameOfReferenceUID
     0x00280008,  # NumberOfFrames
     0x00280010,  # Rows
     0x00280011,  # Columns
@@ -60,8 +58,6 @@ class SliceGeometry:
     rows, columns : int
     study_instance_uid, series_instance_uid, sop_instance_uid : str
         UIDs of study, series and image.
-    sop_class_uid, frame_of_reference_uid : str
-        UIDs of the image's class and of its coordinate system.
     instance_number, series_number : int or None
         InstanceNumber and SeriesNumber.
     is_localizer : bool
@@ -79,8 +75,6 @@ class SliceGeometry:
     study_instance_uid: str = ""
     series_instance_uid: str = ""
     sop_instance_uid: str = ""
-    sop_class_uid: str = ""
-    frame_of_reference_uid: str = ""
     instance_number: int | None = None
     series_number: int | None = None
     is_localizer: bool = False
@@ -207,8 +201,6 @@ def _parse_geometry(
         study_instance_uid=_read_text(header, "StudyInstanceUID"),
         series_instance_uid=_read_text(header, "SeriesInstanceUID"),
         sop_instance_uid=_read_text(header, "SOPInstanceUID"),
-        sop_class_uid=_read_text(header, "SOPClassUID"),
-        frame_of_reference_uid=_read_text(header, "FrameOfReferenceUID"),
         instance_number=None if number is None else int(number),
         series_number=None if series_number is None else int(series_number),
         is_localizer="LOCALIZER" in kinds,

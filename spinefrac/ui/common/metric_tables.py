@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from spinefrac import wording
-from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common.templates import render_html
@@ -75,19 +74,6 @@ def build_metric_row(
     return MetricRow(
         title, description, value, low, high, value_text, interval_text if interval else "no CI"
     )
-
-
-def render_metric_rows(rows: list[MetricRow]) -> Markup:
-    """Return metrics as rows: value, interval, and both drawn on a line from 0 to 1."""
-    return render_html("common/metric_rows.html", rows=rows)
-
-
-def render_metric(metric: str, metrics: Metrics) -> Markup:
-    """Return one metric of `metrics` as a row, by its key."""
-    row = build_metric_row(
-        wording.METRICS[metric], getattr(metrics, metric), metrics.ci.get(metric)
-    )
-    return render_html("common/metric_row.html", row=row)
 
 
 def render_performance(model: SavedModel) -> Markup:

@@ -11,6 +11,7 @@ from spinefrac import wording
 from spinefrac.store import repository
 from spinefrac.ui.common import metric_tables
 from spinefrac.ui.common.metric_tables import build_metric_row
+from spinefrac.viz.templates import get_environment
 
 
 def test_a_share_is_shown_in_per_cent_and_an_auc_as_a_number() -> None:
@@ -28,7 +29,8 @@ def test_without_an_interval_the_line_has_no_width() -> None:
 
 
 def test_an_undefined_metric_has_no_line() -> None:
-    shown = metric_tables.render_metric_rows([build_metric_row(wording.NPV, None, None)])
+    parts = get_environment("spinefrac.ui").get_template("common/components.html").module
+    shown = parts.metric_rows([build_metric_row(wording.NPV, None, None)])
     assert wording.UNDEFINED in shown and "sf-interval" not in shown
 
 
