@@ -1,4 +1,4 @@
-"""What a trivial model gets: a linear one on thumbnails, or on how the files are stored.
+"""Baselines: a linear model on thumbnails, or on storage and brightness.
 
 It is ridge regression of the label on standardised features, solved from sums over each fold,
 so that every fold and every shuffle of the labels costs one small linear system and memory
@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 N_FOLDS = 5
-#: With so many groups at most, each is left out by itself.
+#: With so many groups at most, each is a fold of its own.
 MAX_LEAVE_ONE_OUT_GROUPS = 10
 #: Ridge penalty, in units of the features' variance.
 RIDGE_ALPHA = 0.1
@@ -31,7 +31,7 @@ N_RESAMPLES = 400
 
 
 def naive_folds(labels: IntArray, seed: int = 0) -> IntArray:
-    """Assign slices to stratified folds as most people do, without a look at groups, (N,)."""
+    """Assign slices to stratified folds at random, without regard to groups, (N,)."""
     generator = np.random.default_rng(seed)
     folds = np.empty(len(labels), dtype=np.int64)
     for label in (0, 1):
@@ -43,7 +43,7 @@ def naive_folds(labels: IntArray, seed: int = 0) -> IntArray:
 def grouped_folds(labels: IntArray, groups: npt.NDArray[np.str_], seed: int = 0) -> IntArray:
     """Assign whole groups to folds, (N,): each its own where they are few.
 
-    Where no folds of whole groups hold both classes, groups are dealt out by size.
+    Where no grouped folds hold both classes, groups are assigned by size.
     """
     names, codes = np.unique(groups, return_inverse=True)
     if len(names) <= MAX_LEAVE_ONE_OUT_GROUPS:
@@ -62,13 +62,13 @@ def grouped_folds(labels: IntArray, groups: npt.NDArray[np.str_], seed: int = 0)
 def predict_out_of_fold(
     features: npt.NDArray[Any], targets: FloatArray, folds: IntArray
 ) -> FloatArray:
-    """Return each slice's score by a model that was fitted on the other folds.
+    """Return the out-of-fold score of each slice.
 
     Parameters
     ----------
     features : array of any numbers, shape (N, D)
     targets : float64 array, shape (N, T)
-        Labels, and as many shuffles of them as wanted.
+        Labels, and any number of shuffles of them.
     folds : int64 array, shape (N,)
 
     Returns
@@ -114,7 +114,7 @@ def score_baseline(
 
     A fracture slice is compared with the normal ones of its own fold, because models of
     different folds start from different base rates. Where no fold has both classes, all are
-    compared with all. `Baseline.within` compares slices of one group only: there, knowing the
+    compared with all. `Baseline.within` compares slices of one group only: there, recognising the
     patient does not help.
 
     Parameters

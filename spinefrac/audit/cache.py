@@ -1,7 +1,7 @@
-"""Results of audits on disk: ``HOME/runs/audits/<fingerprint>.json``.
+"""Saved results of audits: ``HOME/runs/audits/<fingerprint>.json``.
 
-A folder that has not changed is known by its listing (path, size and time of every file), so
-that its result is found without opening a file. Both depend on the code that audits.
+An unchanged folder is recognised by its listing (path, size and time of every file), so that its
+result is found without opening a file. Both depend on the source code of the audit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def cache_dir() -> Path:
-    """Return where results are kept."""
+    """Return the folder of the results."""
     return settings.runs_dir() / "audits"
 
 
@@ -54,7 +54,7 @@ def hash_listing(folder: FolderLike, group_by: str) -> str:
 
 
 def hash_examination(examination: Examination) -> str:
-    """Return the SHA-256 over what the fingerprint leaves out: storage, splits, what failed."""
+    """Return the SHA-256 over what the fingerprint omits: storage, splits, unreadable files."""
     digest = hashlib.sha256(_hash_source().encode())
     for item, fact in zip(examination.dataset.items, examination.metadata, strict=True):
         digest.update(f"{item.split}{fact.mode}{fact.format}{fact.scanner}".encode())
@@ -66,7 +66,7 @@ def hash_examination(examination: Examination) -> str:
 
 
 def find_by_stamp(fingerprint: str, stamp: str) -> Audit | None:
-    """Return the result of a data set, or None where none of this stamp is kept."""
+    """Return the result of a data set, or None where none with this stamp is saved."""
     content = _read(cache_dir() / f"{fingerprint}.json")
     if content is None or content.get("stamp") != stamp:
         return None
@@ -83,14 +83,14 @@ def find_by_listing(key: str) -> Audit | None:
 
 
 def save_result(result: Audit, stamp: str, groups: bytes) -> None:
-    """Keep a result and its table of groups; where the disk refuses, the next looks again."""
+    """Save a result and its table of groups; where the disk is full, the next audit is new."""
     content = {"stamp": stamp, "audit": result.to_dict()}
     _write(cache_dir() / f"{result.fingerprint}.csv", groups)
     _write(cache_dir() / f"{result.fingerprint}.json", _encode_json(content))
 
 
 def read_groups_csv(result: Audit) -> bytes | None:
-    """Return the table of groups of a result, or None where it is not kept."""
+    """Return the table of groups of a result, or None where it is not saved."""
     try:
         return (cache_dir() / f"{result.fingerprint}.csv").read_bytes()
     except OSError:
@@ -98,7 +98,7 @@ def read_groups_csv(result: Audit) -> bytes | None:
 
 
 def save_listing(key: str, result: Audit) -> None:
-    """Keep which result belongs to a folder's listing."""
+    """Save which result belongs to a folder's listing."""
     known = _read(cache_dir() / f"{result.fingerprint}.json")
     if known:
         entry = {"fingerprint": result.fingerprint, "stamp": known["stamp"]}
@@ -106,7 +106,7 @@ def save_listing(key: str, result: Audit) -> None:
 
 
 def delete_listing(key: str) -> None:
-    """Look at a folder again next time, although it is unchanged."""
+    """Audit a folder again next time, although it is unchanged."""
     (cache_dir() / f"listing-{key[:32]}.json").unlink(missing_ok=True)
 
 

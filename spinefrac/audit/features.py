@@ -1,4 +1,4 @@
-"""From an examined folder to arrays: trivial features, folds, sets of copies."""
+"""From an examined folder to arrays: features of the baselines, folds, sets of duplicates."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from spinefrac.data.file_metadata import NUMERIC_FEATURES
 from spinefrac.data.groups import original_stem
 from spinefrac.data.scan import Examination
 
-#: Side of the thumbnails that the trivial model sees, in pixels.
+#: Side of the thumbnails of the baseline, in pixels.
 FEATURE_SIDE = 16
 #: Shuffles of the labels whose AUC is averaged.
 N_SHUFFLES = 20
-#: Values of a category that become a feature each; the rest is one.
+#: Most values of a category that become a feature each.
 MAX_CATEGORIES = 6
-#: Properties that are measured with an interval: the best, and all from this AUC.
+#: Properties that get a confidence interval: the best, and all from this AUC.
 MAX_PROPERTIES, MIN_PROPERTY_AUC = 8, 0.75
-#: Sets of copies of a kind that are kept, and paths of a set.
+#: Most sets of duplicates of a kind that are listed, and paths of a set.
 MAX_COPY_SETS, MAX_PATHS_PER_SET = 12, 4
 
 
 @dataclass(frozen=True)
 class DatasetFeatures:
-    """An examined folder, and what is computed from it when asked for."""
+    """An examined folder, and what is computed from it on demand."""
 
     examination: Examination
 
@@ -55,11 +55,11 @@ class DatasetFeatures:
 
     @cached_property
     def thumbnails(self) -> npt.NDArray[np.uint8]:
-        """Thumbnails of `FEATURE_SIDE` pixels a side, shape (N, THUMBNAIL²)."""
+        """Thumbnails of `FEATURE_SIDE` pixels a side, shape (N, FEATURE_SIDE²)."""
         shape = (FEATURE_SIDE, FEATURE_SIDE)
         rows = np.empty((len(self.labels), FEATURE_SIDE**2), dtype=np.uint8)
-        for row, picture in zip(rows, self.examination.thumbnails, strict=True):
-            row[:] = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA).ravel()
+        for row, thumbnail in zip(rows, self.examination.thumbnails, strict=True):
+            row[:] = cv2.resize(thumbnail, shape, interpolation=cv2.INTER_AREA).ravel()
         return rows
 
     @cached_property
@@ -89,7 +89,7 @@ class DatasetFeatures:
 
     @cached_property
     def properties(self) -> tuple[FileProperty, ...]:
-        """What tells the classes apart best by itself, the best first."""
+        """The properties that separate the classes best by themselves, the best first."""
         labels, groups = self.labels, self.groups
         together = np.zeros(len(labels), dtype=np.int64)
         quick: list[tuple[float, str, npt.NDArray[np.float64]]] = []
@@ -107,7 +107,7 @@ class DatasetFeatures:
 
     @property
     def _position(self) -> npt.NDArray[np.float32]:
-        """Return where each slice lies in its group, 0…1; the middle where nothing says, (N,)."""
+        """Return the position of each slice in its group, 0…1; 0.5 where it is unknown, (N,)."""
         position = np.array([fact.position for fact in self.examination.metadata])
         share = np.full(len(position), 0.5, dtype=np.float32)
         for rows in rows_by_value(self.groups):
@@ -162,7 +162,7 @@ class DatasetFeatures:
             chosen += list(dict.fromkeys(own))[: MAX_EXAMPLES // 2]
         return self.first_paths(chosen)
 
-    # --- copies ------------------------------------------------------------------------
+    # --- duplicates --------------------------------------------------------------------
 
     @cached_property
     def copies_by_name(self) -> tuple[int, ...]:
@@ -175,7 +175,7 @@ class DatasetFeatures:
 
     @cached_property
     def copy_sets(self) -> npt.NDArray[np.int64]:
-        """For each row the first row of its set of copies, by name or by picture, shape (N,)."""
+        """For each row the first row of its set of copies, by name or by pixels, shape (N,)."""
         from scipy.cluster.hierarchy import DisjointSet
 
         found = self.examination.duplicates
@@ -196,12 +196,12 @@ class DatasetFeatures:
 
     @cached_property
     def augmented_copies(self) -> tuple[int, ...]:
-        """Rows that are turned or mirrored copies of another, or say so by name."""
-        turned = {row for pair in self.examination.duplicates.rotated for row in pair}
+        """Rows that are rotated or mirrored copies of another, or copies by their name."""
+        rotated = {row for pair in self.examination.duplicates.rotated for row in pair}
         copies = set(self.copies_by_name)
         for rows in rows_by_value(self.copy_sets):
-            members = [row for row in rows.tolist() if row in turned and row not in copies]
-            if len(members) == len(rows):  # no name tells which is the slice: take the first
+            members = [row for row in rows.tolist() if row in rotated and row not in copies]
+            if len(members) == len(rows):  # no name shows the original: it is the first
                 members = members[1:]
             elif len(rows) - len(members) < 1 or not copies.isdisjoint(rows.tolist()):
                 members = []
@@ -211,7 +211,7 @@ class DatasetFeatures:
     def example_copy_sets(self) -> tuple[CopySet, ...]:
         """Return the first sets of copies of each kind, slice and copy beside each other."""
         found, paths = self.examination.duplicates, self.examination.dataset.paths
-        turned = set(found.rotated)
+        rotated = set(found.rotated)
         by_name = [
             [rows[0], *(row for row in rows[1:] if row in self._copies_by_name_set)]
             for rows in (part.tolist() for part in rows_by_value(self.copy_sets))
@@ -219,7 +219,7 @@ class DatasetFeatures:
         ]
         kinds: dict[str, Iterable[Sequence[int]]] = {
             "exact": found.exact,
-            "near": [pair for pair in found.near if pair not in turned],
+            "near": [pair for pair in found.near if pair not in rotated],
             "turned": found.rotated,
             "named": [rows for rows in by_name if len(rows) > 1],
         }

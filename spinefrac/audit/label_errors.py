@@ -1,4 +1,4 @@
-"""Slices whose labels are contradicted by models that have not seen them."""
+"""Suspected label errors: slices whose labels out-of-fold predictions contradict."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from spinefrac.errors import ModelError
 from spinefrac.records import CLASS_NAMES
 from spinefrac.store.repository import SavedModel
 
-#: Suspects that are kept at most, the surest first.
+#: Most suspects that are returned, the surest first.
 MAX_SUSPECTS = 50
-#: Grouped AUC, and the lower end of its interval, from which a trivial model's contradiction
-#: says anything about a label.
+#: Grouped AUC of a baseline, and the lower end of its interval, from which its predictions can
+#: contradict a label.
 MIN_AUC, MIN_CI_LOW = 0.8, 0.65
 
 
@@ -27,7 +27,7 @@ def find_suspects(
     """Return the slices whose label is probably wrong, the surest first.
 
     By confident learning (Northcutt et al., 2021): a slice is suspect where its probability of
-    the other class passes what that class's own slices have on average.
+    the other class is above the average probability of the slices labelled so.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def find_suspects(
 
     Returns
     -------
-    tuple of Suspect
-        None where there is one class only: nothing contradicts it.
+    tuple of SuspectLabel
+        Empty where there is one class only: nothing contradicts it.
     """
     if len(np.unique(y_true)) < 2:
         return ()
@@ -56,7 +56,7 @@ def find_suspects(
 
 
 def suspects_from_model(model: SavedModel, fingerprint: str) -> tuple[SuspectLabel, ...]:
-    """Return the suspects by a trained model's out-of-fold answers.
+    """Return the suspects by a trained model's out-of-fold predictions.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def suspects_from_model(model: SavedModel, fingerprint: str) -> tuple[SuspectLab
     Raises
     ------
     ModelError
-        If the model was trained on another data set, or nothing is known of its training.
+        If the model was trained on another data set, or its training is not known.
     """
     if not model.has_out_of_fold or model.data.fingerprint != fingerprint:
         raise ModelError(
             f"Expected a model that was trained on this very folder, but {model.id} was not: its "
-            "answers on these slices are not out-of-fold. Train one, or leave it out"
+            "predictions on these slices are not out-of-fold. Train one, or leave it out"
         )
     oof = model.load_out_of_fold()
     return find_suspects(oof.paths, oof.labels, oof.probabilities)
@@ -81,7 +81,7 @@ def suspects_from_model(model: SavedModel, fingerprint: str) -> tuple[SuspectLab
 def suspects_from_baseline(
     dataset_features: DatasetFeatures, grouped: Baseline
 ) -> tuple[SuspectLabel, ...]:
-    """Return the suspects of the thumbnail model, or none where it knows too little."""
+    """Return the suspects by the thumbnail baseline; none where its AUC is too low."""
     if grouped.auc is None or grouped.auc < MIN_AUC or not grouped.ci or grouped.ci[0] < MIN_CI_LOW:
         return ()
     target = dataset_features.labels[:, None].astype(float)

@@ -1,4 +1,4 @@
-"""What an audit leaves behind: numbers, findings, and one verdict."""
+"""The result of an audit: numbers, findings, and one verdict."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-#: Verdicts, from good to bad. A finding's severity is one of them; ``ok`` findings are remarks.
+#: Verdicts, from good to bad. A finding's severity is one of them; ``ok`` findings are notes.
 SEVERITIES = ("ok", "caution", "unusable")
-#: Files that a finding names at most.
+#: Most files that a finding names.
 MAX_EXAMPLES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing worth knowing of a data set.
+    """One result of the checks of a data set.
 
     Attributes
     ----------
@@ -23,9 +23,9 @@ class Finding:
     severity : str
         One of `SEVERITIES`.
     message : str
-        What is so, what it means for scores, and what to do.
+        What is so, what it means for metrics, and what to do.
     count : int
-        Of what the message is about: files, groups, pairs.
+        Number of files, groups or pairs that the message is about.
     examples : tuple of str
         Paths relative to the data set's root.
     """
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """AUC of a trivial model on slices that it was not fitted on.
+    """AUC of a baseline on slices that it was not fitted on.
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ class Baseline:
     ci : (low, high) or None
         95 % interval over groups; None where there are too few of them.
     within : float or None
-        AUC over pairs of slices of one group, where knowing the patient does not help; None
-        where no group holds both classes.
+        AUC over pairs of slices of one group, where recognising the patient does not help;
+        None where no group holds both classes.
     """
 
     auc: float | None
@@ -75,7 +75,7 @@ class CopySet:
 
 @dataclass(frozen=True, slots=True)
 class FileProperty:
-    """How well one property of the files alone tells the classes apart.
+    """How well one property of the files alone separates the classes.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class FileProperty:
 
 @dataclass(frozen=True, slots=True)
 class SuspectLabel:
-    """A slice whose label others contradict: `quality` is 0 (surely wrong) to 1."""
+    """A suspected label error: `quality` is the label quality, 0 (surely wrong) to 1."""
 
     path: str
     label: str
@@ -102,30 +102,29 @@ class SuspectLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """Everything that an audit found. `to_dict` gives the JSON object that scripts rely on.
+    """The result of an audit. `to_dict` gives the JSON object that scripts rely on.
 
     Attributes
     ----------
     naive_baseline, grouped_baseline : Baseline
-        Of a linear model on 16×16 thumbnails, in plain stratified folds and in folds that keep
-        groups whole.
+        Of a linear model on 16×16 thumbnails, in random stratified folds and in grouped folds.
     feature_baselines : dict of str to Baseline
-        The same of storage and brightness: ``naive`` and ``grouped``.
+        The same for storage and brightness: ``naive`` and ``grouped``.
     leak_gap : float or None
-        How much AUC plain folds add, of the two models the larger. It is taken within groups,
-        where that is defined: in every set with several slices a patient a random split rewards
-        recognising patients with many fractures, and splitting by patient cures that. What is
-        left within a patient has no cure: the same slices, or nearly, are on both sides, and
-        what tells the classes apart in one patient does not in the next.
+        Leakage gap: how much AUC random folds add, the larger one of the two baselines. It is
+        computed within groups, where that is defined: with several slices a patient, a random
+        split always rewards recognising patients with many fractures, and grouped folds prevent
+        that. A gap within patients remains: almost the same slices are on both sides, and what
+        separates the classes in one patient does not in the next.
     shuffled_label_auc : float or None
-        The grouped thumbnail AUC with shuffled labels, mean of some shuffles.
+        Grouped AUC of the thumbnails with shuffled labels, mean of some shuffles.
     counts : dict
         Slices by split, format, bits, mode, size and scanner: for each value, most frequent
-        first, those of each class.
+        first, the number of each class.
     copies : tuple of CopySet
-        The first sets of copies of each kind.
-    properties : tuple of Property
-        What tells the classes apart best by itself, the best first.
+        The first sets of duplicates of each kind.
+    properties : tuple of FileProperty
+        The properties that separate the classes best by themselves, the best first.
     """
 
     images: int
@@ -165,7 +164,7 @@ class Audit:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Audit:
-        """Rebuild from what `to_dict` gave, also after JSON."""
+        """Rebuild an audit from the result of `to_dict`, also after JSON."""
         plain = {key: value for key, value in data.items() if key != "verdict"}
         return cls(
             **{

@@ -1,7 +1,7 @@
-"""Synthetic axial vertebrae with known truth: everything can be tried without anybody's data.
+"""Synthetic axial vertebrae with known labels: everything can be tried without patient data.
 
-`plan` says who is fractured and seeds every draw; `anatomy` builds a slice's bone and
-`tissue` what surrounds it; `fractures` breaks the bone; `scanner` reconstructs; `rendering`
+`plan` chooses the fractured patients and seeds every random number; `anatomy` builds a slice's
+bone and `tissue` what surrounds it; `fractures` breaks the bone; `scanner` reconstructs; `rendering`
 joins them into one slice; `write` and `dicom` make files of a whole phantom.
 """
 

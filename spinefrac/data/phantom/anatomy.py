@@ -33,7 +33,7 @@ class Region(StrEnum):
 
 
 class Level(StrEnum):
-    """What a slice goes through, from the top of a vertebra to the disc below it."""
+    """Levels that a slice can cut, from the top of a vertebra to the disc below it."""
 
     ENDPLATE = "endplate"
     PEDICLE = "pedicle"
@@ -288,14 +288,14 @@ class _BoneBuilder:
             place = np.array([x, y]) + self.rng.normal(0, 0.5, 2)
             inferior = irregular_ellipse(self.rng, 0, 0, rx, ry, 0.06)
             c, s = np.cos(turn), np.sin(turn)
-            turned = inferior @ np.array([[c, s], [-s, c]])
-            self.canvas.fill_polygon(self.mask, (turned + place) * (flip, 1))
+            rotated = inferior @ np.array([[c, s], [-s, c]])
+            self.canvas.fill_polygon(self.mask, (rotated + place) * (flip, 1))
             superior = np.array(
                 [(-1.05 * rx, -0.5 * ry), (0.0, -0.95 * ry), (1.05 * rx, -0.6 * ry),
                  (1.2 * rx, -1.7 * ry), (0.2 * rx, -2.3 * ry), (-0.9 * rx, -1.6 * ry)]
             )  # fmt: skip
-            turned = catmull_rom(superior, 6) @ np.array([[c, s], [-s, c]])
-            part = self.canvas.polygon_mask((turned + place) * (flip, 1))
+            rotated = catmull_rom(superior, 6) @ np.array([[c, s], [-s, c]])
+            part = self.canvas.polygon_mask((rotated + place) * (flip, 1))
             self._add_with_gap(part, self.a.facet_gap * self.rng.uniform(0.85, 1.15))
 
     def _carve_canal(self) -> None:

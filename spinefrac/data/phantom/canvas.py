@@ -152,7 +152,7 @@ def symmetric_outline(half: npt.ArrayLike) -> Points:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, rotation: float = 0.0, n: int = 48) -> Points:
-    """Return an ellipse with half axes `rx`, `ry`, turned by `rotation` radians."""
+    """Return an ellipse with half axes `rx`, `ry`, rotated by `rotation` radians."""
     angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
     u, v = rx * np.cos(angle), ry * np.sin(angle)
     return np.stack(

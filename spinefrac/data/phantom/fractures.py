@@ -19,7 +19,7 @@ _MAX_FRAGMENTS = 3
 
 @dataclass(frozen=True)
 class FracturedBone:
-    """A bone after its fracture, and the truth: `fracture_mask` is 0/1 on the bone's raster."""
+    """A bone after its fracture; `fracture_mask` is the ground truth, 0/1 on the bone's raster."""
 
     bone: Bone
     fracture_mask: Mask
@@ -37,9 +37,9 @@ def add_fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -
 
     Returns
     -------
-    Broken
-        Its truth holds every line within the bone and, near them, where displacement added or
-        removed bone; the far outline of a shifted fragment is none of it.
+    FracturedBone
+        Its mask holds every line within the bone and, near them, where displacement added or
+        removed bone; it does not hold the far outline of a shifted fragment.
     """
     width = rng.uniform(*difficulty.width_mm)
     contrast = rng.uniform(*difficulty.contrast)

@@ -13,7 +13,7 @@ import numpy as np
 
 from spinefrac.errors import DatasetError
 
-#: Raised with every change that alters a picture; kept in ``phantom.json``.
+#: Raised with every change that alters a slice; saved in ``phantom.json``.
 GENERATOR_VERSION = 1
 
 _FRACTURED_PATIENTS = 0.58
@@ -23,7 +23,7 @@ _WHOLE_PATIENT = 2**31 - 1
 
 
 class RandomStream(IntEnum):
-    """What a random stream is for. A fracture draws from its own, so that the same slice can
+    """Purposes of random streams. A fracture draws from its own, so that the same slice can
     be rendered with and without it."""
 
     ANATOMY = 0
@@ -37,7 +37,7 @@ class RandomStream(IntEnum):
 
 @dataclass(frozen=True)
 class Difficulty:
-    """What sets the difficulties apart. Ranges are (least, most).
+    """Parameters of a difficulty. Ranges are (minimum, maximum).
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ def sample_labels(patients: int, slices: int, seed: int) -> np.ndarray:
 
     A fixed share of the patients is fractured, drawn at random. Their fracture is seen on a
     run of neighbouring slices that starts anywhere and goes on at the first slice after the
-    last, so that the position in the series says nothing.
+    last, so that the position in the series gives no information.
     """
     table = np.zeros((patients, slices), np.int64)
     chosen = _generator(seed, _WHOLE_SET, _WHOLE_SET, RandomStream.LABELS).permutation(patients)

@@ -1,4 +1,4 @@
-"""One slice of the phantom, rendered from its place in the series alone."""
+"""One slice of the phantom, rendered from its index in the series alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BONE_STEP = {256: 0.24, 512: 0.16}  # mm a pixel of the bone's raster
 
 @dataclass(frozen=True)
 class PhantomSlice:
-    """A rendered slice and its truth.
+    """A rendered slice and its ground truth.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class PhantomSlice:
     thickness_mm : float
         Distance of neighbouring slices.
     region, level : str
-        What the slice goes through.
+        Region of the spine, and level within the vertebra.
     """
 
     hu: Field
@@ -48,7 +48,7 @@ class PhantomSlice:
 
 @dataclass(frozen=True)
 class Series:
-    """What determines a phantom: every picture follows from these and its place in it."""
+    """The parameters of a phantom: every slice follows from these and its index."""
 
     patients: int
     slices: int
@@ -103,7 +103,7 @@ def render(
         The phantom that it belongs to; see `spinefrac.data.phantom.write`.
     fractured : bool, optional
         Renders this slice with or without its fracture, all else equal. By default as the
-        phantom's own labels say.
+        phantom's own labels are.
     noise : bool
         False leaves the noise out.
 

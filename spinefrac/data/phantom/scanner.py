@@ -67,7 +67,7 @@ class Scanner:
         )
 
     def canvas(self, side: int) -> Canvas:
-        """Return the picture's raster, `side` pixels over the field of view."""
+        """Return the raster of the slice, `side` pixels over the field of view."""
         scale = side / self.field_of_view
         c, s = scale * math.cos(self.rotation), scale * math.sin(self.rotation)
         linear = np.array([[c, -s], [s, c]])
@@ -90,33 +90,31 @@ class Scanner:
             On its own raster; lies over the tissue.
         size : int
         """
-        picture = self.canvas(size)
+        raster = self.canvas(size)
         sampling = math.hypot(
-            self.psf_sigma, 0.25 * picture.pixel_size_mm
-        )  # keeps coarse pictures alias-free
+            self.psf_sigma, 0.25 * raster.pixel_size_mm
+        )  # keeps coarse slices free of aliasing
         resized = cv2.resize(tissue, (size, size), interpolation=cv2.INTER_AREA)
-        around = picture.blur(np.asarray(resized, np.float32), self.psf_sigma)
+        around = raster.blur(np.asarray(resized, np.float32), self.psf_sigma)
         present = bone.mask.astype(np.float32)
-        share = _warp(bone.canvas.blur(present, sampling), bone.canvas, picture)
-        dense = _warp(bone.canvas.blur(present * bone.hu, sampling), bone.canvas, picture)
+        share = _warp(bone.canvas.blur(present, sampling), bone.canvas, raster)
+        dense = _warp(bone.canvas.blur(present * bone.hu, sampling), bone.canvas, raster)
         image = around * (1 - share) + dense
-        image = image + self.edge_enhancement * (image - picture.blur(image, 2.2 * self.psf_sigma))
-        return np.asarray(
-            image - self.cupping_hu * self._beam_hardening(share, picture), np.float32
-        )
+        image = image + self.edge_enhancement * (image - raster.blur(image, 2.2 * self.psf_sigma))
+        return np.asarray(image - self.cupping_hu * self._beam_hardening(share, raster), np.float32)
 
     def project_mask(self, mask: Mask, canvas: Canvas, size: int) -> Mask:
-        """Return a mask of the bone's raster in the picture, 0/1, shape (size, size)."""
-        picture = self.canvas(size)
-        share = canvas.blur(mask.astype(np.float32), 0.35 * picture.pixel_size_mm)
-        share = _warp(share, canvas, picture)
-        # A line thinner than a pixel never fills one: then the fullest pixels are the truth.
+        """Return a mask of the bone's raster on the slice's raster, 0/1, shape (size, size)."""
+        raster = self.canvas(size)
+        share = canvas.blur(mask.astype(np.float32), 0.35 * raster.pixel_size_mm)
+        share = _warp(share, canvas, raster)
+        # A line thinner than a pixel never fills one: then the fullest pixels are the mask.
         return (share > min(0.4, 0.9 * float(share.max()))).astype(np.uint8)
 
     def add_noise(self, image: Field, rng: np.random.Generator) -> Field:
         """Return a noiseless slice with noise, cut to the field and the scanner's range."""
-        picture = self.canvas(image.shape[0])
-        noisy = image + self._noise(rng, picture)
+        raster = self.canvas(image.shape[0])
+        noisy = image + self._noise(rng, raster)
         if self.circular_field:
             side = image.shape[0]
             middle = (side - 1) / 2
@@ -124,30 +122,30 @@ class Scanner:
             noisy[(x - middle) ** 2 + (y - middle) ** 2 > (side / 2) ** 2] = AIR_HU
         return np.asarray(np.clip(noisy, AIR_HU, MAX_HU), np.float32)
 
-    def _beam_hardening(self, share: Field, picture: Canvas) -> Field:
+    def _beam_hardening(self, share: Field, raster: Canvas) -> Field:
         small = cv2.resize(share, (64, 64), interpolation=cv2.INTER_AREA)
         wide = cv2.GaussianBlur(small, (0, 0), 64 * 9 / self.field_of_view)
-        size = (picture.width, picture.height)
+        size = (raster.width, raster.height)
         spread = cv2.resize(wide, size, interpolation=cv2.INTER_LINEAR)
         return np.asarray(spread / max(float(wide.max()), 1e-6), np.float32)
 
-    def _noise(self, rng: np.random.Generator, picture: Canvas) -> Field:
+    def _noise(self, rng: np.random.Generator, raster: Canvas) -> Field:
         """Band-passed noise: CT noise has little power at the lowest frequencies.
 
-        Drawn on the picture's own pixels; the band is given in mm.
+        Drawn on the slice's own pixels; the band is given in mm.
         """
-        white = rng.standard_normal((picture.height, picture.width), dtype=np.float32)
-        fine = picture.blur(white, self.noise_sigma)
-        noise = np.asarray(fine - 0.8 * picture.blur(fine, 2.4 * self.noise_sigma), np.float32)
-        lattice = rng.standard_normal((picture.height, picture.width // 32), dtype=np.float32)
-        size = (picture.width, picture.height)
+        white = rng.standard_normal((raster.height, raster.width), dtype=np.float32)
+        fine = raster.blur(white, self.noise_sigma)
+        noise = np.asarray(fine - 0.8 * raster.blur(fine, 2.4 * self.noise_sigma), np.float32)
+        lattice = rng.standard_normal((raster.height, raster.width // 32), dtype=np.float32)
+        size = (raster.width, raster.height)
         streak = cv2.resize(lattice, size, interpolation=cv2.INTER_CUBIC)
         grainy, streaky = (
             (1 - self.streak_share) / _standard_deviation(noise),
             self.streak_share / _standard_deviation(streak),
         )
         mixed = grainy * noise + streaky * np.asarray(streak, np.float32)
-        square = np.linspace(-1, 1, picture.height, dtype=np.float32) ** 2
+        square = np.linspace(-1, 1, raster.height, dtype=np.float32) ** 2
         deep = np.float32(1.15) - np.float32(0.3) * (square + square[:, None])  # noisier inside
         return np.asarray(mixed * (self.noise_hu * deep), np.float32)
 
@@ -156,8 +154,8 @@ def _standard_deviation(image: npt.NDArray[Any]) -> float:
     return max(float(image.std()), 1e-6)
 
 
-def _warp(image: Field, canvas: Canvas, picture: Canvas) -> Field:
-    size = (picture.width, picture.height)
+def _warp(image: Field, canvas: Canvas, raster: Canvas) -> Field:
+    size = (raster.width, raster.height)
     return np.asarray(
-        cv2.warpAffine(image, canvas.transform_to(picture), size, flags=cv2.INTER_LINEAR)
+        cv2.warpAffine(image, canvas.transform_to(raster), size, flags=cv2.INTER_LINEAR)
     )

@@ -1,4 +1,4 @@
-"""What surrounds the vertebra: skin, fat, muscle with its fat planes, vessels, air, supports.
+"""The tissue around the vertebra: skin, fat, muscle with its fat planes, vessels, air, supports.
 
 Painted from the outside in, in HU, on a raster of the whole field of view.
 """
