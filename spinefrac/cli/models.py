@@ -15,7 +15,7 @@ from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 if TYPE_CHECKING:
     from spinefrac.store.card import Card
 
-app = typer.Typer(help="The shelf of saved models: list, name, tag, move and delete them.")
+app = typer.Typer(help="Saved models: list, rename, tag, transfer and delete them.")
 
 
 app.command("export")(models_transfer.export_model)

@@ -13,7 +13,7 @@ from spinefrac.cli.models import NameArgument, to_json_entry
 app = typer.Typer()
 
 NewNameArgument = Annotated[
-    str, typer.Argument(metavar="NEW", help="The other name.", show_default=False)
+    str, typer.Argument(metavar="NEW", help="The new name.", show_default=False)
 ]
 
 
@@ -21,7 +21,7 @@ NewNameArgument = Annotated[
 def rename(
     name: NameArgument, new_name: NewNameArgument, as_json: output.JsonOption = False
 ) -> None:
-    """Give a saved model another name; note, tags, evaluations and lineage go along."""
+    """Rename a saved model; note, tags, evaluations and lineage are kept."""
     from spinefrac.store import manage
 
     _print_outcome(manage.rename(name, new_name), f"{name} is now named {new_name}", as_json)
@@ -30,25 +30,27 @@ def rename(
 @app.command("note")
 def set_note(
     name: NameArgument,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What it is for; '' removes it.")],
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="What the model is for; '' removes the note.")
+    ],
     as_json: output.JsonOption = False,
 ) -> None:
-    """Write down what a saved model is for."""
+    """Set the note of a saved model: what it is for."""
     from spinefrac.store import manage
 
-    _print_outcome(manage.annotate(name, note=text), f"the note of {name} is kept", as_json)
+    _print_outcome(manage.annotate(name, note=text), f"the note of {name} is saved", as_json)
 
 
 @app.command("tag")
 def edit_tags(
     name: NameArgument,
     tags: Annotated[
-        list[str], typer.Argument(metavar="TAG…", help="Words to find it by.", show_default=False)
+        list[str], typer.Argument(metavar="TAG…", help="One or more words.", show_default=False)
     ],
-    remove: Annotated[bool, typer.Option("--remove", help="Take these tags off.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove these tags.")] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Put tags on a saved model, or take them off."""
+    """Add tags to a saved model, or remove them."""
     from spinefrac.store import manage, repository
 
     before = repository.load(name).tags
@@ -62,7 +64,7 @@ def edit_tags(
 def duplicate(
     name: NameArgument, new_name: NewNameArgument, as_json: output.JsonOption = False
 ) -> None:
-    """Copy a saved model, with note and tags, under another name."""
+    """Copy a saved model, with note and tags, to another name."""
     from spinefrac.store import manage
 
     _print_outcome(manage.duplicate(name, new_name), f"{new_name} is a copy of {name}", as_json)
@@ -71,25 +73,27 @@ def duplicate(
 @app.command("archive")
 def archive(
     name: NameArgument,
-    undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Unarchive: list the model again.")] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Leave a saved model out of lists and choices; nothing of it is removed."""
+    """Archive a saved model: hide it from lists and choices. Nothing is removed."""
     from spinefrac.store import manage
 
     model = manage.annotate(name, archived=not undo)
-    _print_outcome(model, f"{name} is {'back' if undo else 'archived'}", as_json)
+    _print_outcome(model, f"{name} is {'unarchived' if undo else 'archived'}", as_json)
 
 
 @app.command("default")
 def set_default(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="Shows the default if left out.", show_default=False),
+        typer.Argument(
+            metavar="NAME", help="By default, the default model is shown.", show_default=False
+        ),
     ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Make a saved model the one that is used where none is named."""
+    """Set the default model, which is used where none is named, or show it."""
     from spinefrac.store import manage, repository
 
     model = (
@@ -101,21 +105,21 @@ def set_default(
 @app.command("delete")
 def delete(
     name: NameArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     purge: Annotated[
-        bool, typer.Option("--now", help="Free the space at once; then it cannot be undone.")
+        bool, typer.Option("--now", help="Purge: remove the files now. This cannot be undone.")
     ] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Delete a saved model, or a folder among them that is none.
+    """Delete a saved model, or another folder among the saved models.
 
-    For 24 hours `spinefrac models restore NAME` brings it back; then, with --now or with
-    `spinefrac models free` its space is freed.
+    For 24 hours `spinefrac models restore NAME` undoes it. After that, with --now or with
+    `spinefrac models free`, the files are removed permanently.
     """
     from spinefrac.store import manage
 
     if not yes:
-        _confirm(f"Delete {name}" + (" for good?" if purge else "?"))
+        _confirm(f"Delete {name}" + (" permanently?" if purge else "?"))
     deleted = manage.delete(name)
     freed = manage.purge([deleted]) if purge else 0
     if as_json:
@@ -130,8 +134,8 @@ def delete(
         output.print_result(f"{name} is deleted; {_format_megabytes(freed)} freed")
     else:
         output.print_result(
-            f"{name} is deleted; `spinefrac models restore {name}` brings it back for 24 hours, "
-            "`spinefrac models free` frees the space now"
+            f"{name} is deleted; `spinefrac models restore {name}` restores it for 24 hours, "
+            "`spinefrac models free` removes its files now"
         )
 
 
@@ -140,25 +144,29 @@ def restore(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="Lists what can be brought back if left out.", show_default=False
+            metavar="NAME",
+            help="By default, models that can be restored are listed.",
+            show_default=False,
         ),
     ] = None,
     new_name: Annotated[
         str | None,
-        typer.Option("--as", metavar="NEW", help="Another name for it.", show_default=False),
+        typer.Option(
+            "--as", metavar="NEW", help="Restore it under another name.", show_default=False
+        ),
     ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Bring back a deleted model."""
+    """Restore a deleted model, or list the deleted ones."""
     from spinefrac.store import manage, trash
 
     manage.purge_expired()
     if name is not None:
-        back = manage.restore(name, new_name)
+        restored = manage.restore(name, new_name)
         if as_json:
-            output.print_json({"id": back})
+            output.print_json({"id": restored})
         else:
-            output.print_result(f"{back} is back")
+            output.print_result(f"{restored} is restored")
         return
     deleted = [(d.id, f"{d.deleted_at:%Y-%m-%dT%H:%M:%S+00:00}") for d in trash.list_restorable()]
     if as_json:
@@ -166,20 +174,20 @@ def restore(
     elif deleted:
         output.print_result(output.format_table([("model", "deleted"), *deleted]))
     else:
-        output.print_message("nothing can be brought back")
+        output.print_message("there is no deleted model to restore")
 
 
 @app.command("free")
 def purge_deleted(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Remove all deleted models for good and free their space."""
+    """Purge deleted models: remove their files permanently."""
     from spinefrac.store import manage, trash
 
     deleted = trash.list_restorable()
     if deleted and not yes:
-        _confirm(f"Remove {', '.join(entry.id for entry in deleted)} for good?")
+        _confirm(f"Remove {', '.join(entry.id for entry in deleted)} permanently?")
     freed = manage.purge(deleted) + manage.purge_expired()
     if as_json:
         output.print_json({"models": [entry.id for entry in deleted], "bytes_freed": freed})
@@ -188,9 +196,9 @@ def purge_deleted(
 
 
 def _confirm(question: str) -> None:
-    """Ask once; who cannot be asked has to say --yes."""
+    """Ask for confirmation; without a terminal, --yes is needed."""
     if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here: say --yes")
+        raise typer.BadParameter("there is no terminal to ask for confirmation: add --yes")
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)
 
@@ -200,7 +208,7 @@ def _format_megabytes(size: int) -> str:
 
 
 def _print_outcome(model: Any, message: str, as_json: bool) -> None:
-    """Print the model's entry as JSON, or the sentence."""
+    """Print the model's entry as JSON, or the message."""
     if as_json:
         output.print_json(to_json_entry(model))
     else:

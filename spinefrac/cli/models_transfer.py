@@ -1,26 +1,30 @@
-"""`spinefrac models export|import|push|pull`: models that come and go."""
+"""`spinefrac models export|import|push|pull|log`: transfer models to and from other places."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spinefrac.cli import output
+
+if TYPE_CHECKING:
+    from spinefrac.exchange.export import ExportResult
+    from spinefrac.store.repository import SavedModel
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Saved model.", show_default=False)
 ]
 NameOption = Annotated[
     str | None,
-    typer.Option("--name", metavar="NAME", help="Name to save it under.", show_default=False),
+    typer.Option("--name", metavar="NAME", help="Name of the saved model.", show_default=False),
 ]
 
 
 class InputScale(StrEnum):
-    """Grey values that a network from elsewhere takes; see `store.asking.SCALES`."""
+    """Input scale of an imported network; see `exchange.io_spec.INPUT_SCALES`."""
 
     FULL = "0..255"
     UNIT = "0..1"
@@ -30,7 +34,7 @@ class InputScale(StrEnum):
 
 
 class OutputActivation(StrEnum):
-    """What a network from elsewhere gives."""
+    """Output activation of an imported network."""
 
     SIGMOID = "sigmoid"
     SOFTMAX = "softmax"
@@ -38,7 +42,7 @@ class OutputActivation(StrEnum):
 
 
 class ExportFormat(StrEnum):
-    """A format in an exported archive; see `store.exporting.FORMATS`."""
+    """A format in an exported archive; see `exchange.export.FORMATS`."""
 
     KERAS = "keras"
     ONNX = "onnx"
@@ -55,29 +59,29 @@ def export_model(
         list[ExportFormat] | None,
         typer.Option(
             "--format",
-            help="May be given several times. Keras and ONNX are always in the archive; h5, "
-            "savedmodel, litert and litert-int8 are made of them.",
+            help="May be repeated. Keras and ONNX are always in the archive; h5, savedmodel, "
+            "litert and litert-int8 are converted from them.",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where to write; NAME.zip if not given."),
+        typer.Option(metavar="FILE", help="File to write; by default NAME.zip."),
     ] = None,
     keep_names: Annotated[
         bool,
         typer.Option(
             "--keep-names",
-            help="Leave file names and groups of the training slices in the out-of-fold answers. "
-            "They may name patients; otherwise they become numbers.",
+            help="Keep file names and groups of the training slices in the out-of-fold "
+            "predictions. They may identify patients; by default they become numbers.",
         ),
     ] = False,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Write the saved model NAME as one ZIP, with its card and a script that needs no spinefrac.
+    """Export the saved model NAME as one ZIP, with its card and a script that needs no spinefrac.
 
-    Each format is read back in a fresh process and compared on 16 rendered slices; what 8-bit
-    LiteRT costs is measured on others. No picture of the training data is in the archive.
+    Each format is loaded again in a fresh process and compared on 16 synthetic slices; the loss
+    of 8-bit LiteRT is measured on others. The archive has no slice of the training data.
     """
     from spinefrac.exchange import export
     from spinefrac.store import repository
@@ -90,7 +94,12 @@ def export_model(
     done = export.export_model(model, out or Path(f"{name}.zip"), chosen, keep_names=keep_names)
     if as_json:
         output.print_json(done.to_dict())
-        return
+    else:
+        _print_export(done)
+
+
+def _print_export(done: ExportResult) -> None:
+    """Print the formats with their differences, and where the archive is."""
     rows = [("format", "file", "size", "largest difference")]
     rows += [
         (entry.format, entry.file, f"{entry.bytes / 1e6:.2f} MB", f"{entry.largest_difference:.1e}")
@@ -103,17 +112,17 @@ def export_model(
             output.print_result(
                 f"8-bit LiteRT on {loss['slices']} {loss['measured_on']}: AUC "
                 f"{loss['auc_int8']:.4f} against {loss['auc_float']:.4f}, difference "
-                f"{loss['auc_difference']:+.4f} ({low:+.4f} to {high:+.4f}); "
-                f"{100 * loss['same_calls']:.1f} % of the slices called alike"
+                f"{loss['auc_difference']:+.4f} (95 % CI {low:+.4f} to {high:+.4f}); "
+                f"{100 * loss['same_calls']:.1f} % of the slices have the same predicted class"
             )
     output.print_result(
         f"{done.path}: {done.bytes / 1e6:.2f} MB; predict.py in it differs by at most "
         f"{done.script['largest_difference']:.1e} from spinefrac on "
-        f"{done.script['slices']} rendered slices"
+        f"{done.script['slices']} synthetic slices"
     )
-    if keep_names:
+    if done.names_kept:
         output.print_message(
-            "note: oof.csv in it names the files and groups of the training slices"
+            "note: oof.csv in it has the file names and groups of the training slices"
         )
 
 
@@ -138,21 +147,21 @@ def import_model(
     scale: Annotated[
         InputScale | None,
         typer.Option(
-            help="Grey values the network was trained on; imagenet and imagenet-bgr are the "
-            "means and deviations of keras.applications' torch and caffe modes.",
+            help="Scale of the images that the network was trained on; imagenet and imagenet-bgr "
+            "are the modes torch and caffe of keras.applications.",
             show_default=False,
         ),
     ] = None,
     output_activation: Annotated[
         OutputActivation | None,
-        typer.Option("--output", help="What the network gives.", show_default=False),
+        typer.Option("--output", help="Output activation of the network.", show_default=False),
     ] = None,
     positive_class: Annotated[
         int | None,
         typer.Option(
             metavar="0|1",
             help="The class that is fracture: the column of two values, or what one value near "
-            "it means. Folders read in the order of the alphabet make fracture 0 and normal 1.",
+            "it means. With folders in alphabetical order fracture is 0 and normal is 1.",
             show_default=False,
         ),
     ] = None,
@@ -160,29 +169,29 @@ def import_model(
         bool,
         typer.Option(
             "--crop/--no-crop",
-            help="Cut slices to the bone first, as models trained here do.",
+            help="Crop slices to the bone first, as models trained here do.",
         ),
     ] = False,
     window: Annotated[
         str,
         typer.Option(
-            metavar="CENTER,WIDTH", help="Grey window in HU the network was trained on, for DICOM."
+            metavar="CENTER,WIDTH", help="Window in HU that the network was trained on, for DICOM."
         ),
     ] = "500,2000",
     note: Annotated[str, typer.Option(help="What the model is for.")] = "",
     as_json: output.JsonOption = False,
 ) -> None:
-    """Take a model from elsewhere, a ZIP or a network, after looking at it in a closed process.
+    """Import a model, from a ZIP or a network's file, after verifying it in a limited process.
 
-    What the file does not say of how its network is asked must be given; nothing is guessed.
-    A network has no numbers until `spinefrac evaluate` measures it, its threshold is 0.5 and its
+    What the file does not say about input and output must be declared; nothing is guessed. An
+    imported network has no metrics until `spinefrac evaluate`, its threshold is 0.5 and its
     probability is not calibrated.
     """
     from spinefrac.cli.predict import parse_window
-    from spinefrac.exchange import import_model as importing
+    from spinefrac.exchange import import_model
     from spinefrac.records import Preprocessing
 
-    given = importing.DeclaredIO(
+    user_io = import_model.DeclaredIO(
         size,
         channels,
         scale.value if scale else None,
@@ -191,26 +200,32 @@ def import_model(
     )
     center, width = parse_window(window)
     preprocessing = Preprocessing(window_center=center, window_width=width, bone_crop=crop)
-    model = importing.import_file(file, name, user_io=given, preprocessing=preprocessing, note=note)
-    found = importing.summarize_import(model)
+    model = import_model.import_file(
+        file, name, user_io=user_io, preprocessing=preprocessing, note=note
+    )
     if as_json:
-        output.print_json(found)
-        return
+        output.print_json(import_model.summarize_import(model))
+    else:
+        _print_import(model)
+
+
+def _print_import(model: SavedModel) -> None:
+    """Print what the model takes and returns, and what it lacks."""
     if model.has_out_of_fold:
-        output.print_result(f"{model.id}: imported with its card and its out-of-fold numbers")
+        output.print_result(f"{model.id}: imported with its card and its out-of-fold predictions")
     else:
         origin = model.card.origin
         assert origin is not None
         size = model.preprocessing.size
         output.print_result(
-            f"{model.id}: takes {size} x {size} x {origin.channels} in {origin.scale}, gives "
+            f"{model.id}: input {size} x {size} x {origin.channels} in {origin.scale}, output "
             f"{origin.output}, class {origin.positive_class} is fracture (from the file: "
-            f"{', '.join(origin.recognised) or 'nothing'}); largest difference of a logit to the "
-            f"network as it came: {found['largest_difference']:.2g}"
+            f"{', '.join(origin.recognised) or 'nothing'}); largest difference of a logit from "
+            f"the original network: {model.card.keras_onnx_max_difference:.2g}"
         )
         output.print_message(
-            f"not calibrated, threshold {model.threshold:g} not chosen, no numbers yet: measure it "
-            f"with `spinefrac evaluate {model.id} FOLDER`"
+            f"not calibrated, threshold {model.threshold:g} not chosen, no metrics yet: run "
+            f"`spinefrac evaluate {model.id} FOLDER`"
         )
 
 
@@ -226,10 +241,11 @@ def push(
     ],
     as_json: output.JsonOption = False,
 ) -> None:
-    """Copy the saved model NAME to URL/NAME, every file checked after it arrived.
+    """Copy the saved model NAME to URL/NAME and verify every file there.
 
-    The card goes last: an interrupted push leaves nothing that pull takes for a model. The
-    address of an S3-like store is in AWS_ENDPOINT_URL, its keys where the AWS tools have them.
+    The card is written last: an interrupted push leaves nothing that pull accepts as a model.
+    The address of an S3-compatible store is in AWS_ENDPOINT_URL; its keys are where the AWS
+    tools read them.
     """
     from dataclasses import asdict
 
@@ -241,21 +257,21 @@ def push(
     if as_json:
         output.print_json(asdict(done))
     else:
-        said = "was there already" if done.already else f"pushed, {done.bytes / 1e6:.2f} MB"
-        output.print_result(f"{done.model}: {said}, at {done.address}")
+        outcome = "was there already" if done.already else f"pushed, {done.bytes / 1e6:.2f} MB"
+        output.print_result(f"{done.model}: {outcome}, at {done.address}")
 
 
 def pull(
     address: Annotated[
         str,
         typer.Argument(
-            metavar="URL", help="Where a model was pushed: URL/NAME.", show_default=False
+            metavar="URL", help="Address of a pushed model: URL/NAME.", show_default=False
         ),
     ],
     name: NameOption = None,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Copy the model at URL here, every file checked against its card before it appears."""
+    """Copy the model at URL here, after verifying every file against its card."""
     from dataclasses import asdict
 
     from spinefrac.exchange import remote
@@ -269,11 +285,11 @@ def pull(
 
 
 def log_model(name: NameArgument, as_json: output.JsonOption = False) -> None:
-    """Tell the MLflow server in SPINEFRAC_MLFLOW_URI of the saved model NAME.
+    """Log the saved model NAME to the MLflow server in SPINEFRAC_MLFLOW_URI.
 
-    Training does so by itself where that variable is set. Settings, history, metrics with their
-    intervals, the card and the networks are logged; the out-of-fold answers, whose file names
-    may name patients, are not.
+    Training does this automatically where that variable is set. Settings, history, metrics with
+    their confidence intervals, the card and the networks are logged; the out-of-fold predictions,
+    whose file names may identify patients, are not.
     """
     from dataclasses import asdict
 

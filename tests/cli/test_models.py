@@ -1,16 +1,10 @@
-"""`spinefrac models`: the shelf from the command line."""
+"""`spinefrac models list|show`: what has been saved."""
 
 from __future__ import annotations
 
-import json
-import shutil
-from pathlib import Path
-
 import pytest
 
-from spinefrac import settings
-from spinefrac.cli import main
-from spinefrac.store import repository, trash
+pytestmark = pytest.mark.usefixtures("demo_home")
 
 LIST_KEYS = {
     *("id", "note", "tags", "archived", "card_sha256", "default", "created", "trained_by"),
@@ -19,76 +13,20 @@ LIST_KEYS = {
 }
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    source = settings.models_dir() / "phantom-demo"
-    if not source.is_dir():
-        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
-    shutil.copytree(source, tmp_path / "models" / "phantom-demo")
-    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def run(home: Path, capsys: pytest.CaptureFixture[str]):
-    """Run a command; return its status, its JSON or text, and what it said beside."""
-
-    def command(*arguments: str):
-        status = main(["models", *arguments])
-        out, err = capsys.readouterr()
-        return status, json.loads(out) if "--json" in arguments else out, err
-
-    return command
-
-
-def test_the_life_of_a_model(run) -> None:
-    assert run("duplicate", "phantom-demo", "first", "--json")[1]["id"] == "first"
-    assert run("tag", "first", "b", "A", "--json")[1]["tags"] == ["A", "b"]
-    assert run("tag", "first", "B", "--remove", "--json")[1]["tags"] == ["A"]
-    assert run("note", "first", "mine", "--json")[1]["note"] == "mine"
-    assert run("rename", "first", "second", "--json")[1]["id"] == "second"
-    assert run("default", "second", "--json")[1]["default"] is True
-    listed = run("list", "--json")[1]
+def test_a_list_is_filtered_and_sorted(run_models) -> None:
+    run_models("duplicate", "phantom-demo", "second")
+    run_models("tag", "second", "A")
+    listed = run_models("list", "--json")[1]
     assert [entry["id"] for entry in listed] == ["phantom-demo", "second"]
     assert all(set(entry) == LIST_KEYS for entry in listed)
-    assert [entry["id"] for entry in run("list", "--tag", "a", "--json")[1]] == ["second"]
-    assert run("archive", "phantom-demo", "--json")[1]["archived"] is True
-    assert [entry["id"] for entry in run("list", "--json")[1]] == ["second"]
-    assert len(run("list", "--all", "--sort", "auc", "--json")[1]) == 2
-    shown = run("show", "second", "--json")[1]
-    assert (shown["id"], shown["note"], shown["tags"]) == ("second", "mine", ["A"])
-    assert run("show", "second", "--card")[1].startswith("---\n")
+    assert [entry["id"] for entry in run_models("list", "--tag", "a", "--json")[1]] == ["second"]
+    run_models("archive", "phantom-demo")
+    assert [entry["id"] for entry in run_models("list", "--json")[1]] == ["second"]
+    assert len(run_models("list", "--all", "--sort", "auc", "--json")[1]) == 2
 
 
-def test_deleting_and_coming_back(run) -> None:
-    run("duplicate", "phantom-demo", "first")
-    status, _, said = run("delete", "first")
-    assert status == 2 and "--yes" in said and repository.load("first")
-    assert run("delete", "first", "--yes", "--json")[1]["bytes_freed"] == 0
-    assert run("restore", "--json")[1][0]["id"] == "first"
-    assert run("restore", "first", "--as", "back", "--json")[1] == {"id": "back"}
-    assert run("delete", "back", "--yes", "--now", "--json")[1]["bytes_freed"] > 1e6
-    run("duplicate", "phantom-demo", "first")
-    run("delete", "first", "--yes")
-    freed = run("free", "--yes", "--json")[1]
-    assert freed["models"] == ["first"] and freed["bytes_freed"] > 1e6
-    assert trash.list_restorable() == []
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("rename", "phantom-demo", "../x"),
-        ("rename", "nothing", "other"),
-        ("duplicate", "phantom-demo", "phantom-demo"),
-        ("tag", "phantom-demo", "a,b"),
-        ("delete", "../models", "--yes"),
-        ("restore", "phantom-demo"),
-        ("default", "nothing"),
-    ],
-)
-def test_what_does_not_work_is_one_line(run, arguments: tuple[str, ...]) -> None:
-    status, out, said = run(*arguments)
-    assert status == 1 and not out
-    assert said.startswith("error: ") and said.count("\n") == 1
-    assert [model.id for model in repository.list_models()] == ["phantom-demo"]
+def test_one_model_is_shown(run_models) -> None:
+    run_models("note", "phantom-demo", "mine")
+    shown = run_models("show", "phantom-demo", "--json")[1]
+    assert (shown["id"], shown["note"], shown["tags"]) == ("phantom-demo", "mine", [])
+    assert run_models("show", "phantom-demo", "--card")[1].startswith("---\n")

@@ -1,6 +1,5 @@
 """Push and pull: a folder, memory, and a real object store."""
 
-import json
 import os
 import random
 import signal
@@ -8,7 +7,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -200,17 +198,3 @@ def test_a_killed_push_leaves_nothing_that_is_taken_for_whole(model, where, requ
             ends.append("nothing")
         assert remote.push(model, address).model == model.id
     assert "nothing" in ends
-
-
-def test_the_command_line_pushes_and_pulls(model, tmp_path, capsys, elsewhere):
-    from spinefrac.cli import main
-
-    assert main(["models", "push", model.id, str(tmp_path / "far"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["card_sha256"] == model.card_hash
-    elsewhere()
-    assert main(["models", "pull", str(tmp_path / "far" / model.id), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["model"] == model.id
-    assert main(["models", "pull", str(tmp_path / "far" / "none")]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: There is no complete model") and said.count("\n") == 1
-    assert Path(tmp_path / "far" / model.id / "card.json").exists()
