@@ -104,7 +104,7 @@ def _format_table(metrics: dict[str, Metrics]) -> str:
 
 
 def _format_pair_table(pair: PairComparison) -> str:
-    """Return the differences of one pair, and the tests beside the bootstrap."""
+    """Return the differences of one pair, and the tests."""
     rows = [
         (
             f"{pair.first} minus {pair.second}",

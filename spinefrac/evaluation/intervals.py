@@ -1,12 +1,12 @@
-"""Intervals by a bootstrap that draws whole groups, as patients are what is sampled.
+"""Confidence intervals by a bootstrap over whole groups, as a rule patients.
 
-Slices of one patient resemble each other; drawing slices one by one makes intervals far
-too narrow (Field and Welsh, 2007, "Bootstrapping clustered data").
+Slices of one patient are correlated; drawing single slices makes intervals far too narrow (Field
+and Welsh, 2007, "Bootstrapping clustered data").
 
-The bootstrap gives the standard error. Around it, percentile and BCa intervals (Efron,
-1987) hold the truth too rarely for rates near 1 with a hundred patients, so a rate's interval
-is made on the logit scale, where it cannot leave 0…1, with Student's t for the number of
-groups that bear on it. `benchmarks/evaluation.py` measures how often the truth is inside.
+The bootstrap gives the standard error. Percentile and BCa intervals (Efron, 1987) have too low a
+coverage for rates near 1 with a hundred patients, so the interval of a rate is computed on the
+logit scale, where it cannot leave 0…1, with Student's t for the number of groups that contribute
+to it. `benchmarks/evaluation.py` measures the coverage.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spinefrac.evaluation.inputs import FloatArray
 
 Interval = tuple[float, float]
 
-#: Share of repetitions in which an interval should hold the truth.
+#: Nominal coverage of an interval.
 CONFIDENCE_LEVEL = 0.95
 
 #: Entries of a block of weights by slices: 8 MB, so that it stays in the cache.
@@ -41,7 +41,7 @@ def draw_group_resamples(
     seed : int
         The same seed gives the same resamples.
     n_slices : int
-        Slices that a block will be spread over; decides how many columns it has.
+        Slices of all groups; limits the columns of a block.
 
     Yields
     ------
@@ -96,7 +96,7 @@ def rate_interval(
     lower_bound: float = 0.0,
     upper_bound: float = 1.0,
 ) -> Interval | None:
-    """Return the interval of something that lies between two bounds.
+    """Return the interval of a quantity between two bounds.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def rate_interval(
     replicates : float64 array, shape (R,)
         The same on resamples of the groups, NaN where not defined.
     n_groups : int
-        Groups that bear on it, g: for sensitivity, those with a fracture.
+        Groups that contribute to it, g: for sensitivity, those with a fracture.
     lower_bound, upper_bound : float
         The bounds.
 
@@ -137,7 +137,7 @@ def rate_interval(
 
 
 def log_scale_interval(estimate: float, replicates: FloatArray, n_groups: int) -> Interval | None:
-    """Return the interval of something above 0, made on the logarithmic scale.
+    """Return the interval of a quantity above 0, computed on the logarithmic scale.
 
     Parameters and result as in `rate_interval`.
     """
@@ -151,7 +151,7 @@ def log_scale_interval(estimate: float, replicates: FloatArray, n_groups: int) -
 def difference_interval(
     estimate: float, replicates: FloatArray, n_groups: int
 ) -> tuple[Interval, float] | None:
-    """Return the interval of a difference, and the p-value of its being zero (two-sided).
+    """Return the interval of a difference, and the two-sided p-value of the test of zero.
 
     Parameters as in `rate_interval`. Both come from the same t statistic with g - 1 degrees
     of freedom, so the interval excludes zero exactly where p < 0.05. Where every group shows
@@ -193,7 +193,7 @@ def percentile_interval(replicates: FloatArray) -> Interval | None:
 
 
 def standard_error(replicates: FloatArray, n_groups: int) -> float | None:
-    """Return the bootstrap's standard error, freed of its bias of (g - 1) / g in variance.
+    """Return the bootstrap standard error, corrected for its bias of (g - 1) / g in variance.
 
     None for fewer than two groups, or where fewer than half of the replicates are defined.
     """
@@ -209,7 +209,7 @@ def _finite_replicates(replicates: FloatArray) -> FloatArray | None:
 
 
 def _t_quantile(n_groups: int) -> float:
-    """Return how many standard errors an interval reaches with g - 1 degrees of freedom."""
+    """Return half the width of an interval in standard errors, with g - 1 degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(n_groups - 1, (1.0 + CONFIDENCE_LEVEL) / 2))

@@ -81,7 +81,7 @@ class WeightedMetrics:
         Returns
         -------
         dict of float64 arrays, shape (R,)
-            By name, NaN where a metric is not defined. Beside them ``calibration_gaps``,
+            By name, NaN where a metric is not defined. In addition ``calibration_gaps``,
             shape (bins, R): the terms whose absolute values add up to the ECE.
         """
         return {name: value for part in self._components for name, value in part(weights).items()}

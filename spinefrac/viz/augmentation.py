@@ -1,4 +1,4 @@
-"""An augmented slice against its original, as pictures and curves."""
+"""An augmented slice compared with its original, as images and curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Grey levels of difference that get the full colour.
 FULL_SCALE_DIFFERENCE = 64
-#: What became darker, what became brighter, and what stayed, sRGB.
+#: Pixels that are darker, brighter and unchanged, sRGB.
 DARKER_COLOUR, BRIGHTER_COLOUR, UNCHANGED_COLOUR = (86, 180, 233), (240, 138, 75), (14, 18, 22)
 
 #: Longest side of an animation, in pixels.
@@ -49,12 +49,13 @@ def difference_image(
     ----------
     before, after : uint8 array, shape (H, W)
     max_side : int, optional
-        The change is averaged down so that no side is longer, before it is coloured.
+        The change is reduced by area means so that no side is longer, before it is coloured.
 
     Returns
     -------
     uint8 array, shape (H, W, 3) or smaller
-        RGB: `UNCHANGED_COLOUR` where nothing changed, towards `DARKER_COLOUR` or `BRIGHTER_COLOUR` elsewhere.
+        RGB: `UNCHANGED_COLOUR` where nothing changed, towards `DARKER_COLOUR` or
+        `BRIGHTER_COLOUR` elsewhere.
     """
     change = cv2.subtract(after, before, dtype=cv2.CV_16S)
     factor = min(1.0, (max_side or max(change.shape)) / max(change.shape))
@@ -65,14 +66,14 @@ def difference_image(
 
 
 def encode_animation(images: Sequence[GreyImage], frame_duration_ms: int = 80) -> str:
-    """Return pictures as a ``data:`` address that shows them forth and back, without end.
+    """Return images as a ``data:`` URL of an animation, forwards and backwards in a loop.
 
     Parameters
     ----------
     images : sequence of uint8 arrays, shape (H, W)
-        Larger ones are shrunk to `MAX_ANIMATION_SIDE`.
+        Larger ones are reduced to `MAX_ANIMATION_SIDE`.
     frame_duration_ms : int
-        That each is shown.
+        Of each image.
     """
     from PIL import Image
 
@@ -87,13 +88,13 @@ def encode_animation(images: Sequence[GreyImage], frame_duration_ms: int = 80) -
 
 
 def plot_grey_value_histogram(before: GreyImage, after: Sequence[GreyImage]) -> Figure:
-    """Return how often each grey value occurs, before and after.
+    """Return histograms of the grey values, before and after.
 
     Parameters
     ----------
     before : uint8 array, shape (H, W)
     after : sequence of uint8 arrays, shape (H, W)
-        Drawn as their mean and the range from the least to the most.
+        Drawn as their mean and their range.
 
     Returns
     -------
@@ -103,7 +104,7 @@ def plot_grey_value_histogram(before: GreyImage, after: Sequence[GreyImage]) -> 
     from plotly import graph_objects
 
     centres = (np.arange(_N_BINS) + 0.5) * 256 / _N_BINS - 0.5
-    first, shares = _bin_fractions(before), np.stack([_bin_fractions(picture) for picture in after])
+    first, shares = _bin_fractions(before), np.stack([_bin_fractions(image) for image in after])
     figure = graph_objects.Figure()
     outline = np.concatenate([centres, centres[::-1]])
     figure.add_scatter(
@@ -113,7 +114,7 @@ def plot_grey_value_histogram(before: GreyImage, after: Sequence[GreyImage]) -> 
         mode="lines",
         line={"width": 0, "color": CLASS_COLOURS[1]},
         opacity=0.35,
-        name="after: from the least to the most",
+        name="after: range",
         hoverinfo="skip",
     )
     for name, y, colour, dash in (
@@ -128,7 +129,7 @@ def plot_grey_value_histogram(before: GreyImage, after: Sequence[GreyImage]) -> 
             line={"color": colour, "dash": dash, "width": 2},
             hovertemplate=f"grey value %{{x:.0f}}: %{{y:.2%}}<extra>{name}</extra>",
         )
-    # Black beside the patient would dwarf everything else.
+    # The bin of black air around the patient is left out: it is far higher than all others.
     top = float(np.concatenate([first[1:], shares[:, 1:].ravel()]).max())
     figure.update_layout(
         height=340,
@@ -141,6 +142,6 @@ def plot_grey_value_histogram(before: GreyImage, after: Sequence[GreyImage]) -> 
 
 
 def _bin_fractions(image: GreyImage) -> npt.NDArray[np.float64]:
-    """Return the share of the pixels in each bin, shape (_BINS,)."""
+    """Return the share of the pixels in each bin, shape (_N_BINS,)."""
     counts = np.bincount(image.ravel() // (256 // _N_BINS), minlength=_N_BINS)
     return counts / image.size

@@ -1,8 +1,7 @@
-"""Metrics as Plotly figures. Nothing is computed here but which points need not be drawn.
+"""Metrics as Plotly figures. Nothing is computed here, except which points can be left out.
 
-Colours, fonts and background that are not set here are the page's theme's, light or dark. The
-colours of models keep a contrast of 3 to both, and because some of them look alike to people
-who do not see red or green as others do, every model has a dash of its own as well.
+Colours, fonts and background that are not set here come from the page's theme, light or dark.
+Every model has its own colour and its own dash, for people with red-green colour blindness.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ FloatArray = npt.NDArray[np.float64]
 #: One dash a model, as one colour in `MODEL_COLOURS`.
 MODEL_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
-#: How a line is drawn that only helps to read the others.
+#: Style of reference lines.
 _REFERENCE_LINE: dict[str, Any] = {
     "mode": "lines",
     "line": {"color": REFERENCE_COLOUR, "dash": "dot", "width": 1},
@@ -52,7 +51,7 @@ _REFERENCE_LINE: dict[str, Any] = {
 #: Cells of an axis; points of a curve in the same cell fall on the same pixel.
 CURVE_RESOLUTION = 500
 
-#: What every chart is shown with: the button that saves it as a picture, and no other.
+#: Of every chart: the button that saves it as an image, and no other.
 PLOTLY_CONFIG = {
     "displaylogo": False,
     "displayModeBar": True,
@@ -66,7 +65,7 @@ PLOTLY_CONFIG = {
 
 
 def model_style(index: int) -> tuple[str, str]:
-    """Return colour and dash of the model chosen `index`-th."""
+    """Return colour and dash of a model by its index in the choice."""
     return MODEL_COLOURS[index % len(MODEL_COLOURS)], MODEL_DASHES[index % len(MODEL_DASHES)]
 
 
@@ -81,7 +80,7 @@ def plot_roc_curve(
     ----------
     curves : mapping of RocCurve
         By the model's name.
-    band : Band, optional
+    band : CurveBand, optional
         Spread over folds, of a single model.
     operating_point : (false positive rate, sensitivity), optional
         Where the threshold lies.
@@ -107,7 +106,7 @@ def plot_precision_recall_curve(
     band: CurveBand | None = None,
     operating_point: tuple[float, float] | None = None,
 ) -> Figure:
-    """Return precision-recall curves; `operating_point` is (recall, precision), else as `plot_roc_curve`."""
+    """Return precision-recall curves, see `plot_roc_curve`; a point is (recall, precision)."""
     figure = _new_rate_figure("sensitivity (recall)", "PPV (precision)")
     figure.add_scatter(x=[0, 1], y=[prevalence] * 2, name="chance", **_REFERENCE_LINE)
     _add_band(figure, band)
@@ -120,9 +119,9 @@ def plot_precision_recall_curve(
 
 
 def plot_calibration_curve(curves: Mapping[str, Sequence[CalibrationBin]]) -> Figure:
-    """Return observed against predicted shares, each bin with its interval."""
+    """Return reliability diagrams: observed against predicted shares, each with its interval."""
     figure = _new_rate_figure("predicted probability", "observed share of fractures")
-    figure.add_scatter(x=[0, 1], y=[0, 1], name="as predicted", **_REFERENCE_LINE)
+    figure.add_scatter(x=[0, 1], y=[0, 1], name="perfect calibration", **_REFERENCE_LINE)
     for index, (name, bins) in enumerate(curves.items()):
         colour, dash = model_style(index)
         whiskers = [
@@ -188,10 +187,10 @@ def plot_decision_curve(curves: Mapping[str, DecisionCurve]) -> Figure:
 
 
 def plot_training_history(history: Sequence[EpochRecord]) -> tuple[Figure, Figure]:
-    """Return loss and held-out AUC by epoch: mean over folds, and the range of the folds."""
+    """Return loss and validation AUC by epoch: mean and range of the folds."""
     loss = _new_figure("epoch", "loss")
-    auc = _new_figure("epoch", "AUC on held-out patients")
-    parts = ((loss, "loss", "trained on"), (loss, "val_loss", "held out"), (auc, "val_auc", ""))
+    auc = _new_figure("epoch", "validation AUC")
+    parts = ((loss, "loss", "training"), (loss, "val_loss", "validation"), (auc, "val_auc", ""))
     for index, (figure, field, name) in enumerate(parts):
         epochs, mean, low, high = _aggregate_folds(history, field)
         colour, dash = model_style(index % 2)
@@ -259,25 +258,25 @@ def plot_score_histogram(
 
 
 def plot_forest(differences: Mapping[str, MetricDifference], first: str, second: str) -> Figure:
-    """Return differences of two models with their intervals, around a line of no difference.
+    """Return a forest plot of the differences of two models with their intervals.
 
     Parameters
     ----------
-    differences : mapping of Difference
-        By the metric's name for people; those that are not defined are left out.
+    differences : mapping of MetricDifference
+        By the metric's title; those that are not defined are left out.
     first, second : str
         Differences are the first model's value minus the second's.
     """
     shown = {name: d for name, d in differences.items() if d.value is not None and d.interval}
     figure = _new_figure(f"← higher for {second}   ·   higher for {first} →", "")
-    for sure, colour, name in (
+    for significant, colour, name in (
         (True, MODEL_COLOURS[0], "interval excludes zero"),
         (False, REFERENCE_COLOUR, "may be chance"),
     ):
         rows = {
             title: d
             for title, d in shown.items()
-            if (d.interval is not None and d.interval[0] * d.interval[1] > 0) is sure
+            if (d.interval is not None and d.interval[0] * d.interval[1] > 0) is significant
         }
         if not rows:
             continue
@@ -288,7 +287,11 @@ def plot_forest(differences: Mapping[str, MetricDifference], first: str, second:
             y=list(rows),
             name=name,
             mode="markers",
-            marker={"size": 9, "color": colour, "symbol": "square" if sure else "circle-open"},
+            marker={
+                "size": 9,
+                "color": colour,
+                "symbol": "square" if significant else "circle-open",
+            },
             customdata=spans,
             error_x={
                 "array": [high - v for v, (_, high) in zip(values, spans, strict=True)],
@@ -307,7 +310,7 @@ def plot_forest(differences: Mapping[str, MetricDifference], first: str, second:
 
 
 def plot_disagreement_matrix(model_names: Sequence[str], disagreement_rates: FloatArray) -> Figure:
-    """Return the share of slices, (M, M), that two models call differently, as a matrix."""
+    """Return the share of slices, (M, M), that two models predict differently, as a matrix."""
     figure = _new_figure("", "")
     figure.add_heatmap(
         x=list(model_names),
@@ -316,7 +319,7 @@ def plot_disagreement_matrix(model_names: Sequence[str], disagreement_rates: Flo
         zmin=0.0,
         zmax=max(0.05, float(disagreement_rates.max())),
         texttemplate="%{z:.1%}",
-        # Opaque: Plotly chooses the text's colour by the cell's, not by what shines through.
+        # Opaque: Plotly chooses the colour of the text by that of the cell.
         colorscale=[[0, "#c9d6dd"], [1, "#1b6179"]],
         showscale=False,
         xgap=4,
@@ -360,7 +363,7 @@ def thin_curve(
 
 
 def to_csv(figure: Figure) -> str:
-    """Return the numbers of a figure: one line a point, with the name of its curve."""
+    """Return the values of a figure: one line a point, with the name of its curve."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     titles = [
@@ -468,7 +471,7 @@ def _add_point(figure: Figure, point: tuple[float, float] | None) -> None:
 def _aggregate_folds(
     history: Iterable[EpochRecord], field: str
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return epochs with mean, least and largest value of the folds that came so far."""
+    """Return epochs with mean, lowest and highest value of the folds so far."""
     by_epoch = sorted(history, key=lambda record: record.epoch)
     rows: list[list[Any]] = []
     for epoch, records in groupby(by_epoch, key=lambda record: record.epoch):

@@ -1,7 +1,7 @@
-"""A slice and its heat map as the pages' viewer takes them: grey values, not a finished picture.
+"""A slice and its heat map in the format of the pages' viewer: values, not a rendered image.
 
-The browser then windows, zooms, colours and reads single values by itself, so that moving a
-slider asks the server nothing and the value under the pointer is the one in the file.
+The browser applies window, zoom and colours and reads single values itself, so that a slider
+needs no request to the server, and the value under the pointer is that of the file.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from spinefrac.imaging.hounsfield import WINDOW_PRESETS
 from spinefrac.records import CtSlice, FloatImage
 from spinefrac.viz import heatmap as heatmaps
 
-#: How the file's own window is called among them.
+#: Name of the file's own window in the list of windows.
 FILE_WINDOW_NAME = "From file"
 
-#: Points that are listed at most, and how far apart they lie, as a share of the longer side.
+#: Largest number of peaks, and their least distance as a share of the longer side.
 MAX_PEAKS = 3
 _MIN_PEAK_DISTANCE = 0.06
 
-#: Points with a smaller share of the evidence are not worth a mark.
+#: Peaks with a smaller share of the contributions are left out.
 _MIN_PEAK_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class HeatmapPeak:
-    """A place where a heat map is strong, in the slice's own pixels.
+    """A local maximum of a heat map, in the slice's own pixels.
 
-    `share` is the part of all evidence for a fracture that lies around it, 0…1.
+    `share` is the share of all positive contributions that lie around it, 0…1.
     """
 
     row: int
@@ -45,25 +45,26 @@ class HeatmapPeak:
 
 
 def find_heatmap_peaks(heatmap: FloatImage, max_peaks: int = MAX_PEAKS) -> tuple[HeatmapPeak, ...]:
-    """Return the strongest places of a heat map, the one with the most evidence around it first.
+    """Return the highest peaks of a heat map, the one with the largest share first.
 
     Parameters
     ----------
     heatmap : float32 array, shape (H, W)
-        Contribution to the logit; only what speaks for a fracture counts.
+        Contribution to the logit; only positive values are used.
     max_peaks : int
 
     Returns
     -------
-    tuple of StrongPoint
-        Apart from each other by a sixteenth of the slice; each share counts what lies within
-        half of that and to no stronger point. Empty where nothing speaks for a fracture.
+    tuple of HeatmapPeak
+        Apart from each other by a sixteenth of the longer side; each share is of the
+        contributions within half of that which no higher peak includes. Empty where no
+        contribution is positive.
     """
-    evidence = np.clip(np.nan_to_num(heatmap), 0.0, None)
-    total = float(evidence.sum(dtype=np.float64))
+    contributions = np.clip(np.nan_to_num(heatmap), 0.0, None)
+    total = float(contributions.sum(dtype=np.float64))
     if total <= 0.0:
         return ()
-    spots = heatmaps.smooth_heatmap(evidence)
+    spots = heatmaps.smooth_heatmap(contributions)
     radius = max(1.0, _MIN_PEAK_DISTANCE * max(heatmap.shape))
     rows, columns = np.ogrid[: heatmap.shape[0], : heatmap.shape[1]]
     found: list[HeatmapPeak] = []
@@ -71,11 +72,11 @@ def find_heatmap_peaks(heatmap: FloatImage, max_peaks: int = MAX_PEAKS) -> tuple
         row, column = (int(at) for at in np.unravel_index(int(np.argmax(spots)), spots.shape))
         away = (rows - row) ** 2 + (columns - column) ** 2
         near = away <= radius**2
-        share = float(evidence[near].sum(dtype=np.float64)) / total
+        share = float(contributions[near].sum(dtype=np.float64)) / total
         if spots[row, column] <= 0.0 or share < _MIN_PEAK_SHARE:
             break
         found.append(HeatmapPeak(row, column, share))
-        evidence[near] = 0.0
+        contributions[near] = 0.0
         spots[away <= (2 * radius) ** 2] = 0.0
     return tuple(sorted(found, key=lambda point: -point.share))
 
@@ -93,8 +94,8 @@ def encode_payload(
     ct : CtSlice
     heatmap : float32 array, shape (H, W), or None
         Contribution to the logit.
-    geometry : Place, optional
-        Of the slice, for the letters at its edges and its position.
+    geometry : SliceGeometry, optional
+        For the orientation letters at the edges, and the position.
     extra_header : mapping, optional
         Further JSON values for the header.
 
@@ -104,7 +105,7 @@ def encode_payload(
         Length of the header (uint32, little endian), the header as JSON in UTF-8, and then,
         deflated by zlib, h × w int16 values (little endian) and, with a heat map, h × w uint8
         levels. The values are Hounsfield units or grey values; a slice longer than
-        `heatmaps.LONGEST_SHOWN` is shrunk by area means, which `shown` in the header tells.
+        `heatmap.MAX_DISPLAY_SIDE` is reduced by area means to the size `shown` in the header.
     """
     values, levels = ct.pixels, None
     points: tuple[HeatmapPeak, ...] = ()
@@ -138,7 +139,7 @@ def encode_payload(
 
 
 def _available_windows(ct: CtSlice) -> list[tuple[str, float, float]]:
-    """Return name, centre and width of each window, the first one to begin with."""
+    """Return name, centre and width of each window; the first one is the default."""
     if not ct.calibrated:
         return [("As stored", 127.5, 255.0)]
     own = [(FILE_WINDOW_NAME, *ct.window)] if ct.window else []

@@ -72,7 +72,7 @@ def test_training_is_mean_and_range_of_the_folds() -> None:
     ]
     history.append(EpochRecord(0, 3, float("nan"), 1.0, 0.6, 1e-3, 1.0))
     loss, auc = figures.plot_training_history(history)
-    trained = next(trace for trace in loss.data if trace.name == "trained on")
+    trained = next(trace for trace in loss.data if trace.name == "training")
     assert list(trained.x) == [1, 2] and list(trained.y) == [2.0, 1.0]
     assert list(loss.data[0].y) == [3.0, 1.5, 0.5, 1.0]  # highest, then lowest backwards
     assert list(auc.data[-1].x) == [1, 2, 3]
