@@ -37,7 +37,7 @@ def compare(
     ] = "auto",
     as_json: output.JsonOption = False,
 ) -> None:
-    """Compare saved models, and test whether differences are more than chance.
+    """Compare saved models, and test whether their differences are significant.
 
     All models predict the same slices, and each bootstrap resample of the patients is the same
     for all, so the comparison is paired. Each model is used at its own threshold.

@@ -48,7 +48,7 @@ def format_shift_table(shift: Mapping[str, MetricDifference]) -> str:
 
 
 def format_difference(difference: MetricDifference) -> tuple[str, str, str, str]:
-    """Return a difference as text: value, interval, p, and whether it is more than chance."""
+    """Return a difference as text: value, interval, p, and whether it is significant."""
     if difference.value is None:
         return wording.UNDEFINED, "-", "-", ""
     number = f"{difference.value:+.3f}"
@@ -56,5 +56,5 @@ def format_difference(difference: MetricDifference) -> tuple[str, str, str, str]
         return number, "-", "-", ""
     interval = wording.format_interval(difference.interval, signed=True)
     p = wording.format_p_value(difference.p_holm, name="")
-    verdict = "more than chance" if difference.p_holm < 0.05 else "may be chance"
+    verdict = "significant" if difference.p_holm < 0.05 else "not significant"
     return number, interval, p, verdict

@@ -271,7 +271,7 @@ def plot_forest(differences: Mapping[str, MetricDifference], first: str, second:
     figure = _new_figure(f"← higher for {second}   ·   higher for {first} →", "")
     for significant, colour, name in (
         (True, MODEL_COLOURS[0], "interval excludes zero"),
-        (False, REFERENCE_COLOUR, "may be chance"),
+        (False, REFERENCE_COLOUR, "interval includes zero"),
     ):
         rows = {
             title: d

@@ -38,11 +38,11 @@ def test_one_class_has_words_instead_of_numbers() -> None:
         (MetricDifference(0.1, None, None, None), ("+0.100", "-", "-", "")),
         (
             MetricDifference(0.1, (0.05, 0.15), 0.0001, 0.0004),
-            ("+0.100", "+0.050 to +0.150", "< 0.001", "more than chance"),
+            ("+0.100", "+0.050 to +0.150", "< 0.001", "significant"),
         ),
         (
             MetricDifference(-0.01, (-0.05, 0.03), 0.6, 0.7),
-            ("-0.010", "-0.050 to +0.030", "0.700", "may be chance"),
+            ("-0.010", "-0.050 to +0.030", "0.700", "not significant"),
         ),
     ],
 )

@@ -90,7 +90,7 @@ def test_forest_separates_what_may_be_chance() -> None:
         "old",
     )
     shown = {trace.name: list(trace.y) for trace in figure.data}
-    assert shown == {"interval excludes zero": ["AUC", "Brier"], "may be chance": ["F1"]}
+    assert shown == {"interval excludes zero": ["AUC", "Brier"], "interval includes zero": ["F1"]}
     assert "higher for new →" in figure.layout.xaxis.title.text
 
 

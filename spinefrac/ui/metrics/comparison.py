@@ -30,7 +30,10 @@ def show_table(models: Sequence[SavedModel], evaluation_key: str) -> None:
     place = st.empty()
     columns = tables.configure_columns(_TABLE_METRICS)
     place.dataframe(
-        _style_table(models, evaluation_key, {}), key="comparison-table", column_config=columns
+        _style_table(models, evaluation_key, {}),
+        key="comparison-table",
+        column_config=columns,
+        placeholder=wording.UNDEFINED,
     )
     left, right = st.columns(2, gap="medium")
     with left:
@@ -44,6 +47,7 @@ def show_table(models: Sequence[SavedModel], evaluation_key: str) -> None:
         _style_table(models, evaluation_key, find_best_models(pairs)),
         key="comparison-table-best",
         column_config=columns,
+        placeholder=wording.UNDEFINED,
     )
     st.caption(
         f"{BEST_MARK}: significantly better than every other model (each paired 95 % confidence "

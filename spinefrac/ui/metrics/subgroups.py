@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.evaluation import subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.store.evaluations import SlicePredictions
@@ -112,5 +113,5 @@ def _show_metrics(metrics_by_subgroup: dict[str, Metrics], title: str) -> None:
         tables.style_metrics(leading, metrics, SUBGROUP_METRICS),
         column_config=tables.configure_columns(SUBGROUP_METRICS),
         hide_index=True,
-        placeholder="–",
+        placeholder=wording.UNDEFINED,
     )

@@ -23,7 +23,7 @@ def test_an_imported_model_that_was_measured_shows_it(home: Path, imported: str,
     from spinefrac.report import build_model_report, html
 
     before = html.render(build_model_report(repository.load(imported))).decode()
-    assert "This model was imported" in before and "not measured on other data" in before
+    assert "This model was imported" in before and "There is no external evaluation" in before
     phantom.write_phantom(tmp_path / "new", patients=4, slices=3, seed=2, size=256)
     entry, _ = external_evaluation.evaluate_external(
         Predictor(repository.load(imported)), scan(tmp_path / "new")
