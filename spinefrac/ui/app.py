@@ -68,8 +68,4 @@ def run(default: str = "predict") -> None:
         menu_items={"About": f"**spinefrac** · {NOT_A_MEDICAL_DEVICE}"},
     )
     st.logo(IMAGES / "wordmark.svg", icon_image=IMAGES / "logo.svg", size="large")
-    pages = [
-        navigation.page(address, _RENDER[address], default=address == default)
-        for address in navigation.PAGES
-    ]
-    st.navigation(pages).run()
+    st.navigation(navigation.list_pages(_RENDER, default)).run()

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -66,12 +67,19 @@ def find_chromium() -> str | None:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start the app as a user does, on a free port; give its address."""
+    with serve(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Start a server, its log in `folder`; give its address. A traceback in the log fails."""
     if not (settings.models_dir() / "phantom-demo").is_dir():
         pytest.skip("models/phantom-demo is absent: make it with `make demo`")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
+    log = folder / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     options = ["--server.port", str(port), "--server.headless", "true"]
     with log.open("w") as file:
@@ -278,6 +286,22 @@ def test_every_page_opens_from_the_navigation(watched: Watched) -> None:
         settle(page)
         assert page.get_by_role("alert").count() == 0
         assert no_wider_than_its_screen(page)
+
+
+@pytest.mark.parametrize(
+    ("address", "title"), [("predict", "Upload & Predict"), ("metrics?view=Slices", "Metrics")]
+)
+def test_a_link_to_a_page_opens_it_on_a_fresh_server(
+    browser: playwright.Browser, tmp_path: Path, address: str, title: str
+) -> None:
+    with serve(tmp_path) as fresh:
+        page = browser.new_page()
+        page.goto(f"{fresh}/{address}")
+        heading = page.get_by_role("heading", name=title, exact=True, level=1)
+        expect(heading).to_be_visible(timeout=PATIENCE)
+        settle(page)
+        assert page.get_by_role("dialog").count() == 0
+        page.close()
 
 
 def test_metrics_from_a_moved_threshold_to_the_slices_behind_a_number(watched: Watched) -> None:

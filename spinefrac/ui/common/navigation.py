@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -17,12 +17,20 @@ PAGES = {
 }
 
 
+#: Name of the default page among the pages; it is no address.
+_ROOT = "root"
+
+
 def _render_nothing() -> None:
     """Stand for the page in a link: Streamlit finds the page by its address."""
 
 
 def page(
-    address: str, render: Callable[[], None] = _render_nothing, *, default: bool = False
+    address: str,
+    render: Callable[[], None] = _render_nothing,
+    *,
+    default: bool = False,
+    hidden: bool = False,
 ) -> StreamlitPage:
     """Return a page as `st.navigation`, `st.page_link` and `st.switch_page` take it.
 
@@ -33,7 +41,32 @@ def page(
     render : callable
         Draws the page; a link needs none.
     default : bool
-        Whether it is the page of the app's own address.
+        Whether it is the page of the app's own address. Streamlit then ignores `address`: see
+        `list_pages`.
+    hidden : bool
+        Whether it is left out of the menu.
     """
     title, icon = PAGES[address]
-    return st.Page(render, title=title, icon=icon, url_path=address, default=default)
+    return st.Page(
+        render,
+        title=title,
+        icon=icon,
+        url_path=_ROOT if default else address,
+        default=default,
+        visibility="hidden" if hidden else "visible",
+    )
+
+
+def list_pages(renderers: Mapping[str, Callable[[], None]], default: str) -> list[StreamlitPage]:
+    """Return the pages for `st.navigation`.
+
+    Parameters
+    ----------
+    renderers : mapping
+        What draws each page, by its address.
+    default : str
+        Address of the page of the app's own address. It is listed once more, hidden from the
+        menu, so that its own address leads to it too.
+    """
+    pages = [page(address, renderers[address], default=address == default) for address in PAGES]
+    return [*pages, page(default, renderers[default], hidden=True)]
