@@ -217,7 +217,7 @@ def test_cleared_is_gone_from_the_disk(home, monkeypatch):
 
 
 def test_the_command_lists_exports_and_clears(tmp_path, capsys):
-    assert main(["history"]) == 0 and "Nothing was answered" in capsys.readouterr().out
+    assert main(["history"]) == 0 and "There are no predictions yet" in capsys.readouterr().out
     history.save_prediction(a_slice(), an_answer(), CARD)
     assert main(["history"]) == 0 and "fracture" in capsys.readouterr().out
     assert main(["history", "--json"]) == 0
