@@ -15,6 +15,9 @@ UNDEFINED = "not defined"
 #: The confidence level of every interval, with its noun.
 CONFIDENCE_INTERVAL_SHORT = "95 % CI"
 
+#: A corrected p-value below it is called significant.
+SIGNIFICANCE_LEVEL = 0.05
+
 Interval = tuple[float, float]
 
 
@@ -277,6 +280,15 @@ def format_p_value(p: float, name: str = "p") -> str:
     if p < 0.001:
         return f"{name} < 0.001".strip()
     return f"{name} = {p:.3f}" if name else f"{p:.3f}"
+
+
+def describe_significance(p: float) -> str:
+    """Return whether a corrected p-value is significant.
+
+    >>> describe_significance(0.01), describe_significance(0.05)
+    ('significant', 'not significant')
+    """
+    return "significant" if p < SIGNIFICANCE_LEVEL else "not significant"
 
 
 def format_count(count: int, singular: str, plural: str = "") -> str:

@@ -56,5 +56,4 @@ def format_difference(difference: MetricDifference) -> tuple[str, str, str, str]
         return number, "-", "-", ""
     interval = wording.format_interval(difference.interval, signed=True)
     p = wording.format_p_value(difference.p_holm, name="")
-    verdict = "significant" if difference.p_holm < 0.05 else "not significant"
-    return number, interval, p, verdict
+    return number, interval, p, wording.describe_significance(difference.p_holm)

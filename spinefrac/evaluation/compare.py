@@ -16,9 +16,6 @@ from spinefrac.evaluation.intervals import Interval, bootstrap, difference_inter
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES, WeightedMetrics, sum_by_group
 from spinefrac.evaluation.metrics import count_contributing_groups
 
-#: Significance level.
-ALPHA = 0.05
-
 
 @dataclass(frozen=True, slots=True)
 class MetricDifference:
@@ -342,9 +339,9 @@ def _summarize_comparison(
     if n_pairs > 1:
         p += f" after Holm's correction for {n_pairs} comparisons"
     ranks = f"than {worse}: its AUC is higher by {size}, {p}, {on}."
-    if auc.p_holm < ALPHA:
+    if auc.p_holm < wording.SIGNIFICANCE_LEVEL:
         return f"{better} ranks slices better {ranks}"
-    if auc.p < ALPHA:
+    if auc.p < wording.SIGNIFICANCE_LEVEL:
         return f"After correction for {n_pairs} comparisons, {better} may not rank better {ranks}"
     return (
         f"No significant difference between {first} and {second}: the AUC of {better} is higher "

@@ -342,7 +342,7 @@ def _shift_table(model: SavedModel, evaluation: Evaluation) -> Table:
         else:
             interval = wording.format_interval(found.interval, signed=True)
             difference = f"{found.value:+.3f} ({interval})"
-            verdict = "significant" if found.p_holm < 0.05 else "not significant"
+            verdict = wording.describe_significance(found.p_holm)
         rows.append(
             (
                 words.title,

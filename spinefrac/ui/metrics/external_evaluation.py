@@ -17,8 +17,6 @@ from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 
 COLUMN_TITLES = ("Metric", "Out-of-fold", "External", "Difference", "p (Holm)", "Result")
-#: Below this corrected p a difference is called significant.
-SIGNIFICANCE_LEVEL = 0.05
 
 
 def show_first_evaluation(model: SavedModel) -> None:
@@ -123,7 +121,7 @@ def compare_metric(key: str, model: SavedModel, evaluation: Evaluation) -> tuple
         *titles,
         f"{difference.value:+.3f} ({interval})",
         wording.format_p_value(difference.p_holm, name=""),
-        "significant" if difference.p_holm < SIGNIFICANCE_LEVEL else "not significant",
+        wording.describe_significance(difference.p_holm),
     )
 
 
