@@ -5,6 +5,7 @@ The order of the packages is the contract in `pyproject.toml`, which `make lint`
 
 import ast
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -145,3 +146,13 @@ def test_streamlit_is_used_in_pages_only():
     for path in FOLDER.rglob("*.py"):
         if "streamlit" in {name.split(".")[0] for name in imported_names(path)}:
             assert path.relative_to(FOLDER).parts[0] == "ui", path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_private_names_of_libraries_are_not_used(path):
+    """They change without notice. `os._exit` is public in spite of its name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
+            assert ast.unparse(node.value) in ("self", "cls") or node.attr == "_exit", node.attr
+    for name in imported_names(path):
+        assert not re.match(r"keras\.src\.|tensorflow\.(python|compat)\.", name), name

@@ -1,7 +1,7 @@
 """A heat map for a network whose head allows no exact one: Grad-CAM, in a process of its own.
 
-TensorFlow never comes into the server: a child with limits on memory and time loads the
-model's Keras file, passes the slice forward and back once, and hands over the map.
+The server never imports TensorFlow: a child process with limits on memory and time loads the
+model's Keras file, passes the slice forward and back once, and returns the map.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spinefrac.system import sandbox
 
 _WORKER_MODULE = "spinefrac.inference.gradcam_worker"
 
-#: What the child may use; loading TensorFlow alone takes 6 s of processor time and 0.6 GB.
+#: Of the child process; loading TensorFlow alone takes 6 s of processor time and 0.6 GB.
 RESOURCE_LIMITS = sandbox.ResourceLimits(memory_mib=6144, file_mib=64, cpu_s=120, wall_s=180)
 
 
@@ -40,19 +40,19 @@ def compute_gradcam(
         `Prediction.input`.
     shape : (H, W)
         Of the slice.
-    limits : Limits
-        Of the child.
+    limits : ResourceLimits
+        Of the child process.
 
     Returns
     -------
     float32 array, shape (H, W)
-        In the slice's own pixels, at least 0; more speaks for a fracture. Unlike an exact map
-        it does not add up to the logit.
+        In the slice's own pixels, at least 0; higher values raise the probability of fracture.
+        Unlike an exact map it does not add up to the logit.
 
     Raises
     ------
     ModelError
-        It cannot be computed; the sentence says why.
+        It cannot be computed; the message says why.
     """
     path = model.keras_path  # an ONNX import says here that it has none
     pixels = np.ascontiguousarray(model_input.pixels)
