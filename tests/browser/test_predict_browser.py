@@ -105,6 +105,10 @@ def test_a_series_from_zip_to_strip_and_back_to_a_slice(browser, url, archive) -
     viewer = page.locator(".st-key-viewer .viewer")
     page.get_by_role("button", name="Zoom in").click()
     expect(viewer).to_have_attribute("data-zoom", "1.50")
+    page.locator(".st-key-viewer .stage").focus()
+    page.keyboard.press("Home")
+    painted(page, 0)
+    expect(viewer).to_have_attribute("data-zoom", "1.50")  # kept within a series
     page.get_by_role("button", name="Reset zoom").click()
     expect(viewer).to_have_attribute("data-zoom", "1.00")
     page.get_by_label("Window", exact=True).select_option("Soft tissue")

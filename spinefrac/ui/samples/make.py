@@ -1,9 +1,9 @@
 """Render the six samples of the page Upload & Predict: ``python -m spinefrac.ui.samples.make``.
 
-They come from a phantom of their own seed, so no model trained on the phantom with another
-seed has seen their patients. Which slices are taken follows from the labels alone, never from
-what a model says of them: the middle fractured slice of each of the first three fractured
-patients, the middle slice of each of the first three others.
+The phantom has a seed of its own, so no model that was trained with another seed has seen these
+patients. The slices are selected by the labels alone, never by a prediction: the middle fractured
+slice of each of the first three patients with a fracture, the middle slice of each of the first
+three others.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def write(name: str, patient: int, slice_: int, number: int) -> None:
-    """Write one slice, by turns as losslessly compressed DICOM and as an 8-bit PNG."""
+    """Write one slice: losslessly compressed DICOM and 8-bit PNG alternate."""
     image = render(
         patient,
         slice_,
@@ -51,15 +51,15 @@ def write(name: str, patient: int, slice_: int, number: int) -> None:
     )
     content = to_dicom(image, SERIES, patient, slice_)
     if number % 2 == (image.label == 1):
-        (FOLDER / f"{name}.dcm").write_bytes(_compressed(content))
+        (FOLDER / f"{name}.dcm").write_bytes(_compress_jpeg_2000(content))
     else:
         ct = imaging.read(content)
         grey = imaging.apply_window(ct.pixels, *BONE_WINDOW)
         cv2.imwrite(str(FOLDER / f"{name}.png"), grey, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
-def _compressed(content: bytes) -> bytes:
-    """Return a DICOM file as JPEG 2000, lossless: about a third of its size."""
+def _compress_jpeg_2000(content: bytes) -> bytes:
+    """Return a DICOM file compressed by lossless JPEG 2000: about a third of its size."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "source.dcm", Path(folder) / "target.dcm"
         source.write_bytes(content)

@@ -219,7 +219,10 @@ def test_the_diagnostics_say_whether_a_model_is_invariant(from_the_checkout: Pat
     shutil.copytree(ROOT / "models/phantom-demo", from_the_checkout / "models/phantom-demo")
     app = view(run(), "Diagnostics")
     (said,) = [caption.value for caption in app.caption if "invariant" in caption.value]
-    assert re.search(r"of 64 \\\(\d+ %\\, 95 % interval \d+ to \d+ %\\\)", said.replace("\\%", "%"))
+    assert re.search(
+        r"of 64 (?:copies )?\\\(\d+ %\\, 95 % (?:interval|CI) \d+ to \d+ %\\\)",
+        said.replace("\\%", "%"),
+    )
     assert html(app).count('class="network"') == 64
 
 

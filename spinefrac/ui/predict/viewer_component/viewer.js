@@ -42,7 +42,7 @@ class Viewer {
     this.data = data;
     const slice = await decodePayload(data);
     if (order !== this.order) return; // a later slice came meanwhile
-    const fresh = this.slice?.subject !== slice.sliceSet;
+    const fresh = this.slice?.sliceSet !== slice.sliceSet;
     this.slice = slice;
     this.marked = null;
     if (fresh) { this.view = { scale: 1, x: 0.5, y: 0.5 }; this.index = slice.index; this.pending = undefined; }
@@ -102,13 +102,13 @@ class Viewer {
   updateLabels() {
     const { inputs, grey } = this;
     const unit = this.slice.unit === "HU" ? " HU" : "";
-    const tell = (input, text) => { input.parentElement.querySelector("output").textContent = text; };
+    const setOutput = (input, text) => { input.parentElement.querySelector("output").textContent = text; };
     inputs.center.value = grey.center;
     inputs.width.value = grey.width;
-    tell(inputs.center, `${Math.round(grey.center)}${unit}`);
-    tell(inputs.width, `${Math.round(grey.width)}${unit}`);
-    tell(inputs.opacity, `${preferences.opacity} %`);
-    tell(inputs.minimum, `${preferences.minimum} %`);
+    setOutput(inputs.center, `${Math.round(grey.center)}${unit}`);
+    setOutput(inputs.width, `${Math.round(grey.width)}${unit}`);
+    setOutput(inputs.opacity, `${preferences.opacity} %`);
+    setOutput(inputs.minimum, `${preferences.minimum} %`);
     const stops = this.slice.maps[preferences.colourMap].map((colour) => `rgb(${colour})`);
     this.root.querySelector(".legend i").style.background = `linear-gradient(90deg, ${stops})`;
   }
@@ -131,8 +131,8 @@ class Viewer {
     const [rows, columns] = slice.shown;
     Object.assign(buffer, { width: columns, height: rows });
     const context = buffer.getContext("2d");
-    const picture = context.createImageData(columns, rows);
-    const out = picture.data, table = slice.levels && this.buildHeatLookup();
+    const image = context.createImageData(columns, rows);
+    const out = image.data, table = slice.levels && this.buildHeatLookup();
     const low = grey.center - grey.width / 2, factor = 255 / grey.width;
     for (let i = 0, o = 0; i < slice.values.length; i++, o += 4) {
       let r = Math.min(255, Math.max(0, (slice.values[i] - low) * factor)), g = r, b = r;
@@ -142,7 +142,7 @@ class Viewer {
       }
       out[o] = r; out[o + 1] = g; out[o + 2] = b; out[o + 3] = 255;
     }
-    context.putImageData(picture, 0, 0);
+    context.putImageData(image, 0, 0);
     this.draw();
   }
 
@@ -213,7 +213,7 @@ class Viewer {
     if (count < 2 || index === this.index) return;
     this.index = this.pending = index;
     this.updateLabels();
-    clearTimeout(this.timer); // of a held key only where it rests is asked for
+    clearTimeout(this.timer); // while a key is held, only the last slice is requested
     this.timer = setTimeout(() => this.send(index), 60);
   }
 
@@ -230,7 +230,7 @@ class Viewer {
     event.preventDefault();
   }
 
-  handleWheel(event) { // the page scrolls until the slice was clicked, or with Ctrl as in every map
+  handleWheel(event) { // zooms a slice that was clicked, or with Ctrl; else the page scrolls
     const focused = this.stage.matches(":focus") || this.root.getRootNode().activeElement === this.stage;
     if (!event.ctrlKey && !focused) return;
     event.preventDefault();
