@@ -9,7 +9,6 @@ from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.training import networks
 from spinefrac.training.keras_logits import predict_logits
 from spinefrac.training.train_fold import FitCallbacks, train_fold
-from spinefrac.training.workspace import RunWorkspace
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +64,6 @@ def test_it_learns(plan):
     result = train_fold(replace(plan, settings=settings), 0)
     assert result.history[-1].loss < 0.5 * result.history[0].loss
     assert result.history[-1].val_auc > 0.9
-
-
-def test_a_plan_survives_its_folder(plan):
-    plan.write()
-    again = RunWorkspace.read(plan.folder)
-    assert again.settings == plan.settings
-    for name in ("inputs", "labels", "groups", "folds"):
-        assert np.array_equal(getattr(again, name), getattr(plan, name))
 
 
 def test_cancel_is_felt_at_the_next_batch(plan):

@@ -1,0 +1,31 @@
+"""Settings are checked when they are made, and survive JSON."""
+
+import pytest
+
+from spinefrac.errors import TrainingError
+from spinefrac.training.settings import TrainingSettings
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"network": "vgg"}, "unknown network"),
+        ({"folds": 1}, "folds must be at least 2, got 1"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"learning_rate": 0.0}, "learning rate must lie between"),
+        ({"workers": -1}, "workers must be 0"),
+        ({"seed": -1}, "seed must lie between"),
+        ({"seed": 2**32}, "seed must lie between"),
+        ({"group_by": "patient"}, "group-by must be auto"),
+    ],
+)
+def test_settings_that_cannot_be_meant(change, said):
+    with pytest.raises(TrainingError, match=said):
+        TrainingSettings(**change)
+
+
+def test_settings_survive_json():
+    import json
+
+    settings = TrainingSettings(epochs=3, weights="x.h5")
+    assert TrainingSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
