@@ -1,0 +1,42 @@
+"""Import of a folder with a table."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spinefrac.data import phantom
+from spinefrac.data.importers import import_dataset
+from spinefrac.data.scan import scan
+from spinefrac.errors import DatasetError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
+
+
+def write_table(path: Path, head: str, rows) -> None:
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(head.split(","))
+        writer.writerows(rows)
+
+
+def test_a_flat_folder_under_other_column_names(tmp_path):
+    phantom.write_phantom(tmp_path / "p", patients=4, slices=3, seed=1, size=256)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    rows = []
+    for file in sorted((tmp_path / "p").glob("[fn]*/*.png")):
+        shutil.copy(file, flat / file.name)
+        rows.append((file.name, int(file.parent.name == "fracture"), file.name[:4]))
+    write_table(tmp_path / "mine.csv", "Filename,Fracture,Patient_ID", rows)
+    result = import_dataset("flat", flat, tmp_path / "out", labels=tmp_path / "mine.csv")
+    assert (result.slices, result.groups) == (12, 4)
+    assert scan(tmp_path / "out").group_rule == "by the column patient of labels.csv"
+    write_table(tmp_path / "bad.csv", "file,label", [("../p/phantom.json", 1)])
+    with pytest.raises(DatasetError, match="inside the folder"):
+        import_dataset("flat", flat, tmp_path / "other", labels=tmp_path / "bad.csv")
+    assert not (tmp_path / "other").exists()
