@@ -107,7 +107,10 @@ def test_a_tilted_gantry_is_measured_from_the_positions(make_series: Maker) -> N
 def test_a_stated_tilt_without_a_shift_is_said_to_be_straightened(make_series: Maker) -> None:
     found = only(make_series(along_z(6), GantryDetectorTilt="-12.5"))
     assert codes(found) == ["tilt"]
-    assert "12.5°" in found.findings[0].message and "may have been corrected" in found.findings[0].message
+    assert (
+        "12.5°" in found.findings[0].message
+        and "may have been corrected" in found.findings[0].message
+    )
 
 
 def test_two_series_in_one_folder_stay_apart(make_series: Maker) -> None:

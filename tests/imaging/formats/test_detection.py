@@ -1,0 +1,53 @@
+"""The format comes from the first bytes, whatever the name."""
+
+import gzip
+import io
+import struct
+
+import pytest
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging.formats.detection import detect_format
+
+
+def nifti_header() -> bytes:
+    return struct.pack("<i", 348) + bytes(340) + b"n+1\0" + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("content", "format_name"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "png"),
+        (b"\xff\xd8\xff\xe0", "jpeg"),
+        (b"II*\0", "tiff"),
+        (b"MM\0*", "tiff"),
+        (b"BM\0\0", "bmp"),
+        (bytes(128) + b"DICM", "dicom"),
+        (b"II*\0" + bytes(124) + b"DICM", "dicom"),
+        (struct.pack("<HH2sH", 8, 5, b"CS", 10) + b"ISO_IR 100", "dicom"),
+        (nifti_header(), "nifti"),
+        (gzip.compress(nifti_header()), "nifti"),
+    ],
+)
+def test_formats(content, format_name):
+    file = io.BytesIO(content)
+    assert detect_format(file) == format_name
+    assert file.tell() == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04", "ZIP archive; unpack"),
+        (b"%PDF-1.7", "PDF document"),
+        (b"GIF89a", "GIF image"),
+        (gzip.compress(b"text"), "no NIfTI volume"),
+        (b"<!DOCTYPE html>", "HTML page"),
+        (b"path,label\n", "text file"),
+        (bytes(200), "something else"),
+        (b"", "something else"),
+    ],
+)
+def test_other_contents_are_named(content, message):
+    with pytest.raises(ImageError, match=message):
+        detect_format(io.BytesIO(content))
