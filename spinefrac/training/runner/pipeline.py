@@ -120,14 +120,9 @@ def summarize_run(model: SavedModel, run_id: str, seconds: float) -> dict[str, A
 def _prepare_workspace(
     run: Run, folder: Path, journal: RunJournal, is_cancelled: Callable[[], bool]
 ) -> tuple[RunWorkspace, Dataset, str | None]:
-    """Return plan, data set and the audit's verdict: those of an earlier attempt, or new ones."""
-    kept = folder / _DATASET_FILE
-    if workspace.read_digest(folder) is not None and kept.is_file():
-        content = json.loads(kept.read_text(encoding="utf-8"))
-        # The workers may have changed, and a model that it starts from its name.
-        current = finetuning.resolve_parent_weights(run.settings, run.parent)
-        ready = replace(RunWorkspace.read(folder), settings=current)
-        return ready, _parse_dataset(content["dataset"]), content["verdict"]
+    """Return workspace, data set and the audit's verdict, of an earlier attempt or new ones."""
+    if (prepared := _read_prepared(run, folder)) is not None:
+        return prepared
 
     def progress(done: int, total: int) -> None:
         if is_cancelled():
@@ -136,35 +131,14 @@ def _prepare_workspace(
     examined = examine(run.folder, group_by=run.settings.group_by, progress=progress)
     dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
-    journal.log(describe_dataset(dataset))
-    finetuning.require_unseen_slices(run.parent, dataset)
-    if run.fingerprint and dataset.fingerprint != run.fingerprint:
-        journal.log("the folder has changed since the run was submitted; it is used as it is now")
-    journal.record_dataset(
-        dataset.fingerprint, len(dataset.items), len(set(dataset.groups.tolist()))
-    )
-    for remark in dataset.notes:
-        journal.log(remark)
-    if dataset.unreadable:  # by number: their names may be patients', and the record stays
-        journal.log(
-            f"{len(dataset.unreadable)} files cannot be read and are left out; `spinefrac audit` "
-            "names them and says why"
-        )
+    _record_dataset(run, dataset, journal)
     audited = audit.audit_examination(examined)
     del examined  # its thumbnails are not needed while training
     journal.log(f"audit of the data: {audited.verdict}")
     for finding in audited.findings:
         if finding.severity != "ok":
             journal.log(f"{finding.severity}: {finding.message}")
-    content = {
-        "dataset": {**asdict(dataset), "root": str(dataset.root)},
-        "verdict": audited.verdict,
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        atomic.write_bytes(kept, json.dumps(content).encode())
-    except OSError as error:
-        raise wrap_write_error("the plan of the run", error) from error
+    _write_dataset(folder, dataset, audited.verdict)
     ready = RunWorkspace(
         folder=folder,
         settings=finetuning.resolve_parent_weights(run.settings, run.parent),
@@ -175,6 +149,45 @@ def _prepare_workspace(
     )
     ready.write()
     return ready, dataset, audited.verdict
+
+
+def _read_prepared(run: Run, folder: Path) -> tuple[RunWorkspace, Dataset, str | None] | None:
+    """Return what an earlier attempt prepared; None where there is none, or not all of it."""
+    saved = folder / _DATASET_FILE
+    if workspace.read_digest(folder) is None or not saved.is_file():
+        return None
+    content = json.loads(saved.read_text(encoding="utf-8"))
+    # The number of workers may have changed, and the name of the model that it starts from.
+    current = finetuning.resolve_parent_weights(run.settings, run.parent)
+    ready = replace(RunWorkspace.read(folder), settings=current)
+    return ready, _parse_dataset(content["dataset"]), content["verdict"]
+
+
+def _record_dataset(run: Run, dataset: Dataset, journal: RunJournal) -> None:
+    """Record which data set it is and what people should know of it; refuse known slices."""
+    journal.log(describe_dataset(dataset))
+    finetuning.require_unseen_slices(run.parent, dataset)
+    if run.fingerprint and dataset.fingerprint != run.fingerprint:
+        journal.log("the folder has changed since the run was submitted; it is used as it is now")
+    journal.record_dataset(
+        dataset.fingerprint, len(dataset.items), len(set(dataset.groups.tolist()))
+    )
+    for note in dataset.notes:
+        journal.log(note)
+    if dataset.unreadable:  # by number: their names may be patients', and the log stays
+        journal.log(
+            f"{len(dataset.unreadable)} files cannot be read and are left out; `spinefrac audit` "
+            "names them and says why"
+        )
+
+
+def _write_dataset(folder: Path, dataset: Dataset, verdict: str | None) -> None:
+    content = {"dataset": {**asdict(dataset), "root": str(dataset.root)}, "verdict": verdict}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(folder / _DATASET_FILE, json.dumps(content).encode())
+    except OSError as error:
+        raise wrap_write_error("the plan of the run", error) from error
 
 
 def _parse_dataset(content: dict[str, Any]) -> Dataset:

@@ -1,0 +1,32 @@
+"""A run is prepared once: its slices, folds and audit are found again by the next attempt."""
+
+import numpy as np
+import pytest
+
+from spinefrac.errors import Cancelled
+from spinefrac.training import runs
+from spinefrac.training.runner import pipeline
+from spinefrac.training.runner.journal import RunJournal
+from tests.support.runs import submit
+
+
+def test_the_second_attempt_finds_what_the_first_prepared(folder, quick) -> None:
+    run = submit(folder, quick)
+    place, journal = runs.run_folder(run.id), RunJournal(run.id, 1)
+    first, dataset, verdict = pipeline._prepare_workspace(run, place, journal, lambda: False)
+    for path in folder.rglob("*.png"):
+        path.unlink()
+    again, same, same_verdict = pipeline._prepare_workspace(run, place, journal, lambda: False)
+    assert same == dataset and same_verdict == verdict and again.settings == first.settings
+    assert np.array_equal(again.inputs, first.inputs) and np.array_equal(again.folds, first.folds)
+    assert not set(first.groups[first.folds == 0]) & set(first.groups[first.folds == 1])
+    log = [line for _, line in runs.get_progress(run.id).log]
+    assert pipeline.describe_dataset(dataset) in log and "48 slices" in " ".join(log)
+
+
+def test_a_cancelled_run_leaves_nothing_prepared(folder, quick) -> None:
+    run = submit(folder, quick)
+    place = runs.run_folder(run.id)
+    with pytest.raises(Cancelled, match="while the folder was read"):
+        pipeline._prepare_workspace(run, place, RunJournal(run.id, 1), lambda: True)
+    assert pipeline._read_prepared(run, place) is None
