@@ -6,7 +6,7 @@ import pytest
 from spinefrac.audit.duplicate_findings import find_crossing_groups
 from spinefrac.audit.features import DatasetFeatures
 from spinefrac.audit.findings import add_findings
-from spinefrac.audit.report import Audit, Finding, GroupRow, SuspectLabel
+from spinefrac.audit.report import Audit, Baseline, Finding, GroupRow, SuspectLabel
 from spinefrac.data.duplicates.search import Duplicates
 from spinefrac.data.file_metadata import NUMERIC_FEATURES, FileMetadata
 from spinefrac.data.folder_layouts import FolderListing
@@ -44,10 +44,19 @@ TABLE = tuple(GroupRow(f"P{row:02d}", 1, 1) for row in range(20))
 
 def find(features: DatasetFeatures | None = None, **changes) -> dict[str, Finding]:
     plain = {
-        "unreadable": (), "suspects": (), "exact_duplicates": 0, "near_duplicates": 0, "leak_gap": 0.0,
-        "groups": 20, "groups_with_both": 20, "group_table": TABLE, "images": 40,
+        "unreadable": (),
+        "suspects": (),
+        "exact_duplicates": 0,
+        "near_duplicates": 0,
+        "leak_gap": 0.0,
+        "naive_baseline": Baseline(0.5),
+        "grouped_baseline": Baseline(0.5),
+        "groups": 20,
+        "groups_with_both": 20,
+        "group_table": TABLE,
+        "images": 40,
         "classes": {"fracture": 20, "normal": 20},
-    }  # fmt: skip
+    }
     audit: Audit = add_findings(make_audit(**plain | changes), features or examine(ITEMS))
     return {finding.code: finding for finding in audit.findings}
 
