@@ -60,8 +60,9 @@ def to_input(grey: np.ndarray, size: int, bone_crop: bool) -> np.ndarray:
 
 REQUIREMENTS = "numpy>=2.1\nopencv-python-headless>=4.10\npillow>=12\nonnxruntime>=1.24\n"
 
-#: Runs a script where every module is missing but those that it may need, and saves the inputs
-#: that it prepared: SCRIPT INPUTS_FILE IMAGE…
+#: Runs a script where every module is missing but those that it may need: SCRIPT IMAGE…
+#: After the lines of the script it prints the inputs that were prepared, as hexadecimal digits.
+#: They are not written to a file, because an export that is killed leaves this process running.
 ISOLATED_RUNNER = f"""
 import importlib.abc, runpy, sys
 allowed = {{"numpy", "cv2", "PIL", "onnxruntime", "preprocessing", {PREPROCESSING_PACKAGE!r}}}
@@ -73,9 +74,9 @@ class Missing(importlib.abc.MetaPathFinder):
         raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Missing())
 sys.dont_write_bytecode = True
-script, inputs_file, *images = sys.argv[1:]
+script, *images = sys.argv[1:]
 sys.path.insert(0, script.rpartition("predict.py")[0])
-import numpy, preprocessing
+import preprocessing
 inputs, to_input = [], preprocessing.to_input
 def record(*arguments):
     inputs.append(to_input(*arguments))
@@ -83,7 +84,7 @@ def record(*arguments):
 preprocessing.to_input = record
 sys.argv = [script, *images]
 runpy.run_path(script, run_name="__main__")
-numpy.save(inputs_file, inputs)
+print(b"".join(image.tobytes() for image in inputs).hex())
 """
 
 
@@ -137,9 +138,10 @@ def verify_script(model: repository.SavedModel, folder: Path, scratch: Path) -> 
     from spinefrac.inference.predictor import Predictor
 
     slices = verification_slices.render_slices()
-    probabilities, inputs = run_script(folder / "predict.py", write_images(scratch), scratch)
+    probabilities, inputs = run_script(folder / "predict.py", write_images(scratch))
     expected = np.array([p.probability for p in Predictor(model).predict_many(slices)])
     expected_inputs = verification_slices.render_inputs(model.preprocessing)
+    inputs = inputs.reshape(expected_inputs.shape)
     return {
         "slices": len(probabilities),
         "largest_difference": float(np.abs(probabilities - expected).max()),
@@ -158,25 +160,21 @@ def write_images(folder: Path) -> list[Path]:
     return paths
 
 
-def run_script(script: Path, images: list[Path], scratch: Path) -> tuple[np.ndarray, np.ndarray]:
+def run_script(script: Path, images: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Run ``predict.py`` with nothing but the packages that it names.
 
     Returns
     -------
     probabilities : float64 array, shape (N,)
-    inputs : uint8 array, shape (N, S, S)
+    inputs : uint8 array, shape (N * S * S,)
 
     Raises
     ------
     ModelError
         The script fails.
     """
-    inputs_file = scratch / "inputs.npy"
     done = subprocess.run(
-        [
-            *(sys.executable, "-I", "-c", ISOLATED_RUNNER, str(script), str(inputs_file)),
-            *map(str, images),
-        ],
+        [sys.executable, "-I", "-c", ISOLATED_RUNNER, str(script), *map(str, images)],
         capture_output=True,
         text=True,
         timeout=600,
@@ -184,6 +182,6 @@ def run_script(script: Path, images: list[Path], scratch: Path) -> tuple[np.ndar
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1][:200]
         raise ModelError(f"predict.py of the export does not run ({last}): nothing was exported")
-    lines = done.stdout.splitlines()
+    *lines, inputs = done.stdout.splitlines()
     probabilities = np.array([float(line.rpartition(": ")[2]) for line in lines])
-    return probabilities, np.load(inputs_file, allow_pickle=False)
+    return probabilities, np.frombuffer(bytes.fromhex(inputs), np.uint8)

@@ -71,9 +71,9 @@ def test_the_script_predicts_without_this_package(small_model, exported, tmp_pat
     """In an interpreter that has the packages in requirements.txt and nothing else."""
     assert len((exported / "predict.py").read_text().split('"""')[2].splitlines()) <= 15
     images = export_script.write_images(tmp_path)
-    probabilities, inputs = export_script.run_script(exported / "predict.py", images, tmp_path)
+    probabilities, inputs = export_script.run_script(exported / "predict.py", images)
     np.testing.assert_allclose(probabilities, predict_slices(small_model.id), atol=1e-5)
-    assert inputs.shape == (16, small_model.preprocessing.size, small_model.preprocessing.size)
+    assert inputs.shape == (16 * small_model.preprocessing.size**2,)
     report = export_script.verify_script(small_model, exported, tmp_path)
     assert report["slices"] == 16 and report["largest_grey_difference"] == 0
     assert 0 <= report["largest_difference"] <= 1e-5
@@ -84,7 +84,7 @@ def test_a_script_that_fails_is_refused_in_one_line(exported, tmp_path, missing)
     (exported / missing).unlink()
     images = export_script.write_images(tmp_path)
     with pytest.raises(ModelError, match=r"predict\.py of the export does not run") as found:
-        export_script.run_script(exported / "predict.py", images, tmp_path)
+        export_script.run_script(exported / "predict.py", images)
     assert "\n" not in str(found.value)
 
 
@@ -92,6 +92,4 @@ def test_a_script_that_needs_this_package_is_refused(exported, tmp_path):
     with (exported / "predict.py").open("a") as file:
         file.write("import spinefrac\n")
     with pytest.raises(ModelError, match="No module named 'spinefrac'"):
-        export_script.run_script(
-            exported / "predict.py", export_script.write_images(tmp_path), tmp_path
-        )
+        export_script.run_script(exported / "predict.py", export_script.write_images(tmp_path))
