@@ -214,13 +214,22 @@ import_model.import_file(Path(sys.argv[1]), "wanted", user_io=declared)
 """
 
 
-def killed(code: str, arguments: list[str], after: float) -> None:
+def run_and_kill(code: str, arguments: list[str], after: float | None) -> float:
+    """Run code in a process of its own and kill it, or let it end; return its seconds.
+
+    The time counts from when everything is imported.
+    """
     with subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
         assert child.stdout.readline() == b"ready\n"
-        time.sleep(after)
-        os.kill(child.pid, signal.SIGKILL)
+        started = time.perf_counter()
+        if after is None:
+            assert child.wait() == 0
+        else:
+            time.sleep(after)
+            os.kill(child.pid, signal.SIGKILL)
+        return time.perf_counter() - started
 
 
 @posix_only
@@ -228,12 +237,10 @@ def killed(code: str, arguments: list[str], after: float) -> None:
 def test_killed_while_exporting_leaves_a_whole_archive_or_none(small_model, tmp_path):
     """At 40 random moments of the real thing."""
     rng, ends = random.Random(5), []
-    started = time.perf_counter()
-    export.export_model(small_model, tmp_path / "timed.zip")
-    seconds = time.perf_counter() - started
+    seconds = run_and_kill(EXPORT, [small_model.id, str(tmp_path / "timed.zip")], None)
     for attempt in range(40):
         target = tmp_path / f"{attempt}.zip"
-        killed(EXPORT, [small_model.id, str(target)], rng.uniform(0, 1.3 * seconds))
+        run_and_kill(EXPORT, [small_model.id, str(target)], rng.uniform(0, 1.3 * seconds))
         if target.exists():
             folder = tmp_path / f"out-{attempt}"
             folder.mkdir()
@@ -256,12 +263,10 @@ def test_killed_while_importing_leaves_a_whole_model_or_none(small, tmp_path, el
     (tmp_path / "net.onnx").write_bytes(onnx_network().SerializeToString())
     models, rng, ends = elsewhere(), random.Random(6), []
     known = import_model.DeclaredIO(scale="0..1", positive_class=1)
-    started = time.perf_counter()
-    import_model.import_file(tmp_path / "net.onnx", "timed", user_io=known)
-    seconds = time.perf_counter() - started
-    (models / "timed").rename(tmp_path / "timed")
+    seconds = run_and_kill(IMPORT, [str(tmp_path / "net.onnx")], None)
+    (models / "wanted").rename(tmp_path / "timed")
     for _ in range(40):
-        killed(IMPORT, [str(tmp_path / "net.onnx")], rng.uniform(0, 1.3 * seconds))
+        run_and_kill(IMPORT, [str(tmp_path / "net.onnx")], rng.uniform(0, 1.3 * seconds))
         found = repository.list_models()
         if found:
             assert isinstance(found[0], repository.SavedModel) and found[0].card.origin
