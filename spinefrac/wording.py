@@ -309,6 +309,21 @@ def format_megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
+def format_duration(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> format_duration(40), format_duration(700), format_duration(12_000)
+    ('40 s', '12 min', '3 h 20 min')
+    """
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
+
+
 def to_sentence(text: str) -> str:
     """Return a message as a sentence: one line, a capital first, a full stop last.
 

@@ -51,3 +51,11 @@ def test_each_verdict_has_its_own_sentence():
     verdicts = ("ok", "caution", "unusable", None)
     assert len({wording.describe_audit(verdict) for verdict in verdicts}) == 4
     assert wording.describe_audit("of a later version") == wording.NOT_AUDITED
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.4, "0 s"), (89, "89 s"), (100, "2 min"), (5400, "1 h 30 min"), (86400, "24 h")],
+)
+def test_durations(seconds: float, expected: str) -> None:
+    assert wording.format_duration(seconds) == expected

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from spinefrac import wording
 from spinefrac.cli import output, tables
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.training import runs
@@ -167,7 +168,7 @@ def _render_bars(progress: RunProgress) -> RenderableType:
 def _format_time_left(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return f"{seconds / 60:.0f} min left" if seconds > 90 else f"{seconds:.0f} s left"
+    return f"{wording.format_duration(seconds)} left"
 
 
 def _format_state(progress: RunProgress) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spinefrac import wording
 from spinefrac.cli import output, progress_view, tables
 from spinefrac.training import runs
 from spinefrac.training.runs import Run, RunProgress
@@ -128,7 +129,7 @@ def _format_row(run: Run) -> tuple[str, ...]:
     if run.result:
         low, high = run.result["oof"]["ci"]["auc"]
         auc = f"{run.result['oof']['auc']:.3f} ({low:.3f} to {high:.3f})"
-    took = "" if run.seconds is None else _format_duration(run.seconds)
+    took = "" if run.seconds is None else wording.format_duration(run.seconds)
     return (run.id, _format_state(run), _format_time(run.submitted), took, auc)
 
 
@@ -173,7 +174,3 @@ def _format_fold_row(fold: runs.FoldProgress) -> tuple[str, ...]:
 
 def _format_time(time: float) -> str:
     return f"{datetime.fromtimestamp(time):%Y-%m-%d %H:%M:%S}"
-
-
-def _format_duration(seconds: float) -> str:
-    return f"{seconds / 60:.1f} min" if seconds >= 100 else f"{seconds:.0f} s"

@@ -118,12 +118,12 @@ def _format_timing(progress: RunProgress) -> str:
     run = progress.run
     if run.seconds is not None and not run.is_open:
         auc = f"AUC {format_result(run)} · " if run.result else ""
-        return f"{auc}duration {format_duration(run.seconds)}"
+        return f"{auc}duration {wording.format_duration(run.seconds)}"
     parts = [wording.format_percent(progress.share)] if progress.share else []
     if run.started is not None and run.state == "running":
-        parts.append(f"elapsed {format_duration(max(0.0, time.time() - run.started))}")
+        parts.append(f"elapsed {wording.format_duration(max(0.0, time.time() - run.started))}")
     if progress.seconds_left is not None:
-        parts.append(f"about {format_duration(progress.seconds_left)} left")
+        parts.append(f"about {wording.format_duration(progress.seconds_left)} left")
     elif run.state == "running" and run.stage == "training" and not progress.share:
         parts.append("estimating time left")
     return " · ".join(parts)
@@ -224,18 +224,3 @@ def _describe_worker(worker: WorkerState) -> str:
 
 def _format_time(timestamp: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(timestamp))
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration for people.
-
-    >>> format_duration(40), format_duration(700), format_duration(12_000)
-    ('40 s', '12 min', '3 h 20 min')
-    """
-    if seconds < 90:
-        return f"{round(seconds)} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"

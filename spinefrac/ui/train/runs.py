@@ -16,6 +16,7 @@ from spinefrac.training.runs.records import OPEN_STATES
 from spinefrac.ui.common import layout, navigation
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import folder, form, run_progress
+from spinefrac.wording import format_duration
 
 COLUMN_TITLES = ("Run", "State", "Started", "Duration", "Slices", "AUC (95 % CI)")
 #: Runs in the table; `spinefrac runs list` has older ones.
@@ -136,7 +137,7 @@ def _make_row(run: Run) -> tuple[str, ...]:
         _render_run_link(run),
         render_html("train/state.html", text=state, tone=tone),
         started,
-        "–" if seconds is None else run_progress.format_duration(seconds),
+        "–" if seconds is None else format_duration(seconds),
         f"{run.images:,}" if run.images else "–",
         run_progress.format_result(run),
     )

@@ -18,7 +18,7 @@ from spinefrac.training.runner import run_names
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.ui.common import layout
 from spinefrac.ui.train import form
-from spinefrac.ui.train.run_progress import format_duration
+from spinefrac.wording import format_duration
 
 #: Two clicks on Train within so many seconds count as one.
 DOUBLE_CLICK_S = 5.0

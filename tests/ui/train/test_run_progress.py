@@ -82,11 +82,3 @@ def test_names_and_errors_are_escaped() -> None:
     html = run_progress.render_run(make_progress(run))
     assert "<b>x" not in html and "&lt;b&gt;x" in html
     assert "No &lt;memory&gt;." in html and "duration 60 s" in html
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0.4, "0 s"), (89, "89 s"), (100, "2 min"), (5400, "1 h 30 min"), (86400, "24 h")],
-)
-def test_durations(seconds: float, expected: str) -> None:
-    assert run_progress.format_duration(seconds) == expected
