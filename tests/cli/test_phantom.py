@@ -1,0 +1,36 @@
+"""`spinefrac phantom`: slices in either format, and numbers for people and scripts."""
+
+import json
+
+import pytest
+
+from spinefrac import imaging
+from spinefrac.cli import main
+
+
+def generate(out, *options: str) -> int:
+    size = ["--patients", "2", "--slices", "2", "--size", "256"]
+    return main(["phantom", str(out), *size, *options])
+
+
+@pytest.mark.parametrize(("format_name", "calibrated"), [("png", False), ("dicom", True)])
+def test_formats_and_size(format_name, calibrated, tmp_path):
+    assert generate(tmp_path / "out", "--format", format_name, "--difficulty", "hard") == 0
+    parameters = json.loads((tmp_path / "out/phantom.json").read_text())
+    assert (parameters["difficulty"], parameters["format"]) == ("hard", format_name)
+    for row in parameters["slices_truth"]:
+        ct = imaging.read(tmp_path / "out" / row["path"])
+        assert ct.pixels.shape == (256, 256) and ct.calibrated == calibrated
+
+
+def test_json_counts_what_was_written(tmp_path, capsys):
+    assert generate(tmp_path / "out", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["patients"], found["slices"]) == (2, 4)
+    assert found["fracture"] == len(list((tmp_path / "out/fracture").iterdir()))
+    assert found["normal"] == len(list((tmp_path / "out/normal").iterdir()))
+
+
+def test_the_line_for_people(tmp_path, capsys):
+    assert generate(tmp_path / "out") == 0
+    assert "out: 4 slices (" in capsys.readouterr().out
