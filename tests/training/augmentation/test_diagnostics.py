@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
 from spinefrac.training.augmentation.diagnostics import GroundTruthSlice
 from spinefrac.training.augmentation.transforms import TransformParams
 
+ROOT = Path(__file__).resolve().parents[3]
 DEMONSTRATION = settings.models_dir() / "phantom-demo"
 SEEN = Preprocessing()
 
@@ -148,4 +150,4 @@ def test_what_changes_nothing_leaves_a_model_invariant(demonstration, shared_sli
 
 @pytest.fixture
 def shared_slice():
-    return imaging.read(settings._CHECKOUT / "spinefrac/ui/samples/fracture-1.dcm")
+    return imaging.read(ROOT / "spinefrac/ui/samples/fracture-1.dcm")
