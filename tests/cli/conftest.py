@@ -10,6 +10,7 @@ import pytest
 
 from spinefrac import settings
 from spinefrac.cli import main
+from spinefrac.data.phantom import write_phantom
 
 
 @pytest.fixture
@@ -31,5 +32,32 @@ def run_models(capsys: pytest.CaptureFixture[str]):
         status = main(["models", *arguments])
         out, err = capsys.readouterr()
         return status, json.loads(out) if "--json" in arguments else out, err
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def phantom_slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic slices of six patients, as PNG."""
+    folder = tmp_path_factory.mktemp("phantom") / "slices"
+    write_phantom(folder, patients=6, slices=4, seed=3, size=256)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home."""
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run_json(capsys: pytest.CaptureFixture[str]):
+    """Run a command with ``--json``; return its status and the value on stdout."""
+
+    def command(*arguments: object):
+        status = main([*map(str, arguments), "--json"])
+        out = capsys.readouterr().out
+        return status, json.loads(out) if out else None
 
     return command
