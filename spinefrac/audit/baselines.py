@@ -74,8 +74,11 @@ def predict_out_of_fold(
     Returns
     -------
     float64 array, shape (N, T)
+        Not a number where there is one fold only.
     """
     numbers = np.unique(folds)
+    if len(numbers) < 2:  # nothing to fit on
+        return np.full(targets.shape, np.nan)
     sums = [_sufficient_statistics(features, targets, folds == number) for number in numbers]
     totals = [np.sum([part[i] for part in sums], axis=0) for i in range(5)]
     scores = np.empty(targets.shape)

@@ -38,6 +38,12 @@ def test_predictions_are_those_of_ridge_regression():
         np.testing.assert_allclose(found[test], ridge.predict((FEATURES[test] - mean) / spread))
 
 
+@pytest.mark.filterwarnings("error")
+def test_one_fold_has_no_predictions():
+    found = baselines.predict_out_of_fold(FEATURES, LABELS[:, None].astype(float), np.zeros(120))
+    assert np.isnan(found).all()
+
+
 def test_a_constant_feature_changes_nothing():
     folds = baselines.naive_folds(LABELS)
     targets = LABELS[:, None].astype(float)
