@@ -21,23 +21,18 @@ from spinefrac.imaging.formats import detection, nifti
 from spinefrac.imaging.geometry import SliceGeometry, read_geometries
 from spinefrac.imaging.limits import check_file_size
 from spinefrac.imaging.read import read, wrap_parser_errors
+from spinefrac.imaging.series_findings import (
+    SAME_POSITION_MM,
+    SeriesFinding,
+    find_spacing_findings,
+    find_split_findings,
+    find_tilt_findings,
+)
 from spinefrac.records import CtSlice, Unreadable
 from spinefrac.wording import format_count
 
 #: A DICOM header rarely is longer; more of the file is fetched only where it is, in bytes.
 _HEADER_BYTES = 32 * 1024
-
-#: Positions nearer than this are the same, in millimetres.
-_SAME_POSITION_MM = 0.01
-
-#: Factor of the usual distance of slices from which slices are missing in between.
-_GAP_FACTOR = 1.5
-
-#: Steps may differ from the usual one by this share before they count as uneven.
-_SPACING_TOLERANCE = 0.1
-
-#: Angle between the direction from slice to slice and the slice normal that is a tilt, degrees.
-_MIN_TILT_DEGREES = 0.5
 
 _THREADS = 2
 
@@ -71,19 +66,6 @@ class SeriesSlice:
         return read(
             self.file.read_bytes(), name=self.file.name, slice_index=self.frame, axis=self.axis
         )
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesFinding:
-    """A finding about a series that its reader should know, in one sentence.
-
-    `code` is one of ``missing``, ``uneven``, ``repeated``, ``tilt``, ``split``, ``unplaced``,
-    ``unnamed``, ``localizer``; `slices` are the numbers (from 1) it is about.
-    """
-
-    code: str
-    message: str
-    slices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,14 +318,12 @@ def _assemble_series(
             if len(group) < 2:
                 singles += group
                 continue
-            findings = _split_findings(group, groups)
+            others = [len(other) for other in groups if other is not group]
+            findings = find_split_findings(group[0].geometry, others)
             if copies:
-                findings.append(
-                    SeriesFinding(
-                        "repeated",
-                        f"{format_count(copies, 'slice')} are there twice and count once.",
-                    )
-                )
+                repeated = format_count(copies, "slice is", "slices are")
+                message = f"{repeated} there twice and count once."
+                findings.append(SeriesFinding("repeated", message))
             found.append(_sort_slices(group, findings))
     return found, singles
 
@@ -376,26 +356,6 @@ def _geometry_key(geometry: SliceGeometry) -> tuple[object, ...]:
     )
 
 
-def _split_findings(
-    group: list[SeriesSlice], groups: list[list[SeriesSlice]]
-) -> list[SeriesFinding]:
-    """Find slices of one series UID that do not belong together."""
-    if group[0].geometry.is_localizer:
-        return [
-            SeriesFinding("localizer", "These are localizers (scout views), not slices to read.")
-        ]
-    others = [len(other) for other in groups if other is not group]
-    if not others:
-        return []
-    return [
-        SeriesFinding(
-            "split",
-            f"The same series also holds {format_count(sum(others), 'slice')} of another "
-            "orientation, size or spacing; they are a series of their own.",
-        )
-    ]
-
-
 def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series:
     """Sort slices of one geometry along their normal and check the distances between them."""
     along = [part.geometry.position_along_normal_mm for part in group]
@@ -425,87 +385,13 @@ def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Ser
     slices = tuple(group[row] for row in order)
     positions = tuple(float(along[row] or 0.0) for row in order)
     steps = np.diff(positions)
-    forward = steps[steps > _SAME_POSITION_MM]
+    forward = steps[steps > SAME_POSITION_MM]
     step = float(np.median(forward)) if forward.size else None
-    findings += _spacing_findings(positions, steps, step)
-    findings += _tilt_findings(slices)
+    findings += find_spacing_findings(steps, step)
+    findings += find_tilt_findings(slices[0].geometry, slices[-1].geometry)
     return Series(name, "dicom", slices, positions, step, tuple(findings))
 
 
 def _instance_number_key(part: SeriesSlice) -> tuple[object, ...]:
     number = part.geometry.instance_number
     return (number is None, number or 0, part.frame or 0, natural_sort_key(part.file.name))
-
-
-def _spacing_findings(
-    positions: tuple[float, ...], steps: np.ndarray, step: float | None
-) -> list[SeriesFinding]:
-    findings = []
-    same = np.flatnonzero(steps <= _SAME_POSITION_MM)
-    if same.size:
-        findings.append(
-            SeriesFinding(
-                "repeated",
-                f"{format_count(same.size, 'slice has', 'slices have')} the position of another "
-                "slice: two scans or two phases may be mixed.",
-                tuple((same + 2).tolist()),
-            )
-        )
-    if step is None:
-        return findings
-    gaps = np.flatnonzero(steps > _GAP_FACTOR * step)
-    if gaps.size:
-        missing = sum(max(round(steps[gap] / step) - 1, 1) for gap in gaps.tolist())
-        where = ", ".join(
-            f"{gap + 1} and {gap + 2} ({steps[gap]:.1f} mm apart)" for gap in gaps[:3].tolist()
-        )
-        more = f" and in {gaps.size - 3} more geometries" if gaps.size > 3 else ""
-        findings.append(
-            SeriesFinding(
-                "missing",
-                f"About {format_count(missing, 'slice is', 'slices are')} missing between "
-                f"{where}{more}; a fracture there would be missed.",
-                tuple((gaps + 1).tolist()),
-            )
-        )
-    usual = steps[(steps > _SAME_POSITION_MM) & (steps <= _GAP_FACTOR * step)]
-    if (
-        usual.size
-        and float(np.abs(usual - step).max()) > _SPACING_TOLERANCE * step + _SAME_POSITION_MM
-    ):
-        findings.append(
-            SeriesFinding(
-                "uneven",
-                f"Distances between slices vary from {usual.min():.2f} to {usual.max():.2f} mm.",
-            )
-        )
-    return findings
-
-
-def _tilt_findings(slices: tuple[SeriesSlice, ...]) -> list[SeriesFinding]:
-    """Compare the direction from the first slice to the last with the normal and the header."""
-    first, last = slices[0].geometry, slices[-1].geometry
-    way = np.subtract(last.position_mm or (0, 0, 0), first.position_mm or (0, 0, 0))
-    length = float(np.linalg.norm(way))
-    shear = 0.0
-    if length > _SAME_POSITION_MM and first.normal:
-        cosine = abs(float(way @ np.array(first.normal))) / length
-        shear = float(np.degrees(np.arccos(min(cosine, 1.0))))
-    if shear > _MIN_TILT_DEGREES:
-        return [
-            SeriesFinding(
-                "tilt",
-                f"The gantry was tilted by {shear:.1f}°: each slice is correct, but the slices "
-                "are shifted against each other.",
-            )
-        ]
-    stated = abs(first.gantry_tilt_degrees or 0.0)
-    if stated > _MIN_TILT_DEGREES:
-        return [
-            SeriesFinding(
-                "tilt",
-                f"The files state a gantry tilt of {stated:.1f}°, though the slices are not "
-                "shifted against each other: the tilt may have been corrected.",
-            )
-        ]
-    return []
