@@ -1,10 +1,10 @@
-"""The command line: `spinefrac …` and `python -m spinefrac …`, one module a command.
+"""The command line: `spinefrac …` and `python -m spinefrac …`, one module per command.
 
 With ``--json`` a command prints one JSON value on stdout and nothing else there; progress and
 messages go to stderr. It ends with 0 (done), 1 (the work failed), 2 (wrong usage) or 130
-(interrupted), and says what was wrong in one line.
+(interrupted), and reports an error in one line.
 
-A command imports the rooms it needs when it runs, so that none pays for what another needs.
+A command imports what it needs when it runs, so that no command waits for the imports of another.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from spinefrac.cli import (
 from spinefrac.cli.output import print_error, print_message
 from spinefrac.errors import SpinefracError
 
-#: Exit status of a command that was stopped from the keyboard.
+#: Exit status of a command that was interrupted from the keyboard.
 INTERRUPTED = 130
 
-#: The commands, for the entry point and for whoever wants to look at them.
+#: All commands.
 app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
 app.command("phantom")(phantom.generate_phantom)
 app.command("audit")(audit.audit)
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _format_usage_error(error: typer.TyperException) -> tuple[str, int]:
-    """Return the message and the exit status for arguments that do not fit."""
+    """Return the message and the exit status for wrong arguments."""
     context = getattr(error, "ctx", None)
     program = context.command_path if context else "spinefrac"
     message = error.format_message() if hasattr(error, "format_message") else str(error)

@@ -1,4 +1,4 @@
-"""`spinefrac augment`: augmented copies of a data set, each bound to its source."""
+"""`spinefrac augment`: augmented copies of a data set, each linked to its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command says: its result on stdout, everything else on stderr."""
+"""Output of a command: its result on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ def print_json(value: Any) -> None:
 def print_result(text: str) -> None:
     """Print the result for people."""
     encoding = sys.stdout.encoding or "utf-8"
-    # A file name may hold bytes, and the text signs, that the terminal cannot show.
+    # The text may hold characters, and file names bytes, that the terminal cannot show.
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def print_message(message: str) -> None:
-    """Say something on stderr, in one line."""
+    """Print a message on stderr, in one line."""
     print(to_one_line(message), file=sys.stderr, flush=True)
 
 
 def print_error(message: str, status: int = 1) -> int:
-    """Say on stderr what went wrong, in one line, and return the exit status."""
+    """Print an error on stderr, in one line, and return the exit status."""
     print_message(f"error: {message}")
     return status
 
 
 def to_one_line(message: str) -> str:
-    """Fold white space and blot out control characters, which a file name may smuggle in."""
+    """Collapse white space and replace control characters, which a file name may contain."""
     folded = " ".join(message.split())
     return "".join(sign if sign.isprintable() else "?" for sign in folded)
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
-    """Lay rows out in columns; the first row is the head."""
+    """Format rows in columns; the first row is the heading."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -56,7 +56,7 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
 
 @contextmanager
 def show_progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr where that is a terminal; yields what is told (done, of all)."""
+    """Show a progress bar if stderr is a terminal; yields a function of (done, total)."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return

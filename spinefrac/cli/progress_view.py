@@ -1,4 +1,4 @@
-"""Watch a run from a terminal until it ends, or until somebody has seen enough."""
+"""Follow a run in a terminal until it ends or the user interrupts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ from spinefrac.training.runs import Event, Run, RunProgress
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-#: Exit status of a command that was stopped from the keyboard.
+#: Exit status of a command that was interrupted from the keyboard.
 INTERRUPTED = 130
-#: Times a second that the bars are drawn anew.
-_REFRESHES_PER_SECOND = 2
 
 
 def watch_run(run: Run, *, as_json: bool, on_interrupt: Literal["cancel", "leave"]) -> None:
-    """Show what a run does until it is done, then its result.
+    """Show the progress of a run until it is done, then its result.
 
     Parameters
     ----------
@@ -33,12 +31,12 @@ def watch_run(run: Run, *, as_json: bool, on_interrupt: Literal["cancel", "leave
     as_json : bool
         Print the result as JSON.
     on_interrupt : str
-        What an interrupt does to the run where nobody can be asked.
+        What an interrupt does to the run where there is no terminal to ask in.
 
     Raises
     ------
     SpinefracError
-        What the run failed with.
+        The error of the run.
     """
     try:
         with _open_display(run) as show:
@@ -51,21 +49,25 @@ def watch_run(run: Run, *, as_json: bool, on_interrupt: Literal["cancel", "leave
 
 
 def _handle_interrupt(run: Run, on_interrupt: Literal["cancel", "leave"]) -> None:
-    """Ask once what is meant, and do it."""
-    meant = on_interrupt
+    """Cancel the run or leave it; in a terminal ask which."""
+    action = on_interrupt
     if sys.stdin.isatty() and sys.stderr.isatty():
-        meant = _prompt_for_action()
-    if meant == "cancel" and runs.get_run(run.id).is_open:
+        action = _prompt_for_action()
+    if action == "cancel" and runs.get_run(run.id).is_open:
         runs.cancel(run.id)
         output.print_message(
-            f"cancelled; `spinefrac runs resume {run.id}` goes on after the last epoch"
+            f"cancelled; resume it from its last checkpoint with `spinefrac runs resume {run.id}`"
         )
     else:
-        output.print_message(f"the run goes on; `spinefrac runs follow {run.id}` watches it again")
+        output.print_message(
+            f"the run continues; follow it again with `spinefrac runs follow {run.id}`"
+        )
 
 
 def _prompt_for_action() -> Literal["cancel", "leave"]:
-    print("\nStop watching and let the run go on, or cancel it? [s/c] ", end="", file=sys.stderr)
+    print(
+        "\nStop following and let the run continue, or cancel it? [s/c] ", end="", file=sys.stderr
+    )
     sys.stderr.flush()
     try:
         answer = input().strip().lower()
@@ -96,12 +98,12 @@ def _print_run_result(run: Run, as_json: bool) -> None:
     )
 
 
-# --- what is shown meanwhile -------------------------------------------------------------------
+# --- display while the run trains ---------------------------------------------------------------
 
 
 @contextmanager
 def _open_display(run: Run) -> Iterator[Any]:
-    """Yield what is told every event: lines, and where stderr is a terminal bars below them."""
+    """Yield a function that shows an event: lines, in a terminal with progress bars below."""
     if not sys.stderr.isatty():
         yield lambda event: _print_event(event, run)
         return
@@ -125,7 +127,7 @@ def _print_event(event: Event | None, run: Run) -> None:
         return
     if event.kind == "epoch":
         output.print_message(_format_epoch(event, run))
-    elif event.kind in ("log", "fold") or event.message in ("continued", "cancelling"):
+    elif event.kind in ("log", "fold") or event.message in ("resumed", "cancelling"):
         output.print_message(event.message)
 
 
@@ -140,7 +142,7 @@ def _format_epoch(event: Event, run: Run) -> str:
 
 
 def _render_bars(progress: RunProgress) -> RenderableType:
-    """Draw one row a fold and one for all."""
+    """Draw one row per fold and one for all."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
@@ -174,9 +176,9 @@ def _format_time_left(seconds: float | None) -> str:
 def _format_state(progress: RunProgress) -> str:
     run = progress.run
     if run.state == "queued":
-        return f"number {progress.position} in the queue"
+        return f"queued, position {progress.position}"
     if run.cancelling:
         return "cancelling"
     if run.interrupted:
-        return "interrupted, starting again"
+        return "interrupted, will be resumed"
     return run.stage or run.state

@@ -1,4 +1,4 @@
-"""`spinefrac runs`: training runs, whoever submitted them."""
+"""`spinefrac runs`: list, show, follow, cancel and resume training runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spinefrac.cli import output, progress_view, tables
 from spinefrac.training import runs
 from spinefrac.training.runs import Run, RunProgress
 
-app = typer.Typer(help="List training runs, follow them, stop them, take them up again.")
+app = typer.Typer(help="List, show, follow, cancel and resume training runs.")
 
 _RunArgument = Annotated[
     str,
@@ -25,24 +25,24 @@ _RunArgument = Annotated[
 
 @app.command("list")
 def list_runs(
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 100,
+    limit: Annotated[int, typer.Option(help="Largest number of runs.", min=1)] = 100,
     as_json: output.JsonOption = False,
 ) -> None:
-    """List runs: at work, waiting in their order, then those that have ended."""
+    """List runs: training and queued ones in their order, then ended ones."""
     runs.ensure_runner()
     found = runs.list_runs(limit)
     if as_json:
         output.print_json([_to_json_entry(run) for run in found])
     elif found:
-        head = ("run", "state", "submitted", "took", "AUC (95 % interval)")
+        head = ("run", "state", "submitted", "took", "AUC (95 % CI)")
         output.print_result(output.format_table([head, *map(_format_row, found)]))
     else:
-        output.print_message("no runs yet; `spinefrac train` makes one")
+        output.print_message("no runs yet; start one with `spinefrac train`")
 
 
 @app.command("show")
 def show(run: _RunArgument, as_json: output.JsonOption = False) -> None:
-    """Show where a run stands: its folds, its workers, its last log lines, its result."""
+    """Show the state of a run: folds, workers, last log lines, result."""
     runs.ensure_runner()
     progress = runs.get_progress(run)
     if as_json:
@@ -53,17 +53,17 @@ def show(run: _RunArgument, as_json: output.JsonOption = False) -> None:
 
 @app.command("follow")
 def follow(run: _RunArgument, as_json: output.JsonOption = False) -> None:
-    """Watch a run until it ends, then print its result as `spinefrac train` does.
+    """Follow a run until it ends, then print its result as `spinefrac train` does.
 
-    Ctrl-C asks whether to stop watching or to cancel the run; where nobody can be asked it only
-    stops watching.
+    Ctrl-C asks whether to stop following or to cancel the run; without a terminal it only stops
+    following.
     """
     progress_view.watch_run(runs.get_run(run), as_json=as_json, on_interrupt="leave")
 
 
 @app.command("cancel")
 def cancel(run: _RunArgument, as_json: output.JsonOption = False) -> None:
-    """Stop a run within a batch; what it has learned is kept for `spinefrac runs resume`."""
+    """Cancel a run; its checkpoints stay for `spinefrac runs resume`."""
     stopped = runs.cancel(run)
     if as_json:
         output.print_json(_to_json_entry(stopped))
@@ -78,17 +78,17 @@ def resume(
     run: _RunArgument,
     workers: Annotated[
         int | None,
-        typer.Option(help="Folds at the same time from now on.", min=0, show_default=False),
+        typer.Option(help="Folds trained at the same time from now on.", min=0, show_default=False),
     ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
-    """Queue a cancelled or failed run again; it goes on after its last finished epoch."""
+    """Queue a cancelled or failed run again; it resumes from its last checkpoint."""
     queued = runs.resume(run, workers=workers)
     if as_json:
         output.print_json(_to_json_entry(queued))
     else:
         output.print_result(
-            f"{queued.id}: {queued.state}; `spinefrac runs follow {queued.id}` watches it"
+            f"{queued.id}: {queued.state}; follow it with `spinefrac runs follow {queued.id}`"
         )
 
 
@@ -100,7 +100,7 @@ def _to_json_entry(run: Run) -> dict[str, Any]:
 
 
 def _progress_to_json(progress: RunProgress) -> dict[str, Any]:
-    """Return how far a run is, as JSON; numbers that are not defined are null."""
+    """Return the progress of a run as JSON; undefined numbers are null."""
     return _replace_nan(
         {
             "folds": [
@@ -152,7 +152,7 @@ def _format_progress(progress: RunProgress) -> str:
     if run.error:
         lines.append(f"error: {run.error}")
     if progress.position:
-        lines.append(f"number {progress.position} in the queue")
+        lines.append(f"position {progress.position} in the queue")
     head = ("fold", "state", "epoch", "AUC", "images/s", "worker")
     lines += ["", output.format_table([head, *map(_format_fold_row, progress.folds)])]
     if progress.log:

@@ -1,9 +1,9 @@
-"""Where a fold stands after an epoch, on disk, so that it goes on as if nothing had happened.
+"""The state of a fold after an epoch, on disk, from which training resumes bit for bit.
 
-Order and augmentation of a slice are functions of seed, fold and epoch, so what has to be kept
-is what the epochs changed: the network (the state of its dropout included), the optimizer with
-its moving average, the history and what early stopping has seen. A file holds a NumPy archive
-followed by its SHA-256. It is written beside and renamed, and the one before is kept, so a
+Order and augmentation of a slice are functions of seed, fold and epoch, so a checkpoint holds what
+the epochs changed: the network (the state of its dropout included), the optimizer with its moving
+average, the history and the state of early stopping. A file holds a NumPy archive followed by its
+SHA-256. It is written beside and renamed, and the one before is kept, so a
 process killed at any moment, or a disk that damages a file, costs an epoch at most.
 """
 
@@ -42,7 +42,7 @@ class Checkpoint:
     network, optimizer : tuple of arrays
         Every variable, in Keras's order.
     best : float
-        Lowest inner loss that early stopping has seen; infinite without early stopping.
+        Lowest inner loss of early stopping; infinite without early stopping.
     waited : int
         Epochs since.
     best_weights : tuple of arrays
@@ -62,12 +62,12 @@ class Checkpoint:
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint by rename; the one before stays beside it.
+    """Write a checkpoint atomically; the one before is kept as a second file.
 
     Raises
     ------
     TrainingError
-        The disk does not take it. Both older files are untouched.
+        It cannot be written. Both older files are untouched.
     """
     content = _serialize(checkpoint)
     try:
@@ -88,7 +88,7 @@ def read(path: Path) -> Checkpoint | None:
 
 
 def read_epoch(path: Path) -> int | None:
-    """Return after how many epochs a file was written; None where it is missing or damaged."""
+    """Return the epoch of a file's checkpoint; None where it is missing or damaged."""
     content = _read_verified(path)
     if content is None:
         return None
@@ -97,7 +97,7 @@ def read_epoch(path: Path) -> int | None:
 
 
 def find_latest(path: Path) -> Path | None:
-    """Return the file that `read` would take."""
+    """Return the file that `read` would read."""
     return next(
         (place for place in (path, _previous_path(path)) if _read_verified(place) is not None), None
     )
@@ -110,10 +110,10 @@ def remove(path: Path) -> None:
 
 
 def wrap_write_error(description: str, error: OSError) -> TrainingError:
-    """Say that something could not be written, and that nothing is lost."""
+    """Return the error for a failed write, with what to do."""
     return TrainingError(
-        f"{description} cannot be written ({error.strerror or error}): make room in HOME/runs or permit "
-        "writing there, then resume the run; it goes on after the last epoch that was kept"
+        f"{description} cannot be written ({error.strerror or error}): make room in HOME/runs or "
+        "permit writing there, then resume the run; it resumes from its last checkpoint"
     )
 
 
@@ -127,19 +127,19 @@ def list_state_variables(model: keras.Model) -> list[Any]:
 
 
 def read_variables(state_variables: list[Any]) -> _Arrays:
-    """Return what variables hold."""
+    """Return the values of variables."""
     from keras import ops
 
     return tuple(ops.convert_to_numpy(variable) for variable in state_variables)
 
 
 def assign_variables(state_variables: list[Any], arrays: _Arrays) -> None:
-    """Set variables to what a checkpoint holds.
+    """Set variables to the values of a checkpoint.
 
     Raises
     ------
     TrainingError
-        They are of another network.
+        The shapes are of another network.
     """
     if [tuple(v.shape) for v in state_variables] != [array.shape for array in arrays]:
         raise TrainingError(
@@ -158,7 +158,7 @@ def _previous_path(path: Path) -> Path:
 
 
 def _read_verified(path: Path) -> bytes | None:
-    """Return a file's archive where its hash is right."""
+    """Return a file's archive where its hash matches, else None."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

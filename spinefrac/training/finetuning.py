@@ -10,7 +10,7 @@ from spinefrac.store import repository
 from spinefrac.store.card import ParentModel
 from spinefrac.training.settings import TrainingSettings
 
-#: What a run may take over from a saved model.
+#: What a run can start from: the settings of a saved model, or also its weights.
 FINETUNING_MODES = ("settings", "weights")
 
 
@@ -24,14 +24,14 @@ def load_initial_settings(
     model_id : str
     mode : str
         ``settings``: the same settings on any data, weights start anew. ``weights``: each fold
-        goes on from a fold network of the model; only for data that it has not seen.
+        is fine-tuned from a fold network of the model; only for data that it has not seen.
 
     Returns
     -------
     settings : TrainingSettings
-        With as many folds at a time as the machine has cores for.
-    parent : Parent
-        What `runs.submit` takes and the new model's card keeps.
+        With an automatic number of workers.
+    parent : ParentModel
+        For `RunRequest.parent`; saved in the new model's card.
 
     Raises
     ------
@@ -46,10 +46,10 @@ def load_initial_settings(
             f"{model_id} was imported as a network, without settings to train by: train another "
             "network, or choose a model that was trained here"
         )
-    kept = model.card.settings
-    weights = "imagenet" if kept.get("weights") == "imagenet" else None
+    saved = model.card.settings
+    weights = "imagenet" if saved.get("weights") == "imagenet" else None
     try:
-        settings = TrainingSettings.from_dict({**kept, "weights": weights, "workers": 0})
+        settings = TrainingSettings.from_dict({**saved, "weights": weights, "workers": 0})
     except (TrainingError, TypeError, KeyError) as error:
         raise ModelError(
             f"{model_id} was trained with settings that this spinefrac does not know ({error}): "
@@ -61,10 +61,10 @@ def load_initial_settings(
 
 
 def require_unseen_slices(parent: ParentModel | None, dataset: Dataset) -> None:
-    """Refuse slices that the weights to start from have seen.
+    """Refuse slices that the initial weights were trained on.
 
-    A fold is scored on slices that it holds out; if these trained the weights it starts from,
-    the score says nothing.
+    A fold is evaluated on slices that it holds out; if its initial weights were trained on them,
+    the metrics mean nothing.
 
     Raises
     ------
@@ -79,39 +79,40 @@ def require_unseen_slices(parent: ParentModel | None, dataset: Dataset) -> None:
     if seen or dataset.fingerprint == model.data.fingerprint:
         raise DatasetError(
             f"The model {model.id} was trained on {seen or len(dataset.items)} of these "
-            f"{len(dataset.items)} slices, so scores of a network that goes on from its weights "
-            "would be flattered: leave those slices out, or start from its settings only"
+            f"{len(dataset.items)} slices, so metrics of a network "
+            "that is fine-tuned from its weights would be too good: leave those slices out, or "
+            "start from its settings only"
         )
 
 
 def require_unseen_dataset(parent: ParentModel | None, fingerprint: str) -> None:
-    """Refuse a model's own training data at once, by its fingerprint; see `require_unseen_slices`."""
+    """Refuse a model's own training data by its fingerprint; see `require_unseen_slices`."""
     if parent is not None and parent.how == "weights":
         model = _find_parent_model(parent)
         if fingerprint == model.data.fingerprint:
             raise DatasetError(
-                f"The model {model.id} was trained on this very data set, so scores of a network "
-                "that goes on from its weights would be flattered: choose new data, or start from "
-                "its settings only"
+                f"The model {model.id} was trained on this very data set, so metrics of a "
+                "network that is fine-tuned from its weights would be too good: choose new data, "
+                "or start from its settings only"
             )
 
 
 def resolve_parent_weights(
     settings: TrainingSettings, parent: ParentModel | None
 ) -> TrainingSettings:
-    """Return the settings with the weights where they lie now: a model may be renamed meanwhile."""
+    """Return the settings with the current path of the weights: a model may be renamed."""
     if parent is None or parent.how != "weights":
         return settings
     return replace(settings, weights=str(_find_parent_model(parent).keras_path))
 
 
 def _find_parent_model(parent: ParentModel) -> repository.SavedModel:
-    """Find a parent by its card under whatever name it has by now."""
+    """Find a parent by its card, whatever its name is now."""
     try:
         model = repository.load(parent.model)
         if model.card_hash == parent.card_sha256:
             return model
-        reason = "there is another model of that name now"
+        reason = "another model has that name now"
     except SpinefracError as error:
         reason = str(error)
     for other in repository.list_models():

@@ -1,4 +1,4 @@
-"""The functions that a Keras script from the web is made of, with honest folds underneath.
+"""The functions that a Keras script is made of, with cross-validation by patient.
 
 >>> model = build_cnn_model()
 >>> result = train_model_with_cross_validation(model, "slices", epochs=25)
@@ -6,8 +6,8 @@
 >>> save_model(model, "fracture.keras")
 >>> label, probability = predict_fracture("new_slice.dcm", load_model("fracture.keras"))
 
-The model in hand is an ordinary ``keras.Model``. It takes grey values in 0…255, as
-`load_and_preprocess_image` returns them; whatever scaling a network needs is a layer of it.
+The model is an ordinary ``keras.Model``. It takes grey values in 0…255, as
+`load_and_preprocess_image` returns them; whatever scaling a network needs is one of its layers.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from spinefrac.training.workspace import RunWorkspace
 if TYPE_CHECKING:
     import keras
 
-#: These functions know no data to choose a threshold on; a saved model of the store does.
+#: Without data to choose a threshold on; a saved model has a threshold of its own.
 _THRESHOLD = 0.5
 _SUFFIXES = (".keras", ".h5")
 
 
 class FracturePrediction(NamedTuple):
-    """The answer of `predict_fracture`: a class name and the probability of fracture."""
+    """The result of `predict_fracture`: the predicted class and the probability of fracture."""
 
     label: str
     probability: float
@@ -59,14 +59,14 @@ class FracturePrediction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CrossValidationResult:
-    """What `train_model_with_cross_validation` found out.
+    """The result of `train_model_with_cross_validation`.
 
     Attributes
     ----------
     metrics : Metrics
-        Of the out-of-fold answers at a threshold of 0.5, with 95 % intervals over groups.
-    out_of_fold : OutOfFold
-        Every slice's answer by a model that never saw its group.
+        Of the out-of-fold predictions at a threshold of 0.5, with 95 % intervals over groups.
+    out_of_fold : OutOfFoldPredictions
+        Every slice's prediction by a model that never saw its group.
     history : tuple of EpochRecord
         Of all folds.
     dataset : Dataset
@@ -88,7 +88,7 @@ def load_and_preprocess_image(
     path : path
         PNG, JPEG, TIFF, BMP, DICOM or NIfTI.
     size : int, optional
-        Side S of the result; 160 unless told.
+        Side S of the result; 160 by default.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def build_cnn_model(size: int | None = None, network: str = "compact") -> keras.
     Parameters
     ----------
     size : int, optional
-        Side S of the square input; 160 unless told.
+        Side S of the square input; 160 by default.
     network : str
         One of `spinefrac.training.settings.NETWORKS`.
 
@@ -138,11 +138,11 @@ def train_model_with_cross_validation(
     settings: TrainingSettings | None = None,
     verbose: bool = True,
 ) -> CrossValidationResult:
-    """Measure a model by grouped cross-validation, then train it on all slices.
+    """Evaluate a model by grouped cross-validation, then train it on all slices.
 
-    Each fold trains a fresh copy of `model` and scores the patients that it left out; those
-    answers make the result. At last `model` itself is trained on every slice, for as many
-    epochs. No slice that is scored decides anything: not the epochs, not the weights.
+    Each fold trains a new copy of `model` and predicts the patients that it left out; the result
+    describes these predictions. At last `model` itself is trained on every slice, for as many
+    epochs. Held-out slices decide nothing: neither the epochs nor the weights.
 
     Parameters
     ----------
@@ -152,9 +152,9 @@ def train_model_with_cross_validation(
         Labelled slices, in one of the layouts of `spinefrac.data.scan`.
     epochs, folds : int
     settings : TrainingSettings, optional
-        Everything else; its epochs, folds and image size are overruled.
+        Everything else; its epochs, folds and image size are not used.
     verbose : bool
-        Print a line an epoch.
+        Print a line per epoch.
 
     Returns
     -------
@@ -164,45 +164,53 @@ def train_model_with_cross_validation(
     ------
     DatasetError, TrainingError, ModelError
     """
-    import keras
-
     plan, dataset = _create_workspace(model, folder, epochs, folds, settings or TrainingSettings())
     callbacks = FitCallbacks(on_epoch=_print_epoch if verbose else None)
-    answers = np.empty(len(plan.labels), np.float64)
-    history: list[EpochRecord] = []
-    keras.utils.set_random_seed(plan.settings.seed)
-    for fold in range(folds):
-        # A clone has the model's layers and new random weights: no fold learns from another.
-        copy = keras.models.clone_model(model)
-        history += fit(copy, plan, fold, callbacks)
-        held_out = np.flatnonzero(plan.folds == fold)
-        answers[held_out] = predict_logits(copy, plan.inputs[held_out])
+    logits, history = _cross_validate(model, plan, callbacks)
     fit(model, plan, -1, callbacks)
     _compile(model)
-    probabilities = calibration.apply_temperature(answers, temperature=1.0)
+    probabilities = calibration.apply_temperature(logits, temperature=1.0)
     return CrossValidationResult(
         metrics=compute_metrics(plan.labels, probabilities, plan.groups, _THRESHOLD),
         out_of_fold=OutOfFoldPredictions(
-            dataset.paths, plan.groups, plan.labels, plan.folds, answers, probabilities
+            dataset.paths, plan.groups, plan.labels, plan.folds, logits, probabilities
         ),
         history=tuple(history),
         dataset=dataset,
     )
 
 
+def _cross_validate(
+    model: keras.Model, plan: RunWorkspace, callbacks: FitCallbacks
+) -> tuple[npt.NDArray[np.float64], list[EpochRecord]]:
+    """Return the out-of-fold logits (N,) of copies of a model, and the epochs of all folds."""
+    import keras
+
+    logits = np.empty(len(plan.labels), np.float64)
+    history: list[EpochRecord] = []
+    keras.utils.set_random_seed(plan.settings.seed)
+    for fold in range(plan.settings.folds):
+        # A clone has the model's layers and new random weights: no fold learns from another.
+        copy = keras.models.clone_model(model)
+        history += fit(copy, plan, fold, callbacks)
+        held_out = np.flatnonzero(plan.folds == fold)
+        logits[held_out] = predict_logits(copy, plan.inputs[held_out])
+    return logits, history
+
+
 def evaluate_model(
     model: keras.Model, data: str | os.PathLike[str] | tuple[npt.ArrayLike, npt.ArrayLike]
 ) -> dict[str, Any]:
-    """Measure a model on slices that it was not trained on.
+    """Evaluate a model on slices that it was not trained on.
 
     Parameters
     ----------
     model : keras.Model
     data : path or (images, labels)
         A labelled folder, or images (N, S, S), (N, S, S, 1) or (N, S, S, 3) in 0…255 with
-        labels (N,); colour counts as grey by the mean of its channels. With arrays, every slice
+        labels (N,); colour becomes grey by the mean of its channels. With arrays, every slice
         counts as a patient of its own, so the intervals are too narrow where a patient has
-        several; a folder knows better.
+        several slices; with a folder they are right.
 
     Returns
     -------
@@ -246,10 +254,10 @@ def _to_grey_images(images: npt.NDArray[Any], count: int, side: int) -> npt.NDAr
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> Path:
-    """Write a model to one ``.keras`` or ``.h5`` file, whole or not at all.
+    """Write a model to one ``.keras`` or ``.h5`` file, atomically.
 
-    Keras writes in place, so that a process killed meanwhile loses the old file and the new
-    one; here the file is written beside and renamed.
+    Keras writes in place, so a process that is killed meanwhile loses the old file and the new
+    one; here a temporary file is renamed at the end.
 
     Returns
     -------
@@ -278,7 +286,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
     Raises
     ------
     ModelError
-        The file is missing, damaged, or needs code that it brings along.
+        The file is missing, damaged, or needs code that it contains.
     """
     import keras
 
@@ -339,7 +347,7 @@ def _create_workspace(
     )
     dataset = scan(folder, group_by=settings.group_by)
     plan = RunWorkspace(
-        folder=Path(),  # nothing is written: the model stays in hand
+        folder=Path(),  # nothing is written: the model stays in memory
         settings=settings,
         inputs=load_inputs(dataset, settings.preprocessing),
         labels=dataset.labels,

@@ -1,4 +1,4 @@
-"""Ask any Keras model that gives one number a slice for its logits."""
+"""Logits of any Keras model that gives one number per slice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 _BATCH = 64
-#: Closest a probability may come to 0 or 1 before it is turned back into a logit.
+#: Smallest distance of a probability to 0 and 1 before it is converted into a logit.
 _EPSILON = 1e-7
 
 
@@ -24,26 +24,26 @@ def get_input_size(model: keras.Model) -> int:
     Raises
     ------
     ModelError
-        The model does not take one square grey or RGB picture, or does not give one number.
+        The model does not take one square grey or RGB image, or does not give one number.
     """
-    taken, given = model.input_shape, model.output_shape
+    input_shape, output_shape = model.input_shape, model.output_shape
     fits = (
-        isinstance(taken, tuple)
-        and len(taken) == 4
-        and taken[1] == taken[2]
-        and taken[1] is not None
-        and taken[3] in (1, 3)
-        and isinstance(given, tuple)
-        and len(given) == 2
-        and given[1] == 1
+        isinstance(input_shape, tuple)
+        and len(input_shape) == 4
+        and input_shape[1] == input_shape[2]
+        and input_shape[1] is not None
+        and input_shape[3] in (1, 3)
+        and isinstance(output_shape, tuple)
+        and len(output_shape) == 2
+        and output_shape[1] == 1
     )
     if not fits:
         raise ModelError(
-            "expected a model with input (side, side, 1 or 3) and one output a slice (a sigmoid "
-            f"or a logit), got input {taken} and output {given}; build it with build_cnn_model() "
-            "or change its first and last layer"
+            "expected a model with input (side, side, 1 or 3) and one output per slice (a sigmoid "
+            f"or a logit), got input {input_shape} and output {output_shape}; build it with "
+            "build_cnn_model() or change its first and last layer"
         )
-    return int(taken[1])
+    return int(input_shape[1])
 
 
 def has_sigmoid_output(model: keras.Model) -> bool:
@@ -79,8 +79,8 @@ def predict_logits(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.floa
         np.asarray(model.predict_on_batch(to_image_batch(model, pixels[i : i + _BATCH])))
         for i in range(0, len(pixels), _BATCH)
     ]
-    given = np.concatenate(parts)[:, 0].astype(np.float64)
+    outputs = np.concatenate(parts)[:, 0].astype(np.float64)
     if not has_sigmoid_output(model):
-        return given
-    given = np.clip(given, _EPSILON, 1 - _EPSILON)
-    return np.log(given) - np.log1p(-given)
+        return outputs
+    outputs = np.clip(outputs, _EPSILON, 1 - _EPSILON)
+    return np.log(outputs) - np.log1p(-outputs)

@@ -4,7 +4,7 @@ Every network is a plain Keras functional model of built-in layers, so that a sa
 anywhere without our code. Its input is ``image`` (S, S, 1) float32 in 0…255 and its output
 ``logit`` (1,), without a sigmoid. All of them end in the same head: global average pooling and
 global max pooling of the last feature map, and one dense layer. Such a head is linear in the
-pooled features, so the logit splits exactly into a sum over the places of the feature map (Zhou
+pooled features, so the logit splits exactly into a sum over the positions of the feature map (Zhou
 et al., "Learning deep features for discriminative localization", CVPR 2016).
 """
 
@@ -49,7 +49,7 @@ def build_network(
         the same order, a quarter less time a step on a CPU, but no portable file. Copy the
         weights into a network built without it before saving.
     fold_index : int
-        Which of the fold networks of a saved model to take the weights of, counted round.
+        The fold network of a saved model whose weights are loaded, modulo their number.
 
     Returns
     -------
@@ -63,18 +63,12 @@ def build_network(
     """
     import keras
 
-    if name not in NETWORKS:
-        raise TrainingError(f"unknown network {name!r}; choose one of {', '.join(NETWORKS)}")
+    validate_network(name, weights)
     if seed is not None:
         keras.utils.set_random_seed(seed)
     image = keras.Input((size, size, 1), name="image")
     backbone = None
     if name == "compact":
-        if weights == "imagenet":
-            raise TrainingError(
-                "the network 'compact' has no ImageNet weights; leave the weights out, name a "
-                "weights file, or choose another network"
-            )
         features = _compact(image, _make_fused_batch_normalization() if fused_batch_norm else None)
     else:
         backbone = _BACKBONES[name](image, "imagenet" if weights == "imagenet" else None)
@@ -83,6 +77,17 @@ def build_network(
     if weights and weights != "imagenet":
         _load_weights(model, backbone, Path(weights), fold_index)
     return model
+
+
+def validate_network(name: str, weights: str | None) -> None:
+    """Raise TrainingError for an unknown network, or for weights that it does not have."""
+    if name not in NETWORKS:
+        raise TrainingError(f"unknown network {name!r}; choose one of {', '.join(NETWORKS)}")
+    if name == "compact" and weights == "imagenet":
+        raise TrainingError(
+            "the network 'compact' has no ImageNet weights; leave the weights out, name a "
+            "weights file, or choose another network"
+        )
 
 
 def add_heatmap_output(model: keras.Model) -> keras.Model:
@@ -97,8 +102,8 @@ def add_heatmap_output(model: keras.Model) -> keras.Model:
     -------
     keras.Model
         Outputs ``logit`` (N, 1) and ``heatmap`` (N, h, w), float32. The map is in units of the
-        logit: its sum over all places plus the dense layer's bias is the logit. A channel's
-        maximum is credited to the place where it stands (evenly to ties).
+        logit: its sum over all positions plus the dense layer's bias is the logit. A channel's
+        maximum is assigned to its position (evenly to ties).
     """
     import keras
     from keras import layers, ops
@@ -121,7 +126,7 @@ def add_heatmap_output(model: keras.Model) -> keras.Model:
 
 
 def _build_head(features: Any) -> Any:
-    """Pool the feature map (N, h, w, C) and weigh the 2C numbers into one logit (N, 1)."""
+    """Pool the feature map (N, h, w, C) to 2C features and return one logit (N, 1)."""
     from keras import layers
 
     features = layers.Activation("linear", name="features")(features)
@@ -236,10 +241,11 @@ def _backbone(
         # Keras raises a bare Exception where a download fails, so its text has to be read.
         if weights is None or "URL fetch failure" not in str(error):
             raise
+        name = application.__name__
         raise TrainingError(
-            f"the ImageNet weights of {application.__name__} could not be fetched from here; where there "
-            f"is internet access run keras.applications.{application.__name__}(include_top=False)"
-            ".save_weights('backbone.weights.h5'), bring that file and name it as the weights, "
+            f"the ImageNet weights of {name} could not be downloaded; on a computer with internet "
+            f"access run keras.applications.{name}(include_top=False)"
+            ".save_weights('backbone.weights.h5'), copy that file here and name it as the weights, "
             "or train without weights"
         ) from error
 
@@ -247,7 +253,7 @@ def _backbone(
 def _load_weights(
     model: keras.Model, backbone: keras.Model | None, path: Path, fold_index: int
 ) -> None:
-    """Load a whole network's weights, one of a saved model's, or its backbone's alone."""
+    """Load the weights of the network, of a saved model's fold, or of the backbone alone."""
     if not path.is_file():
         raise TrainingError(f"no weights file {path}; name an existing .weights.h5, .h5 or .keras")
     if _load_fold_weights(model, path, fold_index):
@@ -268,7 +274,7 @@ def _load_weights(
 
 
 def _load_fold_weights(model: keras.Model, path: Path, fold_index: int) -> bool:
-    """Take a fold network's weights where `path` is ``model.keras`` of a saved model."""
+    """Load a fold network's weights where `path` is ``model.keras`` of a saved model."""
     import keras
 
     if path.suffix != ".keras":
@@ -276,7 +282,7 @@ def _load_fold_weights(model: keras.Model, path: Path, fold_index: int) -> bool:
     try:
         whole = keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError):
-        return False  # the plain way says what is wrong with the file
+        return False  # `load_weights` reports what is wrong with the file
     folds = [layer for layer in whole.layers if layer.name.startswith(ensemble.FOLD_PREFIX)]
     if not folds:
         return False

@@ -1,9 +1,9 @@
-"""A run's folder: everything that a fold's process needs, and what it leaves behind.
+"""A run's folder: everything that a fold's process needs, and its results.
 
 ``plan.json`` holds the settings, ``plan.npz`` labels, groups and folds, ``inputs.npy`` the
 preprocessed slices, which processes map into memory instead of copying them. ``plan.sha256``
-is written last: it says that the plan is whole, and which it is. A fold leaves checkpoints
-while it trains, then its weights and, last, its scores with the weights' hash.
+is written last: it says that the workspace is complete, and identifies it. A fold writes
+checkpoints while it trains, then its weights and, last, its predictions with the weights' hash.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from spinefrac.training.settings import TrainingSettings
 if TYPE_CHECKING:
     import keras
 
-#: The files that make a plan, in the order in which they are hashed.
+#: The files of a workspace, in the order in which they are hashed.
 DATA_FILES = ("plan.json", "plan.npz", "inputs.npy")
 DIGEST_FILE = "plan.sha256"
 
 
 @dataclass(frozen=True)
 class RunWorkspace:
-    """What a run trains on.
+    """The data and settings that a run trains with.
 
     Attributes
     ----------
@@ -56,12 +56,12 @@ class RunWorkspace:
     folds: npt.NDArray[np.int64]
 
     def write(self) -> None:
-        """Write the plan into its folder, for `read` in another process.
+        """Write the workspace into its folder, for `read` in another process.
 
         Raises
         ------
         TrainingError
-            The disk does not take it.
+            It cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -73,10 +73,10 @@ class RunWorkspace:
             atomic.write_bytes(self.folder / "plan.json", settings.encode())
             atomic.write_bytes(self.folder / DIGEST_FILE, compute_digest(self.folder).encode())
         except OSError as error:
-            raise wrap_write_error("the plan of the run", error) from error
+            raise wrap_write_error("the workspace of the run", error) from error
 
     def _write_inputs(self, target: Path) -> None:
-        """Share the cache's file where the disk can, so that the slices lie there once."""
+        """Link the cache's file where the disk supports it, so that the slices are stored once."""
         target.unlink(missing_ok=True)
         cached = getattr(self.inputs, "filename", None)
         try:
@@ -89,7 +89,7 @@ class RunWorkspace:
 
     @classmethod
     def read(cls, folder: Path) -> RunWorkspace:
-        """Read a plan; `inputs` stay on disk and are mapped into memory."""
+        """Read a workspace; `inputs` stay on disk and are mapped into memory."""
         with np.load(folder / "plan.npz") as arrays:
             labels, groups, folds = arrays["labels"], arrays["groups"], arrays["folds"]
         return cls(
@@ -102,15 +102,15 @@ class RunWorkspace:
         )
 
     def checkpoint_path(self, fold: int) -> Path:
-        """Return where a fold's checkpoints are kept while it trains."""
+        """Return the path of a fold's checkpoints."""
         return self.folder / f"fold-{fold}.checkpoint"
 
     def weights_path(self, fold: int) -> Path:
-        """Return where the weights of `fold` are kept."""
+        """Return the path of a fold's final weights."""
         return self.folder / f"fold-{fold}.weights.h5"
 
     def write_weights(self, fold: int, model: keras.Model) -> None:
-        """Keep a fold's final weights, whole or not at all."""
+        """Write a fold's final weights atomically."""
         try:
             with atomic.replacing(self.weights_path(fold), suffix=".weights.h5") as temporary:
                 model.save_weights(temporary)
@@ -118,7 +118,7 @@ class RunWorkspace:
             raise wrap_write_error(f"the weights of fold {fold + 1}", error) from error
 
     def write_result(self, result: FoldResult) -> None:
-        """Keep a finished fold's scores and history beside its weights."""
+        """Write a finished fold's predictions and history."""
         history = [[getattr(r, name) for name in EpochRecord.__slots__] for r in result.history]
         arrays = io.BytesIO()
         np.savez(
@@ -132,10 +132,10 @@ class RunWorkspace:
         try:
             atomic.write_bytes(self._result_path(result.fold), arrays.getvalue())
         except OSError as error:
-            raise wrap_write_error(f"the scores of fold {result.fold + 1}", error) from error
+            raise wrap_write_error(f"the predictions of fold {result.fold + 1}", error) from error
 
     def read_result(self, fold: int) -> FoldResult | None:
-        """Return what `write_result` kept; None where a part is missing or damaged."""
+        """Return what `write_result` wrote; None where a part is missing or damaged."""
         try:
             with np.load(self._result_path(fold)) as arrays:
                 if str(arrays["weights"]) != compute_sha256(self.weights_path(fold)):
@@ -156,7 +156,7 @@ class RunWorkspace:
             return None
 
     def result_files(self, fold: int) -> tuple[Path, Path]:
-        """Return weights and scores of a fold."""
+        """Return the files with the weights and the predictions of a fold."""
         return self.weights_path(fold), self._result_path(fold)
 
     def _result_path(self, fold: int) -> Path:
@@ -164,7 +164,7 @@ class RunWorkspace:
 
 
 def read_digest(folder: Path) -> str | None:
-    """Return the digest of the plan in a folder; None where it is missing or unfinished."""
+    """Return the digest of the workspace in a folder; None where it is missing or incomplete."""
     try:
         return (folder / DIGEST_FILE).read_text()
     except FileNotFoundError:
@@ -172,7 +172,7 @@ def read_digest(folder: Path) -> str | None:
 
 
 def compute_digest(folder: Path) -> str:
-    """Return the SHA-256 over a plan's parts."""
+    """Return the SHA-256 over the files of a workspace."""
     digests = "".join(compute_sha256(folder / part) for part in DATA_FILES)
     return hashlib.sha256(digests.encode()).hexdigest()
 
@@ -184,7 +184,7 @@ def compute_sha256(path: Path) -> str:
 
 
 def remove_training_files(folder: Path) -> None:
-    """Remove what only training needs, the slices first; TensorBoard's logs and notes stay."""
+    """Remove what only training needs, the slices first; settings and TensorBoard logs stay."""
     for pattern in (
         "inputs*",
         "*.tmp*",

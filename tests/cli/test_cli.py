@@ -443,7 +443,7 @@ def test_interrupted_training_is_cancelled_and_goes_on_with_resume(
     resumed = spinefrac("train", "--resume", "long", "--json", home=home)
     assert resumed.status == 0, resumed.stderr
     assert [fold["epochs"] for fold in resumed.json["folds"]] == [60, 60]
-    assert "goes on after epoch" in resumed.stderr
+    assert "resumed from checkpoint, after epoch" in resumed.stderr
 
 
 @pytest.mark.slow

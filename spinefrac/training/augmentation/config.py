@@ -1,4 +1,4 @@
-"""Which random changes a training slice goes through: range and probability of each, presets."""
+"""The random transforms of training slices: range and probability of each, presets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spinefrac.errors import TrainingError
 #: One number, the largest amount to either side, or the lowest and the highest value.
 Range = float | tuple[float, float]
 
-#: The transforms in the order in which a slice goes through them.
+#: The transforms in the order in which they are applied.
 TRANSFORMS = (
     "flip",
     "rotation",
@@ -38,7 +38,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class AugmentationConfig:
-    """Ranges of the random changes that a training slice goes through, one draw an epoch.
+    """Ranges of the random transforms of a training slice, drawn anew in every epoch.
 
     A range is one number, the largest amount to either side, or a pair (low, high). Each
     transform draws its value evenly from its range, and is applied with its probability. A range
@@ -47,30 +47,30 @@ class AugmentationConfig:
     Attributes
     ----------
     rotation : float or (float, float)
-        Turn in degrees, counter-clockwise.
+        Degrees, counter-clockwise.
     zoom : float or (float, float)
         Relative change of size: 0.1 draws factors from 0.9 to 1.1.
     brightness : float or (float, float)
         Shift of the grey values, as a share of the full range of 255.
     shift : float or (float, float)
-        Displacement along each axis, to the right and down, as a share of the picture's side.
+        Displacement along each axis, to the right and down, as a share of the image's side.
     flip : bool
         Whether to mirror left and right.
     contrast : float or (float, float)
-        Relative change of contrast around the picture's mean.
+        Relative change of contrast around the image's mean.
     noise : float or (float, float)
         Standard deviation of added Gaussian noise, as a share of 255. One number is the largest.
     sharpness : float or (float, float)
-        Share of the fine detail that is added, or taken away where it is negative: -1 leaves the
-        blurred picture.
+        Share of the fine detail that is added, or removed where it is negative: -1 leaves the
+        blurred image.
     rotation_probability, … : float
-        Share of the draws that each transform takes part in. That of the flip is 0.5, so that
-        both sides are seen equally often.
+        Share of the epochs in which each transform is applied. That of the flip is 0.5, so that
+        both sides are equally frequent.
 
     Raises
     ------
     TrainingError
-        A value is out of its limits, or no number.
+        A value is outside its limits, or not a number.
     """
 
     rotation: Range = 15.0
@@ -93,8 +93,8 @@ class AugmentationConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.flip, bool):
             raise TrainingError(
-                f"augmentation flip must be true or false, got {_format_value(self.flip)}; its share of "
-                "the draws is flip_probability"
+                f"augmentation flip must be true or false, got {_format_value(self.flip)}; "
+                "its share of the epochs is flip_probability"
             )
         for name in LIMITS:
             object.__setattr__(self, name, _validate_range(name, getattr(self, name)))
@@ -116,7 +116,7 @@ class AugmentationConfig:
         return (0.0 if LIMITS[name][0] == 0 else -value, value)
 
     def get_probability(self, name: str) -> float:
-        """Return the share of the draws that a transform takes part in."""
+        """Return the share of the epochs in which a transform is applied."""
         return float(getattr(self, f"{name}_probability"))
 
     def is_enabled(self, name: str) -> bool:
@@ -126,12 +126,12 @@ class AugmentationConfig:
 
     def to_python_code(self) -> str:
         """Return the call that makes an equal object, as Python source."""
-        usual = {field.name: field.default for field in fields(self)}
+        defaults = {field.name: field.default for field in fields(self)}
         named = [
             field.name
             for field in fields(self)
             if not field.name.endswith("_probability")
-            or getattr(self, field.name) != usual[field.name]
+            or getattr(self, field.name) != defaults[field.name]
         ]
         lines = [f"    {name}={getattr(self, name)!r}," for name in named]
         return "\n".join(["AugmentationConfig(", *lines, ")"])
@@ -145,17 +145,18 @@ class AugmentationConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> AugmentationConfig:
-        """Rebuild from what `to_dict` gave, also by a version that knew fewer transforms.
+        """Rebuild from the result of `to_dict`, also of a version with fewer transforms.
 
         Raises
         ------
         TrainingError
-            A field is unknown or holds no such value.
+            A field is unknown or has an invalid value.
         """
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in data if name not in known]:
             raise TrainingError(
-                f"unknown augmentation field {_format_value(unknown[0])}; there are {', '.join(known)}"
+                f"unknown augmentation field {_format_value(unknown[0])}; there are "
+                f"{', '.join(known)}"
             )
         return cls(**data)
 
@@ -190,7 +191,7 @@ def _validate_range(name: str, value: Any) -> Range:
 
 
 def _validate_number(name: str, value: Any) -> float:
-    # True, though an int in Python, is no number; nor is a text that reads like one.
+    # True is an int in Python, but not a number here; nor is text that looks like one.
     try:
         number = math.nan if isinstance(value, bool | str | bytes) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -201,7 +202,7 @@ def _validate_number(name: str, value: Any) -> float:
 
 
 def _format_value(value: Any) -> str:
-    """Return a value for a message: short, whatever somebody wrote into a file."""
+    """Return a short text of any value, for a message."""
     if isinstance(value, list | tuple | dict | set):
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value)

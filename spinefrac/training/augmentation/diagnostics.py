@@ -1,8 +1,8 @@
-"""What an augmentation does to what the label rests on, measured where the truth is known.
+"""Diagnostics of an augmentation: what it does to a fracture, and to a model's prediction.
 
-On synthetic slices every pixel of the fracture is known. So it can be said how much of it a
-transform pushes out of the picture, and how much of its line's contrast is left. For a saved
-model it is said how far its answer moves while the same slice is changed.
+On synthetic slices every pixel of the fracture is known. So it is measured how much of it a
+transform moves out of the image, and how much of its contrast remains. For a saved model it is
+measured how far its probability changes when the same slice is augmented.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from spinefrac.training.augmentation.transforms import (
 if TYPE_CHECKING:
     from spinefrac.inference.predictor import Predictor
 
-#: Synthetic patients whose fractures are looked at, one slice each.
+#: Synthetic patients with a fracture, one slice each.
 PATIENTS = 16
 #: Draws of each slice through all transforms together.
 SAMPLES_PER_SLICE = 8
 #: Draws of one slice through a model.
 MODEL_SAMPLES = 64
 
-#: Where a warning begins: more than this share of the fracture out of the picture, less than
-#: this share of its contrast left, more than this share of the grey values clipped.
+#: Limits of the warnings: more than this share of the fracture outside the image, less than this
+#: share of its contrast left, more than this share of the grey values clipped.
 MAX_LOST_SHARE, MIN_CONTRAST, MAX_CLIPPED_SHARE = 0.05, 0.5, 0.05
-#: A model is called invariant if no draw crosses its threshold and the middle nine tenths of its
+#: A model counts as invariant if no augmented copy crosses its threshold and the middle 90 % of its
 #: probabilities lie within this width.
 MAX_INVARIANT_WIDTH = 0.1
 
-#: Pixels from the line to the bone that it is compared with, and how far that reaches.
+#: Distance in pixels from the line to the bone that it is compared with, from and to.
 _INNER_MARGIN, _OUTER_MARGIN = 1, 4
-#: Bone, in Hounsfield units; soft tissue beside the line would pass for contrast.
+#: Bone, in Hounsfield units; soft tissue near the line would count as contrast.
 _BONE_THRESHOLD_HU = 200.0
-#: Of the fracture, at least this much must be in the picture to speak of its contrast.
+#: The contrast is defined where at least this share of the fracture is in the image.
 _MIN_REMAINING_SHARE = 0.2
 
 
-# --- truth -------------------------------------------------------------------------------
+# --- ground truth -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _render_ground_truth_slice(patient: int, preprocessing: Preprocessing) -> Gr
 
 
 def _crop_mask(mask: npt.NDArray[np.uint8], square: Square, size: int) -> FloatImage:
-    """Cut a mask as the slice was cut; past the border there is nothing."""
+    """Crop a mask to the square of the slice; outside its border it is 0."""
     width = square.side
     padded = np.pad(mask.astype(np.float32), width)
     top, left = square.top + width, square.left + width
@@ -109,12 +109,12 @@ def _dilate(mask: FloatImage, radius: int) -> npt.NDArray[np.bool_]:
     return cv2.dilate((mask > 0.1).astype(np.uint8), disc).astype(bool)
 
 
-# --- what a draw does ----------------------------------------------------------------------
+# --- effect on the fracture ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ShareSummary:
-    """A mean over the synthetic slices, and the slices with the least and the most."""
+    """The mean over the synthetic slices, and the lowest and highest slice mean."""
 
     mean: float
     minimum: float
@@ -133,7 +133,7 @@ class ShareSummary:
 
 @dataclass(frozen=True, slots=True)
 class TransformEffect:
-    """What a transform, or all of them together, does to the fractures of the truth.
+    """The effect of a transform, or of all together, on the fractures of synthetic slices.
 
     Attributes
     ----------
@@ -141,16 +141,16 @@ class TransformEffect:
         One of `TRANSFORMS`, or ``together``.
     value : float
         At which end of the range, in the units of `AugmentationConfig`; NaN for ``together``.
-    lost_share : Share
-        Of the fracture's pixels, those that leave the picture.
-    contrast : Share
-        Grey difference between line and bone beside it, after against before; not defined
-        where hardly anything of the fracture is left.
-    visibility : Share
-        The same relative to how much the bone beside the line varies, as noise hides a line
-        without taking its contrast.
-    clipped_share : Share
-        Of the grey values, those that black or white swallows.
+    lost_share : ShareSummary
+        Share of the fracture's pixels that leave the image.
+    contrast : ShareSummary
+        Grey difference between the line and the bone near it, after divided by before; not
+        defined where hardly anything of the fracture is left.
+    visibility : ShareSummary
+        The same relative to the standard deviation of the bone near the line, because noise
+        hides a line without reducing its contrast.
+    clipped_share : ShareSummary
+        Share of the grey values that become black or white.
     """
 
     name: str
@@ -162,11 +162,11 @@ class TransformEffect:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What to say of it: a sentence for each limit that it breaks."""
+        """A sentence for each limit that is exceeded."""
         found = []
         if self.lost_share.mean > MAX_LOST_SHARE:
             found.append(
-                f"{_format_share(self.lost_share)} of the fracture's pixels leave the picture"
+                f"{_format_share(self.lost_share)} of the fracture's pixels leave the image"
             )
         if self.contrast.mean < MIN_CONTRAST:
             found.append(
@@ -177,7 +177,8 @@ class TransformEffect:
             found.append(f"against the noise, the fracture's line keeps {kept} of its contrast")
         if self.clipped_share.mean > MAX_CLIPPED_SHARE:
             found.append(
-                f"{_format_share(self.clipped_share)} of the grey values become plain black or white"
+                f"{_format_share(self.clipped_share)} of the grey values become plain black or "
+                "white"
             )
         return tuple(found)
 
@@ -194,8 +195,8 @@ def measure_effects(
 
     Returns
     -------
-    tuple of Effect
-        In the order of `TRANSFORMS`; ``together`` is the last one and there if anything is on.
+    tuple of TransformEffect
+        In the order of `TRANSFORMS`; ``together`` comes last, where any transform is on.
     """
     effects = [
         measure_transform_effect(name, value, preprocessing)
@@ -224,7 +225,7 @@ def measure_transform_effect(
 def measure_joint_effect(
     config: AugmentationConfig, preprocessing: Preprocessing
 ) -> TransformEffect:
-    """Measure `SAMPLES_PER_SLICE` draws of each synthetic slice, as training would draw them."""
+    """Measure `SAMPLES_PER_SLICE` epochs of each synthetic slice, as in training."""
     augmenter = Augmenter(config, seed=0)
     return _summarize_effect(
         "together",
@@ -263,7 +264,7 @@ def _summarize_effect(
 
 
 def compute_lost_share(truth: GroundTruthSlice, params: TransformParams) -> float:
-    """Return the share of the fracture's pixels that leave the picture."""
+    """Return the share of the fracture's pixels that leave the image."""
     side = len(truth.pixels)
     rows, columns = np.nonzero(truth.fracture_mask)
     weights = truth.fracture_mask[rows, columns]
@@ -277,15 +278,15 @@ def compute_lost_share(truth: GroundTruthSlice, params: TransformParams) -> floa
 def compute_line_visibility(
     truth: GroundTruthSlice, params: TransformParams
 ) -> tuple[float, float]:
-    """Return what is left of the fracture's line after a draw, relative to before.
+    """Return how visible the fracture's line is after the transforms, relative to before.
 
     Returns
     -------
     contrast : float
-        Of its grey difference to the bone beside it.
+        Of its grey difference to the bone near it.
     visibility : float
-        Of that difference over the standard deviation of the bone beside it, which noise raises.
-        Both are NaN where hardly anything of the fracture, or of that bone, is in the picture.
+        Of that difference over the standard deviation of that bone, which noise increases. Both
+        are NaN where hardly anything of the fracture, or of that bone, is in the image.
     """
     fracture, beside = (
         apply_spatial_transforms(truth.fracture_mask, params),
@@ -300,14 +301,14 @@ def compute_line_visibility(
     before, deviation_before = _measure_line(truth.pixels, truth.fracture_mask, truth.bone_mask)
     after, deviation = _measure_line(apply_transforms(truth.pixels, params), fracture, beside)
     contrast = after / before
-    # Where one value swallowed all the bone, the line is as visible as its contrast.
+    # Where all the bone has one value, the visibility is the contrast.
     return contrast, contrast * deviation_before / deviation if deviation else contrast
 
 
 def _measure_line(
     pixels: GreyImage, fracture: FloatImage, bone_mask: FloatImage
 ) -> tuple[float, float]:
-    """Return how much darker the line is than the bone beside it, and how much that varies."""
+    """Return how much darker the line is than the bone, and the bone's standard deviation."""
     bone = float(np.average(pixels, weights=bone_mask))
     variance = float(np.average((pixels - bone) ** 2, weights=bone_mask))
     return bone - float(np.average(pixels, weights=fracture)), variance**0.5
@@ -316,12 +317,12 @@ def _measure_line(
 def compute_clipped_share(pixels: GreyImage, params: TransformParams) -> float:
     """Return the share of a slice's grey values that become plain black or white.
 
-    What is black or white before has nothing to lose and is not counted.
+    Values that were black or white before are not counted.
 
     Parameters
     ----------
     pixels : uint8 array, shape (S, S)
-    params : Draw
+    params : TransformParams
     """
     moved = apply_spatial_transforms(pixels, params)
     between = (moved > 0) & (moved < 255)
@@ -332,17 +333,17 @@ def compute_clipped_share(pixels: GreyImage, params: TransformParams) -> float:
 
 
 def _format_share(share: ShareSummary) -> str:
-    """Return a share with its doubt, as ``12 % (slices: 3 to 30 %)``."""
+    """Return a share with its range over the slices, as ``12 % (slices: 3 to 30 %)``."""
     mean, least, most = (f"{100 * v:.0f}" for v in (share.mean, share.minimum, share.maximum))
     return f"{mean} % (slices: {least} to {most} %)"
 
 
-# --- what it does to a model's answer ------------------------------------------------------
+# --- effect on a model's prediction -------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionSpread:
-    """How a model's probability moves while one slice goes through the augmentation.
+    """How a model's probability changes when one slice is augmented.
 
     Attributes
     ----------
@@ -352,9 +353,9 @@ class PredictionSpread:
     probabilities : float64 array, shape (draws,)
     threshold : float
     percentile_5, percentile_95 : float
-        Ends of the middle nine tenths of `probabilities`.
+        Limits of the middle 90 % of `probabilities`.
     threshold_crossings : int
-        Draws that are answered otherwise than the unchanged slice.
+        Augmented copies whose predicted class differs from that of the slice itself.
     crossing_share_ci : (low, high)
         95 % interval of their share (Clopper and Pearson, 1934).
     """
@@ -377,16 +378,17 @@ class PredictionSpread:
 
     @property
     def sentence(self) -> str:
-        """Return what was found, in words."""
-        draws = len(self.probabilities)
+        """The result in words."""
+        copies = len(self.probabilities)
         low, high = (f"{100 * end:.0f}" for end in self.crossing_share_ci)
         return (
             f"On this slice, {self.model} {'is' if self.is_invariant else 'is not'} invariant to "
-            f"what you ask it to be: unchanged it answers {100 * self.original_probability:.0f} %, nine of "
-            f"ten changed copies lie between {100 * self.percentile_5:.0f} % and {100 * self.percentile_95:.0f} %, "
-            f"and {self.threshold_crossings} of {draws} ({100 * self.threshold_crossings / draws:.0f} %, 95 % interval "
-            f"{low} to {high} %) fall on the other side of its threshold of "
-            f"{100 * self.threshold:.0f} %."
+            f"this augmentation: its probability is {100 * self.original_probability:.0f} % "
+            f"without augmentation and between {100 * self.percentile_5:.0f} % and "
+            f"{100 * self.percentile_95:.0f} % for 90 % of the augmented copies. For "
+            f"{self.threshold_crossings} of {copies} copies "
+            f"({100 * self.threshold_crossings / copies:.0f} %, 95 % CI {low} to {high} %) it is "
+            f"on the other side of the threshold of {100 * self.threshold:.0f} %."
         )
 
 
@@ -398,50 +400,51 @@ def measure_prediction_spread(
     index: int = 0,
     samples: int = MODEL_SAMPLES,
 ) -> PredictionSpread:
-    """Ask a model about one slice again and again, changed as training would change it.
+    """Predict one slice and its augmented copies with a saved model.
 
     Parameters
     ----------
     predictor : Predictor
     ct : CtSlice
-        Preprocessed as the model's card says.
+        It is preprocessed as the model card says.
     config : AugmentationConfig
     seed, index : int
-        Of the run and of the slice; the draws are those of the epochs 1 to `samples`.
+        Of the run and of the slice; the copies are those of the epochs 1 to `samples`.
     samples : int
 
     Returns
     -------
-    Spread
+    PredictionSpread
     """
     from scipy.stats import binomtest
 
-    from spinefrac.evaluation import calibration
-    from spinefrac.inference.predictor import BATCH_SIZE
-
     pixels = imaging.to_input(ct, predictor.model.preprocessing).pixels
     augmenter = Augmenter(config, seed)
-    pictures = [pixels, *(augmenter(pixels, epoch, index) for epoch in range(1, samples + 1))]
-    logits = [
-        predictor.run(np.stack(pictures[start : start + BATCH_SIZE]))[0]
-        .astype(np.float64)
-        .mean(axis=1)
-        for start in range(0, len(pictures), BATCH_SIZE)
-    ]
-    unchanged, *changed = calibration.apply_temperature(
-        np.concatenate(logits), predictor.model.temperature
-    ).tolist()
+    images = [pixels, *(augmenter(pixels, epoch, index) for epoch in range(1, samples + 1))]
+    original, *augmented = _predict_probabilities(predictor, np.stack(images)).tolist()
     threshold = predictor.model.threshold
-    crossed = sum((p >= threshold) != (unchanged >= threshold) for p in changed)
-    interval = binomtest(crossed, samples).proportion_ci(0.95, method="exact")
-    low, high = np.quantile(changed, (0.05, 0.95)).tolist()
+    crossings = sum((p >= threshold) != (original >= threshold) for p in augmented)
+    interval = binomtest(crossings, samples).proportion_ci(0.95, method="exact")
+    low, high = np.quantile(augmented, (0.05, 0.95)).tolist()
     return PredictionSpread(
         model=predictor.model.id,
-        original_probability=unchanged,
-        probabilities=np.array(changed),
+        original_probability=original,
+        probabilities=np.array(augmented),
         threshold=threshold,
         percentile_5=low,
         percentile_95=high,
-        threshold_crossings=crossed,
+        threshold_crossings=crossings,
         crossing_share_ci=(float(interval.low), float(interval.high)),
     )
+
+
+def _predict_probabilities(predictor: Predictor, images: GreyImage) -> npt.NDArray[np.float64]:
+    """Return the calibrated probabilities (n,) of model inputs (n, S, S)."""
+    from spinefrac.evaluation import calibration
+    from spinefrac.inference.predictor import BATCH_SIZE
+
+    logits = [
+        predictor.run(images[start : start + BATCH_SIZE])[0].astype(np.float64).mean(axis=1)
+        for start in range(0, len(images), BATCH_SIZE)
+    ]
+    return calibration.apply_temperature(np.concatenate(logits), predictor.model.temperature)

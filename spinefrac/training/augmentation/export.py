@@ -1,8 +1,8 @@
-"""Augmented copies as files, each bound to its source by its name and in a table.
+"""Augmented copies as files, each linked to its source by its name and in a table.
 
-A copy is the very picture that training sees in an epoch: preprocessed, then augmented. Its name
-is the source's with ``-augmented`` and the epoch, which the audit takes for a copy; in
-``labels.csv`` it has the source's label and group, so that no fold can part the two.
+A copy is the model input of one epoch: preprocessed, then augmented. Its name is that of the
+source with ``-augmented`` and the epoch, which the audit recognises as a copy; in ``labels.csv``
+it has the label and the group of the source, so that no fold can separate the two.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from spinefrac.training.augmentation.config import AugmentationConfig
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.augmentation.yaml_io import to_yaml
 
-#: Most copies of one slice.
+#: Largest number of copies of one slice.
 MAX_COPIES = 1000
 
 _CLASS_NAMES = ("normal", "fracture")
@@ -36,13 +36,13 @@ _COLUMNS = ("path", "label", "patient", "source", "epoch")
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What was written.
+    """The result of an export.
 
     Attributes
     ----------
     folder : Path
     slices, copies : int
-        Sources, each written as the network sees it, and augmented copies beside them.
+        Number of sources, each written as its model input, and of augmented copies.
     unreadable : tuple of Unreadable
         Sources that cannot be read.
     """
@@ -64,7 +64,7 @@ def export_augmented_copies(
     group_by: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> ExportResult:
-    """Write a data set of the slices as the network sees them and their augmented copies.
+    """Write a data set of the slices as model inputs, with augmented copies.
 
     Parameters
     ----------
@@ -72,10 +72,10 @@ def export_augmented_copies(
         Labelled slices, in one of the layouts of `spinefrac.data.scan`.
     out : path
         New folder, outside `folder`; it appears when it is complete. It keeps the layout of
-        `folder`, with ``labels.csv`` and ``augmentation.yaml`` beside.
+        `folder`, with ``labels.csv`` and ``augmentation.yaml`` added.
     config : AugmentationConfig
     copies : int
-        Of each slice; copy *n* is what a run with this seed sees in epoch *n*.
+        Of each slice; copy *n* is the input of epoch *n* in a run with this seed.
     seed : int
     preprocessing : Preprocessing, optional
         The default of training if not given.
@@ -86,7 +86,7 @@ def export_augmented_copies(
 
     Returns
     -------
-    Exported
+    ExportResult
 
     Raises
     ------
@@ -101,30 +101,39 @@ def export_augmented_copies(
     dataset = scan(folder, group_by=group_by)
     _require_unique_names(dataset)
     inputs = load_inputs(dataset, preprocessing or Preprocessing())
-    augmenter = Augmenter(config, seed)
-    head = f"# {copies} copies of each slice, as a run with seed {seed} sees them.\n"
-    rows: list[tuple[str, str, str, str, str]] = []
     try:
-        with atomic.new_folder(target) as folder:
-            for index, (item, pixels) in enumerate(zip(dataset.items, inputs, strict=True)):
-                images = _iterate_copies(item.path, pixels, augmenter, index, copies)
-                for epoch, (path, image) in enumerate(images):
-                    file = folder / path
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    file.write_bytes(_encode_png(image))
-                    rows.append(
-                        (path, _CLASS_NAMES[item.label], item.group, item.path, str(epoch or ""))
-                    )
-                if progress:
-                    progress(index + 1, len(dataset.items))
-            _write_labels_csv(folder / "labels.csv", rows)
-            (folder / "augmentation.yaml").write_text(head + to_yaml(config), encoding="utf-8")
+        with atomic.new_folder(target) as unfinished:
+            _write_copies(unfinished, dataset, inputs, Augmenter(config, seed), copies, progress)
     except OSError as error:
         raise DatasetError(
             f"the copies cannot be written ({error.strerror}): make room, or choose another folder"
         ) from error
     count = len(dataset.items)
     return ExportResult(target, count, count * copies, tuple(dataset.unreadable))
+
+
+def _write_copies(
+    folder: Path,
+    dataset: Dataset,
+    inputs: GreyImage,
+    augmenter: Augmenter,
+    copies: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Write images, ``labels.csv`` and ``augmentation.yaml``; `inputs` has shape (N, S, S)."""
+    rows: list[tuple[str, str, str, str, str]] = []
+    for index, (item, pixels) in enumerate(zip(dataset.items, inputs, strict=True)):
+        images = _iterate_copies(item.path, pixels, augmenter, index, copies)
+        for epoch, (path, image) in enumerate(images):
+            file = folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(_encode_png(image))
+            rows.append((path, _CLASS_NAMES[item.label], item.group, item.path, str(epoch or "")))
+        if progress:
+            progress(index + 1, len(dataset.items))
+    _write_labels_csv(folder / "labels.csv", rows)
+    head = f"# {copies} copies of each slice, as a run with seed {augmenter.seed} sees them.\n"
+    (folder / "augmentation.yaml").write_text(head + to_yaml(augmenter.config), encoding="utf-8")
 
 
 def export_slice_zip(
@@ -143,8 +152,8 @@ def export_slice_zip(
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
         augmenter = Augmenter(config, seed)
-        for path, picture in _iterate_copies(name, pixels, augmenter, index, copies):
-            archive.writestr(path, _encode_png(picture))
+        for path, image in _iterate_copies(name, pixels, augmenter, index, copies):
+            archive.writestr(path, _encode_png(image))
         archive.writestr("augmentation.yaml", f"# seed {seed}, slice {index}\n{to_yaml(config)}")
     return stream.getvalue()
 
@@ -162,7 +171,7 @@ def _iterate_copies(
 
 
 def _require_new_target(folder: Path, target: Path) -> None:
-    """Raise where the copies would land among the sources, or on top of something."""
+    """Raise where the copies would lie among the sources, or replace something."""
     if target.resolve().is_relative_to(folder.resolve()):
         raise DatasetError(
             "expected a folder outside the data set for the copies, got one inside it: they would "
@@ -173,7 +182,7 @@ def _require_new_target(folder: Path, target: Path) -> None:
 
 
 def _require_unique_names(dataset: Dataset) -> None:
-    """Raise where a copy's name would not lead to its source, or to two of them."""
+    """Raise where a copy's name would not lead to its source, or lead to two of them."""
     unbound = [
         path
         for path in dataset.paths
@@ -181,8 +190,8 @@ def _require_unique_names(dataset: Dataset) -> None:
     ]
     if unbound:
         raise DatasetError(
-            f"the copies of {unbound[0]} could not be told from other slices by their names: "
-            "rename it so that it ends with a letter or a digit"
+            f"the copies of {unbound[0]} could not be distinguished from other slices by "
+            "their names: rename it so that it ends with a letter or a digit"
         )
     places = [
         (PurePosixPath(path).parent / augmented_name(path, 1)).as_posix().casefold()
@@ -203,5 +212,5 @@ def _write_labels_csv(path: Path, rows: list[tuple[str, str, str, str, str]]) ->
         writer.writerows(rows)
 
 
-def _encode_png(picture: GreyImage) -> bytes:
-    return cv2.imencode(".png", picture)[1].tobytes()
+def _encode_png(image: GreyImage) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()

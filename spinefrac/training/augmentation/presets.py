@@ -1,7 +1,6 @@
-"""Augmentations by name: the presets, the user's own, and files.
+"""Augmentations by name: the built-in presets, saved ones, and files.
 
-A saved one is ``HOME/augmentations/NAME.yaml``. It is written beside and renamed, so that a name
-always leads to a whole file.
+A saved preset is ``HOME/augmentations/NAME.yaml``, written atomically.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _SUFFIX = ".yaml"
 
 @dataclass(frozen=True, slots=True)
 class NamedAugmentation:
-    """One that can be chosen.
+    """An augmentation that can be chosen.
 
     Attributes
     ----------
@@ -29,7 +28,7 @@ class NamedAugmentation:
     config : AugmentationConfig or None
         None where its file cannot be used.
     is_preset : bool
-        Whether it comes with spinefrac.
+        Whether it is part of spinefrac.
     error : str
         Why it cannot be used, else empty.
     """
@@ -41,12 +40,12 @@ class NamedAugmentation:
 
 
 def presets_dir() -> Path:
-    """Return where saved augmentations lie."""
+    """Return the folder of the saved presets."""
     return settings.home() / "augmentations"
 
 
 def list_augmentations() -> list[NamedAugmentation]:
-    """Return the presets, then the user's own by name; damaged ones say what is wrong."""
+    """Return the built-in presets, then saved ones by name; damaged ones with their error."""
     found = [NamedAugmentation(name, config, is_preset=True) for name, config in PRESETS.items()]
     for path in sorted(presets_dir().glob(f"*{_SUFFIX}")) if presets_dir().is_dir() else ():
         if path.name.startswith("."):
@@ -78,15 +77,15 @@ def load(name: str) -> AugmentationConfig:
 
 
 def save(name: str, config: AugmentationConfig, *, overwrite: bool = False) -> Path:
-    """Keep an augmentation under a name.
+    """Save an augmentation under a name.
 
     Parameters
     ----------
     name : str
-        Lower-case letters, digits and hyphens, no preset's.
+        Lower-case letters, digits and hyphens; not that of a built-in preset.
     config : AugmentationConfig
     overwrite : bool
-        Whether an earlier one of this name may be replaced.
+        Whether to replace a saved preset of this name.
 
     Returns
     -------
@@ -96,7 +95,7 @@ def save(name: str, config: AugmentationConfig, *, overwrite: bool = False) -> P
     Raises
     ------
     TrainingError
-        The name is none or in use, or the file cannot be written.
+        The name is not valid or in use, or the file cannot be written.
     """
     path = _preset_path(name)
     if name in PRESETS:
@@ -136,18 +135,18 @@ def delete(name: str) -> None:
 
 
 def load_by_name_or_path(name_or_path: str) -> AugmentationConfig:
-    """Return what somebody named: a preset, a saved augmentation, or a YAML file.
+    """Return the augmentation of a built-in preset, a saved preset, or a YAML file.
 
     Parameters
     ----------
     name_or_path : str
-        A name, or the path of a file. A name goes before a file of the same name; ``./NAME``
-        is always the file.
+        A name, or the path of a file. A name has priority over a file of the same name;
+        ``./NAME`` is always the file.
 
     Raises
     ------
     TrainingError
-        It is neither, or the file is no augmentation.
+        It is neither, or the file is not an augmentation.
     """
     path = Path(name_or_path)
     try:

@@ -1,4 +1,4 @@
-"""What training sees of one slice, for people to look at, by the object that training calls."""
+"""Augmented versions of one slice for display, by the same object that training uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spinefrac.records import GreyImage
 from spinefrac.training.augmentation.config import AugmentationConfig
 from spinefrac.training.augmentation.transforms import Augmenter, TransformParams, apply_transforms
 
-#: Pictures of a grid, one an epoch.
+#: Images of a grid, one per epoch.
 GRID_SIZE = 24
 #: Steps of an animation from one end of a range to the other.
 FRAME_COUNT = 25
@@ -21,15 +21,15 @@ FRAME_COUNT = 25
 
 @dataclass(frozen=True, slots=True)
 class TrainingOrder:
-    """The slices of a data set as training numbers them.
+    """The slices of a data set in the order of training.
 
     Attributes
     ----------
     paths : tuple of str
-        Relative to the data set; the position is the index that the draws depend on.
+        Relative to the data set; the position is the index that the random parameters depend on.
     is_exact : bool
-        Whether an audit of the folder as it is has told which files cannot be read. Otherwise
-        one that cannot, and comes before a slice, lowers the index of that slice by one.
+        Whether an audit of the unchanged folder says which files cannot be read. Otherwise each
+        unreadable file before a slice lowers the index of that slice by one.
     """
 
     paths: tuple[str, ...]
@@ -42,7 +42,7 @@ def list_training_order(folder: str | os.PathLike[str]) -> TrainingOrder:
     Raises
     ------
     DatasetError
-        The folder is none of the layouts of `spinefrac.data.folder_layouts`.
+        The folder has none of the layouts of `spinefrac.data.folder_layouts`.
     """
     listing = list_labelled_files(folder)
     paths = tuple(file.path for file in listing.files)
@@ -54,7 +54,7 @@ def list_training_order(folder: str | os.PathLike[str]) -> TrainingOrder:
 def preview_epochs(
     pixels: GreyImage, config: AugmentationConfig, seed: int, index: int, count: int = GRID_SIZE
 ) -> list[GreyImage]:
-    """Return what training sees of a slice in the epochs 1 to `count`.
+    """Return the augmented versions of a slice in the epochs 1 to `count`.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def preview_epochs(
 def preview_range_ends(
     pixels: GreyImage, config: AugmentationConfig, name: str
 ) -> tuple[tuple[float, GreyImage], tuple[float, GreyImage]]:
-    """Return one transform alone at both ends of its range: (value, picture) of each.
+    """Return one transform alone at both ends of its range: (value, image) of each.
 
     A flip's ends are the slice itself, 0, and its mirror image, 1.
     """
@@ -92,7 +92,7 @@ def preview_range_ends(
 def preview_range(
     pixels: GreyImage, config: AugmentationConfig, name: str, count: int = FRAME_COUNT
 ) -> list[tuple[float, GreyImage]]:
-    """Return one transform alone in even steps through its range: (value, picture) of each."""
+    """Return one transform alone in even steps through its range: (value, image) of each."""
     low, high = config.get_range(name)
     return [
         (v, apply_single_transform(pixels, name, v)) for v in np.linspace(low, high, count).tolist()

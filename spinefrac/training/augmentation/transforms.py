@@ -1,7 +1,7 @@
-"""The random changes a slice goes through in training: one object, seeded, in OpenCV.
+"""The random transforms of training slices: one seeded object, with OpenCV.
 
-The same call serves the trainer and the preview: for a seed, epoch and index it returns the
-same picture, byte for byte.
+Training and preview make the same call: for a seed, epoch and index it returns the same image,
+byte for byte.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy.typing as npt
 from spinefrac.records import FloatImage, GreyImage
 from spinefrac.training.augmentation.config import LIMITS, AugmentationConfig
 
-#: Standard deviation of the blur that tells fine detail from the rest, relative to the side:
-#: about one pixel of the usual input of 160, so that it means the same at every size. Below the
-#: least, in pixels, a blur changes nothing.
+#: Standard deviation of the blur that separates fine detail from the rest, relative to the side:
+#: about one pixel of the default input of 160, so that it means the same at every size. Below the
+#: minimum, in pixels, a blur changes nothing.
 RELATIVE_BLUR_SIGMA = 0.006
 MIN_BLUR_SIGMA = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class TransformParams:
-    """What one slice goes through: a value for each transform, 0 where it takes no part.
+    """The parameters of all transforms for one slice, 0 where a transform is not applied.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class TransformParams:
     noise : float
         Standard deviation in grey levels.
     noise_start : int
-        Where in the bank of normal deviates the noise begins.
+        Position in the array of normal deviates at which the noise begins.
     """
 
     flip: bool = False
@@ -62,16 +62,16 @@ class TransformParams:
 
     @classmethod
     def from_transform(cls, name: str, value: float, side: int) -> TransformParams:
-        """Return the draw in which one transform alone has a value.
+        """Return the parameters with which one transform alone is applied.
 
         Parameters
         ----------
         name : str
-            One of `augmentation_config.TRANSFORMS`.
+            One of `spinefrac.training.augmentation.config.TRANSFORMS`.
         value : float
-            In the units of `AugmentationConfig`; not zero mirrors, for the flip.
+            In the units of `AugmentationConfig`; for the flip, anything but zero mirrors.
         side : int
-            Of the picture, in pixels.
+            Of the image, in pixels.
         """
         scaled: dict[str, Any] = {
             "flip": bool(value),
@@ -82,10 +82,10 @@ class TransformParams:
         return cls(**{name: scaled.get(name, value)})
 
     def affine_matrix(self, side: int) -> npt.NDArray[np.float64]:
-        """Return where a pixel (x, y, 1) of the mirrored picture goes, shape (2, 3)."""
+        """Return the affine matrix that maps (x, y, 1) of the mirrored image, shape (2, 3)."""
         centre = (side - 1) / 2
-        turned = cv2.getRotationMatrix2D((centre, centre), self.rotation, 1 + self.zoom)
-        matrix = np.asarray(turned, np.float64)
+        rotated = cv2.getRotationMatrix2D((centre, centre), self.rotation, 1 + self.zoom)
+        matrix = np.asarray(rotated, np.float64)
         matrix[:, 2] += self.shift
         return matrix
 
@@ -97,17 +97,17 @@ class Augmenter:
     ----------
     config : AugmentationConfig
     seed : int
-        Of the run. With `epoch` and `index` it determines every draw, so the order in which
-        slices are visited, and by how many processes, does not matter.
+        Of the run. With `epoch` and `index` it determines all parameters, so neither the order of
+        the slices nor the number of processes matters.
     """
 
     def __init__(self, config: AugmentationConfig, seed: int) -> None:
         self.config = config
         self.seed = seed
-        self._all_take_part = all(config.get_probability(name) == 1 for name in LIMITS)
+        self._all_are_certain = all(config.get_probability(name) == 1 for name in LIMITS)
 
     def __call__(self, pixels: GreyImage, epoch: int, index: int) -> GreyImage:
-        """Return the picture that training sees.
+        """Return the augmented slice of an epoch.
 
         Parameters
         ----------
@@ -124,10 +124,11 @@ class Augmenter:
         return apply_transforms(pixels, self.sample_params(len(pixels), epoch, index))
 
     def sample_params(self, side: int, epoch: int, index: int) -> TransformParams:
-        """Return what a slice of that side goes through in an epoch.
+        """Draw the parameters for a slice of that side in an epoch.
 
-        Every transform takes its numbers whether it is on or not, and what came to be after the
-        first seven has a generator of its own: so switching one changes nothing about the others.
+        Random numbers are drawn for every transform, whether it is on or not, and transforms
+        after the first seven have a generator of their own: so switching one on or off changes
+        nothing about the others.
         """
         config = self.config
         rng = np.random.default_rng((self.seed, epoch, index))
@@ -153,7 +154,7 @@ class Augmenter:
             noise=noise,
             noise_start=int(rng.integers(7 * side * side)) if noise else 0,
         )
-        if self._all_take_part and not config.is_enabled("sharpness"):
+        if self._all_are_certain and not config.is_enabled("sharpness"):
             return drawn
         return self._sample_sharpness_and_probabilities(
             drawn, np.random.default_rng((self.seed, epoch, index, 1))
@@ -162,11 +163,11 @@ class Augmenter:
     def _sample_sharpness_and_probabilities(
         self, params: TransformParams, rng: np.random.Generator
     ) -> TransformParams:
-        """Draw the sharpness, and leave out what takes no part."""
+        """Draw the sharpness, and which transforms are not applied."""
         sharpness = _scale_to_range(self.config.get_range("sharpness"), rng.uniform(-1, 1))
-        nothing = TransformParams()
+        identity = TransformParams()
         left_out: dict[str, Any] = {
-            name: getattr(nothing, name)
+            name: getattr(identity, name)
             for name, chance in zip(LIMITS, rng.random(len(LIMITS)), strict=True)
             if chance >= self.config.get_probability(name)
         }
@@ -174,12 +175,12 @@ class Augmenter:
 
 
 def apply_transforms(pixels: GreyImage, params: TransformParams) -> GreyImage:
-    """Put a slice through one draw.
+    """Apply transforms to a slice.
 
     Parameters
     ----------
     pixels : uint8 array, shape (S, S)
-    params : Draw
+    params : TransformParams
 
     Returns
     -------
@@ -192,17 +193,17 @@ def apply_transforms(pixels: GreyImage, params: TransformParams) -> GreyImage:
 
 
 def apply_spatial_transforms(pixels: npt.NDArray[Any], params: TransformParams) -> npt.NDArray[Any]:
-    """Turn, zoom, shift and mirror in one resampling, so that detail is lost only once.
+    """Rotate, zoom, shift and mirror in one resampling, so that detail is lost only once.
 
     Parameters
     ----------
     pixels : uint8 or float32 array, shape (S, S)
-    params : Draw
+    params : TransformParams
 
     Returns
     -------
-    array of the same kind, shape (S, S)
-        Black where nothing of the slice comes to lie.
+    array of the same type, shape (S, S)
+        Black outside the slice.
     """
     side = pixels.shape[0]
     if params.flip:
@@ -216,7 +217,7 @@ def apply_spatial_transforms(pixels: npt.NDArray[Any], params: TransformParams) 
 
 
 def changes_intensity(params: TransformParams) -> bool:
-    """Whether a draw changes grey values."""
+    """Whether these parameters change grey values."""
     return bool(params.sharpness or params.brightness or params.contrast or params.noise)
 
 
@@ -226,8 +227,8 @@ def apply_intensity_transforms(pixels: GreyImage, params: TransformParams) -> Fl
     Parameters
     ----------
     pixels : uint8 array, shape (S, S)
-        Moved already.
-    params : Draw
+        After the spatial transforms.
+    params : TransformParams
 
     Returns
     -------
@@ -251,14 +252,14 @@ def apply_intensity_transforms(pixels: GreyImage, params: TransformParams) -> Fl
 
 
 def _scale_to_range(limits: tuple[float, float], uniform_sample: float) -> float:
-    """Return the value of a range that a number from -1 to 1 stands for."""
+    """Map a number from -1…1 to a range."""
     low, high = limits
     return (low + high) / 2 + float(uniform_sample) * ((high - low) / 2)
 
 
 @lru_cache(maxsize=2)
 def _noise_bank(size: int) -> npt.NDArray[np.float32]:
-    """Return normal deviates, shape (8 * size,), from which a draw takes a random stretch.
+    """Return normal deviates, shape (8 * size,), of which each slice uses a random section.
 
     Drawing them anew for every slice would take four fifths of the augmentation's time.
     """

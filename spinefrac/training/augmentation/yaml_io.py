@@ -1,11 +1,11 @@
-"""An augmentation as a YAML file that people write: every mistake is named in one line.
+"""Augmentations as YAML files: reading, with one line for every mistake, and writing.
 
     rotation: {range: [-15, 15], probability: 1}
     flip: {enabled: true, probability: 0.5}
     noise: 0.02
 
-A transform that a file does not name is off. One that is given as a number or as two has its
-usual probability.
+A transform that a file does not name is off. One that is given as one or two numbers has its
+default probability.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from spinefrac.training.augmentation.config import TRANSFORMS, AugmentationConfi
 MAX_YAML_BYTES = 64 * 1024
 
 _YAML_HEADER = """\
-# Random changes of each training slice, one draw an epoch. A range is two numbers, lowest and
-# highest, and is drawn from evenly; probability is the share of the draws that take part.
+# Random transforms of each training slice, drawn anew in every epoch. A range is two numbers,
+# lowest and highest, of a uniform distribution; probability is the share of the epochs.
 # rotation in degrees; shift as a share of the side; brightness and noise of the grey range;
-# zoom and contrast relative. What is not named is off.
+# zoom and contrast relative. A transform that is not named is off.
 """
 
 
 def to_yaml(config: AugmentationConfig) -> str:
-    """Return a configuration as a YAML text that `from_yaml` gives back equal."""
+    """Return a configuration as YAML that `from_yaml` reads back equal."""
     lines = []
     for name in TRANSFORMS:
         if name == "flip":
@@ -56,8 +56,8 @@ def from_yaml(text: str | bytes) -> AugmentationConfig:
     Raises
     ------
     TrainingError
-        It is no YAML, or names something else than transforms with range and probability, or a
-        value is out of its limits.
+        It is not YAML, or names something other than transforms with range and probability, or
+        a value is outside its limits.
     """
     content = _load_yaml(text)
     if not isinstance(content, dict):
@@ -90,7 +90,7 @@ def _parse_entry(name: str, entry: Any) -> dict[str, Any]:
 
 
 def _load_yaml(text: str | bytes) -> Any:
-    """Return plain Python values; a key that comes twice is refused instead of the first lost."""
+    """Return plain Python values; a duplicate key is an error instead of losing the first."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -109,7 +109,7 @@ def _load_yaml(text: str | bytes) -> Any:
             f"expected at most {MAX_YAML_BYTES // 1024} KB of YAML, got {size} bytes"
         )
     try:
-        # Loader is a SafeLoader: it makes numbers, texts, lists and mappings only.
+        # Loader is a SafeLoader: it makes numbers, strings, lists and mappings only.
         return yaml.load(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -123,9 +123,9 @@ def _load_yaml(text: str | bytes) -> Any:
 
 
 def _format_number(value: float) -> str:
-    """Return a number as short as it reads back equal, and never as YAML takes for a text."""
+    """Return the shortest text of a number that YAML reads back as the same number."""
     text = str(int(value)) if value == int(value) else repr(value)
-    # YAML 1.1 takes 1e-05 for a text; it wants a point before the exponent.
+    # YAML 1.1 reads 1e-05 as a string; it requires a point before the exponent.
     mantissa, e, exponent = text.partition("e")
     return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
 

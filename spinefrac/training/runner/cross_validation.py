@@ -1,4 +1,4 @@
-"""From a folder of slices to a saved model: grouped folds, honest numbers, one ensemble."""
+"""Train a saved model from a folder of slices by grouped cross-validation, as a run."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def load_trained_model(run: Run) -> SavedModel:
     if run.state == "done" and run.model:
         return repository.load(run.model)
     if run.state == "cancelled":
-        raise Cancelled(f"the run {run.id} was cancelled; `spinefrac runs resume` takes it up")
+        raise Cancelled(f"the run {run.id} was cancelled; continue it with `spinefrac runs resume`")
     kind = getattr(errors, run.error_kind or "", TrainingError)
     error: SpinefracError = kind(run.error or "the run has not ended")
     raise error
 
 
 def to_epoch_record(event: Event) -> EpochRecord:
-    """Return the epoch that an event of the kind ``epoch`` tells of."""
+    """Return the epoch of an event of the kind ``epoch``."""
     numbers = (event.loss, event.val_loss, event.val_auc, event.learning_rate, event.seconds)
     loss, val_loss, val_auc, learning_rate, seconds = (
         math.nan if number is None else number for number in numbers

@@ -1,7 +1,7 @@
-"""Where folds are trained: in this machine's processes, or on a Dask cluster over TLS.
+"""The Dask client on which folds are trained: of this machine, or of a cluster over TLS.
 
-Either is a Dask client, so there is one way to train. Scheduler and workers of this machine live
-in the runner's process, talk within it, and only start the folds' processes: no port takes work.
+Scheduler and workers of this machine run inside the runner's process and only start the processes
+of the folds: no port accepts work.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _CONNECT_S = 20
-#: Dask always starts its status servers; they get no pages, and only this machine reaches them.
+#: Dask always starts its status servers; they get no pages and listen on this machine only.
 _LOOPBACK_ADDRESS = "127.0.0.1:0"
 
 
@@ -40,7 +40,7 @@ def open_client(cluster: Cluster | None, workers: int) -> Iterator[Client]:
         The cluster cannot be reached, or must not be used.
     """
     import dask
-    import distributed  # noqa: F401 - its defaults must be there before any of them is changed
+    import distributed  # noqa: F401 - sets its defaults, before some are changed
 
     for name in ("distributed", "tornado"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -52,7 +52,7 @@ def open_client(cluster: Cluster | None, workers: int) -> Iterator[Client]:
     within: dict[str, Any] = {
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
-        # A machine that was asleep must not take its own workers for dead when it wakes.
+        # Workers must not count as dead after this machine was suspended.
         "distributed.scheduler.worker-ttl": None,
     }
     with dask.config.set(quiet):
@@ -101,7 +101,7 @@ def _open_remote_client(cluster: Cluster) -> Iterator[Client]:
     except (OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TrainingError(
-            f"no scheduler answers at {cluster.address} ({reason}): start it, check the "
+            f"no scheduler responds at {cluster.address} ({reason}): start it, check the "
             "certificates, then resume the run; see docs/cluster.md"
         ) from error
     with client:

@@ -1,12 +1,12 @@
-"""What a Dask worker does for a run: look what it has, take files, train a fold, stop.
+"""The functions that run on a Dask worker: report its state, receive files, train a fold, stop.
 
-A fold trains in a process of its own (`spinefrac.training.runner.worker`), because TensorFlow's number
-of threads is fixed once a process has used it, because its memory is given back that way, and
-because a crash in it then costs that process only. The Dask worker starts it, passes on what it
-says, and hands back what it leaves.
+A fold trains in a process of its own (`spinefrac.training.runner.worker`), because TensorFlow's
+number of threads is fixed once a process has used it, because the end of a process frees its
+memory, and because a crash then costs that process only. The Dask worker starts it, forwards its
+messages, and returns its files.
 
-A worker that sees the run's folder (the same machine, a shared disk) works there. Any other has
-the plan sent once, by its hash, into ``HOME/runs/received/<hash>`` of its own.
+A worker with access to the run's folder (the same machine, a shared disk) works there. Any other
+one receives the workspace once, by its hash, into its own ``HOME/runs/received/<hash>``.
 """
 
 from __future__ import annotations
@@ -35,40 +35,40 @@ from spinefrac.training import checkpoint, workspace
 from spinefrac.training.runs import lease
 
 _STDERR_TAIL_LINES = 5
-#: How the lines begin that TensorFlow prints whenever it is loaded; they tell nothing.
+#: Beginnings of the lines that TensorFlow prints whenever it is loaded, whatever its log level.
 _STARTUP_LOG_PREFIXES = (
     "I0000 ",
     "WARNING: All log messages before absl",
     "To enable the following",
 )
-#: What was sent for runs of so long ago is removed.
+#: Received workspaces that are older are removed.
 _MAX_AGE_S = 14 * 24 * 3600.0
 
 
 class FoldCrashError(TrainingError):
-    """A fold's process ended without a word; it may be tried again from its checkpoint."""
+    """A fold's process ended without an error message; its checkpoint allows another try."""
 
 
 @dataclass(frozen=True)
 class WorkspaceLocation:
-    """Where a plan lies: `folder` on the runner's machine, `digest` of its content."""
+    """Where a workspace is: `folder` on the runner's machine, `digest` of its content."""
 
     folder: str
     digest: str
 
     def local_dir(self) -> Path:
-        """Return the plan's folder on this machine, whether or not it is filled yet."""
+        """Return the workspace's folder on this machine, whether or not it exists yet."""
         folder = Path(self.folder)
         return folder if self.is_shared() else places.runs_dir() / "received" / self.digest[:32]
 
     def is_shared(self) -> bool:
-        """Whether this machine sees the runner's own folder."""
+        """Whether this machine has access to the runner's own folder."""
         return workspace.read_digest(Path(self.folder)) == self.digest
 
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What a worker has: `checkpoint_epoch` of the fold's checkpoint, 0 for none."""
+    """The state of a worker: `checkpoint_epoch` is that of the fold's checkpoint, 0 for none."""
 
     is_shared: bool
     has_workspace: bool
@@ -80,7 +80,7 @@ class WorkerStatus:
 
 @dataclass(frozen=True)
 class FoldOutput:
-    """A fold's end: hash of its weights, and its files' content where the disk is not shared."""
+    """Hash of a fold's weights, and its files' content where the disk is not shared."""
 
     fold: int
     weights_sha256: str
@@ -88,10 +88,10 @@ class FoldOutput:
 
 
 def inspect_worker(location: WorkspaceLocation, fold: int) -> WorkerStatus:
-    """Say what this worker has of a plan and of a fold, before it is given that fold."""
+    """Return what this worker has of a workspace and of a fold, before it gets that fold."""
     here = location.local_dir()
     if not location.is_shared():
-        (here / "cancel").unlink(missing_ok=True)  # of an attempt that was stopped
+        (here / "cancel").unlink(missing_ok=True)  # of a cancelled attempt
     kept = checkpoint.find_latest(here / f"fold-{fold}.checkpoint")
     return WorkerStatus(
         is_shared=location.is_shared(),
@@ -106,7 +106,7 @@ def inspect_worker(location: WorkspaceLocation, fold: int) -> WorkerStatus:
 def receive_chunk(
     location: WorkspaceLocation, name: str, content: bytes, offset: int, is_last: bool
 ) -> None:
-    """Take a piece of a file of the plan; the last piece makes it appear."""
+    """Receive a chunk of a file of the workspace; the last one makes the file appear."""
     here = location.local_dir()
     _remove_expired(here.parent)
     here.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def receive_chunk(
 
 
 def read_file(location: WorkspaceLocation, name: str) -> bytes | None:
-    """Return a file of the plan's folder; None where there is none."""
+    """Return a file of the workspace's folder; None where there is none."""
     try:
         return (location.local_dir() / Path(name).name).read_bytes()
     except FileNotFoundError:
@@ -127,7 +127,7 @@ def read_file(location: WorkspaceLocation, name: str) -> bytes | None:
 
 
 def verify_workspace(location: WorkspaceLocation) -> bool:
-    """Say whether the plan that was sent is what it should be, and mark it as whole."""
+    """Return whether the received workspace has the right hash, and mark it as complete."""
     here = location.local_dir()
     if workspace.compute_digest(here) != location.digest:
         shutil.rmtree(here, ignore_errors=True)
@@ -137,14 +137,14 @@ def verify_workspace(location: WorkspaceLocation) -> bool:
 
 
 def request_stop(location: WorkspaceLocation) -> None:
-    """Have every fold of a plan stop before its next batch."""
+    """Stop every fold of a workspace before its next batch."""
     here = location.local_dir()
     if here.is_dir():
         (here / "cancel").touch()
 
 
 def remove_workspace(location: WorkspaceLocation) -> None:
-    """Remove what was sent."""
+    """Remove a received workspace."""
     if not location.is_shared():
         shutil.rmtree(location.local_dir(), ignore_errors=True)
 
@@ -152,22 +152,22 @@ def remove_workspace(location: WorkspaceLocation) -> None:
 def train_fold_in_process(
     location: WorkspaceLocation, fold: int, threads: int, topic: str
 ) -> FoldOutput:
-    """Train a fold from where it stands.
+    """Train a fold, from its checkpoint where there is one.
 
     Parameters
     ----------
-    location : Place
+    location : WorkspaceLocation
     fold : int
     threads : int
     topic : str
-        Of Dask's events, where what the fold says appears.
+        Of the Dask events that carry the messages of the fold.
 
     Raises
     ------
-    FoldDied
-        Its process ended without saying why.
+    FoldCrashError
+        Its process ended without an error message.
     SpinefracError
-        As the fold said.
+        The error of the fold.
     """
     here, worker = location.local_dir(), get_worker()
     key = str(worker.get_current_task())
@@ -178,7 +178,7 @@ def train_fold_in_process(
             for message in _read_messages(process):
                 if message is None:
                     if not _is_task_active(worker, key):
-                        raise Cancelled(f"nobody waits for fold {fold + 1} any more")
+                        raise Cancelled(f"no runner waits for fold {fold + 1} any more")
                 elif "error" in message:
                     raise _parse_error(message)
                 else:
@@ -206,52 +206,52 @@ def _start_process(here: Path, fold: int, threads: int, stderr: IO[str]) -> subp
 
 
 def _read_messages(process: subprocess.Popen[str]) -> Any:
-    """Yield what the process says, and None at least once a second."""
-    said: queue.Queue[str | None] = queue.Queue()
+    """Yield the messages of the process, and None at least once a second."""
+    lines: queue.Queue[str | None] = queue.Queue()
 
     def forward() -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            said.put(line)
-        said.put(None)
+            lines.put(line)
+        lines.put(None)
 
     threading.Thread(target=forward, daemon=True).start()
     while True:
         try:
-            line = said.get(timeout=1.0)
+            line = lines.get(timeout=1.0)
         except queue.Empty:
             yield None
             continue
         if line is None:
             return
-        # A library may print to standard output; only our own lines are objects.
+        # A library may print to standard output; only our own lines are JSON objects.
         if line.startswith("{"):
             yield json.loads(line)
 
 
 def _is_task_active(worker: Any, key: str) -> bool:
-    """Whether the scheduler still waits for a task: a runner that died takes its tasks along."""
+    """Whether the scheduler still waits for a task; those of a dead runner are released."""
     state = worker.state.tasks.get(key)
     return state is not None and state.state not in ("cancelled", "released", "forgotten")
 
 
 def _describe_crash(fold: int, code: int, stderr: IO[str]) -> str:
     stderr.seek(0)
-    said = [line.strip() for line in stderr if not line.startswith(_STARTUP_LOG_PREFIXES)]
-    last = " | ".join(said[-_STDERR_TAIL_LINES:])
+    lines = [line.strip() for line in stderr if not line.startswith(_STARTUP_LOG_PREFIXES)]
+    last = " | ".join(lines[-_STDERR_TAIL_LINES:])
     how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    return f"the process of fold {fold + 1} {how}; its last words: {last or 'none'}"
+    return f"the process of fold {fold + 1} {how}; its last output: {last or 'none'}"
 
 
 def _parse_error(message: dict[str, Any]) -> SpinefracError:
-    """Turn a worker's error line back into the error that it was."""
+    """Return the error that a worker's message describes."""
     kind = getattr(errors, message["error"], TrainingError)
     error: SpinefracError = kind(message["message"])
     return error
 
 
 def _read_files(here: Path, fold: int, *files: Path) -> dict[str, bytes]:
-    """Return a fold's files by their names below the plan's folder."""
+    """Return a fold's files by their names below the workspace's folder."""
     logs = (here / "tensorboard" / f"fold-{fold}").glob("*")
     return {path.relative_to(here).as_posix(): path.read_bytes() for path in (*files, *logs)}
 

@@ -1,8 +1,8 @@
-"""Train the folds of a plan as tasks of a Dask client.
+"""Train the folds of a run as tasks of a Dask client.
 
-Every task is given to a worker that is free, after that worker has been sent what it lacks. A
-fold whose process or worker dies is taken up again from its last checkpoint; one that dies
-again and again without finishing another epoch ends the run.
+Each fold is assigned to a free worker, after that worker has received the files that it lacks. A
+fold whose process or worker dies is resumed from its last checkpoint; one that crashes repeatedly
+without finishing another epoch fails the run.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ from spinefrac.training.workspace import (
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-#: A fold may die so often in a row without having finished an epoch in between.
+#: A fold may crash this often in a row without having finished an epoch in between.
 MAX_FOLD_CRASHES = 3
 #: How long to wait for a cluster that has no worker.
 _WORKER_TIMEOUT_S = 300.0
 _POLL_INTERVAL_S = 0.2
 _WORKER_CHECK_INTERVAL_S = 1.0
 _CHUNK_BYTES = 16 * 2**20
-#: What Dask raises for a task whose worker or scheduler went away.
+#: Raised by Dask for a task whose worker or scheduler has disappeared.
 _LOST_TASK_ERRORS = (asyncio.CancelledError, concurrent.futures.CancelledError)
 
 
 class JournalProtocol(Protocol):
-    """What is told while folds train; see `spinefrac.training.runner.journal`."""
+    """The record of a run while folds train; see `spinefrac.training.runner.journal`."""
 
     def log(self, message: str) -> None: ...
     def record_fold(self, fold: int, state: str, worker: str, message: str) -> None: ...
@@ -68,7 +68,7 @@ class JournalProtocol(Protocol):
 
 @dataclass
 class _RunningFold:
-    """A fold at work: on which worker, known there by which key."""
+    """A fold in training: its worker, and the key of its task there."""
 
     future: Future
     worker: str
@@ -78,7 +78,7 @@ class _RunningFold:
 
 @dataclass
 class _SchedulerState:
-    """The folds of a plan, on their way."""
+    """Pending and running folds of a workspace, and the workers that train them."""
 
     workspace: RunWorkspace
     client: Client
@@ -104,17 +104,17 @@ def train_folds(
     *,
     is_local: bool,
 ) -> list[FoldResult]:
-    """Train every fold of a plan that is not trained yet.
+    """Train every fold of a workspace that is not trained yet.
 
     Parameters
     ----------
-    workspace : Plan
+    workspace : RunWorkspace
         Already written.
     client : distributed.Client
-    journal : Journal
-        Told what happens, in this thread.
+    journal : JournalProtocol
+        Called in this thread.
     is_cancelled : callable
-        Asked several times a second.
+        Called several times a second.
     is_local : bool
         Whether the client's workers are this machine's.
 
@@ -126,41 +126,45 @@ def train_folds(
     Raises
     ------
     TrainingError
-        A fold failed, or died too often; the others are stopped.
+        A fold failed, or crashed too often; the others are stopped.
     Cancelled
-        `is_cancelled` said so.
+        `is_cancelled` returned True.
     """
-    folds = range(workspace.settings.folds)
-    for fold in folds:
-        if (done := workspace.read_result(fold)) is not None:
-            _replay_history(journal, done.history)
-            journal.record_fold(fold, "done", "", "")  # after its epochs, which say that it trains
-    digest = read_digest(workspace.folder)
-    assert digest is not None, "the plan is written before it is trained"
-    work = _SchedulerState(
-        workspace=workspace,
-        client=client,
-        journal=journal,
-        location=WorkspaceLocation(str(workspace.folder), digest),
-        is_local=is_local,
-        pending=[fold for fold in folds if workspace.read_result(fold) is None],
-    )
-    topic = f"spinefrac-{digest[:16]}-{os.getpid()}-{time.time_ns()}"
-    client.subscribe_topic(topic, lambda event: work.messages.put(event[1]))
+    state = _make_state(workspace, client, journal, is_local)
+    topic = f"spinefrac-{state.location.digest[:16]}-{os.getpid()}-{time.time_ns()}"
+    client.subscribe_topic(topic, lambda event: state.messages.put(event[1]))
     try:
-        _schedule_folds(work, topic, is_cancelled)
+        _schedule_folds(state, topic, is_cancelled)
     except BaseException:
-        _stop_folds(work)
+        _stop_folds(state)
         raise
     finally:
         client.unsubscribe_topic(topic)
         if not is_local:
-            _call_ignoring_errors(client.run, dask_tasks.remove_workspace, work.location)
+            _call_ignoring_errors(client.run, dask_tasks.remove_workspace, state.location)
+    folds = range(workspace.settings.folds)
     return [_require_result(workspace.read_result(fold), fold) for fold in folds]
 
 
+def _make_state(
+    workspace: RunWorkspace, client: Client, journal: JournalProtocol, is_local: bool
+) -> _SchedulerState:
+    """Return the state at the start: folds of earlier attempts are done, the others pending."""
+    pending = []
+    for fold in range(workspace.settings.folds):
+        if (done := workspace.read_result(fold)) is None:
+            pending.append(fold)
+        else:
+            _replay_history(journal, done.history)
+            journal.record_fold(fold, "done", "", "")  # after its epochs, which record "training"
+    digest = read_digest(workspace.folder)
+    assert digest is not None, "the workspace is written before it is trained"
+    location = WorkspaceLocation(str(workspace.folder), digest)
+    return _SchedulerState(workspace, client, journal, location, is_local, pending)
+
+
 def _schedule_folds(state: _SchedulerState, topic: str, is_cancelled: Callable[[], bool]) -> None:
-    """Give out folds and listen until all are trained."""
+    """Assign folds to workers and receive their messages until all are trained."""
     looked = 0.0
     while state.pending or state.running:
         if is_cancelled():
@@ -175,18 +179,18 @@ def _schedule_folds(state: _SchedulerState, topic: str, is_cancelled: Callable[[
         state.journal.flush()
 
 
-# --- workers -----------------------------------------------------------------------------------
+# --- workers ------------------------------------------------------------------------------------
 
 
 def _update_workers(state: _SchedulerState, topic: str) -> None:
-    """Note which workers there are, take folds from those that are gone, give folds to the free."""
+    """Record the workers, requeue folds of lost workers, and assign folds to free ones."""
     client = state.client
     try:
         # Not `scheduler_info`: it hands out a cache that its own clock empties meanwhile.
         present = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
-    except (OSError, ValueError, AttributeError) as error:  # the last where it has closed
+    except (OSError, ValueError, AttributeError) as error:  # AttributeError: closed
         raise TrainingError(
-            f"the scheduler of the cluster no longer answers ({error}): start it again, then "
+            f"the scheduler of the cluster no longer responds ({error}): start it again, then "
             "resume the run"
         ) from error
     names = {address: _get_worker_name(state, address, entry) for address, entry in present.items()}
@@ -194,7 +198,7 @@ def _update_workers(state: _SchedulerState, topic: str) -> None:
     for fold, one in list(state.running.items()):
         if one.worker not in present:
             one.future.cancel()
-            _requeue_fold(state, fold, f"the worker of fold {fold + 1} is gone")
+            _requeue_fold(state, fold, f"the worker of fold {fold + 1} was lost")
     busy = {one.worker: fold for fold, one in state.running.items()}
     hosts = Counter(entry["host"] for entry in present.values())
     for address in present:
@@ -216,7 +220,7 @@ def _update_workers(state: _SchedulerState, topic: str) -> None:
 
 
 def _get_worker_name(state: _SchedulerState, address: str, entry: dict[str, Any]) -> str:
-    """Return what people call a worker."""
+    """Return the name of a worker for people."""
     if state.is_local:
         return f"worker {int(entry['name']) + 1}"
     name = str(entry.get("name") or address)
@@ -224,7 +228,7 @@ def _get_worker_name(state: _SchedulerState, address: str, entry: dict[str, Any]
 
 
 def _require_workers(state: _SchedulerState, has_worker: bool) -> None:
-    """Wait for a worker for a while, and say so."""
+    """Wait for a worker for a while, and log that."""
     now = time.monotonic()
     if has_worker:
         state.worker_last_seen, state.no_worker_logged = now, False
@@ -235,28 +239,28 @@ def _require_workers(state: _SchedulerState, has_worker: bool) -> None:
         )
     elif not state.no_worker_logged:
         state.no_worker_logged = True
-        state.journal.log("the cluster has no worker now; waiting for one")
+        state.journal.log("the cluster has no worker; waiting for one")
 
 
 def _assign_fold(
     state: _SchedulerState, fold: int, address: str, workers_on_host: int, topic: str
 ) -> bool:
-    """Send a worker what it lacks, and give it a fold; False where it cannot take one."""
+    """Send a worker the files that it lacks, and assign it a fold; False where that fails."""
     try:
         sight: WorkerStatus = _run_on_worker(
             state, address, dask_tasks.inspect_worker, state.location, fold
         )
     except (ImportError, AttributeError) as error:
         state.rejected_workers.add(address)
-        state.journal.log(f"the worker {address} has no spinefrac that fits ({error}); left out")
+        state.journal.log(f"the worker {address} has no compatible spinefrac ({error}); not used")
         return False
-    except OSError:  # it went away just now
+    except OSError:  # it was lost just now
         return False
     if sight.version != version("spinefrac"):
         state.rejected_workers.add(address)
         state.journal.log(
             f"the worker on {sight.host} has spinefrac {sight.version}, not "
-            f"{version('spinefrac')}; left out"
+            f"{version('spinefrac')}; not used"
         )
         return False
     try:
@@ -267,7 +271,7 @@ def _assign_fold(
     threads = (
         _count_threads(state.workspace.settings, fold)
         if state.is_local
-        else max(1, sight.cores // workers_on_host)  # its cores are shared out between its workers
+        else max(1, sight.cores // workers_on_host)  # its workers share its cores
     )
     key = f"{topic}-fold-{fold}-{next(state.task_numbers)}"
     future = state.client.submit(
@@ -287,9 +291,9 @@ def _assign_fold(
 
 
 def _count_threads(settings: Any, fold: int) -> int:
-    """Return a fold's share of the cores: the last folds also take those that stand idle.
+    """Return a fold's share of the cores: the last folds also take those that are idle.
 
-    It depends on the fold's number only, so that a run can be repeated.
+    It depends on the fold's number only, so that a run is reproducible.
     """
     cores = os.cpu_count() or 1
     workers = min(settings.workers or cores, settings.folds)
@@ -297,13 +301,13 @@ def _count_threads(settings: Any, fold: int) -> int:
 
 
 def _send_workspace(state: _SchedulerState, address: str, fold: int, status: WorkerStatus) -> None:
-    """Send a worker the plan and the fold's newest checkpoint where it lacks them."""
+    """Send a worker the workspace and the fold's newest checkpoint where it lacks them."""
     if not status.has_workspace:
         state.journal.log(f"sending the slices to {status.host}")
         for part in DATA_FILES:
             _send_file(state, address, state.workspace.folder / part, part)
         if not _run_on_worker(state, address, dask_tasks.verify_workspace, state.location):
-            raise OSError("the plan arrived damaged")
+            raise OSError("the workspace arrived damaged")
     kept = checkpoint.find_latest(state.workspace.checkpoint_path(fold))
     if kept and (checkpoint.read_epoch(kept) or 0) > status.checkpoint_epoch:
         _send_file(state, address, kept, state.workspace.checkpoint_path(fold).name)
@@ -329,18 +333,18 @@ def _send_file(state: _SchedulerState, address: str, path: Path, name: str) -> N
 def _run_on_worker(
     state: _SchedulerState, address: str, function: Callable[..., Any], *arguments: Any
 ) -> Any:
-    """Call a function on one worker, beside the task that it is at."""
+    """Call a function on one worker, in parallel to its task."""
     answer = state.client.run(function, *arguments, workers=[address])
     if address not in answer:
-        raise OSError(f"the worker {address} is gone")
+        raise OSError(f"the worker {address} was lost")
     return answer[address]
 
 
-# --- what folds say ------------------------------------------------------------------------------
+# --- messages of folds --------------------------------------------------------------------------
 
 
 def _receive_messages(state: _SchedulerState) -> None:
-    """Pass on what the folds said, waiting a moment for more."""
+    """Handle the messages of the folds that arrive within the poll interval."""
     deadline = time.monotonic() + _POLL_INTERVAL_S
     while True:
         try:
@@ -359,7 +363,9 @@ def _handle_message(
         history = tuple(EpochRecord(**record) for record in message["resumed"])
         _replay_history(state.journal, history)
         if history:
-            state.journal.log(f"fold {fold + 1} goes on after epoch {history[-1].epoch}")
+            state.journal.log(
+                f"fold {fold + 1} resumed from checkpoint, after epoch {history[-1].epoch}"
+            )
     elif "batch" in message:
         epoch, batch, batches = message["batch"]
         name = state.worker_names.get(running_fold.worker, running_fold.worker)
@@ -372,20 +378,20 @@ def _handle_message(
 
 
 def _replay_history(journal: JournalProtocol, history: tuple[EpochRecord, ...]) -> None:
-    """Note epochs that were kept when their runner could no longer note them."""
+    """Record epochs that an earlier runner trained but could not record."""
     for record in history:
         journal.record_epoch(record, None)
 
 
 def _fetch_checkpoint(state: _SchedulerState, fold: int, running_fold: _RunningFold) -> None:
-    """Bring a checkpoint here, so that another machine could go on from it."""
+    """Copy a checkpoint to this machine, so that another worker could resume from it."""
     target = state.workspace.checkpoint_path(fold)
     try:
         content = _run_on_worker(
             state, running_fold.worker, dask_tasks.read_file, state.location, target.name
         )
     except OSError:
-        return  # the worker is gone: the checkpoint before it is here
+        return  # the worker was lost: the checkpoint before it is here
     if content is not None:
         try:
             atomic.write_bytes(target, content)
@@ -395,11 +401,11 @@ def _fetch_checkpoint(state: _SchedulerState, fold: int, running_fold: _RunningF
             ) from error
 
 
-# --- how folds end -------------------------------------------------------------------------------
+# --- end of folds -------------------------------------------------------------------------------
 
 
 def _finish_fold(state: _SchedulerState, fold: int) -> None:
-    """Take what a fold left, or what went wrong with it."""
+    """Save the result of a fold, requeue it, or raise its error."""
     from distributed import KilledWorker
 
     one = state.running[fold]
@@ -419,7 +425,7 @@ def _finish_fold(state: _SchedulerState, fold: int) -> None:
     _save_files(state, trained)
     result = state.workspace.read_result(fold)
     if result is None or compute_sha256(result.weights) != trained.weights_sha256:
-        return _requeue_fold(state, fold, f"what fold {fold + 1} left did not arrive whole")
+        return _requeue_fold(state, fold, f"the files of fold {fold + 1} did not arrive undamaged")
     del state.running[fold]
     checkpoint.remove(state.workspace.checkpoint_path(fold))
     state.journal.record_fold(
@@ -428,7 +434,7 @@ def _finish_fold(state: _SchedulerState, fold: int) -> None:
 
 
 def _save_files(state: _SchedulerState, output: FoldOutput) -> None:
-    """Write what came from a machine that does not see the run's folder."""
+    """Write the files of a worker that has no access to the run's folder."""
     for name, content in output.files.items():
         target = (state.workspace.folder / name).resolve()
         if not target.is_relative_to(state.workspace.folder.resolve()):
@@ -437,24 +443,26 @@ def _save_files(state: _SchedulerState, output: FoldOutput) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_bytes(target, content)
         except OSError as error:
-            raise checkpoint.wrap_write_error(f"what fold {output.fold + 1} left", error) from error
+            raise checkpoint.wrap_write_error(
+                f"the files of fold {output.fold + 1}", error
+            ) from error
 
 
 def _requeue_fold(state: _SchedulerState, fold: int, reason: str) -> None:
-    """Queue a fold again whose process or worker died, unless that happens all the time."""
+    """Queue a crashed fold again; TrainingError where it crashes all the time."""
     one = state.running.pop(fold)
     state.crash_counts[fold] += 1
     state.journal.record_fold(fold, "lost", state.worker_names.get(one.worker, one.worker), reason)
     if state.crash_counts[fold] >= MAX_FOLD_CRASHES:
         raise TrainingError(
-            f"{reason}. It died {MAX_FOLD_CRASHES} times without finishing an epoch: free some memory "
-            "or train with fewer workers, then resume the run"
+            f"{reason}. It crashed {MAX_FOLD_CRASHES} times without finishing an epoch: free some "
+            "memory or train with fewer workers, then resume the run"
         )
     state.pending.insert(0, fold)
 
 
 def _stop_folds(state: _SchedulerState) -> None:
-    """Have all folds stop before their next batch, and wait for them."""
+    """Stop all folds before their next batch, and wait for them."""
     dask_tasks.request_stop(state.location)
     if not state.is_local:
         _call_ignoring_errors(state.client.run, dask_tasks.request_stop, state.location)
@@ -464,7 +472,7 @@ def _stop_folds(state: _SchedulerState) -> None:
 
 
 def _call_ignoring_errors(function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
-    """Call what may fail because a cluster is gone, when that no longer matters."""
+    """Call a function whose failure no longer matters, such as on a lost cluster."""
     with suppress(OSError, TimeoutError, SpinefracError, *_LOST_TASK_ERRORS):
         function(*arguments, **options)
 
@@ -472,6 +480,6 @@ def _call_ignoring_errors(function: Callable[..., Any], *arguments: Any, **optio
 def _require_result(result: FoldResult | None, fold: int) -> FoldResult:
     if result is None:
         raise TrainingError(
-            f"what fold {fold + 1} left is gone from the run's folder; resume the run"
+            f"the files of fold {fold + 1} are missing from the run's folder; resume the run"
         )
     return result

@@ -1,7 +1,7 @@
-"""What a run's runner writes down in the database while it works.
+"""The record that a runner writes into the database while it executes a run.
 
-Epochs are written at once, batches about once a second. Where the database is kept by another
-program or the disk is full, lines wait in memory and training goes on.
+Epochs are written at once, batches about once a second. Where the database is locked by another
+program or the disk is full, rows wait in memory and training continues.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spinefrac.errors import RunError
 from spinefrac.records import EpochRecord
 from spinefrac.training.runs import database, lease
 
-#: Progress within an epoch is written at most so often.
+#: Shortest time between two writes of the progress within an epoch.
 _FLUSH_INTERVAL_S = 1.0
 #: How long to wait before the database is tried again.
 _RETRY_INTERVAL_S = 5.0
@@ -70,12 +70,12 @@ class RunJournal:
             }
 
     def log(self, message: str) -> None:
-        """Note a line for people."""
+        """Record a message for people."""
         self._append_event("log", message=message)
         self.flush(force=True)
 
     def record_fold(self, fold: int, state: str, worker: str, message: str) -> None:
-        """Note that a fold starts, was lost or is done; an empty message makes no event."""
+        """Record that a fold starts, was lost or is done; an empty message makes no event."""
         self._batches.pop(fold, None)
         row = (self._run, fold, state, 0, 0, 0, None, worker, time.time())
         self._lines.append((_UPSERT_FOLD_SQL, row))
@@ -86,11 +86,11 @@ class RunJournal:
     def record_batch(
         self, fold: int, worker: str, position: tuple[int, int, int], rate: float
     ) -> None:
-        """Note which (epoch, batch, of batches) a fold has done, and its slices a second."""
+        """Record the (epoch, batch, number of batches) of a fold, and its slices per second."""
         self._batches[fold] = (self._run, fold, "training", *position, rate, worker, time.time())
 
     def record_epoch(self, record: EpochRecord, rate: float | None) -> None:
-        """Note a finished epoch; one without a rate only where it is not noted yet."""
+        """Record a finished epoch; one without a rate only where it is not recorded yet."""
         at = (record.fold, record.epoch)
         if rate is None and at in self._recorded_epochs:
             return
@@ -114,7 +114,7 @@ class RunJournal:
         self.flush(force=True)
 
     def record_workers(self, states: dict[str, tuple[str, int | None]]) -> None:
-        """Note who trains which fold."""
+        """Record which worker trains which fold."""
         for name, (state, fold) in states.items():
             if self._workers.get(name) != (state, fold):
                 row = (self._run, name, lease.get_hostname(), state, fold, time.time())
@@ -122,16 +122,16 @@ class RunJournal:
         self._workers |= states
 
     def record_dataset(self, fingerprint: str, images: int, groups: int) -> None:
-        """Note which data set the run is really about."""
+        """Record the data set that the runner has read."""
         statement = "UPDATE runs SET fingerprint = ?, images = ?, groups_found = ? WHERE id = ?"
         self._lines.append((statement, (fingerprint, images, groups, self._run)))
 
     def compute_median_rate(self) -> float | None:
-        """Return the slices a second of one fold in this attempt; None where none was timed."""
+        """Return the median slices per second of a fold in this attempt; None without any."""
         return statistics.median(self._rates) if self._rates else None
 
     def flush(self, force: bool = False) -> None:
-        """Write what has come together, about once a second or now."""
+        """Write what is pending, about once a second or now."""
         moment = time.monotonic()
         waiting = self._lines or self._batches
         if not waiting or moment < self._retry_at:
@@ -145,7 +145,7 @@ class RunJournal:
                 for row in self._batches.values():
                     connection.execute(_UPSERT_FOLD_SQL, row)
         except RunError as error:
-            print(f"not noted yet: {error}", file=sys.stderr, flush=True)
+            print(f"not recorded yet: {error}", file=sys.stderr, flush=True)
             self._retry_at = time.monotonic() + _RETRY_INTERVAL_S
             return
         self._lines.clear()
@@ -153,7 +153,7 @@ class RunJournal:
         self._flushed = moment
 
     def pop_pending_rows(self) -> list[tuple[str, tuple[Any, ...]]]:
-        """Hand over what could not be written yet, for a transaction of the caller."""
+        """Return and forget what is not written yet, for a transaction of the caller."""
         lines, self._lines = self._lines, []
         return lines
 
@@ -165,6 +165,6 @@ class RunJournal:
 
 
 def write_rows(connection: sqlite3.Connection, rows: list[tuple[str, tuple[Any, ...]]]) -> None:
-    """Write what `Journal.rows` handed over."""
+    """Write the rows of `RunJournal.pop_pending_rows`."""
     for statement, row in rows:
         connection.execute(statement, row)

@@ -1,8 +1,8 @@
-"""What a runner does with a run: prepare its plan, train its folds, save the model.
+"""The stages of a run: prepare its workspace, train its folds, save the model.
 
-Each stage leaves files in the run's folder from which the next start goes on: the plan with the
-slices, then checkpoints and each fold's weights and scores. Only a saved model ends a run, so
-weights are never lost to a full disk.
+Each stage leaves files in the run's folder from which the next attempt resumes: the workspace with
+the slices, then checkpoints and each fold's weights and predictions. A run ends only with a saved
+model, so weights are never lost to a full disk.
 """
 
 from __future__ import annotations
@@ -56,25 +56,25 @@ def execute_run(
     is_cancelled: Callable[[], bool],
     on_stage: Callable[[str], None],
 ) -> SavedModel:
-    """Bring a run from wherever it stands to its saved model.
+    """Execute a run from its current stage to its saved model.
 
     Parameters
     ----------
     run : Run
     folder : Path
-        Of the run; made where it is missing.
-    journal : Journal
+        Of the run; created where it is missing.
+    journal : RunJournal
     is_cancelled : callable
-        Asked all the time until the model is being saved.
+        Called often, until the model is being saved.
     on_stage : callable
         Called with each stage: ``preparing``, ``training``, ``saving``.
 
     Raises
     ------
     DatasetError, TrainingError, ModelError
-        It failed; it can be taken up again.
+        It failed and can be resumed.
     Cancelled
-        `is_cancelled` said so.
+        `is_cancelled` returned True.
     """
     on_stage("preparing")
     workspace.remove_temporary_files(folder)
@@ -187,7 +187,7 @@ def _write_dataset(folder: Path, dataset: Dataset, verdict: str | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(folder / _DATASET_FILE, json.dumps(content).encode())
     except OSError as error:
-        raise wrap_write_error("the plan of the run", error) from error
+        raise wrap_write_error("the workspace of the run", error) from error
 
 
 def _parse_dataset(content: dict[str, Any]) -> Dataset:
@@ -202,7 +202,7 @@ def _parse_dataset(content: dict[str, Any]) -> Dataset:
 
 
 def describe_dataset(dataset: Dataset) -> str:
-    """Say in one line what a data set holds and what its folds keep together."""
+    """Return one line on a data set: slices, classes, groups, grouping rule."""
     labels = dataset.labels
     left_out = f", {len(dataset.unreadable)} unreadable left out" if dataset.unreadable else ""
     return (
@@ -217,7 +217,7 @@ def describe_dataset(dataset: Dataset) -> str:
 def _train_folds(
     run: Run, run_workspace: RunWorkspace, journal: RunJournal, is_cancelled: Callable[[], bool]
 ) -> list[FoldResult]:
-    """Return every fold's result, training what is not trained yet."""
+    """Return every fold's result; train those that are missing."""
     folds = range(run_workspace.settings.folds)
     at_once = count_parallel_folds(run_workspace.settings)
     started = time.monotonic()
@@ -237,11 +237,11 @@ def _train_folds(
 def _find_saved_model(
     name: str, dataset: Dataset, run_workspace: RunWorkspace, results: list[FoldResult]
 ) -> SavedModel | None:
-    """Return the model where this very run saved it and was killed before it could note that."""
+    """Return the model where this run saved it and was killed before it could record that."""
     try:
         model = repository.load(name)
     except ModelError:
-        return None  # not there, or not whole: saving says what is the matter
+        return None  # missing or damaged: saving reports what is wrong
     if not model.has_out_of_fold:
         return None
     kept = model.load_out_of_fold()
@@ -260,7 +260,7 @@ def _collect_logits(run_workspace: RunWorkspace, results: list[FoldResult]) -> n
 def _assemble_model(
     run: Run, dataset: Dataset, run_workspace: RunWorkspace, results: list[FoldResult]
 ) -> save_model.NewModel:
-    """Gather what the folds left behind into what the store writes."""
+    """Collect the results of the folds into what the store writes."""
     logits = _collect_logits(run_workspace, results)
     probabilities = calibration.cross_fit_probabilities(
         logits, run_workspace.labels, run_workspace.folds

@@ -1,8 +1,7 @@
 """The process that executes runs, one after the other: ``python -m spinefrac.training.runner``.
 
-It is started by whoever submits or looks and finds none at work (`runs.ensure_runner`), and ends
-when no run is left. Runs that a killed runner left behind come first and go on from their last
-epoch.
+It is started by `runs.ensure_runner` where there is work and no runner, and ends when no run is
+left. Runs that a killed runner left behind come first and resume from their last checkpoint.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from spinefrac.training.runs.commands import record_state, run_folder
 from spinefrac.training.runs.queries import get_run
 from spinefrac.training.runs.records import Run
 
-#: So many attempts in a row may die without one epoch more.
+#: This many attempts in a row may die without finishing another epoch.
 MAX_FAILED_ATTEMPTS = 8
-#: A cancel that did not reach the run's folder is looked up in the database so often.
+#: Time between two looks into the database for a cancel that did not reach the run's folder.
 _CANCEL_CHECK_INTERVAL_S = 1.0
-#: How long to try to write down how a run ended.
+#: How long to try to record the end of a run.
 _WRITE_TIMEOUT_S = 600.0
 
 
@@ -46,21 +45,21 @@ def main(arguments: list[str]) -> int:
     """Execute runs until none is left; see the module's docstring."""
     token = lease.acquire_lease(arguments[0] if arguments else None)
     if token is None:
-        print("another runner is at work", flush=True)
+        print("another runner is active", flush=True)
         return 0
-    heart = _HeartbeatThread(token)
-    heart.start()
+    heartbeat = _HeartbeatThread(token)
+    heartbeat.start()
     try:
         saving.remove_unfinished()
         while (attempt := _start_next_attempt(token)) is not None:
-            _execute_attempt(attempt, heart)
+            _execute_attempt(attempt, heartbeat)
     finally:
-        heart.stop()
+        heartbeat.stop()
     return 0
 
 
 class _HeartbeatThread(threading.Thread):
-    """Says every two seconds that this runner lives, and ends it when it was replaced."""
+    """Writes the heartbeat of this runner, and ends the runner when another one replaced it."""
 
     def __init__(self, token: str) -> None:
         super().__init__(daemon=True)
@@ -72,8 +71,8 @@ class _HeartbeatThread(threading.Thread):
         while not self._stop_event.wait(lease.HEARTBEAT_INTERVAL_S):
             try:
                 self._send_heartbeat()
-            except RunError as error:  # a locked database or a full disk may pass
-                print(f"no sign of life could be given: {error}", file=sys.stderr, flush=True)
+            except RunError as error:  # a locked database or a full disk may be temporary
+                print(f"the heartbeat was not written: {error}", file=sys.stderr, flush=True)
 
     def _send_heartbeat(self) -> None:
         now, attempt = time.time(), self.attempt
@@ -83,7 +82,7 @@ class _HeartbeatThread(threading.Thread):
             )
             if mine.rowcount == 0 and not self._stop_event.is_set():
                 print("another runner took over", flush=True)
-                os._exit(1)  # it must touch nothing any more; its folds' processes end with it
+                os._exit(1)  # without cleanup; the processes of its folds end with it
             if attempt:
                 connection.execute(
                     "UPDATE attempts SET heartbeat = ? WHERE run = ? AND number = ?",
@@ -94,11 +93,11 @@ class _HeartbeatThread(threading.Thread):
         self._stop_event.set()
 
 
-# --- which run ---------------------------------------------------------------------------------
+# --- choice of the run --------------------------------------------------------------------------
 
 
 def _start_next_attempt(token: str) -> _Attempt | None:
-    """Begin an attempt of the run whose turn it is; without one, give the lease back."""
+    """Begin an attempt of the next run; release the lease where there is none."""
     while True:
         with database.write_transaction(busy_timeout_s=60) as connection:
             row = connection.execute(
@@ -119,7 +118,7 @@ def _start_next_attempt(token: str) -> _Attempt | None:
 
 
 def _close_dead_attempts(connection: sqlite3.Connection, run_id: str) -> None:
-    """Note that attempts which never ended have died."""
+    """Record that attempts without an end have died."""
     connection.execute(
         "UPDATE attempts SET ended = heartbeat, outcome = 'died' WHERE run = ? AND ended IS NULL",
         (run_id,),
@@ -127,22 +126,22 @@ def _close_dead_attempts(connection: sqlite3.Connection, run_id: str) -> None:
 
 
 def _end_if_not_runnable(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
-    """End a run that was to be stopped, or whose runners always die."""
+    """End a run that was cancelled, or whose runner died too often."""
     if row["cancel"]:
         _end_run(connection, row["id"], None, "cancelled")
         return True
     if _count_failed_attempts(connection, row["id"]) < MAX_FAILED_ATTEMPTS:
         return False
     error = TrainingError(
-        f"its runner died {MAX_FAILED_ATTEMPTS} times without finishing an epoch; runner.log in HOME/runs "
-        "may say why; free some memory or train with fewer workers, then resume the run"
+        f"its runner died {MAX_FAILED_ATTEMPTS} times without finishing an epoch; runner.log in "
+        "HOME/runs may say why; free some memory or train with fewer workers, then resume the run"
     )
     _end_run(connection, row["id"], None, "failed", error=error)
     return True
 
 
 def _count_failed_attempts(connection: sqlite3.Connection, run_id: str) -> int:
-    """Count the last attempts that died without an epoch or anything else to show."""
+    """Return how many of the last attempts died without finishing an epoch."""
     rows = connection.execute(
         "SELECT outcome, (SELECT count(*) FROM events WHERE run = attempts.run AND attempt ="
         " attempts.number AND kind = 'epoch') AS epochs FROM attempts WHERE run = ?"
@@ -177,16 +176,16 @@ def _begin_attempt(connection: sqlite3.Connection, run_id: str) -> int:
         "UPDATE folds SET state = 'waiting', batch = 0 WHERE run = ? AND state != 'done'", (run_id,)
     )
     connection.execute("DELETE FROM workers WHERE run = ?", (run_id,))
-    record_state(connection, run_id, "running" if number == 1 else "continued", number)
+    record_state(connection, run_id, "running" if number == 1 else "resumed", number)
     (run_folder(run_id) / "cancel").unlink(missing_ok=True)
     return number
 
 
-# --- one attempt ---------------------------------------------------------------------------------
+# --- one attempt --------------------------------------------------------------------------------
 
 
 def _execute_attempt(attempt: _Attempt, heartbeat: _HeartbeatThread) -> None:
-    """Execute a run and write down how it ended."""
+    """Execute a run and record how it ended."""
     run, folder = attempt.run, run_folder(attempt.run.id)
     journal = RunJournal(run.id, attempt.number)
     heartbeat.attempt = attempt
@@ -202,7 +201,7 @@ def _execute_attempt(attempt: _Attempt, heartbeat: _HeartbeatThread) -> None:
         ended = {"state": "failed", "error": error}
     except OSError as error:
         ended = {"state": "failed", "error": _wrap_os_error(error)}
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run's record says it
+    except Exception as error:  # noqa: BLE001 - any error is recorded with the run
         traceback.print_exc()
         ended = {"state": "failed", "error": _wrap_unexpected_error(error)}
     heartbeat.attempt = None
@@ -220,19 +219,19 @@ def _execute_attempt(attempt: _Attempt, heartbeat: _HeartbeatThread) -> None:
 def _record_throughput(
     connection: sqlite3.Connection, attempt: _Attempt, rate: float | None, result: dict[str, Any]
 ) -> None:
-    """Keep what the run measured, for the estimates of later ones."""
+    """Record the throughput of a run, for later estimates."""
     settings = attempt.run.settings
     if rate is None:
         return
     overhead = None
-    if attempt.number == 1 and not settings.early_stopping:  # all of it was done in one go
+    if attempt.number == 1 and not settings.early_stopping:  # nothing was interrupted
         learned = estimates.count_training_slices(result["oof"]["n"], settings)
         overhead = result["seconds"] - learned / (rate * estimates.count_parallel_folds(settings))
     estimates.record_rate(connection, settings, rate, overhead and max(0.0, overhead))
 
 
 def _make_cancel_check(run_id: str, folder: Path) -> Callable[[], bool]:
-    """Return a function that says whether the run is to stop; it may be asked all the time."""
+    """Return a function that says whether the run is cancelled; it may be called often."""
     looked = time.monotonic()
     answer = False
 
@@ -244,8 +243,12 @@ def _make_cancel_check(run_id: str, folder: Path) -> Callable[[], bool]:
             looked = time.monotonic()
             try:
                 answer = get_run(run_id).cancelling
-            except RunError as error:  # kept by another program: ask again
-                print(f"cancel could not be looked up: {error}", file=sys.stderr, flush=True)
+            except RunError as error:  # locked by another program: try again
+                print(
+                    f"the database was not checked for a cancel: {error}",
+                    file=sys.stderr,
+                    flush=True,
+                )
         return answer
 
     return cancelled
@@ -265,7 +268,7 @@ def _make_stage_callback(run_id: str) -> Callable[[str], None]:
 def _write_with_retry(
     transaction: Callable[[sqlite3.Connection], object], journal: RunJournal | None = None
 ) -> None:
-    """Write something that must not be lost, however long the database is kept by others."""
+    """Write what must not be lost, also while the database is locked by another program."""
     rows = journal.pop_pending_rows() if journal else []
     deadline = time.monotonic() + _WRITE_TIMEOUT_S
     while True:
@@ -275,7 +278,7 @@ def _write_with_retry(
                 transaction(connection)
             return
         except RunError as error:
-            print(f"not noted yet: {error}", file=sys.stderr, flush=True)
+            print(f"not recorded yet: {error}", file=sys.stderr, flush=True)
             if time.monotonic() > deadline:
                 raise
             time.sleep(2)

@@ -1,7 +1,7 @@
-"""Try a few batches: ``python -m spinefrac.training.runner.throughput_probe SETTINGS`` (JSON).
+"""Measure a few batches: ``python -m spinefrac.training.runner.throughput_probe SETTINGS`` (JSON).
 
-Where nothing like it was trained on this machine yet, this measures the rate that
-`runs.estimate` needs, on noise, as one of the folds that would train side by side.
+Where no similar run was trained on this machine yet, this measures the throughput that
+`runs.estimate_duration` needs, on noise, as one of the folds that would train in parallel.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _TIMED_BATCHES, _WARMUP_BATCHES = 16, 2
 
 
 def main(arguments: list[str]) -> int:
-    """Measure a rate and write it down; see the module's docstring."""
+    """Measure the throughput and record it; see the module's docstring."""
     settings = TrainingSettings.from_dict(json.loads(arguments[0]))
     at_once = estimates.count_parallel_folds(settings)
     threads = max(1, (os.cpu_count() or 1) // at_once)
     try:
         started = time.perf_counter()
         rate, timed = _measure_throughput(settings, threads)
-        beginning = time.perf_counter() - started - timed  # TensorFlow's import and compiling
-        # Every wave of folds begins so, and saving takes about as long once more.
+        startup = time.perf_counter() - started - timed  # TensorFlow's import and compiling
+        # Every wave of parallel folds starts so, and saving takes about as long once more.
         waves = -(-settings.folds // at_once)
         with database.write_transaction() as connection:
-            estimates.record_rate(connection, settings, rate, (waves + 1) * beginning)
+            estimates.record_rate(connection, settings, rate, (waves + 1) * startup)
     except SpinefracError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _measure_throughput(settings: TrainingSettings, threads: int) -> tuple[float, float]:
-    """Return the slices a second, and how long was timed."""
+    """Return the slices per second, and the seconds that were timed."""
     worker.limit_threads(threads)
     from spinefrac.training.train_fold import FitCallbacks, fit
 

@@ -1,10 +1,11 @@
-"""The process that trains one fold: ``python -m spinefrac.training.runner.worker FOLDER FOLD THREADS``.
+"""The process that trains one fold.
 
-It goes on from the fold's checkpoint in FOLDER, if any, and writes one JSON object a line to
-standard output: ``{"resumed": [epoch records]}``, ``{"batch": …}`` about once a second,
-``{"epoch": …}`` for every epoch, and at last ``{"done": true}`` or ``{"error": kind, "message":
-…}``. It looks before every batch whether FOLDER holds a file named ``cancel``, and ends at once
-when its standard input closes: that happens however the parent ends.
+``python -m spinefrac.training.runner.worker FOLDER FOLD THREADS`` resumes from the fold's
+checkpoint in FOLDER, if any, and writes one JSON object per line to standard output:
+``{"resumed": [epoch records]}``, ``{"batch": …}`` about once a second, ``{"epoch": …}`` for every
+epoch, and at last ``{"done": true}`` or ``{"error": kind, "message": …}``. Before every batch it
+checks whether FOLDER holds a file named ``cancel``. It ends at once when its standard input closes,
+which happens however the parent ends.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from spinefrac.records import EpochRecord
 from spinefrac.training import checkpoint
 from spinefrac.training.workspace import RunWorkspace
 
-#: A line about the batches at most so often.
+#: Shortest time between two messages on batches.
 _REPORT_INTERVAL_S = 1.0
 
 
 def main(arguments: list[str]) -> int:
-    """Train the fold that the command line names; see the module's docstring."""
+    """Train the fold of the command line; see the module's docstring."""
     folder, fold, threads = Path(arguments[0]), int(arguments[1]), int(arguments[2])
     _exit_with_parent()
     try:
@@ -67,7 +68,7 @@ def _train_fold(folder: Path, fold: int, threads: int) -> None:
 
 
 class _ProgressReporter:
-    """Say about once a second which batch is done and how many slices a second that makes."""
+    """Writes about once a second which batch is done, and the slices per second."""
 
     def __init__(self, workspace: RunWorkspace, fold: int) -> None:
         self._size = workspace.settings.batch_size
@@ -77,7 +78,7 @@ class _ProgressReporter:
 
     def report_batch(self, epoch: int, batch: int, batches: int) -> None:
         now = time.monotonic()
-        if batch == 1:  # what it took may include the scoring before it, or compiling
+        if batch == 1:  # its time may include the evaluation before it, or compiling
             self._last_batch, self._last_report = 1, now
         if now - self._last_report < _REPORT_INTERVAL_S:
             return
@@ -86,12 +87,12 @@ class _ProgressReporter:
         _write_message({"batch": [epoch, batch, batches], "rate": round(rate, 1)})
 
     def compute_epoch_rate(self, record: EpochRecord) -> float:
-        """Return the slices a second of a whole epoch, scoring included."""
+        """Return the slices per second of a whole epoch, with its evaluation."""
         return round(self._slices / max(record.seconds, 1e-9), 1)
 
 
 def _exit_with_parent() -> None:
-    """End this process once standard input is closed. What it writes appears by rename."""
+    """End this process once standard input is closed. Its files are written atomically."""
 
     def wait() -> None:
         sys.stdin.read()
@@ -101,7 +102,7 @@ def _exit_with_parent() -> None:
 
 
 def limit_threads(threads: int) -> None:
-    """Keep to `threads` cores, so that folds side by side do not disturb each other."""
+    """Use `threads` cores at most, so that parallel folds do not slow each other down."""
     import cv2
     import tensorflow as tf
 

@@ -1,12 +1,12 @@
-"""Training runs: queued by anyone, executed by one process, watched from anywhere.
+"""Training runs: queued by any process, executed by one runner, followed from anywhere.
 
     run = submit(RunRequest("slices", "first"))
     get_progress(run.id).folds[0].epoch
     cancel(run.id)
     resume(run.id)
 
-Nothing here trains: `spinefrac.training.runner` does, in a process of its own. What is known
-of runs lies in ``HOME/runs/spinefrac.db``.
+The runner, `spinefrac.training.runner`, trains in a process of its own. All records of runs are in
+``HOME/runs/spinefrac.db``.
 """
 
 from spinefrac.training.runs.commands import (

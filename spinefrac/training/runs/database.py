@@ -2,7 +2,7 @@
 
 Readers never wait, writers take turns (see `spinefrac.system.sqlite`). Times are
 seconds since 1970; ``datetime(time, 'unixepoch')`` shows them. docs/runs.md says what the tables
-mean for people who look with ``sqlite3``.
+mean for people who read them with ``sqlite3``.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ MIGRATIONS = (
 
 
 def database_path() -> Path:
-    """Return where the database lies."""
+    """Return the path of the database."""
     return settings.runs_dir() / DATABASE_FILE
 
 
@@ -149,7 +149,7 @@ def read_transaction() -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def write_transaction(busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
-    """Open the database as its only writer; all is kept at the end, or nothing.
+    """Open the database as its only writer; everything is committed at the end, or nothing.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def write_transaction(busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite
     Raises
     ------
     RunError
-        Another process keeps it, the disk is full, or it cannot be written.
+        Another process has locked it, the disk is full, or it cannot be written.
     """
     with _database(busy_timeout_s).write() as connection:
         yield connection
@@ -172,15 +172,17 @@ def _database(busy_timeout_s: float) -> sqlite.Database:
 
 
 def _make_error(busy_timeout_s: float, problem: Problem, reason: str) -> RunError:
-    """Say what is wrong with the database, and what to do."""
+    """Return the error for a problem of the database, with what to do."""
     if problem is Problem.BUSY:
         return RunError(
-            f"The runs' database has been kept by another program for {busy_timeout_s:g} s: close "
-            f"what has {DATABASE_FILE} in HOME/runs open for writing, and try again"
+            f"The runs' database has been locked by another program for {busy_timeout_s:g} s: "
+            f"close the program that has {DATABASE_FILE} in HOME/runs open for writing, and try "
+            "again"
         )
     if problem is Problem.FULL:
         return RunError(
-            "The disk of HOME/runs is full, so nothing can be noted there: make room and try again"
+            "The disk of HOME/runs is full, so nothing can be recorded there: make room and try "
+            "again"
         )
     if problem is Problem.NOT_WRITABLE:
         return RunError(

@@ -1,7 +1,8 @@
-"""How long training will take here, from what was measured here.
+"""Estimates of the training time on this machine, from measurements on this machine.
 
-A rate is kept for each run and trial: slices a second of one fold, how many folds trained side by
-side, and the seconds that a run takes apart from its slices: reading, starting, compiling, saving.
+For each run and throughput probe the database holds the slices per second of one fold, the number
+of folds trained in parallel, and the overhead of a run in seconds: reading, starting, compiling,
+saving.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from spinefrac.training.runs import database, lease
 from spinefrac.training.runs.records import DurationEstimate
 from spinefrac.training.settings import TrainingSettings
 
-#: Of the measured rates, so many of the newest are looked at.
+#: Number of the newest rates that an estimate uses.
 _MAX_RATES = 20
-#: Between the first and the last run, times vary by about so much either way.
+#: Times of equal runs vary by about this share in either direction.
 _RELATIVE_UNCERTAINTY = 0.25
 
 
 def estimate_duration(images: int, settings: TrainingSettings) -> DurationEstimate | None:
-    """Return how long training will take here, from the rates that earlier runs measured.
+    """Return how long training will take on this machine, from the rates of earlier runs.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ def estimate_duration(images: int, settings: TrainingSettings) -> DurationEstima
 
     Returns
     -------
-    Estimate or None
-        None where nothing like it was trained here yet; `start_trial` measures.
+    DurationEstimate or None
+        None where no similar run was trained here yet; `start_throughput_probe` measures.
     """
     if not database.database_path().exists():
         return None
@@ -47,7 +48,7 @@ def estimate_duration(images: int, settings: TrainingSettings) -> DurationEstima
     alike = [row for row in rows if row["size"] == rows[0]["size"]]
     if not alike:
         return None
-    # Slices a second of all folds together; a larger picture takes longer by its area.
+    # Slices per second of all folds together; the time of a slice grows with its area.
     together = statistics.median(
         row["images_per_second"] * row["folds_at_once"] * (row["size"] / size) ** 2 for row in alike
     )
@@ -65,9 +66,9 @@ def estimate_duration(images: int, settings: TrainingSettings) -> DurationEstima
 
 
 def count_training_slices(images: int, settings: TrainingSettings) -> int:
-    """Return how many times a slice is learned from in a whole run."""
+    """Return the number of training slices over all folds and epochs of a run."""
     count = images * (settings.folds - 1) * settings.epochs  # each fold trains on the others
-    if settings.network == "compact" and not settings.weights:  # drawn lines come first
+    if settings.network == "compact" and not settings.weights:  # pretraining
         count += min(settings.line_steps * settings.batch_size * settings.folds, count)
     return count
 
@@ -80,7 +81,7 @@ def count_parallel_folds(settings: TrainingSettings) -> int:
 def record_rate(
     connection: sqlite3.Connection, settings: TrainingSettings, rate: float, overhead: float | None
 ) -> None:
-    """Keep a measured rate.
+    """Record a measured rate.
 
     Parameters
     ----------
@@ -88,9 +89,9 @@ def record_rate(
         Open for writing.
     settings : TrainingSettings
     rate : float
-        Slices a second of one fold beside the others.
+        Slices per second of one fold while the others train.
     overhead : float or None
-        Seconds of a run apart from its slices.
+        Seconds of a run that do not depend on the number of slices.
     """
     at_once = count_parallel_folds(settings)
     connection.execute(

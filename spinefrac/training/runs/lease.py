@@ -1,8 +1,8 @@
-"""Which process executes runs: a lease in the database, so that there is never a second one.
+"""The lease in the database that makes one process the runner, so that there is never a second.
 
-Whoever starts a runner takes the lease in its name, in the transaction that found nobody
-there; so however many look at the same time, one is started. On this machine a runner is
-there as long as its process is; on another, as long as it gave a sign of life lately.
+A process that starts a runner takes the lease for it in the same transaction that found none, so
+exactly one is started, however many processes try. A runner of this machine is active while its
+process is alive; one of another machine while its heartbeat is recent.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from spinefrac.system import processes
 from spinefrac.training.runs import database
 from spinefrac.training.runs.records import RunnerState
 
-#: A runner says that it lives so often.
+#: Time between two heartbeats of a runner.
 HEARTBEAT_INTERVAL_S = 2.0
-#: Without a sign for so long, a runner of another machine counts as dead.
+#: Without a heartbeat for this time, a runner of another machine counts as dead.
 HEARTBEAT_TIMEOUT_S = 12.0
-#: The runner's own output starts anew beyond this size.
+#: The log file of the runners is emptied beyond this size.
 _MAX_LOG_BYTES = 2**20
 
 
@@ -36,12 +36,12 @@ def get_hostname() -> str:
 
 
 def log_path() -> Path:
-    """Return where runners write what they print."""
+    """Return the log file of the runners."""
     return settings.runs_dir() / "runner.log"
 
 
 def get_active_runner(connection: sqlite3.Connection) -> RunnerState | None:
-    """Return the runner that is at work, or None."""
+    """Return the active runner, or None."""
     row = connection.execute("SELECT * FROM lease").fetchone()
     if row is None or not is_process_alive(row):
         return None
@@ -49,16 +49,16 @@ def get_active_runner(connection: sqlite3.Connection) -> RunnerState | None:
 
 
 def is_process_alive(row: sqlite3.Row) -> bool:
-    """Whether the process of a row (pid, process_started, host, heartbeat) is at work."""
+    """Whether the process of a row (pid, process_started, host, heartbeat) is alive."""
     if row["host"] == get_hostname():
         return processes.is_alive(row["pid"], row["process_started"])
     return bool(time.time() - row["heartbeat"] < HEARTBEAT_TIMEOUT_S)
 
 
 def ensure_runner() -> bool:
-    """Start a runner where there is work and nobody at it; return whether one was started.
+    """Start a runner where there is work and no active runner; return whether one was started.
 
-    It is a session of its own without any of this process's files, so it outlives the page,
+    It is detached and inherits no files of this process, so it outlives the page,
     the browser, the server and the terminal.
     """
     if not database.database_path().exists():
@@ -67,7 +67,7 @@ def ensure_runner() -> bool:
         if not _is_runner_needed(connection):
             return False
     with database.write_transaction() as connection:
-        if not _is_runner_needed(connection):  # somebody was faster
+        if not _is_runner_needed(connection):  # another process was faster
             return False
         token = secrets.token_hex(8)
         process = _start_runner(token)
@@ -88,17 +88,17 @@ def _write_lease(connection: sqlite3.Connection, token: str, pid: int) -> None:
 
 
 def acquire_lease(token: str | None) -> str | None:
-    """Take the lease for this process, or the one that was taken in its name.
+    """Take the lease for this process, or take over the one that was taken for it.
 
     Parameters
     ----------
     token : str or None
-        What `ensure_runner` gave it; None for a runner that was started by hand.
+        From `ensure_runner`; None for a runner that was started manually.
 
     Returns
     -------
     str or None
-        The lease's token; None where another runner is at work.
+        The lease's token; None where another runner is active.
     """
     with database.write_transaction(busy_timeout_s=60) as connection:
         row = connection.execute("SELECT * FROM lease").fetchone()
@@ -110,7 +110,7 @@ def acquire_lease(token: str | None) -> str | None:
 
 
 def release_lease(connection: sqlite3.Connection, token: str) -> None:
-    """Give the lease back."""
+    """Release the lease."""
     connection.execute("DELETE FROM lease WHERE token = ?", (token,))
 
 
@@ -130,7 +130,7 @@ def _start_runner(token: str) -> subprocess.Popen[bytes]:
 
 
 def get_detach_options() -> dict[str, Any]:
-    """Return how `subprocess.Popen` makes a process that outlives this one and its terminal."""
+    """Return options of `subprocess.Popen` for a process that outlives this one."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}

@@ -1,4 +1,4 @@
-"""Look at runs: cheap enough to be asked every second by everybody who watches."""
+"""Queries on runs, fast enough to be repeated every second by every viewer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RUN_COLUMNS = (
 
 
 def list_runs(limit: int = 100) -> tuple[Run, ...]:
-    """Return runs: those at work and waiting first, in their order, then the newest first."""
+    """Return runs: training and queued ones in their order, then ended ones, newest first."""
     if not database.database_path().exists():
         return ()
     with database.read_transaction() as connection:
@@ -73,22 +73,20 @@ def find_run_row(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
 
 
 def _make_unknown_run_error(run_id: str) -> RunError:
-    return RunError(
-        f"There is no run {run_id[:100]!r}: `spinefrac runs list` shows those there are"
-    )
+    return RunError(f"There is no run {run_id[:100]!r}: `spinefrac runs list` lists all runs")
 
 
 def list_events(
     run_id: str, after: int = 0, kinds: Iterable[str] | None = None, limit: int = 10_000
 ) -> tuple[Event, ...]:
-    """Return what happened in a run, oldest first.
+    """Return the events of a run, oldest first.
 
     Parameters
     ----------
     run_id : str
         Id or name.
     after : int
-        Id of the last event that is known already.
+        Id of the last known event.
     kinds : iterable of str, optional
         See `Event.kind`.
     limit : int
@@ -105,7 +103,7 @@ def list_events(
 
 
 def get_progress(run_id: str) -> RunProgress:
-    """Return everything that is shown of a run, of one moment.
+    """Return everything that is shown of a run, in one consistent state.
 
     Raises
     ------
@@ -153,7 +151,7 @@ def get_progress(run_id: str) -> RunProgress:
 
 
 def get_runner_state() -> RunnerState | None:
-    """Return the process that executes runs, or None where there is none."""
+    """Return the active runner, or None."""
     if not database.database_path().exists():
         return None
     with database.read_transaction() as connection:
@@ -198,7 +196,7 @@ def _to_run(row: sqlite3.Row, runner: RunnerState | None) -> Run:
 def _load_histories(
     connection: sqlite3.Connection, run_id: str
 ) -> dict[int, tuple[EpochRecord, ...]]:
-    """Return each fold's epochs; of one that was trained twice, the last time counts."""
+    """Return the epochs of each fold; of one that was trained twice, the last."""
     newest: dict[int, dict[int, EpochRecord]] = {}
     for row in connection.execute(
         "SELECT fold, epoch, loss, val_loss, val_auc, learning_rate, seconds FROM events"
@@ -238,7 +236,7 @@ def _to_fold_progress(
 
 
 def _estimate_seconds_left(run: Run, folds: tuple[FoldProgress, ...]) -> float | None:
-    """Return the epochs that are left, at the pace of those that are done."""
+    """Return the expected time for the remaining epochs, from the time of the last ones."""
     paces = [record.seconds for fold in folds for record in fold.history[-3:]]
     left = sum((1 - fold.share) * fold.epochs for fold in folds)
     if run.state != "running" or not paces or left <= 0:

@@ -1,4 +1,4 @@
-"""What is known of runs: frozen records for the pages, the command line and Python.
+"""Runs as frozen records, for the pages, the command line and Python.
 
 Times are seconds since 1970, durations seconds, rates images (slices) per second.
 """
@@ -38,7 +38,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What somebody wants trained: the page, the command line and Python fill in this one record.
+    """What to train, with which settings: page, command line and Python submit this record.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run, as it stands.
+    """One run in its current state.
 
     Attributes
     ----------
@@ -91,16 +91,16 @@ class Run:
     stage : str
         ``preparing``, ``training`` or ``saving`` once it has started, else empty.
     interrupted : bool
-        Running, but its runner died: the next start of a runner continues it.
+        Running, but its runner died: the next runner resumes it.
     cancelling : bool
-        Running, and asked to stop.
+        Running, and to be cancelled before the next batch.
     folder : str
         Of the data.
     settings : TrainingSettings
     note, threshold_rule : str
     cluster : Cluster or None
         None for processes of this machine.
-    parent : Parent or None
+    parent : ParentModel or None
         The saved model whose weights or settings it started from.
     trained_by : str
         Who submitted it, where they were signed in.
@@ -111,7 +111,7 @@ class Run:
         Packages at submission.
     submitted : float
     queued : float
-        When it (again) took its place in the queue.
+        When it was queued, last.
     started, ended : float or None
         Of the first attempt, and of the last.
     attempts : int
@@ -164,18 +164,18 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """From its first start to its end; None before both."""
+        """Time from its first start to its end; None before its end."""
         return None if self.started is None or self.ended is None else self.ended - self.started
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a run's record. Fields that a kind does not have are None.
+    """One event of a run. Fields that its kind does not have are None.
 
     Attributes
     ----------
     id : int
-        Grows; ask `events` for those after the last one seen.
+        Increasing; `list_events` returns those after a given one.
     time : float
     run : str
     attempt : int or None
@@ -214,15 +214,15 @@ class FoldProgress:
     fold : int
         Counted from 0.
     state : str
-        ``waiting``, ``training``, ``lost`` (its process died; it is taken up again) or ``done``.
+        ``waiting``, ``training``, ``lost`` (its process died; it will be resumed) or ``done``.
     epoch, epochs : int
         Finished, and of how many.
     share : float
-        Done, 0…1, the batches of the epoch at work included.
+        Done, 0…1, with the batches of the current epoch.
     images_per_second : float or None
-        Measured last.
+        The last measurement.
     worker : str
-        Who trains it or did.
+        The one that trains or trained it.
     history : tuple of EpochRecord
         Each finished epoch once, in order; `val_loss` and `val_auc` may be NaN.
     """
@@ -244,7 +244,7 @@ class FoldProgress:
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """Who trains folds: `state` is ``idle``, ``training`` or ``lost``."""
+    """A worker that trains folds: `state` is ``idle``, ``training`` or ``lost``."""
 
     name: str
     host: str
@@ -255,7 +255,7 @@ class WorkerState:
 
 @dataclass(frozen=True, slots=True)
 class RunnerState:
-    """The process that executes runs; `heartbeat` is its last sign of life."""
+    """The process that executes runs; `heartbeat` is the time of its last one."""
 
     pid: int
     host: str
@@ -280,9 +280,9 @@ class RunProgress:
     log : tuple of (time, line)
         The last lines, the newest last.
     runner : RunnerState or None
-        Who executes runs now; None where nobody does.
+        The active runner, or None.
     last_event : int
-        Id of the newest event: where it has not changed, nothing happened.
+        Id of the newest event: while it is the same, nothing has happened.
     """
 
     run: Run
@@ -328,7 +328,7 @@ class FolderSummary:
 
 @dataclass(frozen=True, slots=True)
 class DurationEstimate:
-    """How long training will take: `seconds`, between `low` and `high`, and from what."""
+    """How long training will take: `seconds`, between `low` and `high`; `basis` is the source."""
 
     seconds: float
     low: float

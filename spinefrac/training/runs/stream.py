@@ -1,4 +1,4 @@
-"""Follow a run until it ends, seeing that a runner is at work."""
+"""Follow the events of a run until it ends."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _POLL_INTERVAL_S = 0.25
 
 
 def follow(run_id: str, after: int = 0) -> Iterator[Event | None]:
-    """Yield what happens in a run as it happens, and None several times a second.
+    """Yield the events of a run as they happen, and None several times a second.
 
-    A runner that died is replaced. It ends when the run does; whoever stops listening
-    leaves the run as it is.
+    A runner that died is replaced. It ends with the run; a caller that stops early does not
+    affect the run.
 
     Parameters
     ----------
     run_id : str
         Id or name.
     after : int
-        Id of the last event that is known already.
+        Id of the last known event.
 
     Raises
     ------

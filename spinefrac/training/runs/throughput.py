@@ -1,4 +1,4 @@
-"""Have a few batches tried, so that an estimate is known before the first run."""
+"""The throughput probe: a few batches, for an estimate before the first run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from spinefrac.training.settings import TrainingSettings
 
 
 def start_throughput_probe(training_settings: TrainingSettings) -> bool:
-    """Start a process that measures the rate of a network here, unless one is at it.
+    """Start a process that measures the throughput of a network, unless one is running.
 
-    It takes about a quarter of a minute; then `estimate` answers.
+    It takes about a quarter of a minute; then `estimate_duration` has a rate.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def start_throughput_probe(training_settings: TrainingSettings) -> bool:
 
 
 def is_probe_running() -> bool:
-    """Return whether a trial is at work."""
+    """Return whether a throughput probe is running."""
     try:
         pid, started = _pid_path().read_text().split()
         return processes.is_alive(int(pid), float(started))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from spinefrac import settings as places
 from spinefrac.errors import DatasetError, RunError, TrainingError
+from spinefrac.training import networks
 from spinefrac.training.runs.records import Cluster
 from spinefrac.training.settings import TrainingSettings
 
@@ -86,17 +87,10 @@ def resolve_weights(settings: TrainingSettings) -> TrainingSettings:
     TrainingError
         There is no such file, or the network has no ImageNet weights.
     """
-    weights = settings.weights
-    if weights is None:
+    networks.validate_network(settings.network, settings.weights)
+    if settings.weights in (None, "imagenet"):
         return settings
-    if weights == "imagenet":
-        if settings.network == "compact":
-            raise TrainingError(
-                "the network 'compact' has no ImageNet weights; leave the weights out, name a "
-                "weights file, or choose another network"
-            )
-        return settings
-    path = Path(weights).expanduser()
+    path = Path(str(settings.weights)).expanduser()
     if not path.is_file():
         raise TrainingError(
             f"no weights file {path.name}; name an existing .weights.h5 file, or imagenet"

@@ -95,7 +95,7 @@ def test_presets_destroy_nothing_and_wide_ranges_are_warned_of():
         assert not [effect.warnings for effect in effects if effect.warnings], name
     assert judgement.measure_effects(PRESETS["off"], SEEN) == ()
     for change, said in (
-        ({"shift": 0.5}, "of the fracture's pixels leave the picture"),
+        ({"shift": 0.5}, "of the fracture's pixels leave the image"),
         ({"contrast": 0.8}, "of its contrast"),
         ({"brightness": (0.0, 0.7)}, "plain black or white"),
         ({"noise": 0.5}, "of its contrast"),

@@ -110,7 +110,9 @@ def test_two_sources_of_one_name_are_refused(folder, tmp_path):
 
 def test_a_source_that_no_name_leads_back_to_is_refused(folder, tmp_path):
     (folder / "fracture/P00_0.png").rename(folder / "fracture/P00_.png")
-    with pytest.raises(DatasetError, match=r"fracture/P00_\.png could not be told .* rename it"):
+    with pytest.raises(
+        DatasetError, match=r"fracture/P00_\.png could not be distinguished .* rename it"
+    ):
         export_augmented_copies(folder, tmp_path / "out", CONFIG, preprocessing=SEEN)
 
 

@@ -155,7 +155,7 @@ def test_a_fold_that_always_dies_fails_the_run_with_its_last_words(folder, quick
         "import cv2\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(broken.parent))
-    with pytest.raises(TrainingError, match=r"killed by signal 6; its last words: .*out of some"):
+    with pytest.raises(TrainingError, match=r"killed by signal 6; its last output: .*out of some"):
         train(RunRequest(folder, "first", quick))
     run = runs.get_run("first")
     assert run.state == "failed" and run.is_resumable
