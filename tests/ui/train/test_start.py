@@ -62,7 +62,7 @@ def test_the_database_of_runs_locked_by_another_program_is_said(
     monkeypatch.setattr(database.write_transaction.__wrapped__, "__defaults__", (0.1,))
     with database.write_transaction():
         press_train(app)
-    assert "has been kept by another program" in only_error(app)
+    assert "has been locked by another program" in only_error(app)
     press_train(app)
     assert not app.error and len(runs.list_runs()) == 2
 
