@@ -36,7 +36,7 @@ def test_a_colour_model_gets_the_grey_three_times() -> None:
 
 def test_a_model_of_another_shape_is_refused() -> None:
     assert keras_logits.get_input_size(network()) == 8
-    with pytest.raises(ModelError, match="one output a slice"):
+    with pytest.raises(ModelError, match="one output per slice"):
         keras_logits.get_input_size(network(outputs=2))
 
 

@@ -20,7 +20,7 @@ def test_a_locked_database_is_said_and_reading_goes_on(folder, quick, monkeypatc
     monkeypatch.setattr(database.write_transaction.__wrapped__, "__defaults__", (0.2,))
     other = sqlite3.connect(database.database_path(), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(RunError, match="kept by another program"):
+    with pytest.raises(RunError, match="locked by another program"):
         runs.cancel(run.id)
     assert runs.get_progress(run.id).run.state == "queued"
     journal = RunJournal(run.id, 1)
