@@ -69,7 +69,7 @@ def list_models(
     if as_json:
         output.print_json(entries)
     elif entries:
-        head = ("model", "", "AUC (95 % interval)", "data", "saved", "size")
+        head = ("model", "", "AUC (95 % CI)", "data", "saved", "size")
         output.print_result(output.format_table([head, *map(_format_row, entries)]))
 
 

@@ -161,7 +161,7 @@ def plot_decision_curve(curves: Mapping[str, DecisionCurve]) -> Figure:
     one = next(iter(curves.values()))
     top = max(float(np.max(curve.net_benefit)) for curve in curves.values())
     if len(curves) == 1 and np.isfinite(one.low).all():
-        _add_area(figure, one.thresholds, one.low, one.high, MODEL_COLOURS[0], "95 % interval")
+        _add_area(figure, one.thresholds, one.low, one.high, MODEL_COLOURS[0], "95 % CI")
     for name, y, dash in (("treat all", one.treat_all, "dash"), ("treat none", None, "dot")):
         figure.add_scatter(
             x=one.thresholds,

@@ -57,7 +57,7 @@ def test_decision_curve_stays_within_view(answers) -> None:
     low, high = figure.layout.yaxis.range
     assert low < 0 < curve.net_benefit.max() < high
     assert {trace.name for trace in figure.data} == {
-        "95 % interval",
+        "95 % CI",
         "treat all",
         "treat none",
         "a",
