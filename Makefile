@@ -12,8 +12,8 @@ PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
-	@echo "make test     install what the tests need, check style and types, run every test"
-	@echo "make lint     check style and types only"
+	@echo "make test     install what the tests need, make lint, run every test"
+	@echo "make lint     check style, types, unused code and the order of imports only"
 	@echo "make bench    measure and print the figures (ONLY='phantom serving' runs a choice)"
 	@echo "make docs     draw docs/architecture.svg from the imports"
 	@echo "make demo     render the phantom and train models/phantom-demo anew"
@@ -31,6 +31,8 @@ lint: $(VENV)/.test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) -m vulture
+	$(VENV)/bin/lint-imports --no-logo --no-cache
 
 bench: $(VENV)/.test
 	$(PY) -m benchmarks $(ONLY)
@@ -38,7 +40,7 @@ bench: $(VENV)/.test
 docs: $(VENV)/.app
 	$(PY) docs/draw_architecture.py
 
-# Trained beside and moved: until the new one is complete, the old one stays.
+# Trained elsewhere and then moved: the old model stays until the new one is complete.
 demo: $(VENV)/.app
 	rm -rf $(DEMO)
 	$(PY) -m spinefrac phantom $(DEMO)/data --patients 120 --slices 12 --seed 7 --difficulty standard
