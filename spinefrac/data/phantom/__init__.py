@@ -1,8 +1,8 @@
 """Synthetic axial vertebrae with known labels: everything can be tried without patient data.
 
 `plan` chooses the fractured patients and seeds every random number; `anatomy` builds a slice's
-bone and `tissue` what surrounds it; `fractures` breaks the bone; `scanner` reconstructs; `rendering`
-joins them into one slice; `write` and `dicom` make files of a whole phantom.
+bone and `tissue` what surrounds it; `fractures` breaks the bone; `scanner` reconstructs;
+`rendering` joins them into one slice; `write` and `dicom` make files of a whole phantom.
 """
 
 from spinefrac.data.phantom.rendering import PhantomSlice, render
