@@ -56,10 +56,10 @@ def hash_listing(folder: FolderLike, group_by: str) -> str:
 def hash_examination(examination: Examination) -> str:
     """Return the SHA-256 over what the fingerprint omits: storage, splits, unreadable files."""
     digest = hashlib.sha256(_hash_source().encode())
-    for item, fact in zip(examination.dataset.items, examination.metadata, strict=True):
-        digest.update(f"{item.split}{fact.mode}{fact.format}{fact.scanner}".encode())
+    for item, file in zip(examination.dataset.items, examination.metadata, strict=True):
+        digest.update(f"{item.split}{file.mode}{file.format}{file.scanner}".encode())
         digest.update(
-            f"{fact.privacy_issues}{fact.position}".encode() + fact.numeric_features.tobytes()
+            f"{file.privacy_issues}{file.position}".encode() + file.numeric_features.tobytes()
         )
     digest.update(repr((examination.dataset.unreadable, examination.dataset.notes)).encode())
     return digest.hexdigest()

@@ -65,14 +65,11 @@ class DatasetFeatures:
     @cached_property
     def features(self) -> dict[str, npt.NDArray[np.float32]]:
         """Storage, brightness and position by name, each of shape (N,); constant ones left out."""
-        facts = self.examination.metadata
-        columns = dict(
-            zip(
-                NUMERIC_FEATURES, np.stack([fact.numeric_features for fact in facts]).T, strict=True
-            )
-        )
+        metadata = self.examination.metadata
+        numbers = np.stack([file.numeric_features for file in metadata]).T
+        columns = dict(zip(NUMERIC_FEATURES, numbers, strict=True))
         for kind in ("format", "mode", "size", "scanner"):
-            values = [getattr(fact, kind) for fact in facts]
+            values = [getattr(file, kind) for file in metadata]
             for value, _ in Counter(values).most_common(MAX_CATEGORIES):
                 columns[f"{kind} {value or 'unknown'}"] = np.array(
                     [other == value for other in values], dtype=np.float32
@@ -108,7 +105,7 @@ class DatasetFeatures:
     @property
     def _position(self) -> npt.NDArray[np.float32]:
         """Return the position of each slice in its group, 0…1; 0.5 where it is unknown, (N,)."""
-        position = np.array([fact.position for fact in self.examination.metadata])
+        position = np.array([file.position for file in self.examination.metadata])
         share = np.full(len(position), 0.5, dtype=np.float32)
         for rows in rows_by_value(self.groups):
             values = position[rows]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats import detection
 from spinefrac.imaging.limits import check_file_size
-from spinefrac.records import CtSlice, SliceTags
+from spinefrac.records import CtSlice
 
 if TYPE_CHECKING:
     from spinefrac.imaging.formats.dicom_header import DicomHeader
@@ -68,12 +68,14 @@ def read(
             return read_raster(file, kind)
 
 
-def read_with_header(path: Path) -> tuple[CtSlice, DicomHeader | None]:
+def read_with_header(source: ImageSource, *, name: str = "") -> tuple[CtSlice, DicomHeader | None]:
     """Read the (middle) slice of a file as `read` does, and its DICOM header in the same pass.
 
     Parameters
     ----------
-    path : Path
+    source : bytes, str or path
+    name : str
+        What to call the file in messages; a path's last part by default.
 
     Returns
     -------
@@ -86,42 +88,13 @@ def read_with_header(path: Path) -> tuple[CtSlice, DicomHeader | None]:
     ImageError
         If the file cannot be read as a slice.
     """
-    with _open_source(path, "") as file:
+    with _open_source(source, name) as file:
         if detection.detect_format(file) == "dicom":
             with wrap_parser_errors("dicom"):
                 from spinefrac.imaging.formats.dicom import read_dicom_with_header
 
                 return read_dicom_with_header(file)
-    return read(path), None
-
-
-def read_tags(source: ImageSource, *, name: str = "") -> SliceTags:
-    """Read patient, study, series and position from a DICOM header; the pixels are not read.
-
-    Parameters
-    ----------
-    source : bytes, str or path
-    name : str
-        What to call the file in messages; a path's last part by default.
-
-    Returns
-    -------
-    SliceTags
-        All empty for formats other than DICOM.
-
-    Raises
-    ------
-    ImageError
-        If the file is missing, empty, not an image, or its DICOM header is damaged.
-    """
-    with _open_source(source, name) as file:
-        kind = detection.detect_format(file)
-        if kind != "dicom":
-            return SliceTags()
-        with wrap_parser_errors(kind):
-            from spinefrac.imaging.formats.dicom_header import read_dicom_tags
-
-            return read_dicom_tags(file)
+    return read(source, name=name), None
 
 
 @contextmanager

@@ -14,7 +14,6 @@ def test_a_dicom_comes_with_its_header(make_dicom, stored_values, tmp_path):
     path.write_bytes(make_dicom(stored_values, SeriesInstanceUID="1.2.9", KVP="120"))
     ct, header = imaging.read_with_header(path)
     np.testing.assert_array_equal(ct.pixels, imaging.read(path).pixels)
-    assert header.tags == imaging.read_tags(path)
     assert header.tags.series_instance_uid == "1.2.9" and header.scanner == "120"
 
 

@@ -61,10 +61,10 @@ _SCANNER_TAGS = (
     0x00181210,  # ConvolutionKernel
     0x00180060,  # KVP
 )
-_SLICE_TAGS = (_PATIENT_ID, _STUDY_UID, _SERIES_UID, _INSTANCE_NUMBER, _IMAGE_POSITION)
 #: What `summarize_header` needs.
 SUMMARY_TAGS = (
-    *_SLICE_TAGS, _PATIENT_NAME, _IDENTITY_REMOVED, _BURNED_IN_ANNOTATION, *_DATES, *_SCANNER_TAGS,
+    _PATIENT_ID, _PATIENT_NAME, _STUDY_UID, _SERIES_UID, _INSTANCE_NUMBER, _IMAGE_POSITION,
+    _IDENTITY_REMOVED, _BURNED_IN_ANNOTATION, *_DATES, *_SCANNER_TAGS,
 )  # fmt: skip
 
 
@@ -91,18 +91,6 @@ class DicomHeader:
     has_identity: bool
     has_dates: bool
     burned_in_annotation: str
-
-
-def read_dicom_tags(file: BinaryIO) -> SliceTags:
-    """Read patient, study, series and position; the pixels are not read.
-
-    Raises
-    ------
-    ImageError
-        If the transfer syntax is not supported.
-    """
-    header, _ = read_header(file, _SLICE_TAGS)
-    return _parse_slice_tags(header)
 
 
 def summarize_header(header: Dataset) -> DicomHeader:

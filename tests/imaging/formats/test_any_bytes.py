@@ -37,7 +37,7 @@ STARTS = [
 def only_image_error(content: bytes) -> None:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        for function in (imaging.read, imaging.read_tags):
+        for function in (imaging.read, imaging.read_with_header):
             try:
                 function(content)
             except ImageError as error:

@@ -94,10 +94,11 @@ def test_the_first_of_several_windows_is_taken(shared_data: Path) -> None:
 
 
 def test_tags_of_real_files(shared_data: Path) -> None:
-    tags = imaging.read_tags(shared_data / "rsna-2022-dicom/1.2.826.0.1.3680043.14267/2.dcm")
+    path = shared_data / "rsna-2022-dicom/1.2.826.0.1.3680043.14267/2.dcm"
+    tags = imaging.read_with_header(path)[1].tags
     assert (tags.patient_id, tags.study_instance_uid) == ("14267", "1.2.826.0.1.3680043.14267")
     assert (tags.instance_number, tags.z_mm) == (2, 398.1)
-    assert imaging.read_tags(shared_data / TOTAL).patient_id == ""
+    assert imaging.read_with_header(shared_data / TOTAL)[1].tags.patient_id == ""
 
 
 def test_kaggle_pictures_are_grey_and_uncalibrated(shared_data: Path) -> None:
