@@ -17,7 +17,7 @@ lower ones only (drawn in ``docs/architecture.md``):
 ``data``        folder to data set, groups and folds; importers, phantom
 ``imaging``     bytes to slice to model input: the only preprocessing
 ``evaluation``  metrics with intervals, calibration, operating point
-``system``      files, locks, child processes
+``system``      files, locks, SQLite, child processes
 ``settings``    where things live, from ``SPINEFRAC_*`` variables
 ``records``     frozen dataclasses that several packages share
 ``wording``     titles and words for people
