@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from spinefrac.errors import ModelError
 from spinefrac.exchange import archive as bundle
 from spinefrac.exchange import export, import_model
 from spinefrac.store import repository
+from tests.support.killing import run_and_kill
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
@@ -214,33 +212,15 @@ import_model.import_file(Path(sys.argv[1]), "wanted", user_io=declared)
 """
 
 
-def run_and_kill(code: str, arguments: list[str], after: float | None) -> float:
-    """Run code in a process of its own and kill it, or let it end; return its seconds.
-
-    The time counts from when everything is imported.
-    """
-    with subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as child:
-        assert child.stdout.readline() == b"ready\n"
-        started = time.perf_counter()
-        if after is None:
-            assert child.wait() == 0
-        else:
-            time.sleep(after)
-            os.kill(child.pid, signal.SIGKILL)
-        return time.perf_counter() - started
-
-
 @posix_only
 @pytest.mark.slow
 def test_killed_while_exporting_leaves_a_whole_archive_or_none(small_model, tmp_path):
     """At 40 random moments of the real thing."""
     rng, ends = random.Random(5), []
-    seconds = run_and_kill(EXPORT, [small_model.id, str(tmp_path / "timed.zip")], None)
+    seconds = run_and_kill("-c", EXPORT, small_model.id, tmp_path / "timed.zip", after=None)
     for attempt in range(40):
         target = tmp_path / f"{attempt}.zip"
-        run_and_kill(EXPORT, [small_model.id, str(target)], rng.uniform(0, 1.3 * seconds))
+        run_and_kill("-c", EXPORT, small_model.id, target, after=rng.uniform(0, 1.3 * seconds))
         if target.exists():
             folder = tmp_path / f"out-{attempt}"
             folder.mkdir()
@@ -263,10 +243,10 @@ def test_killed_while_importing_leaves_a_whole_model_or_none(small, tmp_path, el
     (tmp_path / "net.onnx").write_bytes(onnx_network().SerializeToString())
     models, rng, ends = elsewhere(), random.Random(6), []
     known = import_model.DeclaredIO(scale="0..1", positive_class=1)
-    seconds = run_and_kill(IMPORT, [str(tmp_path / "net.onnx")], None)
+    seconds = run_and_kill("-c", IMPORT, tmp_path / "net.onnx", after=None)
     (models / "wanted").rename(tmp_path / "timed")
     for _ in range(40):
-        run_and_kill(IMPORT, [str(tmp_path / "net.onnx")], rng.uniform(0, 1.3 * seconds))
+        run_and_kill("-c", IMPORT, tmp_path / "net.onnx", after=rng.uniform(0, 1.3 * seconds))
         found = repository.list_models()
         if found:
             assert isinstance(found[0], repository.SavedModel) and found[0].card.origin

@@ -14,7 +14,7 @@ from spinefrac.errors import ModelError
 from spinefrac.exchange import ensemble, save_model
 from spinefrac.records import Preprocessing
 from spinefrac.store import repository, saving
-from tests.store.test_saving import left_in, start_and_kill
+from tests.support.killing import left_in, run_and_kill
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX processes and locks")
 
@@ -242,7 +242,7 @@ def test_a_really_full_disk_leaves_nothing(own_home, new_model, saved_model):
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [0.2, 1.0])
 def test_killed_while_exporting_leaves_nothing_listed(own_home, after):
-    start_and_kill(Path(__file__).parents[1] / "support/tiny_model.py", "killed", after=after)
+    run_and_kill(Path(__file__).parents[1] / "support/tiny_model.py", "killed", after=after)
     assert [type(model) for model in repository.list_models()] in ([], [repository.SavedModel])
     saving.remove_unfinished()
     assert not [name for name in left_in(own_home) if name.startswith(".")]

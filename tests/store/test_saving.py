@@ -9,13 +9,9 @@ from pathlib import Path
 import pytest
 
 from spinefrac.store import repository, saving
+from tests.support.killing import left_in, run_and_kill
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX processes and locks")
-
-
-def left_in(home):
-    """Names of everything in the models' folder but its lock."""
-    return sorted(path.name for path in (home / "models").iterdir() if path.name != ".lock")
 
 
 @pytest.fixture
@@ -24,27 +20,13 @@ def own_home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start_and_kill(*command, after):
-    """Start a saver, wait until it is ready, and kill it so many seconds later, or let it end."""
-    with subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as child:
-        assert child.stdout.readline() == "ready\n"
-        if after is not None:
-            time.sleep(after)
-            child.kill()
-
-
 @posix_only
 def test_killed_at_any_moment_no_half_model_is_listed(own_home, saved_model):
     saver, seconds = Path(__file__).parents[1] / "support/slow_saver.py", 0.5
     moments = [random.Random(4).uniform(0, seconds) for _ in range(13)]
     complete = []
     for index, moment in enumerate([*moments, None]):
-        start_and_kill(saver, saved_model.path, f"killed-{index}", seconds, after=moment)
+        run_and_kill(saver, saved_model.path, f"killed-{index}", seconds, after=moment)
         leftovers = [
             name for name in left_in(own_home) if name.startswith(saving.UNFINISHED_PREFIX)
         ]
