@@ -57,8 +57,8 @@ def along_z(count: int, step: float = 1.0, start: float = 0.0) -> list[list[floa
     return [[0.0, 0.0, start + step * number] for number in range(count)]
 
 
-def only(brought: list[collect.SourceFile]) -> Series:
-    found = series_grouping.group_into_series(brought)
+def only(files: list[collect.SourceFile]) -> Series:
+    found = series_grouping.group_into_series(files)
     assert len(found.series) == 1
     assert not found.single_slices and not found.unreadable
     return found.series[0]
@@ -141,8 +141,8 @@ def test_slices_at_the_same_place_and_copies_are_reported(make_series: Maker) ->
     twice = only(make_series([*along_z(5), [0.0, 0.0, 2.0]]))
     assert codes(twice) == ["repeated"]
     assert len(twice) == 6
-    brought = make_series(along_z(5))
-    copied = only([*brought, collect.file_from_bytes("copy.dcm", brought[0].read_bytes())])
+    files = make_series(along_z(5))
+    copied = only([*files, collect.file_from_bytes("copy.dcm", files[0].read_bytes())])
     assert codes(copied) == ["repeated"]
     assert len(copied) == 5
 
@@ -160,8 +160,8 @@ def test_without_positions_the_order_is_that_of_the_numbers(make_series: Maker) 
 
 
 def test_anonymised_files_without_uids_are_one_series_a_folder(make_series: Maker) -> None:
-    brought = make_series(along_z(5), SeriesInstanceUID="", StudyInstanceUID="", SOPInstanceUID="")
-    found = only(brought)
+    files = make_series(along_z(5), SeriesInstanceUID="", StudyInstanceUID="", SOPInstanceUID="")
+    found = only(files)
     assert codes(found) == ["unnamed"]
     assert found.positions_mm == (0, 1, 2, 3, 4)
 
@@ -226,8 +226,8 @@ def test_a_volume_is_the_slices_that_reading_one_by_one_gives(axis: int, packed:
     voxels = rng.integers(-1000, 1000, (7, 9, 5)).astype(np.int16)
     affine = np.array([[0, -2, 0, 11], [1.5, 0, 0, -4], [0, 0, -3, 8], [0, 0, 0, 1]], float)
     content = nibabel.Nifti1Image(voxels, affine).to_bytes()
-    brought = collect.file_from_bytes("v.nii", gzip.compress(content) if packed else content)
-    found = series_grouping.series_from_volume(brought, axis)
+    file = collect.file_from_bytes("v.nii", gzip.compress(content) if packed else content)
+    found = series_grouping.series_from_volume(file, axis)
     assert len(found) == (9, 7, 5)[axis]
     assert found.slice_spacing_mm == (2.0, 1.5, 3.0)[axis]
     low = (11 - 2 * 8, -4, 8 - 3 * 4)[axis]
@@ -296,7 +296,7 @@ def test_real_series_are_found_in_order() -> None:
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
-    brought = collect.file_from_path(tmp_path / "a.png")
+    file = collect.file_from_path(tmp_path / "a.png")
     (tmp_path / "a.png").unlink()
     with pytest.raises(ImageError, match=r"a\.png: expected a readable file"):
-        brought.read_bytes()
+        file.read_bytes()

@@ -25,31 +25,33 @@ def packed(members: dict[str, bytes], kind: int = zipfile.ZIP_DEFLATED) -> bytes
     return buffer.getvalue()
 
 
-def bring(content: bytes) -> collect.CollectedFiles:
+def collect_upload(content: bytes) -> collect.CollectedFiles:
     return collect.collect_files([collect.file_from_bytes("upload.zip", content)])
 
 
 def refusal(content: bytes) -> str:
-    brought = bring(content)
-    assert brought.files == ()
-    (entry,) = brought.unreadable
+    collected = collect_upload(content)
+    assert collected.files == ()
+    (entry,) = collected.unreadable
     assert "\n" not in entry.reason
     return entry.reason
 
 
 def test_members_come_in_natural_order_and_whole() -> None:
     members = {f"s/{number}.png": bytes([number]) * 5000 for number in (10, 2, 1)}
-    brought = bring(packed(members))
-    assert [file.name for file in brought.files] == ["s/1.png", "s/2.png", "s/10.png"]
-    assert [file.read_bytes() for file in brought.files] == [members[f.name] for f in brought.files]
-    assert brought.files[0].fetch(7) == b"\x01" * 7
+    collected = collect_upload(packed(members))
+    assert [file.name for file in collected.files] == ["s/1.png", "s/2.png", "s/10.png"]
+    assert [file.read_bytes() for file in collected.files] == [
+        members[f.name] for f in collected.files
+    ]
+    assert collected.files[0].fetch(7) == b"\x01" * 7
 
 
 def test_what_systems_leave_beside_is_left_out() -> None:
     litter = ("__MACOSX/._a.dcm", ".DS_Store", "x/Thumbs.db", "x/._b", "DICOMDIR", "desktop.ini")
-    brought = bring(packed({"a.dcm": b"a", **dict.fromkeys(litter, b"x")}))
-    assert [file.name for file in brought.files] == ["a.dcm"]
-    assert brought.unreadable == ()
+    collected = collect_upload(packed({"a.dcm": b"a", **dict.fromkeys(litter, b"x")}))
+    assert [file.name for file in collected.files] == ["a.dcm"]
+    assert collected.unreadable == ()
 
 
 def test_names_that_point_elsewhere_write_nothing(
@@ -57,18 +59,18 @@ def test_names_that_point_elsewhere_write_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names = ("../../evil.png", "/etc/evil.png", "C:\\evil.png", "a\x07b\u202egnp.png")
-    brought = bring(packed(dict.fromkeys(names, b"x")))
-    assert len(brought.files) == len(names)
-    assert all(file.read_bytes() == b"x" for file in brought.files)
-    assert all(file.name.isprintable() for file in brought.files)
+    collected = collect_upload(packed(dict.fromkeys(names, b"x")))
+    assert len(collected.files) == len(names)
+    assert all(file.read_bytes() == b"x" for file in collected.files)
+    assert all(file.name.isprintable() for file in collected.files)
     assert list(tmp_path.rglob("*")) == []
     assert not Path("../../evil.png").exists()
 
 
 def test_a_zip_in_a_zip_is_named_and_the_rest_is_read() -> None:
-    brought = bring(packed({"inner.zip": packed({"a": b"a"}), "b.png": b"b"}))
-    assert [file.name for file in brought.files] == ["b.png"]
-    assert "a ZIP inside it" in brought.unreadable[0].reason
+    collected = collect_upload(packed({"inner.zip": packed({"a": b"a"}), "b.png": b"b"}))
+    assert [file.name for file in collected.files] == ["b.png"]
+    assert "a ZIP inside it" in collected.unreadable[0].reason
 
 
 def test_a_password_is_named() -> None:
@@ -93,7 +95,7 @@ def test_a_member_that_lies_about_its_size_inflates_no_more_than_it_says() -> No
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         at = content.index(signature) + offset
         content[at : at + 4] = struct.pack("<I", 1000)
-    (file,) = bring(bytes(content)).files
+    (file,) = collect_upload(bytes(content)).files
     tracemalloc.start()
     with pytest.raises(ImageError, match="damaged"):
         file.read_bytes()
@@ -126,7 +128,7 @@ def test_an_empty_or_broken_zip_is_one_line(content: bytes) -> None:
 def test_a_damaged_member_is_named_when_it_is_read() -> None:
     content = bytearray(packed({"a.png": bytes(range(256)) * 40}, zipfile.ZIP_STORED))
     content[100] ^= 0xFF
-    (file,) = bring(bytes(content)).files
+    (file,) = collect_upload(bytes(content)).files
     with pytest.raises(ImageError, match="damaged"):
         file.read_bytes()
 
@@ -138,7 +140,7 @@ def test_no_bytes_end_in_anything_but_an_image_error(data: st.DataObject) -> Non
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
     content = content[: data.draw(st.integers(4, len(content)))]
-    for file in bring(bytes(content)).files:
+    for file in collect_upload(bytes(content)).files:
         try:
             file.read_bytes()
         except ImageError as error:
