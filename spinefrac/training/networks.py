@@ -40,14 +40,12 @@ def build_network(
     size : int
         Side S of the square input, in pixels.
     weights : str or None
-        ``imagenet`` for the backbones of ``keras.applications``, the path of a Keras weights or
-        model file, ``model.keras`` of a saved model, or None for random weights.
+        ``imagenet`` (not for ``compact``), the path of a weights file or model, None for random.
     seed : int or None
         Of the random weights.
     fused_batch_norm : bool
-        Use TensorFlow's fused batch normalisation: the same numbers and the same variables in
-        the same order, a quarter less time a step on a CPU, but no portable file. Copy the
-        weights into a network built without it before saving.
+        Use `_make_fused_batch_normalization`: same numbers and variables, a quarter less time a
+        step on a CPU, no portable file. Copy the weights into a network without it to save them.
     fold_index : int
         The fold network of a saved model whose weights are loaded, modulo their number.
 
@@ -67,15 +65,14 @@ def build_network(
     if seed is not None:
         keras.utils.set_random_seed(seed)
     image = keras.Input((size, size, 1), name="image")
-    backbone = None
     if name == "compact":
+        backbone = None
         features = _compact(image, _make_fused_batch_normalization() if fused_batch_norm else None)
     else:
         backbone = _BACKBONES[name](image, "imagenet" if weights == "imagenet" else None)
         features = backbone.output
     model = keras.Model(image, _build_head(features), name=name)
-    if weights and weights != "imagenet":
-        _load_weights(model, backbone, Path(weights), fold_index)
+    _load_weights(model, backbone, weights, fold_index)
     return model
 
 
@@ -251,9 +248,12 @@ def _backbone(
 
 
 def _load_weights(
-    model: keras.Model, backbone: keras.Model | None, path: Path, fold_index: int
+    model: keras.Model, backbone: keras.Model | None, weights: str | None, fold_index: int
 ) -> None:
-    """Load the weights of the network, of a saved model's fold, or of the backbone alone."""
+    """Load a file's weights: of the network, of a saved model's fold, or of the backbone alone."""
+    if weights in (None, "imagenet"):
+        return
+    path = Path(str(weights))
     if not path.is_file():
         raise TrainingError(f"no weights file {path}; name an existing .weights.h5, .h5 or .keras")
     if _load_fold_weights(model, path, fold_index):

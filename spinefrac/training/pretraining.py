@@ -94,10 +94,9 @@ def pretrain_on_lines(
     Parameters
     ----------
     model : keras.Model
-        With the layers ``features`` (N, h, w, C), ``pooled`` (N, 2C) and ``logit`` (N, 1), as
-        `networks.build_network` makes it.
+        With the layers ``features`` (N, h, w, C), ``pooled`` (N, 2C) and ``logit`` (N, 1).
     workspace : RunWorkspace
-        Its `settings.line_steps` is the largest number of batches.
+        Its `settings.line_steps` limits the batches, as does the length of the training.
     rows : int64 array, shape (n,)
         The fold's training slices. Neither labels nor held-out slices are used.
     seed : int
@@ -117,7 +116,6 @@ def pretrain_on_lines(
     import keras
 
     settings = workspace.settings
-    # No more of this than of the training that follows.
     steps = min(settings.line_steps, settings.epochs * (len(rows) // settings.batch_size))
     keras.utils.set_random_seed(seed)
     detector, line_layer = _build_line_detector(model, settings, steps)

@@ -91,18 +91,10 @@ def train_fold(
     """
     started = time.perf_counter()
     model = _build_initial_network(workspace, fold)
-    history = fit(
-        model,
-        workspace,
-        fold,
-        callbacks,
-        checkpoint_path=workspace.checkpoint_path(fold) if save_checkpoints else None,
-        pretrain=workspace.settings.network == "compact" and not workspace.settings.weights,
-    )
-    portable = networks.build_network(
-        workspace.settings.network, workspace.settings.preprocessing.size
-    )
-    portable.set_weights(model.get_weights())
+    path = workspace.checkpoint_path(fold) if save_checkpoints else None
+    pretrain = workspace.settings.network == "compact" and not workspace.settings.weights
+    history = fit(model, workspace, fold, callbacks, checkpoint_path=path, pretrain=pretrain)
+    portable = _copy_to_portable_network(model, workspace)
     workspace.write_weights(fold, portable)
     held_out = np.flatnonzero(workspace.folds == fold)
     return FoldResult(
@@ -125,6 +117,14 @@ def _build_initial_network(workspace: RunWorkspace, fold: int) -> keras.Model:
         fused_batch_norm=True,
         fold_index=fold,
     )
+
+
+def _copy_to_portable_network(model: keras.Model, workspace: RunWorkspace) -> keras.Model:
+    """Return the network without fused batch normalisation, with the same weights."""
+    settings = workspace.settings
+    portable = networks.build_network(settings.network, settings.preprocessing.size)
+    portable.set_weights(model.get_weights())
+    return portable
 
 
 def fit(

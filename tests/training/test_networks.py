@@ -97,7 +97,7 @@ def test_imagenet_weights_that_cannot_be_fetched(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there
-    with pytest.raises(TrainingError, match="bring that file and name it as the weights"):
+    with pytest.raises(TrainingError, match="copy that file here and name it as the weights"):
         networks.build_network("mobilenet_v3_small", 64, weights="imagenet")
 
 

@@ -13,6 +13,7 @@ import os
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -91,25 +92,34 @@ def export_augmented_copies(
     Raises
     ------
     DatasetError
-        The folder cannot be used, two files would get one name, or `out` is in use or cannot
-        be written.
+        The folder cannot be used, two names would be equal, or `out` exists or is not writable.
     """
     target = Path(out).expanduser().absolute()
     _require_new_target(Path(folder).expanduser(), target)
-    if not 1 <= copies <= MAX_COPIES:
-        raise DatasetError(f"expected 1 to {MAX_COPIES} copies of each slice, got {copies}")
+    _require_valid_count(copies)
     dataset = scan(folder, group_by=group_by)
     _require_unique_names(dataset)
     inputs = load_inputs(dataset, preprocessing or Preprocessing())
+    with _name_write_errors(), atomic.new_folder(target) as unfinished:
+        _write_copies(unfinished, dataset, inputs, Augmenter(config, seed), copies, progress)
+    count = len(dataset.items)
+    return ExportResult(target, count, count * copies, tuple(dataset.unreadable))
+
+
+def _require_valid_count(copies: int) -> None:
+    if not 1 <= copies <= MAX_COPIES:
+        raise DatasetError(f"expected 1 to {MAX_COPIES} copies of each slice, got {copies}")
+
+
+@contextmanager
+def _name_write_errors() -> Iterator[None]:
+    """Turn a failed write into an error with a way out."""
     try:
-        with atomic.new_folder(target) as unfinished:
-            _write_copies(unfinished, dataset, inputs, Augmenter(config, seed), copies, progress)
+        yield
     except OSError as error:
         raise DatasetError(
             f"the copies cannot be written ({error.strerror}): make room, or choose another folder"
         ) from error
-    count = len(dataset.items)
-    return ExportResult(target, count, count * copies, tuple(dataset.unreadable))
 
 
 def _write_copies(

@@ -68,12 +68,7 @@ def submit(
     TrainingError
         The settings or the cluster cannot be used.
     """
-    _validate_request(request)
-    request = replace(
-        request,
-        folder=validation.resolve_folder(request.folder, request.roots),
-        settings=validation.resolve_weights(request.settings),
-    )
+    request = _validate_request(request)
     if summary is None:
         summary = summarize_folder(
             request.folder, request.settings.group_by, progress, list_only=request.list_only
@@ -88,8 +83,8 @@ def submit(
     return get_run(run_id)
 
 
-def _validate_request(request: RunRequest) -> None:
-    """Check what needs no look at the folder."""
+def _validate_request(request: RunRequest) -> RunRequest:
+    """Check what needs no look at the folder; return the request with absolute paths."""
     from spinefrac.evaluation.operating_point import parse_rule
     from spinefrac.store import identifiers, saving
 
@@ -98,6 +93,11 @@ def _validate_request(request: RunRequest) -> None:
     with database.read_transaction() as connection:
         validation.require_free_name(connection, request.name)
     validation.validate_cluster(request.cluster)
+    return replace(
+        request,
+        settings=validation.resolve_weights(request.settings),
+        folder=validation.resolve_folder(request.folder, request.roots),
+    )
 
 
 def _validate_against_folder(request: RunRequest, summary: FolderSummary) -> None:
