@@ -56,16 +56,20 @@ def test_an_error_is_kept_as_a_sentence(tmp_path):
     assert "folder is empty" in background.read_progress(tmp_path / "empty").error
 
 
+def find_worker(folder):
+    """Return the process that audits a folder, or None while it has no command line yet."""
+    for child in psutil.Process().children():
+        arguments = child.cmdline()
+        if "spinefrac.audit.worker" in arguments and str(folder) in arguments:
+            return child
+    return None
+
+
 def test_a_killed_audit_is_said_and_can_be_started_again(slices, tmp_path):
     shutil.copytree(slices, tmp_path / "copy")
     folder = tmp_path / "copy"
     background.start_audit(folder)
-    victim = next(
-        child
-        for child in psutil.Process().children()
-        if "spinefrac.audit.worker" in child.cmdline() and str(folder) in child.cmdline()
-    )
-    victim.kill()
+    wait_for(lambda: find_worker(folder)).kill()  # its command line appears shortly after its start
     wait_for(lambda: not background.read_progress(folder).running)
     assert "stopped before it was done" in background.read_progress(folder).error
     assert result_of(folder) is None
