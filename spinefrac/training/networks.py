@@ -44,8 +44,7 @@ def build_network(
     seed : int or None
         Of the random weights.
     fused_batch_norm : bool
-        Use `_make_fused_batch_normalization`: same numbers and variables, a quarter less time a
-        step on a CPU, no portable file. Copy the weights into a network without it to save them.
+        A quarter less time per step on a CPU, but no portable file; same variables and numbers.
     fold_index : int
         The fold network of a saved model whose weights are loaded, modulo their number.
 
@@ -65,11 +64,11 @@ def build_network(
     if seed is not None:
         keras.utils.set_random_seed(seed)
     image = keras.Input((size, size, 1), name="image")
+    backbone = None
     if name == "compact":
-        backbone = None
-        features = _compact(image, _make_fused_batch_normalization() if fused_batch_norm else None)
+        features = _compact(image, fused_batch_norm)
     else:
-        backbone = _BACKBONES[name](image, "imagenet" if weights == "imagenet" else None)
+        backbone = _BACKBONES[name](image, weights if weights == "imagenet" else None)
         features = backbone.output
     model = keras.Model(image, _build_head(features), name=name)
     _load_weights(model, backbone, weights, fold_index)
@@ -136,7 +135,7 @@ def _build_head(features: Any) -> Any:
     return layers.Dense(1, name="logit")(pooled)
 
 
-def _compact(image: Any, batch_normalization: Callable[[], Any] | None) -> Any:
+def _compact(image: Any, fused_batch_norm: bool) -> Any:
     """Return a feature map at half the input's side, made for lines a pixel wide.
 
     The first convolution works at full resolution and is followed by max pooling, not by a
@@ -148,7 +147,9 @@ def _compact(image: Any, batch_normalization: Callable[[], Any] | None) -> Any:
     """
     from keras import layers
 
-    norm = batch_normalization or layers.BatchNormalization
+    norm: Callable[[], Any] = layers.BatchNormalization
+    if fused_batch_norm:
+        norm = _make_fused_batch_normalization()
 
     def halve(x: Any) -> Any:
         return layers.MaxPooling2D(padding="same")(x)
