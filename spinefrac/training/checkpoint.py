@@ -3,8 +3,8 @@
 Order and augmentation of a slice are functions of seed, fold and epoch, so a checkpoint holds what
 the epochs changed: the network (the state of its dropout included), the optimizer with its moving
 average, the history and the state of early stopping. A file holds a NumPy archive followed by its
-SHA-256. It is written beside and renamed, and the one before is kept, so a
-process killed at any moment, or a disk that damages a file, costs an epoch at most.
+SHA-256. It is written atomically, and the file before it stays, so a process killed at any moment,
+or a damaged file, costs one epoch at most.
 """
 
 from __future__ import annotations

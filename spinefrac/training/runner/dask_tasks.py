@@ -92,11 +92,11 @@ def inspect_worker(location: WorkspaceLocation, fold: int) -> WorkerStatus:
     here = location.local_dir()
     if not location.is_shared():
         (here / "cancel").unlink(missing_ok=True)  # of a cancelled attempt
-    kept = checkpoint.find_latest(here / f"fold-{fold}.checkpoint")
+    newest = checkpoint.find_latest(here / f"fold-{fold}.checkpoint")
     return WorkerStatus(
         is_shared=location.is_shared(),
         has_workspace=workspace.read_digest(here) == location.digest,
-        checkpoint_epoch=(checkpoint.read_epoch(kept) or 0) if kept else 0,
+        checkpoint_epoch=(checkpoint.read_epoch(newest) or 0) if newest else 0,
         host=lease.get_hostname(),
         cores=os.cpu_count() or 1,
         version=version("spinefrac"),

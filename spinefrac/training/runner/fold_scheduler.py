@@ -308,9 +308,9 @@ def _send_workspace(state: _SchedulerState, address: str, fold: int, status: Wor
             _send_file(state, address, state.workspace.folder / part, part)
         if not _run_on_worker(state, address, dask_tasks.verify_workspace, state.location):
             raise OSError("the workspace arrived damaged")
-    kept = checkpoint.find_latest(state.workspace.checkpoint_path(fold))
-    if kept and (checkpoint.read_epoch(kept) or 0) > status.checkpoint_epoch:
-        _send_file(state, address, kept, state.workspace.checkpoint_path(fold).name)
+    newest = checkpoint.find_latest(state.workspace.checkpoint_path(fold))
+    if newest and (checkpoint.read_epoch(newest) or 0) > status.checkpoint_epoch:
+        _send_file(state, address, newest, state.workspace.checkpoint_path(fold).name)
 
 
 def _send_file(state: _SchedulerState, address: str, path: Path, name: str) -> None:

@@ -244,10 +244,10 @@ def _find_saved_model(
         return None  # missing or damaged: saving reports what is wrong
     if not model.has_out_of_fold:
         return None
-    kept = model.load_out_of_fold()
-    if model.data.fingerprint != dataset.fingerprint or kept.paths != dataset.paths:
+    saved = model.load_out_of_fold()
+    if model.data.fingerprint != dataset.fingerprint or saved.paths != dataset.paths:
         return None
-    return model if np.array_equal(kept.logits, _collect_logits(run_workspace, results)) else None
+    return model if np.array_equal(saved.logits, _collect_logits(run_workspace, results)) else None
 
 
 def _collect_logits(run_workspace: RunWorkspace, results: list[FoldResult]) -> np.ndarray:

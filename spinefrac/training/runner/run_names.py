@@ -10,7 +10,7 @@ from spinefrac.errors import ModelError, RunError
 from spinefrac.store import identifiers
 from spinefrac.training import runs
 
-#: How often a proposed name may be taken by somebody else before it was submitted.
+#: How often a proposed name may be taken by another run before it was submitted.
 _MAX_ATTEMPTS = 20
 
 
@@ -41,6 +41,6 @@ def submit_with_free_name(
         try:
             return runs.submit(replace(request, name=proposed), summary=summary)
         except (RunError, ModelError):
-            if propose_name(Path(request.folder).name) == proposed:  # nobody took it: another error
+            if propose_name(Path(request.folder).name) == proposed:  # still free: another error
                 raise
     raise RunError("Every proposed name was taken by somebody else: choose one yourself")
