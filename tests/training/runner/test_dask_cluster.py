@@ -21,10 +21,10 @@ from tests.support.watch import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 
-#: As on a machine of its own: the run's folder is not there, though its path exists.
+#: As on another machine: a worker has no access to the run's folder, though its path exists.
 ELSEWHERE = """
-from spinefrac.training import tasks
-tasks.Place.shared = lambda self: False
+from spinefrac.training.runner import dask_tasks
+dask_tasks.WorkspaceLocation.is_shared = lambda self: False
 """
 
 
