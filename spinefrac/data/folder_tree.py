@@ -96,14 +96,22 @@ def _read_folder(path: Path, root: Path) -> FolderTree:
         digest.update(_encode(_describe_state(entry)))
         if not _is_visible(entry.name):
             continue
-        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-            if not entry.is_dir():
+        if entry.is_symlink() and not _leads_inside(entry, root):
+            if not Path(entry.path).is_dir():
                 external.append(entry.name)
         elif entry.is_file():
             files.append(entry.name)
     return FolderTree(
         path, tuple(folders), tuple(files), tuple(external), digest=digest.hexdigest()
     )
+
+
+def _leads_inside(entry: os.DirEntry[str], root: Path) -> bool:
+    """Return whether a link ends below `root`; one that leads to itself does not."""
+    try:
+        return Path(entry.path).resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # RuntimeError: a loop, before Python 3.13
+        return False
 
 
 def _describe_state(entry: os.DirEntry[str]) -> str:

@@ -33,6 +33,13 @@ def test_links_are_followed_within_the_root_only(root, tmp_path):
     assert read_tree(root).count_external_links() == 1
 
 
+@pytest.mark.parametrize("where", ["loop.png", "fracture/loop.png"])
+def test_a_link_that_leads_to_itself_is_left_out(root, where):
+    (root / where).symlink_to(root / where)
+    tree = read_tree(root)
+    assert {path.name for path, _ in tree.iterate_files()} == {"a.png", "b.png"}
+
+
 @pytest.mark.parametrize(
     "change",
     [
