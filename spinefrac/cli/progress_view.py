@@ -117,7 +117,8 @@ def _open_display(run: Run) -> Iterator[Any]:
             if event is None:
                 live.update(_render_bars(runs.get_progress(run.id)), refresh=True)
             elif event.kind != "epoch":  # the bars show those
-                console.print(output.to_one_line(event.message), markup=False, highlight=False)
+                text = output.to_one_line(_format_message(event))
+                console.print(text, markup=False, highlight=False)
 
         yield show
 
@@ -127,8 +128,14 @@ def _print_event(event: Event | None, run: Run) -> None:
         return
     if event.kind == "epoch":
         output.print_message(_format_epoch(event, run))
-    elif event.kind in ("log", "fold") or event.message in ("resumed", "cancelling"):
-        output.print_message(event.message)
+    elif event.kind in ("log", "fold") or event.message in ("continued", "cancelling"):
+        output.print_message(_format_message(event))
+
+
+def _format_message(event: Event) -> str:
+    """Return an event's message in words; the database keeps the state of a run in its own."""
+    continued = event.kind == "state" and event.message == "continued"
+    return "resumed from checkpoint" if continued else event.message
 
 
 def _format_epoch(event: Event, run: Run) -> str:

@@ -158,8 +158,9 @@ def _load_base(
 def _change_settings(base: TrainingSettings, values: dict[str, Any]) -> TrainingSettings:
     """Return settings with the values of the command line."""
     try:
-        if name_or_path := values.get("augmentation"):
-            values = {**values, "augmentation": presets.load_by_name_or_path(name_or_path)}
+        if "augmentation" in values:
+            augmentation = presets.load_by_name_or_path(values["augmentation"])
+            values = {**values, "augmentation": augmentation}
         return base.with_values(values)
     except TrainingError as error:
         raise typer.BadParameter(str(error)) from error

@@ -34,8 +34,10 @@ class Setting:
         More sentences, where there is space for them.
     minimum, maximum : int, float or None
         Limits of a number, inclusive.
-    form_maximum : int, float or None
-        The largest value that a form offers, where there is no `maximum`.
+    above : bool
+        Whether a number must be more than its `minimum`.
+    form_minimum, form_maximum : int, float or None
+        The smallest and largest value that a form offers, where they are not the limits.
     step : int, float or None
         By which the buttons of a form change a number.
     unit : str
@@ -57,6 +59,8 @@ class Setting:
     details: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    above: bool = False
+    form_minimum: float | None = None
     form_maximum: float | None = None
     step: float | None = None
     unit: str = ""
@@ -85,11 +89,11 @@ class Setting:
         if self.minimum is None:
             return
         if self.maximum is not None:
-            if not self.minimum <= value <= self.maximum:
+            if not self.minimum <= value <= self.maximum or (self.above and value == self.minimum):
                 unit = f" {self.unit}" if self.unit else ""
                 raise TrainingError(
-                    f"{name} must lie between {self.minimum} and {self.maximum}{unit}, got "
-                    f"{value}; the default is {self.default}"
+                    f"{name} must lie between {self.minimum:.12g} and {self.maximum:.12g}{unit}, "
+                    f"got {value}; the default is {self.default}"
                 )
         elif not value >= self.minimum:
             least = f"{self.minimum} ({self.zero_meaning}) or more"
@@ -203,8 +207,10 @@ class TrainingSettings:
         "Learning rate",
         "The highest learning rate, after the warm-up.",
         details="Lower it if the loss jumps or is not a number.",
-        minimum=1e-8,
+        minimum=0.0,
         maximum=1.0,
+        above=True,
+        form_minimum=1e-8,
         step=5e-4,
         advanced=True,
     )

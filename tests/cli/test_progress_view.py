@@ -11,6 +11,8 @@ from spinefrac.errors import SpinefracError
 from spinefrac.records import EpochRecord
 from spinefrac.training import runs
 from spinefrac.training.runner.journal import RunJournal
+from spinefrac.training.runs import database
+from spinefrac.training.runs.commands import record_state
 from spinefrac.training.settings import TrainingSettings
 from tests.support.runs import submit
 
@@ -30,6 +32,16 @@ def test_an_epoch_is_one_line(run: runs.Run) -> None:
     assert "\n" not in line
     for part in ("fold 1/2", "epoch 1/4", "0.6931", "AUC 0.750"):
         assert part in line
+
+
+def test_an_attempt_after_the_first_is_said(
+    run: runs.Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with database.write_transaction() as connection:
+        record_state(connection, run.id, "continued", 2)
+    (event,) = [event for event in runs.list_events(run.id) if event.message == "continued"]
+    progress_view._print_event(event, run)
+    assert capsys.readouterr().err == "resumed from checkpoint\n"
 
 
 def test_every_fold_has_its_row(run: runs.Run) -> None:

@@ -16,6 +16,7 @@ from spinefrac.training import runs
         (["{slices}", "--name", "No Name"], 1),
         (["{slices}", "--name", "first", "--network", "vgg"], 2),
         (["{slices}", "--name", "first", "--augmentation", "no/such.yaml"], 2),
+        (["{slices}", "--name", "first", "--augmentation", ""], 2),
         (["{slices}", "--name", "first", "--folds", "7"], 1),
         (["{slices}/nothing", "--name", "first"], 1),
         (["{slices}", "--name", "first", "--like", "nothing"], 1),

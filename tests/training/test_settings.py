@@ -24,6 +24,13 @@ def test_settings_that_cannot_be_meant(change, said):
         TrainingSettings(**change)
 
 
+def test_a_rate_below_the_least_of_the_form_is_kept():
+    """A run or card that was saved with it must open again."""
+    assert TrainingSettings.from_dict(TrainingSettings(learning_rate=1e-9).to_dict()) == (
+        TrainingSettings(learning_rate=1e-9)
+    )
+
+
 def test_settings_survive_json():
     import json
 

@@ -176,7 +176,7 @@ def _begin_attempt(connection: sqlite3.Connection, run_id: str) -> int:
         "UPDATE folds SET state = 'waiting', batch = 0 WHERE run = ? AND state != 'done'", (run_id,)
     )
     connection.execute("DELETE FROM workers WHERE run = ?", (run_id,))
-    record_state(connection, run_id, "running" if number == 1 else "resumed", number)
+    record_state(connection, run_id, "running" if number == 1 else "continued", number)
     (run_folder(run_id) / "cancel").unlink(missing_ok=True)
     return number
 

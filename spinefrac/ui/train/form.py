@@ -108,7 +108,7 @@ def _enter_number(column: Any, name: str, disabled: bool = False) -> Any:
     setting = SETTINGS[name]
     value = column.number_input(
         setting.label,
-        setting.minimum,
+        setting.form_minimum or setting.minimum,
         setting.form_maximum or setting.maximum,
         step=setting.step,
         format="%g" if setting.type is float else None,
