@@ -88,7 +88,9 @@ def apply_overrides(
     folder : Path
     files : sequence of LabelledFile, length N
     groups : sequence of str, length N
-        As `groups.assign_groups` found them, by `rule`.
+        As `groups.assign_groups` found them.
+    rule : str
+        By which they were found, in words.
 
     Returns
     -------

@@ -157,7 +157,7 @@ class Origin:
     channels : int
         1 or 3; a network with 3 gets the grey values three times.
     scale : str
-        Range of grey values that the network takes, by a name in `io_spec.SCALES`.
+        Range of grey values that the network takes, such as ``0..255``.
     output : str
         What the network returns: ``sigmoid``, ``softmax`` or ``logits``.
     units : int

@@ -77,7 +77,7 @@ def overlay_heatmap(
     Parameters
     ----------
     grey : uint8 array, shape (H, W)
-        The slice as `imaging.display` shows it.
+        The slice as `imaging.to_display` shows it.
     heatmap : float32 array, shape (H, W)
         `Prediction.heatmap`: contribution to the logit.
     alpha : float

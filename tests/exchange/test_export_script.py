@@ -4,8 +4,11 @@ import ast
 import importlib
 import sys
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from spinefrac import imaging
 from spinefrac.errors import ModelError
@@ -59,12 +62,27 @@ def test_slices_are_preprocessed_as_here(preprocessing, bone_crop, size):
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (37, 211), (512, 512)])
-def test_images_of_any_shape_are_preprocessed_as_here(preprocessing, shape):
-    pixels = np.random.default_rng(3).integers(0, 256, shape).astype(np.uint8)
+# The exported module is the same for every example, so the fixture need not be made anew.
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.integers(1, 300),
+    columns=st.integers(1, 300),
+    size=st.sampled_from([16, 64, 160]),
+    seed=st.integers(0, 2**32 - 1),
+    smooth=st.booleans(),
+)
+def test_images_of_any_shape_are_preprocessed_as_here(
+    preprocessing, rows, columns, size, seed, smooth
+):
+    pixels = np.random.default_rng(seed).integers(0, 256, (rows, columns)).astype(np.uint8)
+    if smooth:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), 5)
+        pixels = cv2.normalize(pixels, None, 0, 255, cv2.NORM_MINMAX).reshape(rows, columns)
     ct = CtSlice(pixels.astype(np.float32), False, "png")
-    expected = imaging.to_input(ct, Preprocessing(size=64, bone_crop=False)).pixels
-    np.testing.assert_array_equal(preprocessing.to_input(pixels, 64, False), expected)
+    expected = imaging.to_input(ct, Preprocessing(size=size, bone_crop=False)).pixels
+    np.testing.assert_array_equal(preprocessing.to_input(pixels, size, False), expected)
 
 
 def test_the_script_predicts_without_this_package(small_model, exported, tmp_path, predict_slices):

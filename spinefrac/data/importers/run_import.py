@@ -158,6 +158,7 @@ def _write_dataset(
     box_table = io.StringIO(newline="")
     box_rows = csv.writer(box_table)
     box_rows.writerow(BOX_COLUMNS)
+    atomic.remove_temporary_files(out / LABELS_TABLE)  # of an import that was killed
     with (
         atomic.replacing(out / LABELS_TABLE) as labels,
         labels.open("w", encoding="utf-8", newline="") as label_table,

@@ -49,7 +49,7 @@ class RunJournal:
 
     Parameters
     ----------
-    run : str
+    run_id : str
     attempt : int
     """
 

@@ -152,7 +152,7 @@ def format_marked_csv(cards: Sequence[SliceCard]) -> str:
     """Return the marked slices as CSV: path, group, label and predictions."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "group", "label", "predictions"))
+    writer.writerow(("path", "group", "label", "answers"))
     writer.writerows(
         (card.path, card.group, CLASS_NAMES[card.label], "; ".join(card.lines)) for card in cards
     )
@@ -167,7 +167,7 @@ def _offer_marked_download() -> None:
     st.download_button(
         f"Download marked slices ({len(marked)})",
         format_marked_csv(marked).encode("utf-8", "replace"),
-        "suspected-label-errors.csv",
+        "labels-that-look-wrong.csv",
         "text/csv",
         icon=":material/download:",
         on_click="ignore",

@@ -42,6 +42,10 @@ def show_viewer(
     ----------
     key : str
         Distinguishes one slice set from another: zoom and window are reset for each.
+    series_slice : SeriesSlice
+        Where the slice lies in its series.
+    ct : CtSlice
+        Its pixels.
     heatmap : float32 array, shape (H, W), or None
         None shows the slice alone.
     index, count : int

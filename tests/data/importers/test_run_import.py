@@ -84,6 +84,7 @@ def test_a_killed_import_goes_on_and_ends_as_an_unbroken_one(rsna, tmp_path):
         list_labelled_files(broken)
     result = import_dataset("rsna", rsna, broken)
     assert result.written == result.slices - there
+    assert not list(broken.glob(".*.tmp")), "the killed import's half table is gone"
     for path in whole.rglob("*"):
         if path.is_file():
             assert (broken / path.relative_to(whole)).read_bytes() == path.read_bytes()

@@ -24,5 +24,5 @@ def test_keys_of_widgets_are_the_same_in_every_process() -> None:
 def test_the_table_of_marks_holds_label_and_predictions() -> None:
     cards = [gallery.SliceCard("a,b.png", "p1", 1, "", ("first: 0.2", "second: 0.9"))]
     assert gallery.format_marked_csv(cards) == (
-        'path,group,label,predictions\n"a,b.png",p1,fracture,first: 0.2; second: 0.9\n'
+        'path,group,label,answers\n"a,b.png",p1,fracture,first: 0.2; second: 0.9\n'
     )
