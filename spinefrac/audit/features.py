@@ -258,7 +258,7 @@ def count_by_class(
 
 
 def _stem_with_suffixes(path: str) -> str:
-    """Return a file's name without its extension as `original_stem` does, but with copy suffixes."""
+    """Return a file's stem like `original_stem`, but with the suffixes of copies."""
     name = PurePosixPath(path).name
     bare = original_stem(path)
     rest = name[len(bare) :] if name.startswith(bare) else ""
