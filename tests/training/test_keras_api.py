@@ -89,7 +89,7 @@ def test_a_model_of_another_shape_is_refused(folder):
     model = keras.Sequential(
         [keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
     )
-    with pytest.raises(ModelError, match="one output a slice"):
+    with pytest.raises(ModelError, match="one output per slice"):
         spinefrac.train_model_with_cross_validation(model, folder)
 
 
