@@ -10,23 +10,6 @@ import pytest
 
 from spinefrac import settings
 from spinefrac.cli import main
-from spinefrac.data.phantom.dicom import to_dicom
-from spinefrac.data.phantom.rendering import Series, render
-
-
-@pytest.fixture(scope="module")
-def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six slices of one phantom as DICOM, named against their order, and a text beside them."""
-    if not (settings.models_dir() / "phantom-demo").is_dir():
-        pytest.skip("models/phantom-demo is absent: make it with `make demo`")
-    folder = tmp_path_factory.mktemp("scan") / "study"
-    folder.mkdir()
-    series = Series(patients=2, slices=6, seed=77, difficulty="standard", size=256)
-    for number in range(6):
-        image = render(1, number, patients=2, slices=6, seed=77, size=256)
-        (folder / f"im{number}").write_bytes(to_dicom(image, series, 1, number))
-    (folder / "notes.txt").write_text("no slice")
-    return folder
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict], str]:
