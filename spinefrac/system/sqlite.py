@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ class Database:
                 connection = stack.enter_context(closing(self._open()))
                 for name, value in self.pragmas.items():
                     connection.execute(f"PRAGMA {name} = {value}")
-                migrate(connection, self.migrations)
+                migrate(connection, self.migrations, self.busy_timeout_s)
             except (OSError, sqlite3.Error) as error:
                 raise self._translate(error) from error
             try:
@@ -130,8 +131,18 @@ def classify(error: OSError | sqlite3.Error, path: Path) -> Problem:
     return _PROBLEMS.get(code, Problem.OTHER)
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
+def migrate(
+    connection: sqlite3.Connection, migrations: Sequence[str], busy_timeout_s: float
+) -> None:
     """Bring the schema to the present version, in one transaction.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+    migrations : sequence of str
+        See `Database`.
+    busy_timeout_s : float
+        How long to wait for others that open the same new file.
 
     Raises
     ------
@@ -143,7 +154,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
         raise NewerSchemaError(f"version {version}, and this spinefrac knows {len(migrations)}")
     if version == len(migrations):
         return
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection, busy_timeout_s)
     connection.execute("BEGIN IMMEDIATE")
     applied = get_schema_version(connection)  # another process may have been faster
     for number, script in enumerate(migrations[applied:], start=applied + 1):
@@ -151,6 +162,20 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {number}")
     connection.commit()
+
+
+def _switch_to_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
+    """Set WAL mode; SQLite itself does not wait here where several open a new file at once."""
+    end = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if _PROBLEMS.get(code) is not Problem.BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def get_schema_version(connection: sqlite3.Connection) -> int:

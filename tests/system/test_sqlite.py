@@ -3,6 +3,7 @@
 import errno
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -45,6 +46,21 @@ def test_a_new_file_has_the_present_schema_and_waits_for_no_reader(database):
             writer.execute("INSERT INTO a (x) VALUES (2)")
         assert reader.execute("SELECT count(*) FROM a").fetchone()[0] == 1  # one state of it
     assert version(database.path) == 2
+
+
+def test_many_may_open_a_new_file_at_the_same_moment(tmp_path):
+    gate = threading.Barrier(8)
+
+    def insert(path):
+        gate.wait()
+        with make(path).write() as connection:
+            connection.execute("INSERT INTO a (x) VALUES (1)")
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            list(pool.map(insert, [tmp_path / f"{number}.db"] * 8))
+            with make(tmp_path / f"{number}.db").read() as connection:
+                assert connection.execute("SELECT count(*) FROM a").fetchone()[0] == 8
 
 
 def test_an_older_file_keeps_its_rows(database):
