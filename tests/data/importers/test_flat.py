@@ -1,8 +1,6 @@
 """Import of a folder with a table."""
 
-import csv
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -10,18 +8,12 @@ from spinefrac.data import phantom
 from spinefrac.data.importers import import_dataset
 from spinefrac.data.scan import scan
 from spinefrac.errors import DatasetError
+from tests.support.rsna import write_table
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
-
-
-def write_table(path: Path, head: str, rows) -> None:
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(head.split(","))
-        writer.writerows(rows)
 
 
 def test_a_flat_folder_under_other_column_names(tmp_path):

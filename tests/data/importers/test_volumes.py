@@ -1,6 +1,5 @@
 """Import of NIfTI volumes: labels of slices, or grades of vertebrae with a mask."""
 
-import csv
 import gzip
 import shutil
 from pathlib import Path
@@ -13,18 +12,12 @@ from spinefrac import imaging
 from spinefrac.data.boxes import read_boxes
 from spinefrac.data.importers import import_dataset
 from spinefrac.data.scan import scan
+from tests.support.rsna import write_table
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
-
-
-def write_table(path: Path, head: str, rows) -> None:
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(head.split(","))
-        writer.writerows(rows)
 
 
 @pytest.fixture
