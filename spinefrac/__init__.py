@@ -21,6 +21,7 @@ lower ones only (drawn in ``docs/architecture.md``):
 ``settings``    where things live, from ``SPINEFRAC_*`` variables
 ``records``     frozen dataclasses that several packages share
 ``wording``     titles and words for people
+``slice_order`` the order of the slices of a series
 ``errors``      `SpinefracError` and its kinds
 ==============  ==================================================================
 """

@@ -68,13 +68,17 @@ class CtSlice:
 
 @dataclass(frozen=True, slots=True)
 class SliceTags:
-    """Patient, study, series and position of a DICOM header; all empty for other formats."""
+    """Patient, study, series and position of a DICOM header; all empty for other formats.
+
+    `position_mm` is ImagePositionPatient along the normal of the slice, or along z where the
+    header has no orientation.
+    """
 
     patient_id: str = ""
     study_instance_uid: str = ""
     series_instance_uid: str = ""
     instance_number: int | None = None
-    z_mm: float | None = None
+    position_mm: float | None = None
 
 
 #: The bone window, where neither a file nor a person names another: centre and width in
@@ -154,6 +158,8 @@ class Item:
         Maker, model, kernel and kV of a DICOM header; empty for other formats.
     series : str
         From the header (as a pseudonym) or the name; empty where neither has it.
+    position : int
+        Place among the slices of its series, from 1; see `spinefrac.slice_order`.
     """
 
     path: str
@@ -164,6 +170,7 @@ class Item:
     size: str = ""
     scanner: str = ""
     series: str = ""
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +206,11 @@ class Dataset:
     def paths(self) -> tuple[str, ...]:
         """Paths relative to the root, length N."""
         return tuple(item.path for item in self.items)
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Place of each slice in its series, from 1, length N."""
+        return tuple(item.position for item in self.items)
 
     @property
     def subgroups(self) -> dict[str, tuple[str, ...]]:
@@ -249,8 +261,9 @@ class FoldResult:
 class OutOfFoldPredictions:
     """The prediction for each slice by the network that never saw its patient. Shapes (N,).
 
-    By `pixel_hashes` (`Item.pixel_hash`) a slice is later recognised as trained on; empty where
-    they were not saved. `subgroups` are further columns, see `Dataset.subgroups`.
+    By `pixel_hashes` (`Item.pixel_hash`) a slice is later recognised as trained on, and
+    `positions` (`Item.position`) put the slices of a series in order; both are empty where they
+    were not saved. `subgroups` are further columns, see `Dataset.subgroups`.
     """
 
     paths: tuple[str, ...]
@@ -260,6 +273,7 @@ class OutOfFoldPredictions:
     logits: npt.NDArray[np.float64]
     probabilities: npt.NDArray[np.float64]
     pixel_hashes: tuple[str, ...] = ()
+    positions: tuple[int, ...] = ()
     subgroups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 

@@ -34,3 +34,14 @@ def parse_class_label(name: str) -> int | None:
 def parse_split(name: str) -> str:
     """Return the split that a name stands for, or an empty string where it is not one."""
     return SPLIT_NAMES.get(normalise_name(name), "")
+
+
+def strip_class_folders(path: str) -> str:
+    """Return a path without its folders that name a class or a split.
+
+    >>> strip_class_folders("train/fracture/P7/scan 2/10.png")
+    'P7/scan 2/10.png'
+    """
+    *folders, name = path.split("/")
+    kept = [part for part in folders if parse_class_label(part) is None and not parse_split(part)]
+    return "/".join((*kept, name))

@@ -15,6 +15,7 @@ from spinefrac.data.class_names import parse_class_label, parse_split
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import DatasetError
 from spinefrac.records import CtSlice
+from spinefrac.slice_order import natural_sort_key
 
 #: Folders directly within a root that `find_dataset_folder` searches.
 _MAX_FOLDERS = 200
@@ -122,9 +123,12 @@ def _iterate_datasets(folder: Path, depth: int) -> Iterator[Path]:
         with os.scandir(folder) as entries:
             inside = list(entries)
         folders = sorted(
-            entry.name
-            for entry in inside
-            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            (
+                entry.name
+                for entry in inside
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            ),
+            key=natural_sort_key,
         )
     except OSError:  # no permission
         return

@@ -139,8 +139,8 @@ def crop_corners(image: GreyImage, share: float) -> list[GreyImage]:
 
 def _slice_position(name: str, tags: SliceTags) -> float:
     """Return the position in a series by the header or the last number of the name."""
-    if tags.z_mm is not None:
-        return tags.z_mm
+    if tags.position_mm is not None:
+        return tags.position_mm
     if tags.instance_number is not None:
         return float(tags.instance_number)
     numbers = re.findall(r"\d+", original_stem(name))

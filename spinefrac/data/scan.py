@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from spinefrac import imaging
 from spinefrac.data import group_overrides, groups, input_cache
+from spinefrac.data.class_names import strip_class_folders
 from spinefrac.data.duplicates import search as duplicates
 from spinefrac.data.duplicates.search import Duplicates
 from spinefrac.data.file_metadata import FileMetadata, read_file_metadata
@@ -37,6 +39,7 @@ from spinefrac.records import (
     SliceTags,
     Unreadable,
 )
+from spinefrac.slice_order import SlicePlace, order_slices
 
 ProgressCallback = Callable[[int, int], None]
 
@@ -136,7 +139,12 @@ def examine(
     hashes = [reading.pixel_hash for reading in readings]
     found = duplicates.find_duplicates(hashes, contents.thumbnails)
     merged = duplicates.merge_groups(named, found)
-    items = tuple(map(_make_item, files, merged, readings))
+    series = tuple(
+        groups.derive_series(file, reading.tags)
+        for file, reading in zip(files, readings, strict=True)
+    )
+    places = _place_in_series(files, readings, tuple(zip(merged, series, strict=True)))
+    items = tuple(map(_make_item, files, merged, readings, series, places))
     before, after = len(set(named)), len(set(merged))
     if after < before:
         rule += f"; {before} groups became {after}, because some share the same slices"
@@ -153,7 +161,9 @@ def examine(
     )
 
 
-def _make_item(file: LabelledFile, group: str, reading: FileReading) -> Item:
+def _make_item(
+    file: LabelledFile, group: str, reading: FileReading, series: str, position: int
+) -> Item:
     return Item(
         file.path,
         file.label,
@@ -162,7 +172,36 @@ def _make_item(file: LabelledFile, group: str, reading: FileReading) -> Item:
         reading.pixel_hash,
         size=reading.metadata.size,
         scanner=reading.metadata.scanner,
-        series=groups.derive_series(file, reading.tags),
+        series=series,
+        position=position,
+    )
+
+
+def _place_in_series(
+    files: Sequence[LabelledFile], readings: Sequence[FileReading], keys: Sequence[Hashable]
+) -> list[int]:
+    """Return the place of each slice among those of its key, from 1."""
+    rows_of: dict[Hashable, list[int]] = {}
+    for row, key in enumerate(keys):
+        rows_of.setdefault(key, []).append(row)
+    places = [0] * len(files)
+    for rows in rows_of.values():
+        order = order_slices([_get_place(files[row], readings[row].tags) for row in rows])
+        for place, index in enumerate(order, start=1):
+            places[rows[index]] = place
+    return places
+
+
+def _get_place(file: LabelledFile, tags: SliceTags) -> SlicePlace:
+    """Return what header, table and name say of a slice's place; the table precedes a number."""
+    try:
+        number = float(file.row.get("position", ""))
+    except ValueError:
+        number = math.nan
+    return SlicePlace(
+        name=strip_class_folders(file.path),  # slices of both classes are one series
+        position_mm=tags.position_mm,
+        number=number if math.isfinite(number) else tags.instance_number,
     )
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from spinefrac.evaluation import metrics, operating_point
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import OutOfFoldPredictions
+from spinefrac.slice_order import SlicePlace, order_slices
 
 #: Neighbouring slices of a window: a fracture extends over several slices, noise over one.
 POOLING_WINDOW = 3
@@ -26,16 +27,16 @@ _MIN_GROUPS = 10
 
 @dataclass(frozen=True)
 class SeriesPerformance:
-    """Out-of-fold performance of the score, with each training patient's slices as a series.
+    """Out-of-fold performance of the score on the series of the training patients.
 
     Attributes
     ----------
     threshold : float
         At or above it the predicted class is fracture; chosen on the same patients.
     metrics : Metrics
-        One score a patient.
+        One score a series; intervals over patients.
     median_slices : float
-        Median number of slices of a patient.
+        Median number of slices of a series.
     """
 
     threshold: float
@@ -78,40 +79,54 @@ def pool_series(slice_probabilities: npt.ArrayLike) -> tuple[float, int]:
 def evaluate_series_score(
     oof: OutOfFoldPredictions, *, n_resamples: int = 1000
 ) -> SeriesPerformance | None:
-    """Evaluate the score on each training group as a series, with its out-of-fold predictions.
+    """Evaluate the score on the series of each training group, with out-of-fold predictions.
 
     Parameters
     ----------
     oof : OutOfFoldPredictions
-        A group's slices are taken in the order of their paths.
+        The slices of a group are one series; where a subgroup ``series`` tells several apart,
+        each is one. They are taken in the order of `positions`, or of their names.
     n_resamples : int
         Of the bootstrap over groups.
 
     Returns
     -------
     SeriesPerformance or None
-        None where there are fewer than ten groups of either class with `POOLING_WINDOW` slices.
+        None where there are fewer than ten groups of either class that have a series of
+        `POOLING_WINDOW` slices.
     """
-    order = np.lexsort((np.array(oof.paths), oof.groups))
-    starts = np.unique(oof.groups[order], return_index=True)[1]
-    scores, labels, sizes = [], [], []
-    for members in np.split(order, starts[1:]):
-        if len(members) < POOLING_WINDOW:
-            continue
-        # Paths of different classes lie in different folders: names alone keep the order.
-        names = [oof.paths[row].rpartition("/")[2] for row in members]
-        in_order = members[np.argsort(np.array(names), kind="stable")]
-        scores.append(pool_series(oof.probabilities[in_order])[0])
-        labels.append(int(oof.labels[members].any()))
-        sizes.append(len(members))
-    if min(np.bincount(labels, minlength=2), default=0) < _MIN_GROUPS:
+    series = [members for members in _list_series(oof) if len(members) >= POOLING_WINDOW]
+    scores = np.array([pool_series(oof.probabilities[members])[0] for members in series])
+    labels = np.array([int(oof.labels[members].any()) for members in series], dtype=np.int64)
+    groups = np.array([oof.groups[members[0]] for members in series], dtype=np.str_)
+    if min(len(set(groups[labels == label].tolist())) for label in (0, 1)) < _MIN_GROUPS:
         return None
-    each = np.arange(len(labels))
-    point = operating_point.choose_threshold(labels, scores, each, n_resamples=0)
+    point = operating_point.choose_threshold(labels, scores, groups, n_resamples=0)
     return SeriesPerformance(
         threshold=point.threshold,
         metrics=metrics.compute_metrics(
-            labels, scores, each, point.threshold, n_resamples=n_resamples
+            labels, scores, groups, point.threshold, n_resamples=n_resamples
         ),
-        median_slices=float(np.median(sizes)),
+        median_slices=float(np.median([len(members) for members in series])),
     )
+
+
+def _list_series(oof: OutOfFoldPredictions) -> list[list[int]]:
+    """Return the rows of each series, in the order of its slices."""
+    names = oof.subgroups.get("series") or ("",) * len(oof.paths)
+    rows_of: dict[tuple[str, str], list[int]] = {}
+    for row, key in enumerate(zip(oof.groups.tolist(), names, strict=True)):
+        rows_of.setdefault(key, []).append(row)
+    return [_sort_rows(oof, rows) for rows in rows_of.values()]
+
+
+def _sort_rows(oof: OutOfFoldPredictions, rows: list[int]) -> list[int]:
+    places = [
+        # Paths of different classes lie in different folders: names alone keep the order.
+        SlicePlace(
+            name=oof.paths[row].rpartition("/")[2],
+            number=oof.positions[row] if oof.positions else None,
+        )
+        for row in rows
+    ]
+    return [rows[index] for index in order_slices(places)]

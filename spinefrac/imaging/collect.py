@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from spinefrac.imaging.formats import zip_archive
 from spinefrac.imaging.limits import MAX_FILES, check_file_size
 from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import Unreadable
+from spinefrac.slice_order import natural_sort_key
 
 #: Longest name that is shown, in characters; of a longer one the end, which distinguishes files.
 _MAX_NAME_LENGTH = 120
@@ -137,19 +137,6 @@ def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
         )
     collected.sort(key=lambda file: natural_sort_key(file.name))
     return CollectedFiles(tuple(collected[:MAX_FILES]), tuple(unreadable))
-
-
-def natural_sort_key(name: str) -> list[tuple[int, int | str]]:
-    """Return a key that sorts ``2.dcm`` before ``10.dcm``.
-
-    >>> sorted(["10.dcm", "2.dcm", "1.dcm"], key=natural_sort_key)
-    ['1.dcm', '2.dcm', '10.dcm']
-    """
-    return [
-        (0, int(part)) if part.isdecimal() and len(part) < 40 else (1, part.lower())
-        for part in re.split(r"(\d+)", name)
-        if part
-    ]
 
 
 def display_name(name: str) -> str:

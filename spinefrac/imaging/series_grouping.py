@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from spinefrac.errors import ImageError
-from spinefrac.imaging.collect import SourceFile, natural_sort_key
+from spinefrac.imaging.collect import SourceFile
 from spinefrac.imaging.formats import detection, nifti
 from spinefrac.imaging.geometry import SliceGeometry, read_geometries
 from spinefrac.imaging.limits import check_file_size
@@ -29,6 +29,7 @@ from spinefrac.imaging.series_findings import (
     find_tilt_findings,
 )
 from spinefrac.records import CtSlice, Unreadable
+from spinefrac.slice_order import SlicePlace, order_slices
 from spinefrac.wording import format_count
 
 #: A DICOM header rarely is longer; more of the file is fetched only where it is, in bytes.
@@ -359,6 +360,8 @@ def _geometry_key(geometry: SliceGeometry) -> tuple[object, ...]:
 def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series:
     """Sort slices of one geometry along their normal and check the distances between them."""
     along = [part.geometry.position_along_normal_mm for part in group]
+    order = order_slices([_get_place(part) for part in group])
+    slices = tuple(group[row] for row in order)
     first = group[0].geometry
     name = _folder_name(group[0].file).rpartition("/")[2] or "Series"
     if first.series_number is not None:
@@ -371,18 +374,12 @@ def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Ser
             )
         )
     if any(position is None for position in along):
-        group = sorted(group, key=_instance_number_key)
         finding = SeriesFinding(
             "unplaced",
             "The files do not state the position of their slices; they are in the order of "
             "their instance numbers, else of their names.",
         )
-        return Series(name, "dicom", tuple(group), findings=(*findings, finding))
-    order = sorted(
-        range(len(group)),
-        key=lambda row: (round(along[row] or 0.0, 3), _instance_number_key(group[row])),
-    )
-    slices = tuple(group[row] for row in order)
+        return Series(name, "dicom", slices, findings=(*findings, finding))
     positions = tuple(float(along[row] or 0.0) for row in order)
     steps = np.diff(positions)
     forward = steps[steps > SAME_POSITION_MM]
@@ -392,6 +389,11 @@ def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Ser
     return Series(name, "dicom", slices, positions, step, tuple(findings))
 
 
-def _instance_number_key(part: SeriesSlice) -> tuple[object, ...]:
-    number = part.geometry.instance_number
-    return (number is None, number or 0, part.frame or 0, natural_sort_key(part.file.name))
+def _get_place(part: SeriesSlice) -> SlicePlace:
+    geometry = part.geometry
+    return SlicePlace(
+        name=part.file.name,
+        position_mm=geometry.position_along_normal_mm,
+        number=geometry.instance_number,
+        frame=part.frame or 0,
+    )

@@ -31,7 +31,9 @@ KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = ARTIFACT_FILES = (
 )
 CARD_FILE = "card.json"
 #: Columns of the out-of-fold table; whatever follows them is a subgroup of the slices.
-OOF_COLUMNS = ("path", "group", "label", "fold", "logit", "probability", "pixel_hash")
+OOF_COLUMNS = (
+    "path", "group", "label", "fold", "logit", "probability", "pixel_hash", "position",
+)  # fmt: skip
 
 #: Annotations, see `spinefrac.store.annotations`; absent where there are none.
 ANNOTATIONS_FILE = "slip.json"
@@ -164,6 +166,7 @@ class SavedModel:
             raise ModelError(self._no_out_of_fold_message)
         rows = list(_read_rows(self.path / OOF_FILE))
         hashes = tuple(row.get("pixel_hash") or "" for row in rows)
+        positions = tuple(row.get("position") or "" for row in rows)
         return OutOfFoldPredictions(
             paths=tuple(row["path"] for row in rows),
             groups=np.array([row["group"] for row in rows], dtype=np.str_),
@@ -172,6 +175,7 @@ class SavedModel:
             logits=np.array([row["logit"] for row in rows], dtype=np.float64),
             probabilities=np.array([row["probability"] for row in rows], dtype=np.float64),
             pixel_hashes=hashes if all(hashes) else (),
+            positions=tuple(map(int, positions)) if all(positions) else (),
             subgroups={
                 name: tuple(row[name] for row in rows)
                 for name in (rows[0] if rows else ())

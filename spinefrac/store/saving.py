@@ -97,13 +97,18 @@ def remove_unfinished() -> list[str]:
 def write_out_of_fold(path: Path, oof: OutOfFoldPredictions) -> None:
     """Write the out-of-fold predictions, one row a slice, as `repository` reads them."""
     columns = (oof.groups, oof.labels, oof.folds, oof.logits, oof.probabilities)
-    hashes = oof.pixel_hashes or [""] * len(oof.paths)
+    unknown = ("",) * len(oof.paths)
     more = oof.subgroups
     _write_csv(
         path,
         (*repository.OOF_COLUMNS, *more),
         zip(
-            oof.paths, *(column.tolist() for column in columns), hashes, *more.values(), strict=True
+            oof.paths,
+            *(column.tolist() for column in columns),
+            oof.pixel_hashes or unknown,
+            oof.positions or unknown,
+            *more.values(),
+            strict=True,
         ),
     )
 

@@ -173,7 +173,13 @@ def train_model_with_cross_validation(
     return CrossValidationResult(
         metrics=compute_metrics(plan.labels, probabilities, plan.groups, _THRESHOLD),
         out_of_fold=OutOfFoldPredictions(
-            dataset.paths, plan.groups, plan.labels, plan.folds, logits, probabilities
+            paths=dataset.paths,
+            groups=plan.groups,
+            labels=plan.labels,
+            folds=plan.folds,
+            logits=logits,
+            probabilities=probabilities,
+            positions=dataset.positions,
         ),
         history=tuple(history),
         dataset=dataset,

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 
 from spinefrac import imaging, settings
-from spinefrac.data import input_cache
+from spinefrac.data import input_cache, phantom
 from spinefrac.data.scan import compute_fingerprint, examine, load_inputs, scan
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import DatasetError
@@ -248,3 +249,53 @@ def test_real_volume_gives_its_middle_slice(shared_data, tmp_path):
     dataset = scan(tmp_path)
     assert len(dataset.items) == 2
     assert dataset.notes == ("2 files hold several slices: the middle slice of each is used.",)
+
+
+def numbered(root: Path, names: list[str], table: str = "") -> list[int]:
+    """Write a slice a name, beside those of another patient; return their places."""
+    for seed, name in enumerate(names):
+        write(root, **{f"slices__{name}": seed})
+    write(root, slices__Q_1=90, slices__Q_2=91)
+    rows = [f"slices/{name}.png,{n % 2},P,{n}" for n, name in enumerate(names)]
+    rows += ["slices/Q_1.png,1,Q,1", "slices/Q_2.png,0,Q,2"]
+    head = f"path,label,patient,{table or 'other'}"
+    (root / "labels.csv").write_text("\n".join([head, *rows]) + "\n")
+    items = {Path(item.path).stem: item for item in scan(root).items}
+    assert (items["Q_1"].position, items["Q_2"].position) == (1, 2)
+    return [items[name].position for name in names]
+
+
+def test_slices_have_the_place_that_their_names_say(tmp_path):
+    names = ["10", "1", "9", "2", "11"]
+    assert numbered(tmp_path / "a", names) == [4, 1, 3, 2, 5]
+
+
+def test_a_column_position_precedes_names(tmp_path):
+    names = ["10", "1", "9", "2", "11"]
+    assert numbered(tmp_path / "a", names, table="position") == [1, 2, 3, 4, 5]
+
+
+def test_slices_of_both_class_folders_are_one_series(tmp_path):
+    names = {f"{('no', 'fracture')[n in (9, 10)]}__P1_{n}": n for n in range(1, 13)}
+    dataset = scan(write(tmp_path / "a", **names, fracture__P2_1=40))
+    places = {Path(item.path).stem: item.position for item in dataset.items}
+    assert [places[f"P1_{n}"] for n in range(1, 13)] == list(range(1, 13))
+    assert dataset.positions == tuple(item.position for item in dataset.items)
+
+
+def test_the_position_in_the_header_precedes_names(tmp_path):
+    """Names may run from the head to the feet or the other way round."""
+    phantom.write_phantom(
+        tmp_path / "a", patients=2, slices=3, seed=1, format="dicom", size=256, workers=1
+    )
+
+    def places() -> list[int]:
+        found = {Path(item.path).stem: item.position for item in scan(tmp_path / "a").items}
+        return [found[f"P{p:03}_{n:02}"] for p in (0, 1) for n in range(3)]
+
+    assert places() == [3, 2, 1] * 2  # the phantom is numbered from the head
+    for path in (tmp_path / "a").glob("*/*.dcm"):
+        header = pydicom.dcmread(path)
+        header.ImagePositionPatient[2] *= -1
+        header.save_as(path)
+    assert places() == [1, 2, 3] * 2

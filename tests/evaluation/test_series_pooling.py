@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spinefrac.evaluation import series_pooling
-from spinefrac.records import OutOfFoldPredictions
+from tests.support.out_of_fold import FRACTURED, rsna_name, rsna_out_of_fold
 
 
 def test_the_score_is_the_highest_mean_of_neighbours() -> None:
@@ -36,33 +39,73 @@ def test_slices_without_an_answer_are_stepped_over() -> None:
     assert np.isnan(nothing) and where == -1
 
 
-def made(patients: int, slices: int, *, fractured: int) -> OutOfFoldPredictions:
-    """Patients whose fracture lies in slices 1 to 3; the folder is by class, not by patient."""
-    rows = [(p, s) for p in range(patients) for s in range(slices)]
-    labels = np.array([int(p < fractured and 1 <= s <= 3) for p, s in rows])
-    paths = [
-        f"{'fracture' if label else 'normal'}/P{p:03}_{s:02}.png"
-        for (p, s), label in zip(rows, labels, strict=True)
-    ]
-    return OutOfFoldPredictions(
-        paths=tuple(paths),
-        groups=np.array([f"P{p:03}" for p, _ in rows]),
-        labels=labels,
-        folds=np.zeros(len(rows), np.int64),
-        logits=np.zeros(len(rows)),
-        probabilities=np.where(labels == 1, 0.9, 0.2),
-    )
+def padded_name(patient: int, number: int) -> str:
+    return f"train_images/1.2.826.0.1.3680043.{patient:04}/{number:04}.dcm"
 
 
-def test_the_record_takes_a_patients_slices_in_order_across_class_folders() -> None:
-    record = series_pooling.evaluate_series_score(made(40, 8, fractured=20), n_resamples=50)
+def class_folder_name(patient: int, number: int) -> str:
+    """Slices of one patient lie in two folders."""
+    fractured = patient % 2 and number in FRACTURED
+    return f"{'fracture' if fractured else 'normal'}/P{patient}_{number}.png"
+
+
+@pytest.mark.parametrize("name", [rsna_name, padded_name, class_folder_name])
+def test_the_record_is_the_same_however_slices_are_named(name: Callable[[int, int], str]) -> None:
+    record = series_pooling.evaluate_series_score(rsna_out_of_fold(24, name=name), n_resamples=50)
     assert record is not None
-    assert record.metrics.n == 40 and record.median_slices == 8
-    assert record.metrics.recall == 1.0 and record.metrics.specificity == 1.0
-    # Out of order, three neighbours would never all be fractured slices.
-    assert 0.2 < record.threshold < 0.9
+    assert record.metrics.n == record.metrics.groups == 24 and record.median_slices == 14
+    assert record.metrics.auc == record.metrics.recall == record.metrics.specificity == 1.0
+    # Out of order, neighbours would be single false positives, and fractures would be apart.
+    assert 0.45 < record.threshold < 0.95
 
 
-@pytest.mark.parametrize(("patients", "slices", "fractured"), [(15, 8, 9), (40, 2, 20), (40, 8, 0)])
-def test_nothing_is_said_where_nothing_is_known(patients: int, slices: int, fractured: int) -> None:
-    assert series_pooling.evaluate_series_score(made(patients, slices, fractured=fractured)) is None
+def test_saved_positions_precede_names() -> None:
+    """A scanner counts from the head or the feet, and names need not follow."""
+    oof = rsna_out_of_fold(24, name=lambda patient, number: f"{patient}/{37 * number % 101}.dcm")
+    by_name = series_pooling.evaluate_series_score(oof, n_resamples=0)
+    position = {37 * number % 101: number for number in range(1, 24)}
+    positions = tuple(position[int(path.split("/")[1][:-4])] for path in oof.paths)
+    by_position = series_pooling.evaluate_series_score(
+        replace(oof, positions=positions), n_resamples=0
+    )
+    assert by_name is not None and by_position is not None
+    assert by_position.metrics.auc == 1.0 > (by_name.metrics.auc or 0)
+
+
+def test_two_series_of_a_patient_are_scored_apart() -> None:
+    """Interleaved by position, one high slice of each would look like neighbours."""
+    oof = rsna_out_of_fold(24)
+    numbers = [int(path.rpartition("/")[2][:-4]) for path in oof.paths]
+    twice = replace(
+        oof,
+        paths=oof.paths + oof.paths,
+        groups=np.concatenate([oof.groups] * 2),
+        labels=np.concatenate([oof.labels] * 2),
+        folds=np.concatenate([oof.folds] * 2),
+        logits=np.concatenate([oof.logits] * 2),
+        probabilities=np.concatenate([oof.probabilities] * 2),
+        positions=tuple(numbers) * 2,
+        subgroups={"series": ("soft",) * len(numbers) + ("bone",) * len(numbers)},
+    )
+    record = series_pooling.evaluate_series_score(twice, n_resamples=0)
+    assert record is not None
+    assert (record.metrics.n, record.metrics.groups) == (48, 24)
+    assert record.metrics.auc == 1.0
+
+
+@pytest.mark.parametrize("patients", [8, 12, 18])
+def test_few_patients_have_no_record(patients: int) -> None:
+    assert series_pooling.evaluate_series_score(rsna_out_of_fold(patients)) is None
+
+
+def test_one_class_or_short_series_have_no_record() -> None:
+    oof = rsna_out_of_fold(40)
+    healthy = replace(oof, labels=np.zeros_like(oof.labels))
+    assert series_pooling.evaluate_series_score(healthy) is None
+    pairs = replace(oof, groups=np.array([f"g{row // 2}" for row in range(len(oof.paths))]))
+    assert series_pooling.evaluate_series_score(pairs) is None
+    nobody = replace(
+        oof, paths=(), groups=oof.groups[:0], labels=oof.labels[:0],
+        probabilities=oof.probabilities[:0], subgroups={},
+    )  # fmt: skip
+    assert series_pooling.evaluate_series_score(nobody) is None

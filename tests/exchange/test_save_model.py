@@ -32,6 +32,7 @@ def test_a_saved_model_comes_back_as_it_was(saved_model, new_model):
     assert model.load_history() == new_model.history
     oof, expected = model.load_out_of_fold(), new_model.out_of_fold
     assert oof.paths == expected.paths
+    assert oof.positions == expected.positions and oof.positions[:5] == (1, 2, 3, 4, 1)
     for column in ("groups", "labels", "folds", "logits", "probabilities"):
         # Equal to the last bit: the metrics can be computed anew from the file.
         np.testing.assert_array_equal(getattr(oof, column), getattr(expected, column))

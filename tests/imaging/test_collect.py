@@ -38,9 +38,3 @@ def test_names_are_safe_to_show():
     assert collect.display_name("C:\\x\\a.png") == "C:/x/a.png"
     long = collect.display_name("x" * 500 + "7.dcm")
     assert len(long) == 121 and long.startswith("…") and long.endswith("7.dcm")
-
-
-def test_natural_order():
-    assert sorted(["10", "9a", "9", "a2", "a10"], key=collect.natural_sort_key) == [
-        "9", "9a", "10", "a2", "a10",
-    ]  # fmt: skip

@@ -64,6 +64,7 @@ def out_of_fold(temperature: float, rows: int = 40) -> OutOfFoldPredictions:
         folds=np.arange(rows, dtype=np.int64) // 4 % FOLDS,
         logits=logits,
         probabilities=calibration.apply_temperature(logits, temperature),
+        positions=tuple(i % 4 + 1 for i in range(rows)),
         subgroups={"scanner": tuple(f"maker {i % 3}" for i in range(rows))},
     )
 

@@ -6,10 +6,11 @@ import hashlib
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from spinefrac.data.class_names import parse_class_label
+from spinefrac.data.class_names import parse_class_label, strip_class_folders
 from spinefrac.data.importers.plan import (
     ImportPlan,
     ImportSelection,
@@ -19,6 +20,7 @@ from spinefrac.data.importers.plan import (
 )
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
+from spinefrac.slice_order import natural_sort_key
 
 #: What a column may be called.
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "img")
@@ -63,11 +65,9 @@ def plan_import(folder: Path, table: Path, selection: ImportSelection) -> Import
         patient = row[patient_column] if patient_column else ""
         if patient_column and not patient:
             raise DatasetError(f"{where}: {path} has no {patient_column}, expected one.")
-        rows_of = of_patient[patient]
-        rows_of.append(
+        of_patient[patient].append(
             PlannedSlice(
-                str(PurePosixPath(path)), label, patient, len(rows_of), (),
-                partial(shutil.copyfile, file),
+                str(PurePosixPath(path)), label, patient, 0, (), partial(shutil.copyfile, file),
             )
         )  # fmt: skip
     return ImportPlan(len(of_patient), _iterate_patients(of_patient, selection))
@@ -77,7 +77,7 @@ def _iterate_patients(
     slices_by_patient: dict[str, list[PlannedSlice]], selection: ImportSelection
 ) -> Iterator[list[PlannedSlice | SkippedSlices]]:
     for patient in _sample_patients(sorted(slices_by_patient), selection):
-        rows = slices_by_patient[patient]
+        rows = _number_slices(slices_by_patient[patient])
         taken = [
             entry
             for label in (0, 1)
@@ -85,9 +85,15 @@ def _iterate_patients(
         ]
         spared = len(rows) - len(taken)
         yield [
-            *sorted(taken, key=lambda entry: entry.target),
+            *sorted(taken, key=lambda entry: entry.position),
             *([SkippedSlices(spared, "more than were asked for of a study")] if spared else []),
         ]
+
+
+def _number_slices(entries: list[PlannedSlice]) -> list[PlannedSlice]:
+    """Give slices their positions by name: a table may have its rows in any order."""
+    ordered = sorted(entries, key=lambda entry: natural_sort_key(strip_class_folders(entry.target)))
+    return [replace(entry, position=position) for position, entry in enumerate(ordered)]
 
 
 def _sample_patients(patients: list[str], selection: ImportSelection) -> list[str]:

@@ -23,6 +23,7 @@ from spinefrac.data.importers.plan import (
 )
 from spinefrac.data.rsna_tables import OUTSIDE_BOXES_REASON, label_rsna_slice, read_rsna_tables
 from spinefrac.errors import DatasetError
+from spinefrac.slice_order import natural_sort_key
 
 Boxes = dict[tuple[str, int], list[Box]]
 
@@ -78,7 +79,7 @@ def _iterate_studies(
     for study in studies:
         left: Counter[str] = Counter()
         by_label: dict[int, list[PlannedSlice]] = {0: [], 1: []}
-        files = sorted((images / study).iterdir(), key=lambda p: (len(p.stem), p.stem))
+        files = sorted((images / study).iterdir(), key=lambda file: natural_sort_key(file.name))
         for file in files:
             if not file.is_file() or file.name.startswith("."):
                 continue

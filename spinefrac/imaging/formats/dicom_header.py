@@ -46,7 +46,8 @@ _ANY_PIXEL_DATA = (0x7FE00008, 0x7FE00009, PIXEL_DATA)
 
 _PATIENT_ID, _PATIENT_NAME = 0x00100020, 0x00100010
 _STUDY_UID, _SERIES_UID = 0x0020000D, 0x0020000E
-_INSTANCE_NUMBER, _IMAGE_POSITION = 0x00200013, 0x00200032
+_INSTANCE_NUMBER = 0x00200013
+_IMAGE_POSITION, _IMAGE_ORIENTATION = 0x00200032, 0x00200037
 _IDENTITY_REMOVED, _BURNED_IN_ANNOTATION = 0x00120062, 0x00280301
 _DATES = (
     0x00100030,  # PatientBirthDate
@@ -64,7 +65,7 @@ _SCANNER_TAGS = (
 #: What `summarize_header` needs.
 SUMMARY_TAGS = (
     _PATIENT_ID, _PATIENT_NAME, _STUDY_UID, _SERIES_UID, _INSTANCE_NUMBER, _IMAGE_POSITION,
-    _IDENTITY_REMOVED, _BURNED_IN_ANNOTATION, *_DATES, *_SCANNER_TAGS,
+    _IMAGE_ORIENTATION, _IDENTITY_REMOVED, _BURNED_IN_ANNOTATION, *_DATES, *_SCANNER_TAGS,
 )  # fmt: skip
 
 
@@ -108,14 +109,31 @@ def summarize_header(header: Dataset) -> DicomHeader:
 
 def _parse_slice_tags(header: Dataset) -> SliceTags:
     number = _raw_text(header, _INSTANCE_NUMBER)
-    position = _raw_text(header, _IMAGE_POSITION).split("\\")
     return SliceTags(
         patient_id=_raw_text(header, _PATIENT_ID),
         study_instance_uid=_raw_text(header, _STUDY_UID),
         series_instance_uid=_raw_text(header, _SERIES_UID),
         instance_number=int(number) if number.lstrip("+-").isdecimal() else None,
-        z_mm=to_float(position[2]) if len(position) == 3 else None,
+        position_mm=_compute_position_mm(header),
     )
+
+
+def _compute_position_mm(header: Dataset) -> float | None:
+    """Return the position along the normal, PS3.3 C.7.6.2.1.1; along z without orientation."""
+    position = _parse_numbers(_raw_text(header, _IMAGE_POSITION), 3)
+    if position is None:
+        return None
+    axes = _parse_numbers(_raw_text(header, _IMAGE_ORIENTATION), 6)
+    if axes is None:
+        return position[2]
+    return float(np.dot(np.cross(axes[:3], axes[3:]), position))
+
+
+def _parse_numbers(text: str, count: int) -> list[float] | None:
+    """Return the numbers of an element; None where there are not `count` finite ones."""
+    numbers = [to_float(part) for part in text.split("\\")]
+    finite = [number for number in numbers if number is not None]
+    return finite if len(finite) == len(numbers) == count else None
 
 
 def _raw_text(header: Dataset, tag: int) -> str:

@@ -285,6 +285,7 @@ def _assemble_model(
             logits=logits,
             probabilities=probabilities,
             pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
+            positions=dataset.positions,
             subgroups=dataset.subgroups,
         ),
         history=tuple(record for result in results for record in result.history),

@@ -136,11 +136,12 @@ def _describe_performance(n_slices: int, performance: SeriesPerformance | None) 
     )
     sentences = [
         f"Threshold {format_percent(performance.threshold)}, chosen on the out-of-fold "
-        f"predictions for {metrics.n:,} training patients. Metrics there: {rates}."
+        f"predictions for {format_count(metrics.n, 'series', 'series')} of {metrics.groups:,} "
+        f"training patients. Metrics there: {rates}."
     ]
     if n_slices > 2 * performance.median_slices:
         sentences.append(
-            f"Training patients typically had {performance.median_slices:.0f} slices, this "
+            f"Training series typically had {performance.median_slices:.0f} slices, this "
             f"series has {n_slices:,}. With more slices the highest probability is higher by "
             "chance: expect more false positives."
         )

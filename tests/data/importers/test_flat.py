@@ -1,7 +1,10 @@
 """Import of a folder with a table."""
 
 import shutil
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from spinefrac.data import phantom
@@ -32,3 +35,18 @@ def test_a_flat_folder_under_other_column_names(tmp_path):
     with pytest.raises(DatasetError, match="inside the folder"):
         import_dataset("flat", flat, tmp_path / "other", labels=tmp_path / "bad.csv")
     assert not (tmp_path / "other").exists()
+
+
+def test_positions_follow_the_names_in_whatever_order_the_table_is(tmp_path):
+    for label in (0, 1):
+        (tmp_path / f"flat/{('normal', 'fracture')[label]}").mkdir(parents=True)
+    rows = []
+    for number in sorted(range(1, 13), key=str):
+        path = f"{('normal', 'fracture')[number in (9, 10)]}/{number}.png"
+        rng = np.random.default_rng(number)
+        cv2.imwrite(str(tmp_path / "flat" / path), rng.integers(0, 255, (64, 64), dtype=np.uint8))
+        rows.append((path, int(number in (9, 10)), "P1"))
+    write_table(tmp_path / "mine.csv", "path,label,patient", rows)
+    import_dataset("flat", tmp_path / "flat", tmp_path / "out", labels=tmp_path / "mine.csv")
+    places = {int(Path(item.path).stem): item.position for item in scan(tmp_path / "out").items}
+    assert places == {number: number for number in range(1, 13)}

@@ -247,7 +247,7 @@ def test_tags_of_a_slice(make_dicom, stored_values) -> None:
         tags.study_instance_uid,
         tags.series_instance_uid,
         tags.instance_number,
-        tags.z_mm,
+        tags.position_mm,
     ) == (
         "P7",
         "1.2",
@@ -255,3 +255,22 @@ def test_tags_of_a_slice(make_dicom, stored_values) -> None:
         12,
         -33.5,
     )
+
+
+@pytest.mark.parametrize(
+    ("orientation", "position"),
+    [
+        (["1", "0", "0", "0", "1", "0"], -33.5),  # axial: along z
+        (["0", "1", "0", "0", "0", "-1"], -1.0),  # sagittal, seen from the left: along -x
+        (["1", "0", "0", "0"], -33.5),  # half an orientation is none
+    ],
+)
+def test_the_position_is_that_along_the_normal(
+    make_dicom, stored_values, orientation: list[str], position: float
+) -> None:
+    content = make_dicom(
+        stored_values,
+        ImagePositionPatient=["1", "2", "-33.5"],
+        ImageOrientationPatient=orientation,
+    )
+    assert imaging.read_with_header(content)[1].tags.position_mm == pytest.approx(position)

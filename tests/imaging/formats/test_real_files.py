@@ -97,7 +97,7 @@ def test_tags_of_real_files(shared_data: Path) -> None:
     path = shared_data / "rsna-2022-dicom/1.2.826.0.1.3680043.14267/2.dcm"
     tags = imaging.read_with_header(path)[1].tags
     assert (tags.patient_id, tags.study_instance_uid) == ("14267", "1.2.826.0.1.3680043.14267")
-    assert (tags.instance_number, tags.z_mm) == (2, 398.1)
+    assert (tags.instance_number, tags.position_mm) == (2, 398.1)
     assert imaging.read_with_header(shared_data / TOTAL)[1].tags.patient_id == ""
 
 
