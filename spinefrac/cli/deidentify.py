@@ -50,5 +50,7 @@ def deidentify(
         return
     output.print_result(
         f"{result.copied} files copied, {len(result.quarantined)} to quarantine, "
-        f"{len(result.skipped)} left out because they are not DICOM"
+        f"{len(result.skipped)} left out"
     )
+    for path, why in result.skipped:
+        output.print_message(f"left out: {path}: {why}")

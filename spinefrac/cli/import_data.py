@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spinefrac.cli import output
+from spinefrac.wording import format_count
 
 _AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 
@@ -93,4 +94,4 @@ def import_data(
         "slices written by this call"
     )
     for reason, count in result.left_out.items():
-        output.print_result(f"left out: {count:,} {reason}")
+        output.print_result(f"left out: {format_count(count, 'slice')} {reason}")

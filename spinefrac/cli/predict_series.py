@@ -24,7 +24,7 @@ def is_folder_or_zip(path: Path) -> bool:
         return True
     try:
         return path.is_file() and collect.is_zip(collect.file_from_path(path))
-    except (ImageError, OSError):
+    except OSError:
         return False  # reading it reports the reason
 
 
@@ -40,20 +40,18 @@ def collect_series(path: Path) -> SeriesGrouping:
     from spinefrac.imaging.series_grouping import group_into_series
 
     if path.is_dir():
-        collected = collect.collect_files(collect.files_from_folder(path, prefix=f"{path}/"))
+        collected = collect.rename_files(collect.collect_folder(path), f"{path}/")
     elif path.is_file():
-        collected = collect.collect_files([collect.file_from_path(path, str(path))])
-        if is_folder_or_zip(path):
-            inside = tuple(replace(one, name=f"{path}/{one.name}") for one in collected.files)
-            unreadable = tuple(
-                entry if entry.path == str(path) else replace(entry, path=f"{path}/{entry.path}")
-                for entry in collected.unreadable
-            )
-            collected = collect.CollectedFiles(inside, unreadable)
+        file = collect.file_from_path(path, str(path))
+        collected = (
+            collect.rename_files(collect.open_zip(file), f"{path}/")
+            if collect.is_zip(file)
+            else collect.CollectedFiles((file,))
+        )
     else:
         raise ImageError(f"{path}: expected a file or a folder, found nothing; check the path")
     if not collected.files and not collected.unreadable:
-        raise ImageError(f"{path}: expected slices, found an empty folder; check the path")
+        raise ImageError(f"{path}: expected slices, found none; check the path")
     with output.show_progress("reading") as report_progress:
         found = group_into_series(collected.files, progress=report_progress)
     return replace(found, unreadable=(*collected.unreadable, *found.unreadable))

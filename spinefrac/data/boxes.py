@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spinefrac.data.rsna_tables import IMAGES_FOLDER, read_rsna_tables
-from spinefrac.data.tables import read_table
+from spinefrac.data.listed_files import ListedFiles
+from spinefrac.data.rsna_tables import find_images_folder, read_rsna_tables
+from spinefrac.data.tables import parse_decimal, read_table
 from spinefrac.errors import DatasetError
 
 BOXES_FILE = "boxes.csv"
@@ -28,17 +29,27 @@ def read_boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
     found: dict[str, list[Box]] = {}
     table = folder / BOXES_FILE
     if not table.is_file():
-        if (folder / IMAGES_FOLDER).is_dir():
+        if images := find_images_folder(folder):
             for box in read_rsna_tables(folder)[1]:
-                path = f"{IMAGES_FOLDER}/{box.study}/{box.slice}.dcm"
+                path = f"{images.relative_to(folder).as_posix()}/{box.study}/{box.slice}.dcm"
                 found.setdefault(path, []).append((box.x, box.y, box.width, box.height))
         return {path: tuple(boxes) for path, boxes in found.items()}
+    files = ListedFiles(folder)
     for line, row in read_table(table, BOX_COLUMNS):
         try:
-            x, y, width, height = (float(row[name]) for name in BOX_COLUMNS[1:])
+            x, y, width, height = (parse_decimal(row[name]) for name in BOX_COLUMNS[1:])
         except ValueError:
             raise DatasetError(
                 f"{BOXES_FILE} line {line}: expected numbers for x, y, width and height."
             ) from None
-        found.setdefault(row["path"], []).append((x, y, width, height))
+        path = _find(files, row["path"])
+        found.setdefault(path, []).append((x, y, width, height))
     return {path: tuple(boxes) for path, boxes in found.items()}
+
+
+def _find(files: ListedFiles, written: str) -> str:
+    """Return the path of a slice as the data set has it; as written where there is none."""
+    try:
+        return files.find(written) or written
+    except ValueError:
+        return written

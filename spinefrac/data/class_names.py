@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-#: Accepted names of the two classes, normalised as `normalise_name` does.
+#: Accepted names of the two classes, normalised as `normalise_name` does, for people. Their
+#: plurals, and more that mean the same, are accepted too: see `parse_class_label`.
 POSITIVE_NAMES = ("fracture", "fractured", "positive", "abnormal", "yes", "1")
 NEGATIVE_NAMES = (
     "normal", "no fracture", "nofracture", "not fractured", "negative", "healthy", "no", "0",
@@ -12,28 +13,62 @@ NEGATIVE_NAMES = (
 #: Both, for messages.
 ACCEPTED_NAMES = f"{', '.join(POSITIVE_NAMES)} against {', '.join(NEGATIVE_NAMES)}"
 #: Folder names of a split level, and the split they stand for.
-SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_NAMES = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
-_LABELS = dict.fromkeys(NEGATIVE_NAMES, 0) | dict.fromkeys(POSITIVE_NAMES, 1)
+_FRACTURE = r"(?:fracture[sd]?|frac|fx)"
+_NO = r"(?:no|non|not|without|un)"
+_NORMAL = r"(?:normals?|healthy|intact|controls?)"
+#: Words that say what is in a folder, not of which class it is.
+_CONTENT = (
+    r"(?:ct|cts|class|label|slices?|images?|imgs?|pictures?|scans?|cases?|patients?|spines?|"
+    r"vertebrae?|bones?|data)"
+)
+_PRESENT, _ABSENT = "(?:positives?|pos|present)", "(?:negatives?|neg|absent|free)"
+_POSITIVE = re.compile(rf"{_FRACTURE}(?: {_PRESENT})?|abnormals?|{_PRESENT}|{_NO} ?{_NORMAL}")
+_NEGATIVE = re.compile(rf"{_NO} ?{_FRACTURE}|{_FRACTURE} ?{_ABSENT}|{_NORMAL}|negatives?|neg")
+#: One or two digits in front number the classes; more may be the number of a patient.
+_SURROUNDING = re.compile(rf"^(?:\d\d? )?(?:{_CONTENT} )*(?P<core>.*?)(?: {_CONTENT})*$")
+#: Answers to "fracture?", which stand alone; numbers in a table also as pandas writes them.
+_ANSWERS = {"yes": 1, "true": 1, "1": 1, "1.0": 1, "no": 0, "false": 0, "0": 0, "0.0": 0}
 
 
 def normalise_name(name: str) -> str:
-    """Return a class name in lower case, with one blank for blanks, ``_`` and ``-``."""
-    return " ".join(re.split(r"[\s_-]+", name.strip().casefold())).strip()
+    """Return a class name in lower case, one blank for blanks, ``_``, ``-``, dots, brackets."""
+    return " ".join(re.split(r"[\s_\-.()\[\]]+", name.strip().casefold())).strip()
 
 
 def parse_class_label(name: str) -> int | None:
     """Return the label that a class name stands for, or None where it is not one.
 
+    A number in front and words such as ``CT`` or ``slices`` around the name do not matter.
+
     >>> parse_class_label("No-Fracture"), parse_class_label("POSITIVE"), parse_class_label("cats")
     (0, 1, None)
+    >>> parse_class_label("0_Normal CT"), parse_class_label("non_fractured")
+    (0, 0)
     """
-    return _LABELS.get(normalise_name(name))
+    normalised = normalise_name(name)
+    answer = re.sub(r"^(?:class|label) ", "", normalised)
+    if (label := _ANSWERS.get(name.strip(), _ANSWERS.get(answer))) is not None:
+        return label
+    match = _SURROUNDING.match(normalised)
+    core = match["core"] if match else normalised
+    if _NEGATIVE.fullmatch(core):
+        return 0
+    return 1 if _POSITIVE.fullmatch(core) else None
 
 
 def parse_split(name: str) -> str:
-    """Return the split that a name stands for, or an empty string where it is not one."""
-    return SPLIT_NAMES.get(normalise_name(name), "")
+    """Return the split that a name stands for, or an empty string where it is not one.
+
+    >>> parse_split("Valid"), parse_split("train_set"), parse_split("fold 1")
+    ('val', 'train', '')
+    """
+    core = re.sub(rf" (?:set|split|dataset|{_CONTENT})$", "", normalise_name(name))
+    return SPLIT_NAMES.get(core, "")
 
 
 def strip_class_folders(path: str) -> str:

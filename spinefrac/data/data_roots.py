@@ -14,6 +14,7 @@ from spinefrac import imaging
 from spinefrac.data.class_names import parse_class_label, parse_split
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import DatasetError
+from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import CtSlice
 from spinefrac.slice_order import natural_sort_key
 
@@ -126,7 +127,7 @@ def _iterate_datasets(folder: Path, depth: int) -> Iterator[Path]:
             (
                 entry.name
                 for entry in inside
-                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+                if not is_system_file(entry.name) and entry.is_dir(follow_symlinks=False)
             ),
             key=natural_sort_key,
         )

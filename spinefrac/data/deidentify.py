@@ -11,9 +11,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import hmac
+import io
 import os
 import secrets
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -22,7 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinefrac.data.class_names import parse_class_label, parse_split
-from spinefrac.errors import DatasetError
+from spinefrac.errors import DatasetError, ImageError
+from spinefrac.imaging.limits import check_file_size
+from spinefrac.imaging.system_files import is_system_file
 from spinefrac.system import atomic
 
 if TYPE_CHECKING:
@@ -39,9 +43,9 @@ _METHOD_CODES = (
 )
 _PATIENT_ID, _BIRTH_DATE = (0x0010, 0x0020), (0x0010, 0x0030)
 #: What pydicom raises on damaged files, beside its own InvalidDicomError.
-_READ_ERRORS = (
+_DAMAGE = (
     ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError,
-    EOFError, struct.error,
+    EOFError, RecursionError, struct.error, zlib.error,
 )  # fmt: skip
 _TEXT_VRS = frozenset(["AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT", "PN"])
 _DUMMY_VALUES = {
@@ -115,19 +119,27 @@ def _copy_files(
     mapping: PseudonymMapping,
     progress: Callable[[int, int], None] | None,
 ) -> DeidentificationResult:
-    files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    files = sorted(
+        path
+        for path in root.rglob("*")
+        if path.is_file()
+        and not path.is_symlink()
+        and not is_system_file(path.relative_to(root).as_posix())
+    )
     copied = 0
     quarantined: list[tuple[str, str]] = []
     skipped: list[tuple[str, str]] = []
     for done, path in enumerate(files, start=1):
         relative = path.relative_to(root)
         try:
-            dataset, reason = deidentify_file(path, mapping)
-        except DatasetError as error:
+            content, reason = deidentify_file(path, mapping)
+        except (DatasetError, ImageError) as error:
             skipped.append((relative.as_posix(), str(error)))
         else:
             name = mapping.map_path(relative)
-            _write_file(dataset, target / QUARANTINE_FOLDER / name if reason else target / name)
+            place = target / QUARANTINE_FOLDER / name if reason else target / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_bytes(place, content, durable=False)
             copied += not reason
             if reason:
                 quarantined.append((name.as_posix(), reason))
@@ -178,37 +190,52 @@ class PseudonymMapping:
         return Path(*folders, f"{self.hash_value('file', relative.as_posix()).hex()[:16]}.dcm")
 
 
-def deidentify_file(path: Path, mapping: PseudonymMapping) -> tuple[FileDataset, str]:
+def deidentify_file(path: Path, mapping: PseudonymMapping) -> tuple[bytes, str]:
     """Read a file and remove what identifies the patient.
 
     Returns
     -------
-    dataset : FileDataset
+    content : bytes
+        The file without it.
     reason : str
         Why it goes into quarantine; empty where BurnedInAnnotation is NO.
 
     Raises
     ------
     DatasetError
-        If it is not a DICOM file.
+        If it is not a DICOM file that can be read and written.
+    ImageError
+        If it is empty or too large.
     """
     import pydicom
     from pydicom.errors import InvalidDicomError
 
+    copy = io.BytesIO()
     try:
+        check_file_size(path.stat().st_size)
         dataset = pydicom.dcmread(path)
         dataset.decode()
         burned = str(dataset.get("BurnedInAnnotation", "")).strip().upper()
         patient = str(dataset.get("PatientID", "")) or str(dataset.get("StudyInstanceUID", ""))
         _apply_profile(dataset, mapping, patient)
         _record_deidentification(dataset, mapping)
-    except (InvalidDicomError, *_READ_ERRORS) as error:
+        dataset.save_as(copy, enforce_file_format=True)
+    except InvalidDicomError:
         raise DatasetError(
-            f"Expected a DICOM file, got one that cannot be read ({type(error).__name__})."
+            "Expected a DICOM file with its preamble, got something else: it was not copied."
+        ) from None
+    except OSError as error:
+        raise DatasetError(
+            f"Expected a readable file, got {error.strerror or 'an input error'}: check it."
+        ) from None
+    except _DAMAGE as error:
+        raise DatasetError(
+            "Expected a whole DICOM file, got one that is damaged or whose pixels are not as its "
+            f"header says ({type(error).__name__}): export it again."
         ) from None
     said = f"is {burned}" if burned == "YES" else "does not say NO"
     reason = "" if burned == "NO" else f"BurnedInAnnotation {said}: look at the pixels"
-    return dataset, reason
+    return copy.getvalue(), reason
 
 
 def _apply_profile(dataset: Dataset, mapping: PseudonymMapping, patient: str) -> None:
@@ -280,13 +307,6 @@ def _record_deidentification(dataset: FileDataset, mapping: PseudonymMapping) ->
     meta.MediaStorageSOPInstanceUID = UID(mapping.map_uid(str(before.MediaStorageSOPInstanceUID)))
     dataset.file_meta = meta
     dataset.preamble = b"\0" * 128
-
-
-def _write_file(dataset: FileDataset, path: Path) -> None:
-    """Write a copy by rename, so that an interrupted run leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path, durable=False) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
 
 
 @cache

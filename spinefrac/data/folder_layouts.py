@@ -21,6 +21,7 @@ from spinefrac.data.class_names import (
     parse_split,
 )
 from spinefrac.data.folder_tree import FolderTree, read_tree
+from spinefrac.data.listed_files import ListedFiles
 from spinefrac.data.rsna_tables import (
     IMAGES_FOLDER,
     STUDIES_TABLE,
@@ -113,7 +114,7 @@ def list_labelled_files(folder: FolderLike) -> FolderListing:
     tree = read_tree(root.resolve())
     _require_readable(tree)
     files, notes = _read_layout(tree)
-    _check_classes(files)
+    _check_classes(files, notes)
     ordered = tuple(sorted(files, key=lambda file: file.path))
     return FolderListing(tree.path, ordered, tuple(notes), tree.digest)
 
@@ -236,6 +237,7 @@ def _describe_external_links(folders: Iterable[FolderTree]) -> Iterator[str]:
 def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[str]]:
     """Read ``labels.csv``: one row a slice, paths relative to the root."""
     files: dict[str, LabelledFile] = {}
+    listed = ListedFiles(root)
     repeated = 0
     for line, row in read_table(table, ("path", "label")):
         where = f"{table.name} line {line}"
@@ -244,7 +246,7 @@ def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[
             raise DatasetError(
                 f"{where}: unknown label {row['label']!r}, expected {ACCEPTED_NAMES}."
             )
-        path = _resolve_listed_path(root, row["path"], where)
+        path = _resolve_listed_path(listed, row["path"], where)
         if path in files:
             if files[path].label != label:
                 raise DatasetError(f"{where}: {path} has both labels, keep one of its rows.")
@@ -258,7 +260,7 @@ def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[
     return list(files.values()), notes
 
 
-def _resolve_listed_path(root: Path, written: str, where: str) -> str:
+def _resolve_listed_path(listed: ListedFiles, written: str, where: str) -> str:
     """Return a path of ``labels.csv`` relative to the root, with forward slashes.
 
     Raises
@@ -268,16 +270,17 @@ def _resolve_listed_path(root: Path, written: str, where: str) -> str:
     """
     if not written or "\0" in written:
         raise DatasetError(f"{where}: the path is empty, expected one relative to the folder.")
-    candidates = [written] if "\\" not in written else [written, written.replace("\\", "/")]
-    for candidate in candidates:
-        path = Path(os.path.normpath(root / candidate))
-        if not path.is_relative_to(root) or not path.resolve().is_relative_to(root):
-            raise DatasetError(
-                f"{where}: {written} leads out of the folder, expected a path inside it."
-            )
-        if path.is_file():
-            return path.relative_to(root).as_posix()
-    raise DatasetError(f"{where}: there is no file {written}; paths are relative to the folder.")
+    try:
+        path = listed.find(written)
+    except ValueError:
+        raise DatasetError(
+            f"{where}: {written} leads out of the folder, expected a path inside it."
+        ) from None
+    if path is None:
+        raise DatasetError(
+            f"{where}: there is no file {written}; paths are relative to the folder."
+        )
+    return path
 
 
 # --- RSNA 2022 -----------------------------------------------------------------------------
@@ -286,6 +289,8 @@ def _resolve_listed_path(root: Path, written: str, where: str) -> str:
 def _list_rsna(root: Path, images: FolderTree) -> tuple[list[LabelledFile], list[str]]:
     """Read a download of RSNA 2022; slices without a label are left out, with the reason."""
     fractured, rows = read_rsna_tables(root)
+    while inner := next((sub for sub in images.folders if sub.name == IMAGES_FOLDER), None):
+        images = inner  # some programs unpack it inside another of its name
     _require_readable(images)
     boxed = {(row.study, row.slice) for row in rows}
     files: list[LabelledFile] = []
@@ -320,14 +325,15 @@ def _require_readable(tree: FolderTree) -> None:
         raise DatasetError(f"{tree.path} cannot be read: {tree.error}. Check its permissions.")
 
 
-def _check_classes(files: Sequence[LabelledFile]) -> None:
-    """Raise unless both classes are there."""
+def _check_classes(files: Sequence[LabelledFile], notes: Sequence[str]) -> None:
+    """Raise unless both classes are there, and say what was left out."""
     counts = Counter(file.label for file in files)
     if len(counts) == 1:
         (label,) = counts
         raise DatasetError(
             f"Expected two classes, but all {counts[label]} files mean {CLASS_NAMES[label]!r}: "
-            f"the other class is empty or missing. Accepted names: {ACCEPTED_NAMES}."
+            "the other class is empty, missing or has a name that is not known. "
+            f"{' '.join([*notes, 'Accepted names'])}: {ACCEPTED_NAMES}."
         )
 
 

@@ -15,7 +15,7 @@ from spinefrac.imaging.system_files import is_system_file
 class FolderTree:
     """A folder and everything below it, as it was when it was listed.
 
-    Hidden files, files of the operating system and links to folders are left out.
+    Hidden files, what systems leave beside slices, and links to folders are left out.
 
     Attributes
     ----------
@@ -90,11 +90,11 @@ def _read_folder(path: Path, root: Path) -> FolderTree:
         if entry.is_dir(follow_symlinks=False):
             folder = _read_folder(path / entry.name, root)
             digest.update(_encode(f"{entry.name}/{folder.digest}\n"))
-            if _is_visible(entry.name):
+            if not is_system_file(entry.name):
                 folders.append(folder)
             continue
         digest.update(_encode(_describe_state(entry)))
-        if not _is_visible(entry.name):
+        if is_system_file(entry.name):
             continue
         if entry.is_symlink() and not _leads_inside(entry, root):
             if not Path(entry.path).is_dir():
@@ -125,7 +125,3 @@ def _describe_state(entry: os.DirEntry[str]) -> str:
 
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and not is_system_file(name)

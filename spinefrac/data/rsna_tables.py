@@ -10,7 +10,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinefrac.data.tables import read_table
+from spinefrac.data.tables import parse_decimal, read_table
 from spinefrac.errors import DatasetError
 
 STUDIES_TABLE, BOXES_TABLE, IMAGES_FOLDER = "train.csv", "train_bounding_boxes.csv", "train_images"
@@ -50,6 +50,14 @@ def read_rsna_tables(root: Path) -> tuple[dict[str, bool], list[RsnaBox]]:
             "it no single slice of a fractured study has a label. Put it beside train.csv."
         )
     return _read_studies(table), _read_boxes(boxes)
+
+
+def find_images_folder(root: Path) -> Path | None:
+    """Return the folder of the studies; some programs unpack it inside another of its name."""
+    folder = root / IMAGES_FOLDER
+    while (folder / IMAGES_FOLDER).is_dir():
+        folder /= IMAGES_FOLDER
+    return folder if folder.is_dir() else None
 
 
 def label_rsna_slice(
@@ -119,7 +127,7 @@ def _read_boxes(table: Path) -> list[RsnaBox]:
 def _parse_float(text: str) -> float:
     """Return an edge of a box; not a number where the table has none, as labels need none."""
     try:
-        return float(text)
+        return parse_decimal(text)
     except ValueError:
         return float("nan")
 

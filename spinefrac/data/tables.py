@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-from collections.abc import Iterable
+import io
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spinefrac.errors import DatasetError
+
+#: What separates columns: as in CSV, in CSV where the comma is the decimal sign, in text tables.
+_DELIMITERS = ",;\t|"
+#: A first line by which Excel is told the delimiter.
+_DELIMITER_LINE = re.compile(r"^\"?sep=(.)\"?\r?\n", re.IGNORECASE)
 
 
 def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
     """Read a CSV file's rows with their line numbers.
 
-    A byte order mark, CRLF and semicolons instead of commas are accepted. Column
-    names are matched without case; values are stripped.
+    Accepted are UTF-8 and, with a byte order mark, UTF-16; CRLF; semicolons, tabs or bars
+    instead of commas; and a first line ``sep=;``. Column names are matched without case; values
+    are stripped.
 
     Parameters
     ----------
@@ -24,28 +33,65 @@ def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str,
     Raises
     ------
     DatasetError
-        If the file is not UTF-8 text, or a column is missing.
+        If the file is not such text, or a column is missing.
     """
+    columns = tuple(columns)
     try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            head = stream.readline()
-            stream.seek(0)
-            delimiter = ";" if ";" in head and "," not in head else ","
-            reader = csv.reader(stream, delimiter=delimiter)
-            names = [name.strip().lstrip("\ufeff").casefold() for name in next(reader, [])]
-            missing = [column for column in columns if column not in names]
-            if missing:
-                raise DatasetError(
-                    f"{table.name} lacks the column {' and '.join(missing)}: expected "
-                    f"{','.join(columns)}, found {','.join(names) or 'nothing'}."
-                )
-            rows = []
-            for values in reader:
-                if any(value.strip() for value in values):
-                    padded = [value.strip() for value in values] + [""] * len(names)
-                    rows.append((reader.line_num, dict(zip(names, padded, strict=False))))
-            return rows
+        text = _decode(table.read_bytes())
+        first = _DELIMITER_LINE.match(text)
+        skipped, text = (1, text[first.end() :]) if first else (0, text)
+        delimiter = first[1] if first else _find_delimiter(text, columns)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        names = _normalise_names(next(reader, []))
+        missing = [column for column in columns if column not in names]
+        if missing:
+            raise DatasetError(
+                f"{table.name} lacks the column {' and '.join(missing)}: expected "
+                f"{','.join(columns)}, found {','.join(names) or 'nothing'}."
+            )
+        rows = []
+        for values in reader:
+            if any(value.strip() for value in values):
+                padded = [value.strip() for value in values] + [""] * len(names)
+                line = reader.line_num + skipped
+                rows.append((line, dict(zip(names, padded, strict=False))))
+        return rows
     except UnicodeDecodeError:
         raise DatasetError(f"{table.name} is not UTF-8 text: save it as CSV UTF-8.") from None
     except csv.Error as error:
         raise DatasetError(f"{table.name} is not a CSV table: {error}.") from None
+
+
+def parse_decimal(text: str) -> float:
+    """Return a number, with a decimal point or comma.
+
+    >>> parse_decimal("12,5"), parse_decimal("12.5")
+    (12.5, 12.5)
+
+    Raises
+    ------
+    ValueError
+        If it is not a number.
+    """
+    return float(text if "." in text else text.replace(",", ".", 1))
+
+
+def _decode(content: bytes) -> str:
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
+def _normalise_names(header: Sequence[str]) -> list[str]:
+    return [name.strip().lstrip("\ufeff").casefold() for name in header]
+
+
+def _find_delimiter(text: str, columns: Sequence[str]) -> str:
+    """Return what splits the header into the expected columns, or else into the most."""
+
+    def rate(delimiter: str) -> tuple[int, int]:
+        names = _normalise_names(
+            next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        )
+        return sum(column in names for column in columns), len(names)
+
+    return max(_DELIMITERS, key=rate)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spinefrac.errors import ImageError
@@ -45,7 +46,10 @@ class SourceFile:
         ImageError
             If they cannot be read: removed from disk, or damaged in their ZIP.
         """
-        return self.fetch(None)
+        try:
+            return self.fetch(None)
+        except ImageError as error:
+            raise ImageError(f"{self.name}: {error}") from error.__cause__
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,6 @@ def file_from_bytes(name: str, content: bytes) -> SourceFile:
 
 def file_from_path(path: Path, name: str = "") -> SourceFile:
     """Return a file on disk, called `name` in messages."""
-    name = name or path.name
 
     def fetch(most: int | None) -> bytes:
         try:
@@ -73,30 +76,52 @@ def file_from_path(path: Path, name: str = "") -> SourceFile:
         except OSError as error:
             reason = error.strerror or "an input error"
             raise ImageError(
-                f"{name}: expected a readable file, got {reason}; check its permissions"
+                f"expected a readable file, got {reason}; check its permissions"
             ) from error
 
-    return SourceFile(name, path.stat().st_size, fetch)
-
-
-def files_from_folder(folder: Path, prefix: str = "") -> list[SourceFile]:
-    """Return every file under a folder, in natural order, named from the folder down."""
-    found = []
-    for path in folder.rglob("*"):
-        if path.is_file():
-            found.append(file_from_path(path, prefix + path.relative_to(folder).as_posix()))
-            if len(found) > MAX_FILES:
-                break
-    return sorted(found, key=lambda file: natural_sort_key(file.name))
+    return SourceFile(name or path.name, path.stat().st_size, fetch)
 
 
 def is_zip(file: SourceFile) -> bool:
-    """Whether a file begins as a ZIP does."""
-    return file.fetch(len(zip_archive.SIGNATURE)) in zip_archive.SIGNATURES
+    """Whether a file begins as a ZIP does; one that cannot be read does not."""
+    try:
+        return file.fetch(len(zip_archive.SIGNATURE)) in zip_archive.SIGNATURES
+    except ImageError:
+        return False  # whoever reads it says why
+
+
+def collect_folder(folder: Path) -> CollectedFiles:
+    """Collect every file under a folder as `collect_files` does, named from the folder down.
+
+    Folders that cannot be listed are among the unreadable ones.
+    """
+    found: list[SourceFile] = []
+    unreadable: list[Unreadable] = []
+
+    def note_unreadable(error: OSError) -> None:
+        name = f"{Path(error.filename).relative_to(folder).as_posix()}/"
+        reason = error.strerror or "an input error"
+        unreadable.append(
+            Unreadable(
+                name,
+                f"{name}: expected a readable folder, got {reason}; check its permissions",
+            )
+        )
+
+    for parent, _, names in os.walk(folder, onerror=note_unreadable):
+        for name in names:
+            path = Path(parent, name)
+            try:
+                if path.is_file():
+                    found.append(file_from_path(path, path.relative_to(folder).as_posix()))
+            except FileNotFoundError:  # removed meanwhile
+                continue
+    collected = collect_files(found)
+    return CollectedFiles(collected.files, (*collected.unreadable, *unreadable))
 
 
 def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
-    """Open the ZIPs among `files`, one level deep, and leave out files of the operating system.
+    """Open the ZIPs among `files`, one level deep, and leave out what systems leave.
 
     Parameters
     ----------
@@ -105,8 +130,8 @@ def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
     Returns
     -------
     CollectedFiles
-        In natural order of the names; a ZIP that cannot be opened, and a member that cannot
-        be read, is named with the reason.
+        In natural order of the names, of more than `limits.MAX_FILES` the first; a ZIP that
+        cannot be opened, and a member that cannot be read, is named with the reason.
     """
     collected: list[SourceFile] = []
     unreadable: list[Unreadable] = []
@@ -117,26 +142,61 @@ def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:
             collected.append(file)
             continue
         try:
-            for member in zip_archive.list_members(file.read_bytes()):
-                name = display_name(member.name)
-                if is_system_file(name):
-                    continue
-                if member.reason:
-                    unreadable.append(Unreadable(name, f"{name}: {member.reason}"))
-                else:
-                    collected.append(SourceFile(name, member.size, member.fetch))
+            inside = open_zip(file)
         except ImageError as error:
-            unreadable.append(Unreadable(file.name, f"{file.name}: {error}"))
-    if len(collected) > MAX_FILES:
+            unreadable.append(Unreadable(file.name, str(error)))
+            continue
+        collected += inside.files
+        unreadable += inside.unreadable
+    collected.sort(key=lambda file: natural_sort_key(file.name))
+    if left_out := collected[MAX_FILES:]:
         unreadable.append(
             Unreadable(
-                f"{len(collected) - MAX_FILES:,} more files",
-                f"expected at most {MAX_FILES:,} files at once, got {len(collected):,}; the rest "
-                "was left out: read it separately",
+                f"{len(left_out):,} more files",
+                f"expected at most {MAX_FILES:,} files at once, got {len(collected):,}; the first "
+                f"{MAX_FILES:,} in order of their names were read, and {len(left_out):,} from "
+                f"{left_out[0].name} on were not: read these separately",
             )
         )
-    collected.sort(key=lambda file: natural_sort_key(file.name))
     return CollectedFiles(tuple(collected[:MAX_FILES]), tuple(unreadable))
+
+
+def open_zip(file: SourceFile) -> CollectedFiles:
+    """Return the members of a ZIP, those that must not be read with the reason.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be opened.
+    """
+    members: list[SourceFile] = []
+    unreadable: list[Unreadable] = []
+    try:
+        listed = zip_archive.list_members(file.fetch(None))
+    except ImageError as error:
+        raise ImageError(f"{file.name}: {error}") from error.__cause__
+    for member in listed:
+        name = display_name(member.name)
+        if member.reason:
+            unreadable.append(Unreadable(name, f"{name}: {member.reason}"))
+        else:
+            members.append(SourceFile(name, member.size, member.fetch))
+    members.sort(key=lambda member: natural_sort_key(member.name))
+    return CollectedFiles(tuple(members), tuple(unreadable))
+
+
+def rename_files(collected: CollectedFiles, prefix: str) -> CollectedFiles:
+    """Put `prefix` before every name, also in the reasons."""
+    return CollectedFiles(
+        tuple(replace(file, name=prefix + file.name) for file in collected.files),
+        tuple(
+            Unreadable(
+                prefix + entry.path,
+                prefix + entry.reason if entry.reason.startswith(entry.path) else entry.reason,
+            )
+            for entry in collected.unreadable
+        ),
+    )
 
 
 def display_name(name: str) -> str:

@@ -246,7 +246,7 @@ class _DecompressedFile:
         with self._lock:
             if self._content is None:
                 with wrap_parser_errors("nifti"):
-                    self._content = nifti.decompress(self._file.read_bytes())
+                    self._content = nifti.decompress(self._file.fetch(None))
             return self._content
 
 

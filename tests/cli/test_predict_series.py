@@ -40,7 +40,7 @@ def test_pictures_are_no_series_and_an_empty_folder_is_said(capsys, tmp_path) ->
     empty.mkdir()
     for more in ((), ("--series",)):
         status, answers, _ = run(capsys, str(empty), *more)
-        assert status == 1 and "empty folder" in answers[0]["error"]
+        assert status == 1 and "expected slices, found none" in answers[0]["error"]
     sample = Path(__file__).resolve().parents[2] / "spinefrac/ui/samples" / "normal-1.png"
     status, answers, _ = run(capsys, str(sample), "--series")
     assert status == 1 and "belong to none" in answers[0]["error"]

@@ -14,6 +14,12 @@ def test_several_boxes_of_a_slice(tmp_path):
     assert read_boxes(tmp_path) == {"fracture/a.png": ((1, 2, 3, 4), (5, 6, 7, 8.5))}
 
 
+def test_a_german_spreadsheet_and_another_unicode_form(tmp_path):
+    (tmp_path / "Mu\u0308ller.png").write_bytes(b"x")
+    (tmp_path / "boxes.csv").write_text("path;x;y;width;height\nM\u00fcller.png;1,5;2;3;4\n")
+    assert read_boxes(tmp_path) == {"Mu\u0308ller.png": ((1.5, 2, 3, 4),)}
+
+
 def test_boxes_of_a_download(tmp_path):
     (write_tables(tmp_path) / "train_images").mkdir()
     assert read_boxes(tmp_path) == {"train_images/1.2/5.dcm": ((10, 20, 30, 40),)}

@@ -6,11 +6,12 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from spinefrac import imaging
 from spinefrac.data.deidentify import deidentify
 from spinefrac.errors import DatasetError
+from spinefrac.imaging.limits import MAX_FILE_BYTES
 
 SECRET = "DOE"
 
@@ -55,6 +56,29 @@ def source(tmp_path) -> Path:
     write(folder / "normal/d.dcm", burned=None)
     (folder / "normal/notes.txt").write_text(f"{SECRET} has no fracture")
     return folder
+
+
+def test_damaged_files_and_junk_cost_themselves_only(tmp_path):
+    folder = tmp_path / "in"
+    write(folder / "a.dcm")
+    write(folder / "@eaDir/b.dcm")
+    (folder / "DICOMDIR").write_bytes(b"x")
+    (folder / "empty.dcm").write_bytes(b"")
+    (folder / "text.txt").write_text("no slice")
+    # Pixels that are not compressed, though the header says so: reading is fine, writing is not.
+    content = (folder / "a.dcm").read_bytes()
+    damaged = content.replace(b"1.2.840.10008.1.2.1\0", f"{RLELossless}\0".encode())
+    (folder / "compressed.dcm").write_bytes(damaged)
+    with (folder / "giant.dcm").open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    result = deidentify(folder, tmp_path / "out")
+    assert result.copied == 1
+    reasons = dict(result.skipped)
+    assert reasons.keys() == {"compressed.dcm", "empty.dcm", "giant.dcm", "text.txt"}
+    assert "damaged" in reasons["compressed.dcm"] and "empty file" in reasons["empty.dcm"]
+    assert "at most 512 MB" in reasons["giant.dcm"] and "something else" in reasons["text.txt"]
+    (copy,) = (path for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert imaging.read(copy).calibrated
 
 
 def test_no_byte_tells_of_the_patient(source, tmp_path):

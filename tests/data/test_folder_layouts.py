@@ -1,9 +1,11 @@
 """Layouts on disk: what is listed, with which label, and what is refused."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
+from spinefrac.data.boxes import read_boxes
 from spinefrac.data.class_names import parse_class_label
 from spinefrac.data.folder_layouts import list_labelled_files
 from spinefrac.errors import DatasetError
@@ -89,6 +91,7 @@ def test_folders_of_one_class_are_read_together_and_noted(tmp_path):
         (("fracture/a.png",), "all 1 files mean 'fracture'"),
         (("fracture/a.png", "positive/b.png"), "all 2 files mean 'fracture'"),
         (("fracture/a.png", "normal/.keep"), "all 1 files mean 'fracture'"),
+        (("fracture/a.png", "sound/b.png"), "name that is not known. Left out sound: not a class"),
         (("fracture/.keep", "normal/.keep"), "class folders .fracture, normal. are empty"),
         (("0/a.png", "1/a.png", "2/a.png"), "found also 2: call the class folders"),
     ],
@@ -179,7 +182,16 @@ def test_table_link_out_of_the_root_and_wrong_encoding(tmp_path):
     with pytest.raises(DatasetError, match=r"line 2: images/link\.png leads out"):
         list_labelled_files(root)
     with pytest.raises(DatasetError, match="not UTF-8"):
-        list_labelled_files(with_table(tmp_path / "latin", "path,label,größe\n", "utf-16"))
+        list_labelled_files(with_table(tmp_path / "latin", "path,label,größe\n", "latin-1"))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_table_in_the_other_unicode_form_or_case(tmp_path, form):
+    text = "path,label\nimages/a.png,1\nImages/Müller.PNG,0\n"
+    root = with_table(tmp_path, unicodedata.normalize(form, text))
+    name = unicodedata.normalize("NFD" if form == "NFC" else "NFC", "images/müller.png")
+    touch(root, name)
+    assert [file.path for file in list_labelled_files(root).files] == sorted(["images/a.png", name])
 
 
 # --- RSNA 2022 -----------------------------------------------------------------------------
@@ -207,6 +219,16 @@ def test_rsna_slices_are_labelled_by_box_and_study(tmp_path):
     }
     assert listing.notes[0].startswith("Left out 1 slices of fractured studies outside any")
     assert listing.notes[1] == "Left out 2 slices of studies that train.csv does not name."
+
+
+def test_rsna_unpacked_in_a_folder_of_the_same_name(tmp_path):
+    root = rsna(tmp_path)
+    (root / "train_images").rename(root / "inner")
+    (root / "train_images").mkdir()
+    (root / "inner").rename(root / "train_images/train_images")
+    assert len(listed(root)) == 3
+    assert listed(root)["train_images/train_images/1.2/2.dcm"] == 1
+    assert set(read_boxes(root)) == {"train_images/train_images/1.2/2.dcm"}
 
 
 def test_rsna_box_in_a_study_without_fracture_is_left_out(tmp_path):

@@ -9,7 +9,13 @@ from spinefrac.data.folder_tree import read_tree
 
 @pytest.fixture
 def root(tmp_path):
-    for name in ("fracture/a.png", "normal/deep/b.png", "normal/.hidden", "normal/Thumbs.db"):
+    for name in (
+        "fracture/a.png",
+        "normal/deep/b.png",
+        "normal/.hidden",
+        "normal/Thumbs.db",
+        "normal/@eaDir/b.png/SYNOPHOTO_THUMB_M.jpg",
+    ):
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"pixels")

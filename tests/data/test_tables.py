@@ -16,6 +16,33 @@ def test_a_spreadsheets_table(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "path\tlabel\tnote\na, b.png\t1\tx;y\n",
+        "sep=;\npath;label;note\na, b.png;1;x;y\n",
+        '"sep=;"\r\npath;label;note\r\na, b.png;1\r\n',
+        'path;label;"note, free"\na, b.png;1;z\n',
+        '"path"|"label"\n"a, b.png"|"1"\n',
+        '"path","label"\n"a, b.png","1"\n',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_delimiters_and_encodings_of_spreadsheets(tmp_path, text, encoding):
+    table = tmp_path / "labels.csv"
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    table.write_bytes(mark + text.encode(encoding))
+    ((line, row),) = read_table(table, ("path", "label"))
+    assert (row["path"], row["label"]) == ("a, b.png", "1")
+    assert line == (3 if "sep=" in text else 2)
+
+
+def test_columns_that_no_one_asked_for_are_separated_too(tmp_path):
+    (tmp_path / "a.csv").write_text('image;class;"left, right"\n1.png;0;3\n')
+    ((_, row),) = read_table(tmp_path / "a.csv", ())
+    assert row == {"image": "1.png", "class": "0", "left, right": "3"}
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"path,label\n", None),

@@ -280,7 +280,7 @@ def shared_files(folder: str) -> Iterator[collect.SourceFile]:
     root = SHARED / folder
     if not root.is_dir():
         pytest.skip(f"no real files at {root}")
-    return iter(collect.files_from_folder(root))
+    return iter(collect.collect_folder(root).files)
 
 
 def test_real_series_are_found_in_order() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +15,10 @@ from spinefrac.data.importers.plan import (
     ImportSelection,
     PlannedSlice,
     SkippedSlices,
+    copy_file,
     sample_evenly,
 )
+from spinefrac.data.listed_files import ListedFiles
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
 from spinefrac.slice_order import natural_sort_key
@@ -45,19 +46,16 @@ def plan_import(folder: Path, table: Path, selection: ImportSelection) -> Import
     patient_column = next((name for name in PATIENT_COLUMNS if name in names), None)
     of_patient: dict[str, list[PlannedSlice]] = defaultdict(list)
     seen: set[str] = set()
+    files = ListedFiles(folder)
     for line, row in rows:
         where = f"{table.name} line {line}"
-        path = row[path_column].replace("\\", "/")
-        file = (folder / path).resolve()
+        path = _find_file(files, row[path_column], where)
+        file = folder / path
         label = parse_class_label(row[label_column])
         if label is None:
             raise DatasetError(
                 f"{where}: unknown label {row[label_column]!r}, expected fracture or normal, "
                 "or 1 or 0."
-            )
-        if not path or not file.is_relative_to(folder.resolve()) or not file.is_file():
-            raise DatasetError(
-                f"{where}: expected a file inside the folder, found none at {path!r}."
             )
         if path in seen:
             raise DatasetError(f"{where}: {path} is named twice, keep one row.")
@@ -67,10 +65,23 @@ def plan_import(folder: Path, table: Path, selection: ImportSelection) -> Import
             raise DatasetError(f"{where}: {path} has no {patient_column}, expected one.")
         of_patient[patient].append(
             PlannedSlice(
-                str(PurePosixPath(path)), label, patient, 0, (), partial(shutil.copyfile, file),
+                str(PurePosixPath(path)), label, patient, 0, (), partial(copy_file, file),
             )
         )  # fmt: skip
     return ImportPlan(len(of_patient), _iterate_patients(of_patient, selection))
+
+
+def _find_file(files: ListedFiles, written: str, where: str) -> str:
+    """Return the path of a file in the folder, relative to it."""
+    try:
+        path = files.find(written)
+    except ValueError:
+        path = None
+    if path is None:
+        raise DatasetError(
+            f"{where}: expected a file inside the folder, found none at {written!r}."
+        )
+    return path
 
 
 def _iterate_patients(

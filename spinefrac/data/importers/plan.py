@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from spinefrac.errors import ImageError
+
 #: Left edge, top edge, width and height of a fracture, in the slice's own pixels.
 Box = tuple[float, float, float, float]
 
@@ -76,6 +78,23 @@ class ImportPlan:
 
     study_count: int
     entries_by_study: Iterable[Sequence[PlannedSlice | SkippedSlices]]
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a slice as it is.
+
+    Raises
+    ------
+    ImageError
+        If it is empty or cannot be read; what the target raises is passed on.
+    """
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{source.name}: {error.strerror or 'an input error'}") from error
+    if not content:
+        raise ImageError(f"{source.name}: an empty file")
+    target.write_bytes(content)
 
 
 def sample_evenly(rows: Sequence[_T], max_rows: int | None) -> Iterator[_T]:

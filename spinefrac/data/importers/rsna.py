@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import partial
@@ -19,10 +18,17 @@ from spinefrac.data.importers.plan import (
     ImportSelection,
     PlannedSlice,
     SkippedSlices,
+    copy_file,
     sample_evenly,
 )
-from spinefrac.data.rsna_tables import OUTSIDE_BOXES_REASON, label_rsna_slice, read_rsna_tables
+from spinefrac.data.rsna_tables import (
+    OUTSIDE_BOXES_REASON,
+    find_images_folder,
+    label_rsna_slice,
+    read_rsna_tables,
+)
 from spinefrac.errors import DatasetError
+from spinefrac.imaging.system_files import is_system_file
 from spinefrac.slice_order import natural_sort_key
 
 Boxes = dict[tuple[str, int], list[Box]]
@@ -36,8 +42,8 @@ def plan_import(folder: Path, selection: ImportSelection) -> ImportPlan:
     DatasetError
         If a table or the folder of images is missing, or a table is not what it should be.
     """
-    images = folder / "train_images"
-    if not images.is_dir():
+    images = find_images_folder(folder)
+    if images is None:
         raise DatasetError(
             f"Expected train_images beside train.csv in {folder.name}, found none: give the "
             "folder of the RSNA 2022 download."
@@ -48,6 +54,11 @@ def plan_import(folder: Path, selection: ImportSelection) -> ImportPlan:
         boxes[row.study, row.slice].append((row.x, row.y, row.width, row.height))
     here = sorted(path.name for path in images.iterdir() if path.is_dir())
     known = [study for study in here if study in fractured]
+    if not known:
+        raise DatasetError(
+            f"Expected folders of train_images with the names of studies in train.csv, found "
+            f"{len(here)} folders and none of them has one: give the folder of the download."
+        )
     taken = _sample_studies(known, fractured, selection)
     return ImportPlan(len(taken), _iterate_studies(images, taken, fractured, boxes, selection))
 
@@ -78,16 +89,20 @@ def _iterate_studies(
     """Yield what each study holds; its folder is read only then."""
     for study in studies:
         left: Counter[str] = Counter()
+        empty: list[str] = []
         by_label: dict[int, list[PlannedSlice]] = {0: [], 1: []}
         files = sorted((images / study).iterdir(), key=lambda file: natural_sort_key(file.name))
         for file in files:
-            if not file.is_file() or file.name.startswith("."):
+            if not file.is_file() or is_system_file(file.name):
                 continue
             label = label_rsna_slice(fractured[study], study, file.stem, boxes)
             if label == OUTSIDE_BOXES_REASON and selection.outside:
                 label = 0
             if isinstance(label, str):
                 left[label] += 1
+                continue
+            if file.stat().st_size == 0:
+                empty.append(f"{study}/{file.name}")
                 continue
             number = int(file.stem)
             by_label[label].append(
@@ -97,7 +112,7 @@ def _iterate_studies(
                     study,
                     number,
                     tuple(boxes.get((study, number), ())),
-                    partial(shutil.copyfile, file),
+                    partial(copy_file, file),
                 )
             )
         taken = [
@@ -108,6 +123,8 @@ def _iterate_studies(
         spared = sum(map(len, by_label.values())) - len(taken)
         if spared:
             left["more than were asked for of a study"] += spared
+        if empty:
+            left[f"that are empty files ({', '.join(empty)})"] += len(empty)
         yield [
             *sorted(taken, key=lambda entry: entry.position),
             *(SkippedSlices(count, reason) for reason, count in sorted(left.items())),

@@ -16,9 +16,10 @@ from spinefrac.data.boxes import BOX_COLUMNS, BOXES_FILE
 from spinefrac.data.folder_layouts import LABELS_TABLE
 from spinefrac.data.importers import flat, rsna, volumes
 from spinefrac.data.importers.plan import ImportPlan, ImportSelection, PlannedSlice, SkippedSlices
-from spinefrac.errors import DatasetError
+from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import CLASS_NAMES
 from spinefrac.system import atomic
+from spinefrac.wording import format_count
 
 KINDS = ("rsna", "nifti", "flat")
 #: Holds in OUT what is imported there, and how much of it.
@@ -170,12 +171,20 @@ def _write_dataset(
                 counts.left_out[entry.reason] += entry.count
                 continue
             path = f"slices/{entry.target}"
-            counts.add(entry, is_new=_write_slice(entry, out / path))
+            try:
+                counts.add(entry, is_new=_write_slice(entry, out / path))
+            except ImageError as error:
+                counts.left_out[f"that cannot be read ({error})"] += 1
+                continue
             label_rows.writerow((path, CLASS_NAMES[entry.label], entry.patient, entry.position))
             box_rows.writerows((path, *box) for box in entry.boxes)
         if not counts.slices:
-            reasons = "; ".join(f"{n} slices {reason}" for reason, n in counts.left_out.items())
-            raise DatasetError(f"No slice has a label: {reasons}")
+            reasons = "; ".join(
+                f"{format_count(n, 'slice')} {reason}" for reason, n in counts.left_out.items()
+            )
+            raise DatasetError(
+                f"Expected slices with a label, found none. Left out: {reasons or 'nothing'}."
+            )
         if counts.boxes:
             atomic.write_bytes(out / BOXES_FILE, box_table.getvalue().encode())
     return _summarize(counts, out, kind)

@@ -39,8 +39,10 @@ from spinefrac.data.importers.plan import (
     SkippedSlices,
     sample_evenly,
 )
+from spinefrac.data.listed_files import ListedFiles
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError, ImageError
+from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import CtSlice
 
 #: Share of a vertebra's largest section from which a slice shows it.
@@ -99,11 +101,10 @@ def _read_slice_table(
     folder: Path, table: Path, rows: list[tuple[int, dict[str, str]]]
 ) -> dict[Path, _VolumeLabels]:
     volumes: dict[Path, _VolumeLabels] = {}
+    files = ListedFiles(folder)
     for line, row in rows:
         where = f"{table.name} line {line}"
-        file = (folder / row["file"].replace("\\", "/")).resolve()
-        if not file.is_relative_to(folder.resolve()) or not file.is_file():
-            raise DatasetError(f"{where}: there is no volume {row['file']} in the folder.")
+        file = _find_volume(files, folder, row["file"], where)
         label = parse_class_label(row["label"])
         if label is None:
             raise DatasetError(
@@ -116,6 +117,16 @@ def _read_slice_table(
             if volume.labels.setdefault(position, label) != label:
                 raise DatasetError(f"{where}: slice {position} has both labels, keep one.")
     return volumes
+
+
+def _find_volume(files: ListedFiles, folder: Path, written: str, where: str) -> Path:
+    try:
+        path = files.find(written)
+    except ValueError:
+        path = None
+    if path is None:
+        raise DatasetError(f"{where}: there is no volume {written} in the folder.")
+    return folder.resolve() / path
 
 
 def _read_vertebra_table(
@@ -133,9 +144,9 @@ def _read_vertebra_table(
         grades[row["subject"].removeprefix("sub-")][number] = _parse_whole_number(
             row["grade"], where
         )
-    masks = {_stem(path): path for path in sorted(folder.rglob("*_seg-vert_msk.nii*"))}
+    masks = {_stem(path): path for path in _iterate_files(folder, "*_seg-vert_msk.nii*")}
     volumes: dict[Path, _VolumeLabels] = {}
-    for file in sorted(folder.rglob("*_ct.nii*")):
+    for file in _iterate_files(folder, "*_ct.nii*"):
         subject = file.name.split("_", 1)[0].removeprefix("sub-")
         mask = masks.get(_stem(file).removesuffix("_ct") + "_seg-vert_msk")
         if subject in grades and mask is not None:
@@ -146,6 +157,12 @@ def _read_vertebra_table(
             "<subject>…_ct.nii.gz with a mask <subject>…_seg-vert_msk.nii.gz in the folder."
         )
     return volumes
+
+
+def _iterate_files(folder: Path, pattern: str) -> Iterator[Path]:
+    for path in sorted(folder.rglob(pattern)):
+        if not is_system_file(path.relative_to(folder).as_posix()):
+            yield path
 
 
 def _sample_volumes(volumes: dict[Path, _VolumeLabels], selection: ImportSelection) -> list[Path]:
@@ -172,7 +189,8 @@ def _iterate_volumes(
             try:
                 yield _plan_volume(path, volume, selection, axis, stack)
             except ImageError as error:
-                yield [SkippedSlices(1, f"volumes that cannot be read ({error})")]
+                count = max(1, len(volume.labels))
+                yield [SkippedSlices(count, f"of a volume that cannot be read ({error})")]
 
 
 def _plan_volume(

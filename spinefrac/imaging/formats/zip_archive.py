@@ -15,6 +15,7 @@ from functools import partial
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.limits import MAX_FILE_BYTES, MAX_FILES, MIB
+from spinefrac.imaging.system_files import is_system_file
 
 #: How a ZIP begins; the second is an empty one, the third one in several parts.
 SIGNATURE = b"PK\x03\x04"
@@ -71,8 +72,8 @@ def list_members(content: bytes) -> list[Member]:
     Returns
     -------
     list of Member
-        Folders left out. Members with a password, ZIPs inside the ZIP and members larger
-        than `limits.MAX_FILE_BYTES` carry their refusal.
+        Folders, and files that systems leave, left out. Members with a password, ZIPs inside
+        the ZIP and members larger than `limits.MAX_FILE_BYTES` carry their refusal.
 
     Raises
     ------
@@ -89,7 +90,11 @@ def list_members(content: bytes) -> list[Member]:
     # A damaged table of contents makes `zipfile` raise many kinds.
     except Exception as error:
         raise ImageError("expected a whole ZIP, got a damaged one; pack it again") from error
-    entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+    entries = [
+        entry
+        for entry in opened.infolist()
+        if not entry.is_dir() and not is_system_file(entry.filename.replace("\\", "/"))
+    ]
     _check(entries, len(content))
     return [_build_member(opened, entry) for entry in entries]
 

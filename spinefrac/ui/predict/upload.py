@@ -154,6 +154,8 @@ def choose_slice_set(input_files: InputFiles) -> SliceSet | None:
     if grouping.single_slices:
         names.append(f"Single slices · {len(grouping.single_slices)}")
     if not names:
+        if not grouping.unreadable:
+            raise ImageError("expected slices, got files that systems leave; choose other files")
         if len(grouping.unreadable) == 1:
             only = grouping.unreadable[0]
             raise ImageError(only.reason.removeprefix(f"{only.path}: "))

@@ -1,5 +1,6 @@
 """Import of RSNA 2022: boxes label slices, studies without a fracture are normal."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from spinefrac.data.folder_layouts import list_labelled_files
 from spinefrac.data.importers import import_dataset
 from spinefrac.data.importers.plan import ImportSelection, sample_evenly
 from spinefrac.data.scan import scan
+from spinefrac.errors import DatasetError
 from tests.support.rsna import write_rsna_download
 
 
@@ -38,6 +40,40 @@ def test_rsna_takes_boxed_slices_and_whole_studies(rsna, tmp_path):
     dataset = scan(tmp_path / "out")
     assert dataset.group_rule.startswith("by the column patient")
     assert len(set(dataset.groups)) == result.groups
+
+
+def test_junk_and_empty_slices_cost_themselves_only(rsna, tmp_path):
+    source = tmp_path / "in"
+    shutil.copytree(rsna, source)
+    whole = import_dataset("rsna", source, tmp_path / "whole").slices
+    file = tmp_path / "whole" / list_labelled_files(tmp_path / "whole").files[0].path
+    study = file.parent.name
+    (source / "train_images" / study / file.name).write_bytes(b"")
+    (source / "train_images" / study / "Thumbs.db").write_bytes(b"x")
+    (source / "train_images" / study / "@eaDir").mkdir()
+    result = import_dataset("rsna", source, tmp_path / "out")
+    assert result.slices == whole - 1
+    empty = f"that are empty files ({study}/{file.name})"
+    assert result.left_out[empty] == 1
+    assert not any("slice number" in reason for reason in result.left_out)
+
+
+def test_images_inside_a_folder_of_the_same_name(rsna, tmp_path):
+    source = tmp_path / "in"
+    shutil.copytree(rsna, source / "train_images")
+    for table in ("train.csv", "train_bounding_boxes.csv"):
+        shutil.copy(rsna / table, source)
+    result = import_dataset("rsna", source, tmp_path / "out")
+    assert result.slices == import_dataset("rsna", rsna, tmp_path / "same").slices
+
+
+def test_other_studies_than_in_the_table_are_named(rsna, tmp_path):
+    source = tmp_path / "in"
+    (source / "train_images/else").mkdir(parents=True)
+    for table in ("train.csv", "train_bounding_boxes.csv"):
+        shutil.copy(rsna / table, source)
+    with pytest.raises(DatasetError, match="found 1 folders and none of them has one"):
+        import_dataset("rsna", source, tmp_path / "out")
 
 
 def test_rsna_outside_slices_count_as_normal_only_when_asked(rsna, tmp_path):

@@ -29,12 +29,12 @@ def test_a_killed_import_goes_on_and_ends_as_an_unbroken_one(rsna, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     import_dataset("rsna", rsna, whole)
     code = (
-        "import sys, time, shutil\n"
-        "from spinefrac.data.importers import import_dataset\n"
-        "copy = shutil.copyfile\n"
+        "import sys, time\n"
+        "from spinefrac.data.importers import import_dataset, rsna\n"
+        "copy = rsna.copy_file\n"
         "def slow(a, b):\n"
         "    time.sleep(0.1); return copy(a, b)\n"
-        "shutil.copyfile = slow\n"
+        "rsna.copy_file = slow\n"
         "import_dataset('rsna', sys.argv[1], sys.argv[2])\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(rsna), str(broken)])
