@@ -47,5 +47,5 @@ _.mtime_ns; _.prediction_hash
 # For people who save slices with the history.
 _.read_image
 
-# Called in a child process.
-_.time_step
+# Called in a child process, or by the base class.
+_.time_step; _.seekable; _.readinto

@@ -30,6 +30,10 @@ class ModelError(SpinefracError):
     """A saved model is missing, damaged, of another version, or cannot be written."""
 
 
+class BudgetError(SpinefracError):
+    """The request needs more memory than one session, or the server, may use."""
+
+
 class HistoryError(SpinefracError):
     """The history cannot be read or written; the prediction itself is not affected."""
 

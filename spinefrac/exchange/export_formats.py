@@ -16,11 +16,12 @@ from spinefrac.errors import ModelError
 from spinefrac.evaluation import compare
 from spinefrac.evaluation.calibration import sigmoid
 from spinefrac.evaluation.ranking import roc_auc
-from spinefrac.exchange import verification_slices
+from spinefrac.exchange import export_worker, verification_slices
 from spinefrac.exchange.export_worker import ARCHIVE_PATHS
 from spinefrac.records import GreyImage
 from spinefrac.store import repository
 from spinefrac.system import sandbox
+from spinefrac.system.resource_limits import ResourceLimits
 
 FORMATS = tuple(ARCHIVE_PATHS)
 #: In every archive: the saved model has them already.
@@ -31,8 +32,7 @@ QUANTIZED_FORMAT = "litert-int8"
 #: quantized format is measured.
 PROBABILITY_TOLERANCE = 1e-4
 
-_WORKER = "spinefrac.exchange.export_worker"
-_LIMITS = sandbox.ResourceLimits(file_mib=8192, cpu_s=1800, wall_s=3600)
+_LIMITS = ResourceLimits(file_mib=8192, cpu_s=1800, wall_s=3600)
 
 #: Synthetic slices on which the quantization is calibrated, and others on which it is measured.
 _REPRESENTATIVE_SERIES = {"patients": 12, "per_patient": 4, "seed": 41}
@@ -132,7 +132,10 @@ class FormatExporter:
     def _run_worker(self, action: str, formats: tuple[str, ...], **options: str) -> Any:
         task = {"do": action, "folder": str(self.folder), "scratch": str(self.scratch)}
         return sandbox.run(
-            _WORKER, {**task, "formats": list(formats), **options}, self.scratch, _LIMITS
+            export_worker.handle_task,
+            {**task, "formats": list(formats), **options},
+            self.scratch,
+            _LIMITS,
         )
 
     def _verify(

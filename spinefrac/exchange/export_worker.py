@@ -1,6 +1,6 @@
 """Child processes of an export: one converts, a fresh one loads the result and predicts.
 
-Run as ``python -m spinefrac.exchange.export_worker`` by `export_formats`; see `system.sandbox`.
+`export_formats` calls it by `system.sandbox`.
 """
 
 from __future__ import annotations
@@ -158,9 +158,3 @@ _LOADERS: dict[str, Callable[[Path], PredictFunction]] = {
     "litert": _load_litert,
     "litert-int8": _load_litert,
 }
-
-
-if __name__ == "__main__":
-    from spinefrac.system import sandbox
-
-    sandbox.serve_task(handle_task)

@@ -16,7 +16,7 @@ from typing import Any
 from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.operating_point import DEFAULT_OPERATING_POINT
-from spinefrac.exchange import validation
+from spinefrac.exchange import import_worker, validation
 from spinefrac.exchange.io_spec import DeclaredIO
 from spinefrac.records import Preprocessing
 from spinefrac.store import card as cards
@@ -24,6 +24,7 @@ from spinefrac.store import identifiers, repository, saving
 from spinefrac.store.card import Calibration, Card, FileRecord, Origin
 from spinefrac.system import sandbox
 from spinefrac.system.atomic import fsync_path
+from spinefrac.system.resource_limits import ResourceLimits
 from spinefrac.system.versions import collect_versions
 
 #: Suffixes of the files that can be imported, and their formats.
@@ -31,8 +32,6 @@ FORMATS = {".zip": "zip", ".keras": "keras", ".h5": "h5", ".hdf5": "h5", ".onnx"
 
 #: Other tools train on whole images, as a rule.
 DEFAULT_PREPROCESSING = Preprocessing(bone_crop=False)
-
-_WORKER = "spinefrac.exchange.import_worker"
 
 #: Home of the child process within the unfinished model; removed before the model appears.
 _SCRATCH_FOLDER = "scratch"
@@ -45,7 +44,7 @@ def import_file(
     user_io: DeclaredIO | None = None,
     preprocessing: Preprocessing = DEFAULT_PREPROCESSING,
     note: str = "",
-    limits: sandbox.ResourceLimits | None = None,
+    limits: ResourceLimits | None = None,
 ) -> repository.SavedModel:
     """Import a file as a saved model.
 
@@ -92,7 +91,7 @@ def _import_into_models(
     name: str | None,
     task: dict[str, Any],
     note: str,
-    limits: sandbox.ResourceLimits | None,
+    limits: ResourceLimits | None,
 ) -> str:
     """Write the saved model's folder and let it appear; return its name."""
     if name is not None:
@@ -116,7 +115,7 @@ def _import_into_models(
 
 
 def _run_worker(
-    path: Path, folder: Path, task: dict[str, Any], limits: sandbox.ResourceLimits | None
+    path: Path, folder: Path, task: dict[str, Any], limits: ResourceLimits | None
 ) -> dict[str, Any]:
     """Have a child process verify a copy of the file and write the networks into `folder`.
 
@@ -131,7 +130,7 @@ def _run_worker(
     copy = scratch / path.name
     shutil.copyfile(path, copy)  # the bytes that are checked are the bytes that are loaded
     task = {**task, "file": str(copy), "folder": str(folder)}
-    result: dict[str, Any] = sandbox.run(_WORKER, task, scratch, limits)
+    result: dict[str, Any] = sandbox.run(import_worker.handle_task, task, scratch, limits)
     with copy.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     shutil.rmtree(scratch)

@@ -1,7 +1,6 @@
 """The child process that verifies an imported file and writes the networks of a saved model.
 
-Run as ``python -m spinefrac.exchange.import_worker`` by `import_model` and `remote`; see
-`system.sandbox`.
+`import_model` and `remote` call it by `system.sandbox`.
 """
 
 from __future__ import annotations
@@ -221,9 +220,3 @@ def _compare_logits(expected: np.ndarray, path: Path, images: np.ndarray) -> flo
             "with the tool that it was trained with, and import that"
         )
     return float(np.abs(logits - expected).max())
-
-
-if __name__ == "__main__":
-    from spinefrac.system import sandbox
-
-    sandbox.serve_task(handle_task)

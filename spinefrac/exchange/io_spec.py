@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from spinefrac.errors import ModelError
-from spinefrac.system import sandbox
+from spinefrac.system.worker_pool import register_error_type
 
 #: Scale of the input: name, factor and offset on 0…255, for each of three channels.
 INPUT_SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -125,8 +125,9 @@ class UnresolvedIOError(ModelError):
         self.missing = missing
 
 
-sandbox.register_error_type(
-    UnresolvedIOError, lambda message: UnresolvedIOError(message["found"], message["missing"])
+register_error_type(
+    UnresolvedIOError,
+    lambda reply: UnresolvedIOError(reply.attributes["found"], reply.attributes["missing"]),
 )
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
-from spinefrac.exchange import validation
+from spinefrac.exchange import import_worker, validation
 from spinefrac.store import card as cards
 from spinefrac.store import identifiers, repository, saving
 from spinefrac.store.card import Card
@@ -29,7 +29,6 @@ from spinefrac.system.atomic import fsync_path
 _ALLOWED_FILES = frozenset(repository.ARTIFACT_FILES)
 _MAX_CARD_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
-_WORKER = "spinefrac.exchange.import_worker"
 
 ProgressCallback = Callable[[int, int], None]
 
@@ -160,7 +159,8 @@ def pull(
             fsync_path(folder / repository.CARD_FILE)
             scratch = folder / "scratch"
             scratch.mkdir()
-            sandbox.run(_WORKER, {"file": "", "folder": str(folder), "format": "folder"}, scratch)
+            task = {"file": "", "folder": str(folder), "format": "folder"}
+            sandbox.run(import_worker.handle_task, task, scratch)
             shutil.rmtree(scratch)
             saving.publish_folder(folder, wanted)
     model = repository.load(wanted)

@@ -1,4 +1,8 @@
-"""Read any supported file as a `CtSlice`; every failure is an `ImageError`."""
+"""Read any supported file as a `CtSlice`; every failure is an `ImageError`.
+
+Here a file is decoded in this process, which is right for files of one's own. Native decoders can
+crash: whoever reads files of others uses `decoder_pool`, which does the same elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +27,10 @@ ImageSource = bytes | str | os.PathLike[str]
 def read(
     source: ImageSource, *, name: str = "", slice_index: int | None = None, axis: int = 2
 ) -> CtSlice:
-    """Read one slice from a file or from bytes.
+    """Read one slice from a file or from bytes, in this process.
 
-    The format is detected from the content. Sizes are checked before anything is decoded.
+    The format is detected from the content. Sizes are checked before anything is decoded. A file
+    from elsewhere can crash its decoder all the same: see `imaging.decoder_pool.read`.
 
     Parameters
     ----------
@@ -51,21 +56,26 @@ def read(
         large, or without that position.
     """
     with _open_source(source, name) as file:
-        kind = detection.detect_format(file)
-        with wrap_parser_errors(kind):
-            if kind == "dicom":
-                from spinefrac.imaging.formats.dicom import read_dicom
+        return read_file(file, slice_index, axis)
 
-                return read_dicom(file, slice_index)
-            if kind == "nifti":
-                from spinefrac.imaging.formats.nifti import read_nifti
 
-                return read_nifti(file, slice_index, axis)
-            from spinefrac.imaging.formats.raster import read_raster
+def read_file(file: BinaryIO, slice_index: int | None = None, axis: int = 2) -> CtSlice:
+    """Read one slice from an open file, as `read` does; no message names the file."""
+    kind = detection.detect_format(file)
+    with wrap_parser_errors(kind):
+        if kind == "dicom":
+            from spinefrac.imaging.formats.dicom import read_dicom
 
-            if slice_index not in (None, 0):
-                raise ImageError(f"expected slice 0 of a {kind} image, got {slice_index}; use 0")
-            return read_raster(file, kind)
+            return read_dicom(file, slice_index)
+        if kind == "nifti":
+            from spinefrac.imaging.formats.nifti import read_nifti
+
+            return read_nifti(file, slice_index, axis)
+        from spinefrac.imaging.formats.raster import read_raster
+
+        if slice_index not in (None, 0):
+            raise ImageError(f"expected slice 0 of a {kind} image, got {slice_index}; use 0")
+        return read_raster(file, kind)
 
 
 def read_with_header(source: ImageSource, *, name: str = "") -> tuple[CtSlice, DicomHeader | None]:
@@ -89,12 +99,17 @@ def read_with_header(source: ImageSource, *, name: str = "") -> tuple[CtSlice, D
         If the file cannot be read as a slice.
     """
     with _open_source(source, name) as file:
-        if detection.detect_format(file) == "dicom":
-            with wrap_parser_errors("dicom"):
-                from spinefrac.imaging.formats.dicom import read_dicom_with_header
+        return read_file_with_header(file)
 
-                return read_dicom_with_header(file)
-    return read(source, name=name), None
+
+def read_file_with_header(file: BinaryIO) -> tuple[CtSlice, DicomHeader | None]:
+    """Read an open file as `read_with_header` does; no message names the file."""
+    if detection.detect_format(file) == "dicom":
+        with wrap_parser_errors("dicom"):
+            from spinefrac.imaging.formats.dicom import read_dicom_with_header
+
+            return read_dicom_with_header(file)
+    return read_file(file), None
 
 
 @contextmanager

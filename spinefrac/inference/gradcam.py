@@ -6,7 +6,6 @@ model's Keras file, passes the slice forward and back once, and returns the map.
 
 from __future__ import annotations
 
-import base64
 import tempfile
 from pathlib import Path
 
@@ -14,21 +13,21 @@ import numpy as np
 
 from spinefrac import imaging
 from spinefrac.errors import ModelError
+from spinefrac.inference import gradcam_worker
 from spinefrac.records import FloatImage, ModelInput
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import sandbox
-
-_WORKER_MODULE = "spinefrac.inference.gradcam_worker"
+from spinefrac.system.resource_limits import ResourceLimits
 
 #: Of the child process; loading TensorFlow alone takes 6 s of processor time and 0.6 GB.
-RESOURCE_LIMITS = sandbox.ResourceLimits(memory_mib=6144, file_mib=64, cpu_s=120, wall_s=180)
+RESOURCE_LIMITS = ResourceLimits(memory_mib=6144, file_mib=64, cpu_s=120, wall_s=180)
 
 
 def compute_gradcam(
     model: SavedModel,
     model_input: ModelInput,
     shape: tuple[int, int],
-    limits: sandbox.ResourceLimits = RESOURCE_LIMITS,
+    limits: ResourceLimits = RESOURCE_LIMITS,
 ) -> FloatImage:
     """Return the Grad-CAM of a slice; takes about ten seconds.
 
@@ -58,12 +57,12 @@ def compute_gradcam(
     pixels = np.ascontiguousarray(model_input.pixels)
     task = {
         "model": str(path),
-        "pixels": base64.b64encode(pixels.tobytes()).decode(),
+        "pixels": pixels.tobytes(),
         "size": len(pixels),
     }
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            rows = sandbox.run(_WORKER_MODULE, task, Path(scratch), limits)
+            found: FloatImage = sandbox.run(gradcam_worker.handle_task, task, Path(scratch), limits)
         except ModelError as error:
             raise ModelError(f"No heat map could be computed for this slice: {error}") from error
-    return imaging.project_heatmap(np.array(rows, np.float32), model_input.square, shape)
+    return imaging.project_heatmap(found, model_input.square, shape)

@@ -1,7 +1,5 @@
 """Grad-CAM of one input through Keras, in a process of its own: see `inference.gradcam`.
 
-    python -m spinefrac.inference.gradcam_worker
-
 The map is that of the last layer whose output is still a feature map (rows and columns): each
 channel is weighted by the mean gradient of the logit over it, and negative sums become 0
 (Selvaraju et al., 2017, "Grad-CAM").
@@ -9,7 +7,6 @@ channel is weighted by the mean gradient of the logit over it, and negative sums
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +21,12 @@ if TYPE_CHECKING:
 _MIN_MAP_SIDE = 4
 
 
-def handle_task(task: dict[str, Any]) -> list[list[float]]:
-    """Compute the map for ``model`` (path of a Keras file), ``pixels`` (base64) and ``size`` S.
+def handle_task(task: dict[str, Any]) -> npt.NDArray[np.float32]:
+    """Compute the map for ``model`` (path of a Keras file), ``pixels`` (bytes) and ``size`` S.
 
     Returns
     -------
-    list of rows, shape (h, w)
+    float32 array, shape (h, w)
         At least 0; higher values raise the probability of fracture.
 
     Raises
@@ -40,9 +37,9 @@ def handle_task(task: dict[str, Any]) -> list[list[float]]:
     import keras
 
     size = int(task["size"])
-    pixels = np.frombuffer(base64.b64decode(task["pixels"]), np.uint8).reshape(size, size)
+    pixels = np.frombuffer(task["pixels"], np.uint8).reshape(size, size)
     model = keras.models.load_model(task["model"], compile=False, safe_mode=True)
-    return [[float(value) for value in row] for row in compute_gradcam(model, pixels)]
+    return compute_gradcam(model, pixels)
 
 
 def compute_gradcam(model: keras.Model, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -180,9 +177,3 @@ def _keep_finest(
 ) -> list[tuple[keras.layers.Layer, keras.KerasTensor]]:
     """Return the maps with `_MIN_MAP_SIDE` rows and columns or more; all where there are none."""
     return [call for call in maps if min(call[1].shape[1:3]) >= _MIN_MAP_SIDE] or maps
-
-
-if __name__ == "__main__":
-    from spinefrac.system import sandbox
-
-    sandbox.serve_task(handle_task)

@@ -12,6 +12,7 @@ from spinefrac.exchange import import_model, validation
 from spinefrac.exchange.io_spec import DeclaredIO
 from spinefrac.store import repository
 from spinefrac.system import sandbox
+from spinefrac.system.resource_limits import ResourceLimits
 from tests.support.onnx_network import onnx_network
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits")
@@ -91,7 +92,7 @@ def test_a_file_that_takes_too_long_is_given_up(own_home, tmp_path, nothing_left
         import_model.import_file(
             tmp_path / "slow.onnx",
             user_io=DeclaredIO(scale="0..1", positive_class=1),
-            limits=sandbox.ResourceLimits(cpu_s=3, wall_s=300),
+            limits=ResourceLimits(cpu_s=3, wall_s=300),
         )
     assert nothing_left(own_home)
 

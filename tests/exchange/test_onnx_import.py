@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from spinefrac.errors import ModelError
 from spinefrac.exchange import import_model, onnx_import
 from spinefrac.exchange.io_spec import DeclaredIO
-from spinefrac.system import sandbox
+from spinefrac.system.resource_limits import ResourceLimits
 from tests.support.onnx_network import SIDE, onnx_network
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits")
@@ -112,7 +112,7 @@ def hostile_onnx(kind):
 def test_a_hostile_onnx_file_is_refused(own_home, tmp_path, kind, message, nothing_left):
     (tmp_path / "bad.onnx").write_bytes(hostile_onnx(kind).SerializeToString())
     given = DeclaredIO(scale="0..1", positive_class=1)
-    limits = sandbox.ResourceLimits(memory_mib=2048)
+    limits = ResourceLimits(memory_mib=2048)
     with pytest.raises(ModelError, match=message):
         import_model.import_file(tmp_path / "bad.onnx", user_io=given, limits=limits)
     assert nothing_left(own_home)

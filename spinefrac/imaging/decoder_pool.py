@@ -1,0 +1,143 @@
+"""Foreign files, read in processes that may die: the same results as `imaging.read`.
+
+The server, background jobs, folders and ZIPs read their files here. A file that crashes its
+decoder, or takes longer or more memory than it may, costs that file an `ImageError`; every other
+file and session goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging import decoder
+from spinefrac.imaging.sources import Source
+from spinefrac.records import CtSlice
+from spinefrac.system.resource_limits import ResourceLimits
+from spinefrac.system.worker_pool import WorkerPool
+from spinefrac.system.worker_process import Failure
+
+if TYPE_CHECKING:
+    from spinefrac.imaging.formats.dicom_header import DicomHeader
+    from spinefrac.imaging.read import ImageSource
+
+#: Of one file: 16 megapixels take 0.3 GB and 2 s at most.
+LIMITS = ResourceLimits(memory_mib=1024, file_mib=0, cpu_s=5, wall_s=5)
+
+#: A worker ends after so many files, or holding so much memory: what a decoder leaks goes with it.
+_MAX_FILES, _MAX_RSS_MIB = 2000, 256
+
+#: Threads of numerical libraries would each map memory of their own.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+
+
+def read(
+    source: ImageSource | Source,
+    *,
+    name: str = "",
+    slice_index: int | None = None,
+    axis: int = 2,
+    owner: str = "",
+) -> CtSlice:
+    """Read one slice as `imaging.read` does, in another process.
+
+    Parameters
+    ----------
+    source : bytes, str, path or Source
+        The file's content, its path, or where it is.
+    name : str
+        What to call the file in messages; a path's last part by default.
+    slice_index, axis
+        See `imaging.read`.
+    owner : str
+        For whom: one session cannot take all workers.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read as a slice, or not safely.
+    """
+    with _name_errors(source, name):
+        return get_pool().call(decoder.read, locate(source), slice_index, axis, owner=owner)
+
+
+def read_with_header(
+    source: ImageSource | Source, *, name: str = "", owner: str = ""
+) -> tuple[CtSlice, DicomHeader | None]:
+    """Read the (middle) slice and its header as `imaging.read_with_header`, in another process.
+
+    Parameters
+    ----------
+    source, name, owner
+        See `read`.
+
+    Raises
+    ------
+    ImageError
+    """
+    with _name_errors(source, name):
+        found = get_pool().call(decoder.read_with_header, locate(source), owner=owner)
+    return found.ct, found.header
+
+
+def start() -> None:
+    """Start the workers ahead of the first file, without waiting for them."""
+    get_pool().start()
+
+
+def get_pool() -> WorkerPool:
+    """Return the decoders of this process."""
+    return _make_pool(os.getpid())
+
+
+@lru_cache(maxsize=1)  # a process that was forked gets a pool of its own
+def _make_pool(process: int) -> WorkerPool:
+    cores = os.cpu_count() or 1
+    return WorkerPool(
+        decoder.__name__,
+        LIMITS,
+        _describe_failure,
+        workers=cores + 2,
+        idle_workers=2,
+        max_calls=_MAX_FILES,
+        max_rss_mib=_MAX_RSS_MIB,
+        calls_per_owner=cores,
+        environment=_ENVIRONMENT,
+    )
+
+
+def _describe_failure(failure: Failure) -> ImageError:
+    reason = failure.description
+    if failure.reason == "exception":
+        reason = "is damaged in a way that is not known"
+    return ImageError(
+        f"the file could not be decoded safely: it {reason}; export it again, uncompressed"
+    )
+
+
+def locate(source: ImageSource | Source) -> Source:
+    """Return where a file is, in words that a worker understands."""
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, bytes | bytearray | memoryview):
+        return Source(content=bytes(source))
+    return Source.from_path(Path(source).absolute())
+
+
+@contextmanager
+def _name_errors(source: ImageSource | Source, name: str) -> Iterator[None]:
+    """Put the file's name before every `ImageError`."""
+    try:
+        yield
+    except ImageError as error:
+        name = name or _file_name(source)
+        raise ImageError(f"{name}: {error}") from error.__cause__
+
+
+def _file_name(source: ImageSource | Source) -> str:
+    return Path(source).name if isinstance(source, str | os.PathLike) else "the file"

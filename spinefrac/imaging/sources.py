@@ -1,0 +1,109 @@
+"""Where the bytes of a foreign file are, in words that another process understands."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging.limits import check_file_size
+from spinefrac.system.shared_block import map_block
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's bytes: `content` itself, a file on disk, or a shared block.
+
+    Attributes
+    ----------
+    content : bytes
+    path : bytes
+        As the system writes it; empty where the file is not on disk.
+    block : str
+        Name of a `SharedBlock`, which its creator keeps; empty where there is none.
+    size : int
+        Bytes of the block.
+    member : int or None
+        Row of the file in the table of contents of the ZIP that this source is.
+    """
+
+    content: bytes = b""
+    path: bytes = b""
+    block: str = ""
+    size: int = 0
+    member: int | None = None
+
+    @classmethod
+    def from_path(cls, path: Path) -> Source:
+        return cls(path=os.fsencode(path))
+
+
+@contextmanager
+def open_source(source: Source) -> Iterator[BinaryIO]:
+    """Open the bytes, of the ZIP where the source is a member of one; check their size first.
+
+    Raises
+    ------
+    ImageError
+        If they are empty, too many, or cannot be read.
+    """
+    if source.block:
+        check_file_size(source.size)
+        with map_block(source.block, source.size) as view:
+            yield cast(BinaryIO, io.BufferedReader(_ViewReader(view)))
+    elif source.path:
+        with _open_path(Path(os.fsdecode(source.path))) as file:
+            yield file
+    else:
+        check_file_size(len(source.content))
+        yield io.BytesIO(source.content)
+
+
+@contextmanager
+def _open_path(path: Path) -> Iterator[BinaryIO]:
+    try:
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "nothing there"
+            raise ImageError(f"expected an image file, found {what}; check the path")
+        with path.open("rb") as file:
+            check_file_size(os.fstat(file.fileno()).st_size)
+            yield file
+    except OSError as error:
+        raise ImageError(
+            f"expected a readable file, got {error.strerror or 'an input error'}; "
+            "check its permissions"
+        ) from error
+
+
+class _ViewReader(io.RawIOBase):
+    """A memory view as a file."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        target = memoryview(buffer).cast("B")
+        count = max(min(len(target), len(self._view) - self._position), 0)
+        target[:count] = self._view[self._position : self._position + count]
+        self._position += count
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        start = (0, self._position, len(self._view))[whence]
+        self._position = max(start + offset, 0)
+        return self._position
