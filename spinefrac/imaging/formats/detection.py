@@ -31,7 +31,11 @@ _UNSUPPORTED_SIGNATURES = (
     (b"GIF8", "a GIF image; export the slice as PNG or DICOM"),
     (b"RIFF", "a WebP image or a video; export the slice as PNG or DICOM"),
     (b"\x00\x00\x00\x0cjP", "a bare JPEG 2000 file; export the slice as PNG or DICOM"),
-    (b"NRRD", "an NRRD volume; convert it to NIfTI"),
+    (b"\xff\x4f\xff\x51", "a bare JPEG 2000 file; export the slice as PNG or DICOM"),
+    (b"\xff\x0a", "a JPEG XL image; export the slice as PNG or DICOM"),
+    (b"NRRD", "an NRRD volume; save it as NIfTI"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document; export the slice as PNG or DICOM"),
+    (b"MZ", "a program; choose a slice"),
     (b"\x89HDF", "an HDF5 file, no image; choose a slice"),
 )
 

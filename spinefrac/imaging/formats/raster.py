@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
+from spinefrac.errors import ImageError
 from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage
 
@@ -30,14 +31,16 @@ _CHROMA_TOLERANCE = 12
 _BLOCK_PIXELS = 2**20
 
 _EXIF_ORIENTATION_TAG = 0x0112
+_PHOTOMETRIC_TAG = 0x0106
 
 
 def read_raster(file: BinaryIO, kind: str) -> CtSlice:
     """Read an image as one grey slice.
 
-    Colour becomes luma, transparency is laid over black, palettes are looked up. An EXIF
-    orientation is applied, as every viewer does, so that the heat map lies over the slice as
-    it is displayed. Of a TIFF with several pages the first is read.
+    Colour becomes luma, transparency is laid over black, palettes are looked up, and grey that
+    is stored inverted (TIFF, PhotometricInterpretation 0) is inverted. The orientation of EXIF or
+    TIFF is applied once, as every viewer does, so that the heat map lies over the slice as it is
+    displayed. Of a TIFF with several pages the first is read.
 
     Samples of 8 bits are grey values in 0…255 as they are. Samples of 16 bits (or 32, or
     float) carry no scale that the format defines: exports fill anything from 10 to 16 bits,
@@ -59,24 +62,51 @@ def read_raster(file: BinaryIO, kind: str) -> CtSlice:
     Raises
     ------
     ImageError
-        If the declared size is over the limits. Damage raises whatever Pillow raises.
+        If the declared size is over the limits, or the kind of samples is not supported.
+        Damage raises whatever Pillow raises.
     """
-    with _READERS[kind](file) as image:
+    with _open_image(file, kind) as image:
         columns, rows = image.size
         bits = _read_bit_depth(image, file, kind)
         channels = len(image.getbands())
         check_image_size(rows, columns, channels, sample_bytes=-(-max(bits, 8) // 8))
-        orientation = image.getexif().get(_EXIF_ORIENTATION_TAG, 1)
+        # Pillow and OpenCV turn a TIFF when they decode it, and nothing else.
+        orientation = 1 if kind == "tiff" else image.getexif().get(_EXIF_ORIENTATION_TAG, 1)
+        is_inverted = _is_stored_inverted(image)
         samples = _decode_samples(image, file, bits)
     pixels, colour = to_luma(samples)
     if bits > 8 and samples.dtype != np.uint8:
         pixels = stretch_contrast(pixels)
+        if is_inverted:
+            pixels = np.float32(255) - pixels
     return CtSlice(
         pixels=_apply_exif_orientation(pixels, orientation),
         calibrated=False,
         format=kind,
         bits=bits,
         colour=colour,
+    )
+
+
+def _open_image(file: BinaryIO, kind: str) -> Image.Image:
+    """Read the header of an image."""
+    try:
+        return _READERS[kind](file)
+    except SyntaxError as error:
+        if str(error) not in ("unknown pixel mode", "unknown data organization"):
+            raise
+        raise ImageError(
+            f"expected a {kind.upper()} of grey or colour samples in 8, 16 or 32 bits, got "
+            "another kind; export the slice as PNG or DICOM"
+        ) from error
+
+
+def _is_stored_inverted(image: Image.Image) -> bool:
+    """Whether 0 is white and the decoder leaves it so: TIFF grey of more than 8 bits."""
+    return (
+        isinstance(image, TiffImagePlugin.TiffImageFile)
+        and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0
+        and image.mode.startswith(("I", "F"))
     )
 
 

@@ -1,6 +1,7 @@
 """Pictures of every kind."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -11,6 +12,18 @@ from spinefrac import imaging
 from spinefrac.errors import ImageError
 
 GREY = (np.add.outer(np.arange(40), np.arange(30)) * 3).astype(np.uint8)
+
+
+#: What turns a picture as it is stored into the picture as it is displayed, by orientation.
+TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def encode(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -80,15 +93,66 @@ def test_colour_is_noticed_but_not_jpeg_noise() -> None:
     assert imaging.read(encode(Image.fromarray(np.dstack([GREY, GREY, GREY // 2])), "png")).colour
 
 
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation: int) -> None:
+def test_exif_orientation_is_applied(orientation: int, kind: str) -> None:
     from PIL import ImageOps
 
     exif = Image.Exif()
     exif[0x0112] = orientation
-    content = encode(Image.fromarray(GREY), "png", exif=exif.tobytes())
+    content = encode(Image.fromarray(GREY), kind, exif=exif.tobytes())
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
     np.testing.assert_array_equal(imaging.read(content).pixels, np.asarray(upright))
+
+
+def write_tiff(values: np.ndarray, orientation: int, photometric: int) -> bytes:
+    """Return an uncompressed little-endian TIFF of (H, W) or (H, W, 3) samples (TIFF 6.0)."""
+    rows, columns, channels = np.atleast_3d(values).shape
+    pixels = np.ascontiguousarray(values).tobytes()
+    kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
+    bits = [8 * values.dtype.itemsize] * channels
+    entries = [
+        (256, [columns]), (257, [rows]), (258, bits), (259, [1]), (262, [photometric]),
+        (273, [8]), (274, [orientation]), (277, [channels]), (278, [rows]),
+        (279, [len(pixels)]), (339, [kind] * channels),
+    ]  # fmt: skip
+    start = 8 + len(pixels)
+    extra, ifd = b"", struct.pack("<H", len(entries))
+    for tag, numbers in entries:
+        packed = struct.pack(f"<{len(numbers)}H", *numbers).ljust(4, b"\0")
+        if len(packed) > 4:
+            where = start + 2 + 12 * len(entries) + 4 + len(extra)
+            extra, packed = extra + packed, struct.pack("<I", where)
+        ifd += struct.pack("<HHI", tag, 3, len(numbers)) + packed
+    return b"II*\0" + struct.pack("<I", start) + pixels + ifd + bytes(4) + extra
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_a_tiff_is_applied_once(orientation, channels, dtype) -> None:
+    values = GREY if channels == 1 else np.dstack([GREY] * 3)
+    content = write_tiff(values.astype(dtype), orientation, 1 if channels == 1 else 2)
+    turned = Image.fromarray(GREY)
+    if orientation > 1:
+        turned = turned.transpose(TRANSPOSE[orientation])
+    expected = np.asarray(turned, np.float64)
+    if dtype == np.uint16:
+        expected *= 255 / expected.max()
+    np.testing.assert_allclose(imaging.read(content).pixels, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_tiff_whose_zero_is_white_is_inverted(dtype, orientation) -> None:
+    white = imaging.read(write_tiff(255 - GREY.astype(dtype), orientation, 0)).pixels
+    black = imaging.read(write_tiff(GREY.astype(dtype), orientation, 1)).pixels
+    np.testing.assert_allclose(white, black, atol=0.01)
+
+
+def test_samples_that_no_decoder_knows_are_named() -> None:
+    with pytest.raises(ImageError, match="got another kind"):
+        imaging.read(write_tiff(GREY.astype(np.int16), 1, 0))
 
 
 def test_a_flat_sixteen_bit_picture_is_black() -> None:
