@@ -183,7 +183,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A scanned folder. `items` are sorted by path, so that indices are stable."""
+    """A scanned folder. `items` are sorted by path, so that indices are stable.
+
+    `notes` count what was left out or merged; `details` name it, for the user's own screen only.
+    """
 
     root: Path
     items: tuple[Item, ...]
@@ -191,6 +194,7 @@ class Dataset:
     fingerprint: str
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:

@@ -61,7 +61,8 @@ def hash_examination(examination: Examination) -> str:
         digest.update(
             f"{file.privacy_issues}{file.position}".encode() + file.numeric_features.tobytes()
         )
-    digest.update(repr((examination.dataset.unreadable, examination.dataset.notes)).encode())
+    dataset = examination.dataset
+    digest.update(repr((dataset.unreadable, dataset.notes, dataset.details)).encode())
     return digest.hexdigest()
 
 

@@ -150,6 +150,7 @@ class Audit:
     properties: tuple[FileProperty, ...] = ()
     suspects: tuple[SuspectLabel, ...] = ()
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
 
     @property
@@ -185,6 +186,7 @@ class Audit:
                 ),
                 "suspects": tuple(SuspectLabel(**entry) for entry in data["suspects"]),
                 "notes": tuple(data["notes"]),
+                "details": tuple(data["details"]),
                 "findings": tuple(
                     Finding(**{**entry, "examples": tuple(entry["examples"])})
                     for entry in data["findings"]

@@ -102,6 +102,7 @@ def _compute_audit(features: DatasetFeatures) -> Audit:
         properties=features.properties,
         suspects=label_errors.suspects_from_baseline(features, thumbnails["grouped"]),
         notes=dataset.notes,
+        details=dataset.details,
     )
     return add_findings(audit, features)
 

@@ -46,7 +46,7 @@ def evaluate(
         dataset = scan(folder, group_by=group_by, progress=report)
     for left_out in dataset.unreadable:
         output.print_message(f"left out: {left_out.path}: {left_out.reason}")
-    for note in dataset.notes:
+    for note in (*dataset.notes, *dataset.details):
         output.print_message(note)
     with output.show_progress("predicting") as report:
         evaluation, _ = external_evaluation.evaluate_external(

@@ -68,14 +68,7 @@ def export_model(
         Path | None,
         typer.Option(metavar="FILE", help="File to write; by default NAME.zip."),
     ] = None,
-    keep_names: Annotated[
-        bool,
-        typer.Option(
-            "--keep-names",
-            help="Keep file names and groups of the training slices in the out-of-fold "
-            "predictions. They may identify patients; by default they become numbers.",
-        ),
-    ] = False,
+    keep_names: output.KeepNamesOption = False,
     as_json: output.JsonOption = False,
 ) -> None:
     """Export the saved model NAME as one ZIP, with its card and a script that needs no spinefrac.
@@ -96,6 +89,7 @@ def export_model(
         output.print_json(done.to_dict())
     else:
         _print_export(done)
+    output.print_if_names_kept(done.names_kept)
 
 
 def _print_export(done: ExportResult) -> None:
@@ -120,10 +114,6 @@ def _print_export(done: ExportResult) -> None:
         f"{done.script['largest_difference']:.1e} from spinefrac on "
         f"{done.script['slices']} synthetic slices"
     )
-    if done.names_kept:
-        output.print_message(
-            "note: oof.csv in it has the file names and groups of the training slices"
-        )
 
 
 def import_model(
@@ -239,6 +229,7 @@ def push(
             show_default=False,
         ),
     ],
+    keep_names: output.KeepNamesOption = False,
     as_json: output.JsonOption = False,
 ) -> None:
     """Copy the saved model NAME to URL/NAME and verify every file there.
@@ -253,12 +244,13 @@ def push(
     from spinefrac.store import repository
 
     with output.show_progress("pushing") as report:
-        done = remote.push(repository.load(name), address, report)
+        done = remote.push(repository.load(name), address, report, keep_names=keep_names)
     if as_json:
         output.print_json(asdict(done))
     else:
         outcome = "was there already" if done.already else f"pushed, {done.bytes / 1e6:.2f} MB"
         output.print_result(f"{done.model}: {outcome}, at {done.address}")
+    output.print_if_names_kept(done.names_kept)
 
 
 def pull(

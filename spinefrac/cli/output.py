@@ -10,9 +10,21 @@ from typing import Annotated, Any
 
 import typer
 
+from spinefrac.redaction import NAMES_KEPT_NOTE, to_printable
+
 #: The option that every command has.
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else there.")
+]
+
+#: The option of every command that writes what may leave; see `spinefrac.redaction`.
+KeepNamesOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep-names",
+        help="Keep file names, groups and series of the training slices, and say so in what is "
+        "written. They may identify patients; by default they are numbers.",
+    ),
 ]
 
 
@@ -24,7 +36,8 @@ def print_json(value: Any) -> None:
 def print_result(text: str) -> None:
     """Print the result for people."""
     encoding = sys.stdout.encoding or "utf-8"
-    # The text may hold characters, and file names bytes, that the terminal cannot show.
+    text = to_printable(text, keep_lines=True)
+    # The text may hold characters that the terminal cannot show.
     print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
@@ -39,14 +52,20 @@ def print_error(message: str, status: int = 1) -> int:
     return status
 
 
+def print_if_names_kept(names_kept: bool) -> None:
+    """Say that names were kept in what was written, where they were."""
+    if names_kept:
+        print_message(f"note: {NAMES_KEPT_NOTE}")
+
+
 def to_one_line(message: str) -> str:
     """Collapse white space and replace control characters, which a file name may contain."""
-    folded = " ".join(message.split())
-    return "".join(sign if sign.isprintable() else "?" for sign in folded)
+    return to_printable(" ".join(message.split()))
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
     """Format rows in columns; the first row is the heading."""
+    rows = [[to_printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -36,6 +36,7 @@ def write_report(
             metavar="FOLDER", help="The training data, to show the slices with the largest errors."
         ),
     ] = None,
+    keep_names: output.KeepNamesOption = False,
     as_json: output.JsonOption = False,
 ) -> None:
     """Write a report on the saved model NAME: one HTML or PDF file that opens offline.
@@ -54,15 +55,23 @@ def write_report(
     from spinefrac.report import html, pdf
     from spinefrac.store import repository
 
-    document = reports.build_model_report(repository.load(name), data)
+    model = repository.load(name)
+    document = reports.build_model_report(model, data, keep_names=keep_names)
     content = (pdf if kind is ReportFormat.PDF else html).render(document)
     atomic.write_bytes(path, content)
     if as_json:
         output.print_json(
-            {"model": name, "file": str(path), "format": kind.value, "bytes": len(content)}
+            {
+                "model": name,
+                "file": str(path),
+                "format": kind.value,
+                "bytes": len(content),
+                "names_kept": keep_names,
+            }
         )
     else:
         output.print_result(f"{path}: {wording.format_megabytes(len(content))}")
+    output.print_if_names_kept(keep_names)
 
 
 def _validate_output_path(path: Path) -> None:

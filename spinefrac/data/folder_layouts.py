@@ -71,15 +71,19 @@ class FolderListing:
     files : tuple of LabelledFile
         Sorted by path.
     notes : tuple of str
-        What was left out or merged.
+        What was left out or merged, by number: notes are saved with a model, and names of files
+        and folders may be names of patients.
     digest : str
         SHA-256 over names, sizes and times of all files below the root.
+    details : tuple of str
+        The same by name, for the screen of the user whose folder it is.
     """
 
     root: Path
     files: tuple[LabelledFile, ...]
     notes: tuple[str, ...] = ()
     digest: str = ""
+    details: tuple[str, ...] = ()
 
 
 #: A folder, or what is known of it already: functions that take one list no folder twice.
@@ -113,13 +117,23 @@ def list_labelled_files(folder: FolderLike) -> FolderListing:
         raise DatasetError(f"Expected a folder of slices, but {folder} is a file: give its folder.")
     tree = read_tree(root.resolve())
     _require_readable(tree)
-    files, notes = _read_layout(tree)
-    _check_classes(files, notes)
+    files, remarks = _read_layout(tree)
+    _check_classes(files, remarks)
     ordered = tuple(sorted(files, key=lambda file: file.path))
-    return FolderListing(tree.path, ordered, tuple(notes), tree.digest)
+    notes = tuple(remark.note for remark in remarks)
+    details = tuple(remark.detail for remark in remarks if remark.detail)
+    return FolderListing(tree.path, ordered, notes, tree.digest, details)
 
 
-def _read_layout(tree: FolderTree) -> tuple[list[LabelledFile], list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Remark:
+    """What was left out or merged: by number, and by name where there are names."""
+
+    note: str
+    detail: str = ""
+
+
+def _read_layout(tree: FolderTree) -> tuple[list[LabelledFile], list[_Remark]]:
     """Recognise the layout; return the files and what was left out."""
     images = next((folder for folder in tree.folders if folder.name == IMAGES_FOLDER), None)
     if images and _find_table(tree, STUDIES_TABLE):
@@ -132,7 +146,7 @@ def _read_layout(tree: FolderTree) -> tuple[list[LabelledFile], list[str]]:
 # --- class folders -------------------------------------------------------------------------
 
 
-def _list_class_folders(tree: FolderTree) -> tuple[list[LabelledFile], list[str]]:
+def _list_class_folders(tree: FolderTree) -> tuple[list[LabelledFile], list[_Remark]]:
     """Read ``<class>/**/*`` and ``<split>/<class>/**/*``."""
     classes, others = _separate_class_folders(tree)
     _check_numbered_folders(classes, others)
@@ -209,10 +223,16 @@ def _explain_unrecognised(tree: FolderTree) -> str:
 
 def _describe_class_folders(
     by_split: Sequence[tuple[str, FolderTree]], ignored: Sequence[str]
-) -> Iterator[str]:
+) -> Iterator[_Remark]:
     """Describe the folders that were ignored or merged, and the links out of the root."""
     if ignored:
-        yield f"Left out {_join_names(sorted(ignored))}: not a class folder."
+        what = "folder that is not a class folder"
+        if len(ignored) > 1:
+            what = "folders that are not class folders"
+        yield _Remark(
+            f"Left out {len(ignored)} {what}.",
+            f"Left out {_join_names(sorted(ignored))}: not a class folder.",
+        )
     for split in sorted({split for split, _ in by_split}):
         for label, meaning in enumerate(CLASS_NAMES):
             same = sorted(
@@ -222,19 +242,22 @@ def _describe_class_folders(
             )
             if len(same) > 1:
                 where = f" of {split}" if split else ""
-                yield f"Read the folders {_join_names(same)}{where} as one class, {meaning}."
+                yield _Remark(
+                    f"Read {len(same)} folders{where} as one class, {meaning}.",
+                    f"Read the folders {_join_names(same)}{where} as one class, {meaning}.",
+                )
     yield from _describe_external_links(folder for _, folder in by_split)
 
 
-def _describe_external_links(folders: Iterable[FolderTree]) -> Iterator[str]:
+def _describe_external_links(folders: Iterable[FolderTree]) -> Iterator[_Remark]:
     if outside := sum(folder.count_external_links() for folder in folders):
-        yield f"Left out {outside} links that lead out of the folder."
+        yield _Remark(f"Left out {outside} links that lead out of the folder.")
 
 
 # --- labels.csv ----------------------------------------------------------------------------
 
 
-def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[str]]:
+def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[_Remark]]:
     """Read ``labels.csv``: one row a slice, paths relative to the root."""
     files: dict[str, LabelledFile] = {}
     listed = ListedFiles(root)
@@ -256,8 +279,8 @@ def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[
         files[path] = LabelledFile(path, label, Path(path).parent.parts, split, row)
     if not files:
         raise DatasetError(f"{table.name} has no rows: expected one row a slice.")
-    notes = [f"Left out {repeated} repeated rows of {table.name}."] if repeated else []
-    return list(files.values()), notes
+    rows = _Remark(f"Left out {repeated} repeated rows of {LABELS_TABLE}.")
+    return list(files.values()), [rows] if repeated else []
 
 
 def _resolve_listed_path(listed: ListedFiles, written: str, where: str) -> str:
@@ -286,7 +309,7 @@ def _resolve_listed_path(listed: ListedFiles, written: str, where: str) -> str:
 # --- RSNA 2022 -----------------------------------------------------------------------------
 
 
-def _list_rsna(root: Path, images: FolderTree) -> tuple[list[LabelledFile], list[str]]:
+def _list_rsna(root: Path, images: FolderTree) -> tuple[list[LabelledFile], list[_Remark]]:
     """Read a download of RSNA 2022; slices without a label are left out, with the reason."""
     fractured, rows = read_rsna_tables(root)
     while inner := next((sub for sub in images.folders if sub.name == IMAGES_FOLDER), None):
@@ -308,8 +331,10 @@ def _list_rsna(root: Path, images: FolderTree) -> tuple[list[LabelledFile], list
             "No slice in train_images has a label by train.csv and train_bounding_boxes.csv: "
             "expected train_images/<StudyInstanceUID>/<slice number>.dcm."
         )
-    notes = [f"Left out {count} slices {reason}." for reason, count in sorted(left_out.items())]
-    return files, [*notes, *_describe_external_links(images.folders)]
+    remarks = [
+        _Remark(f"Left out {count} slices {reason}.") for reason, count in sorted(left_out.items())
+    ]
+    return files, [*remarks, *_describe_external_links(images.folders)]
 
 
 # --- helpers -------------------------------------------------------------------------------
@@ -325,11 +350,12 @@ def _require_readable(tree: FolderTree) -> None:
         raise DatasetError(f"{tree.path} cannot be read: {tree.error}. Check its permissions.")
 
 
-def _check_classes(files: Sequence[LabelledFile], notes: Sequence[str]) -> None:
+def _check_classes(files: Sequence[LabelledFile], remarks: Sequence[_Remark]) -> None:
     """Raise unless both classes are there, and say what was left out."""
     counts = Counter(file.label for file in files)
     if len(counts) == 1:
         (label,) = counts
+        notes = [remark.detail or remark.note for remark in remarks]
         raise DatasetError(
             f"Expected two classes, but all {counts[label]} files mean {CLASS_NAMES[label]!r}: "
             "the other class is empty, missing or has a name that is not known. "

@@ -48,8 +48,8 @@ class FolderPreview:
         Files of ``train``, ``val`` and ``test``, where the folder has such a level.
     columns : tuple of str
         Of ``labels.csv``, where there is one: what slices can be grouped by.
-    notes : tuple of str
-        What was left out or merged.
+    notes, details : tuple of str
+        What was left out or merged, by number and by name.
     examples : tuple of ExampleSlice
         At most `EXAMPLES_PER_CLASS` of each class; files that cannot be read are skipped.
     """
@@ -58,6 +58,7 @@ class FolderPreview:
     split_counts: dict[str, int]
     columns: tuple[str, ...]
     notes: tuple[str, ...]
+    details: tuple[str, ...]
     examples: tuple[ExampleSlice, ...]
 
     @property
@@ -85,6 +86,7 @@ def preview_folder(folder: FolderLike) -> FolderPreview:
         split_counts=dict(Counter(file.split for file in listing.files if file.split)),
         columns=tuple(name for name in listing.files[0].row if name not in ("path", "label")),
         notes=listing.notes,
+        details=listing.details,
         examples=tuple(_examples(listing.root, listing.files)),
     )
 

@@ -98,7 +98,8 @@ def scan(
     """Read a folder of labelled slices.
 
     Every file is decoded once. What cannot be read is listed in ``Dataset.unreadable`` and left
-    out; what else was left out or merged is described in ``Dataset.notes``.
+    out; what else was left out or merged is counted in ``Dataset.notes`` and named in
+    ``Dataset.details``.
 
     Parameters
     ----------
@@ -148,11 +149,16 @@ def examine(
     before, after = len(set(named)), len(set(merged))
     if after < before:
         rule += f"; {before} groups became {after}, because some share the same slices"
-    notes = (*listing.notes, *_describe_merges(items, readings, found, before))
-    fingerprint = compute_fingerprint(items)
-    dataset = Dataset(listing.root, items, rule, fingerprint, tuple(contents.unreadable), notes)
     return Examination(
-        dataset=dataset,
+        dataset=Dataset(
+            root=listing.root,
+            items=items,
+            group_rule=rule,
+            fingerprint=compute_fingerprint(items),
+            unreadable=tuple(contents.unreadable),
+            notes=(*listing.notes, *_describe_merges(items, readings, found, before)),
+            details=(*listing.details, *_name_contradictions(items, found)),
+        ),
         duplicates=found,
         thumbnails=contents.thumbnails,
         metadata=tuple(reading.metadata for reading in readings),
@@ -388,13 +394,23 @@ def _describe_merges(
             f"merged ({len(copies.exact)} sets of exact duplicates, {len(copies.near)} pairs of "
             "near duplicates)."
         )
-    contradicting = [rows for rows in copies.exact if len({items[row].label for row in rows}) > 1]
-    if contradicting:
-        shown = " and ".join(items[row].path for row in contradicting[0][:2])
+    if contradicting := _find_contradictions(items, copies):
         yield (
-            f"{len(contradicting)} slices have duplicates with another label, such as {shown}: "
-            "keep the file with the correct label."
+            f"{len(contradicting)} slices have duplicates with another label: keep the file with "
+            "the correct label."
         )
     volumes = sum(reading.count > 1 for reading in readings)
     if volumes:
         yield f"{volumes} files hold several slices: the middle slice of each is used."
+
+
+def _find_contradictions(items: Sequence[Item], copies: Duplicates) -> list[Sequence[int]]:
+    """Return the rows of each set of exact duplicates that have different labels."""
+    return [rows for rows in copies.exact if len({items[row].label for row in rows}) > 1]
+
+
+def _name_contradictions(items: Sequence[Item], copies: Duplicates) -> Iterator[str]:
+    """Name the first slices that have duplicates with another label."""
+    if contradicting := _find_contradictions(items, copies):
+        shown = " and ".join(items[row].path for row in contradicting[0][:2])
+        yield f"Duplicates with another label, such as {shown}."

@@ -7,11 +7,10 @@ file.
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,9 @@ from spinefrac.exchange.export_formats import (
     FormatExporter,
     FormatVerification,
 )
-from spinefrac.store import card as cards
+from spinefrac.exchange.shared_files import SharedFiles, prepare_files
+from spinefrac.redaction import Output
 from spinefrac.store import card_markdown, repository, saving
-from spinefrac.store.card import FileRecord
 from spinefrac.system import atomic
 
 __all__ = ["FORMATS", "REQUIRED_FORMATS", "ExportResult", "export_model"]
@@ -44,7 +43,7 @@ class ExportResult:
     path : Path
     bytes : int
     names_kept : bool
-        Whether file names and groups of the training slices are in it.
+        Whether file names, groups and series of the training slices are in it.
     formats : tuple of FormatVerification
     script : dict
         Result of `export_script.verify_script`.
@@ -78,9 +77,8 @@ def export_model(
     formats : sequence of str
         Of `FORMATS`; Keras and ONNX are always in it, where the model has them.
     keep_names : bool
-        Whether file names and groups of the training slices, which may identify patients, stay
-        in the out-of-fold predictions. Otherwise they become numbers; labels, folds and
-        predictions stay.
+        Whether file names, groups and series of the training slices, which may identify patients,
+        are in the out-of-fold predictions; the card then says so. Otherwise they are numbers.
 
     Returns
     -------
@@ -99,11 +97,12 @@ def export_model(
             folder, scratch = work / "bundle", work / "scratch"
             folder.mkdir()
             scratch.mkdir()
-            _copy_model_files(model, folder / archive.MODEL_FOLDER, keep_names)
+            shared = prepare_files(model, scratch, Output.EXPORT, keep_names=keep_names)
+            _copy_model_files(shared, folder / archive.MODEL_FOLDER)
             verifications = FormatExporter(model, folder, scratch).export(selected)
             export_script.write_script(folder)
             script = export_script.verify_script(model, folder, scratch)
-            _write_documentation(model, folder, verifications, script)
+            _write_documentation(shared.model, folder, verifications, script)
             _publish_archive(folder, target)
     except OSError as error:
         raise ModelError(
@@ -136,37 +135,14 @@ def _check_target(target: Path) -> None:
         raise ModelError(f"{target} exists already and is not overwritten: choose another name")
 
 
-def _copy_model_files(model: repository.SavedModel, folder: Path, keep_names: bool) -> None:
-    """Copy the model's files; without names, write the out-of-fold predictions and card anew."""
+def _copy_model_files(shared: SharedFiles, folder: Path) -> None:
+    """Copy the model's files, and the annotations where it has some."""
     folder.mkdir()
-    own = [*model.card.files, repository.CARD_FILE]
-    if (model.path / repository.ANNOTATIONS_FILE).exists():
-        own.append(repository.ANNOTATIONS_FILE)
-    for name in own:
-        shutil.copyfile(model.path / name, folder / name)
-    if keep_names or not model.has_out_of_fold:
-        return
-    _anonymize_oof(folder / repository.OOF_FILE)
-    files = model.card.files | {
-        repository.OOF_FILE: FileRecord(*repository.hash_file(folder / repository.OOF_FILE))
-    }
-    content = cards.dump(replace(model.card, files=files, schema_version=cards.SCHEMA_VERSION))
-    (folder / repository.CARD_FILE).write_bytes(content)
-
-
-def _anonymize_oof(path: Path) -> None:
-    """Replace file names and groups by numbers; slices of one group keep a common number."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = list(csv.DictReader(file))
-    groups = {
-        name: f"group-{n:05}" for n, name in enumerate(dict.fromkeys(r["group"] for r in rows))
-    }
-    for number, row in enumerate(rows):
-        row["path"], row["group"] = f"slice-{number:06}", groups[row["group"]]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    for name, path in shared.paths.items():
+        shutil.copyfile(path, folder / name)
+    annotations = shared.model.path / repository.ANNOTATIONS_FILE
+    if annotations.exists():
+        shutil.copyfile(annotations, folder / annotations.name)
 
 
 def _write_documentation(

@@ -2,8 +2,8 @@
 (``http://…``, or ``sqlite:///…`` where all of MLflow is installed).
 
 One run for each model: settings, the history of every fold, metrics with the ends of their
-intervals, the model's files and its model card. The out-of-fold predictions are not logged:
-their file names may be names of patients.
+intervals, the model's files and its model card. The out-of-fold predictions are not logged: the
+policy (`spinefrac.redaction`) leaves slices, groups and series out.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING, Any
 from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.exchange import remote, validation
+from spinefrac.exchange.shared_files import SharedFiles, prepare_files
+from spinefrac.redaction import Information, Output, Treatment, treatment
 from spinefrac.store import card_markdown, repository
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT_NAME = "spinefrac"
-
-#: Files that are not logged, see above.
-_LOCAL_FILES = (repository.OOF_FILE,)
 
 #: Limits of one call to MLflow.
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH, _MAX_PARAM_LENGTH = 1000, 100, 500
@@ -97,9 +96,10 @@ def log_model(model: repository.SavedModel, tracking_uri: str = "") -> LoggedRun
             "Logging to MLflow needs its client, which is not installed: install spinefrac[mlflow]"
         ) from error
     try:
-        return _log_model(
-            MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri), model, tracking_uri
-        )
+        client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        with tempfile.TemporaryDirectory() as scratch:
+            shared = prepare_files(model, Path(scratch), Output.MLFLOW)
+            return _log_model(client, shared, tracking_uri)
     except Exception as error:
         reason = validation.summarize_error(error).replace(
             tracking_uri, remote.redact_address(tracking_uri)
@@ -110,14 +110,15 @@ def log_model(model: repository.SavedModel, tracking_uri: str = "") -> LoggedRun
         ) from error
 
 
-def _log_model(client: MlflowClient, model: repository.SavedModel, tracking_uri: str) -> LoggedRun:
+def _log_model(client: MlflowClient, shared: SharedFiles, tracking_uri: str) -> LoggedRun:
+    model = shared.model
     experiment = client.get_experiment_by_name(EXPERIMENT_NAME)
     where = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT_NAME)
     run = client.create_run(where, run_name=model.id, tags=_tags(model)).info
     finished = "FAILED"
     try:
         _log_params_and_metrics(client, run.run_id, model)
-        _log_artifacts(client, run.run_id, model)
+        _log_artifacts(client, run.run_id, shared)
         finished = "FINISHED"
     finally:
         client.set_terminated(run.run_id, finished)
@@ -194,12 +195,13 @@ def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{name}", entry
 
 
-def _log_artifacts(client: MlflowClient, run: str, model: repository.SavedModel) -> None:
-    """Send the model's files and its model card."""
-    for name in (*model.card.files, repository.CARD_FILE):
-        if name not in _LOCAL_FILES:
-            client.log_artifact(run, str(model.path / name), "model")
+def _log_artifacts(client: MlflowClient, run: str, shared: SharedFiles) -> None:
+    """Send the model's files and its model card; the table of slices only where it may leave."""
+    names = treatment(Output.MLFLOW, Information.FILE_NAMES)
+    for name, path in shared.paths.items():
+        if name != repository.OOF_FILE or names is not Treatment.LEFT_OUT:
+            client.log_artifact(run, str(path), "model")
     with tempfile.TemporaryDirectory() as folder:
         card = Path(folder) / card_markdown.FILE_NAME
-        card.write_text(card_markdown.render_markdown(model), encoding="utf-8")
+        card.write_text(card_markdown.render_markdown(shared.model), encoding="utf-8")
         client.log_artifact(run, str(card))

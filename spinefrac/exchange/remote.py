@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from urllib.parse import urlsplit
 from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.exchange import import_worker, validation
+from spinefrac.exchange.shared_files import SharedFiles, prepare_files
+from spinefrac.redaction import Output
 from spinefrac.store import card as cards
 from spinefrac.store import identifiers, repository, saving
 from spinefrac.store.card import Card
@@ -47,6 +50,8 @@ class TransferResult:
     card_sha256 : str
     already : bool
         Whether the same model was at the address already, so that nothing was transferred.
+    names_kept : bool
+        Whether file names, groups and series of the training slices were pushed with it.
     """
 
     model: str
@@ -54,10 +59,15 @@ class TransferResult:
     bytes: int
     card_sha256: str
     already: bool = False
+    names_kept: bool = False
 
 
 def push(
-    model: repository.SavedModel, address: str, progress: ProgressCallback | None = None
+    model: repository.SavedModel,
+    address: str,
+    progress: ProgressCallback | None = None,
+    *,
+    keep_names: bool = False,
 ) -> TransferResult:
     """Copy a saved model to an address.
 
@@ -69,6 +79,9 @@ def push(
         of its name in it.
     progress : callable, optional
         Called with the bytes transferred and the total.
+    keep_names : bool
+        Whether file names, groups and series of the training slices, which may identify patients,
+        are in the out-of-fold predictions; the card then says so. Otherwise they are numbers.
 
     Returns
     -------
@@ -79,28 +92,35 @@ def push(
     ModelError
         The address is not reachable or not writable, or another model has that name there.
     """
-    content = (model.path / repository.CARD_FILE).read_bytes()
-    total = sum(record.size for record in model.card.files.values()) + len(content)
-    with _connect(address, "push") as (files, root):
+    with tempfile.TemporaryDirectory() as scratch, _connect(address, "push") as (files, root):
+        shared = prepare_files(model, Path(scratch), Output.PUSH, keep_names=keep_names)
+        content, total = shared.paths[repository.CARD_FILE].read_bytes(), shared.size
         folder = f"{root}/{model.id}"
         known = _read_remote_card(files, folder)
-        already = known == content and _is_complete(files, folder, model.card)
+        already = known == content and _is_complete(files, folder, shared.model.card)
         if not already and known not in (None, content):
             raise ModelError(
                 f"{redact_address(address)} has another model named {model.id}, and it is not "
                 "overwritten: rename yours, or push to another address"
             )
         if not already:
-            _upload_files(files, model, folder, total, progress)
+            _upload_files(files, shared, folder, total, progress)
             files.pipe_file(f"{folder}/{repository.CARD_FILE}", content)
             if progress:
                 progress(total, total)
-    return TransferResult(model.id, redact_address(address), total, model.card_hash, already)
+    return TransferResult(
+        model.id,
+        redact_address(address),
+        total,
+        shared.model.card_hash,
+        already,
+        names_kept=keep_names,
+    )
 
 
 def _upload_files(
     files: Any,
-    model: repository.SavedModel,
+    shared: SharedFiles,
     folder: str,
     total: int,
     progress: ProgressCallback | None,
@@ -108,9 +128,9 @@ def _upload_files(
     """Upload every file but the card, and compare the hashes of what arrived."""
     files.makedirs(folder, exist_ok=True)
     done = 0
-    for name in model.card.files:
-        done = _upload(files, model.path / name, f"{folder}/{name}", done, total, progress)
-    for name, record in model.card.files.items():
+    for name in shared.model.card.files:
+        done = _upload(files, shared.paths[name], f"{folder}/{name}", done, total, progress)
+    for name, record in shared.model.card.files.items():
         if _hash_remote_file(files, f"{folder}/{name}") != record.sha256:
             raise ModelError(f"{name} arrived damaged, so the model is not pushed: push it again")
 

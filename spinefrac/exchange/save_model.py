@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spinefrac import redaction
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
@@ -181,7 +182,7 @@ def _write_model_files(new_model: NewModel, folder: Path) -> None:
         preprocessing=new_model.preprocessing,
         network=new_model.network,
         parameters=int(ensemble.build_logit_model(new_model.fold_models[0]).count_params()),
-        settings=_strip_folders(new_model.settings),
+        settings=redaction.clean_settings(_strip_folders(new_model.settings)),
         folds=_summarize_folds(new_model),
         metrics=new_model.metrics,
         calibration=Calibration(float(new_model.temperature), new_model.temperature_method),

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from spinefrac import wording
+from spinefrac import redaction, wording
 from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.evaluation import curves, subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE, OutOfFoldPredictions
+from spinefrac.redaction import Output
 from spinefrac.report import checklists
 from spinefrac.report.elements import (
     Document,
@@ -22,7 +23,7 @@ from spinefrac.report.elements import (
     Paragraph,
     Table,
 )
-from spinefrac.store import evaluations
+from spinefrac.store import evaluations, slice_names
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
 from spinefrac.wording import METRICS
@@ -35,7 +36,9 @@ MAX_SUBGROUPS = 20
 _SUBGROUP_METRICS = ("auc", "recall", "specificity")
 
 
-def build_model_report(model: SavedModel, data_folder: Path | None = None) -> Document:
+def build_model_report(
+    model: SavedModel, data_folder: Path | None = None, *, keep_names: bool = False
+) -> Document:
     """Collect what is known of a saved model.
 
     Parameters
@@ -43,6 +46,9 @@ def build_model_report(model: SavedModel, data_folder: Path | None = None) -> Do
     model : SavedModel
     data_folder : Path, optional
         Its training data, to show its failures as images.
+    keep_names : bool
+        Whether to name files, groups and series of the training slices, and folders of external
+        evaluations, which may identify patients. The report then says so.
 
     Returns
     -------
@@ -61,15 +67,16 @@ def build_model_report(model: SavedModel, data_folder: Path | None = None) -> Do
             *_data_section(model),
             *_method_section(facts),
             *_metrics_section(model),
-            *_subgroups_section(model),
+            *_subgroups_section(model, keep_names),
         ]
         own += _curves_section(model)
     elements: list[Element] = [
         Paragraph(NOT_A_MEDICAL_DEVICE, warning=True),
+        *([Paragraph(redaction.NAMES_KEPT_NOTE, warning=True)] if keep_names else []),
         *_summary_section(model),
         *own,
-        *_external_section(model, external),
-        *(_failures_section(model, data_folder) if model.has_out_of_fold else []),
+        *_external_section(model, external, keep_names),
+        *(_failures_section(model, data_folder, keep_names) if model.has_out_of_fold else []),
         *_checklist_section("CLAIM 2024", checklists.CLAIM_ITEMS, facts),
         *_checklist_section("TRIPOD+AI", checklists.TRIPOD_ITEMS, facts),
     ]
@@ -184,11 +191,19 @@ def _metrics_section(model: SavedModel) -> list[Element]:
     ]
 
 
-def _subgroups_section(model: SavedModel) -> list[Element]:
+def _name_slices(oof: OutOfFoldPredictions, keep_names: bool) -> dict[str, tuple[str, ...]]:
+    """Return path, group and subgroups of each slice as the report may show them."""
+    columns = {"path": oof.paths, "group": tuple(oof.groups.tolist()), **oof.subgroups}
+    return slice_names.number_columns(columns, Output.MODEL_REPORT, keep_names=keep_names)
+
+
+def _subgroups_section(model: SavedModel, keep_names: bool) -> list[Element]:
     """Return metrics by scanner, size and series, where the slices have several of them."""
     oof = model.load_out_of_fold()
+    shown = _name_slices(oof, keep_names)
     elements: list[Element] = []
-    for column, values in oof.subgroups.items():
+    for column in oof.subgroups:
+        values = shown[column]
         if not 2 <= len(set(values)) <= MAX_SUBGROUPS:
             continue
         measured = subgroups.metrics_by_subgroup(
@@ -301,16 +316,19 @@ def _describe_spiegelhalter_test(oof: OutOfFoldPredictions) -> str:
 
 
 def _external_section(
-    model: SavedModel, external_evaluations: Sequence[Evaluation]
+    model: SavedModel, external_evaluations: Sequence[Evaluation], keep_names: bool
 ) -> list[Element]:
     elements: list[Element] = [Heading("External evaluation")]
     if not external_evaluations:
         return [*elements, Paragraph("There is no external evaluation.", warning=True)]
     for entry in external_evaluations:
         overlap = entry.seen.describe(entry.metrics.n)
+        kind = redaction.Information.FILE_NAMES
+        shown = redaction.treatment(Output.MODEL_REPORT, kind, requested=keep_names)
+        name = entry.folder if shown is redaction.Treatment.KEPT else entry.public_name
         elements.append(
             Paragraph(
-                f"{entry.folder}: {entry.metrics.n} slices of {entry.metrics.groups} groups, "
+                f"{name}: {entry.metrics.n} slices of {entry.metrics.groups} groups, "
                 f"evaluated {entry.created}. Groups: {entry.data.group_rule}."
             )
         )
@@ -356,9 +374,12 @@ def _shift_table(model: SavedModel, evaluation: Evaluation) -> Table:
     return Table(head, tuple(rows), (0.2, 0.22, 0.22, 0.22, 0.14))
 
 
-def _failures_section(model: SavedModel, data_folder: Path | None) -> list[Element]:
+def _failures_section(
+    model: SavedModel, data_folder: Path | None, keep_names: bool
+) -> list[Element]:
     """Return the largest errors as a table, and as images where the slices are available."""
     oof = model.load_out_of_fold()
+    shown = _name_slices(oof, keep_names)
     wrong = np.where(oof.labels == 1, 1 - oof.probabilities, oof.probabilities)
     failed = (oof.probabilities >= model.threshold) != (oof.labels == 1)
     rows = np.flatnonzero(failed)
@@ -373,8 +394,8 @@ def _failures_section(model: SavedModel, data_folder: Path | None) -> list[Eleme
             ("Slice", "Group", "Label", "Probability", "Fold"),
             tuple(
                 (
-                    oof.paths[row].encode("utf-8", "replace").decode(),
-                    str(oof.groups[row]),
+                    redaction.to_printable(shown["path"][row]),
+                    redaction.to_printable(shown["group"][row]),
                     CLASS_NAMES[oof.labels[row]],
                     f"{oof.probabilities[row]:.3f}",
                     f"{oof.folds[row] + 1}",

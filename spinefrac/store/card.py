@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from spinefrac import redaction
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import Dataset, Preprocessing
 
 #: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: What a card records the versions of.
 RECORDED_PACKAGES = (
@@ -35,9 +35,6 @@ RECORDED_PACKAGES = (
     "opencv-python-headless",
     "scikit-learn",
 )
-
-#: The file that a group rule is explained by, see `spinefrac.data.groups`.
-_GROUP_RULE_EXAMPLE = re.compile(r" \(.* belongs to .*\)(?=;|$)")
 
 #: Stands for the card's own hash while that hash is computed.
 _CHECKSUM_PLACEHOLDER = "0" * 64
@@ -68,7 +65,7 @@ class DataSummary:
     unreadable : int
         Files that were left out because they could not be read.
     notes : tuple of str
-        Remarks of the scan.
+        Notes of the scan, and what was done to the card since.
     """
 
     fingerprint: str
@@ -88,18 +85,28 @@ class DataSummary:
             fingerprint=dataset.fingerprint,
             images=len(dataset.items),
             groups=len(set(dataset.groups.tolist())),
-            # Its example quotes a file's name, which may be a patient's; cards are shared.
-            group_rule=_GROUP_RULE_EXAMPLE.sub("", dataset.group_rule),
+            group_rule=redaction.clean_group_rule(dataset.group_rule),
             fracture=fracture,
             normal=len(dataset.items) - fracture,
             unreadable=len(dataset.unreadable),
-            notes=dataset.notes,
+            notes=redaction.clean_notes(dataset.notes),
         )
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> DataSummary:
-        """Rebuild from JSON's types."""
-        return cls(**{**data, "notes": tuple(data["notes"])})
+        """Rebuild from JSON's types, without the names that earlier versions wrote."""
+        rule, notes = data["group_rule"], tuple(data["notes"])
+        cleaned = redaction.clean_group_rule(rule), redaction.clean_notes(notes)
+        summary = cls(**{**data, "group_rule": cleaned[0], "notes": cleaned[1]})
+        return summary if cleaned == (rule, notes) else summary.mark_cleaned()
+
+    def mark_cleaned(self) -> DataSummary:
+        """Return the same with a note that names were removed."""
+        return self.with_note(redaction.CLEANED_NOTE)
+
+    def with_note(self, note: str) -> DataSummary:
+        """Return the same with another note, once."""
+        return replace(self, notes=tuple(dict.fromkeys((*self.notes, note))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +266,9 @@ class Card:
         The saved model that training started from.
     output : str
         What ``model.keras`` returns, for those who open it without this package.
+    former_sha256 : tuple of str
+        SHA-256 of the ``card.json`` that it had before names were removed or kept in it: other
+        models and evaluations may refer to that.
     schema_version : int
     """
 
@@ -287,6 +297,7 @@ class Card:
         "model.keras returns sigmoid(mean of the fold logits), uncalibrated; the probability "
         "that is shown is sigmoid(mean of the fold logits / calibration.temperature)"
     )
+    former_sha256: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -314,10 +325,14 @@ class Card:
                 f"{SCHEMA_VERSION}: update spinefrac to use the model"
             )
         try:
+            summary = DataSummary.from_dict(data["data"]) if data["data"] else None
+            saved_settings = redaction.clean_settings(data["settings"])
+            if summary and saved_settings != data["settings"]:
+                summary = summary.mark_cleaned()
             return cls(
                 **{
                     **data,
-                    "data": DataSummary.from_dict(data["data"]) if data["data"] else None,
+                    "data": summary,
                     "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
                     "folds": tuple(FoldRecord(**fold) for fold in data["folds"]),
                     "metrics": Metrics.from_dict(data["metrics"]) if data["metrics"] else None,
@@ -326,6 +341,8 @@ class Card:
                     "calibration": Calibration(**data["calibration"]),
                     "files": {name: FileRecord(**entry) for name, entry in data["files"].items()},
                     "parent": ParentModel(**data["parent"]) if data.get("parent") else None,
+                    "settings": saved_settings,
+                    "former_sha256": tuple(data.get("former_sha256", ())),
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -387,6 +404,12 @@ def parse(content: bytes) -> Card:
             "was written: restore the model from a copy"
         )
     return card
+
+
+def holds_names(content: bytes, card: Card) -> bool:
+    """Return whether the bytes of a card hold names that `parse` left out of `card`."""
+    written, cleaned = json.loads(content), card.to_dict()
+    return any(written[part] != cleaned[part] for part in ("data", "settings"))
 
 
 def _to_json_types(value: Any) -> Any:

@@ -49,8 +49,8 @@ def render_markdown(model: SavedModel) -> str:
     Returns
     -------
     str
-        Markdown with a block of YAML on top. It contains no path and no patient data; group
-        names and file names stay in ``oof.csv``.
+        Markdown with a block of YAML on top. It contains no path, no name of a file, folder or
+        group, and no patient data, see `spinefrac.redaction`.
     """
     stored = evaluations.list_evaluations(model)
     parts = [
@@ -80,7 +80,7 @@ def _render_metadata(model: SavedModel, stored_evaluations: Iterable[Evaluation]
             _result_entry("out-of-fold", "own slices, whole groups held out", model.metrics)
         )
     results += [
-        _result_entry(entry.key, entry.folder, entry.metrics) for entry in stored_evaluations
+        _result_entry(entry.key, entry.public_name, entry.metrics) for entry in stored_evaluations
     ]
     data: dict[str, Any] = {
         "library_name": "keras",
@@ -257,7 +257,7 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
     for entry in stored_evaluations:
         seen = entry.seen.describe(entry.metrics.n)
         parts += [
-            f"#### {_escape_markdown(entry.folder)}",
+            f"#### {wording.to_sentence(entry.public_name).rstrip('.')}",
             f"{entry.metrics.n:,} slices of {entry.metrics.groups:,} groups, evaluated "
             f"{entry.created}."
             + (f" {_escape_markdown(wording.to_sentence(seen))}" if seen else ""),

@@ -1,9 +1,10 @@
 """External evaluations of saved models: metrics and predictions on other data sets.
 
 ``HOME/evaluations/<card>/<data set>.json`` and ``.csv``: outside of the model's own folder, whose
-files are verified against its card and never change. The folder is named by the SHA-256 of the
-model's card, so entries follow a rename, are shared by a duplicate, and never appear at another
-model that is trained under the same name.
+files are verified against its card. The folder is named by the SHA-256 of the model's card, so
+entries follow a rename, are shared by a duplicate, and never appear at another model that is
+trained under the same name. Slices, groups and the data set's folder are numbers in these files;
+their names are where `spinefrac.store.slice_names` keeps them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import io
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +29,15 @@ from spinefrac.evaluation.inputs import EvaluationInputs, make_inputs
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.pointing_game import PointingGameResult
 from spinefrac.records import OutOfFoldPredictions
+from spinefrac.redaction import Output
+from spinefrac.store import slice_names
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import atomic
 
 _COLUMNS = ("path", "group", "label", "probability", "pixel_hash")
+#: Of the data set's folder, among the names that are kept.
+_FOLDER_NAME = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ class Evaluation:
     model, card_hash : str
         The saved model, and the SHA-256 of its card.
     folder : str
-        The folder's own name, without its path.
+        The folder's own name, without its path, or `public_name` where it is not known here.
     created : str
         Moment of the evaluation, UTC, ISO 8601.
     data : DataSummary
@@ -156,6 +162,11 @@ class Evaluation:
     def key(self) -> str:
         """Name of its files, different for each data set."""
         return self.data.fingerprint[:16]
+
+    @property
+    def public_name(self) -> str:
+        """What the data set is called where its folder's name may be a patient's."""
+        return f"data set {self.data.fingerprint[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and None, ready for JSON."""
@@ -192,12 +203,15 @@ def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> No
     ModelError
         It cannot be written.
     """
-    table = _predictions_to_csv(predictions)
+    named = _named_columns(predictions)
+    table = _predictions_to_csv(predictions, named)
     digest = hashlib.sha256(table).hexdigest()
-    content = json.dumps({**evaluation.to_dict(), "answers_sha256": digest}, indent=1)
+    public = replace(evaluation, folder=evaluation.public_name)
+    content = json.dumps({**public.to_dict(), "answers_sha256": digest}, indent=1)
     folder = _evaluations_dir(evaluation.card_hash)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        slice_names.save_names(digest, {**named, _FOLDER_NAME: (evaluation.folder,)})
         atomic.write_bytes(folder / f"{evaluation.key}.csv", table)
         atomic.write_bytes(folder / f"{evaluation.key}.json", content.encode() + b"\n")
     except OSError as error:
@@ -209,14 +223,18 @@ def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> No
 
 def list_evaluations(model: SavedModel) -> list[Evaluation]:
     """Return the evaluations of this very model, the newest first, without damaged entries."""
-    folder = _evaluations_dir(model.card_hash)
-    found = [_read_evaluation(path) for path in folder.glob("*.json")] if folder.is_dir() else []
+    found = [
+        _read_evaluation(path)
+        for digest in model.card_hashes
+        for path in _evaluations_dir(digest).glob("*.json")
+    ]
     mine = [
         replace(entry, model=model.id)
         for entry in found
-        if entry and entry.card_hash == model.card_hash
+        if entry and entry.card_hash in model.card_hashes
     ]
-    return sorted(mine, key=lambda entry: (entry.created, entry.key), reverse=True)
+    newest = sorted(mine, key=lambda entry: (entry.created, entry.key), reverse=True)
+    return list({entry.key: entry for entry in reversed(newest)}.values())[::-1]
 
 
 def load_predictions(evaluation: Evaluation) -> SlicePredictions:
@@ -244,19 +262,23 @@ def load_predictions(evaluation: Evaluation) -> SlicePredictions:
     text = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
     reader = csv.DictReader(text)
     rows = list(reader)
-    more = [name for name in reader.fieldnames or () if name not in _COLUMNS]
+    table = {name: [row[name] for row in rows] for name in reader.fieldnames or ()}
+    columns = slice_names.restore_names(table, wanted)
     return SlicePredictions(
-        paths=tuple(row["path"] for row in rows),
-        groups=np.array([row["group"] for row in rows], np.str_),
-        labels=np.array([row["label"] for row in rows], np.int64),
-        probabilities=np.array([row["probability"] for row in rows], np.float64),
-        pixel_hashes=tuple(row["pixel_hash"] for row in rows),
-        subgroups={name: tuple(row[name] for row in rows) for name in more},
+        paths=tuple(columns["path"]),
+        groups=np.array(columns["group"], np.str_),
+        labels=np.array(columns["label"], np.int64),
+        probabilities=np.array(columns["probability"], np.float64),
+        pixel_hashes=tuple(columns["pixel_hash"]),
+        subgroups={name: tuple(values) for name, values in columns.items() if name not in _COLUMNS},
     )
 
 
 def delete_evaluations(card_hash: str) -> None:
-    """Remove the evaluations of a model that was purged."""
+    """Remove the evaluations of a model that was purged, with the names of their slices."""
+    for path in _evaluations_dir(card_hash).glob("*.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            slice_names.delete_names(json.loads(path.read_bytes())["answers_sha256"])
     shutil.rmtree(_evaluations_dir(card_hash), ignore_errors=True)
 
 
@@ -268,8 +290,9 @@ def _read_evaluation(path: Path) -> Evaluation | None:
     """Read one entry; None where it is damaged, half written or of another version."""
     try:
         data = json.loads(path.read_bytes())
-        del data["answers_sha256"]
-        return Evaluation.from_dict(data)
+        names = slice_names.read_names(data.pop("answers_sha256"))
+        entry = Evaluation.from_dict(data)
+        return replace(entry, folder=names.get(_FOLDER_NAME, (entry.folder,))[0])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -279,14 +302,18 @@ def _parse_difference(entry: dict[str, Any]) -> MetricDifference:
     return MetricDifference(**{**entry, "interval": tuple(interval) if interval else None})
 
 
-def _predictions_to_csv(predictions: SlicePredictions) -> bytes:
+def _named_columns(predictions: SlicePredictions) -> dict[str, tuple[str, ...]]:
+    """Return the columns that may hold names."""
+    groups = tuple(predictions.groups.tolist())
+    return {"path": predictions.paths, "group": groups, **predictions.subgroups}
+
+
+def _predictions_to_csv(predictions: SlicePredictions, named: slice_names.Columns) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*_COLUMNS, *predictions.subgroups))
-    columns = (predictions.groups, predictions.labels, predictions.probabilities)
+    paths, groups, *more = slice_names.number_columns(named, Output.EVALUATION).values()
+    columns = (predictions.labels, predictions.probabilities)
     hashes = predictions.pixel_hashes or ("",) * len(predictions.paths)
-    more = predictions.subgroups.values()
-    writer.writerows(
-        zip(predictions.paths, *(c.tolist() for c in columns), hashes, *more, strict=True)
-    )
+    writer.writerows(zip(paths, groups, *(c.tolist() for c in columns), hashes, *more, strict=True))
     return text.getvalue().encode("utf-8", "surrogateescape")

@@ -1,6 +1,7 @@
 """Lineage: which model a model was trained from. Parents are found by the hash of their card.
 
-A card is never changed, so its hash finds a parent under any name that it was given later.
+A card changes only where names are removed from it, and then lists its former hash: so the hash
+finds a parent under any name that it was given later.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ def list_ancestors(
     list of LineageEntry
         The model itself first.
     """
-    by_card = {m.card_hash: m for m in reversed(_select_usable(models))}
+    by_card = {h: m for m in reversed(_select_usable(models)) for h in m.card_hashes}
     steps, parent = [LineageEntry(model.id, True)], model.card.parent
-    seen = {model.card_hash}
+    seen = set(model.card_hashes)
     while parent is not None and parent.card_sha256 not in seen:
         seen.add(parent.card_sha256)
         found = by_card.get(parent.card_sha256)
@@ -73,7 +74,7 @@ def list_children(
     return [
         (other, other.card.parent)
         for other in _select_usable(models)
-        if other.card.parent is not None and other.card.parent.card_sha256 == model.card_hash
+        if other.card.parent is not None and other.card.parent.card_sha256 in model.card_hashes
     ]
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
-from spinefrac.store import evaluations, identifiers, repository, saving, trash
+from spinefrac.store import card as cards
+from spinefrac.store import evaluations, identifiers, repository, saving, slice_names, trash
 from spinefrac.store.annotations import Annotations, clean_note, clean_tags, dump_annotations
 from spinefrac.store.repository import SavedModel
 from spinefrac.store.trash import DeletedModel
@@ -33,7 +34,7 @@ def rename(model_id: str, new_id: str) -> SavedModel:
     Returns
     -------
     SavedModel
-        Under its new name. Its card and the card's hash stay what they were.
+        Under its new name. Its card stays what it was, unless names had to be removed from it.
 
     Raises
     ------
@@ -47,6 +48,7 @@ def rename(model_id: str, new_id: str) -> SavedModel:
             return model
         saving.check_id_unused(new_id)
         former = [name for name in model.annotations.former_names if name not in (model_id, new_id)]
+        _clean_card(model)
         _write_annotations(model.path, replace(model.annotations, former_names=(*former, model_id)))
         moved = model.path.with_name(new_id)
         atomic.remove_temporary_files(_default_model_file())
@@ -91,6 +93,7 @@ def annotate(
             written = replace(written, tags=clean_tags(tags))
         if archived is not None:
             written = replace(written, archived=archived)
+        _clean_card(model)
         _write_annotations(model.path, written)
     return repository.load(model_id)
 
@@ -112,8 +115,10 @@ def duplicate(model_id: str, new_id: str) -> SavedModel:
         except FileNotFoundError as error:
             raise ModelError(repository.explain_missing(model_id)) from error
         _write_annotations(folder, replace(model.annotations, archived=False, former_names=()))
-        if repository.open_folder(folder).card_hash != model.card_hash:
+        copy = repository.open_folder(folder)
+        if copy.card_hash != model.card_hash:
             raise ModelError(f"The model {model_id} was replaced while it was copied: try again")
+        _clean_card(copy)
     return repository.load(new_id)
 
 
@@ -268,7 +273,7 @@ def _purge(deleted: Iterable[DeletedModel]) -> int:
         if path.is_symlink() or not path.is_dir():
             path.unlink()  # a link to a folder elsewhere, which is not ours
             continue
-        _delete_evaluations(path)
+        _delete_records(path)
         removed_bytes += _empty_folder(path)
         if entry.age > trash.NOTICE_RETENTION:
             path.rmdir()
@@ -288,17 +293,43 @@ def _empty_folder(folder: Path) -> int:
     return removed_bytes
 
 
-def _delete_evaluations(folder: Path) -> None:
-    """Remove a model's evaluations unless a duplicate still has its card."""
-    digest = _hash_card(folder)
+def _delete_records(folder: Path) -> None:
+    """Remove a model's evaluations and names, unless a duplicate still has them."""
     others = [*repository.list_folders(), *(entry.path for entry in trash.list_restorable())]
-    if digest and digest not in map(_hash_card, others):
+    kept_cards, kept_tables = set[str](), set[str]()
+    for cards_of, table in map(_identify, others):
+        kept_cards |= cards_of
+        kept_tables.add(table)
+    own_cards, own_table = _identify(folder)
+    for digest in own_cards - kept_cards:
         evaluations.delete_evaluations(digest)
+    if own_table not in kept_tables:
+        slice_names.delete_names(own_table)
 
 
-def _hash_card(folder: Path) -> str | None:
-    card = folder / repository.CARD_FILE
-    return hashlib.sha256(card.read_bytes()).hexdigest() if card.is_file() else None
+def _identify(folder: Path) -> tuple[frozenset[str], str]:
+    """Return the hashes that a model's card has or had, and that of its out-of-fold table."""
+    try:
+        content = (folder / repository.CARD_FILE).read_bytes()
+    except OSError:
+        return frozenset(), ""
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        card = cards.parse(content)
+    except ModelError:  # damaged; the evaluations of its bytes are still its own
+        return frozenset((digest,)), ""
+    table = card.files.get(repository.OOF_FILE)
+    return frozenset((digest, *card.former_sha256)), table.sha256 if table else ""
+
+
+def _clean_card(model: SavedModel) -> None:
+    """Write the card anew where an earlier version wrote names of files or folders into it."""
+    path = model.path / repository.CARD_FILE
+    if cards.holds_names(path.read_bytes(), model.card):
+        former = (*model.card.former_sha256, model.card_hash)
+        changed = replace(model.card, former_sha256=former, schema_version=cards.SCHEMA_VERSION)
+        atomic.remove_temporary_files(path)
+        atomic.write_bytes(path, cards.dump(changed))
 
 
 def _write_annotations(folder: Path, new_annotations: Annotations) -> None:

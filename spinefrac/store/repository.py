@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import EpochRecord, OutOfFoldPredictions, Preprocessing
 from spinefrac.store import card as cards
-from spinefrac.store import identifiers, trash
+from spinefrac.store import identifiers, slice_names, trash
 from spinefrac.store.annotations import Annotations, parse_annotations
 from spinefrac.store.card import Card, DataSummary, FileRecord
 from spinefrac.system import lock
@@ -68,6 +68,11 @@ class SavedModel:
     @property
     def id(self) -> str:
         return self.path.name
+
+    @property
+    def card_hashes(self) -> frozenset[str]:
+        """SHA-256 of its card now and before names were removed from it: all mean this model."""
+        return frozenset((self.card_hash, *self.card.former_sha256))
 
     @property
     def note(self) -> str:
@@ -157,6 +162,8 @@ class SavedModel:
     def load_out_of_fold(self) -> OutOfFoldPredictions:
         """Read the prediction for each training slice by the network that never saw its patient.
 
+        With the names of slices, groups and series where they are kept here, see `slice_names`.
+
         Raises
         ------
         ModelError
@@ -164,22 +171,21 @@ class SavedModel:
         """
         if not self.has_out_of_fold:
             raise ModelError(self._no_out_of_fold_message)
-        rows = list(_read_rows(self.path / OOF_FILE))
-        hashes = tuple(row.get("pixel_hash") or "" for row in rows)
-        positions = tuple(row.get("position") or "" for row in rows)
+        table = read_columns(self.path / OOF_FILE)
+        columns = slice_names.restore_names(table, hash_file(self.path / OOF_FILE)[0])
+        hashes = tuple(columns.get("pixel_hash", ()))
+        positions = tuple(columns.get("position", ()))
         return OutOfFoldPredictions(
-            paths=tuple(row["path"] for row in rows),
-            groups=np.array([row["group"] for row in rows], dtype=np.str_),
-            labels=np.array([row["label"] for row in rows], dtype=np.int64),
-            folds=np.array([row["fold"] for row in rows], dtype=np.int64),
-            logits=np.array([row["logit"] for row in rows], dtype=np.float64),
-            probabilities=np.array([row["probability"] for row in rows], dtype=np.float64),
+            paths=tuple(columns["path"]),
+            groups=np.array(columns["group"], dtype=np.str_),
+            labels=np.array(columns["label"], dtype=np.int64),
+            folds=np.array(columns["fold"], dtype=np.int64),
+            logits=np.array(columns["logit"], dtype=np.float64),
+            probabilities=np.array(columns["probability"], dtype=np.float64),
             pixel_hashes=hashes if all(hashes) else (),
             positions=tuple(map(int, positions)) if all(positions) else (),
             subgroups={
-                name: tuple(row[name] for row in rows)
-                for name in (rows[0] if rows else ())
-                if name not in OOF_COLUMNS
+                name: tuple(values) for name, values in columns.items() if name not in OOF_COLUMNS
             },
         )
 
@@ -397,6 +403,12 @@ def hash_file(path: Path) -> tuple[str, int]:
         with path.open("rb") as file:
             _digest_cache[key] = hashlib.file_digest(file, "sha256").hexdigest()
     return _digest_cache[key], status.st_size
+
+
+def read_columns(path: Path) -> dict[str, Sequence[str]]:
+    """Return a table of a model by its columns; ModelError where it is not there any more."""
+    rows = list(_read_rows(path))
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else OOF_COLUMNS)}
 
 
 def _read_rows(path: Path) -> Iterator[dict[str, str]]:

@@ -22,7 +22,8 @@ from typing import Any
 from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.records import EpochRecord, OutOfFoldPredictions
-from spinefrac.store import identifiers, repository
+from spinefrac.redaction import Output
+from spinefrac.store import identifiers, repository, slice_names
 from spinefrac.system import lock
 from spinefrac.system.atomic import fsync_path
 
@@ -95,22 +96,25 @@ def remove_unfinished() -> list[str]:
 
 
 def write_out_of_fold(path: Path, oof: OutOfFoldPredictions) -> None:
-    """Write the out-of-fold predictions, one row a slice, as `repository` reads them."""
-    columns = (oof.groups, oof.labels, oof.folds, oof.logits, oof.probabilities)
+    """Write the out-of-fold predictions, one row a slice, as `repository` reads them.
+
+    Slices, groups and series are numbers in the table, see `spinefrac.store.slice_names`.
+    """
+    numbers = (oof.labels, oof.folds, oof.logits, oof.probabilities)
     unknown = ("",) * len(oof.paths)
-    more = oof.subgroups
-    _write_csv(
-        path,
-        (*repository.OOF_COLUMNS, *more),
-        zip(
-            oof.paths,
-            *(column.tolist() for column in columns),
-            oof.pixel_hashes or unknown,
-            oof.positions or unknown,
-            *more.values(),
-            strict=True,
-        ),
+    named = {"path": oof.paths, "group": tuple(oof.groups.tolist()), **oof.subgroups}
+    paths, groups, *more = slice_names.number_columns(named, Output.OUT_OF_FOLD).values()
+    rows = zip(
+        paths,
+        groups,
+        *(column.tolist() for column in numbers),
+        oof.pixel_hashes or unknown,
+        oof.positions or unknown,
+        *more,
+        strict=True,
     )
+    _write_csv(path, (*repository.OOF_COLUMNS, *oof.subgroups), rows)
+    slice_names.save_names(repository.hash_file(path)[0], named)
 
 
 def write_history(path: Path, history: tuple[EpochRecord, ...]) -> None:

@@ -110,12 +110,12 @@ def _find_parent_model(parent: ParentModel) -> repository.SavedModel:
     """Find a parent by its card, whatever its name is now."""
     try:
         model = repository.load(parent.model)
-        if model.card_hash == parent.card_sha256:
+        if parent.card_sha256 in model.card_hashes:
             return model
         reason = "another model has that name now"
     except SpinefracError as error:
         reason = str(error)
     for other in repository.list_models():
-        if isinstance(other, repository.SavedModel) and other.card_hash == parent.card_sha256:
+        if isinstance(other, repository.SavedModel) and parent.card_sha256 in other.card_hashes:
             return other
     raise ModelError(f"The weights of {parent.model} to start from are not there: {reason}")

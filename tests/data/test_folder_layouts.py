@@ -40,7 +40,8 @@ def test_class_folders_are_read_at_any_depth_and_others_named(tmp_path):
     listing = list_labelled_files(tmp_path)
     assert listed(tmp_path) == {"Fracture/P1/a.png": 1, "No-Fracture/b.png": 0}
     assert listing.files[0].folders == ("P1",)
-    assert listing.notes == ("Left out masks: not a class folder.",)
+    assert listing.notes == ("Left out 1 folder that is not a class folder.",)
+    assert listing.details == ("Left out masks: not a class folder.",)
 
 
 def test_split_folders_are_one_set_with_a_split_column(tmp_path):
@@ -59,7 +60,8 @@ def test_split_folders_are_one_set_with_a_split_column(tmp_path):
         "Valid/fracture/c.png": "val",
         "test/normal/d.png": "test",
     }
-    assert listing.notes == ("Left out test/unsorted: not a class folder.",)
+    assert listing.notes == ("Left out 1 folder that is not a class folder.",)
+    assert listing.details == ("Left out test/unsorted: not a class folder.",)
 
 
 def test_hidden_files_and_links_out_of_the_root_are_left_out(tmp_path):
@@ -77,7 +79,9 @@ def test_hidden_files_and_links_out_of_the_root_are_left_out(tmp_path):
 def test_folders_of_one_class_are_read_together_and_noted(tmp_path):
     touch(tmp_path, "fracture/a.png", "normal/b.png", "healthy/c.png")
     assert listed(tmp_path) == {"fracture/a.png": 1, "normal/b.png": 0, "healthy/c.png": 0}
-    assert "healthy, normal as one class, no fracture" in list_labelled_files(tmp_path).notes[0]
+    listing = list_labelled_files(tmp_path)
+    assert listing.notes == ("Read 2 folders as one class, no fracture.",)
+    assert "healthy, normal as one class, no fracture" in listing.details[0]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 from spinefrac.errors import ModelError
 from spinefrac.exchange import import_model, validation
 from spinefrac.exchange.io_spec import DeclaredIO
+from spinefrac.store import card as cards
 from spinefrac.store import repository
 from spinefrac.system import sandbox
 from spinefrac.system.resource_limits import ResourceLimits
@@ -128,7 +129,7 @@ def test_what_is_no_model_file_is_refused(own_home, tmp_path, name):
 def test_an_imported_card_comes_back_and_an_old_card_stays_readable(own_home, files):
     given = DeclaredIO(scale="0..1", positive_class=1)
     model = import_model.import_file(files / "plain.onnx", user_io=given)
-    assert repository.load(model.id) == model and model.card.schema_version == 2
+    assert repository.load(model.id) == model and model.card.schema_version == cards.SCHEMA_VERSION
     shipped = Path(__file__).parents[2] / "models" / repository.DEMO_MODEL_ID
     if (shipped / "card.json").exists():
         assert repository.open_folder(shipped).has_out_of_fold

@@ -96,7 +96,7 @@ def test_evaluations_of_an_earlier_model_of_that_name_are_passed_over(
 def test_damage_is_noticed(home, saved_model, evaluated) -> None:
     evaluation, answers = evaluated
     table = home / "evaluations" / evaluation.card_hash[:16] / f"{evaluation.key}.csv"
-    table.write_bytes(table.read_bytes().replace(b"P001", b"P002", 1))
+    table.write_bytes(table.read_bytes().replace(b"group-00001", b"group-00002", 1))
     with pytest.raises(ModelError, match="evaluate the folder again"):
         evaluations.load_predictions(evaluation)
     table.with_suffix(".json").write_text('{"half": ')

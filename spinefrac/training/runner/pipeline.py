@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spinefrac import audit
+from spinefrac import audit, redaction
 from spinefrac.data.scan import examine, load_inputs
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import Cancelled, ModelError
@@ -198,6 +198,7 @@ def _parse_dataset(content: dict[str, Any]) -> Dataset:
         fingerprint=content["fingerprint"],
         unreadable=tuple(Unreadable(**entry) for entry in content["unreadable"]),
         notes=tuple(content["notes"]),
+        details=tuple(content.get("details", ())),
     )
 
 
@@ -207,7 +208,8 @@ def describe_dataset(dataset: Dataset) -> str:
     left_out = f", {len(dataset.unreadable)} unreadable left out" if dataset.unreadable else ""
     return (
         f"{len(labels)} slices, {int(labels.sum())} with a fracture, "
-        f"{len(np.unique(dataset.groups))} groups ({dataset.group_rule}){left_out}"
+        f"{len(np.unique(dataset.groups))} groups "
+        f"({redaction.clean_group_rule(dataset.group_rule)}){left_out}"
     )
 
 
@@ -245,7 +247,7 @@ def _find_saved_model(
     if not model.has_out_of_fold:
         return None
     saved = model.load_out_of_fold()
-    if model.data.fingerprint != dataset.fingerprint or saved.paths != dataset.paths:
+    if model.data.fingerprint != dataset.fingerprint or len(saved.paths) != len(dataset.paths):
         return None
     return model if np.array_equal(saved.logits, _collect_logits(run_workspace, results)) else None
 

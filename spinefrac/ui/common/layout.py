@@ -89,6 +89,15 @@ def show_label(text: str) -> None:
     st.html(render_html("common/label.html", text=text))
 
 
+def ask_keep_names() -> bool:
+    """Ask whether names stay in what is downloaded, as ``--keep-names`` of the commands does."""
+    return st.toggle(
+        "Include file names, groups and series of the training slices",
+        help="They may identify patients. Otherwise they are numbers. The file says which.",
+        key="keep-names",
+    )
+
+
 def show_error(message: str, *, icon: str = ":material/error:") -> None:
     """Show an error message as one sentence, letter by letter."""
     st.error(escape_markdown(wording.to_sentence(message)), icon=icon)

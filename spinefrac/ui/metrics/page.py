@@ -157,11 +157,12 @@ def _find_dataset_folder(model: SavedModel) -> Path | None:
 
 def show_report_buttons(model: SavedModel) -> None:
     """Offer the model's report; it is written when it is asked for."""
+    keep_names = layout.ask_keep_names()
     with st.container(horizontal=True):
         for kind, module in (("html", html), ("pdf", pdf)):
             st.download_button(
                 f"Download report ({kind.upper()})",
-                data=partial(_render_report, module, model),
+                data=partial(_render_report, module, model, keep_names),
                 file_name=f"{model.id}-report.{kind}",
                 icon=":material/description:",
                 key=f"report-{kind}",
@@ -169,8 +170,9 @@ def show_report_buttons(model: SavedModel) -> None:
             )
 
 
-def _render_report(module: ModuleType, model: SavedModel) -> bytes:
-    content: bytes = module.render(report.build_model_report(model, _find_dataset_folder(model)))
+def _render_report(module: ModuleType, model: SavedModel, keep_names: bool) -> bytes:
+    document = report.build_model_report(model, _find_dataset_folder(model), keep_names=keep_names)
+    content: bytes = module.render(document)
     return content
 
 

@@ -44,10 +44,7 @@ def show_export(model: SavedModel) -> None:
         [name for name in model_export.FORMATS if name not in model_export.REQUIRED_FORMATS],
         format_func=lambda name: FORMAT_TITLES.get(name, name),
     )
-    keep_names = st.toggle(
-        "Include file names and groups of the training slices",
-        help="They may identify patients. Otherwise slices and groups are replaced by numbers.",
-    )
+    keep_names = layout.ask_keep_names()
     options = (model.card_hash, model.note, tuple(formats), keep_names)
     if st.button("Create ZIP", type="primary", key="export-create"):
         st.session_state.pop("export-result", None)

@@ -141,7 +141,8 @@ def list_facts(preview: FolderPreview, audit: Audit | None) -> list[tuple[str, s
     if preview.split_counts:
         counts = ", ".join(f"{name} {count:,}" for name, count in preview.split_counts.items())
         facts.append(("Splits", f"{counts}: merged; cross-validation makes its own splits"))
-    notes = dict.fromkeys((*preview.notes, *(audit.notes if audit else ())))
+    found = (preview, audit) if audit else (preview,)
+    notes = dict.fromkeys(note for one in found for note in (*one.notes, *one.details))
     facts += [("Note", note) for note in notes]
     return [(title, replace_invalid_unicode(text)) for title, text in facts]
 
