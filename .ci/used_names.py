@@ -49,3 +49,6 @@ _.read_image
 
 # Called in a child process, or by the base class.
 _.time_step; _.seekable; _.readinto
+
+# Makes the table of docs/privacy.md.
+_.format_policy

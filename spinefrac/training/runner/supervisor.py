@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spinefrac import redaction
+from spinefrac.data.folder_names import collect_names
 from spinefrac.errors import Cancelled, RunError, SpinefracError, TrainingError
 from spinefrac.store import saving
 from spinefrac.training.runner import pipeline
@@ -198,12 +200,12 @@ def _execute_attempt(attempt: _Attempt, heartbeat: _HeartbeatThread) -> None:
     except Cancelled:
         ended = {"state": "cancelled"}
     except SpinefracError as error:
-        ended = {"state": "failed", "error": error}
+        ended = {"state": "failed", "error": _hide_names(error, run)}
     except OSError as error:
         ended = {"state": "failed", "error": _wrap_os_error(error)}
     except Exception as error:  # noqa: BLE001 - any error is recorded with the run
-        traceback.print_exc()
-        ended = {"state": "failed", "error": _wrap_unexpected_error(error)}
+        _log_traceback(run)
+        ended = {"state": "failed", "error": _hide_names(_wrap_unexpected_error(error), run)}
     heartbeat.attempt = None
     if ended["state"] == "done":
         ended["result"] = pipeline.summarize_run(model, run.id, _sum_attempt_seconds(run.id))
@@ -327,6 +329,21 @@ def _sum_attempt_seconds(run_id: str) -> float:
             (time.time(), run_id),
         ).fetchone()
     return float(row[0])
+
+
+def _hide_names(error: SpinefracError, run: Run) -> SpinefracError:
+    """Return the error as it may be saved: without names of the data set."""
+    text = str(error)
+    hidden = redaction.hide_names(text, collect_names(Path(run.folder)))
+    if hidden == text:
+        return error
+    return type(error)(f"{hidden} (… stands for names; `spinefrac audit FOLDER` shows them)")
+
+
+def _log_traceback(run: Run) -> None:
+    """Print the present traceback for ``runner.log``, without names of the data set."""
+    text = redaction.hide_names(traceback.format_exc(), collect_names(Path(run.folder)))
+    print(redaction.to_printable(text, keep_lines=True), file=sys.stderr, flush=True)
 
 
 def _wrap_os_error(error: OSError) -> TrainingError:
