@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -268,14 +269,13 @@ def _decode_frame(
     file: BinaryIO, header: Dataset, syntax: str, frames: int, frame_index: int
 ) -> npt.NDArray[Any]:
     """Return the stored values of one frame: (H, W), or (H, W, 3) RGB."""
-    from pydicom.encaps import get_frame
+    from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import as_pixel_options
     from pydicom.uid import UID
 
     tag, vr = _read_pixel_data_tag(file, syntax)
-    start = file.tell()
     if tag != PIXEL_DATA:
         raise ImageError("expected integer pixels, got a floating-point DICOM; export it again")
     options: dict[str, Any] = as_pixel_options(header)
@@ -285,17 +285,15 @@ def _decode_frame(
     options["pixel_vr"] = vr
     if syntax in NATIVE:
         _check_native_length(file, header, frames)
-    elif syntax == JPEG_EXTENDED and int(header.BitsAllocated) != 8:
-        raise ImageError(
-            "expected 8-bit lossy JPEG in DICOM, got 12-bit, which no free decoder reads; "
-            "export it uncompressed"
-        )
-    elif syntax != RLE:
-        frame = get_frame(file, frame_index, number_of_frames=frames)
-        (check_lossless_frame if syntax in LOSSLESS else check_frame_size)(
-            frame, _frame_info(header)
-        )
-        file.seek(start)
+    else:
+        extended_offsets = options.pop("extended_offsets", None)
+        frame = _fetch_checked_frame(file, header, syntax, frames, frame_index, extended_offsets)
+        # One frame, one fragment, no offset table: what was checked is all that there is.
+        file, frame_index = BytesIO(encapsulate([frame], has_bot=False)), 0
+        options["number_of_frames"] = 1
+        if syntax in LOSSLESS and header.BitsAllocated == 8:
+            # GDCM ends the process where fewer of 8 bits are stored; those above them are 0.
+            options["bits_stored"] = 8
     stored, _ = get_decoder(UID(syntax)).as_array(
         file, index=frame_index, decoding_plugin=DECODERS.get(syntax, ""), **options
     )
@@ -304,12 +302,39 @@ def _decode_frame(
     return stored
 
 
+def _fetch_checked_frame(
+    file: BinaryIO,
+    header: Dataset,
+    syntax: str,
+    frames: int,
+    frame_index: int,
+    extended_offsets: tuple[Any, Any] | None,
+) -> bytes:
+    """Return the codestream of a frame, fragments joined, after checking it (PS3.5, A.4)."""
+    from pydicom.encaps import get_frame
+
+    if syntax == JPEG_EXTENDED and int(header.BitsAllocated) != 8:
+        raise ImageError(
+            "expected 8-bit lossy JPEG in DICOM, got 12-bit, which no free decoder reads; "
+            "export it uncompressed"
+        )
+    frame = get_frame(
+        file, frame_index, number_of_frames=frames, extended_offsets=extended_offsets
+    )
+    if syntax in LOSSLESS:
+        check_lossless_frame(frame, _frame_info(header))
+    elif syntax != RLE:  # which has no header of its own, and is decoded in Python
+        check_frame_size(frame, _frame_info(header))
+    return frame
+
+
 def _frame_info(header: Dataset) -> FrameInfo:
     return FrameInfo(
         rows=int(header.Rows),
         columns=int(header.Columns),
         samples=int(header.get("SamplesPerPixel") or 1),
         bits_allocated=int(header.BitsAllocated),
+        bits_stored=int(header.get("BitsStored") or header.BitsAllocated),
     )
 
 

@@ -2,7 +2,8 @@
 
 GDCM writes past its buffers, or ends the process, when the codestream's header disagrees
 with the DICOM header or with itself. A few comparisons here turn that into an error.
-Markers are those of ITU-T T.81 (JPEG) and T.87 (JPEG-LS).
+Markers and limits are those of ITU-T T.81 (JPEG, ISO/IEC 10918-1) and T.87 (JPEG-LS,
+ISO/IEC 14495-1).
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from io import BytesIO
 from spinefrac.errors import ImageError
 
 _SOF_LOSSLESS, _SOF_LS = 0xC3, 0xF7
-_DHT, _SOI, _EOI, _SOS, _DRI, _LSE = 0xC4, 0xD8, 0xD9, 0xDA, 0xDD, 0xF8
-_IGNORED_MARKERS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM: skipped by every decoder
+_DHT, _EOI, _SOS, _DRI, _LSE = 0xC4, 0xD9, 0xDA, 0xDD, 0xF8
+#: Those before a scan; APPn and COM are skipped by every decoder.
+_KNOWN_MARKERS = frozenset(
+    {_SOF_LOSSLESS, _SOF_LS, _DHT, _SOS, _DRI, _LSE, *range(0xE0, 0xF0), 0xFE}
+)
 
 #: Markers inside entropy-coded data other than stuffing and restarts: JPEG stuffs FF00,
 #: JPEG-LS any FF followed by a zero bit.
@@ -32,6 +36,7 @@ class FrameInfo:
     columns: int
     samples: int
     bits_allocated: int
+    bits_stored: int
 
 
 def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
@@ -48,9 +53,36 @@ def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
     ImageError
         If anything but the entropy-coded data itself is not as it has to be.
     """
+    segments, data_start = _read_segments(frame)
+    bodies: dict[int, list[bytes]] = {}
+    for marker, body in segments:
+        _require(marker in _KNOWN_MARKERS)
+        bodies.setdefault(marker, []).append(body)
+    frame_headers = [marker for marker, _ in segments if marker in (_SOF_LOSSLESS, _SOF_LS)]
+    _require(len(frame_headers) == 1)
+    (sof,) = frame_headers
+    _check_frame_header(bodies[sof][0], frame_info)
+    _require(set(bodies.get(_DRI, ())) <= {b"\x00\x00"})
+    (scan,) = bodies[_SOS]
+    if sof == _SOF_LS:
+        _require(_DHT not in bodies)
+        near = _check_jpeg_ls_scan(scan, frame_info)
+        for body in bodies.get(_LSE, ()):
+            _check_preset_parameters(body, precision=bodies[sof][0][0], near=near)
+        end = _MARKER_LS.search(frame, data_start)
+    else:
+        _require(_LSE not in bodies)
+        tables = set[int]().union(*map(_check_huffman, bodies.get(_DHT, ())))
+        _check_lossless_scan(scan, frame_info, tables)
+        end = _MARKER_JPEG.search(frame, data_start)
+    _require(end is not None and frame[end.start() + 1] == _EOI)
+
+
+def _read_segments(frame: bytes) -> tuple[list[tuple[int, bytes]], int]:
+    """Return marker and body of each segment up to the scan header, and where its data begins."""
     _require(frame[:2] == b"\xff\xd8")
-    position, sof, tables = 2, 0, set[int]()
-    while True:
+    position, segments = 2, list[tuple[int, bytes]]()
+    while not segments or segments[-1][0] != _SOS:
         _require(position + 4 <= len(frame) and frame[position] == 0xFF)
         marker = frame[position + 1]
         if marker == 0xFF:  # fill byte
@@ -60,27 +92,8 @@ def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
         body = frame[position + 4 : position + 2 + length]
         _require(length >= 2 and len(body) == length - 2)
         position += 2 + length
-        if marker in (_SOF_LOSSLESS, _SOF_LS):
-            _require(not sof)
-            _check_frame_header(body, frame_info)
-            sof = marker
-        elif marker == _DHT:
-            tables |= _check_huffman(body)
-        elif marker == _LSE:
-            # Type 1, preset parameters, in the range of T.87 C.2.4.1.1.
-            _require(len(body) == 11 and body[0] == 1)
-            limits = struct.unpack(">5H", body[1:])
-            _require(0 < limits[1] <= limits[2] <= limits[3] <= limits[0])
-        elif marker == _SOS:
-            _require(bool(sof))
-            _check_scan(body, sof, frame_info, tables)
-            break
-        elif marker == _DRI:
-            _require(len(body) == 2 and body == b"\x00\x00")
-        else:
-            _require(marker in _IGNORED_MARKERS)
-    end = (_MARKER_LS if sof == _SOF_LS else _MARKER_JPEG).search(frame, position)
-    _require(end is not None and frame[end.start() + 1] == _EOI)
+        segments.append((marker, body))
+    return segments, position
 
 
 def check_frame_size(frame: bytes, frame_info: FrameInfo) -> None:
@@ -118,6 +131,7 @@ def _check_frame_header(body: bytes, frame_info: FrameInfo) -> None:
     _require((rows, columns) == (frame_info.rows, frame_info.columns))
     _require(components == frame_info.samples)
     _require(2 <= precision <= 16 and (8 if precision <= 8 else 16) == frame_info.bits_allocated)
+    _require(1 <= frame_info.bits_stored <= frame_info.bits_allocated)
     _require(all(body[7 + 3 * i] == 0x11 for i in range(components)))
     _require(len({body[6 + 3 * i] for i in range(components)}) == components)
 
@@ -137,16 +151,36 @@ def _check_huffman(body: bytes) -> set[int]:
     return found
 
 
-def _check_scan(body: bytes, sof: int, frame_info: FrameInfo, tables: set[int]) -> None:
-    """SOS: one interleaved scan of all components; then predictor or NEAR, and the rest."""
+def _check_lossless_scan(body: bytes, frame_info: FrameInfo, tables: set[int]) -> None:
+    """SOS: one interleaved scan of all components, their tables, and the predictor (T.81 H.1)."""
     count = frame_info.samples
     _require(len(body) == 4 + 2 * count and body[0] == count)
-    selection, end, approximation = body[-3:]
-    if sof == _SOF_LS:  # NEAR, interleave mode, point transform (T.87 C.2.3)
-        _require(end == (0 if count == 1 else end) and end <= 2 and approximation == 0)
-    else:
-        _require(1 <= selection <= 7 and end == 0 and approximation == 0)
-        _require(all(body[2 + 2 * i] >> 4 in tables for i in range(count)))
+    predictor, end, point_transform = body[-3:]
+    _require(1 <= predictor <= 7 and end == 0 and point_transform == 0)
+    _require(all(body[2 + 2 * i] >> 4 in tables for i in range(count)))
+
+
+def _check_jpeg_ls_scan(body: bytes, frame_info: FrameInfo) -> int:
+    """SOS: one scan of all components, interleaved where there are several; return NEAR (C.2.3)."""
+    count = frame_info.samples
+    _require(len(body) == 4 + 2 * count and body[0] == count)
+    near, interleave_mode, point_transform = body[-3:]
+    _require(interleave_mode in ((0,) if count == 1 else (1, 2)) and point_transform == 0)
+    _require(not any(body[2 + 2 * i] for i in range(count)))  # no mapping table
+    return near
+
+
+def _check_preset_parameters(body: bytes, precision: int, near: int) -> None:
+    """LSE: MAXVAL, T1 to T3 and RESET within their limits (T.87 C.2.4.1.1); 0 is the default."""
+    _require(len(body) == 11 and body[0] == 1)  # the others are mapping tables and large sizes
+    largest, *thresholds, reset = struct.unpack(">5H", body[1:])
+    largest = largest or (1 << precision) - 1
+    _require(largest < 1 << precision and near <= min(255, largest // 2))
+    lowest = near + 1
+    for threshold in thresholds:
+        _require(threshold == 0 or lowest <= threshold <= largest)
+        lowest = max(lowest, threshold)
+    _require(reset == 0 or 3 <= reset <= max(255, largest))
 
 
 def _require(holds: bool) -> None:

@@ -7,7 +7,7 @@ import pytest
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats.jpeg_validation import FrameInfo, check_lossless_frame
 
-INFO = FrameInfo(rows=4, columns=5, samples=1, bits_allocated=16)
+INFO = FrameInfo(rows=4, columns=5, samples=1, bits_allocated=16, bits_stored=12)
 
 
 def segment(marker: int, body: bytes) -> bytes:
