@@ -19,7 +19,8 @@ from spinefrac.imaging.formats.dicom_header import (
     DECODERS,
     IMPLICIT,
     JPEG_EXTENDED,
-    LOSSLESS,
+    JPEG_LOSSLESS,
+    JPEG_LS,
     NATIVE,
     PIXEL_DATA,
     RLE,
@@ -291,7 +292,7 @@ def _decode_frame(
         # One frame, one fragment, no offset table: what was checked is all that there is.
         file, frame_index = BytesIO(encapsulate([frame], has_bot=False)), 0
         options["number_of_frames"] = 1
-        if syntax in LOSSLESS and header.BitsAllocated == 8:
+        if syntax in JPEG_LOSSLESS and header.BitsAllocated == 8:
             # GDCM ends the process where fewer of 8 bits are stored; those above them are 0.
             options["bits_stored"] = 8
     stored, _ = get_decoder(UID(syntax)).as_array(
@@ -318,10 +319,8 @@ def _fetch_checked_frame(
             "expected 8-bit lossy JPEG in DICOM, got 12-bit, which no free decoder reads; "
             "export it uncompressed"
         )
-    frame = get_frame(
-        file, frame_index, number_of_frames=frames, extended_offsets=extended_offsets
-    )
-    if syntax in LOSSLESS:
+    frame = get_frame(file, frame_index, number_of_frames=frames, extended_offsets=extended_offsets)
+    if syntax in JPEG_LOSSLESS | JPEG_LS:
         check_lossless_frame(frame, _frame_info(header))
     elif syntax != RLE:  # which has no header of its own, and is decoded in Python
         check_frame_size(frame, _frame_info(header))

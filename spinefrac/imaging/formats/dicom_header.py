@@ -29,8 +29,10 @@ NATIVE = frozenset({IMPLICIT, EXPLICIT, BIG_ENDIAN})
 RLE = "1.2.840.10008.1.2.5"
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
-#: JPEG Lossless (both) and JPEG-LS (both): GDCM is the only decoder installed, and can crash.
-LOSSLESS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70, 80, 81))
+#: JPEG Lossless (both): GDCM is the only decoder with a licence that fits, and can crash.
+JPEG_LOSSLESS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70))
+#: JPEG-LS (both): CharLS reads more of them than GDCM, faster, and never ends the process.
+JPEG_LS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
 
 #: Decoder of each compressed syntax. Pillow where it can: damaged files do not crash it.
 DECODERS = {
@@ -39,7 +41,9 @@ DECODERS = {
     JPEG_EXTENDED: "pillow",
     "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000
     "1.2.840.10008.1.2.4.91": "pillow",
-} | dict.fromkeys(LOSSLESS, "gdcm")
+    **dict.fromkeys(JPEG_LOSSLESS, "gdcm"),
+    **dict.fromkeys(JPEG_LS, "pyjpegls"),
+}
 
 PIXEL_DATA = 0x7FE00010
 _ANY_PIXEL_DATA = (0x7FE00008, 0x7FE00009, PIXEL_DATA)

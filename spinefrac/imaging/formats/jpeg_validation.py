@@ -1,7 +1,8 @@
 """Check a compressed DICOM frame before a native decoder sees it.
 
-GDCM writes past its buffers, or ends the process, when the codestream's header disagrees
-with the DICOM header or with itself. A few comparisons here turn that into an error.
+GDCM writes past its buffers, or ends the process, and CharLS takes minutes, when the codestream's
+header disagrees with the DICOM header or with itself. A few comparisons here turn that into an
+error.
 Markers and limits are those of ITU-T T.81 (JPEG, ISO/IEC 10918-1) and T.87 (JPEG-LS,
 ISO/IEC 14495-1).
 """
@@ -21,6 +22,9 @@ _DHT, _EOI, _SOS, _DRI, _LSE = 0xC4, 0xD9, 0xDA, 0xDD, 0xF8
 _KNOWN_MARKERS = frozenset(
     {_SOF_LOSSLESS, _SOF_LS, _DHT, _SOS, _DRI, _LSE, *range(0xE0, 0xF0), 0xFE}
 )
+
+#: The body of an LSE segment of type 1 with defaults only.
+_DEFAULT_PARAMETERS = b"\x01" + bytes(10)
 
 #: Markers inside entropy-coded data other than stuffing and restarts: JPEG stuffs FF00,
 #: JPEG-LS any FF followed by a zero bit.
@@ -66,9 +70,9 @@ def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
     (scan,) = bodies[_SOS]
     if sof == _SOF_LS:
         _require(_DHT not in bodies)
-        near = _check_jpeg_ls_scan(scan, frame_info)
-        for body in bodies.get(_LSE, ()):
-            _check_preset_parameters(body, precision=bodies[sof][0][0], near=near)
+        precision, near = bodies[sof][0][0], _check_jpeg_ls_scan(scan, frame_info)
+        for body in bodies.get(_LSE, [_DEFAULT_PARAMETERS]):
+            _check_preset_parameters(body, precision, near)
         end = _MARKER_LS.search(frame, data_start)
     else:
         _require(_LSE not in bodies)

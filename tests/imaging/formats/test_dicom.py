@@ -1,6 +1,7 @@
 """DICOM as the standard allows it, from small files made here."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from pydicom.uid import (
     EnhancedCTImageStorage,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
     RLELossless,
     SecondaryCaptureImageStorage,
 )
 
+from fuzz import codestreams, dicom_files
 from spinefrac import imaging
 from spinefrac.errors import ImageError
 
@@ -38,6 +42,60 @@ def test_baseline_jpeg_is_close(make_dicom, compress, stored_values) -> None:
     grey = (stored_values // 8).astype(np.uint8)
     ct = imaging.read(compress(make_dicom(grey), "JPEGBaselineProcess1"))
     assert np.abs(ct.pixels - (grey.astype(float) - 1024)).mean() < 4
+
+
+def encapsulated(frames: list[bytes], basic: list[int], extended: list[int]) -> bytes:
+    """A JPEG-LS file of 12×10 pixels, 12 bits, with the frames that the offset tables give."""
+    header = dicom_files.Header(JPEGLSLossless, 12, 10, 1, 16, 12, frames=len(basic or extended))
+    items = [struct.pack("<HHI", 0xFFFE, 0xE000, len(frame)) + frame for frame in frames]
+    table = struct.pack(f"<HHI{len(basic)}I", 0xFFFE, 0xE000, 4 * len(basic), *basic)
+    offsets = struct.pack(f"<{len(extended)}Q", *extended)
+    lengths = struct.pack(f"<{len(extended)}Q", *[len(frames[0])] * len(extended))
+    return dicom_files.write(header, table + b"".join(items), offsets, lengths)
+
+
+def jpeg_ls(shift: int) -> bytes:
+    """A JPEG-LS frame of 12×10 pixels, padded to an even length."""
+    image = codestreams.phantom_image(12, 10, 1, 12) // 2 + np.uint16(shift)
+    frame = codestreams.ENCODERS["jpeg-ls"](image, 12, 0)
+    return frame + b"\0" * (len(frame) % 2)
+
+
+@pytest.mark.parametrize(
+    ("basic", "extended", "expected"),
+    [([0], [], 0), ([1], [], 5), ([], [0], 0), ([], [1], 5), ([0], [1], 5), ([1], [0], 0)],
+)
+def test_the_frame_that_is_checked_is_the_frame_that_is_decoded(basic, extended, expected) -> None:
+    frames = [jpeg_ls(0), jpeg_ls(5)]
+    assert len(frames[0]) == len(frames[1])
+    size = 8 + len(frames[0])
+    content = encapsulated(frames, [size * n for n in basic], [size * n for n in extended])
+    first = codestreams.phantom_image(12, 10, 1, 12) // 2 - 1024.0
+    np.testing.assert_array_equal(imaging.read(content).pixels, first + expected)
+
+
+def test_an_offset_table_that_points_at_another_codestream_is_refused() -> None:
+    wrong = codestreams.encode("jpeg-ls", 16, 24, 1, 12, 0)
+    wrong += b"\0" * (len(wrong) % 2)
+    content = encapsulated([jpeg_ls(0), wrong], [0], [8 + len(jpeg_ls(0))])
+    with pytest.raises(ImageError):
+        imaging.read(content)
+
+
+def test_a_frame_of_several_fragments_is_joined() -> None:
+    frame = jpeg_ls(3)
+    pieces = [frame[:40], frame[40:90], frame[90:]]
+    ct = imaging.read(encapsulated(pieces, [0], []))
+    expected = codestreams.phantom_image(12, 10, 1, 12) // 2 - 1021.0
+    np.testing.assert_array_equal(ct.pixels, expected)
+
+
+@pytest.mark.parametrize("bits", [2, 5, 7, 8, 9, 12, 15, 16])
+@pytest.mark.parametrize("kind", ["jpeg-lossless", "jpeg-ls"])
+def test_every_precision_of_the_lossless_syntaxes(kind: str, bits: int) -> None:
+    syntax = JPEGLSLossless if kind == "jpeg-ls" else JPEGLosslessSV1
+    ct = imaging.read(dicom_files.valid_file(syntax, 16, 17, bits))
+    np.testing.assert_array_equal(ct.pixels, codestreams.phantom_image(16, 17, 1, bits) - 1024.0)
 
 
 def test_12_bit_lossy_jpeg_is_named(make_dicom, compress, stored_values) -> None:
