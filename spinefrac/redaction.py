@@ -140,6 +140,11 @@ def treatment(output: Output, kind: Information, *, requested: bool = False) -> 
     return Treatment.KEPT if requested and rule.option else rule.default
 
 
+def is_kept(output: Output, kind: Information, *, requested: bool = False) -> bool:
+    """Return whether an output keeps a kind of information; parameters as `treatment`."""
+    return treatment(output, kind, requested=requested) is Treatment.KEPT
+
+
 def format_policy() -> str:
     """Return the policy as a table in Markdown, one row an output."""
     head = ["", *Information]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from spinefrac.cli import output
 from spinefrac.system import atomic
 
 if TYPE_CHECKING:
@@ -83,3 +84,5 @@ def write_report(
         )
         content = (pdf if kind == ".pdf" else html).render(document)
     atomic.write_bytes(path, content)
+    if prediction_report.read_identity(parts, identity):
+        output.print_message(f"note: {prediction_report.IDENTITY_KEPT_NOTE}")

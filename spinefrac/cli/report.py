@@ -61,13 +61,8 @@ def write_report(
     atomic.write_bytes(path, content)
     if as_json:
         output.print_json(
-            {
-                "model": name,
-                "file": str(path),
-                "format": kind.value,
-                "bytes": len(content),
-                "names_kept": keep_names,
-            }
+            {"model": name, "file": str(path), "format": kind.value, "bytes": len(content)}
+            | ({"names_kept": True} if keep_names else {})
         )
     else:
         output.print_result(f"{path}: {wording.format_megabytes(len(content))}")

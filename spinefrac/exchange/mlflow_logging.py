@@ -20,7 +20,7 @@ from spinefrac import settings
 from spinefrac.errors import ModelError
 from spinefrac.exchange import remote, validation
 from spinefrac.exchange.shared_files import SharedFiles, prepare_files
-from spinefrac.redaction import Information, Output, Treatment, treatment
+from spinefrac.redaction import Information, Output, is_kept
 from spinefrac.store import card_markdown, repository
 
 if TYPE_CHECKING:
@@ -197,9 +197,8 @@ def _flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def _log_artifacts(client: MlflowClient, run: str, shared: SharedFiles) -> None:
     """Send the model's files and its model card; the table of slices only where it may leave."""
-    names = treatment(Output.MLFLOW, Information.FILE_NAMES)
     for name, path in shared.paths.items():
-        if name != repository.OOF_FILE or names is not Treatment.LEFT_OUT:
+        if name != repository.OOF_FILE or is_kept(Output.MLFLOW, Information.FILE_NAMES):
             client.log_artifact(run, str(path), "model")
     with tempfile.TemporaryDirectory() as folder:
         card = Path(folder) / card_markdown.FILE_NAME

@@ -1,14 +1,17 @@
 """A prediction as DICOM: the overlay as Secondary Capture, the numbers as a structured report.
 
 Both are made by highdicom, refer to their slices (PS3.3, A.8 and A.35.3; PS3.16, TID 1500),
-belong to the slices' study, and hold of the patient only the selected elements.
+belong to the slices' study, and hold of the patient only the selected elements. Of the pixels
+they state what the source states: burned-in annotation and lossy compression stay in them.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,13 @@ from spinefrac import imaging
 from spinefrac.errors import SpinefracError
 from spinefrac.inference import uncertainty
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
-from spinefrac.report.prediction_report import IDENTITY_KEYWORDS, ReportSlice, require_dicom
+from spinefrac.redaction import Output, is_kept
+from spinefrac.report.prediction_report import (
+    IDENTITY_KEYWORDS,
+    IDENTITY_KINDS,
+    ReportSlice,
+    require_dicom,
+)
 from spinefrac.store.repository import SavedModel
 from spinefrac.viz import heatmap
 
@@ -49,6 +58,24 @@ _REFERENCE_KEYWORDS = (
     "ImageOrientationPatient",
     "NumberOfFrames",
 )
+
+
+#: Copied to the Secondary Capture where the source has one of these values: its pixels are the
+#: source's (PS3.3, C.7.6.1). An absent one is left out, for nobody has looked.
+_PIXEL_STATEMENTS = {
+    "BurnedInAnnotation": ("YES", "NO"),
+    "LossyImageCompression": ("00", "01"),
+    "LossyImageCompressionMethod": (
+        *("ISO_10918_1", "ISO_14495_1", "ISO_15444_1", "ISO_15444_15", "ISO_18181_1"),
+        *("ISO_13818_2", "ISO_14496_10", "ISO_23008_2"),
+    ),
+}
+_COMPRESSION_RATIO = "LossyImageCompressionRatio"
+
+#: Elements without which no result can refer to a slice, and how an identifier is written
+#: (PS3.5, 9.1): text in its place may be anything.
+_UID_KEYWORDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +121,10 @@ def build_dicom_results(
         captures, document = highdicom.UID(), highdicom.UID()
         for number, (one, header) in enumerate(members, 1):
             made = _build_secondary_capture(one, header, captures, number)
+            _describe_identity(made, identity_keywords)
             files.append(DicomFile(f"capture-{study}-{number:03d}.dcm", _encode_dataset(made)))
         made = _build_measurement_report(members, model, document)
+        _describe_identity(made, identity_keywords)
         files.append(DicomFile(f"report-{study}.dcm", _encode_dataset(made)))
     return tuple(files)
 
@@ -106,30 +135,52 @@ def _build_reference_header(report_slice: ReportSlice, identity_keywords: Sequen
 
     header = pydicom.dcmread(
         io.BytesIO(report_slice.content or b""), stop_before_pixels=True, force=True,
-        specific_tags=[*_REFERENCE_KEYWORDS, *IDENTITY_KEYWORDS],
+        specific_tags=[
+            *_REFERENCE_KEYWORDS, *_PIXEL_STATEMENTS, _COMPRESSION_RATIO, *IDENTITY_KEYWORDS,
+        ],
     )  # fmt: skip
     kept = pydicom.Dataset()
     for name in _REFERENCE_KEYWORDS:
-        if name in header:
+        if name in header and (header[name].VR != "UI" or _is_uid(header[name].value)):
             setattr(kept, name, header[name].value)
-    for name in IDENTITY_KEYWORDS:
-        if name in identity_keywords and name in header:
+    _copy_pixel_statements(header, kept)
+    for name, information in IDENTITY_KINDS.items():
+        requested = name in identity_keywords
+        is_shown = is_kept(Output.DICOM_RESULTS, information, requested=requested)
+        if requested and is_shown and name in header:
             setattr(kept, name, header[name].value)
         elif name not in kept:
             setattr(kept, name, "")  # type 2: there, but empty
     for name in ("StudyTime", "ReferringPhysicianName", "StudyID"):
         setattr(kept, name, "")
-    missing = [
-        name
-        for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-        if not kept.get(name)
-    ]
-    if missing:
+    if missing := [name for name in _UID_KEYWORDS if not kept.get(name)]:
         raise SpinefracError(
-            f"expected a DICOM slice with {missing[0]}, got one without, so no result can refer to "
-            "it: write the report as HTML, PDF or JSON"
+            f"expected a DICOM slice with a valid {missing[0]}, got one without, so no result can "
+            "refer to it: write the report as HTML, PDF or JSON"
         )
     return kept
+
+
+def _describe_identity(made: Dataset, identity_keywords: Sequence[str]) -> None:
+    """Say in a result that elements which identify the patient were included on request."""
+    if identity_keywords:
+        made.SeriesDescription = f"{made.SeriesDescription}, identity on request"
+
+
+def _is_uid(value: object) -> bool:
+    return _UID.fullmatch(str(value)) is not None
+
+
+def _copy_pixel_statements(source: Dataset, target: Dataset) -> None:
+    """Copy what a data set states of its pixels; see `_PIXEL_STATEMENTS`."""
+    for name, allowed in _PIXEL_STATEMENTS.items():
+        values = source.get(name)
+        stated = [values] if isinstance(values, str) else list(values or ())
+        if stated and all(value in allowed for value in stated):
+            setattr(target, name, values)
+    if "LossyImageCompression" in target:
+        with suppress(ValueError, TypeError, KeyError):  # not there, or not a number
+            setattr(target, _COMPRESSION_RATIO, source[_COMPRESSION_RATIO].value)
 
 
 def _build_secondary_capture(
@@ -163,7 +214,7 @@ def _build_secondary_capture(
     if orientation is None:
         capture.PatientOrientation = None  # not known: empty (type 2C)
     capture.ImageType = ["DERIVED", "SECONDARY"]
-    capture.BurnedInAnnotation = "NO"
+    _copy_pixel_statements(header, capture)
     capture.DerivationDescription = "Slice with the heat map of a network"
     capture.ImageComments = NOT_A_MEDICAL_DEVICE
     capture.SeriesDescription = "spinefrac heat map"
@@ -219,7 +270,9 @@ def _build_measurement_report(
     )
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=device),
-        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
+        procedure_reported=codes.LN.CTUnspecifiedBodyRegion
+        if all(header.get("Modality") == "CT" for _, header in study_slices)
+        else codes.SCT.ImagingProcedure,
         imaging_measurements=[
             _build_measurement_group(one, header, model) for one, header in study_slices
         ],

@@ -12,7 +12,7 @@ from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.evaluation import curves, subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE, OutOfFoldPredictions
-from spinefrac.redaction import Output
+from spinefrac.redaction import Information, Output, is_kept
 from spinefrac.report import checklists
 from spinefrac.report.elements import (
     Document,
@@ -323,9 +323,8 @@ def _external_section(
         return [*elements, Paragraph("There is no external evaluation.", warning=True)]
     for entry in external_evaluations:
         overlap = entry.seen.describe(entry.metrics.n)
-        kind = redaction.Information.FILE_NAMES
-        shown = redaction.treatment(Output.MODEL_REPORT, kind, requested=keep_names)
-        name = entry.folder if shown is redaction.Treatment.KEPT else entry.public_name
+        named = is_kept(Output.MODEL_REPORT, Information.FILE_NAMES, requested=keep_names)
+        name = entry.folder if named else entry.public_name
         elements.append(
             Paragraph(
                 f"{name}: {entry.metrics.n} slices of {entry.metrics.groups} groups, "

@@ -21,6 +21,7 @@ from spinefrac.inference import uncertainty
 from spinefrac.inference.occlusion import OcclusionTest
 from spinefrac.inference.uncertainty import UncertaintyProfile
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
+from spinefrac.redaction import IDENTITY, Information, Output, is_kept, to_printable
 from spinefrac.report.elements import (
     Document,
     Element,
@@ -46,6 +47,23 @@ IDENTITY_KEYWORDS = {
     "AccessionNumber": "Accession number",
     "StudyInstanceUID": "Identifier of the study (UID)",
 }
+
+#: What kind of information each of them is, for the policy.
+IDENTITY_KINDS = {
+    "PatientName": Information.PATIENT,
+    "PatientID": Information.PATIENT,
+    "PatientBirthDate": Information.DATES,
+    "PatientSex": Information.PATIENT,
+    "StudyDate": Information.DATES,
+    "AccessionNumber": Information.UIDS,
+    "StudyInstanceUID": Information.UIDS,
+}
+
+#: Said on a report that holds some of them.
+IDENTITY_KEPT_NOTE = (
+    f"These elements of the DICOM header were included on request ({IDENTITY}); they identify "
+    "the patient."
+)
 
 #: Opacity of the heat map over a slice.
 _OVERLAY_ALPHA = 0.7
@@ -124,7 +142,11 @@ def build_prediction_report(
         Paragraph(f"Written {_utc_now()} with the model {model.id}, card {model.card_hash[:16]}."),
     ]
     if rows := read_identity(slices, identity_keywords):
-        elements += [Heading("From the DICOM header"), Table(("", ""), rows, (0.35, 0.65))]
+        elements += [
+            Heading("From the DICOM header"),
+            Paragraph(IDENTITY_KEPT_NOTE, warning=True),
+            Table(("", ""), rows, (0.35, 0.65)),
+        ]
     if series is not None:
         elements += _series_section(series)
     for one in slices:
@@ -151,6 +173,8 @@ def to_dict(
         "identity": dict(read_identity(slices, identity_keywords)),
         "slices": [_slice_to_dict(one, profile) for one in slices],
     }
+    if found["identity"]:
+        found["identity_note"] = IDENTITY_KEPT_NOTE
     if profile is not None:
         found["guarantee"] = profile.guarantee
     if series is not None:
@@ -176,7 +200,12 @@ def read_identity(
     if unknown := set(identity_keywords) - set(IDENTITY_KEYWORDS):
         raise ValueError(f"expected keywords of {list(IDENTITY_KEYWORDS)}, got {sorted(unknown)}")
     content = next((one.content for one in slices if one.content), None)
-    if not identity_keywords or content is None:
+    kept = [
+        name
+        for name in identity_keywords
+        if is_kept(Output.PREDICTION_REPORT, IDENTITY_KINDS[name], requested=True)
+    ]
+    if not kept or content is None:
         return ()
     import io
 
@@ -185,11 +214,12 @@ def read_identity(
     header = pydicom.dcmread(
         io.BytesIO(content),
         stop_before_pixels=True,
-        specific_tags=list(identity_keywords),
+        specific_tags=kept,
         force=True,
     )
     values = (
-        (IDENTITY_KEYWORDS[name], str(header.get(name) or "").strip()) for name in identity_keywords
+        (IDENTITY_KEYWORDS[name], to_printable(str(header.get(name) or "").strip()))
+        for name in kept
     )
     return tuple((name, value) for name, value in values if value)
 

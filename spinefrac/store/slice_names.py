@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from spinefrac import settings
-from spinefrac.redaction import Information, Output, Treatment, treatment
+from spinefrac.redaction import Information, Output, is_kept
 from spinefrac.slice_order import natural_sort_key
 from spinefrac.system import atomic
 
@@ -57,8 +57,7 @@ def number_columns(
     numbered = {}
     for name, values in columns.items():
         kind = _KINDS.get(name, Information.SERIES)
-        is_nameless = name in _NAMELESS_COLUMNS
-        if is_nameless or treatment(output, kind, requested=keep_names) is Treatment.KEPT:
+        if name in _NAMELESS_COLUMNS or is_kept(output, kind, requested=keep_names):
             numbered[name] = tuple(values)
         else:
             digits = 6 if name == PATH_COLUMN else 5

@@ -45,7 +45,7 @@ def made_up(folder: Path, *, one_class: bool = False, name: str = "made-up") -> 
     for i in range(60):
         file = f"{'fracture' if labels[i] else 'normal'}/<b>{i:03}.png"
         numbers = (groups[i], labels[i], i // 5 % 3, logits[i], scores[i])
-        writer.writerow((file, *numbers, "", f"Maker {i // 5 % 2}"))
+        writer.writerow((file, *numbers, "", "", f"Maker {i // 5 % 2}"))
     (path / repository.OOF_FILE).write_text(rows.getvalue())
     rows = io.StringIO()
     writer = csv.writer(rows)

@@ -43,6 +43,60 @@ def test_the_capture_is_the_overlay_and_refers_to_its_slice(parts, predictor):
         assert read_again.colour and read_again.pixels.shape == part.ct.pixels.shape
 
 
+def with_header(part, **values):
+    """The same slice, whose file has other elements; None removes one."""
+    header = pydicom.dcmread(io.BytesIO(part.content))
+    for name, value in values.items():
+        if value is None:
+            delattr(header, name)
+        else:
+            setattr(header, name, value)
+    buffer = io.BytesIO()
+    header.save_as(buffer)
+    return replace(part, content=buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("said", "passed_on"), [("YES", "YES"), ("NO", "NO"), (None, None), ("JANE DOE", None)]
+)
+def test_what_the_source_says_of_its_pixels_is_passed_on(parts, predictor, said, passed_on):
+    part = with_header(
+        parts[0], BurnedInAnnotation=said, LossyImageCompression="01",
+        LossyImageCompressionRatio=12.5, LossyImageCompressionMethod="ISO_10918_1",
+    )  # fmt: skip
+    (file, _) = dicom_results.build_dicom_results([part], predictor.model)
+    made = pydicom.dcmread(io.BytesIO(file.content))
+    assert made.get("BurnedInAnnotation") == passed_on
+    assert made.LossyImageCompression == "01" and made.LossyImageCompressionRatio == 12.5
+    assert made.LossyImageCompressionMethod == "ISO_10918_1"
+
+
+def test_what_the_source_does_not_say_is_not_claimed(parts, predictor):
+    part = with_header(parts[0], BurnedInAnnotation=None, Modality="OT")
+    capture, report = (
+        pydicom.dcmread(io.BytesIO(file.content))
+        for file in dicom_results.build_dicom_results([part], predictor.model)
+    )
+    assert not {"BurnedInAnnotation", "LossyImageCompression"} & set(capture.dir())
+    assert "Computed" not in str(report) and "PatientIdentityRemoved" not in capture
+
+
+def test_identity_on_request_is_said_in_each_file(parts, predictor):
+    made = dicom_results.build_dicom_results(
+        parts, predictor.model, identity_keywords=("PatientID",)
+    )
+    for file in made:
+        read = pydicom.dcmread(io.BytesIO(file.content))
+        assert read.PatientID == "MRN-4711" and not read.PatientName
+        assert "identity on request" in read.SeriesDescription
+
+
+def test_text_in_place_of_an_identifier_is_not_passed_on(parts, predictor):
+    part = with_header(parts[0], SeriesInstanceUID="Jane.Doe")
+    with pytest.raises(SpinefracError, match="valid SeriesInstanceUID"):
+        dicom_results.build_dicom_results([part], predictor.model)
+
+
 def test_the_structured_report_is_read_back_by_highdicom(parts, predictor):
     from highdicom import sr
 
