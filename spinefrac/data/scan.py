@@ -330,7 +330,10 @@ def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
 
 
 def hash_pixels(ct: CtSlice) -> str:
-    """Return the SHA-256 of a slice's shape and pixels."""
+    """Return the SHA-256 of a slice's shape and pixels, as they were read.
+
+    File name, header and transfer syntax are no part of it, as long as the values are the same.
+    """
     digest = hashlib.sha256(f"{ct.pixels.shape} {ct.pixels.dtype.str}".encode())
     digest.update(np.ascontiguousarray(ct.pixels).data)
     return digest.hexdigest()

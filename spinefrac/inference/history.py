@@ -1,8 +1,10 @@
 """Earlier predictions and the feedback on them: one SQLite file in ``SPINEFRAC_HOME``.
 
-A prediction is identified by the hash of the slice's pixels and of the model's card, never by a
-file name. The image itself is saved only where the server allows it, a header never. Whatever
-happens to the file, the prediction is shown: what fails here is a `HistoryError` of one line.
+A prediction is identified by the slice as it was read (the hash of its pixels and shape, and
+whether they are Hounsfield units) and by the hash of the model's card: never by a file name, and
+alike for every transfer syntax that keeps the pixels. The image itself is saved only where the
+server allows it, a header never. Whatever happens to the file, the prediction is shown: what
+fails here is a `HistoryError` of one line.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -55,7 +58,41 @@ CREATE TABLE IF NOT EXISTS answer (
     UNIQUE (picture, card)
 );
 """,
+    """
+ALTER TABLE answer RENAME TO answer_without_unit;
+CREATE TABLE answer (
+    id INTEGER PRIMARY KEY,
+    first_at TEXT NOT NULL,
+    last_at TEXT NOT NULL,
+    times INTEGER NOT NULL,
+    picture TEXT NOT NULL,
+    unit TEXT NOT NULL DEFAULT '',
+    model TEXT NOT NULL,
+    card TEXT NOT NULL,
+    probability REAL NOT NULL,
+    threshold REAL NOT NULL,
+    label TEXT NOT NULL,
+    typical INTEGER,
+    reason TEXT NOT NULL,
+    verdict TEXT NOT NULL DEFAULT '',
+    note TEXT NOT NULL DEFAULT '',
+    said_at TEXT NOT NULL DEFAULT '',
+    png BLOB,
+    UNIQUE (picture, unit, card)
+);
+INSERT INTO answer (id, first_at, last_at, times, picture, model, card, probability, threshold,
+                    label, typical, reason, verdict, note, said_at, png)
+SELECT id, first_at, last_at, times, picture, model, card, probability, threshold,
+       label, typical, reason, verdict, note, said_at, png FROM answer_without_unit;
+DROP TABLE answer_without_unit;
+""",
 )
+
+#: Unit of the pixels, by `CtSlice.calibrated`; entries of the first version have none.
+_UNITS = {True: "HU", False: "grey"}
+
+#: An entry without unit is that of a slice if the probabilities differ by no more than this.
+_SAME_PROBABILITY = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +108,9 @@ class HistoryEntry:
         How often.
     picture : str
         SHA-256 of the decoded pixels, as `Item.pixel_hash`.
+    unit : str
+        ``HU`` or ``grey``: an empty picture and a slice of water have equal numbers. Empty for
+        entries from before it was saved.
     model, card : str
         The saved model, and the SHA-256 of its card.
     probability, threshold : float
@@ -91,6 +131,7 @@ class HistoryEntry:
     last_at: str
     times: int
     picture: str
+    unit: str
     model: str
     card: str
     probability: float
@@ -137,6 +178,7 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
         "last_at": now,
         "times": 1,
         "picture": hash_pixels(ct),
+        "unit": _UNITS[ct.calibrated],
         "model": prediction.model,
         "card": card_hash,
         "probability": prediction.probability,
@@ -149,14 +191,24 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
     names = ", ".join(row)
     places = ", ".join(f":{name}" for name in row)
     with _database().write() as database:
+        _adopt_entry_without_unit(database, row)
         (entry,) = database.execute(
             f"INSERT INTO answer ({names}) VALUES ({places}) "
-            "ON CONFLICT (picture, card) DO UPDATE SET times = times + 1, "
+            "ON CONFLICT (picture, unit, card) DO UPDATE SET times = times + 1, "
             "last_at = excluded.last_at, model = excluded.model, "
             "png = coalesce(png, excluded.png) RETURNING id",
             row,
         ).fetchone()
     return int(entry)
+
+
+def _adopt_entry_without_unit(database: sqlite3.Connection, row: dict[str, Any]) -> None:
+    """Give an entry of the first version, with its feedback, the unit that its slice has."""
+    database.execute(
+        "UPDATE OR IGNORE answer SET unit = :unit WHERE picture = :picture AND card = :card "
+        "AND unit = '' AND abs(probability - :probability) <= :tolerance",
+        row | {"tolerance": _SAME_PROBABILITY},
+    )
 
 
 def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:

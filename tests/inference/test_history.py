@@ -8,13 +8,18 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 
+from spinefrac import imaging
 from spinefrac.cli import main
+from spinefrac.data.phantom.dicom import to_dicom
+from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import HistoryError
 from spinefrac.inference import history
@@ -152,18 +157,77 @@ def test_a_damaged_file_is_said_in_one_line(home, content):
         history.save_prediction(a_slice(1), an_answer(), CARD)
 
 
-def test_a_file_from_before_the_schema_had_a_version_is_taken_over(home):
+def make_first_version(path, *, versioned):
+    """Turn a history into one of the first schema, as servers have it."""
+    with closing(sqlite3.connect(path)) as old:
+        columns = (
+            "id, first_at, last_at, times, picture, model, card, probability, threshold, label"
+        )
+        columns += ", typical, reason, verdict, note, said_at, png"
+        old.executescript(
+            "ALTER TABLE answer RENAME TO newer;"
+            + history._MIGRATIONS[0]
+            + f"INSERT INTO answer ({columns}) SELECT {columns} FROM newer; DROP TABLE newer;"
+            f"PRAGMA user_version = {int(versioned)};"
+        )
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_file_of_an_earlier_version_is_taken_over(home, versioned):
     entry = history.save_prediction(a_slice(), an_answer(), CARD)
-    old = sqlite3.connect(home / history.DATABASE_NAME)
-    assert old.execute("PRAGMA user_version").fetchone() == (1,)
-    old.execute("PRAGMA user_version = 0")
-    old.close()
-    assert [kept.id for kept in history.list_entries()] == [entry]
+    history.save_feedback(entry, "disagree", "a rib")
+    other = history.save_prediction(a_slice(1), an_answer(0.9), CARD)
+    make_first_version(home / history.DATABASE_NAME, versioned=versioned)
+    kept = {found.id: found for found in history.list_entries()}
+    assert (kept[entry].verdict, kept[entry].note, kept[entry].unit) == ("disagree", "a rib", "")
+    # The same slice again is the same entry, with its feedback; where the probability is another
+    # one, as for equal numbers of another unit, it is not.
     assert history.save_prediction(a_slice(), an_answer(), CARD) == entry
-    old = sqlite3.connect(home / history.DATABASE_NAME)
-    assert old.execute("PRAGMA user_version").fetchone() == (1,)
-    assert old.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    old.close()
+    assert history.save_prediction(a_slice(1), an_answer(0.1), CARD) not in (entry, other)
+    kept = {found.id: found for found in history.list_entries()}
+    assert (kept[entry].verdict, kept[entry].unit, kept[entry].times) == ("disagree", "grey", 2)
+    assert (kept[other].unit, len(kept)) == ("", 3)
+    with closing(sqlite3.connect(home / history.DATABASE_NAME)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_equal_numbers_of_another_unit_are_another_slice():
+    """An empty picture, and a slice that is water throughout."""
+    empty = CtSlice(np.zeros((20, 30), np.float32), calibrated=False, format="png")
+    first = history.save_prediction(empty, an_answer(), CARD)
+    water = history.save_prediction(replace(empty, calibrated=True), an_answer(), CARD)
+    assert first != water
+    assert {entry.id: entry.unit for entry in history.list_entries()} == {
+        first: "grey",
+        water: "HU",
+    }
+
+
+SYNTAXES = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"]
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_a_slice_is_the_same_under_another_name_and_transfer_syntax(tmp_path, syntax):
+    series = Series(patients=1, slices=1, seed=5, difficulty="standard", size=256)
+    content = to_dicom(render(0, 0, patients=1, slices=1, seed=5, size=256), series, 0, 0)
+    (tmp_path / "1.dcm").write_bytes(content)
+    header = pydicom.dcmread(tmp_path / "1.dcm")
+    header.InstanceNumber, header.PatientName = 99, "Somebody^Else"
+    if syntax == pydicom.uid.RLELossless:
+        header.compress(syntax)
+    else:
+        if syntax == pydicom.uid.ExplicitVRBigEndian:
+            header.PixelData = header.pixel_array.byteswap().tobytes()
+            header["PixelData"].VR = "OW"
+        header.file_meta.TransferSyntaxUID = syntax
+    with (tmp_path / "other name.ima").open("wb") as file:
+        pydicom.dcmwrite(
+            file, header, implicit_vr=syntax == SYNTAXES[0], little_endian=syntax != SYNTAXES[1]
+        )
+    first, again = (imaging.read(tmp_path / name) for name in ("1.dcm", "other name.ima"))
+    entry = history.save_prediction(first, an_answer(), CARD)
+    assert history.save_prediction(again, an_answer(), CARD) == entry
 
 
 def test_a_file_of_a_newer_version_is_left_alone(home):

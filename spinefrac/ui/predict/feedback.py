@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from spinefrac import wording
+from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import HistoryError
 from spinefrac.inference import history
 from spinefrac.inference.history import HistoryEntry
@@ -119,8 +120,8 @@ def _save_prediction_once(model: SavedModel, ct: CtSlice, prediction: Prediction
         The history cannot be written, or was turned off.
     """
     remembered: dict[Any, int] = st.session_state.setdefault("saved-predictions", {})
-    # Hashing the image takes time, so a prediction is recognised by what is at hand.
-    key = (model.id, model.card_hash, prediction.probability, ct.pixels.shape, ct.slice_index)
+    # Two empty slices of a series have one probability: only the pixels tell slices apart.
+    key = (model.id, model.card_hash, hash_pixels(ct), ct.calibrated)
     if key not in remembered:
         entry_id = history.save_prediction(ct, prediction, model.card_hash)
         if entry_id is None:

@@ -34,6 +34,30 @@ def test_feedback_is_saved_once(own_home: Path) -> None:
     assert "1 prediction, 1 with feedback: 0 agree, 1 disagree" in html(app)
 
 
+#: Two slices of one shape and place, for which the network returns one probability.
+TWO_EMPTY_SLICES = """
+import numpy as np
+from spinefrac.ui.predict import feedback
+number = st.radio("Slice", [0, 1])
+pixels = np.zeros_like(ct.pixels)
+pixels[0, 0] = number
+feedback.show_feedback(model, replace(ct, pixels=pixels), prediction)
+"""
+
+
+def test_slices_of_one_probability_shape_and_place_have_feedback_of_their_own(
+    own_home: Path,
+) -> None:
+    app = run_prediction_parts(TWO_EMPTY_SLICES)
+    (first,) = history.list_entries()
+    app.button_group(key=f"feedback-{first.id}").set_value("disagree").run()
+    app.radio[0].set_value(1).run()
+    assert not app.exception
+    second, kept = history.list_entries()
+    assert (kept.id, kept.verdict, second.verdict) == (first.id, "disagree", "")
+    assert app.button_group(key=f"feedback-{second.id}").value is None
+
+
 def test_a_damaged_history_leaves_the_rest_of_the_page(own_home: Path) -> None:
     (own_home / history.DATABASE_NAME).write_bytes(b"no database" * 500)
     app = run()
