@@ -94,9 +94,17 @@ def export_model(
 
 def _print_export(done: ExportResult) -> None:
     """Print the formats with their differences, and where the archive is."""
-    rows = [("format", "file", "size", "largest difference")]
+    from spinefrac.exchange.threshold_agreement import ThresholdAgreement
+
+    rows = [("format", "file", "size", "largest difference", "at the threshold")]
     rows += [
-        (entry.format, entry.file, f"{entry.bytes / 1e6:.2f} MB", f"{entry.largest_difference:.1e}")
+        (
+            entry.format,
+            entry.file,
+            f"{entry.bytes / 1e6:.2f} MB",
+            f"{entry.largest_difference:.1e}",
+            entry.agreement.summarize(),
+        )
         for entry in done.formats
     ]
     output.print_result(output.format_table(rows))
@@ -106,8 +114,8 @@ def _print_export(done: ExportResult) -> None:
             output.print_result(
                 f"8-bit LiteRT on {loss['slices']} {loss['measured_on']}: AUC "
                 f"{loss['auc_int8']:.4f} against {loss['auc_float']:.4f}, difference "
-                f"{loss['auc_difference']:+.4f} (95 % CI {low:+.4f} to {high:+.4f}); "
-                f"{100 * loss['same_calls']:.1f} % of the slices have the same predicted class"
+                f"{loss['auc_difference']:+.4f} (95 % CI {low:+.4f} to {high:+.4f}). "
+                f"{ThresholdAgreement(**loss['agreement']).describe()}"
             )
     output.print_result(
         f"{done.path}: {done.bytes / 1e6:.2f} MB; predict.py in it differs by at most "

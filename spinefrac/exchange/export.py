@@ -24,6 +24,7 @@ from spinefrac.exchange.export_formats import (
     FormatVerification,
 )
 from spinefrac.exchange.shared_files import SharedFiles, prepare_files
+from spinefrac.exchange.threshold_agreement import ThresholdAgreement
 from spinefrac.redaction import Output
 from spinefrac.store import card_markdown, repository, saving
 from spinefrac.system import atomic
@@ -172,7 +173,7 @@ def _describe_files(
     """Return the section of the model card on the files in the archive, in Markdown."""
     rows = "\n".join(
         f"| `{entry.file}` | {entry.format} | {entry.bytes / 1e6:.2f} MB | "
-        f"{entry.largest_difference:.1e} |"
+        f"{entry.largest_difference:.1e} | {entry.agreement.summarize()} |"
         for entry in verifications
     )
     losses = "".join(
@@ -181,9 +182,10 @@ def _describe_files(
     return (
         "\n\n## Files in this archive\n\n"
         "Each was loaded again in a fresh process and compared with ONNX Runtime on the saved "
-        f"model, on {script['slices']} synthetic slices; the difference is the largest of a "
-        "probability.\n\n"
-        f"| file | format | size | difference |\n|---|---|---|---|\n{rows}\n\n"
+        f"model, on {script['slices']} synthetic slices and, as far as they exist, on blends of "
+        "them next to the threshold; the difference is the largest of a probability.\n\n"
+        "| file | format | size | difference | at the threshold |\n|---|---|---|---|---|\n"
+        f"{rows}\n\n"
         "All take `image` (N, S, S, 1), grey values 0…255. `serving.onnx` returns the logit of "
         "each fold; the others return sigmoid(mean logit) before calibration. The calibrated "
         f"probability is sigmoid(mean logit / {model.temperature:.6f}).{losses}\n\n"
@@ -198,14 +200,15 @@ def _describe_files(
 
 def _describe_quantization_loss(loss: dict[str, Any]) -> str:
     """Return what 8-bit LiteRT changes, in Markdown; `loss` as `FormatVerification.loss`."""
+    agreement = ThresholdAgreement(**loss["agreement"])
     low, high = loss["auc_interval"] or (float("nan"), float("nan"))
     return (
         f"\n\n8-bit LiteRT, measured on {loss['slices']} {loss['measured_on']} "
         f"({loss['patients']} patients): AUC {loss['auc_int8']:.4f} against "
         f"{loss['auc_float']:.4f}, difference {loss['auc_difference']:+.4f} (95 % CI {low:+.4f} "
         f"to {high:+.4f}); probabilities differ by {loss['mean_difference']:.4f} on average and "
-        f"{loss['largest_difference']:.4f} at most; {100 * loss['same_calls']:.1f} % of the "
-        "slices have the same predicted class. On other slices the loss may be larger."
+        f"{loss['largest_difference']:.4f} at most. {agreement.describe()} On other slices the "
+        "loss may be larger."
     )
 
 

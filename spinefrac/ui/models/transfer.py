@@ -14,6 +14,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from spinefrac import settings, wording
 from spinefrac.exchange import export as model_export
 from spinefrac.exchange import import_model, io_spec
+from spinefrac.exchange.threshold_agreement import ThresholdAgreement
 from spinefrac.store import identifiers
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
@@ -85,10 +86,13 @@ def _show_verification(result: model_export.ExportResult) -> None:
             f"{entry.bytes / 1e6:.2f} MB",
             f"{entry.largest_difference:.1g}",
             f"{entry.slices}",
+            entry.agreement.summarize(),
         )
         for entry in result.formats
     ]
-    layout.show_table(("Format", "Size", "Maximum probability difference", "Slices"), rows)
+    layout.show_table(
+        ("Format", "Size", "Maximum probability difference", "Slices", "At the threshold"), rows
+    )
     for entry in result.formats:
         if entry.loss:
             st.caption(layout.escape_markdown(describe_quantization_loss(entry.loss)))
@@ -98,8 +102,8 @@ def describe_quantization_loss(loss: dict[str, Any]) -> str:
     """Return what int8 quantization changes, as a sentence with its interval."""
     text = (
         f"int8 quantization changes the probability by {loss['mean_difference']:.3f} on average "
-        f"and {loss['largest_difference']:.3f} at most; {100 * loss['same_calls']:.0f} % of "
-        f"predicted classes stay the same, on {loss['slices']} slices ({loss['measured_on']})."
+        f"and {loss['largest_difference']:.3f} at most, on {loss['slices']} slices "
+        f"({loss['measured_on']}). {ThresholdAgreement(**loss['agreement']).describe()}"
     )
     if loss["auc_difference"] is not None and loss["auc_interval"]:
         interval = wording.format_interval(tuple(loss["auc_interval"]), signed=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from spinefrac.exchange.threshold_agreement import ThresholdAgreement
 from spinefrac.store import repository
 from spinefrac.ui.models import transfer
 from tests.ui.models.support import checked, page
@@ -26,13 +28,15 @@ def test_quantization_is_described_with_its_interval() -> None:
     loss = {
         "mean_difference": 0.012,
         "largest_difference": 0.2,
-        "same_calls": 0.98,
+        "same_calls": 0.875,
+        "agreement": asdict(ThresholdAgreement(6, 10, 2, 0, 5, 0.4, 2)),
         "slices": 16,
         "measured_on": "synthetic slices",
         "auc_difference": -0.01,
         "auc_interval": [-0.02, 0.005],
     }
     said = transfer.describe_quantization_loss(loss)
-    assert "98 % of predicted classes stay the same, on 16 slices (synthetic slices)." in said
+    assert "0.200 at most, on 16 slices (synthetic slices)." in said
+    assert "Of 6 slices at or above the threshold 2 change their predicted class" in said
     assert said.endswith("AUC -0.010 (-0.020 to +0.005).")
     assert "AUC" not in transfer.describe_quantization_loss({**loss, "auc_interval": None})
