@@ -22,6 +22,7 @@ lower ones only (drawn in ``docs/architecture.md``):
 ``records``     frozen dataclasses that several packages share
 ``wording``     titles and words for people
 ``slice_order`` the order of the slices of a series
+``redaction``   what each kind of output may carry
 ``errors``      `SpinefracError` and its kinds
 ==============  ==================================================================
 """

@@ -44,7 +44,7 @@ def number_columns(
     ----------
     columns : mapping of str to sequence of str, length N
         With the column ``path``. Equal values get equal numbers; numbers follow the natural order
-        of the paths, so that slices sort as before. Columns of numbers stay as they are.
+        of the names, so that slices sort as before. Columns of numbers stay as they are.
     output : Output
     keep_names : bool
         Whether the user asked for the names.
@@ -53,7 +53,11 @@ def number_columns(
     {'path': ('slice-000001', 'slice-000000'), 'group': ('group-00000', 'group-00000')}
     """
     paths = columns[PATH_COLUMN]
-    order = sorted(range(len(paths)), key=lambda row: natural_sort_key(paths[row]))
+    # By the name before the folders: the slices of a series may lie in two class folders.
+    order = sorted(
+        range(len(paths)),
+        key=lambda row: (natural_sort_key(paths[row].rpartition("/")[2]), paths[row]),
+    )
     numbered = {}
     for name, values in columns.items():
         kind = _KINDS.get(name, Information.SERIES)

@@ -25,9 +25,9 @@ def own_home(tmp_path, monkeypatch):
 
 def test_numbers_keep_the_order_and_what_belongs_together():
     numbered = slice_names.number_columns(COLUMNS, Output.EXPORT)
-    assert numbered["path"] == ("slice-000001", "slice-000000", "slice-000002")
-    assert numbered["group"] == ("group-00000", "group-00000", "group-00001")
-    assert numbered["series"] == ("series-00000", "unknown", "series-00001")
+    assert numbered["path"] == ("slice-000002", "slice-000001", "slice-000000")
+    assert numbered["group"] == ("group-00001", "group-00001", "group-00000")
+    assert numbered["series"] == ("series-00001", "unknown", "series-00000")
     assert numbered["scanner"] == COLUMNS["scanner"]
     assert slice_names.number_columns(numbered, Output.EXPORT) == numbered
 
@@ -57,3 +57,9 @@ def test_names_of_another_length_or_damaged_are_not_used(own_home):
     assert slice_names.restore_names(numbered, "a") == numbered
     (own_home / "runs/names/a.json").write_text("[1, 2")
     assert slice_names.restore_names(numbered, "a") == numbered
+
+
+def test_slices_of_a_series_in_two_class_folders_keep_their_order():
+    paths = [f"{('normal', 'fracture')[n in (9, 10)]}/P1_{n}.png" for n in range(1, 13)]
+    numbered = slice_names.number_columns({"path": paths}, Output.EXPORT)["path"]
+    assert list(numbered) == sorted(numbered)
