@@ -14,7 +14,7 @@ _.PatientBirthDate; _.PatientID; _.PatientIdentityRemoved; _.PatientName; _.Pati
 _.PatientPosition; _.PatientSex; _.PhotometricInterpretation; _.PixelData; _.PixelRepresentation
 _.PixelSpacing; _.PositionReferenceIndicator; _.ReconstructionDiameter; _.ReferencedFrameNumber
 _.ReferencedSOPClassUID; _.ReferencedSOPInstanceUID; _.ReferringPhysicianName; _.RescaleIntercept
-_.RescaleSlope; _.RescaleType; _.SamplesPerPixel; _.SeriesDate; _.SeriesDescription
+_.RescaleSlope; _.RescaleType; _.SamplesPerPixel; _.SeriesDate
 _.SeriesInstanceUID; _.SeriesNumber; _.SeriesTime; _.SliceLocation; _.SliceThickness
 _.SoftwareVersions; _.SourceImageSequence; _.SpecificCharacterSet; _.StudyDate
 _.StudyDescription; _.StudyID; _.StudyTime; _.WindowCenter; _.WindowCenterWidthExplanation
