@@ -52,6 +52,9 @@ class CtSlice:
         multi-frame DICOM).
     modality : str
         Modality of the DICOM header, such as ``CT`` or ``MR``.
+    implausible : str
+        Why the values are not Hounsfield units though the file's kind has them, as a phrase;
+        empty where they are, and for images.
     """
 
     pixels: FloatImage
@@ -64,6 +67,7 @@ class CtSlice:
     slice_index: int = 0
     slice_count: int = 1
     modality: str = ""
+    implausible: str = ""
 
 
 @dataclass(frozen=True, slots=True)

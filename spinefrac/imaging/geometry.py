@@ -6,12 +6,13 @@ towards the back, z towards the head.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from spinefrac.imaging.formats.dicom_header import read_header_elements, to_float, to_list
+from spinefrac.imaging.formats.dicom_header import read_header_elements, to_float, to_int, to_list
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -58,8 +59,10 @@ class SliceGeometry:
     rows, columns : int
     study_instance_uid, series_instance_uid, sop_instance_uid : str
         UIDs of study, series and image.
-    instance_number, series_number : int or None
-        InstanceNumber and SeriesNumber.
+    instance_number : int or None
+        InstanceNumber.
+    series_number : str
+        SeriesNumber in digits; some programs write more of them than the standard allows.
     is_localizer : bool
         Whether the image is a localizer (scout view).
     """
@@ -76,7 +79,7 @@ class SliceGeometry:
     series_instance_uid: str = ""
     sop_instance_uid: str = ""
     instance_number: int | None = None
-    series_number: int | None = None
+    series_number: str = ""
     is_localizer: bool = False
 
     @property
@@ -186,9 +189,6 @@ def _parse_geometry(
     spacing = numbers("PixelMeasuresSequence", "PixelSpacing", 2)
     thickness = numbers("PixelMeasuresSequence", "SliceThickness", 1)
     kinds = [str(kind).upper() for kind in to_list(header.get("ImageType"))]
-    number, series_number = (
-        to_float(header.get(keyword)) for keyword in ("InstanceNumber", "SeriesNumber")
-    )
     return SliceGeometry(
         position_mm=(position[0], position[1], position[2]) if position else None,
         row_cosines=across,
@@ -201,8 +201,8 @@ def _parse_geometry(
         study_instance_uid=_read_text(header, "StudyInstanceUID"),
         series_instance_uid=_read_text(header, "SeriesInstanceUID"),
         sop_instance_uid=_read_text(header, "SOPInstanceUID"),
-        instance_number=None if number is None else int(number),
-        series_number=None if series_number is None else int(series_number),
+        instance_number=to_int(header.get("InstanceNumber")),
+        series_number=_read_series_number(header),
         is_localizer="LOCALIZER" in kinds,
     )
 
@@ -217,6 +217,13 @@ def _parse_orientation(cosines: list[float] | None) -> tuple[Vector | None, Vect
         return None, None
     (a, b, c), (d, e, f) = (across / lengths[0]).tolist(), (down / lengths[1]).tolist()
     return (a, b, c), (d, e, f)
+
+
+def _read_series_number(header: Dataset) -> str:
+    """Return the digits as they are written: as a number, long ones would lose some."""
+    value = header.get("SeriesNumber")
+    text = str(getattr(value, "original_string", value)).strip(" \x00")
+    return text if re.fullmatch(r"-?\d{1,40}", text, re.ASCII) else ""
 
 
 def _read_text(header: Dataset, keyword: str) -> str:

@@ -6,9 +6,16 @@ Water is 0 HU and air -1000 HU by definition. A window is (centre, width) in HU,
 
 from __future__ import annotations
 
-from spinefrac.records import BONE_WINDOW
+from spinefrac.records import BONE_WINDOW, FloatImage
 
-__all__ = ["AIR_HU", "BONE_WINDOW", "MAX_HU", "WINDOW_PRESETS", "Window"]
+__all__ = [
+    "AIR_HU",
+    "BONE_WINDOW",
+    "MAX_HU",
+    "WINDOW_PRESETS",
+    "Window",
+    "explain_implausible",
+]
 
 Window = tuple[float, float]
 
@@ -23,3 +30,38 @@ WINDOW_PRESETS: dict[str, Window] = {
     "Lung": (-600.0, 1500.0),
     "Brain": (40.0, 80.0),
 }
+
+#: No scanner states more, metal included (30,710 HU with the extended scale).
+_MOST_HU = 32_000.0
+#: A slice of a body spans more than this, noise alone does.
+_LEAST_RANGE_HU = 20.0
+#: Share of pixels that resampling may have put below 0 where there were none.
+_NEGATIVE_SHARE = 1e-4
+
+
+def explain_implausible(pixels: FloatImage) -> str:
+    """Say why values cannot be Hounsfield units, as a phrase; empty where they can.
+
+    A slice has air at -1000 HU around the body, and fat at -100 HU in it.
+
+    Parameters
+    ----------
+    pixels : float32 array, shape (H, W)
+        As the file states them, in HU.
+    """
+    low, high = float(pixels.min()), float(pixels.max())
+    if low == high:
+        return ""
+    cause = ""
+    if high > _MOST_HU:
+        cause = "negative ones were saved as unsigned numbers"
+    elif high - low <= _LEAST_RANGE_HU:
+        cause = "they were scaled to a small range"
+    elif (pixels < 0).mean() <= _NEGATIVE_SHARE:
+        if high <= 255:
+            cause = "they are grey values of a window"
+        else:
+            cause = "none is below 0, though air has -1000; they may be Hounsfield units + 1024"
+    if not cause:
+        return ""
+    return f"values from {low:,.4g} to {high:,.6g} cannot be Hounsfield units: {cause}"

@@ -364,7 +364,7 @@ def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Ser
     slices = tuple(group[row] for row in order)
     first = group[0].geometry
     name = _folder_name(group[0].file).rpartition("/")[2] or "Series"
-    if first.series_number is not None:
+    if first.series_number:
         name = f"Series {first.series_number}"
     if not first.series_instance_uid and group[0].frame is None:
         findings.append(

@@ -67,6 +67,8 @@ def check_input(
         return InputCheck(100.0, False, "a colour image, and no CT slice")
     if not ct.calibrated and ct.modality not in _CT_COMPATIBLE_MODALITIES:
         return InputCheck(100.0, False, f"{_describe_modality(ct.modality)}, and no CT slice")
+    if ct.implausible:
+        return InputCheck(100.0, False, ct.implausible)
     if distance <= statistics.distance_limit:
         return InputCheck(score, True)
     return InputCheck(

@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -73,3 +74,21 @@ def test_a_header_that_was_cut_off_is_incomplete(make_dicom, stored_values):
     content = make_dicom(stored_values)
     _, complete = geometry.read_geometries(io.BytesIO(content[: -stored_values.nbytes - 12]))
     assert not complete
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [("456115117112105110101 ", "456115117112105110101"), ("7 ", "7"), ("A7", ""), ("1.5 ", "")],
+)
+def test_the_series_number_is_kept_in_its_digits(make_dicom, stored_values, written, found):
+    short = make_dicom(stored_values, SeriesNumber="9" * len(written.strip()))
+    old = b"IS" + struct.pack("<H", len(written.encode()) // 2 * 2)
+    where = short.index(b"\x20\0\x11\0IS") + 8
+    content = short[:where] + written.encode().ljust(2) + short[where + short[where - 2] :]
+    assert old in content
+    assert read_one(content).series_number == found
+
+
+def test_an_instance_number_beyond_the_standard_is_none(make_dicom, stored_values):
+    found = read_one(make_dicom(stored_values, InstanceNumber="456115117112105110101"))
+    assert found.instance_number is None

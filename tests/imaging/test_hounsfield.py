@@ -2,8 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 import spinefrac
-from spinefrac.imaging.hounsfield import AIR_HU, BONE_WINDOW, MAX_HU, WINDOW_PRESETS
+from spinefrac.data import phantom
+from spinefrac.imaging.hounsfield import (
+    AIR_HU,
+    BONE_WINDOW,
+    MAX_HU,
+    WINDOW_PRESETS,
+    explain_implausible,
+)
 from spinefrac.records import Preprocessing
 
 
@@ -25,3 +35,32 @@ def test_no_other_module_states_the_bone_window():
         if "(500.0, 2000.0)" in path.read_text(encoding="utf-8")
     }
     assert stated == {"records.py"}
+
+
+@pytest.fixture(scope="module")
+def slice_hu() -> np.ndarray:
+    return phantom.render(0, 2, patients=2, slices=5, seed=1, size=256).hu
+
+
+def window(hu: np.ndarray) -> np.ndarray:
+    return np.clip((hu + 500) / 2000 * 255, 0, 255).round()
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda hu: hu, ""),
+        (lambda hu: hu[90:160, 90:160], ""),  # no air in it, but fat and noise
+        (np.zeros_like, ""),
+        (lambda hu: hu * 0 - 1024, ""),
+        (lambda hu: np.clip(hu, -1024, 3071) + 1024, "none is below 0"),
+        (lambda hu: np.where(hu > 150, hu, 0), "none is below 0"),
+        (window, "grey values of a window"),
+        (lambda hu: window(hu) / 255, "small range"),
+        (lambda hu: (hu - hu.mean()) / hu.std(), "small range"),
+        (lambda hu: hu.astype(np.int16).view(np.uint16), "saved as unsigned"),
+    ],
+)
+def test_values_that_cannot_be_hounsfield_units_are_named(slice_hu, change, cause):
+    reason = explain_implausible(change(slice_hu).astype(np.float32))
+    assert cause in reason and bool(reason) == bool(cause)

@@ -53,6 +53,12 @@ def test_slices_of_new_patients_are_typical(statistics):
     assert 20 < np.median([answer.score for answer in answers]) < 90
 
 
+def test_values_that_are_no_hounsfield_units_are_named(statistics):
+    ct = replace(phantoms(1, seed=3)[0], implausible="values that cannot be Hounsfield units")
+    checked = input_check.check_input(statistics, ct, imaging.to_input(ct, PREPROCESSING))
+    assert (checked.typical, checked.reason) == (False, ct.implausible)
+
+
 def smooth_noise(rng, side=300, beta=3.0):
     """Noise with a photo's spectrum, 0…255."""
     square = np.fft.fftfreq(side)[:, None] ** 2 + np.fft.fftfreq(side) ** 2

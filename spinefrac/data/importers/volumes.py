@@ -299,7 +299,8 @@ def _write_slice(volume: Path, slice_index: int, axis: int, target: Path) -> Non
 
     ct: CtSlice = imaging.read(volume, slice_index=slice_index, axis=axis)
     whole = np.array_equal(ct.pixels, np.round(ct.pixels)) and np.abs(ct.pixels).max() < 2**15
-    pixels = ct.pixels.astype(np.int16 if whole else np.float32)
+    kind = (np.int16 if whole else np.float32) if ct.calibrated else np.uint8
+    pixels = ct.pixels.astype(kind)
     rows, columns = ct.spacing_mm or (1.0, 1.0)
     # Canonical axes run to the right and to the front, rows and columns of a slice back.
     image = nibabel.Nifti1Image(pixels[::-1, ::-1].T[:, :, None], np.diag([columns, rows, 1, 1]))

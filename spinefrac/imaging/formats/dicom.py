@@ -6,7 +6,6 @@ Section numbers are those of the DICOM standard, PS3.3 and PS3.5.
 from __future__ import annotations
 
 import os
-import struct
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,15 +14,7 @@ import numpy.typing as npt
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats.dicom_header import (
-    BIG_ENDIAN,
-    DECODERS,
-    IMPLICIT,
-    JPEG_EXTENDED,
-    JPEG_LOSSLESS,
-    JPEG_LS,
-    NATIVE,
     PIXEL_DATA,
-    RLE,
     SUMMARY_TAGS,
     DicomHeader,
     read_header,
@@ -37,7 +28,18 @@ from spinefrac.imaging.formats.jpeg_validation import (
     check_lossless_frame,
 )
 from spinefrac.imaging.formats.raster import stretch_contrast, to_luma
-from spinefrac.imaging.hounsfield import AIR_HU
+from spinefrac.imaging.formats.transfer_syntax import (
+    BIG_ENDIAN,
+    DECODERS,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    NATIVE,
+    RLE,
+    resolve_syntax,
+    skip_pixel_data_header,
+)
+from spinefrac.imaging.hounsfield import AIR_HU, explain_implausible
 from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage
 
@@ -52,6 +54,8 @@ _CT_CLASSES = frozenset(
         "1.2.840.10008.5.1.4.1.1.2.2",
     }
 )
+
+_RESCALE_SEQUENCE = "PixelValueTransformationSequence"
 
 # The elements that pixels need. The patient's name is not among them, so it can reach no message,
 # no warning and no log.
@@ -116,8 +120,9 @@ def read_dicom(file: BinaryIO, frame_index: int | None = None) -> CtSlice:
     Raises
     ------
     ImageError
-        If the transfer syntax is not supported, the declared size is over the limits, or
-        the frame is missing. Damage raises whatever pydicom raises.
+        If the transfer syntax is not supported, the declared size is over the limits, the
+        Hounsfield units of a CT image cannot be computed, or the frame is missing. Damage
+        raises whatever pydicom raises.
     """
     header, syntax = read_header(file, _PIXEL_TAGS)
     return _read_frame(file, header, syntax, frame_index)
@@ -138,13 +143,16 @@ def _read_frame(file: BinaryIO, header: Dataset, syntax: str, frame_index: int |
         raise ImageError(
             f"expected a frame from 0 to {frames - 1}, got {frame_index}; choose another"
         )
-    stored = _decode_frame(file, header, syntax, frames, frame_index)
     functional = _functional_groups(header, frame_index)
+    if _is_ct(header):
+        _check_rescale(header, functional)
+    stored = _decode_frame(file, header, syntax, frames, frame_index)
     calibrated = _is_calibrated(header, functional) and stored.ndim == 2
     window = _window(header, functional)
     pixels, colour = _rescale_pixels(stored, header, functional, window, calibrated=calibrated)
+    pixels = np.nan_to_num(pixels, nan=AIR_HU if calibrated else 0.0)
     return CtSlice(
-        pixels=np.nan_to_num(pixels, nan=AIR_HU if calibrated else 0.0),
+        pixels=pixels,
         calibrated=calibrated,
         format="dicom",
         bits=int(header.get("BitsStored") or header.BitsAllocated),
@@ -154,7 +162,17 @@ def _read_frame(file: BinaryIO, header: Dataset, syntax: str, frame_index: int |
         slice_index=frame_index,
         slice_count=frames,
         modality=str(header.get("Modality") or "").strip().upper()[:16],
+        implausible=_explain_values(header, pixels, calibrated=calibrated),
     )
+
+
+def _explain_values(header: Dataset, pixels: FloatImage, *, calibrated: bool) -> str:
+    """Say why a CT image does not hold Hounsfield units; empty where it does."""
+    if calibrated:
+        return explain_implausible(pixels)
+    if _is_ct(header):
+        return "a CT image without Hounsfield units: its header does not state how to compute them"
+    return ""
 
 
 def _rescale_pixels(
@@ -211,11 +229,28 @@ def _is_calibrated(header: Dataset, functional_groups: list[Dataset]) -> bool:
         return False
     if str(header.get("RescaleType") or "HU").strip().upper() != "HU":
         return False
+    return _is_ct(header)
+
+
+def _is_ct(header: Dataset) -> bool:
+    """Whether it is an image of a CT, which has Hounsfield units by the standard (C.8.2.1)."""
     if str(header.get("SOPClassUID", "")) in _CT_CLASSES:
         return True
     # Anonymised files may have lost the class but keep the modality. A secondary capture of
     # a CT also has the modality CT, but has another class.
     return not header.get("SOPClassUID") and str(header.get("Modality", "")).strip() == "CT"
+
+
+def _check_rescale(header: Dataset, functional_groups: list[Dataset]) -> None:
+    """Refuse a CT image whose Hounsfield units are stated but cannot be computed."""
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        stated = _read_values(header, functional_groups, _RESCALE_SEQUENCE, keyword)
+        number = to_float(stated[0]) if stated else 1.0
+        if number is None or (number == 0 and keyword == "RescaleSlope"):
+            raise ImageError(
+                f"expected a number as {keyword} of a CT image, got something else, so that its "
+                "Hounsfield units are not known; export it again"
+            )
 
 
 def _functional_groups(header: Dataset, frame_index: int) -> list[Dataset]:
@@ -228,20 +263,26 @@ def _functional_groups(header: Dataset, frame_index: int) -> list[Dataset]:
 def _read_numbers(
     header: Dataset, functional_groups: list[Dataset], sequence: str, keyword: str
 ) -> list[float]:
-    """Return the numbers of an element, from the functional groups or the data set itself."""
+    """Return the numbers of an element, see `_read_values`."""
+    numbers = map(to_float, _read_values(header, functional_groups, sequence, keyword))
+    return [number for number in numbers if number is not None]
+
+
+def _read_values(
+    header: Dataset, functional_groups: list[Dataset], sequence: str, keyword: str
+) -> list[Any]:
+    """Return the values of an element, from the functional groups or the data set itself."""
     holders = [item for group in functional_groups for item in (group.get(sequence) or [])]
     for holder in [*holders, header]:
         value = holder.get(keyword)
         if value is not None and value != "":
-            numbers = [to_float(one) for one in to_list(value)]
-            return [number for number in numbers if number is not None]
+            return to_list(value)
     return []
 
 
 def _rescale(header: Dataset, functional_groups: list[Dataset]) -> tuple[float | None, float]:
-    sequence = "PixelValueTransformationSequence"
-    slope = _read_numbers(header, functional_groups, sequence, "RescaleSlope")
-    intercept = _read_numbers(header, functional_groups, sequence, "RescaleIntercept")
+    slope = _read_numbers(header, functional_groups, _RESCALE_SEQUENCE, "RescaleSlope")
+    intercept = _read_numbers(header, functional_groups, _RESCALE_SEQUENCE, "RescaleIntercept")
     if not slope or not intercept or slope[0] == 0:
         return None, 0.0
     return slope[0], intercept[0]
@@ -276,16 +317,17 @@ def _decode_frame(
     from pydicom.pixels.utils import as_pixel_options
     from pydicom.uid import UID
 
-    tag, vr = _read_pixel_data_tag(file, syntax)
+    tag, vr, length = skip_pixel_data_header(file, little_endian=syntax != BIG_ENDIAN)
     if tag != PIXEL_DATA:
         raise ImageError("expected integer pixels, got a floating-point DICOM; export it again")
+    syntax = resolve_syntax(file, syntax, length, _count_native_bytes(header, frames))
     options: dict[str, Any] = as_pixel_options(header)
     options["number_of_frames"] = frames
     options["pixel_keyword"] = "PixelData"
     options["transfer_syntax_uid"] = UID(syntax)
     options["pixel_vr"] = vr
     if syntax in NATIVE:
-        _check_native_length(file, header, frames)
+        _check_native_length(file, length, _count_native_bytes(header, frames))
     else:
         extended_offsets = options.pop("extended_offsets", None)
         frame = _fetch_checked_frame(file, header, syntax, frames, frame_index, extended_offsets)
@@ -337,28 +379,26 @@ def _frame_info(header: Dataset) -> FrameInfo:
     )
 
 
-def _read_pixel_data_tag(file: BinaryIO, syntax: str) -> tuple[int, str]:
-    """Step over the pixel data element's tag, VR and length (PS3.5, 7.1)."""
-    endian = ">" if syntax == BIG_ENDIAN else "<"
-    head = file.read(8 if syntax == IMPLICIT else 12)
-    if len(head) < 8:
-        raise ImageError("expected DICOM pixels, the file ends before them; export it again")
-    group, element = struct.unpack(f"{endian}HH", head[:4])
-    vr = "OW" if syntax == IMPLICIT else head[4:6].decode("ascii", "replace")
-    return group << 16 | element, vr
+def _count_native_bytes(header: Dataset, frames: int) -> int:
+    """Count the bytes of all frames without compression (PS3.5, 8.1)."""
+    samples = int(header.Rows) * int(header.Columns) * int(header.get("SamplesPerPixel") or 1)
+    return frames * samples * int(header.BitsAllocated) // 8
 
 
-def _check_native_length(file: BinaryIO, header: Dataset, frames: int) -> None:
-    """Compare what the header declares with what the file still holds."""
+def _check_native_length(file: BinaryIO, length: int, expected: int) -> None:
+    """Compare what the header declares with the pixel data element and with what is left."""
     start = file.tell()
     left = file.seek(0, os.SEEK_END) - start
     file.seek(start)
-    samples = int(header.Rows) * int(header.Columns) * int(header.get("SamplesPerPixel") or 1)
-    expected = frames * samples * int(header.BitsAllocated) // 8
     if left < expected:
         raise ImageError(
             f"expected {expected} bytes of DICOM pixels, got {left}: the file ends early; "
             "copy or export it again"
+        )
+    if length < expected:
+        raise ImageError(
+            f"expected {expected} bytes of DICOM pixels by rows, columns and bits of the header, "
+            f"the element of the pixels has {length}; export it again"
         )
 
 

@@ -6,7 +6,6 @@ DICOM standard, PS3.3, PS3.5 and PS3.10.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,36 +13,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from spinefrac.errors import ImageError
+from spinefrac.imaging.formats.transfer_syntax import (
+    BIG_ENDIAN,
+    DECODERS,
+    DEFLATED,
+    IMPLICIT,
+    NATIVE,
+    detect_encoding,
+)
 from spinefrac.records import SliceTags
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-
-# Transfer syntaxes (PS3.5, 10 and A).
-IMPLICIT = "1.2.840.10008.1.2"
-EXPLICIT = "1.2.840.10008.1.2.1"
-DEFLATED = "1.2.840.10008.1.2.1.99"
-BIG_ENDIAN = "1.2.840.10008.1.2.2"
-NATIVE = frozenset({IMPLICIT, EXPLICIT, BIG_ENDIAN})
-
-RLE = "1.2.840.10008.1.2.5"
-JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-
-#: JPEG Lossless (both): GDCM is the only decoder with a licence that fits, and can crash.
-JPEG_LOSSLESS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (57, 70))
-#: JPEG-LS (both): CharLS reads more of them than GDCM, faster, and never ends the process.
-JPEG_LS = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in (80, 81))
-
-#: Decoder of each compressed syntax. Pillow where it can: damaged files do not crash it.
-DECODERS = {
-    RLE: "pydicom",
-    "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
-    JPEG_EXTENDED: "pillow",
-    "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000
-    "1.2.840.10008.1.2.4.91": "pillow",
-    **dict.fromkeys(JPEG_LOSSLESS, "gdcm"),
-    **dict.fromkeys(JPEG_LS, "pyjpegls"),
-}
 
 PIXEL_DATA = 0x7FE00010
 _ANY_PIXEL_DATA = (0x7FE00008, 0x7FE00009, PIXEL_DATA)
@@ -112,12 +93,11 @@ def summarize_header(header: Dataset) -> DicomHeader:
 
 
 def _parse_slice_tags(header: Dataset) -> SliceTags:
-    number = _raw_text(header, _INSTANCE_NUMBER)
     return SliceTags(
         patient_id=_raw_text(header, _PATIENT_ID),
         study_instance_uid=_raw_text(header, _STUDY_UID),
         series_instance_uid=_raw_text(header, _SERIES_UID),
-        instance_number=int(number) if number.lstrip("+-").isdecimal() else None,
+        instance_number=to_int(_raw_text(header, _INSTANCE_NUMBER)),
         position_mm=_compute_position_mm(header),
     )
 
@@ -160,12 +140,26 @@ def _describe_scanner(header: Dataset) -> str:
 
 
 def to_float(value: Any) -> float | None:
-    """Return a finite number, or None where it is not one."""
+    """Return a finite number, or None where it is not one.
+
+    A decimal comma, which programs write by the language of their system, is read as a point.
+
+    >>> to_float("0,488"), to_float("1.5 "), to_float("1,024.5")
+    (0.488, 1.5, None)
+    """
+    if isinstance(value, str) and value.count(",") == 1 and "." not in value:
+        value = value.replace(",", ".")
     try:
         number = float(value)
     except (TypeError, ValueError):
         return None
     return number if np.isfinite(number) else None
+
+
+def to_int(value: Any) -> int | None:
+    """Return a whole number of the range of IS (PS3.5, 6.2), or None where it is not one."""
+    number = to_float(value)
+    return int(number) if number is not None and abs(number) < 2**31 else None
 
 
 def to_list(value: Any) -> list[Any]:
@@ -193,6 +187,9 @@ def read_header_elements(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, 
 def read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
     """Read the elements `tags` and leave `file` at the pixel data element.
 
+    The elements are read as they are encoded, whatever the transfer syntax says; so returned is
+    the syntax that is stated, or the encoding of the elements where that is not compressed.
+
     The transfer syntax is checked before the data set, because pydicom would inflate a
     deflated one whole: 0.8 MB can become 1.6 GB.
     """
@@ -205,7 +202,9 @@ def read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
     meta = read_dataset(
         file, is_implicit_VR=False, is_little_endian=True, stop_when=_is_past_file_meta
     )
-    syntax = str(meta.get("TransferSyntaxUID") or "") or _guess_syntax(file)
+    stated = str(meta.get("TransferSyntaxUID") or "")
+    encoding = detect_encoding(file)
+    syntax = encoding if stated in NATIVE or not stated else stated
     if syntax == DEFLATED:
         raise ImageError(
             "expected a DICOM file that is not deflated, got the deflated transfer syntax; "
@@ -218,8 +217,8 @@ def read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
         )
     header = read_dataset(
         file,
-        is_implicit_VR=syntax == IMPLICIT,
-        is_little_endian=syntax != BIG_ENDIAN,
+        is_implicit_VR=encoding == IMPLICIT,
+        is_little_endian=encoding != BIG_ENDIAN,
         stop_when=_is_pixel_data,
         specific_tags=list(tags),
     )
@@ -234,16 +233,3 @@ def _is_past_file_meta(tag: Any, vr: str | None, length: int) -> bool:
 
 def _is_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
     return tag in _ANY_PIXEL_DATA
-
-
-def _guess_syntax(file: BinaryIO) -> str:
-    """Detect implicit or explicit VR by the first element, where there is no file meta."""
-    start = file.tell()
-    head = file.read(8)
-    file.seek(start)
-    if len(head) < 8:
-        raise ImageError("expected a DICOM data set, the file ends early; export it again")
-    if head[4:6].isalpha() and head[4:6].isupper():
-        little = struct.unpack("<H", head[:2])[0] < 0x0100
-        return EXPLICIT if little else BIG_ENDIAN
-    return IMPLICIT

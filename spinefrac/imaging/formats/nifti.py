@@ -13,13 +13,13 @@ import numpy as np
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats.detection import HEADER_BYTES, decompress_header
-from spinefrac.imaging.hounsfield import AIR_HU
+from spinefrac.imaging.hounsfield import AIR_HU, explain_implausible
 from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage
 
 
 def read_nifti(file: BinaryIO, slice_index: int | None = None, axis: int = 2) -> CtSlice:
-    """Read one slice of a NIfTI volume, in Hounsfield units.
+    """Read one slice of a NIfTI volume, in Hounsfield units; bytes are read as grey values.
 
     The volume is turned to the nearest RAS+ axes (nibabel's closest canonical orientation): axis
     0 runs from the patient's left to right, 1 from back to front, 2 from foot to head. The slice
@@ -42,7 +42,7 @@ def read_nifti(file: BinaryIO, slice_index: int | None = None, axis: int = 2) ->
     Returns
     -------
     CtSlice
-        Calibrated, pixels float32 (H, W).
+        Pixels float32 (H, W), calibrated unless they are bytes.
 
     Raises
     ------
@@ -59,14 +59,16 @@ def read_nifti(file: BinaryIO, slice_index: int | None = None, axis: int = 2) ->
             f"expected a slice from 0 to {count - 1}, got {slice_index}; choose another"
         )
     plane = _rescale(volume, _read_displayed_plane(file, volume, axis, slice_index))
+    pixels = np.nan_to_num(np.ascontiguousarray(plane), nan=AIR_HU)
     return CtSlice(
-        pixels=np.nan_to_num(np.ascontiguousarray(plane), nan=AIR_HU),
-        calibrated=True,
+        pixels=pixels,
+        calibrated=not volume.is_grey,
         format="nifti",
         bits=volume.dtype.itemsize * 8,
         spacing_mm=volume.pixel_spacing_mm(axis),
         slice_index=slice_index,
         slice_count=count,
+        implausible=explain_implausible(pixels),
     )
 
 
@@ -130,6 +132,13 @@ class VolumeHeader:
     @property
     def dtype(self) -> np.dtype[np.generic]:
         return self.header.get_data_dtype()
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether the voxels are bytes as stored: grey values, as no byte holds a CT's range."""
+        slope, intercept = (float(self.header[key]) for key in ("scl_slope", "scl_inter"))
+        is_scaled = np.isfinite(slope) and slope != 0 and (slope, intercept) != (1.0, 0.0)
+        return self.dtype == np.uint8 and not is_scaled
 
     @property
     def slice_counts(self) -> tuple[int, ...]:

@@ -157,6 +157,69 @@ def test_a_secondary_capture_uses_its_own_window(make_dicom, stored_values) -> N
 def test_ct_without_rescale_is_a_picture(make_dicom, stored_values) -> None:
     ct = imaging.read(make_dicom(stored_values, RescaleSlope=None, RescaleIntercept=None))
     assert not ct.calibrated and (ct.pixels.min(), ct.pixels.max()) == (0, 255)
+    assert "without Hounsfield units" in ct.implausible
+
+
+def write_text(content: bytes, tag: bytes, old: bytes, new: bytes) -> bytes:
+    """Return a file with another text of the same length in an element."""
+    where = content.index(tag)
+    assert content[where + 8 : where + 8 + len(old)] == old and len(old) == len(new)
+    return content[: where + 8] + new + content[where + 8 + len(old) :]
+
+
+SLOPE, INTERCEPT = b"\x28\0\x53\x10DS", b"\x28\0\x52\x10DS"
+
+
+def test_decimal_commas_are_read(make_dicom, stored_values) -> None:
+    content = make_dicom(
+        stored_values, RescaleSlope="1.50", RescaleIntercept="-1024.0", PixelSpacing=["0.5", "0.4"],
+        WindowCenter="40.5", WindowWidth="400.0",
+    )  # fmt: skip
+    expected = imaging.read(content)
+    for tag, old in (
+        (SLOPE, b"1.50"),
+        (INTERCEPT, b"-1024.0"),
+        (b"\x28\0\x30\0DS", b"0.5\\0.4"),
+        (b"\x28\0\x50\x10DS", b"40.5"),
+        (b"\x28\0\x51\x10DS", b"400.0"),
+    ):
+        content = write_text(content, tag, old, old.replace(b".", b","))
+    ct = imaging.read(content)
+    np.testing.assert_array_equal(ct.pixels, expected.pixels)
+    assert (ct.calibrated, ct.spacing_mm, ct.window) == (True, (0.5, 0.4), (40.5, 400.0))
+
+
+@pytest.mark.parametrize(
+    ("tag", "old", "new", "keyword"),
+    [
+        (SLOPE, b"1.5000", b"Secret", "RescaleSlope"),
+        (SLOPE, b"1.5000", b"0.0000", "RescaleSlope"),
+        (SLOPE, b"1.5000", b"1,5,00", "RescaleSlope"),
+        (INTERCEPT, b"-1024.", b"nan   ", "RescaleIntercept"),
+    ],
+)
+def test_unreadable_rescale_of_ct_is_refused(make_dicom, stored_values, tag, old, new, keyword):
+    content = make_dicom(stored_values, RescaleSlope="1.5000", RescaleIntercept="-1024.")
+    with pytest.raises(ImageError, match=f"expected a number as {keyword} of a CT") as caught:
+        imaging.read(write_text(content, tag, old, new))
+    assert "Secret" not in str(caught.value)
+
+
+def test_a_secondary_capture_with_an_unreadable_rescale_is_a_picture(make_dicom, stored_values):
+    content = make_dicom(
+        stored_values, SOPClassUID=SecondaryCaptureImageStorage, RescaleSlope="1.5000"
+    )
+    ct = imaging.read(write_text(content, SLOPE, b"1.5000", b"abcdef"))
+    assert not ct.calibrated and not ct.implausible
+
+
+def test_ct_whose_values_are_no_hounsfield_units_is_named(make_dicom, stored_values) -> None:
+    assert imaging.read(make_dicom(stored_values)).implausible == ""
+    without = imaging.read(make_dicom(stored_values, RescaleIntercept="0"))
+    assert without.calibrated and "none is below 0" in without.implausible
+    signed = (stored_values.astype(np.int16) - 1024).view(np.uint16)
+    wrapped = imaging.read(make_dicom(signed, RescaleIntercept="0", BitsStored=16, HighBit=15))
+    assert "saved as unsigned" in wrapped.implausible
 
 
 @pytest.mark.parametrize("limit", [None, 40])

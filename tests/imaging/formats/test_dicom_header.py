@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats import dicom_header
@@ -16,7 +17,7 @@ def summarize(content: bytes) -> dicom_header.DicomHeader:
 def test_only_named_elements_are_read(make_dicom, stored_values):
     file = io.BytesIO(make_dicom(stored_values))
     header, syntax = dicom_header.read_header(file, [0x00280010])
-    assert syntax == dicom_header.EXPLICIT
+    assert syntax == ExplicitVRLittleEndian
     assert header.Rows == stored_values.shape[0] and "PatientName" not in header
     assert file.read(4) == b"\xe0\x7f\x10\x00"  # the pixels come next
 
@@ -54,7 +55,17 @@ def test_an_unsupported_syntax_is_refused(make_dicom, stored_values):
 
 
 @pytest.mark.parametrize(
-    ("value", "number"), [("1.5", 1.5), ("", None), (None, None), ("nan", None), ("inf", None)]
-)
+    ("value", "number"),
+    [("1.5", 1.5), ("", None), (None, None), ("nan", None), ("inf", None), ("-1024,0 ", -1024),
+     ("0,39\\0,39", None), ("1,000,000", None), ("1,000.5", None), (",", None)],
+)  # fmt: skip
 def test_numbers(value, number):
     assert dicom_header.to_float(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("7", 7), ("7.0", 7), ("+ 7", None), ("x", None), ("4561151171121051101", None), (None, None)],
+)
+def test_whole_numbers(value, number):
+    assert dicom_header.to_int(value) == number

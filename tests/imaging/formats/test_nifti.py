@@ -58,3 +58,13 @@ def test_decompress_returns_the_volume_or_says_that_it_ends_early():
     assert nifti.decompress(plain) == plain
     with pytest.raises(ImageError, match="ends early"):
         nifti.decompress(gzip.compress(plain[:-20]))
+
+
+def test_bytes_are_grey_values_unless_they_are_scaled():
+    data = (np.arange(4 * 5 * 3).reshape(4, 5, 3) * 4).astype(np.uint8)
+    image = nibabel.Nifti1Image(data, np.eye(4))
+    grey = nifti.read_nifti(io.BytesIO(image.to_bytes()))
+    assert not grey.calibrated and "grey values of a window" in grey.implausible
+    image.header.set_slope_inter(8, -1024)
+    scaled = nifti.read_nifti(io.BytesIO(image.to_bytes()))
+    assert scaled.calibrated and not scaled.implausible and scaled.pixels.min() < -200
