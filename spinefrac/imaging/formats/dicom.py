@@ -363,8 +363,8 @@ def _fetch_checked_frame(
         )
     frame = get_frame(file, frame_index, number_of_frames=frames, extended_offsets=extended_offsets)
     if syntax in JPEG_LOSSLESS | JPEG_LS:
-        check_lossless_frame(frame, _frame_info(header))
-    elif syntax != RLE:  # which has no header of its own, and is decoded in Python
+        return check_lossless_frame(frame, _frame_info(header))
+    if syntax != RLE:  # which has no header of its own, and is decoded in Python
         check_frame_size(frame, _frame_info(header))
     return frame
 

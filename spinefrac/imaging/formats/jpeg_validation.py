@@ -29,6 +29,7 @@ _DEFAULT_PARAMETERS = b"\x01" + bytes(10)
 #: Markers inside entropy-coded data other than stuffing and restarts: JPEG stuffs FF00,
 #: JPEG-LS any FF followed by a zero bit.
 _MARKER_JPEG = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _MARKER_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 
 
@@ -43,14 +44,22 @@ class FrameInfo:
     bits_stored: int
 
 
-def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
+def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> bytes:
     """Refuse a JPEG Lossless or JPEG-LS frame that contradicts its DICOM header or itself.
+
+    Scanners write numbers that mean nothing into the scan header of JPEG Lossless; in what is
+    returned they are 0, as decoders expect.
 
     Parameters
     ----------
     frame : bytes
         One encapsulated frame, fragments joined.
     frame_info : FrameInfo
+
+    Returns
+    -------
+    bytes
+        The frame for its decoder.
 
     Raises
     ------
@@ -66,9 +75,10 @@ def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
     _require(len(frame_headers) == 1)
     (sof,) = frame_headers
     _check_frame_header(bodies[sof][0], frame_info)
-    _require(set(bodies.get(_DRI, ())) <= {b"\x00\x00"})
     (scan,) = bodies[_SOS]
+    restarts = set(bodies.get(_DRI, ())) - {b"\x00\x00"}
     if sof == _SOF_LS:
+        _require(not restarts)
         _require(_DHT not in bodies)
         precision, near = bodies[sof][0][0], _check_jpeg_ls_scan(scan, frame_info)
         for body in bodies.get(_LSE, [_DEFAULT_PARAMETERS]):
@@ -77,9 +87,12 @@ def check_lossless_frame(frame: bytes, frame_info: FrameInfo) -> None:
     else:
         _require(_LSE not in bodies)
         tables = set[int]().union(*map(_check_huffman, bodies.get(_DHT, ())))
-        _check_lossless_scan(scan, frame_info, tables)
+        _check_lossless_scan(scan, bodies[sof][0][0], frame_info, tables)
         end = _MARKER_JPEG.search(frame, data_start)
+        _check_restarts(frame, data_start, end, restarts, frame_info)
+        frame = frame[: data_start - 2] + bytes([0, scan[-1] & 0x0F]) + frame[data_start:]
     _require(end is not None and frame[end.start() + 1] == _EOI)
+    return frame
 
 
 def _read_segments(frame: bytes) -> tuple[list[tuple[int, bytes]], int]:
@@ -155,13 +168,39 @@ def _check_huffman(body: bytes) -> set[int]:
     return found
 
 
-def _check_lossless_scan(body: bytes, frame_info: FrameInfo, tables: set[int]) -> None:
-    """SOS: one interleaved scan of all components, their tables, and the predictor (T.81 H.1)."""
+def _check_lossless_scan(
+    body: bytes, precision: int, frame_info: FrameInfo, tables: set[int]
+) -> None:
+    """SOS: one interleaved scan of all components, their tables, and the predictor (T.81 H.1).
+
+    Se and Ah, the last but one and the upper half of the last byte, belong to other processes.
+    """
     count = frame_info.samples
     _require(len(body) == 4 + 2 * count and body[0] == count)
-    predictor, end, point_transform = body[-3:]
-    _require(1 <= predictor <= 7 and end == 0 and point_transform == 0)
+    predictor, point_transform = body[-3], body[-1] & 0x0F
+    _require(1 <= predictor <= 7 and point_transform < precision)
     _require(all(body[2 + 2 * i] >> 4 in tables for i in range(count)))
+
+
+def _check_restarts(
+    frame: bytes,
+    start: int,
+    end: re.Match[bytes] | None,
+    intervals: set[bytes],
+    frame_info: FrameInfo,
+) -> None:
+    """DRI, RST: whole rows, and a marker after each interval but the last (T.81 E.1.4, H.1)."""
+    data = frame[start : end.start() if end else len(frame)]
+    expected = 0
+    if intervals:
+        _require(len(intervals) == 1)
+        (body,) = intervals
+        _require(len(body) == 2)
+        (interval,) = struct.unpack(">H", body)
+        _require(interval % frame_info.columns == 0)
+        expected = -(-frame_info.rows * frame_info.columns // interval) - 1
+    found = [marker[1] for marker in _RESTART.findall(data)]
+    _require(found == [0xD0 + number % 8 for number in range(expected)])
 
 
 def _check_jpeg_ls_scan(body: bytes, frame_info: FrameInfo) -> int:

@@ -3,10 +3,16 @@
 import struct
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLosslessSV1
 
+from spinefrac import imaging
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats.jpeg_validation import FrameInfo, check_lossless_frame
+from tests.imaging.formats.test_transfer_syntax import relabel
+from tests.support import jpeg_lossless
 
 INFO = FrameInfo(rows=4, columns=5, samples=1, bits_allocated=16, bits_stored=12)
 
@@ -107,3 +113,52 @@ def test_near_is_at_most_half_of_the_largest_value(near):
     else:
         with pytest.raises(ImageError, match="agree with its header"):
             check_lossless_frame(frame(precision=8, near=near), eight)
+
+
+VALUES = np.random.default_rng(0).integers(0, 4096, (24, 20)).astype(np.uint16)
+LOSSLESS = FrameInfo(rows=24, columns=20, samples=1, bits_allocated=16, bits_stored=16)
+
+
+@pytest.mark.parametrize(
+    "liberty",
+    [{}, {"interval_rows": 1}, {"interval_rows": 7}, {"interval_rows": 24}, {"end": 63},
+     {"high": 1}, {"end": 1, "high": 15, "interval_rows": 2}],
+)  # fmt: skip
+def test_what_scanners_write_is_read(make_dicom, liberty):
+    content = make_dicom(VALUES, BitsStored=16, HighBit=15)
+    where = content.index(b"\xe0\x7f\x10\x00O")
+    codestream = encapsulate([jpeg_lossless.encode(VALUES, **liberty)])
+    head = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff"
+    end = b"\xfe\xff\xdd\xe0\0\0\0\0"
+    ct = imaging.read(relabel(content[:where] + head + codestream + end, JPEGLosslessSV1))
+    np.testing.assert_array_equal(ct.pixels, VALUES.astype(float) - 1024)
+
+
+def test_a_point_transform_is_kept():
+    frame_ = jpeg_lossless.encode(VALUES, shift=2, high=3, end=9)
+    checked = check_lossless_frame(frame_, LOSSLESS)
+    scan = checked.index(b"\xff\xda")
+    assert checked[scan + 8 : scan + 10] == b"\x00\x02"
+
+
+def with_interval(frame_: bytes, pixels: int) -> bytes:
+    where = frame_.index(b"\xff\xdd")
+    return frame_[: where + 4] + struct.pack(">H", pixels) + frame_[where + 6 :]
+
+
+RESTARTED = jpeg_lossless.encode(VALUES, interval_rows=7)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        with_interval(RESTARTED, 139),  # no whole rows
+        with_interval(RESTARTED, 120),  # more restarts than are there
+        with_interval(RESTARTED, 0),
+        RESTARTED.replace(b"\xff\xd1", b"\xff\xd2"),  # out of turn
+        jpeg_lossless.encode(VALUES).replace(b"\xc3\x00\x0b\x10", b"\xc3\x00\x0b\x01"),  # precision
+    ],
+)
+def test_restarts_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(ImageError, match="agree with its header"):
+        check_lossless_frame(wrong, LOSSLESS)
