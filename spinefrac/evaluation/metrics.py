@@ -12,6 +12,8 @@ from spinefrac import wording
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, make_inputs
 from spinefrac.evaluation.intervals import (
+    AVERAGED_GROUP_VARIANCE,
+    RATE_GROUP_VARIANCE,
     Interval,
     bootstrap,
     log_scale_interval,
@@ -20,6 +22,9 @@ from spinefrac.evaluation.intervals import (
 )
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES, ProbabilityMetrics, ThresholdMetrics
 from spinefrac.records import CLASS_NAMES
+
+#: Metrics that are averaged over pairs or probabilities and not over predicted classes.
+_AVERAGED_METRICS = ("auc", "average_precision", "brier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +254,15 @@ def metric_intervals(
                 debiased_ece(bootstrap_replicates["calibration_gaps"])
             )
         else:
-            lowest = -1.0 if name == "mcc" else 0.0
-            found[name] = rate_interval(value, replicates, groups, lower_bound=lowest)
+            found[name] = rate_interval(
+                value,
+                replicates,
+                groups,
+                lower_bound=-1.0 if name == "mcc" else 0.0,
+                group_variance=AVERAGED_GROUP_VARIANCE
+                if name in _AVERAGED_METRICS
+                else RATE_GROUP_VARIANCE,
+            )
     return {name: pair for name, pair in found.items() if pair and np.isfinite(estimates[name])}
 
 
