@@ -21,7 +21,7 @@ _.StudyDescription; _.StudyID; _.StudyTime; _.WindowCenter; _.WindowCenterWidthE
 _.WindowWidth
 
 # Hooks and options that Python and libraries read.
-_.__getattr__; _.__dir__; _.__signature__; _.get_value_and_effective_sample_size; _.preamble
+_.__getattr__; _.__dir__; _.__signature__; _.preamble
 _.writeable; _.optimizations; _.representative_dataset; _.supported_ops; _.intra_op_num_threads
 _.inter_op_num_threads; _.log_severity_level; _.reading_validation_mode; _.enable_cpu_mem_arena
 _.transform; _.row_factory

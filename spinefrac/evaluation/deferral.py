@@ -2,36 +2,37 @@
 
 A prediction is accepted where its confidence, the calibrated probability that it is correct,
 reaches a threshold, and marked for review below it (Chow, 1970). Learn-then-test (Angelopoulos
-et al., 2021), from MAPIE, lowers that threshold for as long as a test on out-of-fold predictions
-shows that at most the acceptable share of the accepted ones is wrong. Slices of one patient are
-not independent, so the test uses the effective sample size (Korn and Graubard, 1998).
+et al., 2021) lowers that threshold for as long as a test on out-of-fold predictions shows that at
+most the acceptable share of the accepted ones is wrong; the sequence of tests is that of MAPIE.
+
+Slices of one patient are not independent, and where few patients were seen, no data tell how far
+they are from it: the errors may be those of single patients who are wrong as a whole. So the test
+is over patients and holds for any correlation within them: a patient's slices are one observation.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import DatasetError
-from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, IntArray, make_inputs
+from spinefrac.evaluation.group_error_test import (
+    count_groups_needed,
+    effective_groups,
+    error_rate_p_values,
+    min_groups,
+)
+from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, make_inputs
 from spinefrac.evaluation.intervals import Interval, bootstrap, rate_interval
 from spinefrac.evaluation.metric_kernels import safe_divide, sum_by_group
-
-if TYPE_CHECKING:
-    from mapie.risk_control import BinaryRisk
 
 #: Largest share of wrong predictions outside the band, where none is stated.
 DEFAULT_ACCEPTABLE_ERROR_RATE = 0.05
 
 #: Confidence of that guarantee, over the draw of the patients that the band was chosen on.
 DEFAULT_CONFIDENCE_LEVEL = 0.9
-
-#: Fewer groups than this do not allow an estimate of the correlation within a group.
-MIN_GROUPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class AbstentionBand:
         Slices inside the band.
     n_slices, n_groups : int
         Slices and groups that it was chosen on.
-    effective_sample_size : int
-        Number of independent slices that give the same variance as those outside the band.
+    effective_sample_size : float
+        Groups of equal size that count as much as those outside the band, at most their number.
     """
 
     confidence_threshold: float
@@ -72,7 +73,7 @@ class AbstentionBand:
     abstention_rate: Proportion
     n_slices: int
     n_groups: int
-    effective_sample_size: int
+    effective_sample_size: float
 
     @property
     def low(self) -> float:
@@ -132,32 +133,22 @@ def choose_abstention_band(
     -------
     AbstentionBand or None
         None where the error rate of not even the most confident predictions can be shown to be
-        acceptable, or with fewer than `MIN_GROUPS` groups: every prediction needs review then.
+        acceptable, as with fewer groups than
+        `group_error_test.min_groups`: every prediction needs review then.
+        `count_groups_for_band` tells how many would be needed.
 
     Raises
     ------
     DatasetError
         If a share is out of range or the arrays do not fit together.
     """
-    if not (0.0 < acceptable_error_rate < 0.5 and 0.5 < confidence_level < 1.0):
-        raise DatasetError(
-            f"Expected an acceptable error rate between 0 and 0.5 and a confidence level between "
-            f"0.5 and 1, got {acceptable_error_rate:g} and {confidence_level:g}: a usual choice is "
-            f"{DEFAULT_ACCEPTABLE_ERROR_RATE:g} and {DEFAULT_CONFIDENCE_LEVEL:g}."
-        )
     inputs = make_inputs(y_true, y_score, groups)
-    if inputs.n_groups < MIN_GROUPS:
+    totals = _count_outside(inputs, threshold, acceptable_error_rate, confidence_level)
+    lowest = _lowest_valid_threshold(totals, acceptable_error_rate, confidence_level)
+    if lowest is None:
         return None
     confidence = _confidence(inputs.y_score, threshold)
     correct = (inputs.y_score >= threshold) == (inputs.y_true == 1)
-    candidates = _candidate_thresholds(
-        confidence, threshold, acceptable_error_rate, confidence_level
-    )
-    lowest = _lowest_valid_threshold(
-        candidates, confidence, correct, inputs, acceptable_error_rate, confidence_level
-    )
-    if lowest is None:
-        return None
     outside = confidence >= lowest
     return AbstentionBand(
         confidence_threshold=lowest,
@@ -168,7 +159,7 @@ def choose_abstention_band(
         abstention_rate=_proportion(inputs, ~outside, np.ones(inputs.n_slices, bool)),
         n_slices=inputs.n_slices,
         n_groups=inputs.n_groups,
-        effective_sample_size=effective_sample_size(~correct[outside], inputs.group_codes[outside]),
+        effective_sample_size=effective_groups(np.bincount(inputs.group_codes[outside])),
     )
 
 
@@ -179,34 +170,114 @@ def error_rate_among(
     return _proportion(inputs, wrong & selected, selected)
 
 
-def design_effect(is_error: npt.NDArray[np.bool_], group_codes: IntArray) -> float:
-    """Return the design effect of an error rate: the effect of correlation within groups.
+def count_groups_for_band(
+    y_true: npt.ArrayLike,
+    y_score: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    threshold: float,
+    *,
+    acceptable_error_rate: float = DEFAULT_ACCEPTABLE_ERROR_RATE,
+    confidence_level: float = DEFAULT_CONFIDENCE_LEVEL,
+) -> int | None:
+    """Return about how many groups like these are needed for a band, where there is none.
 
-    Parameters
-    ----------
-    is_error : bool array, shape (N,)
-    group_codes : int64 array, shape (N,)
-        Group of each.
+    Parameters and errors as in `choose_abstention_band`. The most confident predictions decide.
 
     Returns
     -------
-    float
-        Variance over groups divided by that of as many independent slices, at least 1.
+    int or None
+        At least `group_error_test.min_groups`; more where groups are uneven or some predictions
+        are wrong. None where too many are wrong for any number of groups.
     """
-    n, error = len(is_error), float(is_error.mean())
-    if error in (0.0, 1.0):
-        return 1.0
-    sums = np.bincount(group_codes, is_error - error)
-    sums = sums[np.unique(group_codes)]
-    if len(sums) < 2:
-        return float(n)
-    variance = len(sums) / (len(sums) - 1) * float((sums**2).sum()) / n**2
-    return max(1.0, variance / (error * (1.0 - error) / n))
+    inputs = make_inputs(y_true, y_score, groups)
+    totals = _count_outside(inputs, threshold, acceptable_error_rate, confidence_level)
+    return count_groups_needed(
+        totals.errors[:, 0], totals.slices[:, 0], acceptable_error_rate, confidence_level
+    )
 
 
-def effective_sample_size(is_error: npt.NDArray[np.bool_], group_codes: IntArray) -> int:
-    """Return the number of slices divided by their design effect; see `design_effect`."""
-    return int(len(is_error) / design_effect(is_error, group_codes)) if len(is_error) else 0
+def describe_guarantee(
+    band: AbstentionBand | None,
+    n_groups: int,
+    groups_needed: int | None,
+    acceptable_error_rate: float = DEFAULT_ACCEPTABLE_ERROR_RATE,
+) -> str:
+    """Return what holds outside the band and on which condition, or why there is no band.
+
+    Parameters
+    ----------
+    band : AbstentionBand or None
+    n_groups : int
+        Groups that it was to be chosen on.
+    groups_needed : int or None
+        From `count_groups_for_band`; of no importance where there is a band.
+    acceptable_error_rate : float
+    """
+    rate = f"{100 * acceptable_error_rate:g} %"
+    level = DEFAULT_CONFIDENCE_LEVEL if band is None else band.confidence_level
+    if band is not None:
+        return (
+            f"With {100 * level:g} % confidence, at most {rate} of the predictions outside the "
+            "band are wrong, however the errors gather in single patients. This holds for slices "
+            f"of new patients who are like the {n_groups:,} patients the band was chosen on, with "
+            "the same scanners and the same prevalence. It is a share over many patients and does "
+            "not hold for a single patient."
+        )
+    if groups_needed is None:
+        reason = (
+            f"Too many out-of-fold predictions on the {n_groups:,} patients are wrong, even of "
+            f"those with the highest confidence, for an error rate of at most {rate}; more "
+            "patients alone would not change that"
+        )
+    else:
+        least = min_groups(acceptable_error_rate, level)
+        reason = (
+            f"{n_groups:,} patients are too few to show an error rate of at most {rate} with "
+            f"{100 * level:g} % confidence: about {groups_needed:,} patients like these are "
+            f"needed, and {least:,} even if no prediction is wrong"
+        )
+    return f"{reason}. So there is no abstention band, and every slice needs review by a reader."
+
+
+@dataclass(frozen=True, slots=True)
+class _OutsideTotals:
+    """Slices outside the band by group, for T falling confidence thresholds of the test.
+
+    Attributes
+    ----------
+    thresholds : float64 array, shape (T,)
+    slices, errors : float64 arrays, shape (G, T)
+        Accepted slices of each group, and the wrong ones of them.
+    """
+
+    thresholds: FloatArray
+    slices: FloatArray
+    errors: FloatArray
+
+
+def _count_outside(
+    inputs: EvaluationInputs,
+    threshold: float,
+    acceptable_error_rate: float,
+    confidence_level: float,
+) -> _OutsideTotals:
+    if not (0.0 < acceptable_error_rate < 0.5 and 0.5 < confidence_level < 1.0):
+        raise DatasetError(
+            f"Expected an acceptable error rate between 0 and 0.5 and a confidence level between "
+            f"0.5 and 1, got {acceptable_error_rate:g} and {confidence_level:g}: a usual choice is "
+            f"{DEFAULT_ACCEPTABLE_ERROR_RATE:g} and {DEFAULT_CONFIDENCE_LEVEL:g}."
+        )
+    confidence = _confidence(inputs.y_score, threshold)
+    wrong = (inputs.y_score >= threshold) != (inputs.y_true == 1)
+    candidates = _candidate_thresholds(
+        confidence, threshold, acceptable_error_rate, confidence_level
+    )
+    accepted = confidence >= candidates[:, None]  # (T, N)
+    return _OutsideTotals(
+        candidates,
+        sum_by_group(inputs, accepted).T,
+        sum_by_group(inputs, accepted & wrong).T,
+    )
 
 
 def _confidence(y_score: FloatArray, threshold: float) -> FloatArray:
@@ -219,9 +290,8 @@ def _candidate_thresholds(
 ) -> FloatArray:
     """Return the confidence thresholds in the order of the test, falling by hundredths.
 
-    Labels have no part in them. The first is 1 - `acceptable_error_rate`, or lower where too few
-    slices reach that: even without an error a test needs
-    log(1 - confidence_level) / log(1 - acceptable_error_rate) independent slices.
+    Labels have no part in them. The first is 1 - `acceptable_error_rate`, or lower where fewer
+    slices reach that than three times the groups that a test needs at least.
     """
     enough = 3.0 * np.log(1.0 - confidence_level) / np.log(1.0 - acceptable_error_rate)
     reached = float(np.sort(confidence)[-int(min(enough, len(confidence) / 2 + 1))])
@@ -231,63 +301,18 @@ def _candidate_thresholds(
 
 
 def _lowest_valid_threshold(
-    candidates: FloatArray,
-    confidence: FloatArray,
-    is_correct: npt.NDArray[np.bool_],
-    inputs: EvaluationInputs,
-    acceptable_error_rate: float,
-    confidence_level: float,
+    totals: _OutsideTotals, acceptable_error_rate: float, confidence_level: float
 ) -> float | None:
-    """Test `candidates` in their order until one fails; None if already the first does.
-
-    For MAPIE, confidence is the probability of the class "this prediction is correct"; the
-    precision of that class is the share of correct predictions among the accepted ones.
-    """
-    from mapie.risk_control import BinaryClassificationController, control_fwer, recall
-
-    controller = BinaryClassificationController(
-        predict_function=lambda values: np.stack([1.0 - values, values], axis=1),
-        risk=_build_risk(inputs.group_codes),
-        target_level=1.0 - acceptable_error_rate,
-        confidence_level=confidence_level,
-        best_predict_param_choice=recall,
-        list_predict_params=candidates,
-    )
-    with warnings.catch_warnings():
-        # Of candidates that fail by its own correction; only the p-values are used.
-        warnings.simplefilter("ignore")
-        controller.calibrate(confidence, is_correct.astype(np.int64))
-    # Not the controller's `fwer_method`: that takes the order from the data where the error rate
-    # is not monotonic, and the order here is fixed before.
-    p_values = np.asarray(controller.p_values, np.float64)[:, 0]
-    valid = control_fwer(p_values, 1.0 - confidence_level, fwer_method="fixed_sequence")
-    return float(candidates[valid].min()) if len(valid) else None
-
-
-def _build_risk(group_codes: IntArray) -> BinaryRisk:
-    """Return MAPIE's precision with the effective sample size of slices in groups.
+    """Test the candidates in their order until one fails; None if already the first does.
 
     MAPIE is imported late, as that takes a second.
     """
-    from mapie.risk_control import BinaryRisk
+    from mapie.risk_control import control_fwer
 
-    class GroupedPrecision(BinaryRisk):
-        """Precision whose sample size is that of independent slices."""
-
-        def get_value_and_effective_sample_size(
-            self, y_true: npt.NDArray[Any], y_pred: npt.NDArray[Any]
-        ) -> tuple[float, float]:
-            accepted = y_pred == 1
-            if not accepted.any():
-                return 1.0, -1  # MAPIE's code for a risk that is not defined
-            wrong = y_true[accepted] != 1
-            return float(wrong.mean()), effective_sample_size(wrong, group_codes[accepted])
-
-    return GroupedPrecision(
-        risk_occurrence=lambda y_true, y_pred: y_pred == y_true,
-        risk_condition=lambda y_true, y_pred: y_pred == 1,
-        higher_is_better=True,
-    )
+    # The order is fixed before the data are seen, as the procedure demands.
+    p_values = error_rate_p_values(totals.errors, totals.slices, acceptable_error_rate)
+    valid = control_fwer(p_values, 1.0 - confidence_level, fwer_method="fixed_sequence")
+    return float(totals.thresholds[valid].min()) if len(valid) else None
 
 
 def _proportion(

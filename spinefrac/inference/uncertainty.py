@@ -48,6 +48,9 @@ class UncertaintyProfile:
         Largest share of wrong predictions outside the band.
     abstention_band : AbstentionBand or None
         None where no band can be shown to keep the acceptable error rate.
+    groups_needed : int or None
+        About how many groups like these a band would need; None where there is one, and where
+        too many predictions are wrong for any number of groups.
     """
 
     model: str
@@ -60,6 +63,7 @@ class UncertaintyProfile:
     predictive_values: PredictiveValueCalculator
     acceptable_error_rate: float
     abstention_band: AbstentionBand | None
+    groups_needed: int | None = None
 
     def needs_review(self, probability: float) -> bool:
         """Return whether a prediction of this probability needs review by a reader."""
@@ -72,19 +76,8 @@ class UncertaintyProfile:
     @property
     def guarantee(self) -> str:
         """What holds outside the band and under which condition, in words."""
-        rate = f"{100 * self.acceptable_error_rate:g} %"
-        if self.abstention_band is None:
-            return (
-                f"The training data have too few patients ({self.n_groups}), or too many "
-                f"out-of-fold predictions are wrong, to keep the error rate at or below {rate} "
-                "with any band: every slice needs review by a reader."
-            )
-        return (
-            f"With {100 * self.abstention_band.confidence_level:g} % confidence, at most {rate} of "
-            "the predictions outside the band are wrong. This holds for slices of new patients "
-            f"who are like the {self.n_groups} patients the band was chosen on, with the same "
-            "scanners and the same prevalence. It is a share over many patients and does not "
-            "hold for a single patient."
+        return deferral.describe_guarantee(
+            self.abstention_band, self.n_groups, self.groups_needed, self.acceptable_error_rate
         )
 
 
@@ -160,6 +153,15 @@ _cache_lock = threading.Lock()
 def _compute_profile(model: SavedModel, acceptable_error_rate: float) -> UncertaintyProfile:
     oof, metrics, threshold = model.load_out_of_fold(), model.metrics, model.threshold
     predictive = PredictiveValueCalculator(oof.labels, oof.probabilities, oof.groups, threshold)
+    predictions = (oof.labels, oof.probabilities, oof.groups, threshold)
+    band = deferral.choose_abstention_band(
+        *predictions, acceptable_error_rate=acceptable_error_rate
+    )
+    groups_needed = None
+    if band is None:
+        groups_needed = deferral.count_groups_for_band(
+            *predictions, acceptable_error_rate=acceptable_error_rate
+        )
     return UncertaintyProfile(
         model=model.id,
         threshold=threshold,
@@ -170,13 +172,8 @@ def _compute_profile(model: SavedModel, acceptable_error_rate: float) -> Uncerta
         specificity=_to_proportion(metrics.specificity, metrics.ci.get("specificity")),
         predictive_values=predictive,
         acceptable_error_rate=acceptable_error_rate,
-        abstention_band=deferral.choose_abstention_band(
-            oof.labels,
-            oof.probabilities,
-            oof.groups,
-            threshold,
-            acceptable_error_rate=acceptable_error_rate,
-        ),
+        abstention_band=band,
+        groups_needed=groups_needed,
     )
 
 

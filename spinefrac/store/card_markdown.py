@@ -1,7 +1,8 @@
 """A model card as Markdown, under the headings of Hugging Face's model cards.
 
 The block on top is metadata in YAML, which model hubs read; the text is for people. Everything
-comes from ``card.json`` and the saved evaluations, each metric with its confidence interval.
+comes from ``card.json``, the out-of-fold predictions and the saved evaluations, each metric with
+its confidence interval.
 
 References
 ----------
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from spinefrac import wording
+from spinefrac.evaluation import deferral
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
@@ -238,6 +240,8 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
             "are from a bootstrap over whole groups.",
             "### Results",
             _render_metrics(card.metrics),
+            "#### Abstention band",
+            _describe_abstention(model),
         ]
         folds = [
             (
@@ -286,6 +290,21 @@ def _render_metrics(metrics: Metrics) -> str:
         *(f"predicted: {name}" for name in CLASS_NAMES),
     )
     return f"{_render_table(metric_head, rows)}\n\n{_render_table(matrix_head, counts)}"
+
+
+def _describe_abstention(model: SavedModel) -> str:
+    """Return what the abstention band guarantees, or how many patients it would need."""
+    oof = model.load_out_of_fold()
+    predictions = (oof.labels, oof.probabilities, oof.groups, model.threshold)
+    band = deferral.choose_abstention_band(*predictions)
+    n_groups = len(set(oof.groups.tolist()))
+    if band is None:
+        needed = deferral.count_groups_for_band(*predictions)
+        return deferral.describe_guarantee(None, n_groups, needed)
+    return (
+        f"Probabilities between {band.low:.2f} and {band.high:.2f} need review by a reader. "
+        f"{deferral.describe_guarantee(band, n_groups, None)}"
+    )
 
 
 def _render_technical(model: SavedModel) -> list[str]:

@@ -6,12 +6,8 @@ import pytest
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import deferral
 from spinefrac.evaluation.calibration import apply_temperature
-from spinefrac.evaluation.deferral import (
-    choose_abstention_band,
-    design_effect,
-    effective_sample_size,
-    outside_band_mask,
-)
+from spinefrac.evaluation.deferral import choose_abstention_band, outside_band_mask
+from spinefrac.evaluation.group_error_test import error_rate_p_values
 
 
 def patients(count, slices, seed, spread=0.5):
@@ -47,7 +43,7 @@ def test_slices_counted_as_independent_would_break_it():
     """The same with every slice taken as a patient of its own promises more than it keeps."""
     labels, answers, _ = patients(4_000, 20, seed=999, spread=1.1)
     naive, grouped = [], []
-    for seed in range(30):
+    for seed in range(20):
         of, said, groups = patients(30, 20, seed, spread=1.1)
         for kept, by in ((naive, np.arange(len(of))), (grouped, groups)):
             band = choose_abstention_band(of, said, by, 0.5, acceptable_error_rate=0.1)
@@ -72,7 +68,7 @@ def test_a_band_holds_the_doubtful_probabilities_and_nothing_else():
     assert 0 < band.error_rate.value <= band.acceptable_error_rate
     low, high = band.error_rate.interval
     assert low < band.error_rate.value < high
-    assert 0 < band.effective_sample_size < band.n_slices
+    assert 0 < band.effective_sample_size <= band.n_groups
 
 
 def test_a_threshold_off_the_middle_still_answers_on_both_sides():
@@ -121,82 +117,6 @@ def test_shares_out_of_range_are_refused(rate, confidence):
         )
 
 
-def test_the_design_effect_of_copies_is_their_number():
-    wrong = np.repeat(np.random.default_rng(0).random(400) < 0.2, 5)
-    codes = np.repeat(np.arange(400), 5)
-    assert design_effect(wrong, codes) == pytest.approx(5, rel=0.02)
-    assert effective_sample_size(wrong, codes) == pytest.approx(400, rel=0.02)
-    assert design_effect(wrong, np.arange(2000)) == pytest.approx(1, rel=0.01)
-    assert design_effect(np.zeros(10, bool), np.zeros(10, int)) == 1.0
-    assert deferral.effective_sample_size(np.zeros(0, bool), np.zeros(0, int)) == 0
-
-
-#: Confidence threshold and effective sample size for the seeds 0 to 59 of `random_predictions`,
-#: from a fixed-sequence procedure of our own that MAPIE's public one replaced; None: no band.
-FROZEN_BANDS = (
-    (0.45, 800),
-    (0.53, 292),
-    (0.58, 524),
-    (0.41, 427),
-    None,
-    (0.31, 331),
-    (0.74, 300),
-    (0.81, 421),
-    None,
-    (0.36, 319),
-    None,
-    (0.38, 183),
-    (0.37, 249),
-    (0.71, 655),
-    (0.32, 241),
-    (0.28, 408),
-    (0.63, 493),
-    (0.52, 184),
-    (0.57, 859),
-    (0.34, 223),
-    (0.6, 409),
-    (0.47, 167),
-    (0.43, 581),
-    None,
-    None,
-    (0.42, 275),
-    (0.76, 680),
-    None,
-    (0.35, 437),
-    None,
-    None,
-    (0.6, 494),
-    (0.62, 433),
-    (0.5, 442),
-    None,
-    (0.53, 161),
-    (0.48, 142),
-    (0.78, 208),
-    (0.3, 190),
-    (0.89, 117),
-    (0.82, 412),
-    (0.17, 450),
-    None,
-    (0.34, 515),
-    (0.26, 275),
-    (0.81, 458),
-    (0.3, 260),
-    (0.56, 163),
-    None,
-    None,
-    None,
-    (0.41, 260),
-    None,
-    (0.61, 603),
-    (0.61, 322),
-    (0.78, 384),
-    (0.53, 341),
-    None,
-    (0.4, 362),
-    (0.69, 623),
-)
-
-
 def random_predictions(
     seed, gain=(1.2, 4.0), rates=(0.02, 0.05, 0.1, 0.2), levels=(0.8, 0.9, 0.95)
 ):
@@ -215,14 +135,36 @@ def random_predictions(
     return (labels, apply_temperature(logits, 1.25), groups, threshold), settings
 
 
-def test_the_public_procedure_gives_the_bands_of_the_former_one():
-    found = []
-    for seed in range(len(FROZEN_BANDS)):
+def lower_until_one_fails(labels, answers, groups, threshold, rate, level):
+    """Return the last confidence threshold, from the first one down, whose test succeeds."""
+    confidence = np.where(answers >= threshold, answers, 1 - answers)
+    wrong = (answers >= threshold) != (labels == 1)
+    codes = np.unique(groups, return_inverse=True)[1]
+    candidates = deferral._candidate_thresholds(confidence, threshold, rate, level)
+    accepted = [confidence >= candidate for candidate in candidates]
+    errors = np.stack([np.bincount(codes, kept & wrong) for kept in accepted], axis=1)
+    slices = np.stack([np.bincount(codes, kept) for kept in accepted], axis=1)
+    found = None
+    for candidate, p_value in zip(
+        candidates, error_rate_p_values(errors, slices, rate), strict=True
+    ):
+        if p_value > 1 - level:
+            break
+        found = candidate
+    return found
+
+
+def test_the_public_procedure_of_mapie_lowers_the_threshold_until_a_test_fails():
+    bands = []
+    for seed in range(60):
         predictions, settings = random_predictions(seed)
         band = choose_abstention_band(*predictions, **settings)
-        found.append(band and (band.confidence_threshold, band.effective_sample_size))
-    assert tuple(found) == FROZEN_BANDS
-    assert 10 < found.count(None) < 30
+        reference = lower_until_one_fails(*predictions, *settings.values())
+        assert (band and band.confidence_threshold) == reference
+        bands.append(band)
+    assert 10 < bands.count(None) < 50
+    kept = [band for band in bands if band]
+    assert all(0 < band.effective_sample_size <= band.n_groups for band in kept)
 
 
 def test_the_data_do_not_choose_the_order_of_the_test():
@@ -231,3 +173,45 @@ def test_the_data_do_not_choose_the_order_of_the_test():
         94, (0.3, 1.2), (0.02, 0.05, 0.1, 0.2, 0.4), (0.6, 0.8, 0.9, 0.95)
     )
     assert choose_abstention_band(*predictions, **settings) is None
+
+
+def wrong_patients(count, rate, seed, slices=12):
+    """Confident predictions of patients of whom some are wrong on every slice."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(count), slices)
+    wrong = np.repeat(rng.random(count) < rate, slices)
+    labels = (rng.random(len(groups)) < 0.4).astype(int)
+    answers = np.where((labels == 1) ^ wrong, 0.98, 0.02)
+    return labels, answers, groups
+
+
+@pytest.mark.parametrize("count", [10, 20, 40])
+def test_few_patients_without_an_error_promise_nothing(count):
+    """Slices counted as patients where no error is seen would give a band in 42, 20 and 5 %."""
+    bands = [choose_abstention_band(*wrong_patients(count, 0.08, seed), 0.5) for seed in range(30)]
+    assert sum(band is not None for band in bands) <= 3
+    assert choose_abstention_band(*wrong_patients(count, 0.0, 0), 0.5) is None
+
+
+def test_a_band_needs_as_many_patients_as_it_is_said():
+    assert choose_abstention_band(*wrong_patients(44, 0.0, 0), 0.5) is None
+    assert choose_abstention_band(*wrong_patients(45, 0.0, 0), 0.5) is not None
+    assert deferral.count_groups_for_band(*wrong_patients(12, 0.0, 0), 0.5) == 45
+    some_wrong = patients(30, 12, seed=7)
+    needed = deferral.count_groups_for_band(*some_wrong, 0.5)
+    assert choose_abstention_band(*some_wrong, 0.5) is None and 45 < needed < 300
+    copies = -(-needed // 30)
+    more = [np.tile(values, copies) for values in some_wrong[:2]]
+    groups = np.concatenate([some_wrong[2] + 30 * copy for copy in range(copies)])
+    assert choose_abstention_band(*more, groups, 0.5) is not None
+    assert deferral.count_groups_for_band(*wrong_patients(40, 0.2, 1), 0.5) is None
+
+
+def test_the_guarantee_says_how_many_patients_are_needed():
+    few = deferral.describe_guarantee(None, 12, 60)
+    assert "12 patients are too few" in few and "about 60 patients" in few and "45 even" in few
+    wrong = deferral.describe_guarantee(None, 80, None, 0.02)
+    assert "Too many out-of-fold predictions" in wrong and "at most 2 %" in wrong
+    assert all("every slice needs review" in text for text in (few, wrong))
+    band = choose_abstention_band(*patients(80, 10, seed=1), 0.5)
+    assert "at most 5 % of the predictions outside" in deferral.describe_guarantee(band, 80, None)
