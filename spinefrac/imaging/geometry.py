@@ -22,18 +22,33 @@ Vector = tuple[float, float, float]
 #: Letters of the patient's sides, towards - and + of x, y and z (PS3.3, C.7.6.1.1.1).
 _DIRECTION_LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
 
+#: What sets apart images of one place in one series, and what to call it: scans repeated in time,
+#: reconstructions, energies.
+_ACQUISITION_ELEMENTS = {
+    "AcquisitionNumber": "acquisition",
+    "TemporalPositionIdentifier": "phase",
+    "ConvolutionKernel": "kernel",
+    "KVP": "kV",
+    "ImageType": "image type",
+}
+ACQUISITION_WORDS = tuple(_ACQUISITION_ELEMENTS.values())
+
 #: Elements that hold the position of a slice; nothing that names the patient is among them.
 _GEOMETRY_TAGS = (
     0x00080008,  # ImageType
     0x00080018,  # SOPInstanceUID
     0x00180050,  # SliceThickness
+    0x00180060,  # KVP
     0x00181120,  # GantryDetectorTilt
+    0x00181210,  # ConvolutionKernel
     0x0020000D,  # StudyInstanceUID
     0x0020000E,  # SeriesInstanceUID
     0x00200011,  # SeriesNumber
+    0x00200012,  # AcquisitionNumber
     0x00200013,  # InstanceNumber
     0x00200032,  # ImagePositionPatient
     0x00200037,  # ImageOrientationPatient
+    0x00200100,  # TemporalPositionIdentifier
     0x00280008,  # NumberOfFrames
     0x00280010,  # Rows
     0x00280011,  # Columns
@@ -65,6 +80,8 @@ class SliceGeometry:
         SeriesNumber in digits; some programs write more of them than the standard allows.
     is_localizer : bool
         Whether the image is a localizer (scout view).
+    acquisition : tuple of str
+        Values of `ACQUISITION_WORDS`, in this order; empty where one is not stated.
     """
 
     position_mm: Vector | None = None
@@ -81,6 +98,7 @@ class SliceGeometry:
     instance_number: int | None = None
     series_number: str = ""
     is_localizer: bool = False
+    acquisition: tuple[str, ...] = ()
 
     @property
     def normal(self) -> Vector | None:
@@ -203,7 +221,11 @@ def _parse_geometry(
         sop_instance_uid=_read_text(header, "SOPInstanceUID"),
         instance_number=to_int(header.get("InstanceNumber")),
         series_number=_read_series_number(header),
-        is_localizer="LOCALIZER" in kinds,
+        is_localizer=not {"LOCALIZER", "SCOUT", "TOPOGRAM"}.isdisjoint(kinds),
+        acquisition=tuple(
+            " ".join(map(str, to_list(header.get(keyword))))[:64]
+            for keyword in _ACQUISITION_ELEMENTS
+        ),
     )
 
 

@@ -27,7 +27,7 @@ class SeriesFinding:
     """A finding about a series that its reader should know, in one sentence.
 
     `code` is one of ``missing``, ``uneven``, ``repeated``, ``tilt``, ``split``, ``unplaced``,
-    ``unnamed``, ``localizer``; `slices` are the numbers (from 1) it is about.
+    ``unnamed``, ``localizer``, ``plane``; `slices` are the numbers (from 1) it is about.
     """
 
     code: str
@@ -35,19 +35,37 @@ class SeriesFinding:
     slices: tuple[int, ...] = ()
 
 
-def find_split_findings(geometry: SliceGeometry, other_counts: list[int]) -> list[SeriesFinding]:
-    """Find slices of one series UID that do not belong together."""
+def find_split_findings(
+    geometry: SliceGeometry, other_geometry: int, other_acquisition: int
+) -> list[SeriesFinding]:
+    """Find slices of one series UID that do not belong together, from how many there are."""
     if geometry.is_localizer:
         return [
             SeriesFinding("localizer", "These are localizers (scout views), not slices to read.")
         ]
-    if not other_counts:
-        return []
     return [
         SeriesFinding(
             "split",
-            f"The same series also holds {format_count(sum(other_counts), 'slice')} of another "
-            "orientation, size or spacing; they are a series of their own.",
+            f"The same series also holds {format_count(count, 'slice')} of another {difference}; "
+            "they are a series of their own.",
+        )
+        for count, difference in (
+            (other_geometry, "orientation, size or spacing"),
+            (other_acquisition, "acquisition, phase or reconstruction at the same place"),
+        )
+        if count
+    ]
+
+
+def find_plane_findings(geometry: SliceGeometry) -> list[SeriesFinding]:
+    """Find slices of another plane than that which models are usually trained on."""
+    if geometry.is_localizer or geometry.plane in ("", "axial"):
+        return []
+    return [
+        SeriesFinding(
+            "plane",
+            f"The slices are {geometry.plane}: a model that was trained on axial slices does not "
+            "fit them.",
         )
     ]
 

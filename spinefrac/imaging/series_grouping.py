@@ -24,10 +24,12 @@ from spinefrac.imaging.read import read, wrap_parser_errors
 from spinefrac.imaging.series_findings import (
     SAME_POSITION_MM,
     SeriesFinding,
+    find_plane_findings,
     find_spacing_findings,
     find_split_findings,
     find_tilt_findings,
 )
+from spinefrac.imaging.series_splitting import compute_positions_mm, split_series
 from spinefrac.records import CtSlice, Unreadable
 from spinefrac.slice_order import SlicePlace, order_slices
 from spinefrac.wording import format_count
@@ -311,61 +313,58 @@ def _assemble_series(
     singles: list[SeriesSlice] = []
     for members in by_series.values():
         unique, copies = _drop_duplicates(members)
-        by_geometry: dict[tuple[object, ...], list[SeriesSlice]] = defaultdict(list)
-        for part in unique:
-            by_geometry[_geometry_key(part.geometry)].append(part)
-        groups = sorted(by_geometry.values(), key=len, reverse=True)
-        for group in groups:
-            if len(group) < 2:
-                singles += group
-                continue
-            others = [len(other) for other in groups if other is not group]
-            findings = find_split_findings(group[0].geometry, others)
-            if copies:
-                repeated = format_count(copies, "slice is", "slices are")
-                message = f"{repeated} there twice and count once."
-                findings.append(SeriesFinding("repeated", message))
-            found.append(_sort_slices(group, findings))
+        for stacks in split_series([part.geometry for part in unique]):
+            in_geometry = sum(len(stack.rows) for stack in stacks)
+            for stack in stacks:
+                group = [unique[row] for row in stack.rows]
+                if len(group) < 2:
+                    singles += group
+                    continue
+                findings = find_split_findings(
+                    group[0].geometry, len(unique) - in_geometry, in_geometry - len(group)
+                )
+                if copies:
+                    repeated = format_count(copies, "slice is", "slices are")
+                    message = f"{repeated} there twice and count once."
+                    findings.append(SeriesFinding("repeated", message))
+                found.append(_sort_slices(group, stack.acquisition, findings))
     return found, singles
 
 
 def _drop_duplicates(members: Iterable[SeriesSlice]) -> tuple[list[SeriesSlice], int]:
     """Leave out files that are the same instance again; return how many there were."""
-    seen: dict[tuple[str, int | None], SeriesSlice] = {}
+    seen: dict[tuple[object, ...], SeriesSlice] = {}
     unnamed = []
     count = 0
     for part in members:
         count += 1
-        if part.geometry.sop_instance_uid:
-            seen.setdefault((part.geometry.sop_instance_uid, part.frame), part)
+        geometry = part.geometry
+        if geometry.sop_instance_uid:
+            # Some programs write one UID into every file: then it identifies none.
+            place = (geometry.position_mm, geometry.instance_number)
+            seen.setdefault((geometry.sop_instance_uid, part.frame, *place), part)
         else:
             unnamed.append(part)
     unique = [*seen.values(), *unnamed]
     return unique, count - len(unique)
 
 
-def _geometry_key(geometry: SliceGeometry) -> tuple[object, ...]:
-    """Return what must be alike for slices to be stacked, rounded to what scanners keep."""
-    axes = (geometry.row_cosines or ()) + (geometry.column_cosines or ())
-    spacing = geometry.spacing_mm or ()
-    return (
-        tuple(round(part, 2) + 0.0 for part in axes),
-        tuple(round(part, 3) for part in spacing),
-        geometry.rows,
-        geometry.columns,
-        geometry.is_localizer,
-    )
-
-
-def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Series:
+def _sort_slices(
+    group: list[SeriesSlice], acquisition: str, findings: list[SeriesFinding]
+) -> Series:
     """Sort slices of one geometry along their normal and check the distances between them."""
-    along = [part.geometry.position_along_normal_mm for part in group]
-    order = order_slices([_get_place(part) for part in group])
+    along = compute_positions_mm([part.geometry for part in group])
+    order = order_slices(
+        [_get_place(part, along[row] if along else None) for row, part in enumerate(group)]
+    )
     slices = tuple(group[row] for row in order)
     first = group[0].geometry
     name = _folder_name(group[0].file).rpartition("/")[2] or "Series"
     if first.series_number:
         name = f"Series {first.series_number}"
+    if acquisition:
+        name = f"{name}, {acquisition}"
+    findings += find_plane_findings(first)
     if not first.series_instance_uid and group[0].frame is None:
         findings.append(
             SeriesFinding(
@@ -373,14 +372,14 @@ def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Ser
                 "The files do not state their series; those of one folder are read as one series.",
             )
         )
-    if any(position is None for position in along):
+    if along is None:
         finding = SeriesFinding(
             "unplaced",
             "The files do not state the position of their slices; they are in the order of "
             "their instance numbers, else of their names.",
         )
         return Series(name, "dicom", slices, findings=(*findings, finding))
-    positions = tuple(float(along[row] or 0.0) for row in order)
+    positions = tuple(along[row] for row in order)
     steps = np.diff(positions)
     forward = steps[steps > SAME_POSITION_MM]
     step = float(np.median(forward)) if forward.size else None
@@ -389,11 +388,10 @@ def _sort_slices(group: list[SeriesSlice], findings: list[SeriesFinding]) -> Ser
     return Series(name, "dicom", slices, positions, step, tuple(findings))
 
 
-def _get_place(part: SeriesSlice) -> SlicePlace:
-    geometry = part.geometry
+def _get_place(part: SeriesSlice, position_mm: float | None) -> SlicePlace:
     return SlicePlace(
         name=part.file.name,
-        position_mm=geometry.position_along_normal_mm,
-        number=geometry.instance_number,
+        position_mm=position_mm,
+        number=part.geometry.instance_number,
         frame=part.frame or 0,
     )

@@ -5,6 +5,7 @@ import pytest
 
 from spinefrac.imaging.geometry import SliceGeometry
 from spinefrac.imaging.series_findings import (
+    find_plane_findings,
     find_spacing_findings,
     find_split_findings,
     find_tilt_findings,
@@ -49,8 +50,17 @@ def test_tilt(shift, stated, message):
 
 
 def test_localizers_and_other_geometries_of_the_same_series():
-    (localizer,) = find_split_findings(SliceGeometry(is_localizer=True), [])
+    (localizer,) = find_split_findings(SliceGeometry(is_localizer=True), 0, 0)
     assert localizer.code == "localizer"
-    (split,) = find_split_findings(SliceGeometry(), [1, 3])
-    assert "4 slices of another orientation" in split.message
-    assert find_split_findings(SliceGeometry(), []) == []
+    assert find_split_findings(SliceGeometry(), 0, 0) == []
+    geometry, phase = find_split_findings(SliceGeometry(), 4, 1)
+    assert "4 slices of another orientation" in geometry.message
+    assert "1 slice of another acquisition" in phase.message
+
+
+def test_slices_of_another_plane_are_named():
+    sagittal = SliceGeometry(row_cosines=(0, 1, 0), column_cosines=(0, 0, -1))
+    (finding,) = find_plane_findings(sagittal)
+    assert finding.code == "plane" and "are sagittal" in finding.message
+    assert not find_plane_findings(SliceGeometry())
+    assert not find_plane_findings(SliceGeometry(row_cosines=(1, 0, 0), column_cosines=(0, 1, 0)))

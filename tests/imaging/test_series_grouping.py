@@ -147,6 +147,26 @@ def test_slices_at_the_same_place_and_copies_are_reported(make_series: Maker) ->
     assert len(copied) == 5
 
 
+def test_two_phases_in_one_series_are_two_series(make_series: Maker) -> None:
+    first = make_series(along_z(5), SeriesNumber=3, AcquisitionNumber=1)
+    second = make_series(along_z(5), instance="1.9.7", SeriesNumber=3, AcquisitionNumber=2)
+    found = series_grouping.group_into_series(first + second)
+    names = sorted(one.name for one in found.series)
+    assert names == ["Series 3, acquisition 1", "Series 3, acquisition 2"]
+    for one in found.series:
+        assert codes(one) == ["split"] and one.positions_mm == (0, 1, 2, 3, 4)
+
+
+def test_one_uid_in_every_file_costs_no_slice(make_series: Maker) -> None:
+    assert len(only(make_series(along_z(5), SOPInstanceUID="1.2"))) == 5
+
+
+def test_sagittal_slices_are_named(make_series: Maker) -> None:
+    places = [[float(x), 0.0, 0.0] for x in range(5)]
+    found = only(make_series(places, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]))
+    assert found.plane == "sagittal" and codes(found) == ["plane"]
+
+
 def test_uneven_steps_are_reported(make_series: Maker) -> None:
     places = [[0.0, 0.0, z] for z in (0, 1, 2, 3.3, 4, 5, 6)]
     assert codes(only(make_series(places))) == ["uneven"]
