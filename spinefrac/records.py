@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 #: Names of the classes; the index is the label (0 or 1) everywhere.
 CLASS_NAMES = ("no fracture", "fracture")
@@ -19,6 +20,15 @@ CLASS_NAMES = ("no fracture", "fracture")
 NOT_A_MEDICAL_DEVICE = (
     "Not a medical device: for research and teaching only, never for a decision about a patient."
 )
+
+#: Types with the range that `spinefrac.system.reading.convert` holds values of files to. Numbers in
+#: JSON are finite.
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+#: A threshold for "no slice" lies just above the highest probability.
+Threshold = Annotated[float, Meta(ge=0.0, le=1.001)]
+NotNegative = Annotated[float, Meta(ge=0.0)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 FloatImage = npt.NDArray[np.float32]
 GreyImage = npt.NDArray[np.uint8]
@@ -104,17 +114,13 @@ class Preprocessing:
         Whether to crop to the bone region before the resize.
     """
 
-    size: int = 160
-    window_center: float = BONE_WINDOW[0]
-    window_width: float = BONE_WINDOW[1]
+    size: Annotated[int, Meta(ge=1, le=4096)] = 160
+    window_center: Annotated[float, Meta(ge=-1e6, le=1e6)] = BONE_WINDOW[0]
+    window_width: Annotated[float, Meta(gt=0.0, le=1e6)] = BONE_WINDOW[1]
     bone_crop: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Preprocessing:
-        return cls(**data)
 
 
 @dataclass(frozen=True, slots=True)

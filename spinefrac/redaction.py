@@ -178,6 +178,12 @@ def to_printable(text: str, *, keep_lines: bool = False) -> str:
     )
 
 
+def shorten_name(name: str) -> str:
+    """Return a file's name as it is shown: printable, and 80 characters at most."""
+    shown = to_printable(name)
+    return shown if len(shown) <= 80 else f"{shown[:60]}…{shown[-19:]}"
+
+
 # --- text that is saved ---------------------------------------------------------------------
 
 #: Notes of earlier versions that quote names, and what is said instead.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from spinefrac import wording
 from spinefrac.errors import DatasetError
@@ -21,13 +22,13 @@ from spinefrac.evaluation.intervals import (
     rate_interval,
 )
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES, ProbabilityMetrics, ThresholdMetrics
-from spinefrac.records import CLASS_NAMES
+from spinefrac.records import CLASS_NAMES, Count, NotNegative, Share, Threshold
 
 #: Metrics that are averaged over pairs or probabilities and not over predicted classes.
 _AVERAGED_METRICS = ("auc", "average_precision", "brier")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """Metrics on N slices of G groups at one threshold.
 
@@ -62,22 +63,22 @@ class Metrics:
         What must be known to interpret the metrics.
     """
 
-    n: int
-    groups: int
-    threshold: float
-    accuracy: float | None
-    balanced_accuracy: float | None
-    precision: float | None
-    recall: float | None
-    specificity: float | None
-    f1: float | None
-    mcc: float | None
-    auc: float | None
-    average_precision: float | None
-    brier: float | None
-    log_loss: float | None
-    ece: float | None
-    confusion_matrix: tuple[tuple[int, int], tuple[int, int]]
+    n: Count
+    groups: Count
+    threshold: Threshold
+    accuracy: Share | None = None
+    balanced_accuracy: Share | None = None
+    precision: Share | None = None
+    recall: Share | None = None
+    specificity: Share | None = None
+    f1: Share | None = None
+    mcc: Annotated[float, Meta(ge=-1.0, le=1.0)] | None = None
+    auc: Share | None = None
+    average_precision: Share | None = None
+    brier: Share | None = None
+    log_loss: NotNegative | None = None
+    ece: Share | None = None
+    confusion_matrix: tuple[tuple[Count, Count], tuple[Count, Count]]
     ci: dict[str, Interval] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -96,20 +97,6 @@ class Metrics:
             "ci": {name: list(pair) for name, pair in self.ci.items()},
             "notes": list(self.notes),
         }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Metrics:
-        """Return the object that `to_dict` was called on."""
-        (tn, fp), (fn, tp) = data["confusion_matrix"]
-        return cls(
-            **{name: data.get(name) for name in METRIC_NAMES},
-            n=data["n"],
-            groups=data["groups"],
-            threshold=data["threshold"],
-            confusion_matrix=((tn, fp), (fn, tp)),
-            ci={name: (low, high) for name, (low, high) in data["ci"].items()},
-            notes=tuple(data.get("notes", ())),
-        )
 
 
 def compute_metrics(

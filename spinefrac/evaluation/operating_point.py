@@ -18,6 +18,7 @@ from spinefrac.evaluation.inputs import EvaluationInputs, FloatArray, make_input
 from spinefrac.evaluation.intervals import Interval, bootstrap, percentile_interval, rate_interval
 from spinefrac.evaluation.metric_kernels import safe_divide
 from spinefrac.evaluation.metrics import count_contributing_groups
+from spinefrac.records import Share, Threshold
 
 THRESHOLD_RULES = "youden, sensitivity:0.9, specificity:0.9 or cost:5"
 
@@ -46,10 +47,10 @@ class OperatingPoint:
         anew in each resample: (low, high), 95 %, over groups. Empty for one group.
     """
 
-    threshold: float
+    threshold: Threshold
     rule: str
-    sensitivity: float | None
-    specificity: float | None
+    sensitivity: Share | None
+    specificity: Share | None
     ci: dict[str, Interval] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,17 +62,6 @@ class OperatingPoint:
             "specificity": self.specificity,
             "ci": {name: list(pair) for name, pair in self.ci.items()},
         }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> OperatingPoint:
-        """Return the object that `to_dict` was called on."""
-        return cls(
-            threshold=data["threshold"],
-            rule=data["rule"],
-            sensitivity=data["sensitivity"],
-            specificity=data["specificity"],
-            ci={name: (low, high) for name, (low, high) in data.get("ci", {}).items()},
-        )
 
 
 #: Of an imported network: neither calibrated nor evaluated.

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from spinefrac.evaluation.inputs import FloatArray
 from spinefrac.evaluation.intervals import bootstrap, rate_interval
+from spinefrac.records import Count, Share
 
 Box = tuple[float, float, float, float]
 
@@ -33,18 +34,14 @@ class PointingGameResult:
         Share of hits of random points in the input of the network, mean over the slices.
     """
 
-    slices: int
-    hits: int
-    share: float
+    slices: Count
+    hits: Count
+    share: Share
     ci: tuple[float, float] | None
-    chance: float
+    chance: Share
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> PointingGameResult:
-        return cls(**{**data, "ci": tuple(data["ci"]) if data["ci"] else None})
 
 
 def is_hit(heatmap: npt.NDArray[np.float32], boxes: Sequence[Box]) -> bool:

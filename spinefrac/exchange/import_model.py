@@ -102,7 +102,7 @@ def _import_into_models(
         with saving.unfinished_folder(models, name or "import") as folder:
             result = _run_worker(path, folder, task, limits)
             if name is not None and task["format"] != "zip":
-                preprocessing = Preprocessing.from_dict(task["preprocessing"])
+                preprocessing = Preprocessing(**task["preprocessing"])
                 _write_card(folder, _build_card(folder, name, result, preprocessing, note))
             name = name or repository.open_folder(folder).card.id
             saving.publish_folder(folder, name)

@@ -42,7 +42,7 @@ def handle_task(task: dict[str, Any]) -> dict[str, Any]:
         check_saved_model(folder)
         return {}
     user_io = DeclaredIO(**task["user_io"])
-    preprocessing = Preprocessing.from_dict(task["preprocessing"])
+    preprocessing = Preprocessing(**task["preprocessing"])
     convert = _import_onnx if task["format"] == "onnx" else _import_keras
     return convert(source, folder, user_io, preprocessing)
 
@@ -56,7 +56,7 @@ def _import_archive(source: Path, folder: Path) -> dict[str, Any]:
 
 def check_saved_model(folder: Path) -> None:
     """Verify hashes and both networks, and compare these on the synthetic slices."""
-    own = card.parse((folder / repository.CARD_FILE).read_bytes())
+    own = card.parse(repository.read_card(folder))
     for name, record in own.files.items():
         repository.verify_file(folder, name, record)
     _check_serving_file(folder, own)

@@ -7,13 +7,12 @@ annotations. A model without this file has the card's note and nothing else.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from spinefrac.errors import ModelError
 from spinefrac.store import card as cards
+from spinefrac.system import reading
 
 SCHEMA_VERSION = 1
 
@@ -60,7 +59,7 @@ def parse_annotations(content: bytes) -> Annotations:
         Not such a file, or changed since it was written.
     """
     try:
-        data = json.loads(content)
+        data = reading.parse_json(content)
         digest, version = data.pop("sha256"), data.pop("schema_version")
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise ModelError(
@@ -68,7 +67,7 @@ def parse_annotations(content: bytes) -> Annotations:
                 f"{SCHEMA_VERSION}: update spinefrac to use the model"
             )
         if cards.checksum_matches(content, digest):
-            return _from_dict(data)
+            return reading.convert(data, Annotations)
     except (ValueError, KeyError, TypeError, AttributeError):
         pass  # reported below: the content is not what was written
     raise ModelError(
@@ -106,12 +105,3 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     if len(unique) > MAX_TAGS:
         raise ModelError(f"A model has at most {MAX_TAGS} tags, got {len(unique)}: leave some out")
     return tuple(unique[key] for key in sorted(unique))
-
-
-def _from_dict(data: dict[str, Any]) -> Annotations:
-    return Annotations(
-        note=data["note"],
-        tags=tuple(data["tags"]),
-        archived=data["archived"],
-        former_names=tuple(data["former_names"]),
-    )

@@ -11,16 +11,25 @@ import json
 import math
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from spinefrac import redaction
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
-from spinefrac.records import Dataset, Preprocessing
+from spinefrac.records import Count, Dataset, NotNegative, Preprocessing, Sha256, Share
+from spinefrac.store.input_statistics import InputCheckStatistics
+from spinefrac.system import reading
 
 #: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
 SCHEMA_VERSION = 3
+
+#: Longest ``card.json``, in bytes; that of 50 folds has 30,000.
+MAX_CARD_BYTES = 2**20
+#: Largest other file of a model, in bytes.
+MAX_FILE_BYTES = 2**30
 
 #: What a card records the versions of.
 RECORDED_PACKAGES = (
@@ -44,8 +53,8 @@ _CHECKSUM_PLACEHOLDER = "0" * 64
 class FileRecord:
     """One file of the saved model: SHA-256 in hexadecimal, and its size in bytes."""
 
-    sha256: str
-    size: int
+    sha256: Sha256
+    size: Annotated[int, Meta(ge=0, le=MAX_FILE_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +78,12 @@ class DataSummary:
     """
 
     fingerprint: str
-    images: int
-    groups: int
+    images: Count
+    groups: Count
     group_rule: str
-    fracture: int
-    normal: int
-    unreadable: int = 0
+    fracture: Count
+    normal: Count
+    unreadable: Count = 0
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -92,13 +101,14 @@ class DataSummary:
             notes=redaction.clean_notes(dataset.notes),
         )
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> DataSummary:
-        """Rebuild from JSON's types, without the names that earlier versions wrote."""
-        rule, notes = data["group_rule"], tuple(data["notes"])
-        cleaned = redaction.clean_group_rule(rule), redaction.clean_notes(notes)
-        summary = cls(**{**data, "group_rule": cleaned[0], "notes": cleaned[1]})
-        return summary if cleaned == (rule, notes) else summary.mark_cleaned()
+    def remove_names(self) -> DataSummary:
+        """Return the same without the names that earlier versions wrote, and with a note on it."""
+        cleaned = replace(
+            self,
+            group_rule=redaction.clean_group_rule(self.group_rule),
+            notes=redaction.clean_notes(self.notes),
+        )
+        return self if cleaned == self else cleaned.mark_cleaned()
 
     def mark_cleaned(self) -> DataSummary:
         """Return the same with a note that names were removed."""
@@ -131,21 +141,21 @@ class FoldRecord:
         Size of those arrays.
     """
 
-    fold: int
-    images: int
-    groups: int
-    auc: float | None
-    epochs: int
-    seconds: float
-    weights_sha256: str
-    weights_bytes: int
+    fold: Count
+    images: Count
+    groups: Count
+    auc: Share | None
+    epochs: Count
+    seconds: NotNegative
+    weights_sha256: Sha256
+    weights_bytes: Count
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Probability = sigmoid(mean of the fold logits / `temperature`), and how it was fitted."""
 
-    temperature: float
+    temperature: Annotated[float, Meta(gt=0.0, le=1e6)]
     method: str
 
 
@@ -178,19 +188,14 @@ class Origin:
 
     format: str
     file: str
-    sha256: str
+    sha256: Sha256
     imported: str
-    channels: int
+    channels: Annotated[int, Meta(ge=1, le=3)]
     scale: str
     output: str
-    units: int
-    positive_class: int
+    units: Annotated[int, Meta(ge=1, le=2)]
+    positive_class: Annotated[int, Meta(ge=0, le=1)]
     recognised: tuple[str, ...] = ()
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Origin:
-        """Rebuild from JSON's types."""
-        return cls(**{**data, "recognised": tuple(data["recognised"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +214,7 @@ class ParentModel:
     """
 
     model: str
-    card_sha256: str
+    card_sha256: Sha256
     how: str
 
 
@@ -278,14 +283,14 @@ class Card:
     data: DataSummary | None
     preprocessing: Preprocessing
     network: str
-    parameters: int
+    parameters: Count
     settings: dict[str, Any]
     folds: tuple[FoldRecord, ...]
     metrics: Metrics | None
     calibration: Calibration
     operating_point: OperatingPoint
     input_check: dict[str, Any]
-    keras_onnx_max_difference: float
+    keras_onnx_max_difference: NotNegative
     versions: dict[str, str]
     files: dict[str, FileRecord]
     audit_verdict: str | None = None
@@ -297,7 +302,7 @@ class Card:
         "model.keras returns sigmoid(mean of the fold logits), uncalibrated; the probability "
         "that is shown is sigmoid(mean of the fold logits / calibration.temperature)"
     )
-    former_sha256: tuple[str, ...] = ()
+    former_sha256: tuple[Sha256, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -325,30 +330,22 @@ class Card:
                 f"{SCHEMA_VERSION}: update spinefrac to use the model"
             )
         try:
-            summary = DataSummary.from_dict(data["data"]) if data["data"] else None
-            saved_settings = redaction.clean_settings(data["settings"])
-            if summary and saved_settings != data["settings"]:
-                summary = summary.mark_cleaned()
-            return cls(
-                **{
-                    **data,
-                    "data": summary,
-                    "preprocessing": Preprocessing.from_dict(data["preprocessing"]),
-                    "folds": tuple(FoldRecord(**fold) for fold in data["folds"]),
-                    "metrics": Metrics.from_dict(data["metrics"]) if data["metrics"] else None,
-                    "origin": Origin.from_dict(data["origin"]) if data.get("origin") else None,
-                    "operating_point": OperatingPoint.from_dict(data["operating_point"]),
-                    "calibration": Calibration(**data["calibration"]),
-                    "files": {name: FileRecord(**entry) for name, entry in data["files"].items()},
-                    "parent": ParentModel(**data["parent"]) if data.get("parent") else None,
-                    "settings": saved_settings,
-                    "former_sha256": tuple(data.get("former_sha256", ())),
-                }
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            card = reading.convert(data, cls)
+            if card.input_check:
+                InputCheckStatistics.from_dict(card.input_check)
+        except reading.UnreadableContentError as error:
             raise ModelError(
                 f"card.json is not a complete card ({error}): restore the model from a copy"
             ) from error
+        return card.remove_names()
+
+    def remove_names(self) -> Card:
+        """Return the same without the names that earlier versions wrote, and with a note on it."""
+        cleaned = redaction.clean_settings(self.settings)
+        data = self.data.remove_names() if self.data else None
+        if data and cleaned != self.settings:
+            data = data.mark_cleaned()
+        return replace(self, settings=cleaned, data=data)
 
 
 def utc_now() -> str:
@@ -388,10 +385,10 @@ def parse(content: bytes) -> Card:
         Not a card, changed since it was written, or of a newer schema.
     """
     try:
-        data = json.loads(content)
-    except ValueError as error:
+        data = reading.parse_json(content, max_bytes=MAX_CARD_BYTES)
+    except reading.UnreadableContentError as error:
         raise ModelError(
-            "card.json is not JSON, so it is damaged: restore the model from a copy"
+            f"card.json cannot be read, {error}, so it is damaged: restore the model from a copy"
         ) from error
     if not isinstance(data, dict):
         raise ModelError("card.json is not a JSON object: it is not a spinefrac model's card")
@@ -408,7 +405,7 @@ def parse(content: bytes) -> Card:
 
 def holds_names(content: bytes, card: Card) -> bool:
     """Return whether the bytes of a card hold names that `parse` left out of `card`."""
-    written, cleaned = json.loads(content), card.to_dict()
+    written, cleaned = reading.parse_json(content), card.to_dict()
     return any(written[part] != cleaned[part] for part in ("data", "settings"))
 
 

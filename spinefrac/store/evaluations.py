@@ -33,7 +33,7 @@ from spinefrac.redaction import Output
 from spinefrac.store import slice_names
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
-from spinefrac.system import atomic
+from spinefrac.system import atomic, reading
 
 _COLUMNS = ("path", "group", "label", "probability", "pixel_hash")
 #: Of the data set's folder, among the names that are kept.
@@ -175,18 +175,8 @@ class Evaluation:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Evaluation:
         """Rebuild from what `to_dict` gave."""
-        return cls(
-            **{
-                **data,
-                "data": DataSummary.from_dict(data["data"]),
-                "metrics": Metrics.from_dict(data["metrics"]),
-                "shift": {name: _parse_difference(entry) for name, entry in data["shift"].items()},
-                "seen": TrainingOverlap(**data["seen"]),
-                "pointing": PointingGameResult.from_dict(pointing)
-                if (pointing := data.get("pointing"))
-                else None,
-            }
-        )
+        entry = reading.convert(data, cls)
+        return replace(entry, data=entry.data.remove_names())
 
 
 def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> None:
@@ -248,8 +238,8 @@ def load_predictions(evaluation: Evaluation) -> SlicePredictions:
     path = _evaluations_dir(evaluation.card_hash) / f"{evaluation.key}.csv"
     try:
         content = path.read_bytes()
-        wanted = json.loads(path.with_suffix(".json").read_bytes())["answers_sha256"]
-    except (OSError, ValueError, KeyError) as error:
+        wanted = _read_table_digest(path.with_suffix(".json"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"The evaluation of {evaluation.model} on {evaluation.folder} is not complete: "
             "evaluate the folder again"
@@ -278,7 +268,7 @@ def delete_evaluations(card_hash: str) -> None:
     """Remove the evaluations of a model that was purged, with the names of their slices."""
     for path in _evaluations_dir(card_hash).glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            slice_names.delete_names(json.loads(path.read_bytes())["answers_sha256"])
+            slice_names.delete_names(_read_table_digest(path))
     shutil.rmtree(_evaluations_dir(card_hash), ignore_errors=True)
 
 
@@ -286,20 +276,19 @@ def _evaluations_dir(card_hash: str) -> Path:
     return settings.home() / "evaluations" / card_hash[:16]
 
 
+def _read_table_digest(path: Path) -> str:
+    return str(reading.parse_json(reading.read_regular_file(path))["answers_sha256"])
+
+
 def _read_evaluation(path: Path) -> Evaluation | None:
     """Read one entry; None where it is damaged, half written or of another version."""
     try:
-        data = json.loads(path.read_bytes())
+        data = reading.parse_json(reading.read_regular_file(path))
         names = slice_names.read_names(data.pop("answers_sha256"))
         entry = Evaluation.from_dict(data)
         return replace(entry, folder=names.get(_FOLDER_NAME, (entry.folder,))[0])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _parse_difference(entry: dict[str, Any]) -> MetricDifference:
-    interval = entry["interval"]
-    return MetricDifference(**{**entry, "interval": tuple(interval) if interval else None})
 
 
 def _named_columns(predictions: SlicePredictions) -> dict[str, tuple[str, ...]]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from spinefrac.records import GreyImage
+from spinefrac.system import reading
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -76,10 +78,10 @@ class InputCheckStatistics:
 
     features: tuple[str, ...]
     center: tuple[float, ...]
-    scale: tuple[float, ...]
+    scale: tuple[Annotated[float, Meta(gt=0.0)], ...]
     precision: tuple[tuple[float, ...], ...]
     quantiles: tuple[float, ...]
-    images: int
+    images: Annotated[int, Meta(ge=1)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, ready for JSON."""
@@ -87,15 +89,20 @@ class InputCheckStatistics:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> InputCheckStatistics:
-        """Rebuild from what `to_dict` gave, also after a way through JSON."""
-        return cls(
-            features=tuple(data["features"]),
-            center=tuple(data["center"]),
-            scale=tuple(data["scale"]),
-            precision=tuple(tuple(row) for row in data["precision"]),
-            quantiles=tuple(data["quantiles"]),
-            images=data["images"],
-        )
+        """Rebuild from what `to_dict` gave, also after a way through JSON.
+
+        Raises
+        ------
+        UnreadableContentError
+            A part is missing, of another type or of another length.
+        """
+        return reading.convert(data, cls)
+
+    def __post_init__(self) -> None:
+        f = len(self.features)
+        shapes = (len(self.center), len(self.scale), len(self.precision))
+        if {*shapes, *map(len, self.precision)} != {f} or len(self.quantiles) not in (0, 201):
+            raise ValueError(f"expected {f} statistics and 201 quantiles")
 
     @cached_property
     def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:

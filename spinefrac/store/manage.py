@@ -21,7 +21,7 @@ from spinefrac.store import evaluations, identifiers, repository, saving, slice_
 from spinefrac.store.annotations import Annotations, clean_note, clean_tags, dump_annotations
 from spinefrac.store.repository import SavedModel
 from spinefrac.store.trash import DeletedModel
-from spinefrac.system import atomic, lock
+from spinefrac.system import atomic, lock, reading
 
 
 def rename(model_id: str, new_id: str) -> SavedModel:
@@ -310,8 +310,8 @@ def _delete_records(folder: Path) -> None:
 def _identify(folder: Path) -> tuple[frozenset[str], str]:
     """Return the hashes that a model's card has or had, and that of its out-of-fold table."""
     try:
-        content = (folder / repository.CARD_FILE).read_bytes()
-    except OSError:
+        content = repository.read_card(folder)
+    except (OSError, reading.UnreadableContentError):
         return frozenset(), ""
     digest = hashlib.sha256(content).hexdigest()
     try:

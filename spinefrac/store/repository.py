@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spinefrac import settings
+from spinefrac import redaction, settings
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import EpochRecord, OutOfFoldPredictions, Preprocessing
@@ -20,7 +21,7 @@ from spinefrac.store import card as cards
 from spinefrac.store import identifiers, slice_names, trash
 from spinefrac.store.annotations import Annotations, parse_annotations
 from spinefrac.store.card import Card, DataSummary, FileRecord
-from spinefrac.system import lock
+from spinefrac.system import lock, reading
 
 #: The files of a saved model apart from its card.
 KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = ARTIFACT_FILES = (
@@ -40,6 +41,9 @@ ANNOTATIONS_FILE = "slip.json"
 
 #: A text file in the models' folder that names the default model.
 DEFAULT_MODEL_FILE = "default.txt"
+
+#: Longest file that can name a model, in bytes.
+_MAX_DEFAULT_MODEL_BYTES = 1024
 
 #: The model that ships with the repository.
 DEMO_MODEL_ID = "phantom-demo"
@@ -171,6 +175,10 @@ class SavedModel:
         """
         if not self.has_out_of_fold:
             raise ModelError(self._no_out_of_fold_message)
+        with _naming_damage(self.id, OOF_FILE):
+            return self._parse_out_of_fold()
+
+    def _parse_out_of_fold(self) -> OutOfFoldPredictions:
         table = read_columns(self.path / OOF_FILE)
         columns = slice_names.restore_names(table, hash_file(self.path / OOF_FILE)[0])
         hashes = tuple(columns.get("pixel_hash", ()))
@@ -193,27 +201,34 @@ class SavedModel:
         """Read the training history, fold by fold, epoch by epoch; empty where none is known."""
         if not self.has_out_of_fold:
             return ()
-        return tuple(
-            EpochRecord(
-                fold=int(row["fold"]),
-                epoch=int(row["epoch"]),
-                loss=float(row["loss"]),
-                val_loss=float(row["val_loss"]),
-                val_auc=float(row["val_auc"]),
-                learning_rate=float(row["learning_rate"]),
-                seconds=float(row["seconds"]),
+        with _naming_damage(self.id, HISTORY_FILE):
+            return tuple(
+                EpochRecord(
+                    fold=int(row["fold"]),
+                    epoch=int(row["epoch"]),
+                    loss=float(row["loss"]),
+                    val_loss=float(row["val_loss"]),
+                    val_auc=float(row["val_auc"]),
+                    learning_rate=float(row["learning_rate"]),
+                    seconds=float(row["seconds"]),
+                )
+                for row in _read_rows(self.path / HISTORY_FILE)
             )
-            for row in _read_rows(self.path / HISTORY_FILE)
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class DamagedModel:
-    """A folder among the saved models that cannot be used, and why."""
+    """A folder among the saved models that cannot be used, and why.
 
-    id: str
+    Its name, which may be of any signs, is that of `path`; `id` is how the name is shown.
+    """
+
     path: Path
     reason: str
+
+    @property
+    def id(self) -> str:
+        return redaction.shorten_name(self.path.name)
 
 
 def load(model_id: str) -> SavedModel:
@@ -245,7 +260,7 @@ def explain_missing(model_id: str) -> str:
     for folder in list_folders():
         if model_id in _read_annotations_or_empty(folder).former_names:
             return f"The model {model_id} is now named {folder.name}: use that name"
-    known = ", ".join(path.name for path in list_folders()) or "none yet"
+    known = ", ".join(redaction.shorten_name(path.name) for path in list_folders()) or "none yet"
     return trash.deletion_notice(model_id) or (
         f"There is no saved model named {model_id} (saved: {known}): choose one of these or "
         "train it with `spinefrac train`"
@@ -260,7 +275,7 @@ def list_models() -> list[SavedModel | DamagedModel]:
             found.append(load(folder.name))
         except ModelError as error:
             if folder.is_dir():  # else it was renamed or deleted meanwhile
-                found.append(DamagedModel(folder.name, folder, str(error)))
+                found.append(DamagedModel(folder, str(error)))
     return found
 
 
@@ -304,20 +319,31 @@ def get_default_id() -> str:
 def read_default_id() -> str | None:
     """Return the id that somebody made the default; None where nobody did."""
     try:
-        content = (settings.models_dir() / DEFAULT_MODEL_FILE).read_text("utf-8", errors="replace")
+        content = reading.read_regular_file(
+            settings.models_dir() / DEFAULT_MODEL_FILE, _MAX_DEFAULT_MODEL_BYTES
+        )
     except FileNotFoundError:
         return None
-    return identifiers.validate(content.strip())
+    except (OSError, reading.UnreadableContentError) as error:
+        raise ModelError(
+            f"{DEFAULT_MODEL_FILE} in the models' folder cannot be used "
+            f"({_explain(error)}): make a model the default with `spinefrac models default`"
+        ) from error
+    return identifiers.validate(content.decode("utf-8", "replace").strip())
 
 
 def list_folders() -> list[Path]:
     """Return the folders of saved models, sorted; unfinished ones begin with a dot."""
     models = settings.models_dir()
-    if not models.is_dir():
+    try:
+        entries = list(models.iterdir())
+    except FileNotFoundError:
         return []
-    return sorted(
-        path for path in models.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+    except OSError as error:
+        raise ModelError(
+            f"The models' folder cannot be read ({error.strerror}): permit reading it"
+        ) from error
+    return sorted(path for path in entries if path.is_dir() and not path.name.startswith("."))
 
 
 def _read_locked(folder: Path) -> SavedModel:
@@ -334,41 +360,52 @@ def _read_annotations_or_empty(folder: Path) -> Annotations:
     """Read the annotations; empty ones where that fails, which `load` reports."""
     try:
         return read_annotations(folder)
-    except (ModelError, OSError):
+    except (ModelError, OSError, reading.UnreadableContentError):
         return Annotations()
 
 
 def open_folder(folder: Path) -> SavedModel:
     """Read a folder's card and verify every file against it; ModelError otherwise."""
+    name = redaction.shorten_name(folder.name)
     try:
-        content = (folder / CARD_FILE).read_bytes()
+        content = read_card(folder)
         card = cards.parse(content)
         missing = [name for name in required_files(card) if name not in card.files]
         if missing:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
-        for name, record in card.files.items():
-            verify_file(folder, name, record)
+        for file_name, record in card.files.items():
+            verify_file(folder, file_name, record)
         written = read_annotations(folder)
     except FileNotFoundError as error:
-        name = Path(error.filename).name
         raise ModelError(
-            f"Model {folder.name}: {name} is missing, so this is not a complete saved model: "
-            "restore it from a copy or delete the folder"
+            f"Model {name}: {Path(error.filename).name} is missing, so this is not a complete "
+            "saved model: restore it from a copy or delete the folder"
         ) from error
     except OSError as error:
-        name = Path(error.filename or folder).name
+        where = Path(error.filename or folder).name
         raise ModelError(
-            f"Model {folder.name}: {name} cannot be read ({error.strerror}): check its permissions"
+            f"Model {name}: {redaction.shorten_name(where)} cannot be read ({error.strerror}): "
+            "check its permissions"
+        ) from error
+    except reading.UnreadableContentError as error:
+        raise ModelError(
+            f"Model {name}: a file of it cannot be used, {error}: restore it from a copy or delete "
+            "the folder"
         ) from error
     except ModelError as error:
-        raise ModelError(f"Model {folder.name}: {error}") from error
+        raise ModelError(f"Model {name}: {error}") from error
     return SavedModel(folder, card, hashlib.sha256(content).hexdigest(), written)
+
+
+def read_card(folder: Path) -> bytes:
+    """Return the bytes of a folder's card; see `reading.read_regular_file` for its errors."""
+    return reading.read_regular_file(folder / CARD_FILE, cards.MAX_CARD_BYTES)
 
 
 def read_annotations(folder: Path) -> Annotations:
     """Read the annotations of the model in `folder`; ModelError where they are damaged."""
     try:
-        content = (folder / ANNOTATIONS_FILE).read_bytes()
+        content = reading.read_regular_file(folder / ANNOTATIONS_FILE)
     except FileNotFoundError:
         return Annotations()
     return parse_annotations(content)
@@ -382,9 +419,11 @@ def required_files(card: Card) -> tuple[str, ...]:
 def verify_file(folder: Path, name: str, record: FileRecord) -> None:
     """Compare one file with the card; ModelError where they differ."""
     if Path(name).name != name or name == "..":
-        raise ModelError(f"card.json lists {name!r}, expected plain file names: do not use it")
-    digest, size = hash_file(folder / name)
-    if (digest, size) != (record.sha256, record.size):
+        shown = redaction.shorten_name(name)
+        raise ModelError(f"card.json lists {shown!r}, expected plain file names: do not use it")
+    path = folder / name
+    # The size first: a file of any length is hashed only where the card says that it is so long.
+    if path.stat().st_size != record.size or hash_file(path) != (record.sha256, record.size):
         raise ModelError(
             f"{name} does not match its SHA-256 in the card, so it was changed or damaged after "
             "it was written: restore the model from a copy"
@@ -397,10 +436,10 @@ _digest_cache: dict[tuple[Any, ...], str] = {}
 
 def hash_file(path: Path) -> tuple[str, int]:
     """Return a file's SHA-256 (hexadecimal) and its size in bytes."""
-    status = path.stat()
-    key = (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    if key not in _digest_cache:
-        with path.open("rb") as file:
+    with reading.open_regular_file(path) as file:
+        status = os.fstat(file.fileno())
+        key = (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        if key not in _digest_cache:
             _digest_cache[key] = hashlib.file_digest(file, "sha256").hexdigest()
     return _digest_cache[key], status.st_size
 
@@ -417,6 +456,22 @@ def _read_rows(path: Path) -> Iterator[dict[str, str]]:
             yield from csv.DictReader(file)
     except FileNotFoundError as error:
         raise ModelError(_explain_missing_files(path.parent)) from error
+
+
+@contextmanager
+def _naming_damage(model_id: str, name: str) -> Iterator[None]:
+    """Turn whatever a table of other columns or values raises into a ModelError."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
+        raise ModelError(
+            f"Model {model_id}: {name} is not a table that spinefrac wrote: restore the model from "
+            "a copy"
+        ) from error
+
+
+def _explain(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _explain_missing_files(folder: Path) -> str:

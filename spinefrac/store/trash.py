@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from spinefrac import settings
+from spinefrac import redaction, settings
 
 #: Of a deleted model that can still be restored, and of a purged one.
 TRASH_PREFIX, PURGED_PREFIX = ".trash-", ".freed-"
@@ -26,7 +26,8 @@ NOTICE_RETENTION = timedelta(days=30)
 
 _TIME_FORMAT = "%Y%m%dT%H%M%S%f"
 _NAME_PATTERN = re.compile(
-    r"\.(?P<state>trash|freed)-(?P<id>.+)\.(?P<time>\d{8}T\d{12})\.(?P<session>\w+)"
+    r"\.(?P<state>trash|freed)-(?P<id>.+)\.(?P<time>\d{8}T\d{12})\.(?P<session>\w+)",
+    re.ASCII | re.DOTALL,
 )
 
 
@@ -49,6 +50,11 @@ class DeletedModel:
     deleted_at: datetime
     session: str
     path: Path
+
+    @property
+    def shown_name(self) -> str:
+        """Its id as it is shown; the id of what was no model may be of any signs."""
+        return redaction.shorten_name(self.id)
 
     @property
     def is_purged(self) -> bool:
@@ -77,10 +83,18 @@ def list_deleted() -> list[DeletedModel]:
     models = settings.models_dir()
     found = []
     for path in models.iterdir() if models.is_dir() else ():
-        if match := _NAME_PATTERN.fullmatch(path.name):
-            when = datetime.strptime(match["time"], _TIME_FORMAT).replace(tzinfo=UTC)
+        match = _NAME_PATTERN.fullmatch(path.name)
+        if match and (when := _parse_time(match["time"])):
             found.append(DeletedModel(match["id"], when, match["session"], path))
     return sorted(found, key=lambda entry: entry.deleted_at, reverse=True)
+
+
+def _parse_time(text: str) -> datetime | None:
+    """Return the time of a deletion; None where there is no such time, so it is none of ours."""
+    try:
+        return datetime.strptime(text, _TIME_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def list_restorable() -> list[DeletedModel]:

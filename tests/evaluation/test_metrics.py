@@ -17,6 +17,7 @@ from spinefrac.evaluation.metric_kernels import (
     WeightedMetrics,
     assign_calibration_bins,
 )
+from spinefrac.system import reading
 
 
 @st.composite
@@ -172,7 +173,7 @@ def test_json_has_the_promised_keys_and_comes_back():
         labels, generator.random(60), np.arange(60) // 5, 0.4, n_resamples=200
     )
     text = json.dumps(found.to_dict(), allow_nan=False)
-    assert metrics.Metrics.from_dict(json.loads(text)) == found
+    assert reading.convert(json.loads(text), metrics.Metrics) == found
     promised = (
         "n groups accuracy precision recall specificity f1 auc average_precision brier ece "
         "confusion_matrix ci balanced_accuracy mcc log_loss"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spinefrac.errors import DatasetError
 from spinefrac.evaluation import operating_point
 from spinefrac.evaluation.metrics import compute_metrics
+from spinefrac.system import reading
 
 RULES = ("youden", "sensitivity:0.9", "sensitivity:1", "specificity:0.8", "cost:5", "cost:0.2")
 
@@ -88,7 +89,7 @@ def test_intervals_hold_what_they_are_of():
     summary = compute_metrics(labels, scores, groups, point.threshold, n_resamples=500)
     assert point.ci["sensitivity"] == pytest.approx(summary.ci["recall"])
     data = json.loads(json.dumps(point.to_dict(), allow_nan=False))
-    assert operating_point.OperatingPoint.from_dict(data) == point
+    assert reading.convert(data, operating_point.OperatingPoint) == point
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """Whether a heat map points into a box, and how sure that share is."""
 
+import json
+
 import numpy as np
 import pytest
 
 from spinefrac.evaluation import pointing_game
+from spinefrac.system import reading
 
 
 def spot(y, x, shape=(20, 30)):
@@ -39,5 +42,6 @@ def test_the_share_has_an_interval_over_groups():
     assert 0 < low < 0.75 < high < 1
     # Whole groups are right or wrong here, so the interval is wider than for 40 free slices.
     assert high - low > 2 * 1.96 * np.sqrt(0.75 * 0.25 / 40)
-    assert pointing_game.PointingGameResult.from_dict(found.to_dict()) == found
+    data = json.loads(json.dumps(found.to_dict()))
+    assert reading.convert(data, pointing_game.PointingGameResult) == found
     assert pointing_game.summarize_hits([], [], []) is None

@@ -65,7 +65,8 @@ def test_boxes_score_the_heat_maps_and_columns_of_the_files_are_kept(
     assert found.slices == evaluation.data.fracture and 0 <= found.hits <= found.slices
     assert 0 < found.chance < 0.5
     assert sorted(set(answers.subgroups["size"])) == ["128×128", "256×256"]
-    assert evaluations.Evaluation.from_dict(evaluation.to_dict()) == evaluation
+    data = json.loads(json.dumps(evaluation.to_dict()))
+    assert evaluations.Evaluation.from_dict(data) == evaluation
     evaluations.save_evaluation(evaluation, answers)
     assert evaluations.load_predictions(evaluation).subgroups == answers.subgroups
     (

@@ -40,7 +40,7 @@ def test_a_renamed_parent_has_its_present_name():
 
 
 def test_a_deleted_parent_is_the_last_that_is_known():
-    damaged = DamagedModel("second", Path("models/second"), "damaged")
+    damaged = DamagedModel(Path("models/second"), "damaged")
     found = lineage.list_ancestors(THIRD, [THIRD, FIRST, damaged])
     assert found[1:] == [LineageEntry("second", False, "weights")]
     assert found[1].description == "weights of second, deleted"

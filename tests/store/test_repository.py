@@ -8,6 +8,7 @@ import pytest
 from spinefrac.errors import ModelError
 from spinefrac.store import repository
 from spinefrac.store.repository import DamagedModel, SavedModel
+from tests.support.odd_models import make_odd_models
 
 
 @pytest.fixture
@@ -111,3 +112,39 @@ def test_no_model_at_all(tmp_path, monkeypatch):
     assert repository.list_models() == []
     with pytest.raises(ModelError, match="no saved model yet"):
         repository.get_default_id()
+
+
+def test_whatever_stands_among_the_models_is_at_worst_a_damaged_one(small, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    shutil.copytree(small.path, tmp_path / "models" / "whole")
+    odd = make_odd_models(tmp_path / "models", small.path)
+    assert len(odd) >= 100
+    found = repository.list_models()
+    damaged = [model for model in found if isinstance(model, DamagedModel)]
+    assert [model.id for model in found if isinstance(model, SavedModel)] == ["whole"]
+    assert sorted(model.path.name for model in damaged) == odd
+    for model in damaged:
+        assert model.id.isprintable() and model.reason.isprintable() and len(model.id) <= 80
+        assert model.reason.startswith(("Model ", "A model's name is"))
+    assert repository.get_default_id() == "whole"
+
+
+@pytest.mark.parametrize("content", [b"x" * 5000, b"\xff", b"../x", b""])
+def test_a_damaged_choice_of_the_default_is_one_line(copy, content):
+    (copy.parent / "default.txt").write_bytes(content)
+    with pytest.raises(ModelError) as caught:
+        repository.get_default_id()
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["oof.csv", "history.csv"])
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"path\n" + b"x" * 200_000 + b"\n", b"\0"])
+def test_a_signed_table_of_other_columns_is_one_line(copy, name, content):
+    """A model that was imported may hold any table: its hash is right all the same."""
+    model = repository.load("tiny")
+    (copy / name).write_bytes(content)
+    load = model.load_out_of_fold if name == "oof.csv" else model.load_history
+    try:
+        load()
+    except ModelError as error:
+        assert name in str(error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import re
 import traceback
 from collections.abc import Iterator, Sequence
@@ -59,6 +61,11 @@ def show_errors() -> Iterator[None]:
 def escape_markdown(text: str) -> str:
     """Return `text` as Markdown that shows it letter by letter."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def make_key(path: Path) -> str:
+    """Return a key of widgets about a folder, whose name may be of any signs."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
 def show_table(column_titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -74,5 +74,5 @@ def delete(model: SavedModel | DamagedModel, is_default: bool = False) -> None:
         st.markdown("It is the default model. Another model becomes the default.")
     if st.button("Delete", type="primary", icon=":material/delete:", key="confirm-delete"):
         with layout.show_errors():
-            manage.delete(model.id, undo.get_session_name())
+            manage.delete(model.path.name, undo.get_session_name())
             open_model_page(None)

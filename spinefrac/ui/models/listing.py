@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from spinefrac import wording
 from spinefrac.store.repository import DamagedModel, SavedModel
-from spinefrac.ui.common import navigation
+from spinefrac.ui.common import layout, navigation
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.models import dialogs
 
@@ -51,7 +51,11 @@ def show_models(models: Sequence[SavedModel | DamagedModel], default_id: str) ->
     shown = sort_models(*_filter_models(usable))
     top = st.container()
     count = st.session_state.setdefault("models-shown", PAGE_SIZE)
-    selected = [model for model in shown[:count] if _show_model_row(model, model.id == default_id)]
+    selected = []
+    for model in shown[:count]:
+        with layout.show_errors():
+            if _show_model_row(model, model.id == default_id):
+                selected.append(model)
     if usable and not shown:
         st.info("No matching models.", icon=":material/search_off:")
     if len(shown) > count and st.button(f"Show {min(PAGE_SIZE, len(shown) - count)} more"):
@@ -59,9 +63,10 @@ def show_models(models: Sequence[SavedModel | DamagedModel], default_id: str) ->
         st.rerun()
     with top:
         _show_compare_button(selected, len(shown), len(usable))
-    for model in models:
-        if isinstance(model, DamagedModel):
-            _show_damaged_model(model)
+    for folder in models:
+        if isinstance(folder, DamagedModel):
+            with layout.show_errors():
+                _show_damaged_model(folder)
 
 
 def _filter_models(models: list[SavedModel]) -> tuple[list[SavedModel], str]:
@@ -195,12 +200,13 @@ def _show_compare_button(selected: list[SavedModel], n_shown: int, n_total: int)
 
 def _show_damaged_model(model: DamagedModel) -> None:
     """Show a folder that is no usable model, why, and how to delete it."""
+    key = layout.make_key(model.path)
     with st.container(
-        border=True, horizontal=True, vertical_alignment="center", key=f"model-row-{model.id}"
+        border=True, horizontal=True, vertical_alignment="center", key=f"model-row-{key}"
     ):
         st.html(
             render_html("models/damaged_row.html", name=model.id, reason=model.reason),
             width="stretch",
         )
-        if st.button("Delete", key=f"delete-{model.id}", icon=":material/delete:"):
+        if st.button("Delete", key=f"delete-{key}", icon=":material/delete:"):
             dialogs.delete(model)

@@ -58,29 +58,31 @@ def show_deleted_models() -> None:
     for entry in trash.list_restorable():
         (own if entry.session == session else others).append(entry)
     for entry in own:
-        _show_deleted_model(entry, "until you close the app")
+        with layout.show_errors():
+            _show_deleted_model(entry, "until you close the app")
     if others:
         with st.expander(f"Deleted in other sessions ({len(others)})"):
             for entry in others:
-                _show_deleted_model(
-                    entry, f"within 24 hours (deleted {entry.deleted_at:%Y-%m-%d %H:%M} UTC)"
-                )
+                with layout.show_errors():
+                    _show_deleted_model(
+                        entry, f"within 24 hours (deleted {entry.deleted_at:%Y-%m-%d %H:%M} UTC)"
+                    )
 
 
 def _show_deleted_model(entry: DeletedModel, availability: str) -> None:
     """Show one deleted model with the buttons that restore or purge it."""
-    with st.container(
-        horizontal=True, vertical_alignment="center", key=f"deleted-{entry.path.name}"
-    ):
+    key = layout.make_key(entry.path)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"deleted-{key}"):
         st.markdown(
-            f"**{layout.escape_markdown(entry.id)}** was deleted. You can restore it "
+            f"**{layout.escape_markdown(entry.shown_name)}** was deleted. You can restore it "
             f"{availability}.",
             width="stretch",
         )
-        if st.button("Restore", icon=":material/undo:", key=f"restore-{entry.path.name}"):
+        if st.button("Restore", icon=":material/undo:", key=f"restore-{key}"):
             manage.restore(entry.id)
             st.rerun()
-        if st.button("Delete permanently", key=f"purge-{entry.path.name}"):
+        if st.button("Delete permanently", key=f"purge-{key}"):
             freed = manage.purge([entry])
-            st.toast(f"{entry.id} deleted permanently; {wording.format_megabytes(freed)} freed.")
+            shown = layout.escape_markdown(entry.shown_name)
+            st.toast(f"{shown} deleted permanently; {wording.format_megabytes(freed)} freed.")
             st.rerun()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spinefrac.store import repository
+from spinefrac.ui.common import layout
 from spinefrac.ui.models import listing
 from tests.ui.models.support import checked, html, page, shown
 
@@ -57,8 +58,9 @@ def test_what_cannot_be_used_never_breaks_the_page_and_can_be_deleted(home: Path
     assert shown(app) == ["phantom-demo"]
     told = html(app)
     assert "slip.json does not match" in told and "choose another name" in told
-    checked(app.button(key="delete-Neuer Ordner").click().run())
-    app.button(key="delete-Neuer Ordner").click()
+    key = f"delete-{layout.make_key(models / 'Neuer Ordner')}"
+    checked(app.button(key=key).click().run())
+    app.button(key=key).click()
     checked(app.button(key="confirm-delete").click().run())
     assert not (models / "Neuer Ordner").exists()
     page("second"), page("nothing"), page("../..")
