@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from spinefrac.errors import ImageError
+from spinefrac.imaging import decoder_pool
 from spinefrac.imaging.formats import zip_archive
-from spinefrac.imaging.limits import MAX_FILES, check_file_size
+from spinefrac.imaging.formats.zip_archive import Member
+from spinefrac.imaging.limits import MAX_FILES
+from spinefrac.imaging.sources import Source, open_source
 from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import Unreadable
 from spinefrac.slice_order import natural_sort_key
+from spinefrac.system.shared_block import SharedBlock
 
 #: Longest name that is shown, in characters; of a longer one the end, which distinguishes files.
 _MAX_NAME_LENGTH = 120
@@ -29,14 +35,32 @@ class SourceFile:
         it.
     size : int
         Bytes.
-    fetch : callable
-        Returns the first so many bytes of the content, all of them for None. Safe to call
-        from any thread.
+    locate : callable
+        Returns where the bytes are. Safe to call from any thread.
+    stored_bytes : int
+        Bytes that came from the user, before anything was unpacked.
+    owner : str
+        The session whose file it is; empty outside of a server.
     """
 
     name: str
     size: int
-    fetch: Callable[[int | None], bytes] = field(repr=False, compare=False)
+    locate: Callable[[], Source] = field(repr=False, compare=False)
+    stored_bytes: int = 0
+    owner: str = ""
+
+    def fetch(self, max_bytes: int | None = None) -> bytes:
+        """Return the first `max_bytes` bytes, all of them for None; no message names the file.
+
+        Raises
+        ------
+        ImageError
+        """
+        source = self.locate()
+        if source.member is not None:
+            return decoder_pool.read_bytes(source, max_bytes, owner=self.owner)
+        with open_source(source) as file:
+            return file.read(-1 if max_bytes is None else max_bytes)
 
     def read_bytes(self) -> bytes:
         """Return all bytes.
@@ -47,9 +71,39 @@ class SourceFile:
             If they cannot be read: removed from disk, or damaged in their ZIP.
         """
         try:
-            return self.fetch(None)
+            return self.fetch()
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error.__cause__
+
+    def hold(self, size: int | None = None) -> SourceFile:
+        """Return the file for many reads: in shared memory, unpacked, from the first of them on.
+
+        Parameters
+        ----------
+        size : int, optional
+            Bytes once unpacked, where it is a gzip; a file on disk that is none stays there.
+        """
+        if size is None and self.locate().path and self.locate().member is None:
+            return self
+        held = _HeldFile(self, self.size if size is None else size)
+        return replace(self, size=held.size, locate=held)
+
+
+class _HeldFile:
+    """Locates a file in shared memory, where the first call puts it."""
+
+    def __init__(self, file: SourceFile, size: int) -> None:
+        self.size = size
+        self._file = file
+        self._lock = threading.Lock()
+        self._block: SharedBlock | None = None
+
+    def __call__(self) -> Source:
+        with self._lock:
+            if self._block is None:
+                file = self._file
+                self._block = decoder_pool.unpack(file.locate(), self.size, owner=file.owner)
+            return Source(block=self._block.name, size=self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +114,16 @@ class CollectedFiles:
     unreadable: tuple[Unreadable, ...] = ()
 
 
-def file_from_bytes(name: str, content: bytes) -> SourceFile:
+def file_from_bytes(name: str, content: bytes, owner: str = "") -> SourceFile:
     """Return a file in memory."""
-    return SourceFile(display_name(name), len(content), lambda most: content[:most])
+    source, size = Source(content=content), len(content)
+    return SourceFile(display_name(name), size, lambda: source, size, owner)
 
 
 def file_from_path(path: Path, name: str = "") -> SourceFile:
     """Return a file on disk, called `name` in messages."""
-
-    def fetch(most: int | None) -> bytes:
-        try:
-            with path.open("rb") as file:
-                check_file_size(path.stat().st_size)
-                return file.read() if most is None else file.read(most)
-        except OSError as error:
-            reason = error.strerror or "an input error"
-            raise ImageError(
-                f"expected a readable file, got {reason}; check its permissions"
-            ) from error
-
-    return SourceFile(name or path.name, path.stat().st_size, fetch)
+    source, size = Source.from_path(path.absolute()), path.stat().st_size
+    return SourceFile(name or path.name, size, lambda: source, size)
 
 
 def is_zip(file: SourceFile) -> bool:
@@ -171,8 +215,9 @@ def open_zip(file: SourceFile) -> CollectedFiles:
     """
     members: list[SourceFile] = []
     unreadable: list[Unreadable] = []
+    archive = file.hold()
     try:
-        listed = zip_archive.list_members(file.fetch(None))
+        listed = decoder_pool.list_members(archive.locate(), owner=file.owner)
     except ImageError as error:
         raise ImageError(f"{file.name}: {error}") from error.__cause__
     for member in listed:
@@ -180,9 +225,14 @@ def open_zip(file: SourceFile) -> CollectedFiles:
         if member.reason:
             unreadable.append(Unreadable(name, f"{name}: {member.reason}"))
         else:
-            members.append(SourceFile(name, member.size, member.fetch))
+            locate = partial(_locate_member, archive, member)
+            members.append(SourceFile(name, member.size, locate, member.packed_size, file.owner))
     members.sort(key=lambda member: natural_sort_key(member.name))
     return CollectedFiles(tuple(members), tuple(unreadable))
+
+
+def _locate_member(archive: SourceFile, member: Member) -> Source:
+    return replace(archive.locate(), member=member)
 
 
 def rename_files(collected: CollectedFiles, prefix: str) -> CollectedFiles:

@@ -7,11 +7,25 @@ names the file: only the caller knows its name.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import BinaryIO
 
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.errors import ImageError
+from spinefrac.imaging import geometry
+from spinefrac.imaging.formats import detection, nifti, zip_archive
 from spinefrac.imaging.formats.dicom_header import DicomHeader
-from spinefrac.imaging.read import read_file, read_file_with_header
+from spinefrac.imaging.formats.nifti import VolumeGeometry
+from spinefrac.imaging.formats.zip_archive import Member
+from spinefrac.imaging.geometry import SliceGeometry
+from spinefrac.imaging.read import read_file, read_file_with_header, wrap_parser_errors
 from spinefrac.imaging.sources import Source, open_source
 from spinefrac.records import CtSlice
+from spinefrac.system.shared_block import map_block
+
+#: A DICOM header rarely is longer; more is read only where it is, in bytes.
+HEADER_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +34,28 @@ class SliceWithHeader:
 
     ct: CtSlice
     header: DicomHeader | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the header of a file says.
+
+    Attributes
+    ----------
+    kind : str
+        Its format, see `detection.detect_format`.
+    geometries : tuple of SliceGeometry
+        One a frame of a DICOM; empty for other formats.
+    volume : VolumeGeometry or None
+        Of a NIfTI.
+    is_complete : bool
+        Whether a DICOM header was read up to the pixels; False where the bytes ended before.
+    """
+
+    kind: str
+    geometries: tuple[SliceGeometry, ...] = ()
+    volume: VolumeGeometry | None = None
+    is_complete: bool = True
 
 
 def prepare() -> None:
@@ -42,3 +78,49 @@ def read_with_header(source: Source) -> SliceWithHeader:
     """Decode the middle slice and summarize its header, see `imaging.read.read_with_header`."""
     with open_source(source) as file:
         return SliceWithHeader(*read_file_with_header(file))
+
+
+def inspect(source: Source) -> Inspection:
+    """Read what a file's header says about its slices; all of the file only where that is long."""
+    with open_source(source, HEADER_BYTES) as file:
+        found = _inspect(file)
+    if found.is_complete or source.member is None:
+        return found
+    with open_source(source) as file:
+        return _inspect(file)
+
+
+def _inspect(file: BinaryIO) -> Inspection:
+    kind = detection.detect_format(file)
+    with wrap_parser_errors(kind):
+        if kind == "dicom":
+            try:
+                geometries, is_complete = geometry.read_geometries(file)
+            except ImageError:
+                raise
+            except Exception:
+                if file.read(1):
+                    raise
+                return Inspection(kind, is_complete=False)  # cut off inside an element
+            return Inspection(kind, tuple(geometries), is_complete=is_complete)
+        if kind == "nifti":
+            return Inspection(kind, volume=nifti.read_volume_geometry(file))
+    return Inspection(kind)
+
+
+def list_members(source: Source) -> list[Member]:
+    """List the files of a ZIP, see `zip_archive.list_members`."""
+    with open_source(source) as file:
+        return zip_archive.list_members(file)
+
+
+def read_bytes(source: Source, max_bytes: int | None) -> npt.NDArray[np.uint8]:
+    """Return the first bytes of a file, all of them for None."""
+    with open_source(source, max_bytes) as file:
+        return np.frombuffer(file.read(-1 if max_bytes is None else max_bytes), np.uint8)
+
+
+def unpack(source: Source, block: str, size: int) -> None:
+    """Fill a shared block of the caller with a file's bytes, those of a gzip unpacked."""
+    with open_source(source) as file, map_block(block, size) as view, wrap_parser_errors("nifti"):
+        nifti.unpack_into(file, view)

@@ -10,15 +10,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging import decoder
+from spinefrac.imaging.decoder import Inspection
+from spinefrac.imaging.formats.zip_archive import Member
 from spinefrac.imaging.sources import Source
 from spinefrac.records import CtSlice
 from spinefrac.system.resource_limits import ResourceLimits
+from spinefrac.system.shared_block import SharedBlock
 from spinefrac.system.worker_pool import WorkerPool
 from spinefrac.system.worker_process import Failure
 
@@ -83,6 +87,44 @@ def read_with_header(
     with _name_errors(source, name):
         found = get_pool().call(decoder.read_with_header, locate(source), owner=owner)
     return found.ct, found.header
+
+
+def inspect(source: Source, *, name: str, owner: str = "") -> Inspection:
+    """Return what a file's header says about its slices; parameters as those of `read`.
+
+    Raises
+    ------
+    ImageError
+    """
+    with _name_errors(source, name):
+        if source.content:
+            head = replace(source, content=source.content[: decoder.HEADER_BYTES])
+            found = get_pool().call(decoder.inspect, head, owner=owner)
+            if found.is_complete or len(source.content) <= decoder.HEADER_BYTES:
+                return found
+        return get_pool().call(decoder.inspect, source, owner=owner)
+
+
+def list_members(source: Source, *, owner: str = "") -> list[Member]:
+    """Return the files of a ZIP, see `zip_archive.list_members`; no message names it."""
+    return get_pool().call(decoder.list_members, source, owner=owner)
+
+
+def read_bytes(source: Source, max_bytes: int | None = None, *, owner: str = "") -> bytes:
+    """Return the first bytes of a file, all of them for None; no message names it."""
+    return get_pool().call(decoder.read_bytes, source, max_bytes, owner=owner).tobytes()
+
+
+def unpack(source: Source, size: int, *, owner: str = "") -> SharedBlock:
+    """Return the first `size` bytes of a file, those of a gzip unpacked, in shared memory.
+
+    Raises
+    ------
+    ImageError, BudgetError
+    """
+    block = SharedBlock(size)
+    get_pool().call(decoder.unpack, source, block.name, size, owner=owner)
+    return block
 
 
 def start() -> None:

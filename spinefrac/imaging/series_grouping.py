@@ -6,8 +6,6 @@ from the position along the slice normal, never from a file's name.
 
 from __future__ import annotations
 
-import io
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +14,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from spinefrac.errors import ImageError
+from spinefrac.imaging import decoder_pool
 from spinefrac.imaging.collect import SourceFile
-from spinefrac.imaging.formats import detection, nifti
-from spinefrac.imaging.geometry import SliceGeometry, read_geometries
-from spinefrac.imaging.limits import check_file_size
-from spinefrac.imaging.read import read, wrap_parser_errors
+from spinefrac.imaging.formats.nifti import VolumeGeometry
+from spinefrac.imaging.geometry import SliceGeometry
+from spinefrac.imaging.limits import check_expansion
 from spinefrac.imaging.series_findings import (
     SAME_POSITION_MM,
     SeriesFinding,
@@ -33,9 +31,6 @@ from spinefrac.imaging.series_splitting import compute_positions_mm, split_serie
 from spinefrac.records import CtSlice, Unreadable
 from spinefrac.slice_order import SlicePlace, order_slices
 from spinefrac.wording import format_count
-
-#: A DICOM header rarely is longer; more of the file is fetched only where it is, in bytes.
-_HEADER_BYTES = 32 * 1024
 
 _THREADS = 2
 
@@ -66,8 +61,12 @@ class SeriesSlice:
         ------
         ImageError
         """
-        return read(
-            self.file.read_bytes(), name=self.file.name, slice_index=self.frame, axis=self.axis
+        return decoder_pool.read(
+            self.file.locate(),
+            name=self.file.name,
+            slice_index=self.frame,
+            axis=self.axis,
+            owner=self.file.owner,
         )
 
 
@@ -186,7 +185,7 @@ def series_from_volume(file: SourceFile, axis: int = 2) -> Series:
     Parameters
     ----------
     file : SourceFile
-        Plain or gzip. It is inflated once, when the first slice is read, and then held in memory.
+        Plain or gzip, which is unpacked into shared memory when the first slice is read.
     axis : int
         0 sagittal, 1 coronal, 2 axial; slices run towards the patient's right to left, back
         to front, or foot to head, by the affine.
@@ -200,23 +199,31 @@ def series_from_volume(file: SourceFile, axis: int = 2) -> Series:
     ImageError
         If it is no NIfTI volume or larger than the limits allow.
     """
-    with wrap_parser_errors("nifti"):
-        shape = nifti.read_volume_header(io.BytesIO(file.fetch(_HEADER_BYTES)))
-    count, (rows, columns) = shape.slice_counts[axis], shape.plane_shape(axis)
-    step = shape.slice_spacings_mm[axis]
+    volume = decoder_pool.inspect(file.locate(), name=file.name, owner=file.owner).volume
+    if volume is None:
+        raise ImageError(f"{file.name}: expected a NIfTI volume, got another file; choose it")
+    return _cut_volume(file, volume, axis)
+
+
+def _cut_volume(file: SourceFile, volume: VolumeGeometry, axis: int) -> Series:
+    """Return the slices of a volume along an axis, all in one copy of its unpacked bytes."""
+    unpacked = volume.unpacked_bytes if volume.is_compressed else None
+    if unpacked is not None:
+        try:
+            check_expansion(unpacked, file.stored_bytes)
+        except ImageError as error:
+            raise ImageError(f"{file.name}: {error}") from None
+    held = file.hold(unpacked)
+    count, (rows, columns) = volume.slice_counts[axis], volume.plane_shapes[axis]
+    step, origin = volume.slice_spacings_mm[axis], volume.origin_mm[axis]
     geometry = SliceGeometry(
         row_cosines=_NIFTI_AXES[axis][0],
         column_cosines=_NIFTI_AXES[axis][1],
-        spacing_mm=shape.pixel_spacing_mm(axis),
+        spacing_mm=volume.pixel_spacings_mm[axis],
         rows=rows,
         columns=columns,
     )
-    content = _DecompressedFile(file)
-    inflated = replace(file, fetch=content)
-    slices = tuple(
-        SeriesSlice(inflated, geometry, frame=number, axis=axis) for number in range(count)
-    )
-    origin = shape.origin_mm[axis]
+    slices = tuple(SeriesSlice(held, geometry, frame=number, axis=axis) for number in range(count))
     return Series(
         name=file.name,
         format="nifti",
@@ -234,59 +241,22 @@ _NIFTI_AXES: tuple[tuple[tuple[float, float, float], tuple[float, float, float]]
 )
 
 
-class _DecompressedFile:
-    """The bytes of a volume, inflated at the first call and held in memory."""
-
-    def __init__(self, file: SourceFile) -> None:
-        self._file = file
-        self._lock = threading.Lock()
-        self._content: bytes | None = None
-
-    def __call__(self, max_bytes: int | None) -> bytes:
-        if max_bytes is not None:
-            return self._file.fetch(max_bytes)
-        with self._lock:
-            if self._content is None:
-                with wrap_parser_errors("nifti"):
-                    self._content = nifti.decompress(self._file.fetch(None))
-            return self._content
-
-
 def _inspect_file(file: SourceFile) -> list[SeriesSlice] | Series | ImageError:
     """Read one file's header. The error is returned, not raised: other files are read on."""
     try:
-        try:
-            check_file_size(file.size)
-            head = file.fetch(_HEADER_BYTES)
-            kind = detection.detect_format(io.BytesIO(head))
-            if kind == "nifti":
-                series = series_from_volume(file)
-                return series if len(series) > 1 else list(series.slices)
-            if kind != "dicom":
-                return [SeriesSlice(file, SliceGeometry())]
-            geometries = _read_geometries(file, head)
-        except ImageError as error:
-            text = str(error)
-            return error if text.startswith(file.name) else ImageError(f"{file.name}: {text}")
-    except OSError:
-        return ImageError(f"{file.name}: expected a readable file; check it and choose it again")
-    if len(geometries) == 1:
-        return [SeriesSlice(file, geometries[0])]
-    return [SeriesSlice(file, geometry, frame=frame) for frame, geometry in enumerate(geometries)]
-
-
-def _read_geometries(file: SourceFile, head: bytes) -> list[SliceGeometry]:
-    """Read the geometries from the first bytes, from all where those end inside the header."""
-    if len(head) < file.size:
-        try:
-            geometries, complete = read_geometries(io.BytesIO(head))
-            if complete:
-                return geometries
-        except Exception:  # noqa: BLE001 - cut off inside an element; the whole file decides
-            head = b""
-        head = file.read_bytes()
-    with wrap_parser_errors("dicom"):
-        return read_geometries(io.BytesIO(head))[0]
+        found = decoder_pool.inspect(file.locate(), name=file.name, owner=file.owner)
+        if found.volume is not None:
+            series = _cut_volume(file, found.volume, axis=2)
+            return series if len(series) > 1 else list(series.slices)
+    except ImageError as error:
+        return error
+    if len(found.geometries) <= 1:
+        geometry = found.geometries[0] if found.geometries else SliceGeometry()
+        return [SeriesSlice(file, geometry)]
+    held = file.hold()
+    return [
+        SeriesSlice(held, geometry, frame=frame) for frame, geometry in enumerate(found.geometries)
+    ]
 
 
 def _series_key(part: SeriesSlice) -> tuple[object, ...] | None:

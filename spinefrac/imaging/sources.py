@@ -6,11 +6,13 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from spinefrac.errors import ImageError
+from spinefrac.imaging.formats import zip_archive
+from spinefrac.imaging.formats.zip_archive import Member
 from spinefrac.imaging.limits import check_file_size
 from spinefrac.system.shared_block import map_block
 
@@ -31,15 +33,15 @@ class Source:
         Name of a `SharedBlock`, which its creator keeps; empty where there is none.
     size : int
         Bytes of the block.
-    member : int or None
-        Row of the file in the table of contents of the ZIP that this source is.
+    member : Member or None
+        Which file, where the source is a ZIP.
     """
 
     content: bytes = b""
     path: bytes = b""
     block: str = ""
     size: int = 0
-    member: int | None = None
+    member: Member | None = None
 
     @classmethod
     def from_path(cls, path: Path) -> Source:
@@ -47,15 +49,26 @@ class Source:
 
 
 @contextmanager
-def open_source(source: Source) -> Iterator[BinaryIO]:
-    """Open the bytes, of the ZIP where the source is a member of one; check their size first.
+def open_source(source: Source, max_bytes: int | None = None) -> Iterator[BinaryIO]:
+    """Open a file, after its size was checked.
+
+    Parameters
+    ----------
+    source : Source
+    max_bytes : int, optional
+        So many bytes suffice: of a member of a ZIP no more are inflated.
 
     Raises
     ------
     ImageError
         If they are empty, too many, or cannot be read.
     """
-    if source.block:
+    if source.member is not None:
+        check_file_size(source.member.size)
+        with open_source(replace(source, member=None)) as archive:
+            content = zip_archive.read_member(archive, source.member, max_bytes)
+        yield io.BytesIO(content)
+    elif source.block:
         check_file_size(source.size)
         with map_block(source.block, source.size) as view:
             yield cast(BinaryIO, io.BufferedReader(_ViewReader(view)))

@@ -23,7 +23,7 @@ def test_a_removed_file_is_named(tmp_path):
     path.write_bytes(b"x")
     file = collect.file_from_path(path, "series/a.dcm")
     path.unlink()
-    with pytest.raises(ImageError, match=r"series/a\.dcm: expected a readable file"):
+    with pytest.raises(ImageError, match=r"series/a\.dcm: expected an image file, found nothing"):
         file.read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import warnings
 from collections.abc import Callable, Iterator
@@ -267,18 +268,11 @@ def test_a_volume_is_inflated_once() -> None:
     import nibabel
 
     content = nibabel.Nifti1Image(np.zeros((6, 6, 9), np.int16), np.eye(4)).to_bytes()
-    asked = []
-    packed = gzip.compress(content)
-
-    def fetch(most: int | None) -> bytes:
-        if most is None:
-            asked.append(1)
-        return packed[:most]
-
-    found = series_grouping.series_from_volume(collect.SourceFile("v.nii.gz", len(packed), fetch))
-    for part in found.slices:
-        part.read()
-    assert len(asked) == 1
+    file = collect.file_from_bytes("v.nii.gz", gzip.compress(content))
+    found = series_grouping.series_from_volume(file)
+    blocks = {part.file.locate().block for part in found.slices}
+    assert len(blocks) == 1 and blocks != {""}
+    assert found.slices[0].file.size == len(content)
 
 
 def test_letters_of_an_oblique_slice_name_both_sides() -> None:
@@ -318,5 +312,23 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     file = collect.file_from_path(tmp_path / "a.png")
     (tmp_path / "a.png").unlink()
-    with pytest.raises(ImageError, match=r"a\.png: expected a readable file"):
+    with pytest.raises(ImageError, match=r"a\.png: expected an image file, found nothing"):
         file.read_bytes()
+
+
+def test_packing_is_counted_through_all_levels() -> None:
+    import gzip
+    import zipfile
+
+    import nibabel
+
+    volume = nibabel.Nifti1Image(np.zeros((256, 256, 600), np.int16), np.eye(4)).to_bytes()
+    inner, buffer = gzip.compress(volume), io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("v.nii.gz", inner)
+    found = collect.collect_files([collect.file_from_bytes("x.zip", buffer.getvalue())])
+    assert found.files[0].stored_bytes < 3000
+    for file in (*found.files, collect.file_from_bytes("v.nii.gz", inner)):
+        grouping = series_grouping.group_into_series([file])
+        assert "v.nii.gz: expected a file that unpacks to" in grouping.unreadable[0].reason
+        assert not grouping.series

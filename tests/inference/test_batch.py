@@ -14,6 +14,7 @@ from spinefrac import imaging, settings
 from spinefrac.data import phantom
 from spinefrac.errors import ImageError
 from spinefrac.imaging import collect, series_grouping
+from spinefrac.imaging.sources import Source
 from spinefrac.inference import batch
 from spinefrac.inference.batch import SlicePrediction
 from spinefrac.inference.predictor import Predictor, get_predictor
@@ -61,11 +62,11 @@ def test_answers_are_those_of_one_by_one_in_their_order(predictor, parts) -> Non
 def test_closing_early_leaves_the_rest_unread(predictor) -> None:
     fetched = []
 
-    def fetch(most: int | None) -> bytes:
+    def locate() -> Source:
         fetched.append(1)
         raise ImageError("expected nothing")
 
-    file = collect.SourceFile("x", 1, fetch)
+    file = collect.SourceFile("x", 1, locate)
     answers = batch.predict_slices(
         predictor, [series_grouping.SeriesSlice(file, series_grouping.SliceGeometry())] * 500
     )

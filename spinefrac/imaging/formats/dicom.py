@@ -40,7 +40,7 @@ from spinefrac.imaging.formats.transfer_syntax import (
     skip_pixel_data_header,
 )
 from spinefrac.imaging.hounsfield import AIR_HU, explain_implausible
-from spinefrac.imaging.limits import check_image_size
+from spinefrac.imaging.limits import check_frame_count, check_image_size
 from spinefrac.records import CtSlice, FloatImage
 
 if TYPE_CHECKING:
@@ -214,6 +214,7 @@ def _check_declared(header: Dataset, frames: int) -> None:
     channels = int(header.get("SamplesPerPixel") or 1)
     if channels not in (1, 3):
         raise ImageError(f"expected 1 or 3 samples a pixel, got {channels}; export it as grey")
+    check_frame_count(frames)
     check_image_size(
         int(header.Rows),
         int(header.Columns),

@@ -21,6 +21,7 @@ from spinefrac.imaging.formats.transfer_syntax import (
     NATIVE,
     detect_encoding,
 )
+from spinefrac.imaging.limits import MAX_ELEMENTS
 from spinefrac.records import SliceTags
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:
         file,
         is_implicit_VR=encoding == IMPLICIT,
         is_little_endian=encoding != BIG_ENDIAN,
-        stop_when=_is_pixel_data,
+        stop_when=_PixelDataFinder(),
         specific_tags=list(tags),
     )
     if not header.get("SOPClassUID"):  # anonymised files keep it in the file meta only
@@ -231,5 +232,17 @@ def _is_past_file_meta(tag: Any, vr: str | None, length: int) -> bool:
     return tag.group != 2
 
 
-def _is_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
-    return tag in _ANY_PIXEL_DATA
+class _PixelDataFinder:
+    """Says of each element whether it is the pixel data; raises where there are too many before."""
+
+    def __init__(self) -> None:
+        self._elements = 0
+
+    def __call__(self, tag: Any, vr: str | None, length: int) -> bool:
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise ImageError(
+                f"expected a header of at most {MAX_ELEMENTS:,} elements, got a longer one; "
+                "export the slice again"
+            )
+        return tag in _ANY_PIXEL_DATA

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from spinefrac.imaging.formats.detection import HEADER_BYTES, decompress_header
 from spinefrac.imaging.hounsfield import AIR_HU, explain_implausible
 from spinefrac.imaging.limits import check_image_size
 from spinefrac.records import CtSlice, FloatImage
+
+_CHUNK_BYTES = 1 << 20
 
 
 def read_nifti(file: BinaryIO, slice_index: int | None = None, axis: int = 2) -> CtSlice:
@@ -216,23 +217,71 @@ def read_volume_header(file: BinaryIO) -> VolumeHeader:
     )
 
 
-def decompress(content: bytes) -> bytes:
-    """Return a NIfTI file unpacked, no more of it than its header declares for one volume.
+@dataclass(frozen=True, slots=True)
+class VolumeGeometry:
+    """What a volume's slices have in common, by canonical axis: 0 to the left, 1 back, 2 head.
+
+    Attributes
+    ----------
+    slice_counts : tuple of int, length 3
+    plane_shapes : tuple of (rows, columns), length 3
+        Of a slice perpendicular to the axis, as it is shown.
+    pixel_spacings_mm : tuple of (row, column) or None, length 3
+    slice_spacings_mm, origin_mm : tuple of float, length 3
+        Distance of neighbours, and the first slice's coordinate, RAS+.
+    is_compressed : bool
+        Whether the file is gzip.
+    unpacked_bytes : int
+        Of header and first volume.
+    """
+
+    slice_counts: tuple[int, ...]
+    plane_shapes: tuple[tuple[int, int], ...]
+    pixel_spacings_mm: tuple[tuple[float, float] | None, ...]
+    slice_spacings_mm: tuple[float, ...]
+    origin_mm: tuple[float, ...]
+    is_compressed: bool
+    unpacked_bytes: int
+
+
+def read_volume_geometry(file: BinaryIO) -> VolumeGeometry:
+    """Read and check a NIfTI header as `read_volume_header` does; return what is in plain numbers.
 
     Raises
     ------
     ImageError
-        If the header is refused or the file ends early. Damage raises what zlib raises.
     """
-    volume = read_volume_header(io.BytesIO(content))
-    if not volume.is_compressed:
-        return content
-    length = volume.offset + math.prod(volume.shape) * volume.dtype.itemsize
-    with gzip.GzipFile(fileobj=io.BytesIO(content), mode="rb") as stream:
-        found = stream.read(length)
-    if len(found) < length:
-        raise ImageError("expected more voxels, the NIfTI file ends early; copy it again")
-    return found
+    volume = read_volume_header(file)
+    return VolumeGeometry(
+        slice_counts=volume.slice_counts,
+        plane_shapes=tuple(volume.plane_shape(axis) for axis in range(3)),
+        pixel_spacings_mm=tuple(volume.pixel_spacing_mm(axis) for axis in range(3)),
+        slice_spacings_mm=volume.slice_spacings_mm,
+        origin_mm=volume.origin_mm,
+        is_compressed=volume.is_compressed,
+        unpacked_bytes=volume.offset + math.prod(volume.shape) * volume.dtype.itemsize,
+    )
+
+
+def unpack_into(file: BinaryIO, view: memoryview) -> None:
+    """Fill `view` with the start of an open NIfTI file, unpacked.
+
+    Raises
+    ------
+    ImageError
+        If the file ends early. Damage raises what zlib raises.
+    """
+    is_compressed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    stream = gzip.GzipFile(fileobj=file, mode="rb") if is_compressed else nullcontext(file)
+    filled = 0
+    with stream as opened:
+        while filled < len(view):
+            content = cast(BinaryIO, opened).read(min(_CHUNK_BYTES, len(view) - filled))
+            if not content:
+                raise ImageError("expected more voxels, the NIfTI file ends early; copy it again")
+            view[filled : filled + len(content)] = content
+            filled += len(content)
 
 
 def _read_plane(

@@ -1,4 +1,4 @@
-"""ZIP archives, read in memory and in bounds: nothing is ever unpacked to disk.
+"""ZIP archives, read in bounds: nothing is ever unpacked to disk.
 
 A member's name reaches messages only, so no name can point anywhere. What a ZIP declares is
 checked before anything is inflated, and no more is inflated than a member declares.
@@ -7,14 +7,14 @@ checked before anything is inflated, and no more is inflated than a member decla
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from spinefrac.errors import ImageError
-from spinefrac.imaging.limits import MAX_FILE_BYTES, MAX_FILES, MIB
+from spinefrac.imaging.limits import MAX_FILE_BYTES, MAX_FILES, MIB, check_expansion
 from spinefrac.imaging.system_files import is_system_file
 
 #: How a ZIP begins; the second is an empty one, the third one in several parts.
@@ -24,36 +24,47 @@ SIGNATURES = (SIGNATURE, b"PK\x05\x06", b"PK\x07\x08")
 #: Most bytes that the members may take once inflated.
 MAX_INFLATED_BYTES = 2048 * MIB
 
-#: A ZIP may inflate to so many times its size, beyond `RATIO_FREE_BYTES`; CT has 2 to 10.
-MAX_RATIO = 100
-RATIO_FREE_BYTES = 64 * MIB
-
 #: Most bytes of the table of contents, which `zipfile` reads whole: 10,000 long names fit.
 _MAX_DIRECTORY_BYTES = 8 * MIB
 
 _ENCRYPTED = 0x1
 
+#: Signature, and the lengths of name and extra field, which precede a member's bytes.
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of a ZIP: its name as the ZIP gives it, its size, and how to get its bytes.
+    """One file of a ZIP: its name as the ZIP gives it, and where its bytes are.
 
-    `reason` is why it must not be read, empty where it can be.
+    Attributes
+    ----------
+    name : str
+    size, packed_size : int
+        Bytes, and bytes within the ZIP.
+    offset : int
+        Of its local header, from the start of the ZIP.
+    checksum : int
+        CRC-32 of its bytes.
+    is_deflated : bool
+    reason : str
+        Why it must not be read, empty where it can be.
     """
 
     name: str
     size: int
-    fetch: Callable[[int | None], bytes] = field(repr=False)
+    packed_size: int
+    offset: int
+    checksum: int
+    is_deflated: bool
     reason: str = ""
 
 
-class _BoundedBytesIO(io.BytesIO):
-    """Bytes of which no more than `max_bytes` can be read at once while the directory is parsed."""
-
-    max_bytes: int | None = _MAX_DIRECTORY_BYTES
+class _BoundedReader(io.BufferedReader):
+    """A file of which no more than `_MAX_DIRECTORY_BYTES` can be read at once."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if self.max_bytes is not None and size is not None and size > self.max_bytes:
+        if size is not None and size > _MAX_DIRECTORY_BYTES:
             raise ImageError(
                 f"expected a ZIP of at most {MAX_FILES:,} files, got one whose table of contents "
                 "is far longer; pack one series"
@@ -61,13 +72,13 @@ class _BoundedBytesIO(io.BytesIO):
         return super().read(size)
 
 
-def list_members(content: bytes) -> list[Member]:
-    """List the files of a ZIP in memory.
+def list_members(file: BinaryIO) -> list[Member]:
+    """List the files of an open ZIP.
 
     Parameters
     ----------
-    content : bytes
-        The ZIP. It stays in memory as long as a member.
+    file : binary file
+        Seekable.
 
     Returns
     -------
@@ -79,12 +90,12 @@ def list_members(content: bytes) -> list[Member]:
     ------
     ImageError
         If the ZIP is damaged, empty, has more than `limits.MAX_FILES` files, or declares
-        more than `MAX_INFLATED_BYTES` or `MAX_RATIO` times its size.
+        more than `MAX_INFLATED_BYTES` or too many times its size.
     """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
     try:
-        buffer = _BoundedBytesIO(content)
-        opened = zipfile.ZipFile(buffer)
-        buffer.max_bytes = None
+        opened = zipfile.ZipFile(_BoundedReader(cast(io.RawIOBase, file)))
     except ImageError:
         raise
     # A damaged table of contents makes `zipfile` raise many kinds.
@@ -95,8 +106,8 @@ def list_members(content: bytes) -> list[Member]:
         for entry in opened.infolist()
         if not entry.is_dir() and not is_system_file(entry.filename.replace("\\", "/"))
     ]
-    _check(entries, len(content))
-    return [_build_member(opened, entry) for entry in entries]
+    _check(entries, size)
+    return [_build_member(entry) for entry in entries]
 
 
 def _check(entries: list[zipfile.ZipInfo], compressed_bytes: int) -> None:
@@ -112,14 +123,10 @@ def _check(entries: list[zipfile.ZipInfo], compressed_bytes: int) -> None:
             f"expected at most {MAX_INFLATED_BYTES // MIB:,} MB in a ZIP, it declares "
             f"{inflated // MIB:,} MB; pack one series"
         )
-    if inflated > RATIO_FREE_BYTES + MAX_RATIO * compressed_bytes:
-        raise ImageError(
-            f"expected a ZIP that unpacks to at most {MAX_RATIO} times its size, it declares "
-            f"{inflated // max(compressed_bytes, 1):,} times; no CT series packs so tightly"
-        )
+    check_expansion(inflated, compressed_bytes)
 
 
-def _build_member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
+def _build_member(entry: zipfile.ZipInfo) -> Member:
     refusal = ""
     if entry.flag_bits & _ENCRYPTED:
         refusal = "expected a ZIP without a password, this file needs one; pack it without"
@@ -129,18 +136,52 @@ def _build_member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
         refusal = "expected slices in the ZIP, got a ZIP inside it; unpack that one first"
     elif entry.file_size > MAX_FILE_BYTES:
         refusal = f"expected at most {MAX_FILE_BYTES // MIB} MB in one file; export single slices"
-    return Member(entry.filename, entry.file_size, partial(_fetch, opened, entry), refusal)
+    return Member(
+        name=entry.filename,
+        size=entry.file_size,
+        packed_size=entry.compress_size,
+        offset=entry.header_offset,
+        checksum=entry.CRC,
+        is_deflated=entry.compress_type == zipfile.ZIP_DEFLATED,
+        reason=refusal,
+    )
 
 
-def _fetch(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int | None) -> bytes:
-    """Inflate the first `max_bytes` bytes of a member; all for None, and check their checksum."""
+def read_member(file: BinaryIO, member: Member, max_bytes: int | None = None) -> bytes:
+    """Inflate the first `max_bytes` bytes of a member; all for None, and check their checksum.
+
+    The table of contents is not read again, as there are ZIPs with thousands of members. Never
+    more is inflated than the member declares.
+
+    Raises
+    ------
+    ImageError
+        If the member is damaged.
+    """
+    wanted = member.size if max_bytes is None else min(max_bytes, member.size)
     try:
-        with opened.open(entry) as stream:
-            # Never an open-ended read: a member that lies about its size would inflate whole.
-            return stream.read(
-                entry.file_size if max_bytes is None else min(max_bytes, entry.file_size)
-            )
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        packed = _read_packed(file, member)
+        found = packed
+        if member.is_deflated:
+            found = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, max(wanted, 1))
+        if len(found) < wanted or (max_bytes is None and zlib.crc32(found) != member.checksum):
+            raise ValueError("other bytes than the table of contents says")
+    except (zlib.error, struct.error, OSError, ValueError, OverflowError) as error:
         raise ImageError(
             "expected a whole file in the ZIP, got a damaged one; pack it again"
         ) from error
+    return found[:wanted]
+
+
+def _read_packed(file: BinaryIO, member: Member) -> bytes:
+    """Return the bytes behind a member's local header (APPNOTE.TXT, 4.3.7)."""
+    file.seek(member.offset)
+    head = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+    signature, name_length, extra_length = head
+    if signature != SIGNATURE:
+        raise ValueError("no local header")
+    file.seek(name_length + extra_length, io.SEEK_CUR)
+    packed = file.read(member.packed_size)
+    if len(packed) < member.packed_size:
+        raise ValueError("the ZIP ends early")
+    return packed

@@ -69,3 +69,10 @@ def test_numbers(value, number):
 )
 def test_whole_numbers(value, number):
     assert dicom_header.to_int(value) == number
+
+
+def test_a_header_of_thousands_of_elements_is_not_read(make_dicom, stored_values, monkeypatch):
+    content = make_dicom(stored_values)
+    monkeypatch.setattr(dicom_header, "MAX_ELEMENTS", 5)
+    with pytest.raises(ImageError, match="at most 5 elements"):
+        dicom_header.read_header(io.BytesIO(content), [0x00280011])
