@@ -54,6 +54,28 @@ def small(tmp_path_factory: pytest.TempPathFactory):
         return import_model.import_file(folder / "small.onnx", user_io=given)
 
 
+@pytest.fixture
+def deadly_decoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have files decoded by `tests.support.dying_decoder`, for one second at most."""
+    from spinefrac.imaging import decoder_pool
+    from spinefrac.system.resource_limits import ResourceLimits
+    from spinefrac.system.worker_pool import WorkerPool
+    from tests.support import dying_decoder
+
+    pool = WorkerPool(
+        dying_decoder.__name__,
+        ResourceLimits(memory_mib=1024, cpu_s=5, wall_s=1),
+        decoder_pool._describe_failure,
+        workers=3,
+        idle_workers=2,
+        max_calls=100,
+    )
+    monkeypatch.setattr(decoder_pool, "get_pool", lambda: pool)
+    monkeypatch.setattr(decoder_pool, "_failed", {})
+    yield
+    pool.close()
+
+
 def _left_in(models: Path) -> list[str]:
     """Return the names in a models folder, hidden ones too, but not that of the lock."""
     return sorted(path.name for path in models.iterdir() if path.name != ".lock")

@@ -10,10 +10,10 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from spinefrac import imaging
 from spinefrac.data.class_names import parse_class_label, parse_split
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import DatasetError
+from spinefrac.imaging import decoder_pool
 from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import CtSlice
 from spinefrac.slice_order import natural_sort_key
@@ -197,7 +197,7 @@ def read_slice(folder: Path, path: str, expected_hash: str = "") -> CtSlice:
     file = folder / parts
     if parts.is_absolute() or ".." in parts.parts or not file.is_file():
         raise DatasetError(f"Expected {path} in this folder, got none: choose the data set's own")
-    ct = imaging.read(file, name=parts.name)
+    ct = decoder_pool.read(file, name=parts.name)
     if expected_hash and hash_pixels(ct) != expected_hash:
         raise DatasetError(
             f"Expected {path} as it was when the model predicted it, got other pixels: choose "

@@ -16,6 +16,7 @@ import cv2
 from spinefrac import imaging
 from spinefrac.data.folder_layouts import FolderLike, LabelledFile, list_labelled_files
 from spinefrac.errors import ImageError
+from spinefrac.imaging import decoder_pool
 from spinefrac.records import CLASS_NAMES, GreyImage
 
 #: Slices shown of each class, and files tried for one of them before it is given up.
@@ -106,7 +107,7 @@ def _examples(root: Path, files: Sequence[LabelledFile]) -> Iterator[ExampleSlic
 
 
 def _read_example_image(path: Path) -> GreyImage:
-    grey = imaging.to_display(imaging.read(path))
+    grey = imaging.to_display(decoder_pool.read(path))
     factor = EXAMPLE_SIDE / max(grey.shape)
     size = [max(1, round(length * factor)) for length in grey.shape[::-1]]
     return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -28,6 +28,7 @@ from spinefrac.data.folder_layouts import (
 )
 from spinefrac.data.pseudonyms import canonicalize_groups
 from spinefrac.errors import DatasetError, ImageError
+from spinefrac.imaging import decoder_pool
 from spinefrac.imaging.hounsfield import BONE_WINDOW
 from spinefrac.records import (
     CLASS_NAMES,
@@ -306,11 +307,11 @@ def _read_files(listing: FolderListing, progress: ProgressCallback | None) -> _F
 
 
 def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
-    """Read one file, or return why it cannot be read."""
+    """Read one file, or return why it cannot be read; one that kills its decoder is such a file."""
     path = root / file.path
     try:
         file.path.encode()
-        ct, header = imaging.read_with_header(path)
+        ct, header = decoder_pool.read_with_header(path)
         image = imaging.to_display(ct, BONE_WINDOW)
         metadata = read_file_metadata(path, ct, image, header)
     except UnicodeEncodeError:
@@ -346,7 +347,7 @@ def _iterate_inputs(
 
     def prepare(item: Item) -> GreyImage:
         try:
-            ct = imaging.read(dataset.root / item.path)
+            ct = decoder_pool.read(dataset.root / item.path)
         except (ImageError, OSError) as error:
             raise DatasetError(
                 f"{item.path} could be read when the folder was scanned and cannot now "

@@ -8,12 +8,13 @@ file and session goes on.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging import decoder
@@ -29,6 +30,9 @@ from spinefrac.system.worker_process import Failure
 if TYPE_CHECKING:
     from spinefrac.imaging.formats.dicom_header import DicomHeader
     from spinefrac.imaging.read import ImageSource
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 #: Of one file: 16 megapixels take 0.3 GB and 2 s at most.
 LIMITS = ResourceLimits(memory_mib=1024, file_mib=0, cpu_s=5, wall_s=5)
@@ -67,7 +71,7 @@ def read(
         If the file cannot be read as a slice, or not safely.
     """
     with _name_errors(source, name):
-        return get_pool().call(decoder.read, locate(source), slice_index, axis, owner=owner)
+        return _call(decoder.read, locate(source), slice_index, axis, owner=owner)
 
 
 def read_with_header(
@@ -85,7 +89,7 @@ def read_with_header(
     ImageError
     """
     with _name_errors(source, name):
-        found = get_pool().call(decoder.read_with_header, locate(source), owner=owner)
+        found = _call(decoder.read_with_header, locate(source), owner=owner)
     return found.ct, found.header
 
 
@@ -99,20 +103,20 @@ def inspect(source: Source, *, name: str, owner: str = "") -> Inspection:
     with _name_errors(source, name):
         if source.content:
             head = replace(source, content=source.content[: decoder.HEADER_BYTES])
-            found = get_pool().call(decoder.inspect, head, owner=owner)
+            found = _call(decoder.inspect, head, owner=owner)
             if found.is_complete or len(source.content) <= decoder.HEADER_BYTES:
                 return found
-        return get_pool().call(decoder.inspect, source, owner=owner)
+        return _call(decoder.inspect, source, owner=owner)
 
 
 def list_members(source: Source, *, owner: str = "") -> list[Member]:
     """Return the files of a ZIP, see `zip_archive.list_members`; no message names it."""
-    return get_pool().call(decoder.list_members, source, owner=owner)
+    return _call(decoder.list_members, source, owner=owner)
 
 
 def read_bytes(source: Source, max_bytes: int | None = None, *, owner: str = "") -> bytes:
     """Return the first bytes of a file, all of them for None; no message names it."""
-    return get_pool().call(decoder.read_bytes, source, max_bytes, owner=owner).tobytes()
+    return _call(decoder.read_bytes, source, max_bytes, owner=owner).tobytes()
 
 
 def unpack(source: Source, size: int, *, owner: str = "") -> SharedBlock:
@@ -123,8 +127,45 @@ def unpack(source: Source, size: int, *, owner: str = "") -> SharedBlock:
     ImageError, BudgetError
     """
     block = SharedBlock(size)
-    get_pool().call(decoder.unpack, source, block.name, size, owner=owner)
+    _call(decoder.unpack, source, block.name, size, owner=owner)
     return block
+
+
+def _call(
+    function: Callable[Concatenate[Source, _P], _R], source: Source, *args: Any, owner: str
+) -> _R:
+    """Call a function of the decoder with a file, unless that has just ended a worker."""
+    key = (function.__name__, _identify(source), args)
+    told = _failed.get(key)
+    if told is not None and time.monotonic() - told[0] < _REMEMBER_S:
+        raise ImageError(told[1])
+    try:
+        return get_pool().call(function, source, *args, owner=owner)
+    except UnsafeFileError as error:
+        if len(_failed) >= _MAX_REMEMBERED:
+            _failed.clear()
+        _failed[key] = time.monotonic(), str(error)
+        raise
+
+
+#: When a call ended its worker, and the message, by function, file and arguments. A page asks
+#: again at every click, which must not cost another worker each time.
+_failed: dict[Hashable, tuple[float, str]] = {}
+_REMEMBER_S, _MAX_REMEMBERED = 600.0, 1000
+
+
+def _identify(source: Source) -> Hashable:
+    """Return what distinguishes a file from others, without a copy of its content."""
+    stat = None
+    if source.path:
+        with suppress(OSError):
+            found = Path(os.fsdecode(source.path)).stat()
+            stat = found.st_mtime_ns, found.st_size
+    return hash(source.content), source.path, stat, source.block, source.member
+
+
+class UnsafeFileError(ImageError):
+    """A file ended the worker that decoded it, or would not come to an end."""
 
 
 def start() -> None:
@@ -157,7 +198,7 @@ def _describe_failure(failure: Failure) -> ImageError:
     reason = failure.description
     if failure.reason == "exception":
         reason = "is damaged in a way that is not known"
-    return ImageError(
+    return UnsafeFileError(
         f"the file could not be decoded safely: it {reason}; export it again, uncompressed"
     )
 

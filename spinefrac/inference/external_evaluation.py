@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spinefrac import imaging
 from spinefrac.data.boxes import Box, read_boxes
 from spinefrac.evaluation import pointing_game
 from spinefrac.evaluation.dataset_shift import metric_shift
 from spinefrac.evaluation.metrics import compute_metrics
+from spinefrac.imaging import decoder_pool
 from spinefrac.inference.predictor import Predictor
 from spinefrac.records import CtSlice, Dataset, Item, Prediction
 from spinefrac.store import card, evaluations
@@ -85,7 +85,7 @@ def _predict_dataset(
         for done, path in enumerate(dataset.paths):
             if progress_callback:
                 progress_callback(done, len(dataset.paths))
-            yield imaging.read(dataset.root / path)
+            yield decoder_pool.read(dataset.root / path)
 
     boxes = read_boxes(dataset.root)
     probabilities: list[float] = []

@@ -16,6 +16,7 @@ from spinefrac.data.scan import compute_fingerprint, examine, load_inputs, scan
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import DatasetError
 from spinefrac.records import Preprocessing
+from tests.support import dying_decoder
 
 
 @pytest.fixture(autouse=True)
@@ -299,3 +300,10 @@ def test_the_position_in_the_header_precedes_names(tmp_path):
         header.ImagePositionPatient[2] *= -1
         header.save_as(path)
     assert places() == [1, 2, 3] * 2
+
+
+def test_a_file_that_kills_its_decoder_is_unreadable_and_ends_nothing(small, deadly_decoder):
+    (small / "no/deadly.bmp").write_bytes(dying_decoder.CRASH)
+    dataset = scan(small)
+    (entry,) = dataset.unreadable
+    assert entry.path == "no/deadly.bmp" and "could not be decoded safely" in entry.reason

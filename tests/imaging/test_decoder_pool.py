@@ -8,8 +8,6 @@ import pytest
 from spinefrac import imaging
 from spinefrac.errors import ImageError
 from spinefrac.imaging import decoder_pool
-from spinefrac.system.resource_limits import ResourceLimits
-from spinefrac.system.worker_pool import WorkerPool
 from tests.support import dying_decoder
 
 DICOM = "spinefrac/ui/samples/fracture-1.dcm"
@@ -39,25 +37,21 @@ def test_errors_are_those_of_in_process(tmp_path):
         decoder_pool.read(PNG, name="mine", slice_index=3)
 
 
-@pytest.fixture
-def deadly(monkeypatch):
-    """A pool whose decoder dies of `dying_decoder.CRASH` and hangs at `HANG`."""
-    pool = WorkerPool(
-        dying_decoder.__name__,
-        ResourceLimits(memory_mib=1024, cpu_s=2, wall_s=1),
-        decoder_pool._describe_failure,
-        workers=3,
-        idle_workers=2,
-        max_calls=100,
-    )
-    monkeypatch.setattr(decoder_pool, "get_pool", lambda: pool)
-    yield pool
-    pool.close()
-
-
-def test_a_deadly_file_costs_one_sentence(deadly):
+def test_a_deadly_file_costs_one_sentence_and_one_worker(deadly_decoder, caplog):
     reasons = {dying_decoder.CRASH: "ended the process", dying_decoder.HANG: "more than 1 s"}
     for content, reason in reasons.items():
-        with pytest.raises(ImageError, match=f"x: the file could not be .*{reason}"):
-            decoder_pool.read(content, name="x")
+        for _ in range(3):
+            with pytest.raises(ImageError, match=f"x: the file could not be .*{reason}"):
+                decoder_pool.read(content, name="x")
         assert decoder_pool.read(DICOM).format == "dicom"
+    assert len(caplog.records) == 2, "asked again, a deadly file is refused unread"
+    assert "x:" not in caplog.text
+
+
+def test_a_file_on_disk_is_tried_again_after_it_changed(deadly_decoder, tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(dying_decoder.CRASH)
+    with pytest.raises(ImageError, match="safely"):
+        decoder_pool.read(path)
+    path.write_bytes(Path(PNG).read_bytes())
+    assert decoder_pool.read(path).format == "png"

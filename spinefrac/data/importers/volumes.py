@@ -29,7 +29,6 @@ from pathlib import Path
 
 import numpy as np
 
-from spinefrac import imaging
 from spinefrac.data.class_names import parse_class_label
 from spinefrac.data.importers.plan import (
     Box,
@@ -42,6 +41,7 @@ from spinefrac.data.importers.plan import (
 from spinefrac.data.listed_files import ListedFiles
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError, ImageError
+from spinefrac.imaging import decoder_pool
 from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import CtSlice
 
@@ -200,7 +200,7 @@ def _plan_volume(
     left: Counter[str] = Counter()
     found: dict[int, tuple[int, tuple[Box, ...]]] = {}
     if volume.mask is None:
-        count = imaging.read(flat, axis=axis).slice_count
+        count = decoder_pool.read(flat, axis=axis).slice_count
         for position, label in volume.labels.items():
             if position < count:
                 found[position] = (label, ())
@@ -208,7 +208,7 @@ def _plan_volume(
                 left["beyond the end of their volume"] += 1
     else:
         mask = _decompress(volume.mask, stack)
-        volume_ct, mask_ct = imaging.read(flat, axis=axis), imaging.read(mask, axis=axis)
+        volume_ct, mask_ct = decoder_pool.read(flat, axis=axis), decoder_pool.read(mask, axis=axis)
         if (volume_ct.slice_count, volume_ct.pixels.shape) != (
             mask_ct.slice_count,
             mask_ct.pixels.shape,
@@ -244,9 +244,11 @@ def _label_slices(
     """Return the label and boxes of each slice, or why it has none."""
     areas: list[dict[int, int]] = []
     boxes: list[dict[int, Box]] = []
-    count = imaging.read(mask, axis=axis).slice_count
+    count = decoder_pool.read(mask, axis=axis).slice_count
     for position in range(count):
-        labels = np.rint(imaging.read(mask, slice_index=position, axis=axis).pixels).astype(int)
+        labels = np.rint(decoder_pool.read(mask, slice_index=position, axis=axis).pixels).astype(
+            int
+        )
         here = [n for n in np.unique(labels).tolist() if n in _VERTEBRA_NUMBERS.values()]
         areas.append({n: int((labels == n).sum()) for n in here})
         boxes.append({n: _bounding_box(labels == n) for n in here if grades.get(n, 0) > 0})
@@ -283,7 +285,7 @@ def _decompress(path: Path, stack: ExitStack) -> Path:
     """Return a volume as a plain file, so that a slice is a seek and memory stays at one plane."""
     if path.suffix != ".gz":
         return path
-    imaging.read(path)  # its declared size is checked before anything is inflated
+    decoder_pool.read(path)  # its declared size is checked before anything is inflated
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spinefrac-")))
     try:
         with gzip.open(path) as packed, (folder / path.stem).open("wb") as plain:
@@ -297,7 +299,7 @@ def _write_slice(volume: Path, slice_index: int, axis: int, target: Path) -> Non
     """Write one slice as a NIfTI file that is read as the same slice."""
     import nibabel
 
-    ct: CtSlice = imaging.read(volume, slice_index=slice_index, axis=axis)
+    ct: CtSlice = decoder_pool.read(volume, slice_index=slice_index, axis=axis)
     whole = np.array_equal(ct.pixels, np.round(ct.pixels)) and np.abs(ct.pixels).max() < 2**15
     kind = (np.int16 if whole else np.float32) if ct.calibrated else np.uint8
     pixels = ct.pixels.astype(kind)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from spinefrac import imaging, settings
 from spinefrac.data import data_roots
+from spinefrac.imaging import decoder_pool
 from spinefrac.records import CtSlice, GreyImage, Preprocessing
 from spinefrac.training.augmentation import preview
 from spinefrac.training.augmentation.preview import TrainingOrder
@@ -127,7 +128,7 @@ def _read_and_preprocess(
     content: bytes, position: int | None, preprocessing: Preprocessing
 ) -> tuple[CtSlice, GreyImage]:
     """Return a slice of a file, that at `position` of a volume, and the network's input."""
-    ct = imaging.read(content, slice_index=position)
+    ct = decoder_pool.read(content, slice_index=position)
     return ct, imaging.to_input(ct, preprocessing).pixels
 
 

@@ -12,6 +12,7 @@ from spinefrac.audit import background, cache, label_errors
 from spinefrac.audit.report import Audit, Baseline
 from spinefrac.data import group_overrides
 from spinefrac.errors import ImageError, SpinefracError
+from spinefrac.imaging import decoder_pool
 from spinefrac.store import repository
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
@@ -248,7 +249,7 @@ def show_slices(folder: Path, entries: Sequence[tuple[str, str]], key: str = "")
 def _load_image(folder: Path, path: str) -> SliceImage:
     """Return a slice as an image, or why it cannot be shown."""
     try:
-        ct = imaging.read(folder / path)
+        ct = decoder_pool.read(folder / path)
     except ImageError as error:
         return SliceImage(error=str(error))
     return SliceImage(heatmap.encode_data_url(imaging.to_display(ct), ct.spacing_mm, max_side=288))
