@@ -54,12 +54,26 @@ def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str,
             if any(value.strip() for value in values):
                 padded = [value.strip() for value in values] + [""] * len(names)
                 line = reader.line_num + skipped
-                rows.append((line, dict(zip(names, padded, strict=False))))
+                row = dict(zip(names, padded, strict=False))
+                _require_single_lines(table.name, line, row, columns)
+                rows.append((line, {name: _join_lines(value) for name, value in row.items()}))
         return rows
     except UnicodeDecodeError:
         raise DatasetError(f"{table.name} is not UTF-8 text: save it as CSV UTF-8.") from None
     except csv.Error as error:
         raise DatasetError(f"{table.name} is not a CSV table: {error}.") from None
+
+
+def _require_single_lines(
+    name: str, line: int, row: dict[str, str], columns: Iterable[str]
+) -> None:
+    """Refuse a line break within quotes in a column that is needed, as no path or label has one."""
+    broken = [column for column in columns if len(row[column].splitlines()) > 1]
+    if broken:
+        raise DatasetError(
+            f"{name} has a line break within quotes in the column {broken[0]}, up to line {line}: "
+            "write each row on one line."
+        )
 
 
 def parse_decimal(text: str) -> float:
@@ -82,7 +96,12 @@ def _decode(content: bytes) -> str:
 
 
 def _normalise_names(header: Sequence[str]) -> list[str]:
-    return [name.strip().lstrip("\ufeff").casefold() for name in header]
+    return [_join_lines(name.strip().lstrip("\ufeff").casefold()) for name in header]
+
+
+def _join_lines(text: str) -> str:
+    """Return text within quotes as one line, so that no message about it has several."""
+    return " ".join(text.splitlines())
 
 
 def _find_delimiter(text: str, columns: Sequence[str]) -> str:

@@ -60,3 +60,15 @@ def test_other_contents(tmp_path, content, message):
         return
     with pytest.raises(DatasetError, match=message):
         read_table(table, ("path", "label"))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028"])
+def test_a_line_break_within_quotes_is_named_where_it_matters(tmp_path, end):
+    table = tmp_path / "labels.csv"
+    table.write_text(f'path,label,"no{end}te"\na.png,1,"two{end}lines"\n', newline="")
+    ((_, row),) = read_table(table, ("path", "label"))
+    assert row == {"path": "a.png", "label": "1", "no te": "two lines"}
+    table.write_text(f'path,label\n"fract{end}ure/a.png",1\n', newline="")
+    with pytest.raises(DatasetError, match="line break within quotes in the column path") as caught:
+        read_table(table, ("path", "label"))
+    assert str(caught.value).isprintable()

@@ -18,7 +18,7 @@ from spinefrac.data.importers import flat, rsna, volumes
 from spinefrac.data.importers.plan import ImportPlan, ImportSelection, PlannedSlice, SkippedSlices
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import CLASS_NAMES
-from spinefrac.system import atomic
+from spinefrac.system import atomic, reading
 from spinefrac.wording import format_count
 
 KINDS = ("rsna", "nifti", "flat")
@@ -121,7 +121,7 @@ def _claim_folder(out: Path, wanted: dict[str, Any]) -> None:
         raise DatasetError(f"Expected a folder at {out}, found a file: choose another folder.")
     if out.is_dir() and any(out.iterdir()):
         try:
-            state = json.loads((out / STATE_FILE).read_text(encoding="utf-8"))
+            state = reading.parse_json(reading.read_regular_file(out / STATE_FILE))
         except (OSError, ValueError):
             state = None
         if not isinstance(state, dict) or {**state, "complete": 0} != {**wanted, "complete": 0}:

@@ -29,7 +29,7 @@ from spinefrac.data.phantom.rendering import Series, render
 from spinefrac.errors import DatasetError
 from spinefrac.imaging import apply_window
 from spinefrac.imaging.hounsfield import BONE_WINDOW
-from spinefrac.system import atomic
+from spinefrac.system import atomic, reading
 
 GROUND_TRUTH_FILE = "phantom.json"
 CLASS_FOLDERS = ("normal", "fracture")
@@ -166,7 +166,7 @@ def _claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
 
 def _holds_same_phantom(truth: Path, parameters: dict[str, Any]) -> bool:
     try:
-        found = json.loads(truth.read_text(encoding="utf-8"))
+        found = reading.parse_json(truth.read_bytes(), max_bytes=2**28)
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and all(found.get(k) == v for k, v in parameters.items())

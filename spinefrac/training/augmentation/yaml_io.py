@@ -10,7 +10,10 @@ default probability.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, ClassVar
 
 from spinefrac.errors import TrainingError
 from spinefrac.training.augmentation.config import TRANSFORMS, AugmentationConfig
@@ -93,24 +96,14 @@ def _load_yaml(text: str | bytes) -> Any:
     """Return plain Python values; a duplicate key is an error instead of losing the first."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        pass
-
-    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise TrainingError(f"{_format_value(twice[0])} comes twice: keep one")
-        return loader.construct_mapping(node, deep=True)
-
-    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
     size = len(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     if size > MAX_YAML_BYTES:
         raise TrainingError(
             f"expected at most {MAX_YAML_BYTES // 1024} KB of YAML, got {size} bytes"
         )
     try:
-        # Loader is a SafeLoader: it makes numbers, strings, lists and mappings only.
-        return yaml.load(text, Loader=Loader)
+        # A SafeLoader: it makes numbers, strings, lists and mappings only.
+        return yaml.load(text, Loader=_make_loader())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}" if mark else ""
@@ -120,6 +113,48 @@ def _load_yaml(text: str | bytes) -> Any:
         raise TrainingError(
             f"this is no YAML of an augmentation ({kind}): write lines such as 'rotation: 15'"
         ) from None
+
+
+@cache
+def _make_loader() -> Any:
+    """Return a loader of the core schema of YAML 1.2 (section 10.3.2).
+
+    PyYAML's own is of YAML 1.1, where 59:59 is a number to the base of 60 and 010 is 8.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise TrainingError(f"{_format_value(twice[0])} comes twice: keep one")
+        return loader.construct_mapping(node, deep=True)
+
+    tag = "tag:yaml.org,2002:"
+    Loader.add_constructor(f"{tag}map", mapping)
+    for kind, (pattern, make) in _CORE_SCHEMA.items():
+        Loader.add_implicit_resolver(f"{tag}{kind}", re.compile(rf"(?:{pattern})\Z"), None)
+        Loader.add_constructor(f"{tag}{kind}", lambda _, node, make=make: make(str(node.value)))
+    return Loader
+
+
+def _parse_integer(text: str) -> int:
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+#: Kind of scalar: what it looks like, and how its value is made.
+_CORE_SCHEMA: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "null": (r"null|Null|NULL|~|", lambda text: None),
+    "bool": (r"true|True|TRUE|false|False|FALSE", lambda text: text.lower() == "true"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", _parse_integer),
+    "float": (
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan")),
+    ),
+}
 
 
 def _format_number(value: float) -> str:

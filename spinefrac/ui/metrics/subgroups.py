@@ -13,6 +13,7 @@ from spinefrac.evaluation import subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
+from spinefrac.ui.common import layout
 from spinefrac.ui.metrics import data, tables
 
 SUBGROUP_METRICS = ("auc", "recall", "specificity", "precision", "f1", "brier")
@@ -90,7 +91,11 @@ def _load_uploaded_columns(paths: Sequence[str]) -> dict[str, list[str]]:
         )
     if file is None:
         return {}
-    table = pd.read_csv(file, dtype=str).fillna("none")
+    try:
+        table = pd.read_csv(file, dtype=str).fillna("none")
+    except ValueError:  # that of pandas and that of text which is no UTF-8
+        layout.show_error("expected a CSV table in UTF-8, got another file: save it as CSV UTF-8")
+        return {}
     if "path" not in table:
         st.info("The CSV needs a column `path` with the same paths as in the list of slices.")
         return {}

@@ -20,6 +20,14 @@ def test_short_forms_and_what_is_left_out():
 
 
 @pytest.mark.parametrize(
+    ("text", "number"),
+    [("010", 10), ("+5", 5), ("0x10", 16), ("0o17", 15), ("1e1", 10), (".5", 0.5), ("5.", 5)],
+)
+def test_numbers_are_those_of_yaml_1_2(text, number):
+    assert from_yaml(f"rotation: {text}").rotation == number
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "got nothing"),
@@ -29,12 +37,15 @@ def test_short_forms_and_what_is_left_out():
         ("rotate: 15", "unknown transform 'rotate'; there are flip, rotation"),
         ("1: 2", "unknown transform 1"),
         ("rotation: fast", "rotation must be a number, got 'fast'"),
-        ("rotation: 1e-5", "must be a number, got '1e-5'"),
+        ("rotation: " + ":".join(["59"] * 3000), "must be a number, got '59:59"),
+        ("rotation: 190:20:30.15", "must be a number, got '190:20"),
+        ("rotation: " + "9" * 5000, "no YAML of an augmentation (ValueError)"),
+        ("flip: yes", "flip must be true or false, got 'yes'"),
+        ("!!int x: 1", "no YAML"),
         ("rotation: .nan", "must be a number, got nan"),
         ("rotation: [1, 2, 3]", "one number or two, low and high, got 3"),
         ("rotation: [[1], 2]", "rotation must be a number, got a list of 1"),
-        ("rotation: 2024-01-01", "must be a number, got datetime.date(2024"),
-        ("rotation: 2024-13-41", "no YAML of an augmentation"),
+        ("rotation: 2024-01-01", "must be a number, got '2024-01-01'"),
         ("rotation: {rng: 5}", "rotation takes range and probability, got 'rng'"),
         ("rotation: {probability: 0.5}", "rotation needs its range"),
         ("rotation: {range: 5, probability: 2}", "rotation_probability must lie between 0 and 1"),
