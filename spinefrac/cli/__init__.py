@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -95,6 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = get_command(app)
+    if not sys.warnoptions and not os.environ.get("SPINEFRAC_DEBUG"):
+        warnings.simplefilter("ignore")  # libraries quote elements of headers in them
     try:
         status = command.main(arguments, prog_name="spinefrac", standalone_mode=False)
     except SpinefracError as error:

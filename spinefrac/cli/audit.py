@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spinefrac.cli import output
+from spinefrac.redaction import to_printable
 from spinefrac.wording import AUDIT_ADVICE, AUDIT_BASELINES, FILE_PROPERTIES
 
 if TYPE_CHECKING:
@@ -106,15 +107,17 @@ def _format_report(result: Audit) -> str:
     """Return the result for people."""
     counts = [
         f"{FILE_PROPERTIES[kind].lower()}: "
-        + ", ".join(f"{value} {sum(n.values()):,}" for value, n in list(values.items())[:6])
+        + ", ".join(
+            f"{to_printable(value)} {sum(n.values()):,}" for value, n in list(values.items())[:6]
+        )
         for kind, values in result.counts.items()
         if values
     ]
     lines = [
         f"{result.images:,} slices, {result.classes['fracture']:,} fracture and "
         f"{result.classes['normal']:,} normal, {len(result.unreadable):,} files unreadable",
-        f"{result.groups:,} groups ({result.group_rule}), {result.groups_with_both:,} with both "
-        "classes",
+        f"{result.groups:,} groups ({to_printable(result.group_rule)}), "
+        f"{result.groups_with_both:,} with both classes",
         *counts,
         f"duplicates: {result.exact_duplicates:,} exact, {result.near_duplicates:,} near pairs, "
         f"{result.augmented_copies:,} augmented copies",
@@ -140,14 +143,16 @@ def _format_report(result: Audit) -> str:
         f"verdict {result.verdict}: {AUDIT_ADVICE[result.verdict]}",
     ]
     for finding in result.findings:
-        lines.append(f"\n[{finding.severity}] {finding.message}")
-        lines += [f"    {path}" for path in finding.examples[:4]]
+        lines.append(f"\n[{finding.severity}] {to_printable(finding.message)}")
+        lines += [f"    {to_printable(path)}" for path in finding.examples[:4]]
     if result.suspects:
         lines.append(f"\nsuspected label errors ({len(result.suspects)}), the surest first")
         lines += [
-            f"    {entry.path} (labelled {entry.label}, quality {entry.quality:.2f})"
+            f"    {to_printable(entry.path)} (labelled {entry.label}, quality {entry.quality:.2f})"
             for entry in result.suspects[:12]
         ]
+    if notes := (*result.notes, *result.details):
+        lines += ["", *map(to_printable, notes)]
     return "\n".join(lines)
 
 

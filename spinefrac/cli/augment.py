@@ -78,4 +78,4 @@ def augment(
             }
         )
     else:
-        output.print_result(f"{out}: {result.slices} slices and {result.copies} augmented copies")
+        output.print_line(f"{out}: {result.slices} slices and {result.copies} augmented copies")

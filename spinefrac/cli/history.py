@@ -58,7 +58,7 @@ def manage_history(
         if as_json:
             output.print_json({"file": str(out), "answers": len(entries)})
         else:
-            output.print_result(f"{out}: {wording.format_count(len(entries), 'prediction')}")
+            output.print_line(f"{out}: {wording.format_count(len(entries), 'prediction')}")
     elif as_json:
         output.print_json([asdict(entry) for entry in entries])
     else:

@@ -88,10 +88,10 @@ def import_data(
     if as_json:
         output.print_json(result.to_dict())
         return
-    output.print_result(
+    output.print_line(
         f"{out}: {result.slices:,} slices ({result.fracture:,} fracture, {result.normal:,} "
         f"normal) of {result.groups:,} patients, {result.boxes:,} boxes; {result.written:,} "
         "slices written by this call"
     )
     for reason, count in result.left_out.items():
-        output.print_result(f"left out: {format_count(count, 'slice')} {reason}")
+        output.print_line(f"left out: {format_count(count, 'slice')} {reason}")

@@ -94,7 +94,7 @@ def show(
         return
     point = card.operating_point
     lines = [
-        f"{name}: {model.note}" if model.note else name,
+        f"{name}: {output.to_one_line(model.note)}" if model.note else name,
         *([f"tags: {', '.join(model.tags)}"] if model.tags else []),
         f"saved {card.created}; network {card.network}, {card.parameters} weights"
         + (" a fold" if card.folds else ""),

@@ -117,7 +117,7 @@ def _print_export(done: ExportResult) -> None:
                 f"{loss['auc_difference']:+.4f} (95 % CI {low:+.4f} to {high:+.4f}). "
                 f"{ThresholdAgreement(**loss['agreement']).describe()}"
             )
-    output.print_result(
+    output.print_line(
         f"{done.path}: {done.bytes / 1e6:.2f} MB; predict.py in it differs by at most "
         f"{done.script['largest_difference']:.1e} from spinefrac on "
         f"{done.script['slices']} synthetic slices"
@@ -257,7 +257,7 @@ def push(
         output.print_json(asdict(done))
     else:
         outcome = "was there already" if done.already else f"pushed, {done.bytes / 1e6:.2f} MB"
-        output.print_result(f"{done.model}: {outcome}, at {done.address}")
+        output.print_line(f"{done.model}: {outcome}, at {done.address}")
     output.print_if_names_kept(done.names_kept)
 
 
@@ -281,7 +281,7 @@ def pull(
     if as_json:
         output.print_json(asdict(done))
     else:
-        output.print_result(f"{done.model}: pulled from {done.address}, {done.bytes / 1e6:.2f} MB")
+        output.print_line(f"{done.model}: pulled from {done.address}, {done.bytes / 1e6:.2f} MB")
 
 
 def log_model(name: NameArgument, as_json: output.JsonOption = False) -> None:
@@ -300,4 +300,4 @@ def log_model(name: NameArgument, as_json: output.JsonOption = False) -> None:
     if as_json:
         output.print_json(asdict(done))
     else:
-        output.print_result(f"{name}: run {done.run}, version {done.version} at {done.address}")
+        output.print_line(f"{name}: run {done.run}, version {done.version} at {done.address}")

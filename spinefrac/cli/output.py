@@ -33,8 +33,13 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False), flush=True)
 
 
+def print_line(text: str) -> None:
+    """Print one line of the result for people; a line end in it is part of a name."""
+    print_result(to_printable(text))
+
+
 def print_result(text: str) -> None:
-    """Print the result for people."""
+    """Print the result for people, in lines; names in them go through `to_printable` before."""
     encoding = sys.stdout.encoding or "utf-8"
     text = to_printable(text, keep_lines=True)
     # The text may hold characters that the terminal cannot show.

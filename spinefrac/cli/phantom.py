@@ -68,7 +68,7 @@ def generate_phantom(
     if as_json:
         output.print_json({**summary.to_dict(), "seconds": round(seconds, 1)})
     else:
-        output.print_result(
+        output.print_line(
             f"{summary.folder}: {summary.slices} slices ({summary.fracture} fracture, "
             f"{summary.normal} normal) of {summary.patients} patients "
             f"({summary.fractured_patients} fractured) in {seconds:.1f} s"

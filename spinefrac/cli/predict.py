@@ -158,7 +158,7 @@ def _print_predictions(
         if "error" in prediction:
             output.print_message(f"error: {prediction['error']}")
         elif not as_json:
-            output.print_result(format_line(prediction))
+            output.print_line(format_line(prediction))
     return collected
 
 

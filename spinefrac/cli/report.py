@@ -65,7 +65,7 @@ def write_report(
             | ({"names_kept": True} if keep_names else {})
         )
     else:
-        output.print_result(f"{path}: {wording.format_megabytes(len(content))}")
+        output.print_line(f"{path}: {wording.format_megabytes(len(content))}")
     output.print_if_names_kept(keep_names)
 
 

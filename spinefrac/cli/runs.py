@@ -144,13 +144,13 @@ def _format_progress(progress: RunProgress) -> str:
     settings = run.settings
     lines = [
         f"{run.id}: {_format_state(run)}{f', {run.stage}' if run.state == 'running' else ''}",
-        f"folder {run.folder}: {run.images} slices, {run.groups} groups",
+        f"folder {output.to_one_line(run.folder)}: {run.images} slices, {run.groups} groups",
         f"network {settings.network}, {settings.folds} folds of {settings.epochs} epochs, "
         f"{settings.preprocessing.size} pixels, seed {settings.seed}",
         f"submitted {_format_time(run.submitted)}, {run.attempts} attempts",
     ]
     if run.error:
-        lines.append(f"error: {run.error}")
+        lines.append(f"error: {output.to_one_line(run.error)}")
     if progress.position:
         lines.append(f"position {progress.position} in the queue")
     head = ("fold", "state", "epoch", "AUC", "images/s", "worker")

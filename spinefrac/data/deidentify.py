@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import io
 import os
+import re
 import secrets
 import struct
 import zlib
@@ -42,6 +43,8 @@ _METHOD_CODES = (
     ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
 )
 _PATIENT_ID, _BIRTH_DATE = (0x0010, 0x0020), (0x0010, 0x0030)
+#: Elements whose words are looked for in the texts that the profile leaves, as names are.
+_IDENTIFIER_KEYWORDS = ("PatientID", "OtherPatientIDs", "AccessionNumber")
 #: What pydicom raises on damaged files, beside its own InvalidDicomError.
 _DAMAGE = (
     ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError,
@@ -217,7 +220,9 @@ def deidentify_file(path: Path, mapping: PseudonymMapping) -> tuple[bytes, str]:
         dataset.decode()
         burned = str(dataset.get("BurnedInAnnotation", "")).strip().upper()
         patient = str(dataset.get("PatientID", "")) or str(dataset.get("StudyInstanceUID", ""))
+        words = _collect_identity_words(dataset)
         _apply_profile(dataset, mapping, patient)
+        _replace_identity_words(dataset, words)
         _record_deidentification(dataset, mapping)
         dataset.save_as(copy, enforce_file_format=True)
     except InvalidDicomError:
@@ -261,6 +266,30 @@ def _apply_profile(dataset: Dataset, mapping: PseudonymMapping, patient: str) ->
                 _apply_profile(item, mapping, patient)
         elif rule:
             _replace_value(element, mapping, patient, empty=rule == "Z")
+
+
+def _collect_identity_words(dataset: Dataset) -> frozenset[str]:
+    """Return the words of every person's name and of the patient's identifiers, in small letters.
+
+    Initials and other words of one or two ASCII letters stand in every text and are left out.
+    """
+    values = [
+        str(value)
+        for element in dataset.iterall()
+        if element.VR == "PN" or element.keyword in _IDENTIFIER_KEYWORDS
+        for value in (element.value if element.VM > 1 else [element.value])
+    ]
+    words = {word.casefold() for value in values for word in re.findall(r"\w+", value)}
+    return frozenset(word for word in words if len(word) > 2 or not word.isascii())
+
+
+def _replace_identity_words(dataset: Dataset, words: frozenset[str]) -> None:
+    """Replace texts that the profile leaves, such as labels and codes, where a word is in them."""
+    for element in dataset.iterall():
+        if element.VR in _TEXT_VRS and element.VM:
+            found = {word.casefold() for word in re.findall(r"\w+", str(element.value))}
+            if found & words:
+                element.value = "ANONYMIZED"
 
 
 def _replace_value(

@@ -60,6 +60,8 @@ def build_model_report(
     and holds its external evaluations.
     """
     external = evaluations.list_evaluations(model)
+    if not is_kept(Output.MODEL_REPORT, Information.FILE_NAMES, requested=keep_names):
+        external = [entry.hide_folder() for entry in external]
     facts = checklists.collect_facts(model, external)
     own: list[Element] = _origin_section(model)
     if model.has_out_of_fold:
@@ -75,7 +77,7 @@ def build_model_report(
         *([Paragraph(redaction.NAMES_KEPT_NOTE, warning=True)] if keep_names else []),
         *_summary_section(model),
         *own,
-        *_external_section(model, external, keep_names),
+        *_external_section(model, external),
         *(_failures_section(model, data_folder, keep_names) if model.has_out_of_fold else []),
         *_checklist_section("CLAIM 2024", checklists.CLAIM_ITEMS, facts),
         *_checklist_section("TRIPOD+AI", checklists.TRIPOD_ITEMS, facts),
@@ -316,18 +318,16 @@ def _describe_spiegelhalter_test(oof: OutOfFoldPredictions) -> str:
 
 
 def _external_section(
-    model: SavedModel, external_evaluations: Sequence[Evaluation], keep_names: bool
+    model: SavedModel, external_evaluations: Sequence[Evaluation]
 ) -> list[Element]:
     elements: list[Element] = [Heading("External evaluation")]
     if not external_evaluations:
         return [*elements, Paragraph("There is no external evaluation.", warning=True)]
     for entry in external_evaluations:
         overlap = entry.seen.describe(entry.metrics.n)
-        named = is_kept(Output.MODEL_REPORT, Information.FILE_NAMES, requested=keep_names)
-        name = entry.folder if named else entry.public_name
         elements.append(
             Paragraph(
-                f"{name}: {entry.metrics.n} slices of {entry.metrics.groups} groups, "
+                f"{entry.folder}: {entry.metrics.n} slices of {entry.metrics.groups} groups, "
                 f"evaluated {entry.created}. Groups: {entry.data.group_rule}."
             )
         )

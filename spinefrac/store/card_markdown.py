@@ -54,7 +54,7 @@ def render_markdown(model: SavedModel) -> str:
         Markdown with a block of YAML on top. It contains no path, no name of a file, folder or
         group, and no patient data, see `spinefrac.redaction`.
     """
-    stored = evaluations.list_evaluations(model)
+    stored = [entry.hide_folder() for entry in evaluations.list_evaluations(model)]
     parts = [
         _render_metadata(model, stored),
         f"# Model card for {model.id}",
@@ -82,7 +82,7 @@ def _render_metadata(model: SavedModel, stored_evaluations: Iterable[Evaluation]
             _result_entry("out-of-fold", "own slices, whole groups held out", model.metrics)
         )
     results += [
-        _result_entry(entry.key, entry.public_name, entry.metrics) for entry in stored_evaluations
+        _result_entry(entry.key, entry.folder, entry.metrics) for entry in stored_evaluations
     ]
     data: dict[str, Any] = {
         "library_name": "keras",
@@ -261,7 +261,7 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
     for entry in stored_evaluations:
         seen = entry.seen.describe(entry.metrics.n)
         parts += [
-            f"#### {wording.to_sentence(entry.public_name).rstrip('.')}",
+            f"#### {wording.to_sentence(entry.folder).rstrip('.')}",
             f"{entry.metrics.n:,} slices of {entry.metrics.groups:,} groups, evaluated "
             f"{entry.created}."
             + (f" {_escape_markdown(wording.to_sentence(seen))}" if seen else ""),

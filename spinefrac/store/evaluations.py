@@ -168,6 +168,10 @@ class Evaluation:
         """What the data set is called where its folder's name may be a patient's."""
         return f"data set {self.data.fingerprint[:8]}"
 
+    def hide_folder(self) -> Evaluation:
+        """Return the same with `public_name` in place of the folder's name."""
+        return replace(self, folder=self.public_name)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and None, ready for JSON."""
         return {**asdict(self), "metrics": self.metrics.to_dict()}
@@ -196,7 +200,7 @@ def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> No
     named = _named_columns(predictions)
     table = _predictions_to_csv(predictions, named)
     digest = hashlib.sha256(table).hexdigest()
-    public = replace(evaluation, folder=evaluation.public_name)
+    public = evaluation.hide_folder()
     content = json.dumps({**public.to_dict(), "answers_sha256": digest}, indent=1)
     folder = _evaluations_dir(evaluation.card_hash)
     try:

@@ -25,6 +25,8 @@ def write(path: Path, *, burned: str | None = "NO", study: str = "1.2.3", day: s
     ds.PatientBirthDate, ds.StudyDate, ds.StudyTime = "19500102", day, "101112"
     ds.StudyDescription = f"neck of {SECRET}"
     ds.InstitutionName = f"{SECRET} hospital"
+    # Texts that the profile leaves as they are.
+    ds.LUTLabel, ds.PatientSpeciesDescription = f"for {SECRET}", "Homo sapiens"
     if burned:
         ds.BurnedInAnnotation = burned
     reference = Dataset()

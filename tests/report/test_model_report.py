@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from spinefrac import redaction
 from spinefrac.records import OutOfFoldPredictions
 from spinefrac.report import checklists, html, model_report, pdf
 from spinefrac.report.elements import Figure, Table
@@ -49,6 +50,21 @@ def test_failures_are_errors_and_the_worst_comes_first(model: SavedModel) -> Non
     assert wrongness == sorted(wrongness, reverse=True)
     (_, fp), (fn, _) = model.metrics.confusion_matrix
     assert len(table.rows) == min(model_report.MAX_FAILURES, fp + fn)
+
+
+def test_slices_and_groups_are_numbers_unless_names_are_asked_for(model: SavedModel) -> None:
+    def rows(document) -> list:
+        table = next(
+            b for b in document.elements if isinstance(b, Table) and b.header[:1] == ("Slice",)
+        )
+        return [row[:2] for row in table.rows]
+
+    plain = model_report.build_model_report(model)
+    assert all(re.fullmatch(r"slice-\d{6} group-\d{5}", " ".join(row)) for row in rows(plain))
+    named = model_report.build_model_report(model, keep_names=True)
+    assert {row[0] for row in rows(named)} <= set(model.load_out_of_fold().paths)
+    assert redaction.NAMES_KEPT_NOTE in outline(html.render(named)).text
+    assert redaction.NAMES_KEPT_NOTE not in outline(html.render(plain)).text
 
 
 def test_slices_that_are_gone_are_said(model: SavedModel, tmp_path: Path) -> None:

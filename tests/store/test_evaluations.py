@@ -88,6 +88,24 @@ def test_no_path_of_this_machine_is_kept(home, folder, evaluated) -> None:
     assert text and all(str(folder.parent) not in path.read_text() for path in text)
 
 
+def test_names_are_beside_the_runs_only(home, saved_model, evaluated) -> None:
+    evaluation, answers = evaluated
+    saved = home / "evaluations" / evaluation.card_hash[:16] / evaluation.key
+    table, entry = (saved.with_suffix(end).read_bytes() for end in (".csv", ".json"))
+    for name in (answers.paths[0], str(answers.groups[0]), evaluation.folder):
+        assert name.encode() not in table + json.dumps(json.loads(entry)["folder"]).encode()
+    names = home / "runs" / "names"
+    kept = names.rename(names.with_name("elsewhere"))
+    try:
+        (public,) = evaluations.list_evaluations(saved_model)
+        assert public.folder == evaluation.public_name == public.hide_folder().folder
+        numbered = evaluations.load_predictions(public)
+        assert sorted(numbered.paths) == [f"slice-{n:06}" for n in range(len(answers.paths))]
+        assert len(set(numbered.groups.tolist())) == len(set(answers.groups.tolist()))
+    finally:
+        kept.rename(names)
+
+
 def test_evaluations_of_an_earlier_model_of_that_name_are_passed_over(
     saved_model, evaluated
 ) -> None:

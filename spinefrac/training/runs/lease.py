@@ -119,7 +119,8 @@ def _start_runner(token: str) -> subprocess.Popen[bytes]:
     fresh = not log.exists() or log.stat().st_size > _MAX_LOG_BYTES
     with log.open("wb" if fresh else "ab") as stream:
         return subprocess.Popen(
-            [sys.executable, "-m", "spinefrac.training.runner", token],
+            # Warnings of libraries quote elements of headers, and the log stays.
+            [sys.executable, "-W", "ignore", "-m", "spinefrac.training.runner", token],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
