@@ -2,7 +2,8 @@
 
 ``ADDRESS/NAME/`` holds the files of the model's folder. The card, which holds the hash of each
 file and its own, is written last: without a complete card there is no model, and a file is
-accepted only if it matches the card. A model is never overwritten by another one.
+accepted only if it matches the card. A model is never overwritten by another one, nor by one that
+is pushed at the same moment, see `push_claim`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
-from spinefrac.exchange import import_worker, validation
+from spinefrac.exchange import import_worker, push_claim, validation
 from spinefrac.exchange.shared_files import SharedFiles, prepare_files
 from spinefrac.redaction import Output
 from spinefrac.store import card as cards
@@ -98,14 +99,9 @@ def push(
         folder = f"{root}/{model.id}"
         known = _read_remote_card(files, folder)
         already = known == content and _is_complete(files, folder, shared.model.card)
-        if not already and known not in (None, content):
-            raise ModelError(
-                f"{redact_address(address)} has another model named {model.id}, and it is not "
-                "overwritten: rename yours, or push to another address"
-            )
         if not already:
-            _upload_files(files, shared, folder, total, progress)
-            files.pipe_file(f"{folder}/{repository.CARD_FILE}", content)
+            with _refuse_another_model(address, model.id):
+                _upload_model(files, shared, folder, content, progress)
             if progress:
                 progress(total, total)
     return TransferResult(
@@ -118,16 +114,54 @@ def push(
     )
 
 
-def _upload_files(
+class _AnotherModelError(Exception):
+    """Another model has the name at the address."""
+
+
+@contextmanager
+def _refuse_another_model(address: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except _AnotherModelError:
+        raise ModelError(
+            f"{redact_address(address)} has another model named {name}, and it is not "
+            "overwritten: rename yours, or push to another address"
+        ) from None
+
+
+def _upload_model(
     files: Any,
     shared: SharedFiles,
     folder: str,
-    total: int,
+    content: bytes,
     progress: ProgressCallback | None,
 ) -> None:
-    """Upload every file but the card, and compare the hashes of what arrived."""
+    """Upload the files and then the card, whose bytes are `content`, as the only push there."""
+    if _read_remote_card(files, folder) not in (None, content):
+        raise _AnotherModelError
     files.makedirs(folder, exist_ok=True)
-    done = 0
+    with push_claim.claim_name(files, folder, shared.model.card_hash) as is_held:
+        known = _read_remote_card(files, folder)  # that of a push which has just ended
+        if known not in (None, content):
+            raise _AnotherModelError
+        _upload_files(files, shared, folder, progress)
+        if known == content:
+            return
+        path = f"{folder}/{repository.CARD_FILE}"
+        if not is_held():
+            raise _AnotherModelError
+        if files.exists(path) and _read_remote_card(files, folder) is None:
+            files.rm_file(path)  # a part of a card, of a push that was killed
+        is_first = push_claim.create_file(files, path, content)
+        if not is_first and _read_remote_card(files, folder) != content:
+            raise _AnotherModelError
+
+
+def _upload_files(
+    files: Any, shared: SharedFiles, folder: str, progress: ProgressCallback | None
+) -> None:
+    """Upload every file but the card, and compare the hashes of what arrived."""
+    done, total = 0, shared.size
     for name in shared.model.card.files:
         done = _upload(files, shared.paths[name], f"{folder}/{name}", done, total, progress)
     for name, record in shared.model.card.files.items():
@@ -203,6 +237,7 @@ def _connect(address: str, action: str) -> Iterator[tuple[Any, str]]:
 
     try:
         files, root = fsspec.core.url_to_fs(address)
+        files.invalidate_cache()  # others write there
         yield files, root.rstrip("/")
     except ModelError:
         raise

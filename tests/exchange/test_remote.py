@@ -1,17 +1,20 @@
 """Push and pull: a folder, memory, and a real object store."""
 
+import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import remote
+from spinefrac.exchange import push_claim, remote
 from spinefrac.store import card as cards
 from spinefrac.store import repository
 
@@ -160,9 +163,63 @@ def test_an_address_that_does_not_work_is_said_in_one_line(model, address, messa
     assert "\n" not in str(found.value) and "hidden" not in str(found.value)
 
 
+@pytest.fixture
+def other(model, tmp_path):
+    """Another model of the same name."""
+    folder = shutil.copytree(model.path, tmp_path / "other" / model.id)
+    content = cards.dump(replace(model.card, note="another"))
+    (folder / "card.json").write_bytes(content)
+    return replace(
+        model,
+        path=folder,
+        card=replace(model.card, note="another"),
+        card_hash=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def test_of_two_models_that_are_pushed_at_once_one_is_there(model, other, address, elsewhere):
+    """Both find the name free before either writes its card."""
+    start, results = threading.Barrier(2), {}
+
+    def push(mine):
+        start.wait()
+        try:
+            # Chunks of a transfer report; a moment each, so that both are under way together.
+            results[mine.card_hash] = remote.push(mine, address, lambda *_: time.sleep(0.002))
+        except ModelError as error:
+            results[mine.card_hash] = error
+
+    threads = [threading.Thread(target=push, args=(mine,)) for mine in (model, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (refused,) = [found for found in results.values() if isinstance(found, ModelError)]
+    assert "not overwritten" in str(refused)
+    (done,) = [found for found in results.values() if not isinstance(found, ModelError)]
+    elsewhere()
+    assert remote.pull(f"{address}/{model.id}").card_sha256 == done.card_sha256
+    files, root = remote._connect(address, "pull").__enter__()
+    assert not files.exists(f"{root}/{model.id}/{push_claim.CLAIM_FILE}")
+
+
+def test_a_card_that_appears_meanwhile_is_not_overwritten(model, other, address):
+    """By a version that claims no name; it is there when the last byte has been written."""
+    files, root = remote._connect(address, "push").__enter__()
+    path, content = f"{root}/{model.id}/card.json", (other.path / "card.json").read_bytes()
+
+    def write_other_card(done, total):
+        if not files.exists(path):
+            files.pipe_file(path, content)
+
+    with pytest.raises(ModelError, match="another model named"):
+        remote.push(model, address, write_other_card)
+    assert files.cat_file(path) == content
+
+
 SLOW_PUSH = """
 import sys, time
-from spinefrac.exchange import remote
+from spinefrac.exchange import push_claim, remote
 from spinefrac.store import repository
 model = repository.load(sys.argv[1])
 print("ready", flush=True)
