@@ -40,15 +40,7 @@ def load_network(path: Path) -> KerasNetwork:
         It is not a Keras file, holds something that is not accepted, or has another input or
         output than a network for slices.
     """
-    import keras
-
-    n_stored = (
-        validation.check_h5(path)
-        if path.suffix in validation.HDF5_SUFFIXES
-        else validation.check_keras(path)
-    )
-    _check_weight_count(path, n_stored)
-    model = keras.models.load_model(path, compile=False, safe_mode=True)
+    model = _load_verified(path)
     _check_input_and_output(model)
     units = int(model.outputs[0].shape[1])
     file_io = DeclaredIO(
@@ -58,6 +50,30 @@ def load_network(path: Path) -> KerasNetwork:
         output=_detect_output_activation(model, units),
     )
     return KerasNetwork(model, units, file_io)
+
+
+def load_fold_layers(path: Path, prefix: str) -> list[keras.layers.Layer]:
+    """Verify a file as `load_network` does; return the layers whose names begin with `prefix`.
+
+    Raises
+    ------
+    ModelError
+        It is not a Keras file, or holds something that is not accepted.
+    """
+    return [layer for layer in _load_verified(path).layers if layer.name.startswith(prefix)]
+
+
+def _load_verified(path: Path) -> keras.Model:
+    """Build the network of a file whose declarations are accepted."""
+    n_stored = (
+        validation.check_h5(path)
+        if path.suffix in validation.HDF5_SUFFIXES
+        else validation.check_keras(path)
+    )
+    import keras  # most of what is refused does not need it
+
+    _check_weight_count(path, n_stored)
+    return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
 def _check_input_and_output(model: keras.Model) -> None:

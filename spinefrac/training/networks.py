@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinefrac.errors import TrainingError
-from spinefrac.exchange import ensemble
+from spinefrac.errors import ModelError, TrainingError
+from spinefrac.exchange import weights_file
+from spinefrac.exchange.weights_file import FoldWeights
 from spinefrac.training.settings import NETWORKS
 
 if TYPE_CHECKING:
@@ -257,7 +258,12 @@ def _load_weights(
     path = Path(str(weights))
     if not path.is_file():
         raise TrainingError(f"no weights file {path}; name an existing .weights.h5, .h5 or .keras")
-    if _load_fold_weights(model, path, fold_index):
+    try:
+        folds = weights_file.read_fold_weights(path)
+    except ModelError as error:
+        raise TrainingError(f"the weights in {path.name} cannot be used: {error}") from error
+    if folds:
+        _set_fold_weights(model, folds[fold_index % len(folds)], path)
         return
     reasons = []
     for candidate in (model, backbone):
@@ -274,27 +280,14 @@ def _load_weights(
     )
 
 
-def _load_fold_weights(model: keras.Model, path: Path, fold_index: int) -> bool:
-    """Load a fold network's weights where `path` is ``model.keras`` of a saved model."""
-    import keras
-
-    if path.suffix != ".keras":
-        return False
-    try:
-        whole = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError, TypeError):
-        return False  # `load_weights` reports what is wrong with the file
-    folds = [layer for layer in whole.layers if layer.name.startswith(ensemble.FOLD_PREFIX)]
-    if not folds:
-        return False
-    weights = folds[fold_index % len(folds)].get_weights()
+def _set_fold_weights(model: keras.Model, weights: FoldWeights, path: Path) -> None:
+    """Give a network the weights of a fold network of a saved model."""
     if [w.shape for w in weights] != [tuple(w.shape) for w in model.weights]:
         raise TrainingError(
             f"the fold networks in {path.name} do not fit the network {model.name!r}: train the "
             "same network at the same size, or without weights"
         )
     model.set_weights(weights)
-    return True
 
 
 def _make_fused_batch_normalization() -> Callable[[], Any]:
