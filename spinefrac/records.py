@@ -62,6 +62,8 @@ class CtSlice:
         multi-frame DICOM).
     modality : str
         Modality of the DICOM header, such as ``CT`` or ``MR``.
+    plane : str
+        ``axial``, ``coronal`` or ``sagittal`` by the DICOM header; empty where it is unknown.
     implausible : str
         Why the values are not Hounsfield units though the file's kind has them, as a phrase;
         empty where they are, and for images.
@@ -77,6 +79,7 @@ class CtSlice:
     slice_index: int = 0
     slice_count: int = 1
     modality: str = ""
+    plane: str = ""
     implausible: str = ""
 
 
@@ -91,6 +94,7 @@ class SliceTags:
     patient_id: str = ""
     study_instance_uid: str = ""
     series_instance_uid: str = ""
+    frame_of_reference_uid: str = ""
     instance_number: int | None = None
     position_mm: float | None = None
 

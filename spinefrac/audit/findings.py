@@ -10,6 +10,7 @@ from spinefrac.audit.features import DatasetFeatures
 from spinefrac.audit.report import MAX_EXAMPLES, SEVERITIES, Audit, Finding
 from spinefrac.audit.shortcut_findings import find_leakage, find_shortcuts
 from spinefrac.data.file_metadata import PRIVACY_ISSUES
+from spinefrac.data.groups import unknown_extent
 from spinefrac.wording import format_count
 
 #: Groups of a class under which nothing can be shown, and under which intervals are wide.
@@ -92,15 +93,15 @@ def _find_separate_groups(audit: Audit, features: DatasetFeatures) -> Iterator[F
 
 
 def _find_unknown_groups(audit: Audit, features: DatasetFeatures) -> Iterator[Finding]:
-    all_unknown = "is a group of its own" in audit.group_rule
-    if not all_unknown and "are groups of their own" not in audit.group_rule:
+    unknown = unknown_extent(audit.group_rule)
+    if not unknown:
         return
     yield Finding(
         "groups_unknown",
         "caution",
-        f"{'It' if all_unknown else 'For some slices it'} is not known which slices belong to one "
-        "patient. Slices of one patient may be on both sides of a split, and metrics are then too "
-        "high. Name the patients in a patient column of labels.csv, or correct the table of "
+        f"{'It' if unknown == 'all' else 'For some slices it'} is not known which slices belong to "
+        "one patient. Slices of one patient may be on both sides of a split, and metrics are then "
+        "too high. Name the patients in a patient column of labels.csv, or correct the table of "
         "groups (`spinefrac audit FOLDER --write-groups FILE` writes it, `--groups FILE` reads "
         "it).",
         audit.groups,

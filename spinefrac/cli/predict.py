@@ -280,6 +280,8 @@ def _to_json_prediction(
     }
     if predictor.model.card.audit_verdict in ("caution", "unusable"):
         result["audit_verdict"] = predictor.model.card.audit_verdict
+    if ct.plane not in ("", "axial"):
+        result["plane"] = ct.plane
     if heatmap_dir:
         stem = Path(name).stem
         result["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, stem, window))
@@ -335,8 +337,11 @@ def _format_prediction(prediction: dict[str, Any]) -> str:
     warning = f"; out of distribution: {check['reason']}" if unlike else ""
     number = f", slice {prediction['slice']}" if "slice" in prediction else ""
     heatmap = f"; {prediction['heatmap']}" if "heatmap" in prediction else ""
+    plane = ""
+    if "plane" in prediction:
+        plane = f"; a {prediction['plane']} slice, which a model of axial slices does not fit"
     return (
         f"{prediction['file']}{number}: {prediction['label']}, probability "
         f"{prediction['probability']:.3f} (threshold {prediction['threshold']:.3f}, model "
-        f"{prediction['model']}){warning}{heatmap}"
+        f"{prediction['model']}){warning}{plane}{heatmap}"
     )

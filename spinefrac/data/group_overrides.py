@@ -16,6 +16,7 @@ from pathlib import Path
 from spinefrac import settings
 from spinefrac.data.class_names import parse_class_label
 from spinefrac.data.folder_layouts import FolderLike, LabelledFile, list_labelled_files
+from spinefrac.data.groups import continue_rule
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
 from spinefrac.records import Dataset
@@ -104,7 +105,9 @@ def apply_overrides(
     corrected = tuple(named.get(f.path, group) for f, group in zip(files, groups, strict=True))
     left = sum(file.path not in named for file in files)
     words = "by the corrected table of this folder"
-    return corrected, words + (f"; for {left} slices that it does not name: {rule}" if left else "")
+    if left:
+        words += f"; {continue_rule(left, len(files), 'no row there', rule)}"
+    return corrected, words
 
 
 def _overrides_path(folder: Path) -> Path:

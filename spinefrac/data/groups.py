@@ -3,7 +3,8 @@
 The grouping rule is chosen once for the whole data set and stated in one sentence. In order:
 
 1. the ``patient`` column of ``labels.csv``;
-2. DICOM PatientID, or StudyInstanceUID where that is empty;
+2. DICOM PatientID, or StudyInstanceUID where that is empty, or SeriesInstanceUID and
+   FrameOfReferenceUID where both are;
 3. folder and file names, without the suffixes of augmented copies;
 4. none: each slice (with its augmented copies) is a group of its own, and the rule states it.
 """
@@ -11,8 +12,9 @@ The grouping rule is chosen once for the whole data set and stated in one senten
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from spinefrac.data.class_names import parse_class_label
@@ -73,6 +75,9 @@ _GENERIC_WORDS = frozenset(
 _ANONYMOUS_IDS = {"", "0", "anon", "anonymous", "anonymized", "anonymised", "unknown", "none", "na"}
 
 
+#: How the rule begins where no slice has a patient.
+EACH_ALONE = "each slice is a group of its own"
+
 # --- the rules -----------------------------------------------------------------------------
 
 
@@ -99,7 +104,7 @@ def assign_groups(
     -------
     groups : tuple of str, length N
     rule : str
-        One sentence that defines a group.
+        What defines a group, to follow "Groups:", in clauses that a semicolon separates.
 
     Raises
     ------
@@ -113,7 +118,7 @@ def assign_groups(
     if group_by == "auto":
         if any(file.row.get("patient") for file in files):
             return _group_by_column(files, "patient")
-        if any(_header_keys(tag) for tag in tags):
+        if any(_header_keys(tag) or _series_keys({0: tag}) for tag in tags):
             return _group_by_header(files, tags)
     return _group_by_name(files)
 
@@ -132,7 +137,8 @@ def _group_by_column(files: Sequence[LabelledFile], column: str) -> tuple[tuple[
             f"The column {column!r} of labels.csv is empty for {len(empty)} slices, {empty[0]} "
             "first: fill it in, or group by another rule."
         )
-    return tuple(file.row[column] for file in files), f"by the column {column} of labels.csv"
+    groups = tuple(unicodedata.normalize("NFC", file.row[column]) for file in files)
+    return groups, f"by the column {column} of labels.csv"
 
 
 def _group_by_header(
@@ -143,10 +149,12 @@ def _group_by_header(
 
     patients = DisjointSet(range(len(files)))
     first: dict[str, int] = {}
-    for row, tag in enumerate(tags):
-        for key in _header_keys(tag):
+    keys_of = {row: keys for row, tag in enumerate(tags) if (keys := _header_keys(tag))}
+    by_series = _series_keys({row: tag for row, tag in enumerate(tags) if row not in keys_of})
+    for row, keys in (keys_of | by_series).items():
+        for key in keys:
             patients.merge(row, first.setdefault(key, row))
-    key_of = {row: keys[0] for row, tag in enumerate(tags) if (keys := _header_keys(tag))}
+    key_of = {row: keys[0] for row, keys in (keys_of | by_series).items()}
     first_row = {row: min(rows) for rows in patients.subsets() for row in rows}
     bare = [row for row in range(len(files)) if row not in key_of]
     named, names_rule = _group_by_name([files[row] for row in bare]) if bare else ((), "")
@@ -158,9 +166,34 @@ def _group_by_header(
         for row in range(len(files))
     )
     rule = "by DICOM PatientID, or StudyInstanceUID where that is empty"
+    if by_series:
+        rule += ", or SeriesInstanceUID and FrameOfReferenceUID where both are"
     if bare:
-        rule += f"; {len(bare)} of {len(files)} slices have neither: {names_rule}"
+        rule += f"; {continue_rule(len(bare), len(files), 'none of these', names_rule)}"
     return groups, rule
+
+
+def continue_rule(count: int, total: int, lacking: str, rule: str) -> str:
+    """Return a clause on the slices that the rule before does not reach.
+
+    >>> continue_rule(20, 90, "none of these", "by the patient folder")
+    '20 of 90 slices have none of these and are grouped by the patient folder'
+    >>> continue_rule(1, 90, "no such name", "")
+    '1 of 90 slices has no such name and forms a group of its own'
+    """
+    one = count == 1
+    slices = f"{count:,} of {total:,} slices {'has' if one else 'have'} {lacking}"
+    if rule and not rule.startswith(EACH_ALONE):
+        return f"{slices} and {'is' if one else 'are'} grouped {rule}"
+    alone = "forms a group of its own" if one else "form groups of their own"
+    return f"{slices} and {alone}{rule.removeprefix(EACH_ALONE)}"
+
+
+def unknown_extent(rule: str) -> str:
+    """Return of how many slices the rule does not know the patient: ``all``, ``some`` or none."""
+    if EACH_ALONE in rule:
+        return "all"
+    return "some" if re.search(r"forms? (?:a group of its|groups of their) own", rule) else ""
 
 
 def _header_keys(tag: SliceTags) -> list[str]:
@@ -175,6 +208,24 @@ def _header_keys(tag: SliceTags) -> list[str]:
     if tag.study_instance_uid.strip():
         keys.append(f"study {tag.study_instance_uid.strip()}")
     return keys
+
+
+def _series_keys(tags: Mapping[int, SliceTags]) -> dict[int, list[str]]:
+    """Return what headers without patient and study know, by row; the series precedes.
+
+    Series with one frame of reference are of one examination, unless all have the same one:
+    programs that remove identities may write a fixed UID.
+    """
+    frames = {tag.frame_of_reference_uid for tag in tags.values()} - {""}
+    series = {tag.series_instance_uid for tag in tags.values()} - {""}
+    found = {}
+    for row, tag in tags.items():
+        keys = [f"series {tag.series_instance_uid}"] if tag.series_instance_uid else []
+        if tag.frame_of_reference_uid and (len(frames) > 1 or len(series) <= 1):
+            keys.append(f"frame of reference {tag.frame_of_reference_uid}")
+        if keys:
+            found[row] = keys
+    return found
 
 
 def derive_series(file: LabelledFile, tags: SliceTags) -> str:
@@ -215,13 +266,13 @@ def _group_by_name(files: Sequence[LabelledFile]) -> tuple[tuple[str, ...], str]
     alone = len(files) - _count_known(keys)
     if not chosen:
         return groups, (
-            "each slice is a group of its own, because its name does not identify the patient: "
-            "slices of one patient may be on both sides of a split, and metrics far too high"
+            f"{EACH_ALONE}, because names do not identify the patient: slices of one patient may "
+            "be on both sides of a split, and metrics far too high"
         )
     example = next(i for i, key in enumerate(keys) if key is not None)
     rule = f"{chosen} ({PurePosixPath(files[example].path).name} belongs to {groups[example]})"
     if alone:
-        rule += f"; {alone} of {len(files)} slices have no such name and are groups of their own"
+        rule += f"; {continue_rule(alone, len(files), 'no such name', '')}"
     return groups, rule
 
 
@@ -231,6 +282,7 @@ def _count_known(keys: Sequence[str | None]) -> int:
 
 def _normalize_key(key: str) -> str:
     """Return a key without case and separators, as names of one patient are compared."""
+    key = unicodedata.normalize("NFC", key)  # file systems keep accented letters in two forms
     return re.sub(rf"{_SEPARATORS}+", "", key).casefold() or key
 
 

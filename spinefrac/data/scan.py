@@ -41,6 +41,7 @@ from spinefrac.records import (
     Unreadable,
 )
 from spinefrac.slice_order import SlicePlace, order_slices
+from spinefrac.wording import format_count
 
 ProgressCallback = Callable[[int, int], None]
 
@@ -53,7 +54,7 @@ class FileReading:
     """What is kept of a file after it was read once.
 
     `thumbnail` is uint8, shape (THUMBNAIL_SIDE, THUMBNAIL_SIDE); `count` is how many slices the
-    file holds.
+    file holds; `implausible` and `plane` are those of `CtSlice`.
     """
 
     pixel_hash: str
@@ -61,6 +62,8 @@ class FileReading:
     tags: SliceTags
     count: int
     metadata: FileMetadata = field(repr=False)
+    implausible: str = ""
+    plane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +160,16 @@ def examine(
             group_rule=rule,
             fingerprint=compute_fingerprint(items),
             unreadable=tuple(contents.unreadable),
-            notes=(*listing.notes, *_describe_merges(items, readings, found, before)),
-            details=(*listing.details, *_name_contradictions(items, found)),
+            notes=(
+                *listing.notes,
+                *_describe_merges(items, readings, found, before),
+                *_describe_contents(readings),
+            ),
+            details=(
+                *listing.details,
+                *_name_contradictions(items, found),
+                *_name_implausible(files, readings),
+            ),
         ),
         duplicates=found,
         thumbnails=contents.thumbnails,
@@ -327,6 +338,8 @@ def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
         header.tags if header else SliceTags(),
         ct.slice_count,
         metadata,
+        ct.implausible,
+        ct.plane,
     )
 
 
@@ -406,6 +419,31 @@ def _describe_merges(
     volumes = sum(reading.count > 1 for reading in readings)
     if volumes:
         yield f"{volumes} files hold several slices: the middle slice of each is used."
+
+
+def _describe_contents(readings: Sequence[FileReading]) -> Iterator[str]:
+    """Describe values that are no Hounsfield units, and slices of several planes."""
+    if implausible := sum(bool(reading.implausible) for reading in readings):
+        yield (
+            f"{format_count(implausible, 'slice')} of CT without Hounsfield units, by the values "
+            "or the header: a window shows them wrong. Export them again, or convert the values."
+        )
+    planes = Counter(reading.plane for reading in readings if reading.plane)
+    if len(planes) > 1:
+        counts = " and ".join(f"{n:,} {plane}" for plane, n in planes.most_common())
+        yield f"{counts} slices are mixed: train a model on slices of one plane."
+    elif planes and "axial" not in planes:
+        yield f"The slices are {next(iter(planes))}: the model will fit such slices only."
+
+
+def _name_implausible(
+    files: Sequence[LabelledFile], readings: Sequence[FileReading]
+) -> Iterator[str]:
+    """Name the first slice whose values are no Hounsfield units."""
+    for file, reading in zip(files, readings, strict=True):
+        if reading.implausible:
+            yield f"Without Hounsfield units, such as {file.path}: {reading.implausible}."
+            return
 
 
 def _find_contradictions(items: Sequence[Item], copies: Duplicates) -> list[Sequence[int]]:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from spinefrac.imaging.formats.dicom_header import read_header_elements, to_float, to_int, to_list
+from spinefrac.imaging.formats.dicom_header import (
+    name_plane,
+    read_header_elements,
+    to_float,
+    to_int,
+    to_list,
+)
 from spinefrac.imaging.limits import check_frame_count
 
 if TYPE_CHECKING:
@@ -139,7 +145,7 @@ class SliceGeometry:
         """``axial``, ``coronal`` or ``sagittal``, by the nearest axis; empty where unknown."""
         if self.normal is None:
             return ""
-        return ("sagittal", "coronal", "axial")[int(np.argmax(np.abs(self.normal)))]
+        return name_plane(self.normal)
 
 
 def direction_letters(direction: tuple[float, ...]) -> str:

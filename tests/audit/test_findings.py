@@ -80,7 +80,12 @@ def test_classes_from_separate_groups():
 
 
 @pytest.mark.parametrize(
-    "rule", ["each slice is a group of its own", "3 … are groups of their own"]
+    "rule",
+    [
+        "each slice is a group of its own",
+        "3 of 9 slices have … and form groups of their own",
+        "1 of 9 slices has … and forms a group of its own",
+    ],
 )
 def test_unknown_groups(rule):
     assert find(group_rule=rule)["groups_unknown"].severity == "caution"

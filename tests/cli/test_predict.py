@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import zipfile
+from pathlib import Path
 
+import pydicom
 import pytest
 
 from spinefrac.cli import main
@@ -38,3 +40,24 @@ def test_a_zip_gives_the_answers_of_its_folder(scan, capsys, tmp_path) -> None:
     assert answers[0]["file"] == f"{packed}/deep/im5"
     _, plain, _ = run(capsys, str(scan / "im5"))
     assert answers[0]["probability"] == pytest.approx(plain[0]["probability"], abs=1e-9)
+
+
+def test_a_sagittal_slice_is_named(scan, capsys, tmp_path) -> None:
+    header = pydicom.dcmread(scan / "im0")
+    header.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
+    header.save_as(tmp_path / "sagittal.dcm")
+    _, (answer, axial), _ = run(capsys, str(tmp_path / "sagittal.dcm"), str(scan / "im1"))
+    assert answer["plane"] == "sagittal" and "plane" not in axial
+    main(["predict", str(tmp_path / "sagittal.dcm")])
+    assert "; a sagittal slice, which" in capsys.readouterr().out
+
+
+def test_one_empty_file_costs_itself_only(scan, capsys, tmp_path) -> None:
+    (tmp_path / "slices").mkdir()
+    (tmp_path / "slices/a.dcm").write_bytes((scan / "im0").read_bytes())
+    (tmp_path / "slices/b.dcm").write_bytes(b"")
+    (tmp_path / "slices/@eaDir").mkdir()
+    (tmp_path / "slices/@eaDir/a.dcm").write_bytes(b"x")
+    status, answers, _ = run(capsys, str(tmp_path / "slices"))
+    assert status == 1 and [Path(one["file"]).name for one in answers] == ["a.dcm", "b.dcm"]
+    assert "empty file" in answers[1]["error"]

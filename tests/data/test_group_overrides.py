@@ -60,7 +60,7 @@ def test_slices_that_the_table_does_not_name_keep_their_group(folder):
     )
     found = scan(folder)
     assert len(set(found.groups)) == 5
-    assert "for 4 slices that it does not name" in found.group_rule
+    assert "; 4 of 6 slices have no row there and form groups of their own" in found.group_rule
 
 
 @pytest.mark.parametrize(

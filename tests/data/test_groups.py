@@ -1,11 +1,13 @@
 """What stays together: columns, headers, names."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spinefrac.data.folder_layouts import LabelledFile
-from spinefrac.data.groups import assign_groups, original_stem, series_from_name
+from spinefrac.data.groups import assign_groups, original_stem, series_from_name, unknown_extent
 from spinefrac.errors import DatasetError
 from spinefrac.records import SliceTags
 
@@ -141,7 +143,7 @@ def test_a_patient_in_the_name_beats_a_folder_that_is_none():
 def test_some_names_say_nothing_and_the_rule_counts_them():
     groups, rule = grouped("fracture/P01_1.png", "normal/P01_2.png", "normal/x.png")
     assert groups == ["P01", "P01", "normal/x"]
-    assert rule.endswith("1 of 3 slices have no such name and are groups of their own")
+    assert rule.endswith("; 1 of 3 slices has no such name and forms a group of its own")
 
 
 # --- headers -------------------------------------------------------------------------------
@@ -169,7 +171,49 @@ def test_pictures_among_dicom_files_go_by_their_names():
     paths = ("fracture/1.dcm", "normal/2.dcm", "normal/P01_1.png", "fracture/P01_2.png")
     groups, rule = grouped(*paths, tags=tags)
     assert groups[2:] == ["P01", "P01"] and len(set(groups)) == 3
-    assert "2 of 4 slices have neither: by the patient in the file name" in rule
+    expected = "2 of 4 slices have none of these and are grouped by the patient in the file name ("
+    assert expected in rule and unknown_extent(rule) == ""
+
+
+def test_pictures_whose_names_say_nothing_among_dicom_files():
+    tags = [SliceTags(patient_id="A"), SliceTags(), SliceTags()]
+    _, rule = grouped("fracture/1.dcm", "normal/2.png", "fracture/3.png", tags=tags)
+    clause = "; 2 of 3 slices have none of these and form groups of their own, because names do"
+    assert clause in rule and unknown_extent(rule) == "some"
+
+
+def test_series_and_frame_of_reference_where_patient_and_study_are_empty():
+    tags = [
+        SliceTags(patient_id="A", series_instance_uid="1.1", frame_of_reference_uid="9.1"),
+        SliceTags(series_instance_uid="1.2", frame_of_reference_uid="9.2"),
+        SliceTags(series_instance_uid="1.2"),
+        SliceTags(series_instance_uid="1.3", frame_of_reference_uid="9.2"),
+        SliceTags(patient_id="ANON", frame_of_reference_uid="9.3"),
+    ]
+    groups, rule = grouped(*[f"fracture/{n}.dcm" for n in range(5)], tags=tags)
+    assert groups[1] == groups[2] == groups[3] and len(set(groups)) == 3
+    assert rule.endswith(", or SeriesInstanceUID and FrameOfReferenceUID where both are")
+    assert not any("1.2" in group or "9.2" in group for group in groups)
+
+
+def test_series_alone_make_groups_and_a_fixed_frame_of_reference_does_not_join_them():
+    tags = [
+        SliceTags(series_instance_uid=f"1.{n // 2}", frame_of_reference_uid="9") for n in range(6)
+    ]
+    groups, _ = grouped(*[f"fracture/{n}.dcm" for n in range(6)], tags=tags)
+    assert groups[0] == groups[1] and len(set(groups)) == 3
+
+
+@pytest.mark.parametrize("where", ["name", "column"])
+def test_both_unicode_forms_of_a_name_are_one_patient(where):
+    names = [unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD")]
+    if where == "name":
+        groups, _ = grouped(*[f"fracture/{name}_P1/{n}.png" for n, name in enumerate(names)],
+                            "normal/Meier_P2/1.png")  # fmt: skip
+    else:
+        files = [LabelledFile(f"{n}.png", n, row={"patient": n_}) for n, n_ in enumerate(names)]
+        groups, _ = assign_groups(files, [SliceTags()] * 2)
+    assert groups[0] == groups[1]
 
 
 def test_group_by_file_leaves_headers_alone():

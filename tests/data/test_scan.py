@@ -307,3 +307,21 @@ def test_a_file_that_kills_its_decoder_is_unreadable_and_ends_nothing(small, dea
     dataset = scan(small)
     (entry,) = dataset.unreadable
     assert entry.path == "no/deadly.bmp" and "could not be decoded safely" in entry.reason
+
+
+def test_values_that_are_no_hounsfield_units_and_other_planes_are_noted(tmp_path):
+    root = tmp_path / "a"
+    phantom.write_phantom(root, patients=2, slices=2, seed=1, format="dicom", size=256, workers=1)
+    assert not any("Hounsfield" in note or "plane" in note for note in scan(root).notes)
+    first, second, *_ = sorted(root.glob("*/*.dcm"))
+    for path, keyword, value in (
+        (first, "RescaleIntercept", "0"),
+        (second, "ImageOrientationPatient", [0, 1, 0, 0, 0, -1]),
+    ):
+        header = pydicom.dcmread(path)
+        setattr(header, keyword, value)
+        header.save_as(path)
+    dataset = scan(root)
+    assert "1 slice of CT without Hounsfield units" in " ".join(dataset.notes)
+    assert "3 axial and 1 sagittal slices are mixed" in " ".join(dataset.notes)
+    assert first.name not in " ".join(dataset.notes) and first.name in " ".join(dataset.details)

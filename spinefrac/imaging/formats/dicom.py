@@ -17,6 +17,7 @@ from spinefrac.imaging.formats.dicom_header import (
     PIXEL_DATA,
     SUMMARY_TAGS,
     DicomHeader,
+    name_plane,
     read_header,
     summarize_header,
     to_float,
@@ -62,6 +63,7 @@ _RESCALE_SEQUENCE = "PixelValueTransformationSequence"
 _PIXEL_TAGS = (
     0x00080016,  # SOPClassUID
     0x00080060,  # Modality
+    0x00200037,  # ImageOrientationPatient
     0x00280002,  # SamplesPerPixel
     0x00280004,  # PhotometricInterpretation
     0x00280006,  # PlanarConfiguration
@@ -131,7 +133,8 @@ def read_dicom(file: BinaryIO, frame_index: int | None = None) -> CtSlice:
 def read_dicom_with_header(file: BinaryIO) -> tuple[CtSlice, DicomHeader]:
     """Read the middle frame as `read_dicom` does, and the header's summary, in one pass."""
     header, syntax = read_header(file, (*_PIXEL_TAGS, *SUMMARY_TAGS))
-    return _read_frame(file, header, syntax, None), summarize_header(header)
+    summary = summarize_header(header)  # from the bytes of elements, before any is parsed
+    return _read_frame(file, header, syntax, None), summary
 
 
 def _read_frame(file: BinaryIO, header: Dataset, syntax: str, frame_index: int | None) -> CtSlice:
@@ -162,6 +165,7 @@ def _read_frame(file: BinaryIO, header: Dataset, syntax: str, frame_index: int |
         slice_index=frame_index,
         slice_count=frames,
         modality=str(header.get("Modality") or "").strip().upper()[:16],
+        plane=_plane(header, functional),
         implausible=_explain_values(header, pixels, calibrated=calibrated),
     )
 
@@ -303,6 +307,13 @@ def _spacing(header: Dataset, functional_groups: list[Dataset]) -> tuple[float, 
     if len(spacing) != 2 or min(spacing) <= 0:
         return None
     return spacing[0], spacing[1]
+
+
+def _plane(header: Dataset, functional_groups: list[Dataset]) -> str:
+    cosines = _read_numbers(
+        header, functional_groups, "PlaneOrientationSequence", "ImageOrientationPatient"
+    )
+    return name_plane(np.cross(cosines[:3], cosines[3:])) if len(cosines) == 6 else ""
 
 
 # --- pixels ----------------------------------------------------------------------------

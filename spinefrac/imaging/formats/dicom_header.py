@@ -6,7 +6,7 @@ DICOM standard, PS3.3, PS3.5 and PS3.10.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -31,7 +31,7 @@ PIXEL_DATA = 0x7FE00010
 _ANY_PIXEL_DATA = (0x7FE00008, 0x7FE00009, PIXEL_DATA)
 
 _PATIENT_ID, _PATIENT_NAME = 0x00100020, 0x00100010
-_STUDY_UID, _SERIES_UID = 0x0020000D, 0x0020000E
+_STUDY_UID, _SERIES_UID, _FRAME_OF_REFERENCE_UID = 0x0020000D, 0x0020000E, 0x00200052
 _INSTANCE_NUMBER = 0x00200013
 _IMAGE_POSITION, _IMAGE_ORIENTATION = 0x00200032, 0x00200037
 _IDENTITY_REMOVED, _BURNED_IN_ANNOTATION = 0x00120062, 0x00280301
@@ -50,8 +50,9 @@ _SCANNER_TAGS = (
 )
 #: What `summarize_header` needs.
 SUMMARY_TAGS = (
-    _PATIENT_ID, _PATIENT_NAME, _STUDY_UID, _SERIES_UID, _INSTANCE_NUMBER, _IMAGE_POSITION,
-    _IMAGE_ORIENTATION, _IDENTITY_REMOVED, _BURNED_IN_ANNOTATION, *_DATES, *_SCANNER_TAGS,
+    _PATIENT_ID, _PATIENT_NAME, _STUDY_UID, _SERIES_UID, _FRAME_OF_REFERENCE_UID,
+    _INSTANCE_NUMBER, _IMAGE_POSITION, _IMAGE_ORIENTATION, _IDENTITY_REMOVED,
+    _BURNED_IN_ANNOTATION, *_DATES, *_SCANNER_TAGS,
 )  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def _parse_slice_tags(header: Dataset) -> SliceTags:
         patient_id=_raw_text(header, _PATIENT_ID),
         study_instance_uid=_raw_text(header, _STUDY_UID),
         series_instance_uid=_raw_text(header, _SERIES_UID),
+        frame_of_reference_uid=_raw_text(header, _FRAME_OF_REFERENCE_UID),
         instance_number=to_int(_raw_text(header, _INSTANCE_NUMBER)),
         position_mm=_compute_position_mm(header),
     )
@@ -168,6 +170,16 @@ def to_list(value: Any) -> list[Any]:
     if value is None or value == "":
         return []
     return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+
+
+def name_plane(normal: Sequence[float] | np.ndarray) -> str:
+    """Return ``axial``, ``coronal`` or ``sagittal``, by the axis nearest to the normal.
+
+    >>> name_plane((0.0, 0.1, -0.9)), name_plane((0.0, 0.0, 0.0))
+    ('axial', '')
+    """
+    sizes = np.abs(normal)
+    return ("sagittal", "coronal", "axial")[int(np.argmax(sizes))] if sizes.any() else ""
 
 
 # --- elements --------------------------------------------------------------------------
