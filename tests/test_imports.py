@@ -136,16 +136,23 @@ def test_no_two_modules_import_each_other_at_their_top():
 
 @pytest.mark.parametrize("package", ["tensorflow", "keras"])
 def test_tensorflow_is_used_in_training_and_exchange_only(package):
-    for path in FOLDER.rglob("*.py"):
-        if package in {name.split(".")[0] for name in imported_names(path)}:
-            inside = path.relative_to(FOLDER)
-            assert inside.parts[0] in KERAS_PACKAGES or str(inside) in KERAS_WORKERS, inside
+    users = {
+        path.relative_to(FOLDER)
+        for path in FOLDER.rglob("*.py")
+        if package in {name.split(".")[0] for name in imported_names(path)}
+    }
+    elsewhere = {str(path) for path in users if path.parts[0] not in KERAS_PACKAGES}
+    assert elsewhere == set(KERAS_WORKERS)
+    assert {path.parts[0] for path in users} > set(KERAS_PACKAGES)
 
 
 def test_streamlit_is_used_in_pages_only():
-    for path in FOLDER.rglob("*.py"):
-        if "streamlit" in {name.split(".")[0] for name in imported_names(path)}:
-            assert path.relative_to(FOLDER).parts[0] == "ui", path
+    users = {
+        path.relative_to(FOLDER).parts[0]
+        for path in FOLDER.rglob("*.py")
+        if "streamlit" in {name.split(".")[0] for name in imported_names(path)}
+    }
+    assert users == {"ui"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))

@@ -37,7 +37,7 @@ def test_package_data_names_every_file() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     patterns = config["tool"]["setuptools"]["package-data"]["spinefrac"]
     carried = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
-    assert len(FILES) > 20
+    assert len(FILES) > 20 and PACKAGE / "py.typed" in carried
     assert not {str(path.relative_to(ROOT)) for path in FILES - carried}
 
 
@@ -69,4 +69,5 @@ def test_the_app_runs_from_a_wheel(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert (target / "spinefrac" / "py.typed").is_file()
     assert done.stdout.strip() == str(target / "spinefrac" / "__init__.py")

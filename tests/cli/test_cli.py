@@ -448,9 +448,9 @@ def test_interrupted_training_is_cancelled_and_goes_on_with_resume(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals are POSIX")
-@pytest.mark.parametrize(("answer", "state"), [("s", "running"), ("c", "cancelled")])
+@pytest.mark.parametrize("answer", ["s", "c"])
 def test_in_a_terminal_ctrl_c_asks_once(
-    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, state: str
+    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     import pty
 
@@ -466,9 +466,9 @@ def test_in_a_terminal_ctrl_c_asks_once(
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 130 and b"Traceback" not in said
     assert said.count(b"[s/c]") == 1 and b"\xe2" in said  # a bar was drawn
-    run = runs.get_run("long")
-    assert (run.state == state or run.cancelling) if answer == "c" else run.is_open
-    if run.is_open and not run.cancelling:
+    if answer == "s":
+        run = runs.get_run("long")
+        assert run.is_open and not run.cancelling
         runs.cancel("long")
     deadline = time.monotonic() + 120
     while runs.get_runner_state() is not None and time.monotonic() < deadline:

@@ -1,6 +1,7 @@
 """Folds keep groups whole and hold both classes, or say what would work."""
 
 import re
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -41,10 +42,23 @@ def test_folds_are_sound_or_the_number_named_instead_works(counts, folds, seed):
         named = re.search(r"Use (\d+) folds, the most that works", str(error))
         if named is None:
             assert "No number of folds works" in str(error)
+            for number in range(2, folds + 1):
+                with pytest.raises(DatasetError):
+                    assign_folds(labels, groups, number, seed)
             return
         folds = int(named.group(1))
         assigned = assign_folds(labels, groups, folds, seed)
     assert_sound(labels, groups, assigned, folds)
+
+
+def any_holdout_works(labels, groups) -> bool:
+    """Whether both classes can be on both sides, with one group or two held out."""
+    names = sorted(set(groups))
+    for held_names in [*combinations(names, 1), *combinations(names, 2)]:
+        held = np.isin(groups, held_names)
+        if set(labels[held]) == set(labels[~held]) == {0, 1}:
+            return True
+    return False
 
 
 @settings(deadline=None, max_examples=60)
@@ -55,6 +69,7 @@ def test_a_holdout_is_whole_groups_of_both_classes_or_refused(counts, fraction, 
         held = select_holdout(labels, groups, fraction, seed)
     except DatasetError as error:
         assert "No group-wise hold-out" in str(error)
+        assert not any_holdout_works(labels, groups)
         return
     assert held.dtype == bool and set(labels[held]) == set(labels[~held]) == {0, 1}
     assert not set(groups[held]) & set(groups[~held])

@@ -241,9 +241,9 @@ def test_a_really_full_disk_leaves_nothing(own_home, new_model, saved_model):
 
 @posix_only
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [0.2, 1.0])
-def test_killed_while_exporting_leaves_nothing_listed(own_home, after):
-    run_and_kill(Path(__file__).parents[1] / "support/tiny_model.py", "killed", after=after)
-    assert [type(model) for model in repository.list_models()] in ([], [repository.SavedModel])
+def test_killed_while_exporting_leaves_nothing_listed(own_home):
+    """Building and writing the networks takes seconds: no model can be whole so early."""
+    run_and_kill(Path(__file__).parents[1] / "support/tiny_model.py", "killed", after=0.3)
+    assert repository.list_models() == []
     saving.remove_unfinished()
     assert not [name for name in left_in(own_home) if name.startswith(".")]

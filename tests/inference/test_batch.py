@@ -46,6 +46,7 @@ def parts() -> tuple[series_grouping.SeriesSlice, ...]:
 def test_answers_are_those_of_one_by_one_in_their_order(predictor, parts) -> None:
     answers = list(batch.predict_slices(predictor, parts, with_thumbnails=True))
     assert [one.name for one in answers] == [part.file.name for part in parts]
+    assert [one.name for one in answers if one.error] == ["broken.png"]
     for part, answered in zip(parts, answers, strict=True):
         if part.file.name == "broken.png":
             assert "broken.png" in answered.error and "\n" not in answered.error

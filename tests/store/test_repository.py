@@ -144,7 +144,8 @@ def test_a_signed_table_of_other_columns_is_one_line(copy, name, content):
     model = repository.load("tiny")
     (copy / name).write_bytes(content)
     load = model.load_out_of_fold if name == "oof.csv" else model.load_history
-    try:
+    if name == "history.csv" and content in (b"", b"\0"):
+        assert load() == ()  # a table without rows
+        return
+    with pytest.raises(ModelError, match=name):
         load()
-    except ModelError as error:
-        assert name in str(error)
