@@ -139,7 +139,6 @@ def collect_folder(folder: Path) -> CollectedFiles:
 
     Folders that cannot be listed are among the unreadable ones.
     """
-    found: list[SourceFile] = []
     unreadable: list[Unreadable] = []
 
     def note_unreadable(error: OSError) -> None:
@@ -152,6 +151,22 @@ def collect_folder(folder: Path) -> CollectedFiles:
             )
         )
 
+    collected = collect_files(files_from_folder(folder, note_unreadable))
+    return CollectedFiles(collected.files, (*collected.unreadable, *unreadable))
+
+
+def files_from_folder(
+    folder: Path, note_unreadable: Callable[[OSError], None] | None = None
+) -> list[SourceFile]:
+    """Return every file under a folder, named from the folder down.
+
+    Parameters
+    ----------
+    folder : Path
+    note_unreadable : callable, optional
+        Called with the error of each folder that cannot be listed.
+    """
+    found = []
     for parent, _, names in os.walk(folder, onerror=note_unreadable):
         for name in names:
             path = Path(parent, name)
@@ -160,8 +175,7 @@ def collect_folder(folder: Path) -> CollectedFiles:
                     found.append(file_from_path(path, path.relative_to(folder).as_posix()))
             except FileNotFoundError:  # removed meanwhile
                 continue
-    collected = collect_files(found)
-    return CollectedFiles(collected.files, (*collected.unreadable, *unreadable))
+    return found
 
 
 def collect_files(files: Iterable[SourceFile]) -> CollectedFiles:

@@ -31,6 +31,9 @@ from spinefrac.errors import DatasetError
 from spinefrac.imaging.system_files import is_system_file
 from spinefrac.slice_order import natural_sort_key
 
+#: Empty files of a study that are named, the first of them.
+_MAX_NAMED = 5
+
 Boxes = dict[tuple[str, int], list[Box]]
 
 
@@ -124,7 +127,8 @@ def _iterate_studies(
         if spared:
             left["more than were asked for of a study"] += spared
         if empty:
-            left[f"that are empty files ({', '.join(empty)})"] += len(empty)
+            more = f" and {len(empty) - _MAX_NAMED} more" if len(empty) > _MAX_NAMED else ""
+            left[f"of 0 bytes ({', '.join(empty[:_MAX_NAMED])}{more})"] += len(empty)
         yield [
             *sorted(taken, key=lambda entry: entry.position),
             *(SkippedSlices(count, reason) for reason, count in sorted(left.items())),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 import zlib
 from typing import BinaryIO
@@ -33,13 +34,17 @@ _UNSUPPORTED_SIGNATURES = (
     (b"\x00\x00\x00\x0cjP", "a bare JPEG 2000 file; export the slice as PNG or DICOM"),
     (b"\xff\x4f\xff\x51", "a bare JPEG 2000 file; export the slice as PNG or DICOM"),
     (b"\xff\x0a", "a JPEG XL image; export the slice as PNG or DICOM"),
-    (b"NRRD", "an NRRD volume; save it as NIfTI"),
+    (b"NRRD", "an NRRD volume; save it as NIfTI (.nii.gz)"),
     (b"\xd0\xcf\x11\xe0", "an old Office document; export the slice as PNG or DICOM"),
     (b"MZ", "a program; choose a slice"),
     (b"\x89HDF", "an HDF5 file, no image; choose a slice"),
 )
 
 _GZIP = b"\x1f\x8b"
+#: The first line of a MetaImage header, which is text.
+_METAIMAGE = re.compile(rb"(?:ObjectType|NDims|Comment|ObjectSubType)\s*=\s*\S")
+#: Length of the header, with which Analyze and NIfTI begin.
+_NIFTI_HEADER_BYTES = struct.pack("<i", 348)
 
 
 def detect_format(file: BinaryIO) -> str:
@@ -123,6 +128,10 @@ def _describe_content(head: bytes) -> str:
     for signature, description in _UNSUPPORTED_SIGNATURES:
         if head.startswith(signature):
             return description
+    if _METAIMAGE.match(head):
+        return "a MetaImage volume (.mhd, .mha); save it as NIfTI (.nii.gz)"
+    if head[:4] in (_NIFTI_HEADER_BYTES, _NIFTI_HEADER_BYTES[::-1]) and len(head) >= 348:
+        return "the header of an Analyze volume (.hdr, .img); save it as NIfTI (.nii.gz)"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return "an HTML page; the download failed or needs a login"

@@ -53,7 +53,7 @@ def test_junk_and_empty_slices_cost_themselves_only(rsna, tmp_path):
     (source / "train_images" / study / "@eaDir").mkdir()
     result = import_dataset("rsna", source, tmp_path / "out")
     assert result.slices == whole - 1
-    empty = f"that are empty files ({study}/{file.name})"
+    empty = f"of 0 bytes ({study}/{file.name})"
     assert result.left_out[empty] == 1
     assert not any("slice number" in reason for reason in result.left_out)
 
