@@ -52,3 +52,6 @@ _.time_step; _.seekable; _.readinto
 
 # Makes the table of docs/privacy.md.
 _.format_policy
+
+# For an HTTP interface.
+_.http_status

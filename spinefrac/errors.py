@@ -31,7 +31,18 @@ class ModelError(SpinefracError):
 
 
 class BudgetError(SpinefracError):
-    """The request needs more memory than one session, or the server, may use."""
+    """A request needs more than one session may hold: smaller files, or fewer of them.
+
+    `http_status` is what an HTTP interface answers.
+    """
+
+    http_status = 413
+
+
+class BusyError(BudgetError):
+    """A server holds as much, or has as much to do, as it may: try again later."""
+
+    http_status = 429
 
 
 class HistoryError(SpinefracError):

@@ -22,6 +22,7 @@ from spinefrac.imaging.decoder import Inspection
 from spinefrac.imaging.formats.zip_archive import Member
 from spinefrac.imaging.sources import Source
 from spinefrac.records import CtSlice
+from spinefrac.system import budgets
 from spinefrac.system.resource_limits import ResourceLimits
 from spinefrac.system.shared_block import SharedBlock
 from spinefrac.system.worker_pool import WorkerPool
@@ -127,6 +128,7 @@ def unpack(source: Source, size: int, *, owner: str = "") -> SharedBlock:
     ImageError, BudgetError
     """
     block = SharedBlock(size)
+    budgets.FILES.hold_for(block, owner, size)
     _call(decoder.unpack, source, block.name, size, owner=owner)
     return block
 

@@ -18,6 +18,7 @@ from spinefrac.errors import SpinefracError
 from spinefrac.evaluation import deferral
 from spinefrac.evaluation.deferral import AbstentionBand, Proportion
 from spinefrac.evaluation.predictive_values import PredictiveValueCalculator, PredictiveValues
+from spinefrac.inference import abstention_worker
 from spinefrac.records import Prediction
 from spinefrac.store.repository import SavedModel
 
@@ -153,15 +154,7 @@ _cache_lock = threading.Lock()
 def _compute_profile(model: SavedModel, acceptable_error_rate: float) -> UncertaintyProfile:
     oof, metrics, threshold = model.load_out_of_fold(), model.metrics, model.threshold
     predictive = PredictiveValueCalculator(oof.labels, oof.probabilities, oof.groups, threshold)
-    predictions = (oof.labels, oof.probabilities, oof.groups, threshold)
-    band = deferral.choose_abstention_band(
-        *predictions, acceptable_error_rate=acceptable_error_rate
-    )
-    groups_needed = None
-    if band is None:
-        groups_needed = deferral.count_groups_for_band(
-            *predictions, acceptable_error_rate=acceptable_error_rate
-        )
+    choice = abstention_worker.choose_band(oof, threshold, acceptable_error_rate)
     return UncertaintyProfile(
         model=model.id,
         threshold=threshold,
@@ -172,8 +165,8 @@ def _compute_profile(model: SavedModel, acceptable_error_rate: float) -> Uncerta
         specificity=_to_proportion(metrics.specificity, metrics.ci.get("specificity")),
         predictive_values=predictive,
         acceptable_error_rate=acceptable_error_rate,
-        abstention_band=band,
-        groups_needed=groups_needed,
+        abstention_band=choice.band,
+        groups_needed=choice.groups_needed,
     )
 
 

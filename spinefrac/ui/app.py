@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
-from spinefrac.ui.common import navigation
+from spinefrac.ui.common import navigation, session
 
 IMAGES = Path(__file__).parent / "common" / "images"
 
@@ -67,5 +67,6 @@ def run(default: str = "predict") -> None:
         layout="wide",
         menu_items={"About": f"**spinefrac** · {NOT_A_MEDICAL_DEVICE}"},
     )
+    session.begin()
     st.logo(IMAGES / "wordmark.svg", icon_image=IMAGES / "logo.svg", size="large")
     st.navigation(navigation.list_pages(_RENDER, default)).run()

@@ -13,7 +13,7 @@ from spinefrac.imaging import decoder_pool
 from spinefrac.records import CtSlice, GreyImage, Preprocessing
 from spinefrac.training.augmentation import preview
 from spinefrac.training.augmentation.preview import TrainingOrder
-from spinefrac.ui.common import layout, samples
+from spinefrac.ui.common import layout, samples, session
 
 INPUT_SIZES = (96, 128, 160, 224, 320, 512)
 
@@ -128,7 +128,7 @@ def _read_and_preprocess(
     content: bytes, position: int | None, preprocessing: Preprocessing
 ) -> tuple[CtSlice, GreyImage]:
     """Return a slice of a file, that at `position` of a volume, and the network's input."""
-    ct = decoder_pool.read(content, slice_index=position)
+    ct = decoder_pool.read(content, slice_index=position, owner=session.get_owner())
     return ct, imaging.to_input(ct, preprocessing).pixels
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac import imaging
+from spinefrac.imaging import decoder_pool
 from spinefrac.ui.common.templates import render_html
 from spinefrac.viz import heatmap
 
@@ -64,5 +65,5 @@ def show_gallery(selected: Sample | None, *, large: bool) -> Sample | None:
 @st.cache_data(max_entries=12, show_spinner=False)
 def _encode_thumbnail(path: str) -> str:
     """Return a slice as a small WebP image in base64."""
-    grey = imaging.to_display(imaging.read(path))
+    grey = imaging.to_display(decoder_pool.read(path))
     return base64.b64encode(heatmap.encode_thumbnail(grey)).decode()

@@ -5,6 +5,8 @@ A session has one background job at a time; the next one cancels it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import streamlit as st
 
 from spinefrac import wording
@@ -14,17 +16,20 @@ from spinefrac.inference.background_jobs import BackgroundJob
 from spinefrac.inference.batch import SlicePrediction
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.system import budgets
+from spinefrac.ui.common import layout, session
 from spinefrac.ui.predict.upload import SliceSet
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, scope="session")
+@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
 def read_slice(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
     """Return the pixels of a slice, cached by its slice set and index."""
-    return _series_slice.read()
+    ct = _series_slice.read()
+    budgets.SLICES.hold_for(ct.pixels, session.get_owner(), ct.pixels.nbytes)
+    return ct
 
 
-@st.cache_resource(max_entries=16, show_spinner=False, scope="session")
+@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
 def predict_slice(
     slice_set_key: str, index: int, model_id: str, card_hash: str, _series_slice: SeriesSlice
 ) -> Prediction:
@@ -44,12 +49,29 @@ def get_or_start_job(
         return current[1]
     if current is not None:
         current[1].cancel()
-    predictions = batch.predict_slices(
-        predictor.get_predictor(model.id), slice_set.slices, with_thumbnails=thumbnails
+    predictions = _count_job(
+        session.get_owner(),
+        batch.predict_slices(
+            predictor.get_predictor(model.id), slice_set.slices, with_thumbnails=thumbnails
+        ),
     )
     job = BackgroundJob(predictions, len(slice_set.slices))
     st.session_state["inference-job"] = (key, job)
     return job
+
+
+def _count_job(owner: str, predictions: Iterator[SlicePrediction]) -> Iterator[SlicePrediction]:
+    """Return the predictions of a job that counts until it ends, however it ends."""
+    key = object()
+    budgets.JOBS.hold(owner, key, 1)
+
+    def count() -> Iterator[SlicePrediction]:
+        try:
+            yield from predictions
+        finally:
+            budgets.JOBS.release(owner, key)
+
+    return count()
 
 
 def show_progress(job: BackgroundJob[SlicePrediction], description: str) -> bool:

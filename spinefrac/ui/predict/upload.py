@@ -15,7 +15,8 @@ from spinefrac.imaging.collect import SourceFile
 from spinefrac.imaging.series_grouping import Series, SeriesGrouping, SeriesSlice
 from spinefrac.records import Unreadable
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout, metric_tables, samples
+from spinefrac.system import budgets
+from spinefrac.ui.common import layout, metric_tables, samples, session
 
 #: What can be uploaded: the label of the uploader, and what `st.file_uploader` accepts.
 UPLOAD_MODES: dict[str, tuple[str, bool | Literal["directory"]]] = {
@@ -127,11 +128,14 @@ def _upload(mode: str, key: str) -> InputFiles | None:
         "Files are kept in memory only and are deleted when the session ends.",
     )
     if not uploaded:
+        budgets.FILES.release(session.get_owner(), "uploads")
         return None
     uploads = uploaded if isinstance(uploaded, list) else [uploaded]
+    owner = session.get_owner()
+    budgets.FILES.hold(owner, "uploads", sum(upload.size for upload in uploads))
     return InputFiles(
         "/".join(upload.file_id for upload in uploads),
-        tuple(files.file_from_bytes(upload.name, upload.getvalue()) for upload in uploads),
+        tuple(files.file_from_bytes(upload.name, upload.getvalue(), owner) for upload in uploads),
     )
 
 
