@@ -65,7 +65,7 @@ def deadly_decoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     pool = WorkerPool(
         dying_decoder.__name__,
         ResourceLimits(memory_mib=1024, cpu_s=5, wall_s=1),
-        decoder_pool._describe_failure,
+        decoder_pool.describe_failure,
         workers=3,
         idle_workers=2,
         max_calls=100,

@@ -186,7 +186,7 @@ def _make_pool(process: int) -> WorkerPool:
     return WorkerPool(
         decoder.__name__,
         LIMITS,
-        _describe_failure,
+        describe_failure,
         workers=cores + 2,
         idle_workers=2,
         max_calls=_MAX_FILES,
@@ -196,7 +196,8 @@ def _make_pool(process: int) -> WorkerPool:
     )
 
 
-def _describe_failure(failure: Failure) -> ImageError:
+def describe_failure(failure: Failure) -> ImageError:
+    """Return the error of a file that has ended its decoder."""
     reason = failure.description
     if failure.reason == "exception":
         reason = "is damaged in a way that is not known"

@@ -52,7 +52,8 @@ class WorkerPool:
     max_rss_mib : int
         A worker ends that holds so much memory after a call.
     calls_per_owner : int
-        Calls of one owner at the same time; the next ones wait. 0 for any number.
+        Calls of one owner at the same time; the next ones wait. 0 for any number. Whoever has
+        a worker gets another one only where one is left for others.
     home : Path, optional
         The workers' home and temporary folder.
     environment : mapping of str to str
@@ -156,7 +157,7 @@ class WorkerPool:
             self._waiting += 1
             self._changed.notify_all()
             try:
-                while not (self._idle and self._owners[owner] < self._calls_per_owner):
+                while not self._may_take(owner):
                     if self._is_closed or self._is_broken:
                         raise WorkerFailed(Failure("crash", "could not be started", self._limits))
                     self._changed.wait()
@@ -166,6 +167,12 @@ class WorkerPool:
             self._busy.add(worker)
             self._owners[owner] += 1
             return worker
+
+    def _may_take(self, owner: str) -> bool:
+        """Whether an owner gets a worker now: whoever has one already leaves one to others."""
+        own = self._owners[owner]
+        ahead = 1 if own and self._idle_workers else 0
+        return len(self._idle) > ahead and own < self._calls_per_owner
 
     def _release(self, worker: WorkerProcess, owner: str) -> None:
         if worker.calls >= self._max_calls or worker.rss_bytes > self._max_rss:

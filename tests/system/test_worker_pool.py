@@ -131,6 +131,16 @@ def test_one_owner_leaves_a_worker_to_others(make_pool):
         assert time.monotonic() - start > 1.6, "the two calls of one owner follow each other"
 
 
+def test_a_spare_is_left_to_others_while_one_owner_hangs(make_pool):
+    pool = make_pool(workers=2, idle_workers=2)
+    pool.call(functions.sleep, 0.0)
+    with ThreadPoolExecutor(2) as threads:
+        mine = [threads.submit(pool.call, functions.sleep, 1.5, owner="me") for _ in range(2)]
+        time.sleep(0.1)
+        pool.call(functions.sleep, 0.0, owner="you")
+        assert not any(one.done() for one in mine)
+
+
 def test_workers_end_after_so_many_calls_or_with_so_much_memory(make_pool):
     counted = make_pool(max_calls=2)
     assert len({counted.call(functions.sleep, 0.0) for _ in range(4)}) == 2
