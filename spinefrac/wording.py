@@ -21,6 +21,16 @@ SIGNIFICANCE_LEVEL = 0.05
 Interval = tuple[float, float]
 
 
+def explain_fewer_folds(n_folds: int, default: int) -> str:
+    """Return why an automatic number of folds is smaller than usual; empty where it is not."""
+    if n_folds >= default:
+        return ""
+    return (
+        f"{n_folds} folds, not {default}: the most that keep whole groups of both classes in every "
+        "fold"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MetricWording:
     """How a metric is called and shown.

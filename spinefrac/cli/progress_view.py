@@ -127,7 +127,8 @@ def _print_event(event: Event | None, run: Run) -> None:
     if event is None:
         return
     if event.kind == "epoch":
-        output.print_message(_format_epoch(event, run))
+        # Read anew: an automatic number of folds is known only once the slices are read.
+        output.print_message(_format_epoch(event, runs.get_run(run.id)))
     elif event.kind in ("log", "fold") or event.message in ("continued", "cancelling"):
         output.print_message(_format_message(event))
 
@@ -142,7 +143,8 @@ def _format_epoch(event: Event, run: Run) -> str:
     settings = run.settings
     auc = "-" if event.val_auc is None else f"{event.val_auc:.3f}"
     return (
-        f"fold {(event.fold or 0) + 1}/{settings.folds} epoch {event.epoch}/{settings.epochs}: "
+        f"fold {(event.fold or 0) + 1}/{settings.expected_folds} "
+        f"epoch {event.epoch}/{settings.epochs}: "
         f"loss {event.loss or 0:.4f}, held out {event.val_loss or 0:.4f}, AUC {auc}, "
         f"{event.seconds or 0:.1f} s"
     )

@@ -16,10 +16,12 @@ from spinefrac.errors import DatasetError
 MAX_ATTEMPTS = 12
 #: More folds than this cost time without a benefit.
 MAX_FOLDS = 50
+#: Folds where nobody names a number, or fewer where these are too many.
+DEFAULT_FOLDS = 5
 
 
 def assign_folds(
-    labels: npt.ArrayLike, groups: npt.ArrayLike, n_folds: int, seed: int
+    labels: npt.ArrayLike, groups: npt.ArrayLike, n_folds: int | None, seed: int
 ) -> npt.NDArray[np.int64]:
     """Assign every slice to the fold that holds it out.
 
@@ -33,8 +35,8 @@ def assign_folds(
     labels : array of int, shape (N,)
         0 or 1.
     groups : array of str, shape (N,)
-    n_folds : int
-        2 … `MAX_FOLDS`.
+    n_folds : int or None
+        2 … `MAX_FOLDS`; None for `DEFAULT_FOLDS`, or the most that work.
     seed : int
 
     Returns
@@ -55,23 +57,31 @@ def assign_folds(
     (True, True)
     """
     y, g = _validate_arrays(labels, groups)
+    if n_folds is None:
+        n_folds = _largest_valid_n_folds(y, g, DEFAULT_FOLDS + 1, seed) or DEFAULT_FOLDS
     if not 2 <= n_folds <= MAX_FOLDS:
         raise DatasetError(f"Expected 2 to {MAX_FOLDS} folds, got {n_folds}.")
-    most = _max_folds(y, g)
-    if n_folds <= most:
+    if n_folds <= _max_folds(y, g):
         for assigned in _iterate_assignments(y, g, n_folds, seed):
             if _every_fold_has_both_classes(y, assigned, n_folds):
                 return assigned
     raise DatasetError(_explain_invalid_folds(y, g, n_folds, seed))
 
 
-def check_folds(counts: Sequence[tuple[str, int, int]], n_folds: int, seed: int) -> None:
+def check_folds(counts: Sequence[tuple[str, int, int]], n_folds: int | None, seed: int) -> int:
     """Raise where `assign_folds` would, knowing only what each group holds.
 
     Parameters
     ----------
     counts : sequence of (group, slices with a fracture, slices without)
-    n_folds, seed : int
+    n_folds : int or None
+        As in `assign_folds`.
+    seed : int
+
+    Returns
+    -------
+    int
+        The number of folds.
 
     Raises
     ------
@@ -81,7 +91,12 @@ def check_folds(counts: Sequence[tuple[str, int, int]], n_folds: int, seed: int)
     each = [(fracture, normal) for _, fracture, normal in counts]
     labels = np.concatenate([np.repeat([1, 0], pair) for pair in each] or [np.empty(0, np.int64)])
     groups = np.repeat([group for group, *_ in counts], [sum(pair) for pair in each])
-    assign_folds(labels, groups, n_folds, seed)
+    return count_folds(assign_folds(labels, groups, n_folds, seed))
+
+
+def count_folds(assigned: npt.NDArray[np.int64]) -> int:
+    """Return the number of folds of an assignment (N,)."""
+    return int(assigned.max()) + 1
 
 
 def select_holdout(

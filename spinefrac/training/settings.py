@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, get_type_hints
+from numbers import Integral, Real
+from typing import Any, get_args, get_type_hints
 
+from spinefrac.data.splits import DEFAULT_FOLDS
 from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation.config import AugmentationConfig
@@ -14,6 +16,10 @@ __all__ = ["NETWORKS", "SETTINGS", "AugmentationConfig", "Setting", "TrainingSet
 
 #: Names that `TrainingSettings.network` accepts, the default first.
 NETWORKS = ("compact", "mobilenet_v3_small", "efficientnet_v2_b0", "densenet121", "resnet50")
+
+
+_WHOLE: Any = Integral  # of Python or NumPy
+_NUMBER: Any = Real
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,11 @@ class Setting:
         return f"{self.title}, {self.unit}" if self.unit else self.title
 
     @property
+    def is_optional(self) -> bool:
+        """Whether None is a value of it, and means automatic."""
+        return type(None) in get_args(self.type)
+
+    @property
     def description(self) -> str:
         """Everything that is said about it."""
         return f"{self.help} {self.details}".strip()
@@ -86,8 +97,14 @@ class Setting:
             raise TrainingError(
                 f"unknown {name} {value!r}; choose one of {', '.join(self.choices)}"
             )
-        if self.minimum is None:
+        if self.minimum is None or (value is None and self.is_optional):
             return
+        whole = self.type is not float
+        if isinstance(value, bool) or not isinstance(value, _WHOLE if whole else _NUMBER):
+            raise TrainingError(
+                f"{name} must be a {'whole ' if whole else ''}number, got {value!r}; the default "
+                f"is {'automatic' if self.default is None else self.default}"
+            )
         if self.maximum is not None:
             if not self.minimum <= value <= self.maximum or (self.above and value == self.minimum):
                 unit = f" {self.unit}" if self.unit else ""
@@ -117,7 +134,10 @@ class TrainingSettings:
     weights : str or None
         ``imagenet`` (``keras.applications`` only), the path of a weights file, or None to
         start from random weights.
-    folds, epochs : int
+    folds : int or None
+        None for five, or the most that keep whole groups of both classes in every fold. The
+        settings of a workspace and of a saved model hold the number.
+    epochs : int
     batch_size : int
         Small on purpose: what decides a slice is a line a few pixels long, and a network finds it
         after so many steps rather than after so many slices. On one fold of the standard phantom
@@ -175,10 +195,11 @@ class TrainingSettings:
         "downloaded once from the internet and help the large networks.",
         placeholder="imagenet|FILE",
     )
-    folds: int = _setting(
-        5,
+    folds: int | None = _setting(
+        None,
         "Folds (k)",
-        "Number of folds for cross-validation; no fold splits a patient.",
+        "Number of folds for cross-validation; no fold splits a patient. If not given: "
+        f"{DEFAULT_FOLDS}, or the most that keep whole groups of both classes in every fold.",
         details="Each fold is predicted by a network that was trained on all others. More folds "
         "take longer and leave more slices to train on.",
         minimum=2,
@@ -288,6 +309,11 @@ class TrainingSettings:
     def get_value(self, name: str) -> Any:
         """Return the value of one of `SETTINGS`."""
         return getattr(self.preprocessing if name in _PREPROCESSING else self, name)
+
+    @property
+    def expected_folds(self) -> int:
+        """The number of folds; the usual one while it is not decided."""
+        return self.folds or DEFAULT_FOLDS
 
     def with_values(self, values: Mapping[str, Any]) -> TrainingSettings:
         """Return a copy with new values, by names of `SETTINGS` or of the other fields."""

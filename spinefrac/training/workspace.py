@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from spinefrac.data.splits import count_folds
 from spinefrac.records import EpochRecord, FoldResult, GreyImage
 from spinefrac.system import atomic
 from spinefrac.training.checkpoint import wrap_write_error
@@ -100,6 +101,11 @@ class RunWorkspace:
             groups=groups,
             folds=folds,
         )
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        return count_folds(self.folds)
 
     def checkpoint_path(self, fold: int) -> Path:
         """Return the path of a fold's checkpoints."""

@@ -142,7 +142,7 @@ def train_folds(
         client.unsubscribe_topic(topic)
         if not is_local:
             _call_ignoring_errors(client.run, dask_tasks.remove_workspace, state.location)
-    folds = range(workspace.settings.folds)
+    folds = range(workspace.n_folds)
     return [_require_result(workspace.read_result(fold), fold) for fold in folds]
 
 
@@ -151,7 +151,7 @@ def _make_state(
 ) -> _SchedulerState:
     """Return the state at the start: folds of earlier attempts are done, the others pending."""
     pending = []
-    for fold in range(workspace.settings.folds):
+    for fold in range(workspace.n_folds):
         if (done := workspace.read_result(fold)) is None:
             pending.append(fold)
         else:
@@ -296,8 +296,9 @@ def _count_threads(settings: Any, fold: int) -> int:
     It depends on the fold's number only, so that a run is reproducible.
     """
     cores = os.cpu_count() or 1
-    workers = min(settings.workers or cores, settings.folds)
-    return max(1, cores // min(workers, settings.folds - fold))
+    n_folds = settings.expected_folds
+    workers = min(settings.workers or cores, n_folds)
+    return max(1, cores // min(workers, n_folds - fold))
 
 
 def _send_workspace(state: _SchedulerState, address: str, fold: int, status: WorkerStatus) -> None:

@@ -126,6 +126,11 @@ class RunJournal:
         statement = "UPDATE runs SET fingerprint = ?, images = ?, groups_found = ? WHERE id = ?"
         self._lines.append((statement, (fingerprint, images, groups, self._run)))
 
+    def record_folds(self, n_folds: int) -> None:
+        """Record the number of folds, where the settings leave it open."""
+        statement = "UPDATE runs SET config = json_set(config, '$.settings.folds', ?) WHERE id = ?"
+        self._lines.append((statement, (n_folds, self._run)))
+
     def compute_median_rate(self) -> float | None:
         """Return the median slices per second of a fold in this attempt; None without any."""
         return statistics.median(self._rates) if self._rates else None

@@ -18,7 +18,7 @@ import numpy as np
 
 from spinefrac import audit, redaction
 from spinefrac.data.scan import examine, load_inputs
-from spinefrac.data.splits import assign_folds
+from spinefrac.data.splits import DEFAULT_FOLDS, assign_folds, count_folds
 from spinefrac.errors import Cancelled, ModelError
 from spinefrac.evaluation import calibration, operating_point
 from spinefrac.evaluation.metrics import compute_metrics
@@ -37,6 +37,7 @@ from spinefrac.training.runs.estimates import count_parallel_folds
 from spinefrac.training.runs.records import Run
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
+from spinefrac.wording import explain_fewer_folds
 
 if TYPE_CHECKING:
     import keras
@@ -132,6 +133,7 @@ def _prepare_workspace(
     dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
     _record_dataset(run, dataset, journal)
+    settings = _record_folds(run.settings, count_folds(folds), journal)
     audited = audit.audit_examination(examined)
     del examined  # its thumbnails are not needed while training
     journal.log(f"audit of the data: {audited.verdict}")
@@ -141,7 +143,7 @@ def _prepare_workspace(
     _write_dataset(folder, dataset, audited.verdict)
     ready = RunWorkspace(
         folder=folder,
-        settings=finetuning.resolve_parent_weights(run.settings, run.parent),
+        settings=finetuning.resolve_parent_weights(settings, run.parent),
         inputs=load_inputs(dataset, run.settings.preprocessing, progress),
         labels=dataset.labels,
         groups=dataset.groups,
@@ -159,7 +161,8 @@ def _read_prepared(run: Run, folder: Path) -> tuple[RunWorkspace, Dataset, str |
     content = json.loads(saved.read_text(encoding="utf-8"))
     # The number of workers may have changed, and the name of the model that it starts from.
     current = finetuning.resolve_parent_weights(run.settings, run.parent)
-    ready = replace(RunWorkspace.read(folder), settings=current)
+    ready = RunWorkspace.read(folder)
+    ready = replace(ready, settings=replace(current, folds=ready.n_folds))
     return ready, _parse_dataset(content["dataset"]), content["verdict"]
 
 
@@ -179,6 +182,17 @@ def _record_dataset(run: Run, dataset: Dataset, journal: RunJournal) -> None:
             f"{len(dataset.unreadable)} files cannot be read and are left out; `spinefrac audit` "
             "names them and says why"
         )
+
+
+def _record_folds(
+    settings: TrainingSettings, n_folds: int, journal: RunJournal
+) -> TrainingSettings:
+    """Return the settings with the number of folds; say it where it was left open."""
+    if settings.folds is None:
+        journal.record_folds(n_folds)
+        if note := explain_fewer_folds(n_folds, DEFAULT_FOLDS):
+            journal.log(note)
+    return replace(settings, folds=n_folds)
 
 
 def _write_dataset(folder: Path, dataset: Dataset, verdict: str | None) -> None:
@@ -220,7 +234,7 @@ def _train_folds(
     run: Run, run_workspace: RunWorkspace, journal: RunJournal, is_cancelled: Callable[[], bool]
 ) -> list[FoldResult]:
     """Return every fold's result; train those that are missing."""
-    folds = range(run_workspace.settings.folds)
+    folds = range(run_workspace.n_folds)
     at_once = count_parallel_folds(run_workspace.settings)
     started = time.monotonic()
     open_folds = sum(run_workspace.read_result(fold) is None for fold in folds)

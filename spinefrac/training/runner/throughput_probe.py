@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         rate, timed = _measure_throughput(settings, threads)
         startup = time.perf_counter() - started - timed  # TensorFlow's import and compiling
         # Every wave of parallel folds starts so, and saving takes about as long once more.
-        waves = -(-settings.folds // at_once)
+        waves = -(-settings.expected_folds // at_once)
         with database.write_transaction() as connection:
             estimates.record_rate(connection, settings, rate, (waves + 1) * startup)
     except SpinefracError as error:
@@ -63,7 +63,7 @@ def _measure_throughput(settings: TrainingSettings, threads: int) -> tuple[float
         inputs=noise,
         labels=(rows % 2).astype(np.int64),
         groups=rows.astype(str),
-        folds=(rows % settings.folds).astype(np.int64),
+        folds=(rows % settings.expected_folds).astype(np.int64),
     )
     model = networks.build_network(settings.network, size, seed=0, fused_batch_norm=True)
     moments: list[float] = []

@@ -67,15 +67,16 @@ def estimate_duration(images: int, settings: TrainingSettings) -> DurationEstima
 
 def count_training_slices(images: int, settings: TrainingSettings) -> int:
     """Return the number of training slices over all folds and epochs of a run."""
-    count = images * (settings.folds - 1) * settings.epochs  # each fold trains on the others
+    n_folds = settings.expected_folds
+    count = images * (n_folds - 1) * settings.epochs  # each fold trains on the others
     if settings.network == "compact" and not settings.weights:  # pretraining
-        count += min(settings.line_steps * settings.batch_size * settings.folds, count)
+        count += min(settings.line_steps * settings.batch_size * n_folds, count)
     return count
 
 
 def count_parallel_folds(settings: TrainingSettings) -> int:
     """Return how many folds this machine trains at the same time."""
-    return min(settings.workers or os.cpu_count() or 1, settings.folds)
+    return min(settings.workers or os.cpu_count() or 1, settings.expected_folds)
 
 
 def record_rate(

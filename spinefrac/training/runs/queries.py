@@ -135,7 +135,7 @@ def get_progress(run_id: str) -> RunProgress:
         position = _get_queue_position(connection, row)
     folds = tuple(
         _to_fold_progress(fold, record, live.get(fold), history.get(fold, ()))
-        for fold in range(record.settings.folds)
+        for fold in range(record.settings.expected_folds)
     )
     return RunProgress(
         run=record,

@@ -112,12 +112,16 @@ def _enter_number(column: Any, name: str, disabled: bool = False) -> Any:
         setting.form_maximum or setting.maximum,
         step=setting.step,
         format="%g" if setting.type is float else None,
+        value=None if setting.is_optional else "min",
+        placeholder="Automatic" if setting.is_optional else None,
         key=_make_key(name),
         help=setting.description,
         disabled=disabled,
         persist_state="session",
     )
-    return setting.type(value)
+    if value is None:
+        return None
+    return float(value) if setting.type is float else int(value)
 
 
 def _switch(column: Any, name: str) -> bool:

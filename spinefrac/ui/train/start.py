@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -18,7 +19,7 @@ from spinefrac.training.runner import run_names
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.ui.common import layout
 from spinefrac.ui.train import form
-from spinefrac.wording import format_duration
+from spinefrac.wording import explain_fewer_folds, format_duration
 
 #: Two clicks on Train within so many seconds count as one.
 DOUBLE_CLICK_S = 5.0
@@ -38,35 +39,38 @@ def show_start(folder: Path, preview: FolderPreview, audit: Audit | None) -> Non
         help="Lower-case letters, digits and hyphens. If empty, the suggested name or the next "
         "free one is used.",
     )
-    chosen, problem = None, ""
+    chosen, problem, n_folds = None, "", None
     try:
         chosen = form.show_form(preview)
-        _validate(name, chosen, audit)
+        n_folds = _validate(name, chosen, audit)
     except SpinefracError as error:
         problem = str(error)
     summary = runs.summarize_audit(audit) if audit else runs.summarize_preview(preview)
-    _show_start_button(folder, name, chosen, problem, audit, summary)
+    _show_start_button(folder, name, chosen, problem, audit, summary, n_folds)
 
 
-def _validate(name: str, settings: TrainingSettings, audit: Audit | None) -> None:
-    """Raise what prevents the run, as far as it is known before the start."""
+def _validate(name: str, settings: TrainingSettings, audit: Audit | None) -> int | None:
+    """Raise what prevents the run, and return the number of folds, as far as both are known."""
     if name.strip():
         saving.check_id_unused(name.strip())
     if audit is not None and settings.group_by == "auto":
         rows = tuple((row.group, row.fracture, row.normal) for row in audit.group_table)
-        if problem := _find_folds_problem(audit.fingerprint, rows, settings.folds, settings.seed):
-            raise DatasetError(problem)
+        found = _count_folds(audit.fingerprint, rows, settings.folds, settings.seed)
+        if isinstance(found, str):
+            raise DatasetError(found)
+        return found
+    return settings.folds
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _find_folds_problem(
-    fingerprint: str, _rows: tuple[tuple[str, int, int], ...], folds: int, seed: int
-) -> str:
+def _count_folds(
+    fingerprint: str, _rows: tuple[tuple[str, int, int], ...], folds: int | None, seed: int
+) -> int | str:
+    """Return the number of folds, or why there are none."""
     try:
-        splits.check_folds(_rows, folds, seed)
+        return splits.check_folds(_rows, folds, seed)
     except DatasetError as error:
         return str(error)
-    return ""
 
 
 def _show_start_button(
@@ -76,6 +80,7 @@ def _show_start_button(
     problem: str,
     audit: Audit | None,
     summary: runs.FolderSummary,
+    n_folds: int | None,
 ) -> None:
     """Show the button, beside it the estimated duration or what prevents the run."""
     button, text = st.columns([1, 4], gap="medium", vertical_alignment="center")
@@ -92,7 +97,9 @@ def _show_start_button(
         if problem:
             layout.show_error(problem)
         elif settings is not None:
-            _show_duration_estimate(settings, summary.images)
+            _show_duration_estimate(replace(settings, folds=n_folds), summary.images)
+            if settings.folds is None and n_folds is not None and n_folds < splits.DEFAULT_FOLDS:
+                st.caption(f"{explain_fewer_folds(n_folds, splits.DEFAULT_FOLDS)}.")
             if audit is None:
                 st.caption(
                     "The audit is not complete. If you start now, the run reads all slices first "
@@ -157,10 +164,11 @@ def _show_estimate_line(settings: TrainingSettings, n_slices: int, waiting: bool
 
 def describe_work(settings: TrainingSettings, n_slices: int) -> str:
     """Return how many slices a run will train on, as a sentence."""
-    per_network = round(n_slices * (settings.folds - 1) / settings.folds)
-    total = per_network * settings.folds * settings.epochs
+    n_folds = settings.expected_folds
+    per_network = round(n_slices * (n_folds - 1) / n_folds)
+    total = per_network * n_folds * settings.epochs
     return (
-        f"{settings.folds} networks, each trained on about {per_network:,} of {n_slices:,} slices "
+        f"{n_folds} networks, each trained on about {per_network:,} of {n_slices:,} slices "
         f"for {settings.epochs} epochs: {total:,} slices in total."
     )
 
