@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import validation
+from spinefrac.exchange import output_form, validation
 from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
+from spinefrac.exchange.keras_models import files
+from spinefrac.exchange.keras_models.graph import detect_input_scale, detect_output_form
+from spinefrac.exchange.output_form import EPSILON, OutputForm
 
 if TYPE_CHECKING:
     import keras
 
 #: Largest accepted output of one layer for one slice, in values: 1 GiB of 32-bit floats.
 _MAX_LAYER_VALUES = 1 << 28
-
-_EPSILON = 1e-7
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,12 @@ def load_network(path: Path) -> KerasNetwork:
     model = _load_verified(path)
     _check_input_and_output(model)
     units = int(model.outputs[0].shape[1])
+    form = detect_output_form(model) if units in (1, 2) else None
     file_io = DeclaredIO(
         size=model.inputs[0].shape[1],
         channels=model.inputs[0].shape[3],
-        scale=_detect_input_scale(model),
-        output=_detect_output_activation(model, units),
+        scale=detect_input_scale(model),
+        output=form.activation if form else None,
     )
     return KerasNetwork(model, units, file_io)
 
@@ -65,15 +67,9 @@ def load_fold_layers(path: Path, prefix: str) -> list[keras.layers.Layer]:
 
 def _load_verified(path: Path) -> keras.Model:
     """Build the network of a file whose declarations are accepted."""
-    n_stored = (
-        validation.check_h5(path)
-        if path.suffix in validation.HDF5_SUFFIXES
-        else validation.check_keras(path)
-    )
-    import keras  # most of what is refused does not need it
-
-    _check_weight_count(path, n_stored)
-    return keras.models.load_model(path, compile=False, safe_mode=True)
+    is_h5 = files.detect_format(path) == "h5"
+    _check_weight_count(path, (validation.check_h5 if is_h5 else validation.check_keras)(path))
+    return files.load(path)
 
 
 def _check_input_and_output(model: keras.Model) -> None:
@@ -103,7 +99,7 @@ def _check_weight_count(path: Path, stored: int) -> None:
     """
     import keras
 
-    config = _read_config(path)
+    config = files.read_config(path)
     try:
         with keras.StatelessScope(initialize_variables=False):
             model = _model_from_config(config)
@@ -126,19 +122,6 @@ def _check_weight_count(path: Path, stored: int) -> None:
             f"A layer of the network returns {largest} values for one slice, expected at most "
             f"{_MAX_LAYER_VALUES}: it is not imported"
         )
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    import json
-    import zipfile
-
-    if path.suffix in validation.HDF5_SUFFIXES:
-        import h5py
-
-        with h5py.File(path, "r") as file:
-            return dict(json.loads(file.attrs["model_config"]))
-    with zipfile.ZipFile(path) as archive:
-        return dict(json.loads(archive.read("config.json")))
 
 
 def _model_from_config(config: dict[str, Any]) -> keras.Model:
@@ -171,63 +154,11 @@ def _count_output_values(layer: keras.layers.Layer) -> int:
     return max((math.prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors), default=0)
 
 
-def _detect_input_scale(model: keras.Model) -> str | None:
-    """Return the input scale where the first layer of the network states it."""
-    import keras
-
-    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    source = model.inputs[0]
-    consumers = [layer for layer in layers if _consumes(layer, source)] or layers[:1]
-    if len(consumers) != 1:
-        return None
-    first = consumers[0]
-    if isinstance(first, keras.Model) and len(first.inputs) == 1:
-        return _detect_input_scale(first)
-    if isinstance(first, keras.layers.Rescaling):
-        factor = np.asarray(first.scale, np.float64)
-        # Only inputs in 0…255 are divided by more than a hundred.
-        return "0..255" if (factor < 0.01).all() and (factor > 0).all() else None
-    return None
-
-
-def _consumes(layer: keras.layers.Layer, source: Any) -> bool:
-    """Whether a tensor is an input of a layer."""
-    try:
-        inputs = layer.input
-    except (AttributeError, ValueError):
-        return False
-    return any(entry is source for entry in (inputs if isinstance(inputs, list) else [inputs]))
-
-
-def _detect_output_activation(model: keras.Model, units: int) -> str | None:
-    """Return the output activation where the last layer states it."""
-    import keras
-
-    last = model.layers[-1]
-    if isinstance(last, keras.Model):
-        return _detect_output_activation(last, units)
-    if isinstance(last, keras.layers.Softmax):
-        return "softmax" if units == 2 else None
-    activation = getattr(getattr(last, "activation", None), "__name__", None)
-    if activation == "sigmoid" and units == 1:
-        return "sigmoid"
-    if activation == "softmax" and units == 2:
-        return "softmax"
-    if activation == "linear" and isinstance(last, keras.layers.Dense):
-        return "logits"
-    return None
-
-
 def to_logits(values: np.ndarray, io_spec: IOSpec) -> np.ndarray:
     """Turn the outputs of a network (N, units) into logits of fracture, float64 (N,)."""
-    values = np.asarray(values, np.float64).reshape(-1, io_spec.units)
-    if io_spec.output != "logits":
-        clipped = np.clip(values, _EPSILON, 1 - _EPSILON)
-        values = np.log(clipped)
-        if io_spec.units == 1:
-            values = values - np.log1p(-clipped)
+    form = OutputForm(io_spec.units, is_probability=io_spec.output != "logits")
     sign = 1.0 if io_spec.positive_class else -1.0
-    return sign * (values[:, 0] if io_spec.units == 1 else values[:, 1] - values[:, 0])
+    return sign * output_form.to_logits(values, form)
 
 
 def scale_inputs(images: np.ndarray, io_spec: IOSpec) -> np.ndarray:
@@ -301,6 +232,6 @@ def _log_probabilities(values: Any, units: int) -> Any:
     """Turn probabilities into logarithms whose sum or difference is the logit."""
     from keras import ops
 
-    p = ops.clip(values, _EPSILON, 1 - _EPSILON)
+    p = ops.clip(values, EPSILON, 1 - EPSILON)
     logs = ops.log(p)
     return logs if units == 2 else ops.subtract(logs, ops.log(ops.subtract(1.0, p)))

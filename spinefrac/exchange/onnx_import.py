@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import validation
+from spinefrac.exchange import output_form, validation
 from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
+from spinefrac.exchange.output_form import EPSILON, Node
 
 if TYPE_CHECKING:
     import onnx
@@ -31,11 +32,26 @@ _PASS_THROUGH_OPERATORS = frozenset(
     {"Identity", "Flatten", "Squeeze", "Reshape", "Cast", "Dropout"}
 )
 
+#: Names of operators where they are other ones than in `output_form.Node`.
+_OPERATIONS = {
+    "Sum": "Add",
+    "Mean": "Average",
+    "Max": "Maximum",
+    "Min": "Minimum",
+    "ReduceSum": "Sum",
+    "ReduceMean": "Mean",
+    "ReduceMax": "Max",
+    "ReduceMin": "Min",
+    "Where": "Select",
+}
+#: Largest constant whose values are looked at.
+_MAX_CONSTANT = 64
+
 #: Operators of older sets have other arguments.
 _MIN_OPSET = 13
 
-#: A probability nearer to 0 or 1 is equal to it in 32 bits.
-_EPSILON = 1e-7
+#: Before it, weights had to be among the inputs.
+_MIN_IR_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -219,20 +235,37 @@ def _detect_layout(shape: list[int | None]) -> tuple[bool, int, int | None]:
 
 def _detect_output_activation(model: Any, units: int) -> tuple[str | None, str | None]:
     """Return the output activation, and the tensor before its sigmoid or softmax."""
-    producers = {name: node for node in model.graph.node for name in node.output}
+    if units not in (1, 2):
+        return None, None
     name = model.graph.output[0].name
+    form = output_form.detect(_list_operations(model), name, units)
+    if form is None or not form.is_probability:
+        return form.activation if form else None, None
+    producers = {name: node for node in model.graph.node for name in node.output}
     while name in producers and producers[name].op_type in _PASS_THROUGH_OPERATORS:
         name = producers[name].input[0]
     node = producers.get(name)
-    if node is None:
-        return None, None
-    if node.op_type == "Sigmoid" and units == 1:
-        return "sigmoid", node.input[0]
-    if node.op_type == "Softmax" and units == 2:
-        return "softmax", node.input[0]
-    if node.op_type in ("Gemm", "MatMul", "Add", "Conv"):
-        return "logits", None
-    return None, None
+    wanted = "Sigmoid" if units == 1 else "Softmax"
+    return form.activation, node.input[0] if node and node.op_type == wanted else None
+
+
+def _list_operations(model: Any) -> dict[str, Node]:
+    """Return the operations of a network by the tensors that they compute."""
+    from onnx import numpy_helper
+
+    graph = {entry.name: Node("Placeholder") for entry in model.graph.input}
+    for tensor in model.graph.initializer:
+        # Bounds of a few numbers are looked at, such as those of a clip; never those of weights.
+        few = math.prod(tensor.dims) <= _MAX_CONSTANT
+        value = numpy_helper.to_array(tensor) if few else None
+        graph[tensor.name] = Node("Variable", value=value)
+    for node in model.graph.node:
+        operation = _OPERATIONS.get(node.op_type, node.op_type)
+        constants = [a.t for a in node.attribute if node.op_type == "Constant"]
+        value = numpy_helper.to_array(constants[0]) if constants else None
+        entry = Node(operation, tuple(node.input), value)
+        graph.update((name, entry) for name in node.output)
+    return graph
 
 
 def wrap_network(network: OnnxNetwork, io_spec: IOSpec, path: Path) -> None:
@@ -274,7 +307,8 @@ def wrap_network(network: OnnxNetwork, io_spec: IOSpec, path: Path) -> None:
         ],
     )
     opsets = [helper.make_opsetid("", max(entry.version for entry in inner.opset_import))]
-    result = helper.make_model(whole, opset_imports=opsets, ir_version=inner.ir_version)
+    version = max(inner.ir_version, _MIN_IR_VERSION)
+    result = helper.make_model(whole, opset_imports=opsets, ir_version=version)
     onnx.checker.check_model(result)
     path.write_bytes(result.SerializeToString())
 
@@ -313,7 +347,7 @@ class _GraphBuilder:
             "Reshape", x, self.add_constant([-1, io_spec.units], np.int64), output="values"
         )
         if not is_logits and io_spec.output != "logits":
-            low, high = self.add_constant(_EPSILON), self.add_constant(1 - _EPSILON)
+            low, high = self.add_constant(EPSILON), self.add_constant(1 - EPSILON)
             p = self.add_node("Clip", x, low, high, output="clipped")
             x = self.add_node("Log", p, output="logs")
             if io_spec.units == 1:

@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from spinefrac.errors import ModelError
+from spinefrac.exchange.keras_models import keras2
 
 _MIB = 1 << 20
-
-#: Suffixes of the legacy format.
-HDF5_SUFFIXES = (".h5", ".hdf5")
 
 #: Largest accepted file, and largest total of the weights that it declares.
 MAX_FILE_BYTES = 1024 * _MIB
@@ -204,9 +202,11 @@ def check_h5(path: Path) -> int:
                     f"{path.name} has a configuration of {len(content)} bytes, expected at most "
                     f"{_MAX_CONFIG_BYTES}: it is not imported"
                 )
-            check_config(_parse_json(content, path.name))
+            config = _parse_json(content, path.name)
+            is_keras2 = keras2.is_keras2(file.attrs.get("keras_version"))
+            check_config(keras2.upgrade(config) if is_keras2 else config)  # what is built of it
         return count_weights(path, path.name)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise ModelError(
             f"{path.name} is damaged or not an HDF5 file ({summarize_error(error)}): copy it again"
         ) from error

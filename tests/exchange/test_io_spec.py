@@ -9,14 +9,22 @@ from tests.support.onnx_network import SIDE, onnx_network
 
 
 def test_an_output_that_is_not_recognised_is_asked_for(own_home, tmp_path, predict_slices):
-    (tmp_path / "net.onnx").write_bytes(onnx_network(1, "HardSigmoid").SerializeToString())
+    (tmp_path / "net.onnx").write_bytes(onnx_network(1, "Relu").SerializeToString())
     given = DeclaredIO(scale="0..1", positive_class=1)
     with pytest.raises(io_spec.UnresolvedIOError) as found:
         import_model.import_file(tmp_path / "net.onnx", user_io=given)
     assert found.value.missing == ["output"]
-    given = DeclaredIO(scale="0..1", positive_class=1, output="sigmoid")
+    given = DeclaredIO(scale="0..1", positive_class=1, output="logits")
     import_model.import_file(tmp_path / "net.onnx", user_io=given)
     assert ((predict_slices("net") > 0) & (predict_slices("net") < 1)).all()
+
+
+def test_a_hard_sigmoid_is_recognised_as_a_probability(own_home, tmp_path, predict_slices):
+    (tmp_path / "net.onnx").write_bytes(onnx_network(1, "HardSigmoid").SerializeToString())
+    saved = import_model.import_file(
+        tmp_path / "net.onnx", user_io=DeclaredIO(scale="0..1", positive_class=1)
+    )
+    assert saved.card.origin.output == "sigmoid" and "output" in saved.card.origin.recognised
 
 
 def test_nothing_is_guessed(own_home, files, nothing_left):

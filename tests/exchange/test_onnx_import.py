@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import import_model, onnx_import
+from spinefrac.exchange import import_model, io_spec, onnx_import
 from spinefrac.exchange.io_spec import DeclaredIO
 from spinefrac.system.resource_limits import ResourceLimits
 from tests.support.onnx_network import SIDE, onnx_network
@@ -150,3 +150,20 @@ def test_the_serving_file_of_a_saved_model_is_named(tmp_path, small):
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelError, match="import that model's ZIP instead"):
         onnx_import.load_network(path)
+
+
+def test_weights_among_the_inputs_are_wrapped(tmp_path):
+    """As before IR version 4, when every initializer had to be an input too."""
+    import onnx
+
+    model = onnx_network(1, "Sigmoid")
+    for tensor in model.graph.initializer:
+        info = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        model.graph.input.append(info)
+    model.ir_version = 3
+    (tmp_path / "old.onnx").write_bytes(model.SerializeToString())
+    network = onnx_import.load_network(tmp_path / "old.onnx")
+    declared = DeclaredIO(scale="0..1", positive_class=1)
+    spec = io_spec.resolve(network.file_io, network.units, declared)
+    onnx_import.wrap_network(network, spec, tmp_path / "serving.onnx")
+    assert onnx.load(tmp_path / "serving.onnx").ir_version >= 4

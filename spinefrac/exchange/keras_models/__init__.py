@@ -1,0 +1,1 @@
+"""Keras models of other tools: reading their files, and telling what they return."""
