@@ -1,4 +1,4 @@
-"""Logits of any Keras model that gives one number per slice."""
+"""Logits of any Keras model that gives one number per slice, or one per class."""
 
 from __future__ import annotations
 
@@ -8,55 +8,85 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ModelError
-from spinefrac.records import GreyImage
+from spinefrac.exchange import output_form
+from spinefrac.exchange.keras_models.graph import require_output_form
+from spinefrac.records import GreyImage, Preprocessing
 
 if TYPE_CHECKING:
     import keras
 
 _BATCH = 64
-#: Smallest distance of a probability to 0 and 1 before it is converted into a logit.
-_EPSILON = 1e-7
+#: So few slices are predicted without compiling the model first.
+_FEW = 4
 
 
 def get_input_size(model: keras.Model) -> int:
-    """Return the side S of a model's square input.
+    """Return the side S of a model's square input; the usual one where it takes any.
 
     Raises
     ------
     ModelError
-        The model does not take one square grey or RGB image, or does not give one number.
+        The model is not built, or does not take one square grey or RGB image, or does not give
+        one number, or one a class.
     """
-    input_shape, output_shape = model.input_shape, model.output_shape
+    inputs, outputs = _get_tensors(model)
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ModelError(
+            f"Expected a model with one input and one output, got {len(inputs)} and "
+            f"{len(outputs)}: make a keras.Model of the classifier alone"
+        )
+    source, output = tuple(inputs[0].shape), tuple(outputs[0].shape)
     fits = (
-        isinstance(input_shape, tuple)
-        and len(input_shape) == 4
-        and input_shape[1] == input_shape[2]
-        and input_shape[1] is not None
-        and input_shape[3] in (1, 3)
-        and isinstance(output_shape, tuple)
-        and len(output_shape) == 2
-        and output_shape[1] == 1
+        len(source) == 4
+        and source[1] == source[2]
+        and source[3] in (1, 3)
+        and len(output) == 2
+        and output[1] in (1, 2)
     )
     if not fits:
         raise ModelError(
             "expected a model with input (side, side, 1 or 3) and one output per slice (a sigmoid "
-            f"or a logit), got input {input_shape} and output {output_shape}; build it with "
-            "build_cnn_model() or change its first and last layer"
+            "or a logit) or two (a softmax over no fracture and fracture), got input "
+            f"{source} and output {output}; build it with build_cnn_model() or change its first "
+            "and last layer"
         )
-    return int(input_shape[1])
+    return int(source[1] or Preprocessing().size)
 
 
-def has_sigmoid_output(model: keras.Model) -> bool:
-    """Return whether a model gives probabilities rather than logits."""
+def _get_tensors(model: keras.Model) -> tuple[list[Any], list[Any]]:
+    """Return the symbolic inputs and outputs of a model; ModelError where it has none."""
     import keras
 
-    return getattr(model.layers[-1], "activation", None) is keras.activations.sigmoid
+    try:
+        return list(model.inputs), list(model.outputs)
+    except (AttributeError, TypeError, ValueError):
+        pass
+    if isinstance(model, keras.Sequential):
+        raise ModelError(
+            "The model is not built, so the size of its input is not known: begin it with "
+            "keras.Input((160, 160, 1))"
+        )
+    raise ModelError(
+        f"{type(model).__name__} is a subclass of keras.Model with a call of its own, which can "
+        "neither be saved without its code nor be followed: build it from keras.Input as a "
+        "functional or sequential model"
+    )
+
+
+def make_loss(model: keras.Model) -> Any:
+    """Return the loss that fits what a model returns, for labels of 0 and 1 of shape (N, 1)."""
+    import keras
+
+    form = require_output_form(model)
+    if form.units == 1:
+        return keras.losses.BinaryCrossentropy(from_logits=not form.is_probability)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=not form.is_probability)
 
 
 def to_image_batch(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.float32]:
     """Turn (n, S, S) uint8 into the (n, S, S, channels) float32 in 0…255 that a model takes."""
     images = pixels.astype(np.float32)[..., None]
-    channels = model.input_shape[-1]
+    channels = model.inputs[0].shape[-1]
     return images if channels == 1 else np.repeat(images, channels, axis=-1)
 
 
@@ -66,7 +96,7 @@ def predict_logits(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.floa
     Parameters
     ----------
     model : keras.Model
-        One output a slice, a probability or a logit.
+        A probability or a logit for each slice, or one for each class.
     pixels : uint8 array, shape (n, S, S)
 
     Returns
@@ -75,12 +105,12 @@ def predict_logits(model: keras.Model, pixels: GreyImage) -> npt.NDArray[np.floa
     """
     if not len(pixels):
         return np.empty(0, np.float64)
-    parts: list[Any] = [
-        np.asarray(model.predict_on_batch(to_image_batch(model, pixels[i : i + _BATCH])))
-        for i in range(0, len(pixels), _BATCH)
-    ]
-    outputs = np.concatenate(parts)[:, 0].astype(np.float64)
-    if not has_sigmoid_output(model):
-        return outputs
-    outputs = np.clip(outputs, _EPSILON, 1 - _EPSILON)
-    return np.log(outputs) - np.log1p(-outputs)
+    if len(pixels) <= _FEW:
+        outputs = np.asarray(model(to_image_batch(model, pixels), training=False))
+    else:
+        parts: list[Any] = [
+            np.asarray(model.predict_on_batch(to_image_batch(model, pixels[i : i + _BATCH])))
+            for i in range(0, len(pixels), _BATCH)
+        ]
+        outputs = np.concatenate(parts)
+    return output_form.to_logits(outputs, require_output_form(model))

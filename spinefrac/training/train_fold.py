@@ -24,7 +24,7 @@ from spinefrac.records import EpochRecord, FoldResult
 from spinefrac.training import checkpoint, networks, pretraining
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
-from spinefrac.training.keras_logits import has_sigmoid_output, predict_logits, to_image_batch
+from spinefrac.training.keras_logits import make_loss, predict_logits, to_image_batch
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
 
@@ -141,7 +141,7 @@ def fit(
     Parameters
     ----------
     model : keras.Model
-        One output per slice, a logit or a sigmoid. It is compiled anew.
+        A logit or a probability for each slice, or one for each class. It is compiled anew.
     workspace : RunWorkspace
     fold : int
         One that no slice belongs to, such as -1, trains on all of them.
@@ -297,7 +297,8 @@ def _compile(model: keras.Model, settings: TrainingSettings, steps_per_epoch: in
         ema_momentum=_EMA_MOMENTUM,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer, keras.losses.BinaryCrossentropy(not has_sigmoid_output(model)))
+    # Without metrics: a user's own may not take these labels.
+    model.compile(optimizer, make_loss(model), metrics=[])
 
 
 def _run_epoch(

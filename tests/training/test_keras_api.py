@@ -1,17 +1,72 @@
 """The seven functions, in the order in which users of Keras call them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 import spinefrac
-from spinefrac.errors import DatasetError, ImageError, ModelError
+from spinefrac.errors import DatasetError, ImageError, ModelError, TrainingError
+from spinefrac.training.keras_api import FracturePrediction
 from spinefrac.training.settings import TrainingSettings
+from tests.training.conftest import slice_picture
+
+
+def write_jpegs(folder, patients: range) -> None:
+    for patient in patients:
+        for label, name in enumerate(("normal", "fracture")):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            for number in range(2):
+                image = slice_picture(10 * patient + number + 5 * label, broken=bool(label))
+                assert cv2.imwrite(str(folder / name / f"P{patient:02}_{number}.jpg"), image)
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme_runs_word_for_word(tmp_path, monkeypatch, capsys):
+    """Two patients: the plain call makes two folds of them."""
+    import keras
+
+    write_jpegs(tmp_path / "path_to_image_directory", range(2))
+    write_jpegs(tmp_path / "path_to_validation_directory", range(2, 4))
+    for name in ("path_to_ct_image.jpg", "path_to_new_ct_scan_image.jpg"):
+        assert cv2.imwrite(str(tmp_path / name), slice_picture(99, broken=True))
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    example = re.search(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)[1]
+    steps = [
+        "image = load_and_preprocess_image('path_to_ct_image.jpg')",
+        "model = build_cnn_model()",
+        "trained_model = train_model_with_cross_validation("
+        "model, 'path_to_image_directory', epochs=25)",
+        "evaluate_model(trained_model, validation_generator)",
+        "save_model(trained_model, 'fracture_detection_model.h5')",
+        "model = load_model('fracture_detection_model.h5')",
+        "prediction = predict_fracture('path_to_new_ct_scan_image.jpg', model)",
+        'print(f"Prediction for {new_image_path}: {prediction}")',
+    ]
+    assert example.strip().splitlines()[-8:] == steps
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(example, "README.md", "exec"), names)
+    printed = capsys.readouterr().out.splitlines()
+    assert "2 folds, not 5: the most that keep whole groups of both classes" in "\n".join(printed)
+    assert re.fullmatch(
+        r"Prediction for path_to_new_ct_scan_image\.jpg: (no )?fracture "
+        r"\(probability of fracture .* %\)",
+        printed[-1],
+    )
+    trained = names["trained_model"]
+    assert isinstance(trained, keras.Model)
+    measured = trained.cross_validation
+    assert measured.metrics.n == 8 and measured.metrics.groups == 2
+    assert trained.metrics.auc == measured.metrics.auc and len(measured.history) == 50
+    assert len(trained.predict(names["image"][None], verbose=0)) == 1
 
 
 @pytest.mark.slow
@@ -58,6 +113,89 @@ def test_a_network_of_the_users_own(folder):
     assert spinefrac.evaluate_model(model, folder)["n"] == 48
 
 
+@pytest.mark.slow
+def test_a_pretrained_model_with_two_outputs(folder, capsys):
+    """As in transfer learning: a frozen backbone, a new head with a softmax, mixed precision."""
+    import keras
+    from keras import layers
+
+    backbone = keras.Sequential(
+        [keras.Input((32, 32, 3)), layers.Conv2D(4, 3, dtype="mixed_float16"), layers.ReLU()]
+    )
+    backbone.trainable = False
+    kept = [weights.copy() for weights in backbone.get_weights()]
+    image = keras.Input((32, 32, 3))
+    scaled = keras.applications.mobilenet_v2.preprocess_input(image)
+    pooled = layers.GlobalAveragePooling2D()(backbone(scaled))
+    head = layers.Dense(2, activation="softmax", dtype="float32")
+    model = keras.Model(image, head(pooled))
+    model.compile("adam", "categorical_crossentropy", metrics=[keras.metrics.AUC()])
+    trained = spinefrac.train_model_with_cross_validation(model, folder, 1, 2)
+    again = spinefrac.train_model_with_cross_validation(model, folder, 1, 2, verbose=False)
+    assert trained is model is again and not backbone.trainable
+    for got, want in zip(backbone.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(got, want)
+    # The second time no fold knows what it is evaluated on: the state before the first one.
+    assert "trained on slices of this data set before" in again.cross_validation.notes[0]
+    np.testing.assert_allclose(
+        again.cross_validation.out_of_fold.logits, trained.out_of_fold.logits, atol=0.2
+    )
+    # It was compiled for one-hot labels, and is again.
+    model.evaluate(np.zeros((2, 32, 32, 3)), np.eye(2), verbose=0)
+    assert "fold 2, epoch 1" in capsys.readouterr().out
+
+
+def test_a_training_that_fails_leaves_the_model_as_it_was(folder):
+    import keras
+
+    model = spinefrac.build_cnn_model(size=32)
+    before = [weights.copy() for weights in model.get_weights()]
+    huge = TrainingSettings(learning_rate=1.0, batch_size=8)
+    model.get_layer("probability")
+    bad = keras.Sequential([model, keras.layers.Rescaling(float("nan"))])
+    with pytest.raises((TrainingError, ModelError)):
+        spinefrac.train_model_with_cross_validation(bad, folder, 1, 2, settings=huge)
+    for got, want in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(0.874, "87 %"), (0.0, "0 %"), (0.001, "less than 1 %"), (0.999, "more than 99 %")],
+)
+def test_a_prediction_reads_well(probability, said):
+    label = "fracture" if probability >= 0.5 else "no fracture"
+    prediction = FracturePrediction(label, probability)
+    assert f"{prediction}" == f"{label} (probability of fracture {said})"
+    assert tuple(prediction) == (label, probability) and float(prediction) == probability
+
+
+def test_models_that_cannot_be_followed_are_named():
+    import keras
+
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    unbuilt = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    picture = slice_picture(1, broken=True)
+    for model, said in (
+        (unbuilt, "begin it with keras.Input"),
+        (Own(), "a subclass of keras.Model"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            spinefrac.predict_fracture(picture, model)
+
+
+def test_any_square_input_is_given_the_usual_size():
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)]
+    )
+    assert spinefrac.predict_fracture(slice_picture(1, broken=True), model).label
+
+
 def test_arrays_can_be_evaluated():
     model = spinefrac.build_cnn_model(size=32)
     images = np.random.default_rng(0).uniform(0, 255, (20, 32, 32, 1)).astype(np.float32)
@@ -87,7 +225,7 @@ def test_a_model_of_another_shape_is_refused(folder):
     import keras
 
     model = keras.Sequential(
-        [keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+        [keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
     )
     with pytest.raises(ModelError, match="one output per slice"):
         spinefrac.train_model_with_cross_validation(model, folder)
