@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import output_form, validation
+from spinefrac.exchange import validation
 from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
-from spinefrac.exchange.keras_models import files
-from spinefrac.exchange.keras_models.graph import detect_input_scale, detect_output_form
-from spinefrac.exchange.output_form import EPSILON, OutputForm
+from spinefrac.exchange.networks import keras_files, output_form
+from spinefrac.exchange.networks.keras_graph import detect_input_scale, detect_output_form
+from spinefrac.exchange.networks.output_form import EPSILON, OutputForm
 
 if TYPE_CHECKING:
     import keras
@@ -67,9 +67,9 @@ def load_fold_layers(path: Path, prefix: str) -> list[keras.layers.Layer]:
 
 def _load_verified(path: Path) -> keras.Model:
     """Build the network of a file whose declarations are accepted."""
-    is_h5 = files.detect_format(path) == "h5"
+    is_h5 = keras_files.detect_format(path) == "h5"
     _check_weight_count(path, (validation.check_h5 if is_h5 else validation.check_keras)(path))
-    return files.load(path)
+    return keras_files.load(path)
 
 
 def _check_input_and_output(model: keras.Model) -> None:
@@ -99,7 +99,7 @@ def _check_weight_count(path: Path, stored: int) -> None:
     """
     import keras
 
-    config = files.read_config(path)
+    config = keras_files.read_config(path)
     try:
         with keras.StatelessScope(initialize_variables=False):
             model = _model_from_config(config)

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import output_form, validation
+from spinefrac.exchange import validation
 from spinefrac.exchange.io_spec import DeclaredIO, IOSpec
-from spinefrac.exchange.output_form import EPSILON, Node
+from spinefrac.exchange.networks import output_form
+from spinefrac.exchange.networks.output_form import EPSILON, Node
 
 if TYPE_CHECKING:
     import onnx

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange.keras_models import keras2
+from spinefrac.exchange.networks import keras2
 
 _MIB = 1 << 20
 

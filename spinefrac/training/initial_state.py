@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import TrainingError
-from spinefrac.exchange.keras_models.graph import detect_input_scale
+from spinefrac.exchange.networks.keras_graph import detect_input_scale
 from spinefrac.records import Dataset
 from spinefrac.training import arguments, checkpoint, cross_validated
 

@@ -32,8 +32,8 @@ from spinefrac.data.splits import DEFAULT_FOLDS, assign_folds, count_folds
 from spinefrac.errors import DatasetError, ModelError, SpinefracError, TrainingError
 from spinefrac.evaluation import calibration
 from spinefrac.evaluation.metrics import compute_metrics
-from spinefrac.exchange.keras_models import files
-from spinefrac.exchange.keras_models.files import SUFFIXES
+from spinefrac.exchange.networks import keras_files
+from spinefrac.exchange.networks.keras_files import SUFFIXES
 from spinefrac.records import (
     CLASS_NAMES,
     Dataset,
@@ -447,7 +447,7 @@ def load_model(path: str | os.PathLike[str]) -> keras.Model:
         The file is missing, damaged, or needs code that it contains.
     """
     with _open_as_path(path) as target:
-        model = files.load(target, compile=True)
+        model = keras_files.load(target, compile=True)
     if not model.compiled:
         with suppress(ModelError):  # of a model for something else, which predicting will say
             _compile(model)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import output_form
-from spinefrac.exchange.keras_models.graph import require_output_form
+from spinefrac.exchange.networks import output_form
+from spinefrac.exchange.networks.keras_graph import require_output_form
 from spinefrac.records import GreyImage, Preprocessing
 
 if TYPE_CHECKING:

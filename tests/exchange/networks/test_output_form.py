@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import output_form
-from spinefrac.exchange.output_form import Node, OutputForm
+from spinefrac.exchange.networks import output_form
+from spinefrac.exchange.networks.output_form import Node, OutputForm
 
 LINEAR = {"x": Node("Placeholder"), "z": Node("MatMul", ("x",))}
 

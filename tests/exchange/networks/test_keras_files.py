@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange.keras_models import files
+from spinefrac.exchange.networks import keras_files
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def saved(model, tmp_path_factory):
 def test_the_content_counts_and_not_the_name(saved, model, tmp_path, source, name) -> None:
     shutil.copy(saved / source, tmp_path / name)
     images = np.random.default_rng(0).uniform(0, 255, (3, 8, 8, 1)).astype(np.float32)
-    loaded = files.load(tmp_path / name)
+    loaded = keras_files.load(tmp_path / name)
     np.testing.assert_allclose(loaded(images), model(images), atol=1e-6)
 
 
@@ -66,24 +66,24 @@ def test_other_files_are_named(tmp_path, content, said) -> None:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ModelError, match=said):
-        files.load(path)
+        keras_files.load(path)
 
 
 def test_files_that_are_cut_off_are_named(saved, tmp_path) -> None:
     for name, said in (("model.keras", "cut off after 2,000 bytes"), ("model.h5", "cut off")):
         (tmp_path / name).write_bytes((saved / name).read_bytes()[:2000])
         with pytest.raises(ModelError, match=said):
-            files.load(tmp_path / name)
+            keras_files.load(tmp_path / name)
 
 
 def test_a_folder_and_weights_alone_are_named(model, tmp_path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "saved_model.pb").write_bytes(b"x")
     with pytest.raises(ModelError, match="old is a SavedModel"):
-        files.load(tmp_path / "old")
+        keras_files.load(tmp_path / "old")
     model.save_weights(tmp_path / "some.weights.h5")
     with pytest.raises(ModelError, match="weights without a network"):
-        files.load(tmp_path / "some.weights.h5")
+        keras_files.load(tmp_path / "some.weights.h5")
 
 
 def test_a_loss_of_ones_own_costs_the_loss_only(model, tmp_path) -> None:
@@ -98,7 +98,7 @@ def test_a_loss_of_ones_own_costs_the_loss_only(model, tmp_path) -> None:
     for suffix in (".keras", ".h5"):
         own.save(tmp_path / f"own{suffix}")
         with pytest.warns(UserWarning, match="with a loss, an optimizer or metrics that Keras"):
-            loaded = files.load(tmp_path / f"own{suffix}", compile=True)
+            loaded = keras_files.load(tmp_path / f"own{suffix}", compile=True)
         assert not loaded.compiled
         np.testing.assert_allclose(loaded(images), own(images), atol=1e-6)
 
@@ -118,7 +118,7 @@ def test_layers_that_are_code_or_unknown_are_named(tmp_path) -> None:
             warnings.simplefilter("ignore")
             keras.Sequential([keras.Input((8, 8, 1)), layer]).save(tmp_path / "code.keras")
         with pytest.raises(ModelError, match=said):
-            files.load(tmp_path / "code.keras")
+            keras_files.load(tmp_path / "code.keras")
 
 
 def test_a_keras_file_of_keras_2_is_named(saved, tmp_path) -> None:
@@ -132,4 +132,4 @@ def test_a_keras_file_of_keras_2_is_named(saved, tmp_path) -> None:
             archive.writestr(name, data)
     (tmp_path / "old.keras").write_bytes(content.getvalue())
     with pytest.raises(ModelError, match="of Keras 2, which Keras 3 does not read"):
-        files.load(tmp_path / "old.keras")
+        keras_files.load(tmp_path / "old.keras")

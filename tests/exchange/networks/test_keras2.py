@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from spinefrac.exchange.keras_models import files, keras2
+from spinefrac.exchange.networks import keras2, keras_files
 
 SIDE = 16
 
@@ -47,7 +47,7 @@ def each_layer(config):
 def check(model, path) -> None:
     images = np.random.default_rng(0).uniform(0, 255, (3, *model.input_shape[1:]))
     images = images.astype(np.float32)
-    loaded = files.load(path)
+    loaded = keras_files.load(path)
     assert loaded.input_shape == model.input_shape
     got, want = loaded(images, training=False), model(images, training=False)
     np.testing.assert_allclose(got, want, atol=1e-5)

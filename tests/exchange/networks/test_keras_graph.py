@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange.keras_models import graph
-from spinefrac.exchange.output_form import OutputForm
+from spinefrac.exchange.networks import keras_graph
+from spinefrac.exchange.networks.output_form import OutputForm
 
 SIDE = 8
 PROBABILITY = OutputForm(1, is_probability=True)
@@ -62,7 +62,7 @@ NAMES = (
 
 
 def test_every_way_of_a_sigmoid_is_a_probability() -> None:
-    found = {name: graph.detect_output_form(build(head)) for name, head in heads().items()}
+    found = {name: keras_graph.detect_output_form(build(head)) for name, head in heads().items()}
     assert tuple(found) == NAMES
     assert found == dict.fromkeys(NAMES, PROBABILITY)
 
@@ -86,7 +86,7 @@ def test_logits_and_two_classes() -> None:
         exponentials: (2, True),
     }
     for head, form in expected.items():
-        assert graph.detect_output_form(build(head)) == OutputForm(*form)
+        assert keras_graph.detect_output_form(build(head)) == OutputForm(*form)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "softplus"])
@@ -94,9 +94,9 @@ def test_an_output_that_is_neither_is_refused_with_its_bounds(activation) -> Non
     from keras import layers
 
     model = build(lambda x: layers.Dense(1, activation=activation)(x))
-    assert graph.detect_output_form(model) is None
+    assert keras_graph.detect_output_form(model) is None
     with pytest.raises(ModelError, match=r"whose output lies between (0 and inf|-1 and 1)"):
-        graph.require_output_form(model)
+        keras_graph.require_output_form(model)
 
 
 def test_a_softmax_over_one_value_is_refused() -> None:
@@ -104,7 +104,7 @@ def test_a_softmax_over_one_value_is_refused() -> None:
 
     model = build(lambda x: layers.Dense(1, activation="softmax")(x))
     with pytest.raises(ModelError, match="which is 1 for every slice"):
-        graph.require_output_form(model)
+        keras_graph.require_output_form(model)
 
 
 def test_the_scale_of_the_images_is_found() -> None:
@@ -127,6 +127,6 @@ def test_the_scale_of_the_images_is_found() -> None:
         applications.resnet50.preprocess_input,
         lambda x: x / 255.0,
     )
-    assert {graph.detect_input_scale(build_scaled(scale)) for scale in of_255} == {"0..255"}
+    assert {keras_graph.detect_input_scale(build_scaled(scale)) for scale in of_255} == {"0..255"}
     for scale in (lambda x: x, layers.Rescaling(2.0), layers.Conv2D(2, 3)):
-        assert graph.detect_input_scale(build_scaled(scale)) is None
+        assert keras_graph.detect_input_scale(build_scaled(scale)) is None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange.keras_models import keras2
+from spinefrac.exchange.networks import keras2
 
 if TYPE_CHECKING:
     import keras

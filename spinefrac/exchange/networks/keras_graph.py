@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import output_form
-from spinefrac.exchange.output_form import Node, OutputForm
+from spinefrac.exchange.networks import output_form
+from spinefrac.exchange.networks.output_form import Node, OutputForm
 
 if TYPE_CHECKING:
     import keras

@@ -1,1 +1,0 @@
-"""Keras models of other tools: reading their files, and telling what they return."""

@@ -1,0 +1,1 @@
+"""Networks of other tools: their files, and what they take and return by what they compute."""
