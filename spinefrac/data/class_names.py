@@ -22,15 +22,17 @@ _FRACTURE = r"(?:fracture[sd]?|frac|fx)"
 _NO = r"(?:no|non|not|without|un)"
 _NORMAL = r"(?:normals?|healthy|intact|controls?)"
 #: Words that say what is in a folder, not of which class it is.
-_CONTENT = (
-    r"(?:ct|cts|class|label|slices?|images?|imgs?|pictures?|scans?|cases?|patients?|spines?|"
-    r"vertebrae?|bones?|data)"
+_CONTENT = frozenset(
+    """
+    ct cts class label slice slices image images img imgs picture pictures scan scans case cases
+    patient patients spine spines vertebra vertebrae bone bones cervical thoracic lumbar data
+    """.split()  # noqa: SIM905 - a word list reads better as words
 )
-_PRESENT, _ABSENT = "(?:positives?|pos|present)", "(?:negatives?|neg|absent|free)"
-_POSITIVE = re.compile(rf"{_FRACTURE}(?: {_PRESENT})?|abnormals?|{_PRESENT}|{_NO} ?{_NORMAL}")
+_PRESENT, _ABSENT = "(?:positives?|pos|present|yes)", "(?:negatives?|neg|absent|free|no)"
+_POSITIVE = re.compile(
+    rf"(?:with )?{_FRACTURE}(?: {_PRESENT})?|abnormals?|positives?|pos|{_NO} ?{_NORMAL}"
+)
 _NEGATIVE = re.compile(rf"{_NO} ?{_FRACTURE}|{_FRACTURE} ?{_ABSENT}|{_NORMAL}|negatives?|neg")
-#: One or two digits in front number the classes; more may be the number of a patient.
-_SURROUNDING = re.compile(rf"^(?:\d\d? )?(?:{_CONTENT} )*(?P<core>.*?)(?: {_CONTENT})*$")
 #: Answers to "fracture?", which stand alone; numbers in a table also as pandas writes them.
 _ANSWERS = {"yes": 1, "true": 1, "1": 1, "1.0": 1, "no": 0, "false": 0, "0": 0, "0.0": 0}
 
@@ -54,8 +56,9 @@ def parse_class_label(name: str) -> int | None:
     answer = re.sub(r"^(?:class|label) ", "", normalised)
     if (label := _ANSWERS.get(name.strip(), _ANSWERS.get(answer))) is not None:
         return label
-    match = _SURROUNDING.match(normalised)
-    core = match["core"] if match else normalised
+    # One or two digits in front number the classes; more may be the number of a patient.
+    words = re.sub(r"^\d\d? ", "", normalised).split(" ")
+    core = " ".join(word for word in words if word not in _CONTENT)
     if _NEGATIVE.fullmatch(core):
         return 0
     return 1 if _POSITIVE.fullmatch(core) else None
@@ -67,8 +70,8 @@ def parse_split(name: str) -> str:
     >>> parse_split("Valid"), parse_split("train_set"), parse_split("fold 1")
     ('val', 'train', '')
     """
-    core = re.sub(rf" (?:set|split|dataset|{_CONTENT})$", "", normalise_name(name))
-    return SPLIT_NAMES.get(core, "")
+    word, _, rest = normalise_name(name).partition(" ")
+    return SPLIT_NAMES.get(word, "") if rest in {"", "set", "split", "dataset"} | _CONTENT else ""
 
 
 def strip_class_folders(path: str) -> str:

@@ -4,7 +4,7 @@ The grouping rule is chosen once for the whole data set and stated in one senten
 
 1. the ``patient`` column of ``labels.csv``;
 2. DICOM PatientID, or StudyInstanceUID where that is empty, or SeriesInstanceUID and
-   FrameOfReferenceUID where both are;
+   FrameOfReferenceUID where both are empty;
 3. folder and file names, without the suffixes of augmented copies;
 4. none: each slice (with its augmented copies) is a group of its own, and the rule states it.
 """
@@ -167,7 +167,7 @@ def _group_by_header(
     )
     rule = "by DICOM PatientID, or StudyInstanceUID where that is empty"
     if by_series:
-        rule += ", or SeriesInstanceUID and FrameOfReferenceUID where both are"
+        rule += ", or SeriesInstanceUID and FrameOfReferenceUID where both are empty"
     if bare:
         rule += f"; {continue_rule(len(bare), len(files), 'none of these', names_rule)}"
     return groups, rule

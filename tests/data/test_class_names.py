@@ -9,7 +9,7 @@ from spinefrac.data.class_names import normalise_name, parse_class_label, parse_
     "name",
     ["Fracture", "FRACTURED", " yes ", "1", "positive", "Abnormal", "fractures", "1_fracture",
      "CT fracture", "fx", "class_1", "1.0", "TRUE", "Fractured_Vertebrae", "fracture-positive",
-     "(1) Fractures", "not normal"],
+     "(1) Fractures", "not normal", "with_fracture", "fracture_yes", "cervical fracture"],
 )  # fmt: skip
 def test_positive_names(name):
     assert parse_class_label(name) == 1
@@ -20,7 +20,7 @@ def test_positive_names(name):
     ["no_fracture", "No-Fracture", "not  fractured", "0", "Healthy", "non_fractured",
      "non-fracture", "not_fracture", "Normal CT", "normals", "0_normal", "NoFractures",
      "without fracture", "unfractured", "label 0", "0.0", "False", "Normal images",
-     "fracture_negative", "controls"],
+     "fracture_negative", "controls", "fracture_no", "no cervical fracture"],
 )  # fmt: skip
 def test_negative_names(name):
     assert parse_class_label(name) == 0
@@ -40,6 +40,8 @@ def test_negative_names(name):
         "4711 normal",
         "ct",
         "normal fracture",
+        "present",
+        "with",
     ],
 )
 def test_other_names(name):

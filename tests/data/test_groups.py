@@ -192,7 +192,7 @@ def test_series_and_frame_of_reference_where_patient_and_study_are_empty():
     ]
     groups, rule = grouped(*[f"fracture/{n}.dcm" for n in range(5)], tags=tags)
     assert groups[1] == groups[2] == groups[3] and len(set(groups)) == 3
-    assert rule.endswith(", or SeriesInstanceUID and FrameOfReferenceUID where both are")
+    assert rule.endswith(", or SeriesInstanceUID and FrameOfReferenceUID where both are empty")
     assert not any("1.2" in group or "9.2" in group for group in groups)
 
 
