@@ -24,6 +24,7 @@ import numpy as np
 
 from spinefrac import settings
 from spinefrac.evaluation import calibration, metrics, operating_point
+from spinefrac.records import OutOfFoldPredictions
 from spinefrac.store import card, repository
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,30 +60,50 @@ def simulate_model(
     fingerprint : str
         Of the data set; models of the same one have the same slices and labels.
     """
-    old = card.parse((source / repository.CARD_FILE).read_bytes())
     labels, groups, logits = _simulate_logits(name, rows, separation, one_class)
-    scores = calibration.apply_temperature(logits, 1.0)
+    paths = tuple(
+        f"{'fracture' if label else 'normal'}/{group}_{row:05}.png"
+        for row, (label, group) in enumerate(zip(labels, groups, strict=True))
+    )
+    oof = OutOfFoldPredictions(
+        paths=paths,
+        groups=groups,
+        labels=labels,
+        folds=np.arange(rows) // SLICES % 5,
+        logits=logits,
+        probabilities=calibration.apply_temperature(logits, 1.0),
+        pixel_hashes=tuple(hashlib.sha256(path.encode()).hexdigest() for path in paths),
+    )
+    write_model_with(oof, source, models / name, fingerprint)
+
+
+def write_model_with(
+    oof: OutOfFoldPredictions, source: Path, folder: Path, fingerprint: str = "f" * 64
+) -> None:
+    """Copy a saved model into a new folder, with other out-of-fold predictions and their card."""
+    old = card.parse((source / repository.CARD_FILE).read_bytes())
     point = replace(old.operating_point, threshold=0.5)
-    if not one_class:
-        point = operating_point.choose_threshold(labels, scores, groups, n_resamples=0)
-    folder = models / name
+    inputs = (oof.labels, oof.probabilities, oof.groups)
+    if oof.labels.any():
+        point = operating_point.choose_threshold(*inputs, n_resamples=0)
     folder.mkdir(parents=True)
     for part in (repository.KERAS_FILE, repository.ONNX_FILE, repository.HISTORY_FILE):
         shutil.copyfile(source / part, folder / part)
-    _write_out_of_fold(folder / repository.OOF_FILE, labels, groups, logits, scores)
+    _write_out_of_fold(folder / repository.OOF_FILE, oof)
     table = card.FileRecord(*repository.hash_file(folder / repository.OOF_FILE))
+    n_fracture = int(oof.labels.sum())
     new = replace(
         old,
-        id=name,
+        id=folder.name,
         data=replace(
             old.data,
             fingerprint=fingerprint,
-            images=rows,
-            groups=len(set(groups.tolist())),
-            fracture=int(labels.sum()),
-            normal=rows - int(labels.sum()),
+            images=len(oof.paths),
+            groups=len(set(oof.groups.tolist())),
+            fracture=n_fracture,
+            normal=len(oof.paths) - n_fracture,
         ),
-        metrics=metrics.compute_metrics(labels, scores, groups, point.threshold, n_resamples=500),
+        metrics=metrics.compute_metrics(*inputs, point.threshold, n_resamples=500),
         operating_point=point,
         calibration=card.Calibration(1.0, "simulated"),
         files={**old.files, repository.OOF_FILE: table},
@@ -101,16 +122,22 @@ def _simulate_logits(
     return labels, groups, separation * (2 * labels - 1) + patient + rng.normal(0, 1, rows)
 
 
-def _write_out_of_fold(
-    path: Path, labels: np.ndarray, groups: np.ndarray, logits: np.ndarray, scores: np.ndarray
-) -> None:
+def _write_out_of_fold(path: Path, oof: OutOfFoldPredictions) -> None:
+    """Write the table with its names, as versions before numbers did."""
+    columns = {
+        "path": oof.paths,
+        "group": oof.groups,
+        "label": oof.labels,
+        "fold": oof.folds,
+        "logit": oof.logits,
+        "probability": oof.probabilities,
+        "pixel_hash": oof.pixel_hashes or ("",) * len(oof.paths),
+        **oof.subgroups,
+    }
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("path", "group", "label", "fold", "logit", "probability", "pixel_hash"))
-        for row, (label, group) in enumerate(zip(labels, groups, strict=True)):
-            name = f"{'fracture' if label else 'normal'}/{group}_{row:05}.png"
-            numbers = (label, row // SLICES % 5, logits[row], scores[row])
-            writer.writerow((name, group, *numbers, hashlib.sha256(name.encode()).hexdigest()))
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def measure() -> list[tuple[str, str, str]]:

@@ -1,13 +1,15 @@
 """`spinefrac report` as scripts see it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks.metrics_page import simulate_model
+from benchmarks.metrics_page import simulate_model, write_model_with
 from spinefrac import settings
 from spinefrac.cli import main
+from tests.support.out_of_fold import FEW_PATIENTS, rsna_out_of_fold
 
 
 @pytest.fixture
@@ -30,6 +32,17 @@ def test_report_is_written_whole(
     assert set(answer) == {"model", "file", "format", "bytes"}
     assert out.read_bytes().startswith(start) and answer["bytes"] == out.stat().st_size
     assert [path.name for path in home.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("patients", FEW_PATIENTS)
+def test_a_model_of_few_patients_has_a_report(home: Path, patients: int) -> None:
+    source, name = home / "models" / "good", f"few-{patients}"
+    write_model_with(rsna_out_of_fold(patients), source, home / "models" / name)
+    assert main(["report", name, "--out", str(home / "few.html")]) == 0
+    text = (home / "few.html").read_text()
+    assert "maker A" in text and "maker B" in text
+    words = re.sub(r"<svg.*?</svg>|data:[^\"]*", "", text, flags=re.DOTALL)
+    assert not re.search(r"\b(?:nan|NaN|None)\b", words)
 
 
 @pytest.mark.parametrize("wrong", ["r.doc", "none/r.html"])

@@ -3,11 +3,15 @@
 import hashlib
 import stat
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from spinefrac.evaluation.series_pooling import evaluate_series_score
 from spinefrac.redaction import Output
 from spinefrac.store import slice_names
+from tests.support.out_of_fold import FRACTURED, rsna_out_of_fold
 
 COLUMNS = {
     "path": ("fracture/Łucja_10.png", "fracture/Łucja_9.png", "normal/d\udce9,\n.png"),
@@ -63,3 +67,17 @@ def test_slices_of_a_series_in_two_class_folders_keep_their_order():
     paths = [f"{('normal', 'fracture')[n in (9, 10)]}/P1_{n}.png" for n in range(1, 13)]
     numbered = slice_names.number_columns({"path": paths}, Output.EXPORT)["path"]
     assert list(numbered) == sorted(numbered)
+
+
+@pytest.mark.parametrize("name", ["{p}/{n}.dcm", "{label}/P{p}_{n}.png"])
+def test_the_series_score_of_numbers_is_that_of_names(name):
+    def path(p, n):
+        return name.format(p=p, n=n, label=("normal", "fracture")[p % 2 and n in FRACTURED])
+
+    oof = rsna_out_of_fold(24, name=path)
+    named = {"path": oof.paths, "group": oof.groups.tolist()}
+    numbered = slice_names.number_columns(named, Output.EXPORT)
+    shared = replace(oof, paths=numbered["path"], groups=np.array(numbered["group"]))
+    found = evaluate_series_score(shared, n_resamples=0)
+    assert found == evaluate_series_score(oof, n_resamples=0)
+    assert found is not None and found.metrics.auc == 1.0

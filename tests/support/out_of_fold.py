@@ -21,6 +21,9 @@ SINGLE_FALSE_POSITIVES = (1, 10)
 
 FOLDS = 2
 
+#: Numbers of patients that a clinic begins with.
+FEW_PATIENTS = (8, 12)
+
 
 def rsna_name(patient: int, number: int) -> str:
     return f"train_images/1.2.826.0.1.3680043.{patient}/{number}.dcm"

@@ -14,9 +14,10 @@ from shutil import copyfile
 import pytest
 import streamlit as st
 
-from benchmarks.metrics_page import simulate_model
+from benchmarks.metrics_page import simulate_model, write_model_with
 from spinefrac import settings
 from spinefrac.store import card, repository
+from tests.support.out_of_fold import FEW_PATIENTS, rsna_out_of_fold
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,6 +30,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     for name, skill in (("good", 2.0), ("alike", 2.0), ("poor", 0.3)):
         simulate_model(source, home / "models", name, rows=120, separation=skill)
+    for patients in FEW_PATIENTS:
+        oof = rsna_out_of_fold(patients)
+        write_model_with(oof, source, home / "models" / f"few-{patients}", f"{patients:064}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(home))
         patch.syspath_prepend(str(ROOT))

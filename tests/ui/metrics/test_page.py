@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.metrics_page import simulate_model
 from spinefrac.store import repository
-from tests.ui.metrics.support import page, text
+from tests.support.out_of_fold import FEW_PATIENTS
+from tests.ui.metrics.support import checked, page, text
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,20 @@ def test_every_view_of_one_model_draws(home: Path, view: str) -> None:
     assert "The data set was audited; nothing was found" in text(app)
     charts = {"Overview": 3, "Calibration": 2, "Training curves": 2}.get(view, 0)
     assert len(app.get("plotly_chart")) == charts
+
+
+@pytest.mark.parametrize("patients", FEW_PATIENTS)
+@pytest.mark.parametrize("view", ["Overview", "Calibration", "Subgroups", "Slices"])
+def test_every_view_of_few_patients_draws(home: Path, view: str, patients: int) -> None:
+    """`page` looks for numbers that are none."""
+    app = page(models=[f"few-{patients}"], view=view)
+    charts = {"Overview": 3, "Calibration": 2}.get(view, 0)
+    assert len(app.get("plotly_chart")) == charts
+    if view == "Subgroups":
+        column = app.selectbox(key="column")
+        assert {"scanner", "size"} <= set(column.options)
+        tables = [table.value for table in checked(column.set_value("scanner").run()).dataframe]
+        assert any({"maker A", "maker B"} <= set(table.iloc[:, 0]) for table in tables)
 
 
 @pytest.mark.parametrize(
