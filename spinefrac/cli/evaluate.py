@@ -70,7 +70,9 @@ def _print_evaluation(evaluation: Evaluation) -> None:
             f"{wording.format_estimate(found.share, found.ci, 2)}; by chance {found.chance:.2f}"
         )
     if evaluation.shift:
-        output.print_result("\n" + tables.format_shift_table(evaluation.shift))
+        output.print_result(
+            "\n" + tables.format_shift_table(evaluation.shift, evaluation.shift_note)
+        )
     else:
         output.print_message(
             "the probability of an imported model is not calibrated, and its threshold of "

@@ -10,6 +10,7 @@ import typer
 
 from spinefrac.cli import models_transfer, output, tables
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def show(
             f"out-of-fold, {len(card.folds)} folds:",
             tables.format_metrics_table(card.metrics.to_dict()),
             THRESHOLD_OPTIMISM_NOTE,
+            ENSEMBLE_NOTE,
         ]
     else:
         lines.append(f"no out-of-fold numbers: measure it with `spinefrac evaluate {name} FOLDER`")

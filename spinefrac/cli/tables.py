@@ -32,8 +32,8 @@ def format_metrics_table(metrics: dict[str, Any]) -> str:
     )
 
 
-def format_shift_table(shift: Mapping[str, MetricDifference]) -> str:
-    """Lay out the metrics of an external evaluation minus those out-of-fold."""
+def format_shift_table(shift: Mapping[str, MetricDifference], note: str) -> str:
+    """Lay out the metrics of an external evaluation minus those out-of-fold, above a note."""
     rows = [
         ("external minus out-of-fold", "difference", wording.CONFIDENCE_INTERVAL_SHORT, "p", "")
     ]
@@ -42,7 +42,7 @@ def format_shift_table(shift: Mapping[str, MetricDifference]) -> str:
     return "\n".join(
         [
             format_table(rows),
-            "p is corrected for several metrics (Holm); bootstrap over groups of both data sets",
+            note,
         ]
     )
 

@@ -11,6 +11,14 @@ from spinefrac.evaluation.inputs import FloatArray, check_finite_array, check_la
 #: A temperature outside of it: the logits have no information, or separate the classes.
 TEMPERATURE_RANGE = (0.01, 100.0)
 
+#: Wherever the calibration of a model with several networks is described.
+ENSEMBLE_NOTE = (
+    "Out-of-fold predictions are those of single networks, and so are the metrics, the temperature "
+    "and the threshold that come from them. The model predicts with the mean logit of its "
+    "networks, which is less dispersed: it is usually better than these metrics, and slightly less "
+    "confident than its accuracy would allow. Its own metrics are those of an external evaluation."
+)
+
 
 def sigmoid(logits: npt.ArrayLike) -> FloatArray:
     """Return the logistic function of logits of any shape, without overflow.

@@ -1,14 +1,51 @@
-"""Differences of one model's metrics between two data sets, with their tests."""
+"""Differences of one model's metrics between two data sets, with their tests.
+
+Out-of-fold predictions are those of single networks, predictions of the model those of their
+ensemble, which is better. Compared with each other they hide a drop in performance, so the
+networks are compared one by one: `stack_networks`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from spinefrac.evaluation.compare import MetricDifference, holm_correction
-from spinefrac.evaluation.inputs import EvaluationInputs
+from spinefrac.evaluation.inputs import EvaluationInputs, make_inputs
 from spinefrac.evaluation.intervals import bootstrap, difference_interval
 from spinefrac.evaluation.metric_kernels import METRIC_NAMES, WeightedMetrics
 from spinefrac.evaluation.metrics import count_contributing_groups
+
+#: Tested by itself, as it was chosen before any data are seen; the others are corrected together.
+PRIMARY_METRIC = "auc"
+
+
+def stack_networks(
+    y_true: npt.ArrayLike, network_probabilities: npt.ArrayLike, groups: npt.ArrayLike
+) -> EvaluationInputs:
+    """Return the predictions of every network of an ensemble as rows of their own.
+
+    Rates and means over these rows are the averages of the networks' own. An AUC ranks slices of
+    one network against those of the others too, as that of out-of-fold predictions does: there,
+    two patients have the same network as often as here, one time in K.
+
+    Parameters
+    ----------
+    y_true, groups : array-like, shape (N,)
+    network_probabilities : array-like, shape (N, K)
+
+    Returns
+    -------
+    EvaluationInputs
+        Of N times K rows in the same groups: the networks add no patients.
+    """
+    scores = np.asarray(network_probabilities, np.float64)
+    networks = scores.shape[1]
+    return make_inputs(
+        np.repeat(np.asarray(y_true), networks),
+        scores.ravel(),
+        np.repeat(np.asarray(groups), networks),
+    )
 
 
 def metric_shift(
@@ -28,7 +65,7 @@ def metric_shift(
     Parameters
     ----------
     reference, external : EvaluationInputs
-        Such as the out-of-fold predictions and those on external data.
+        The out-of-fold predictions, and those of the same networks on external data.
     threshold : float
         At or above it the predicted class is fracture, in both.
     n_resamples, seed : int
@@ -37,9 +74,9 @@ def metric_shift(
     Returns
     -------
     dict of MetricDifference
-        Metric name to `external` minus `reference`, with the 95 % interval and p-values, those of
-        all metrics corrected together by Holm's method. All None where a data set does not
-        define the metric.
+        Metric name to `external` minus `reference`, with the 95 % interval and p-values. Those
+        of all metrics but `PRIMARY_METRIC` are corrected together by Holm's method. All None
+        where a data set does not define the metric.
     """
     drawn, point = [], []
     for number, inputs in enumerate((reference, external)):
@@ -64,7 +101,10 @@ def metric_shift(
             spread = drawn[1][name] - drawn[0][name]
             if interval := difference_interval(values[name], spread, groups):
                 found[name] = interval
-    corrected = dict(zip(found, holm_correction([p for _, p in found.values()]), strict=True))
+    secondary = {name: p for name, (_, p) in found.items() if name != PRIMARY_METRIC}
+    corrected = dict(zip(secondary, holm_correction(list(secondary.values())), strict=True))
+    if PRIMARY_METRIC in found:
+        corrected[PRIMARY_METRIC] = found[PRIMARY_METRIC][1]
     return {
         name: MetricDifference(value, *found[name], corrected[name])
         if name in found

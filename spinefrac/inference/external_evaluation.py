@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from spinefrac.data.boxes import Box, read_boxes
 from spinefrac.evaluation import pointing_game
-from spinefrac.evaluation.dataset_shift import metric_shift
+from spinefrac.evaluation.dataset_shift import metric_shift, stack_networks
 from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.imaging import decoder_pool
 from spinefrac.inference.predictor import Predictor
@@ -28,6 +29,9 @@ def evaluate_external(
     progress_callback: Callable[[int, int], None] | None = None,
 ) -> tuple[Evaluation, SlicePredictions]:
     """Predict every slice, compute metrics at the model's threshold, compare with out-of-fold.
+
+    The metrics are those of the ensemble, the comparison is of its single networks, as the
+    out-of-fold predictions are theirs.
 
     Parameters
     ----------
@@ -55,7 +59,7 @@ def evaluate_external(
         if model.has_out_of_fold
         else None
     )
-    found, hits = _predict_dataset(predictor, dataset, progress_callback)
+    found, networks, hits = _predict_dataset(predictor, dataset, progress_callback)
     evaluation = Evaluation(
         model=model.id,
         card_hash=model.card_hash,
@@ -63,9 +67,14 @@ def evaluate_external(
         created=card.utc_now(),
         data=DataSummary.from_dataset(dataset),
         metrics=compute_metrics(found.labels, found.probabilities, found.groups, model.threshold),
-        shift=metric_shift(training.to_inputs(), found.to_inputs(), model.threshold)
+        shift=metric_shift(
+            training.to_inputs(),
+            stack_networks(found.labels, networks, found.groups),
+            model.threshold,
+        )
         if training
         else {},
+        compares_networks=training is not None,
         seen=training_overlap(model, training, found, dataset.fingerprint),
         pointing=pointing_game.summarize_hits(hits.hits, hits.chance_levels, hits.groups),
     )
@@ -78,8 +87,8 @@ def _predict_dataset(
     predictor: Predictor,
     dataset: Dataset,
     progress_callback: Callable[[int, int], None] | None,
-) -> tuple[SlicePredictions, _PointingGameHits]:
-    """Return the predictions of all slices, and the pointing game on those with a box."""
+) -> tuple[SlicePredictions, npt.NDArray[np.float64], _PointingGameHits]:
+    """Return predictions, those of each network (N, K), and the pointing game on boxes."""
 
     def slices() -> Iterator[CtSlice]:
         for done, path in enumerate(dataset.paths):
@@ -89,9 +98,11 @@ def _predict_dataset(
 
     boxes = read_boxes(dataset.root)
     probabilities: list[float] = []
+    networks: list[tuple[float, ...]] = []
     hits = _PointingGameHits([], [], [])
     for item, prediction in zip(dataset.items, predictor.predict_many(slices()), strict=True):
         probabilities.append(prediction.probability)
+        networks.append(prediction.fold_probabilities)
         if item.label and item.path in boxes:
             hits.add(item, prediction, boxes[item.path])
     found = SlicePredictions(
@@ -102,7 +113,7 @@ def _predict_dataset(
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
         subgroups=dataset.subgroups,
     )
-    return found, hits
+    return found, np.array(networks), hits
 
 
 @dataclass(frozen=True)

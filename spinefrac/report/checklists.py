@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
@@ -230,7 +231,7 @@ def _method_facts(model: SavedModel) -> dict[str, str]:
         "selection": "Epochs and weights were not selected on evaluated slices; the network of "
         "every fold is part of the ensemble, and none was updated afterwards. "
         f"{THRESHOLD_OPTIMISM_NOTE}",
-        "ensemble": f"Mean of the logits of {len(card.folds)} fold networks.",
+        "ensemble": f"Mean of the logits of {len(card.folds)} fold networks. {ENSEMBLE_NOTE}",
         "metrics": _METRICS_TEXT,
         "uncertainty": _UNCERTAINTY_TEXT,
         "explanation": "Exact class activation maps in logit units, from the network's last "

@@ -346,11 +346,12 @@ def _external_section(
             elements.append(Table(head, _metric_rows(entry.metrics), (0.4, 0.2, 0.4)))
             continue
         elements.append(_shift_table(model, entry))
+        elements.append(Paragraph(entry.shift_note))
     return elements
 
 
 def _shift_table(model: SavedModel, evaluation: Evaluation) -> Table:
-    """Return the metrics out-of-fold and external, and their difference."""
+    """Return the metrics out-of-fold and external, and the difference of the networks."""
     rows = []
     for name, words in METRICS.items():
         found = evaluation.shift[name]
@@ -369,7 +370,7 @@ def _shift_table(model: SavedModel, evaluation: Evaluation) -> Table:
                 verdict,
             )
         )
-    head = ("Metric", "Out-of-fold", "External", "Difference", "")
+    head = ("Metric", "Out-of-fold", "External", "Difference of networks", "")
     return Table(head, tuple(rows), (0.2, 0.22, 0.22, 0.22, 0.14))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from spinefrac import wording
 from spinefrac.evaluation import deferral
+from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
@@ -163,6 +164,7 @@ def _render_limitations(model: SavedModel, stored_evaluations: list[Evaluation])
     if card.metrics is not None:
         limitations += [
             THRESHOLD_OPTIMISM_NOTE,
+            ENSEMBLE_NOTE,
             *(wording.to_sentence(note) for note in card.metrics.notes),
         ]
     if card.data is not None:

@@ -35,6 +35,17 @@ from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import atomic, reading
 
+_NETWORKS_NOTE = (
+    "Out-of-fold predictions are those of single networks, so the difference is that of the same "
+    "networks, one by one, on both data sets; the external metrics are those of the ensemble, "
+    "which is usually better. The AUC is tested by itself; p of the other metrics is corrected for "
+    "multiple testing (Holm)."
+)
+_ENSEMBLE_NOTE = (
+    "This evaluation is of an earlier version: its difference compares the ensemble with single "
+    "networks, which hides a drop. Evaluate the folder again."
+)
+
 _COLUMNS = ("path", "group", "label", "probability", "pixel_hash")
 #: Of the data set's folder, among the names that are kept.
 _FOLDER_NAME = "folder"
@@ -141,11 +152,13 @@ class Evaluation:
     metrics : Metrics
         At the model's own threshold.
     shift : dict of MetricDifference
-        Metric name to these slices minus out-of-fold; empty where the model has no
-        out-of-fold predictions.
+        Metric name to these slices minus out-of-fold, both of single networks; empty where the
+        model has no out-of-fold predictions.
     seen : TrainingOverlap
     pointing : PointingGameResult or None
         Whether heat maps point into the fractures' boxes, where the folder has such.
+    compares_networks : bool
+        Whether `shift` compares like with like; False for evaluations of earlier versions.
     """
 
     model: str
@@ -157,6 +170,14 @@ class Evaluation:
     shift: dict[str, MetricDifference]
     seen: TrainingOverlap
     pointing: PointingGameResult | None = None
+    compares_networks: bool = False
+
+    @property
+    def shift_note(self) -> str:
+        """What `shift` compares, in words; empty where there is none."""
+        if not self.shift:
+            return ""
+        return _NETWORKS_NOTE if self.compares_networks else _ENSEMBLE_NOTE
 
     @property
     def key(self) -> str:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from spinefrac.evaluation.dataset_shift import metric_shift
+from benchmarks.dataset_shift import Population, compare_once
+from spinefrac.evaluation.compare import holm_correction
+from spinefrac.evaluation.dataset_shift import metric_shift, stack_networks
 from spinefrac.evaluation.inputs import EvaluationInputs, make_inputs
 from spinefrac.evaluation.metrics import compute_metrics
 
@@ -56,3 +58,50 @@ def test_one_class_or_one_group_gives_no_interval_and_no_nan() -> None:
     found = metric_shift(before, one_group, 0.5, n_resamples=100)
     assert np.isfinite(found["auc"].value)
     assert all(entry.interval is None and entry.p_holm is None for entry in found.values())
+
+
+def test_stacked_networks_have_the_mean_rates_of_the_networks() -> None:
+    rng = np.random.default_rng(0)
+    labels, groups = np.tile([0, 1], 30), np.arange(60) // 6
+    scores = np.clip(0.3 + 0.3 * labels[:, None] + rng.normal(0, 0.2, (60, 3)), 0, 1)
+    stacked = stack_networks(labels, scores, groups)
+    assert stacked.n_groups == 10 and stacked.n_slices == 180
+    found = compute_metrics(
+        stacked.y_true, stacked.y_score, stacked.group_codes, 0.5, n_resamples=0
+    )
+    for name in ("accuracy", "recall", "specificity", "brier", "log_loss"):
+        each = [
+            getattr(compute_metrics(labels, scores[:, k], groups, 0.5, n_resamples=0), name)
+            for k in range(3)
+        ]
+        assert getattr(found, name) == pytest.approx(np.mean(each), abs=1e-12)
+
+
+def test_the_gain_of_the_ensemble_hides_no_drop_and_is_no_drop() -> None:
+    """Compared with the ensemble, half of the drop of 0.05 disappears; of the networks, none."""
+    population = Population(0.95, correlation=0.1)
+    found = {}
+    for drop in (0.0, 0.05):
+        pairs = [compare_once(population, drop, seed, resamples=100) for seed in range(24)]
+        found[drop] = [[pair[which]["auc"] for pair in pairs] for which in (0, 1)]
+    values = {
+        drop: [np.mean([one.value for one in each]) for each in both]
+        for drop, both in found.items()
+    }
+    assert values[0.0][0] == pytest.approx(0.0, abs=0.006) and values[0.0][1] > 0.008
+    assert values[0.05][0] == pytest.approx(-0.05, abs=0.008) and values[0.05][1] > -0.04
+    seen = {
+        drop: [sum(one.p_holm < 0.05 for one in each) for each in both]
+        for drop, both in found.items()
+    }
+    assert seen[0.0][0] <= 4  # 5 % of 24 are 1.2; 5 would be seen once in 150 such tests
+    assert seen[0.05][0] >= 16 and seen[0.05][0] > seen[0.05][1] + 4
+
+
+def test_the_auc_is_tested_by_itself_and_the_others_together() -> None:
+    found = metric_shift(answers(1.5, 1), answers(1.1, 2), 0.5, n_resamples=200)
+    assert found["auc"].p_holm == found["auc"].p
+    others = [name for name in found if name != "auc"]
+    assert [found[name].p_holm for name in others] == holm_correction(
+        [found[name].p for name in others]
+    )

@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 
 _DATASET_FILE = "dataset.json"
 _TEMPERATURE_METHOD = (
-    "temperature scaling on out-of-fold logits; out-of-fold probabilities use the temperature "
-    "of the other folds, new slices that of all folds; the threshold was chosen on the same "
-    "out-of-fold probabilities that the metrics describe"
+    "temperature scaling on out-of-fold logits of single networks; out-of-fold probabilities use "
+    "the temperature of the other folds, new slices that of all folds, on the mean logit of the "
+    "ensemble; the threshold was chosen on the same out-of-fold probabilities that the metrics "
+    "describe"
 )
 
 

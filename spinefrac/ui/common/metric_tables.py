@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from spinefrac import wording
+from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common.templates import render_html
@@ -109,7 +110,7 @@ def describe_evaluation_data(model: SavedModel) -> str:
     return (
         f"Out-of-fold predictions for {metrics.n:,} slices from {metrics.groups:,} groups; no "
         f"network was tested on groups it was trained on. Grouping: {data.group_rule}. "
-        f"{THRESHOLD_OPTIMISM_NOTE}"
+        f"{THRESHOLD_OPTIMISM_NOTE} {ENSEMBLE_NOTE}"
     )
 
 

@@ -16,7 +16,7 @@ from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout
 
-COLUMN_TITLES = ("Metric", "Out-of-fold", "External", "Difference", "p (Holm)", "Result")
+COLUMN_TITLES = ("Metric", "Out-of-fold", "External", "Difference of networks", "p", "Result")
 
 
 def show_first_evaluation(model: SavedModel) -> None:
@@ -73,10 +73,7 @@ def _show_evaluation(model: SavedModel, evaluation: Evaluation) -> None:
         "bootstrap over groups."
     )
     if evaluation.shift:
-        note += (
-            " The interval of the difference is from both data sets; p is corrected for multiple "
-            "testing (Holm)."
-        )
+        note += f" {evaluation.shift_note} The interval of the difference is from both data sets."
     st.caption(note)
 
 
@@ -100,7 +97,7 @@ def _show_overlap_notes(evaluation: Evaluation) -> None:
 
 
 def compare_metric(key: str, model: SavedModel, evaluation: Evaluation) -> tuple[str, ...]:
-    """Return the row of a metric: out-of-fold, external, their difference and its test.
+    """Return the row of a metric: out-of-fold, external, difference of networks, its test.
 
     Parameters
     ----------
