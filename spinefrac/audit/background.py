@@ -18,7 +18,7 @@ from pathlib import Path
 
 import spinefrac
 from spinefrac import settings
-from spinefrac.system import atomic, processes
+from spinefrac.system import atomic, private_files, processes
 
 _WORKER = "spinefrac.audit.worker"
 
@@ -59,7 +59,7 @@ def start_audit(folder: Path, *, fresh: bool = False) -> None:
     if (progress := read_progress(folder)) and progress.running:
         return
     path = progress_path(folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     process = subprocess.Popen(
         [sys.executable, "-m", _WORKER, str(folder.resolve())] + ["--fresh"] * fresh,
         cwd=Path(spinefrac.__file__).parent.parent,

@@ -18,7 +18,7 @@ from spinefrac import settings
 from spinefrac.audit.report import Audit
 from spinefrac.data import group_overrides
 from spinefrac.data.folder_layouts import FolderLike, list_labelled_files
-from spinefrac.system import atomic
+from spinefrac.system import atomic, private_files
 
 if TYPE_CHECKING:
     from spinefrac.data.scan import Examination
@@ -126,7 +126,7 @@ def _encode_json(content: object) -> bytes:
 def _write(path: Path, content: bytes) -> None:
     """Write by rename, so that a reader sees all or nothing."""
     with contextlib.suppress(OSError):  # no room or no right to write
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(path.parent)
         atomic.write_bytes(path, content, durable=False)
 
 

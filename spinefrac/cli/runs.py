@@ -1,4 +1,4 @@
-"""`spinefrac runs`: list, show, follow, cancel and resume training runs."""
+"""`spinefrac runs`: list, show, follow, cancel, resume and adopt training runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spinefrac.cli import output, progress_view, tables
 from spinefrac.training import runs
 from spinefrac.training.runs import Run, RunProgress
 
-app = typer.Typer(help="List, show, follow, cancel and resume training runs.")
+app = typer.Typer(help="List, show, follow, cancel, resume and adopt training runs.")
 
 _RunArgument = Annotated[
     str,
@@ -90,6 +90,31 @@ def resume(
         output.print_result(
             f"{queued.id}: {queued.state}; follow it with `spinefrac runs follow {queued.id}`"
         )
+
+
+@app.command("adopt")
+def adopt(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="Name of the run's folder in HOME/runs.", show_default=False
+        ),
+    ],
+    as_json: output.JsonOption = False,
+) -> None:
+    """Take a run over from its folder, where the database was lost or deleted.
+
+    A run that had not ended can then be resumed from its last checkpoint.
+    """
+    adopted = runs.adopt(run)
+    if as_json:
+        output.print_json(_to_json_entry(adopted))
+    elif adopted.is_resumable:
+        output.print_result(
+            f"{adopted.id}: {adopted.state}; continue it with `spinefrac runs resume {adopted.id}`"
+        )
+    else:
+        output.print_result(f"{adopted.id}: {adopted.state}")
 
 
 def _to_json_entry(run: Run) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from spinefrac.data.groups import continue_rule
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
 from spinefrac.records import Dataset
-from spinefrac.system import atomic
+from spinefrac.system import atomic, private_files
 
 COLUMNS = ("path", "label", "patient")
 
@@ -59,7 +59,7 @@ def save_overrides(folder: FolderLike, table: bytes) -> int:
     """
     listing = list_labelled_files(folder)
     path = _overrides_path(listing.root)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     with atomic.replacing(path) as temporary:
         temporary.write_bytes(table)
         named = _read_overrides(temporary, {file.path: file.label for file in listing.files})

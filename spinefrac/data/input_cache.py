@@ -21,7 +21,7 @@ import numpy as np
 
 from spinefrac import imaging, settings
 from spinefrac.records import Dataset, GreyImage, Preprocessing
-from spinefrac.system import atomic
+from spinefrac.system import atomic, private_files
 
 #: Bytes that all entries together may take; the longest unused go first.
 MAX_CACHE_BYTES = 4 * 2**30
@@ -98,7 +98,7 @@ def write_entry(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -
     OSError
         If the disk is full or not writable. Nothing is left behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     digest = hashlib.sha256()
     with atomic.replacing(path, durable=False) as temporary, temporary.open("wb") as stream:
         stream.write(_npy_header(shape))

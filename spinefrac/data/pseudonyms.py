@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from spinefrac import settings
-from spinefrac.system import atomic
+from spinefrac.system import atomic, private_files
 
 #: Begins a group that is a pseudonym.
 PSEUDONYM_PREFIX = "dicom-"
@@ -58,11 +57,9 @@ def _load_key(folder: Path) -> bytes:
     place = folder / "pseudonyms.key"
     fresh = secrets.token_bytes(_KEY_BYTES)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         with atomic.replacing(place, overwrite=False) as temporary:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(fresh)
+            temporary.write_bytes(fresh)
     except FileExistsError:
         pass  # another process was first, so its key counts
     except OSError:

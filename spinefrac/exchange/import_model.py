@@ -22,7 +22,7 @@ from spinefrac.records import Preprocessing
 from spinefrac.store import card as cards
 from spinefrac.store import identifiers, repository, saving
 from spinefrac.store.card import Calibration, Card, FileRecord, Origin
-from spinefrac.system import sandbox
+from spinefrac.system import private_files, sandbox
 from spinefrac.system.atomic import fsync_path
 from spinefrac.system.resource_limits import ResourceLimits
 from spinefrac.system.versions import collect_versions
@@ -98,7 +98,7 @@ def _import_into_models(
         saving.check_id_unused(name)
     try:
         models = settings.models_dir()
-        models.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(models)
         with saving.unfinished_folder(models, name or "import") as folder:
             result = _run_worker(path, folder, task, limits)
             if name is not None and task["format"] != "zip":

@@ -26,7 +26,7 @@ from spinefrac.redaction import Output
 from spinefrac.store import card as cards
 from spinefrac.store import identifiers, repository, saving
 from spinefrac.store.card import Card
-from spinefrac.system import sandbox
+from spinefrac.system import private_files, sandbox
 from spinefrac.system.atomic import fsync_path
 
 #: Files at the address beside the card. Annotations (note, tags) are not transferred.
@@ -204,7 +204,7 @@ def pull(
         card = cards.parse(content)
         _check_card_files(card)
         models = settings.models_dir()
-        models.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(models)
         with saving.unfinished_folder(models, wanted) as folder:
             done, total = 0, sum(record.size for record in card.files.values())
             for file in card.files:

@@ -33,7 +33,7 @@ from spinefrac.redaction import Output
 from spinefrac.store import slice_names
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
-from spinefrac.system import atomic, reading
+from spinefrac.system import atomic, private_files, reading
 
 _NETWORKS_NOTE = (
     "Out-of-fold predictions are those of single networks, so the difference is that of the same "
@@ -225,7 +225,7 @@ def save_evaluation(evaluation: Evaluation, predictions: SlicePredictions) -> No
     content = json.dumps({**public.to_dict(), "answers_sha256": digest}, indent=1)
     folder = _evaluations_dir(evaluation.card_hash)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         slice_names.save_names(digest, {**named, _FOLDER_NAME: (evaluation.folder,)})
         atomic.write_bytes(folder / f"{evaluation.key}.csv", table)
         atomic.write_bytes(folder / f"{evaluation.key}.json", content.encode() + b"\n")

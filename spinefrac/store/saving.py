@@ -24,7 +24,7 @@ from spinefrac.errors import ModelError
 from spinefrac.records import EpochRecord, OutOfFoldPredictions
 from spinefrac.redaction import Output
 from spinefrac.store import identifiers, repository, slice_names
-from spinefrac.system import lock
+from spinefrac.system import lock, private_files
 from spinefrac.system.atomic import fsync_path
 
 #: Prefix of a folder that is being written.
@@ -52,11 +52,12 @@ def create_model_folder(model_id: str) -> Iterator[Path]:
     check_id_unused(model_id)
     models = settings.models_dir()
     try:
-        models.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(models)
         with unfinished_folder(models, model_id) as folder:
             yield folder
-            for path in (*folder.iterdir(), folder):
+            for path in folder.iterdir():
                 fsync_path(path)
+            fsync_path(folder)
             publish_folder(folder, model_id)
     except OSError as error:
         raise ModelError(
@@ -68,6 +69,8 @@ def create_model_folder(model_id: str) -> Iterator[Path]:
 def publish_folder(folder: Path, model_id: str) -> None:
     """Let a finished folder appear under its name by one rename; ModelError where it is taken."""
     models = settings.models_dir()
+    for path in folder.iterdir():
+        path.chmod(0o600)  # the out-of-fold table may name patients
     with lock.models_lock():
         check_id_unused(model_id)
         folder.rename(models / model_id)
@@ -137,7 +140,7 @@ def unfinished_folder(models: Path, model_id: str) -> Iterator[Path]:
     with lock.models_lock():
         _remove_stale(models)
         folder = models / f"{UNFINISHED_PREFIX}{model_id}-{secrets.token_hex(4)}"
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         owned = _try_lock(folder)
     try:
         yield folder

@@ -9,7 +9,6 @@ itself, so a renamed or duplicated model has its names, and a model on another m
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from pathlib import Path
 from spinefrac import settings
 from spinefrac.redaction import Information, Output, is_kept
 from spinefrac.slice_order import natural_sort_key
-from spinefrac.system import atomic
+from spinefrac.system import atomic, private_files
 
 #: A table by its columns, each a sequence of N texts.
 Columns = Mapping[str, Sequence[str]]
@@ -97,11 +96,9 @@ def save_names(digest: str, names: Columns) -> None:
         They cannot be written.
     """
     path = _names_path(digest)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as temporary:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            json.dump({name: list(values) for name, values in names.items()}, stream)
+    private_files.make_folder(path.parent)
+    with atomic.replacing(path) as temporary, temporary.open("w", encoding="ascii") as stream:
+        json.dump({name: list(values) for name, values in names.items()}, stream)
 
 
 def read_names(digest: str) -> dict[str, tuple[str, ...]]:

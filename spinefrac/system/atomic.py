@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from spinefrac.system import private_files
+
 #: Of a file's name in that of its temporary one, in characters: names are limited to 255 bytes.
 _MAX_NAME_LENGTH = 40
 
@@ -41,7 +43,8 @@ def replacing(
     Yields
     ------
     Path
-        Not there yet. It is removed where the body, or the rename, fails.
+        An empty file that only its owner can read, where `path` is in HOME; else not there yet.
+        It is removed where the body, or the rename, fails.
 
     Raises
     ------
@@ -52,6 +55,8 @@ def replacing(
     """
     temporary = _temporary_path(path, suffix)
     try:
+        if private_files.is_in_home(path):
+            private_files.create_file(temporary)
         yield temporary
         if durable:
             fsync_path(temporary)

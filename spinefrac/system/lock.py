@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
+from spinefrac.system import private_files
 
 #: The file that is locked; it stays and is empty.
 LOCK_FILE = ".lock"
@@ -40,7 +41,7 @@ def models_lock(timeout_s: float = TIMEOUT_S) -> Iterator[None]:
         yield
         return
     models = settings.models_dir()
-    models.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(models)
     lock = FileLock(models / LOCK_FILE, timeout=timeout_s)
     try:
         lock.acquire()

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
+from spinefrac.system import private_files
+
 #: SQLite maps its files in pieces of 32 KB; with less room than that it reports "I/O error".
 _MIN_FREE_BYTES = 2**17
 
@@ -82,7 +84,8 @@ class Database:
         """
         with ExitStack() as stack:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                private_files.make_folder(self.path.parent)
+                private_files.create_file(self.path)
                 connection = stack.enter_context(closing(self._open()))
                 for name, value in self.pragmas.items():
                     connection.execute(f"PRAGMA {name} = {value}")

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from spinefrac.data.splits import count_folds
 from spinefrac.records import EpochRecord, FoldResult, GreyImage
-from spinefrac.system import atomic
+from spinefrac.system import atomic, private_files
 from spinefrac.training.checkpoint import wrap_write_error
 from spinefrac.training.settings import TrainingSettings
 
@@ -65,7 +65,7 @@ class RunWorkspace:
             It cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(self.folder)
             self._write_inputs(self.folder / "inputs.npy")
             arrays = io.BytesIO()
             np.savez(arrays, labels=self.labels, groups=self.groups, folds=self.folds)

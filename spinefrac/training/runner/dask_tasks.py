@@ -30,7 +30,7 @@ from distributed import get_worker
 from spinefrac import errors
 from spinefrac import settings as places
 from spinefrac.errors import Cancelled, SpinefracError, TrainingError
-from spinefrac.system import atomic
+from spinefrac.system import atomic, private_files
 from spinefrac.training import checkpoint, workspace
 from spinefrac.training.runs import lease
 
@@ -109,7 +109,7 @@ def receive_chunk(
     """Receive a chunk of a file of the workspace; the last one makes the file appear."""
     here = location.local_dir()
     _remove_expired(here.parent)
-    here.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(here)
     beside = here / f"{Path(name).name}.sent.tmp"
     with beside.open("r+b" if offset else "wb") as stream:
         stream.seek(offset)

@@ -27,7 +27,7 @@ from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFoldPre
 from spinefrac.store import input_statistics, repository
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
-from spinefrac.system import atomic
+from spinefrac.system import atomic, private_files
 from spinefrac.training import finetuning, networks, workspace
 from spinefrac.training.checkpoint import wrap_write_error
 from spinefrac.training.runner import dask_cluster
@@ -199,7 +199,7 @@ def _record_folds(
 def _write_dataset(folder: Path, dataset: Dataset, verdict: str | None) -> None:
     content = {"dataset": {**asdict(dataset), "root": str(dataset.root)}, "verdict": verdict}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         atomic.write_bytes(folder / _DATASET_FILE, json.dumps(content).encode())
     except OSError as error:
         raise wrap_write_error("the workspace of the run", error) from error

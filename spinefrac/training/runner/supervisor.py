@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from spinefrac.errors import Cancelled, RunError, SpinefracError, TrainingError
 from spinefrac.store import saving
 from spinefrac.training.runner import pipeline
 from spinefrac.training.runner.journal import RunJournal, write_rows
-from spinefrac.training.runs import database, estimates, lease
+from spinefrac.training.runs import adoption, database, estimates, lease
 from spinefrac.training.runs.commands import record_state, run_folder
 from spinefrac.training.runs.queries import get_run
 from spinefrac.training.runs.records import Run
@@ -193,6 +194,7 @@ def _execute_attempt(attempt: _Attempt, heartbeat: _HeartbeatThread) -> None:
     heartbeat.attempt = attempt
     ended: dict[str, Any]
     try:
+        adoption.save_record(run.id)
         model = pipeline.execute_run(
             run, folder, journal, _make_cancel_check(run.id, folder), _make_stage_callback(run.id)
         )
@@ -216,6 +218,8 @@ def _execute_attempt(attempt: _Attempt, heartbeat: _HeartbeatThread) -> None:
         _end_run(connection, run.id, attempt.number, **ended)
 
     _write_with_retry(end, journal)
+    with suppress(OSError, RunError):  # without it the folder is that of a run that was going on
+        adoption.save_record(run.id)
 
 
 def _record_throughput(

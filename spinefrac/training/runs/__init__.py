@@ -9,6 +9,7 @@ The runner, `spinefrac.training.runner`, trains in a process of its own. All rec
 ``HOME/runs/spinefrac.db``.
 """
 
+from spinefrac.training.runs.adoption import adopt
 from spinefrac.training.runs.commands import (
     cancel,
     resume,
@@ -56,6 +57,7 @@ __all__ = [
     "RunRequest",
     "RunnerState",
     "WorkerState",
+    "adopt",
     "cancel",
     "ensure_runner",
     "estimate_duration",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spinefrac import settings
-from spinefrac.system import processes
+from spinefrac.system import private_files, processes
 from spinefrac.training.runs import database
 from spinefrac.training.runs.records import RunnerState
 
@@ -117,6 +117,7 @@ def release_lease(connection: sqlite3.Connection, token: str) -> None:
 def _start_runner(token: str) -> subprocess.Popen[bytes]:
     log = log_path()
     fresh = not log.exists() or log.stat().st_size > _MAX_LOG_BYTES
+    private_files.create_file(log)
     with log.open("wb" if fresh else "ab") as stream:
         return subprocess.Popen(
             # Warnings of libraries quote elements of headers, and the log stays.

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from spinefrac import settings
-from spinefrac.system import processes
+from spinefrac.system import private_files, processes
 from spinefrac.training.runs.lease import build_subprocess_env, get_detach_options
 from spinefrac.training.settings import TrainingSettings
 
@@ -25,7 +25,8 @@ def start_throughput_probe(training_settings: TrainingSettings) -> bool:
     """
     if is_probe_running():
         return False
-    settings.runs_dir().mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(settings.runs_dir())
+    private_files.create_file(settings.runs_dir() / "trial.log")
     with (settings.runs_dir() / "trial.log").open("wb") as log:
         process = subprocess.Popen(
             [
