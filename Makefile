@@ -3,18 +3,20 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8501
+SECONDS ?= 60
 DEMO := build/phantom-demo
 
 # The Pythons for which every pinned package has a wheel.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help app test lint chromium bench docs demo clean
+.PHONY: help app test lint chromium bench fuzz docs demo clean
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
 	@echo "make test     install what the tests need, make lint, run every test"
 	@echo "make lint     check style, types, unused code and the order of imports only"
 	@echo "make bench    measure and print the figures (ONLY='phantom serving' runs a choice)"
+	@echo "make fuzz     read drawn files of every format for a while (SECONDS=600 chooses how long)"
 	@echo "make docs     draw docs/architecture.svg from the imports"
 	@echo "make demo     render the phantom and train models/phantom-demo anew"
 	@echo "make clean    remove $(VENV), caches and build/; models/ and runs/ stay"
@@ -36,6 +38,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(PY) -m benchmarks $(ONLY)
+
+fuzz: $(VENV)/.test
+	$(PY) -m fuzz --seconds $(SECONDS)
 
 docs: $(VENV)/.app
 	$(PY) docs/draw_architecture.py

@@ -24,9 +24,10 @@ _.WindowWidth
 _.__getattr__; _.__dir__; _.__signature__; _.preamble
 _.writeable; _.optimizations; _.representative_dataset; _.supported_ops; _.intra_op_num_threads
 _.inter_op_num_threads; _.log_severity_level; _.reading_validation_mode; _.enable_cpu_mem_arena
-_.transform; _.row_factory
+_.transform; _.row_factory; _.yaml_implicit_resolvers
 
 # Fields that are written as JSON or read by their name.
+_.groups_found
 _.crossing_splits; _.generator_version; _.auc_first; _.auc_second; _.accuracy
 _.balanced_accuracy; _.f1; _.mcc; _.brier; _.log_loss; _.ece; _.mean_difference; _.auc_float
 _.auc_int8; _.auc_difference; _.auc_interval; _.same_calls; _.measured_on; _.first_at; _.said_at

@@ -108,7 +108,7 @@ def main() -> int:
         for name in STRATEGIES:
             if time.monotonic() < end:
                 draw_files(name, _ROUND, number, tally)
-        number += 1
+            number += 1
     print(tally.describe())
     return int(tally.failures > 0)
 

@@ -25,6 +25,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not path.name.startsw
 SOURCES = [
     *sorted(PACKAGE.rglob("*.py")),
     *sorted((ROOT / "benchmarks").glob("*.py")),
+    *sorted((ROOT / "fuzz").glob("*.py")),
     *sorted((ROOT / "docs").glob("*.py")),
 ]
 PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]

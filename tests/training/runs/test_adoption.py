@@ -86,7 +86,9 @@ def test_a_damaged_record_is_one_line_and_leaves_nothing(lost, key, wrong):
 
 
 def test_the_name_must_be_free(lost, folder, quick):
-    submit(folder, quick)
+    submit(folder, quick, "other")
+    with database.write_transaction() as connection:
+        connection.execute("UPDATE runs SET name = ?", (lost.name,))
     with pytest.raises(RunError, match="in use"):
         runs.adopt(lost.id)
     shell = sqlite3.connect(places.runs_dir() / "spinefrac.db")
