@@ -43,37 +43,45 @@ _CT_COMPATIBLE_MODALITIES = ("", "CT", "OT", "SC")
 
 
 def check_input(
-    statistics: InputCheckStatistics, ct: CtSlice, model_input: ModelInput
-) -> InputCheck:
+    statistics: InputCheckStatistics | None, ct: CtSlice, model_input: ModelInput
+) -> InputCheck | None:
     """Compare a slice with the training inputs.
 
     Parameters
     ----------
-    statistics : InputCheckStatistics
-        Of the model.
+    statistics : InputCheckStatistics or None
+        Of the model; None where it is imported and has none.
     ct : CtSlice
-        The slice as read; its colours and its modality are used.
+        The slice as read; its colours, its modality and what its values cannot be are used.
     model_input : ModelInput
         The same slice after preprocessing.
 
     Returns
     -------
-    InputCheck
+    InputCheck or None
+        None where only statistics could tell, and there are none.
     """
+    if reason := _explain_file(ct):
+        return InputCheck(100.0, False, reason)
+    if statistics is None:
+        return None
     features = extract_features(model_input.pixels)
     distance = float(statistics.mahalanobis_distance(features))
     score = round(statistics.distance_percentile(distance), 1)
-    if ct.colour:
-        return InputCheck(100.0, False, "a colour image, and no CT slice")
-    if not ct.calibrated and ct.modality not in _CT_COMPATIBLE_MODALITIES:
-        return InputCheck(100.0, False, f"{_describe_modality(ct.modality)}, and no CT slice")
-    if ct.implausible:
-        return InputCheck(100.0, False, ct.implausible)
     if distance <= statistics.distance_limit:
         return InputCheck(score, True)
     return InputCheck(
         score, False, _describe_deviation(ct, features, statistics.standardize(features))
     )
+
+
+def _explain_file(ct: CtSlice) -> str:
+    """Say by the file alone why it does not hold a CT slice in its values; empty where it may."""
+    if ct.colour:
+        return "a colour image, and no CT slice"
+    if not ct.calibrated and ct.modality not in _CT_COMPATIBLE_MODALITIES:
+        return f"{_describe_modality(ct.modality)}, and no CT slice"
+    return ct.implausible
 
 
 def _describe_deviation(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:

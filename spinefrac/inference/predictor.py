@@ -159,11 +159,7 @@ class Predictor:
                 else imaging.project_heatmap(heatmap, model_input.square, shape)
             ),
             input=model_input,
-            input_check=(
-                input_check.check_input(self._statistics, ct, model_input)
-                if self._statistics
-                else None
-            ),
+            input_check=input_check.check_input(self._statistics, ct, model_input),
             milliseconds=0.0,
         )
 

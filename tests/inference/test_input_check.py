@@ -57,6 +57,10 @@ def test_values_that_are_no_hounsfield_units_are_named(statistics):
     ct = replace(phantoms(1, seed=3)[0], implausible="values that cannot be Hounsfield units")
     checked = input_check.check_input(statistics, ct, imaging.to_input(ct, PREPROCESSING))
     assert (checked.typical, checked.reason) == (False, ct.implausible)
+    of_imported = input_check.check_input(None, ct, imaging.to_input(ct, PREPROCESSING))
+    assert of_imported == checked
+    ct = replace(ct, implausible="")
+    assert input_check.check_input(None, ct, imaging.to_input(ct, PREPROCESSING)) is None
 
 
 def smooth_noise(rng, side=300, beta=3.0):
