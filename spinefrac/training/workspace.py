@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 DATA_FILES = ("plan.json", "plan.npz", "inputs.npy")
 DIGEST_FILE = "plan.sha256"
 
+#: What to do where a run lacks memory.
+MEMORY_REMEDY = (
+    "free some memory, or train with fewer workers, then resume the run; or train anew with a "
+    "smaller image size or batch size"
+)
+
 
 @dataclass(frozen=True)
 class RunWorkspace:

@@ -15,6 +15,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ from distributed import get_worker
 from spinefrac import errors
 from spinefrac import settings as places
 from spinefrac.errors import Cancelled, SpinefracError, TrainingError
-from spinefrac.system import atomic, private_files
+from spinefrac.system import atomic, memory, private_files
 from spinefrac.training import checkpoint, workspace
 from spinefrac.training.runs import lease
 
@@ -167,11 +168,12 @@ def train_fold_in_process(
     FoldCrashError
         Its process ended without an error message.
     SpinefracError
-        The error of the fold.
+        The error of the fold; a TrainingError where it ran out of memory.
     """
     here, worker = location.local_dir(), get_worker()
     key = str(worker.get_current_task())
     with tempfile.TemporaryFile("w+") as stderr:
+        oom_kills = memory.count_oom_kills()
         process = _start_process(here, fold, threads, stderr)
         worker.log_event(topic, {"fold": fold, "key": key, "pid": process.pid})
         try:
@@ -185,7 +187,7 @@ def train_fold_in_process(
                     worker.log_event(topic, {"fold": fold, "key": key, **message})
             code = process.wait()
             if code != 0:
-                raise FoldCrashError(_describe_crash(fold, code, stderr))
+                raise _explain_crash(fold, code, stderr, oom_kills)
         finally:
             process.kill()
             process.wait()
@@ -233,6 +235,15 @@ def _is_task_active(worker: Any, key: str) -> bool:
     """Whether the scheduler still waits for a task; those of a dead runner are released."""
     state = worker.state.tasks.get(key)
     return state is not None and state.state not in ("cancelled", "released", "forgotten")
+
+
+def _explain_crash(fold: int, code: int, stderr: IO[str], oom_kills: int | None) -> TrainingError:
+    """Return the error of a process that ended without one; lack of memory is not tried again."""
+    reason = _describe_crash(fold, code, stderr)
+    is_killed = code == -signal.SIGKILL and memory.has_killed_since(oom_kills)
+    if is_killed or memory.describes_shortage(reason):
+        return TrainingError(f"{reason}. This is a lack of memory: {workspace.MEMORY_REMEDY}")
+    return FoldCrashError(reason)
 
 
 def _describe_crash(fold: int, code: int, stderr: IO[str]) -> str:

@@ -6,6 +6,7 @@ left. Runs that a killed runner left behind come first and resume from their las
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -23,6 +24,8 @@ from spinefrac import redaction
 from spinefrac.data.folder_names import collect_names
 from spinefrac.errors import Cancelled, RunError, SpinefracError, TrainingError
 from spinefrac.store import saving
+from spinefrac.system import memory
+from spinefrac.training import workspace
 from spinefrac.training.runner import pipeline
 from spinefrac.training.runner.journal import RunJournal, write_rows
 from spinefrac.training.runs import adoption, database, estimates, lease
@@ -133,14 +136,35 @@ def _end_if_not_runnable(connection: sqlite3.Connection, row: sqlite3.Row) -> bo
     if row["cancel"]:
         _end_run(connection, row["id"], None, "cancelled")
         return True
-    if _count_failed_attempts(connection, row["id"]) < MAX_FAILED_ATTEMPTS:
+    if _died_of_memory(connection, row["id"]):
+        error = _make_memory_error("the system ended its runner")
+    elif _count_failed_attempts(connection, row["id"]) < MAX_FAILED_ATTEMPTS:
         return False
-    error = TrainingError(
-        f"its runner died {MAX_FAILED_ATTEMPTS} times without finishing an epoch; runner.log in "
-        "HOME/runs may say why; free some memory or train with fewer workers, then resume the run"
-    )
+    else:
+        error = TrainingError(
+            f"its runner died {MAX_FAILED_ATTEMPTS} times without finishing an epoch; runner.log "
+            "in HOME/runs may say why; free some memory or train with fewer workers, then resume "
+            "the run"
+        )
     _end_run(connection, row["id"], None, "failed", error=error)
     return True
+
+
+def _died_of_memory(connection: sqlite3.Connection, run_id: str) -> bool:
+    """Return whether the last attempt died, and the system says that memory was lacking."""
+    last = connection.execute(
+        "SELECT outcome, started, oom_kills FROM attempts WHERE run = ? ORDER BY number DESC",
+        (run_id,),
+    ).fetchone()
+    if last is None or last["outcome"] != "died":
+        return False
+    return memory.has_killed_since(last["oom_kills"]) or memory.describes_shortage(
+        lease.read_log_tail(last["started"])
+    )
+
+
+def _make_memory_error(what: str) -> TrainingError:
+    return TrainingError(f"{what} for lack of memory: {workspace.MEMORY_REMEDY}")
 
 
 def _count_failed_attempts(connection: sqlite3.Connection, run_id: str) -> int:
@@ -167,9 +191,10 @@ def _begin_attempt(connection: sqlite3.Connection, run_id: str) -> int:
     number = (last[0] or 0) + 1
     mine = connection.execute("SELECT pid, process_started, host FROM lease").fetchone()
     connection.execute(
-        "INSERT INTO attempts (run, number, pid, process_started, host, started, heartbeat)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (run_id, number, *mine, now, now),
+        "INSERT INTO attempts"
+        " (run, number, pid, process_started, host, started, heartbeat, oom_kills)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (run_id, number, *mine, now, now, memory.count_oom_kills()),
     )
     connection.execute(
         "UPDATE runs SET state = 'running', started = coalesce(started, ?) WHERE id = ?",
@@ -351,6 +376,8 @@ def _log_traceback(run: Run) -> None:
 
 
 def _wrap_os_error(error: OSError) -> TrainingError:
+    if error.errno == errno.ENOMEM:
+        return _make_memory_error("the run stopped")
     return TrainingError(
         f"{error.strerror or type(error).__name__} while reading or writing the run's files: make "
         "room or permit it, then resume the run"
@@ -358,6 +385,8 @@ def _wrap_os_error(error: OSError) -> TrainingError:
 
 
 def _wrap_unexpected_error(error: Exception) -> TrainingError:
+    if memory.describes_shortage(f"{type(error).__name__}: {error}"):
+        return _make_memory_error("the run stopped")
     return TrainingError(
         f"{type(error).__name__}: {error} (spinefrac did not expect this; runner.log in HOME/runs "
         "shows where it happened)"

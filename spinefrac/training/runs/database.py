@@ -126,6 +126,9 @@ MIGRATIONS = (
     """
     ALTER TABLE rates ADD COLUMN overhead REAL;
     """,
+    """
+    ALTER TABLE attempts ADD COLUMN oom_kills INTEGER;
+    """,
 )
 
 

@@ -26,6 +26,8 @@ from spinefrac.training.runs.records import RunnerState
 HEARTBEAT_INTERVAL_S = 2.0
 #: Without a heartbeat for this time, a runner of another machine counts as dead.
 HEARTBEAT_TIMEOUT_S = 12.0
+#: Of the end of the log that `read_log_tail` returns.
+_LOG_TAIL_BYTES = 2000
 #: The log file of the runners is emptied beyond this size.
 _MAX_LOG_BYTES = 2**20
 
@@ -112,6 +114,17 @@ def acquire_lease(token: str | None) -> str | None:
 def release_lease(connection: sqlite3.Connection, token: str) -> None:
     """Release the lease."""
     connection.execute("DELETE FROM lease WHERE token = ?", (token,))
+
+
+def read_log_tail(since: float) -> str:
+    """Return the end of the runners' log where it was written to after a time, else nothing."""
+    try:
+        with log_path().open("rb") as log:
+            status = os.fstat(log.fileno())
+            log.seek(max(0, status.st_size - _LOG_TAIL_BYTES))
+            return log.read().decode("utf-8", "replace") if status.st_mtime >= since else ""
+    except FileNotFoundError:
+        return ""
 
 
 def _start_runner(token: str) -> subprocess.Popen[bytes]:
