@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def save_overrides(folder: FolderLike, table: bytes) -> int:
     private_files.make_folder(path.parent)
     with atomic.replacing(path) as temporary:
         temporary.write_bytes(table)
-        named = _read_overrides(temporary, {file.path: file.label for file in listing.files})
+        named = _read_overrides(temporary, {_make_key(f.path): f.label for f in listing.files})
     return len(named)
 
 
@@ -101,9 +102,12 @@ def apply_overrides(
     path = _overrides_path(folder)
     if not path.is_file():
         return tuple(groups), rule
-    named = {row["path"]: row["patient"] for _, row in read_table(path, ("path", "patient"))}
-    corrected = tuple(named.get(f.path, group) for f, group in zip(files, groups, strict=True))
-    left = sum(file.path not in named for file in files)
+    rows = read_table(path, ("path", "patient"))
+    named = {_make_key(row["path"]): row["patient"] for _, row in rows}
+    corrected = tuple(
+        named.get(_make_key(f.path), group) for f, group in zip(files, groups, strict=True)
+    )
+    left = sum(_make_key(file.path) not in named for file in files)
     words = "by the corrected table of this folder"
     if left:
         words += f"; {continue_rule(left, len(files), 'no row there', rule)}"
@@ -115,21 +119,27 @@ def _overrides_path(folder: Path) -> Path:
     return settings.runs_dir() / "groups" / f"{hashlib.sha256(name).hexdigest()[:32]}.csv"
 
 
+def _make_key(path: str) -> str:
+    """Return a path as it is compared: some systems write other slashes or accented letters."""
+    return unicodedata.normalize("NFC", path.replace("\\", "/"))
+
+
 def _read_overrides(table: Path, labels: dict[str, int]) -> dict[str, str]:
     """Return the patient of each path, checked against the folder's slices."""
     named: dict[str, str] = {}
     for line, row in read_table(table, ("path", "patient")):
         path, patient = row["path"], row["patient"]
-        if path not in labels:
+        key = _make_key(path)
+        if key not in labels:
             raise DatasetError(
                 f"Line {line} of the table: {path} is no slice of this folder; take the table "
                 "that was written for it and change the column patient only."
             )
         if not patient:
             raise DatasetError(f"Line {line} of the table: {path} has no patient, expected one.")
-        if named.setdefault(path, patient) != patient:
+        if named.setdefault(key, patient) != patient:
             raise DatasetError(f"Line {line} of the table: {path} has two patients, keep one.")
-        if row.get("label") and parse_class_label(row["label"]) != labels[path]:
+        if row.get("label") and parse_class_label(row["label"]) != labels[key]:
             raise DatasetError(
                 f"Line {line} of the table: {path} is labelled {row['label']} here and otherwise "
                 "in the folder. This table sets groups only: to change labels, save it as "

@@ -54,6 +54,14 @@ def test_a_corrected_table_sets_the_groups_until_it_is_forgotten(folder):
     assert scan(folder) == before
 
 
+def test_a_table_of_another_system_names_the_same_slices(folder):
+    (folder / "fracture/one.png").rename(folder / "fracture/Mu\u0308ller.png")
+    table = "path,patient\nfracture\\M\u00fcller.png,A\nnormal/one.png,A\n".encode()
+    assert group_overrides.save_overrides(folder, table) == 2
+    found = {item.path: item.group for item in scan(folder).items}
+    assert found["fracture/Mu\u0308ller.png"] == found["normal/one.png"] == "A"
+
+
 def test_slices_that_the_table_does_not_name_keep_their_group(folder):
     group_overrides.save_overrides(
         folder, b"path,patient\nfracture/one.png,A\nfracture/two.png,A\n"
