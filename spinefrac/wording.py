@@ -162,7 +162,7 @@ TRAINING_DATA_UNKNOWN = "The model was imported: its training data are not known
 DUPLICATE_KINDS = {
     "exact": "identical pixels",
     "near": "nearly identical, in the same orientation",
-    "turned": "rotated or mirrored",
+    "turned": "rotated, mirrored, sharpened or brightened",
     "named": "augmented copy by its file name",
 }
 #: The audit's baselines: trivial models that cannot see a fracture.

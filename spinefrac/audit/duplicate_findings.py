@@ -86,29 +86,43 @@ def _find_exact_duplicates(audit: Audit, features: DatasetFeatures) -> Iterator[
 
 def _find_augmented_copies(audit: Audit, features: DatasetFeatures) -> Iterator[Finding]:
     copies = audit.augmented_copies
-    if copies:
-        yield Finding(
-            "augmented_copies",
-            "caution" if copies > MAX_AUGMENTED_SHARE * audit.images else "ok",
-            f"{copies:,} of {audit.images:,} files are augmented copies of another (rotated, "
-            f"mirrored or otherwise changed), so there are about {audit.images - copies:,} "
-            "different slices. With a random split, a model is tested on copies of what it was "
-            "trained on. Here copies stay with their slice. Delete them; training makes its own.",
-            copies,
-            features.first_paths(features.augmented_copies),
+    if not copies:
+        return
+    crossing = len(features.copies_across_splits)
+    if crossing:
+        advice = (
+            f"Of {format_count(crossing, 'copy', 'copies')}, the slice or another copy of it lies "
+            "in another of the train, val and test folders, so a metric on such a folder is "
+            "measured on slices that the model was trained on. Delete these copies, or ignore the "
+            "folders, as cross-validation here does."
         )
+    else:
+        advice = (
+            "With a random split, a model is tested on copies of what it was trained on. Here "
+            "copies stay with their slice. You can delete them: training makes its own."
+        )
+    yield Finding(
+        "augmented_copies",
+        "caution" if crossing or copies > MAX_AUGMENTED_SHARE * audit.images else "ok",
+        f"{copies:,} of {audit.images:,} files are augmented copies of another (rotated, mirrored, "
+        "sharpened or brightened, with the same noise or by their names), so there are about "
+        f"{audit.images - copies:,} different slices. {advice}",
+        copies,
+        features.first_paths(features.copies_across_splits or features.augmented_copies),
+    )
 
 
 def _find_near_duplicates(features: DatasetFeatures) -> Iterator[Finding]:
     found = features.examination.duplicates
-    pairs = sorted(set(found.near) - set(found.rotated))
+    pairs = sorted(set(found.near) - set(found.altered))
     if pairs:
         yield Finding(
             "near_duplicates",
             "ok",
-            f"{format_count(len(pairs), 'pair')} of near duplicates: the same slice resized or "
-            "compressed again, or neighbouring slices of a thin series. They stay on one side of "
-            "every split, and count for less than independent slices.",
+            f"{format_count(len(pairs), 'pair')} of near duplicates under names of different "
+            "groups: the same slice, resized or compressed again, or neighbouring slices of one "
+            "patient. Their groups are merged, so they stay on one side of every split, and "
+            "nothing has to be deleted. If many names are of one patient, correct the groups.",
             len(pairs),
             features.first_paths(row for pair in pairs for row in pair),
         )

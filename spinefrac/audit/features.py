@@ -183,7 +183,7 @@ class DatasetFeatures:
             key = self._name_key(row)
             if key in named:
                 copies.merge(row, first.setdefault(key, row))
-        for rows in (*found.exact, *found.rotated):
+        for rows in (*found.exact, *found.altered):
             for row in rows[1:]:
                 copies.merge(rows[0], row)
         first_rows = np.empty(len(self.labels), dtype=np.int64)
@@ -193,11 +193,11 @@ class DatasetFeatures:
 
     @cached_property
     def augmented_copies(self) -> tuple[int, ...]:
-        """Rows that are rotated or mirrored copies of another, or copies by their name."""
-        rotated = {row for pair in self.examination.duplicates.rotated for row in pair}
+        """Rows that are altered copies of another by their pixels, or copies by their name."""
+        altered = {row for pair in self.examination.duplicates.altered for row in pair}
         copies = set(self.copies_by_name)
         for rows in rows_by_value(self.copy_sets):
-            members = [row for row in rows.tolist() if row in rotated and row not in copies]
+            members = [row for row in rows.tolist() if row in altered and row not in copies]
             if len(members) == len(rows):  # no name shows the original: it is the first
                 members = members[1:]
             elif len(rows) - len(members) < 1 or not copies.isdisjoint(rows.tolist()):
@@ -205,10 +205,18 @@ class DatasetFeatures:
             copies.update(members)
         return tuple(sorted(copies))
 
+    @cached_property
+    def copies_across_splits(self) -> tuple[int, ...]:
+        """Augmented copies whose slice lies in more than one of the train, val and test folders."""
+        splits: dict[int, set[str]] = {}
+        for row, item in enumerate(self.examination.dataset.items):
+            splits.setdefault(int(self.copy_sets[row]), set()).add(item.split)
+        return tuple(r for r in self.augmented_copies if len(splits[int(self.copy_sets[r])]) > 1)
+
     def example_copy_sets(self) -> tuple[CopySet, ...]:
         """Return the first sets of copies of each kind, slice and copy beside each other."""
         found, paths = self.examination.duplicates, self.examination.dataset.paths
-        rotated = set(found.rotated)
+        altered = set(found.altered)
         by_name = [
             [rows[0], *(row for row in rows[1:] if row in self._copies_by_name_set)]
             for rows in (part.tolist() for part in rows_by_value(self.copy_sets))
@@ -216,8 +224,8 @@ class DatasetFeatures:
         ]
         kinds: dict[str, Iterable[Sequence[int]]] = {
             "exact": found.exact,
-            "near": [pair for pair in found.near if pair not in rotated],
-            "turned": found.rotated,
+            "near": [pair for pair in found.near if pair not in altered],
+            "turned": found.altered,
             "named": [rows for rows in by_name if len(rows) > 1],
         }
         return tuple(

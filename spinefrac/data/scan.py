@@ -18,6 +18,8 @@ from spinefrac import imaging
 from spinefrac.data import group_overrides, groups, input_cache
 from spinefrac.data.class_names import strip_class_folders
 from spinefrac.data.duplicates import search as duplicates
+from spinefrac.data.duplicates.detail_store import DetailStore
+from spinefrac.data.duplicates.noise_pattern import make_detail
 from spinefrac.data.duplicates.search import Duplicates
 from spinefrac.data.file_metadata import FileMetadata, read_file_metadata
 from spinefrac.data.folder_layouts import (
@@ -136,13 +138,14 @@ def examine(
 ) -> Examination:
     """Read a folder as `scan` does, and return also what its audit needs. See `scan`."""
     listing = list_labelled_files(folder)
-    contents = _read_files(listing, progress)
-    files, readings = contents.files, contents.readings
-    named, rule = groups.assign_groups(files, [reading.tags for reading in readings], group_by)
-    if group_by == "auto":
-        named, rule = group_overrides.apply_overrides(listing.root, files, named, rule)
-    hashes = [reading.pixel_hash for reading in readings]
-    found = duplicates.find_duplicates(hashes, contents.thumbnails)
+    with DetailStore() as details:
+        contents = _read_files(listing, details, progress)
+        files, readings = contents.files, contents.readings
+        named, rule = groups.assign_groups(files, [reading.tags for reading in readings], group_by)
+        if group_by == "auto":
+            named, rule = group_overrides.apply_overrides(listing.root, files, named, rule)
+        hashes = [reading.pixel_hash for reading in readings]
+        found = duplicates.find_duplicates(hashes, contents.thumbnails, details, named)
     merged = duplicates.merge_groups(named, found)
     series = tuple(
         groups.derive_series(file, reading.tags)
@@ -295,8 +298,10 @@ class _FolderContents:
     unreadable: list[Unreadable]
 
 
-def _read_files(listing: FolderListing, progress: ProgressCallback | None) -> _FolderContents:
-    """Read every file once, by threads; raise where too few can be read."""
+def _read_files(
+    listing: FolderListing, details: DetailStore, progress: ProgressCallback | None
+) -> _FolderContents:
+    """Read every file once, by threads, and fill `details`; raise where too few can be read."""
     files: list[LabelledFile] = []
     readings: list[FileReading] = []
     unreadable: list[Unreadable] = []
@@ -305,20 +310,23 @@ def _read_files(listing: FolderListing, progress: ProgressCallback | None) -> _F
     thumbnails = np.empty((len(listing.files), side, side), dtype=np.uint8)
     results = _map_in_order(lambda file: _read_file(listing.root, file), listing.files)
     for done, (file, result) in enumerate(zip(listing.files, results, strict=True), start=1):
-        if isinstance(result, FileReading):
-            thumbnails[len(files)] = result.thumbnail
-            readings.append(replace(result, thumbnail=thumbnails[len(files)]))
-            files.append(file)
-        else:
+        if isinstance(result, Unreadable):
             unreadable.append(result)
+        else:
+            reading, detail = result
+            thumbnails[len(files)] = reading.thumbnail
+            readings.append(replace(reading, thumbnail=thumbnails[len(files)]))
+            details.append(detail)
+            files.append(file)
         if progress:
             progress(done, len(listing.files))
     _check_readable(files, unreadable)
     return _FolderContents(files, readings, thumbnails[: len(files)], unreadable)
 
 
-def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
-    """Read one file, or return why it cannot be read; one that kills its decoder is such a file."""
+def _read_file(root: Path, file: LabelledFile) -> tuple[FileReading, GreyImage] | Unreadable:
+    """Read one file; return what is kept of it and its detail, or why it cannot be read; one that
+    kills its decoder is such a file."""
     path = root / file.path
     try:
         file.path.encode()
@@ -332,7 +340,7 @@ def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
         return Unreadable(file.path, str(error))
     except OSError as error:
         return Unreadable(file.path, f"The file cannot be read: {error.strerror or error}.")
-    return FileReading(
+    reading = FileReading(
         hash_pixels(ct),
         duplicates.make_thumbnail(image),
         header.tags if header else SliceTags(),
@@ -341,6 +349,7 @@ def _read_file(root: Path, file: LabelledFile) -> FileReading | Unreadable:
         ct.implausible,
         ct.plane,
     )
+    return reading, make_detail(image)
 
 
 def hash_pixels(ct: CtSlice) -> str:

@@ -25,7 +25,7 @@ def test_copies_by_name_and_by_pixels_share_a_set():
         ("fracture/x.png", 1, "x", ""),
         ("normal/P2_01.png", 0, "P2", ""),
     ]
-    features = examine(items, Duplicates(near=((0, 2),), rotated=((0, 2),)))
+    features = examine(items, Duplicates(near=((0, 2),), altered=((0, 2),)))
     assert features.copies_by_name == (1,)
     assert features.copy_sets.tolist() == [0, 0, 0, 3]
     assert 1 in features.augmented_copies and 0 not in features.augmented_copies

@@ -32,16 +32,15 @@ def test_the_rotation_is_found(degrees, mirrored):
     image = slice_like(1)
     copy = rotated(image[:, ::-1] if mirrored else image, degrees)
     found = registration.align_pairs(spectra(image), spectra(copy))
-    assert found.correlation[0] > 0.9
-    assert bool(found.is_mirrored[0]) == mirrored
+    assert found.correlation[int(mirrored), 0] > 0.9
+    assert found.correlation[int(not mirrored), 0] < 0.75
     if not mirrored:
-        assert abs(abs(found.rotation_degrees[0]) - abs(degrees)) < 1.5
-    assert (found.unaligned_correlation[0] > 0.9) == (degrees == 0 and not mirrored)
+        assert abs(found.rotation_degrees[0, 0] + degrees) < 0.4
 
 
 def test_another_slice_does_not_agree():
     found = registration.align_pairs(spectra(slice_like(1)), spectra(slice_like(2)))
-    assert found.correlation[0] < 0.75  # copies have 0.86 and more
+    assert found.correlation.max() < 0.75  # copies have 0.81 and more
 
 
 def test_invariants_do_not_change_by_a_rotation():
