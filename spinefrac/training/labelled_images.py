@@ -18,6 +18,7 @@ import numpy.typing as npt
 from spinefrac import imaging
 from spinefrac.data.class_names import ACCEPTED_NAMES, parse_class_label
 from spinefrac.errors import DatasetError, ImageError, SpinefracError
+from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import CtSlice, Preprocessing
 from spinefrac.training import arguments
 
@@ -115,8 +116,10 @@ def _list_files(data: Any, names: Mapping[int, str]) -> list[tuple[Path, int]]:
         return []
     found = []
     for path in map(Path, paths):
-        label = next((meaning[part] for part in path.parts[::-1] if part in meaning), None)
-        if label is not None:
+        parts = path.parts
+        place = next((i for i in reversed(range(len(parts))) if parts[i] in meaning), None)
+        label = None if place is None else meaning[parts[place]]
+        if label is not None and not is_system_file("/".join(parts[place:])):
             found.append((path, label))
     return found
 

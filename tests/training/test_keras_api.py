@@ -148,13 +148,12 @@ def test_a_pretrained_model_with_two_outputs(folder, capsys):
 def test_a_training_that_fails_leaves_the_model_as_it_was(folder):
     import keras
 
-    model = spinefrac.build_cnn_model(size=32)
+    # Its outputs overflow once it has learned something.
+    parts = [keras.layers.Flatten(), keras.layers.Dense(1), keras.layers.Rescaling(1e38)]
+    model = keras.Sequential([keras.Input((32, 32, 1)), *parts])
     before = [weights.copy() for weights in model.get_weights()]
-    huge = TrainingSettings(learning_rate=1.0, batch_size=8)
-    model.get_layer("probability")
-    bad = keras.Sequential([model, keras.layers.Rescaling(float("nan"))])
-    with pytest.raises((TrainingError, ModelError)):
-        spinefrac.train_model_with_cross_validation(bad, folder, 1, 2, settings=huge)
+    with pytest.raises(TrainingError, match="no longer a number"):
+        spinefrac.train_model_with_cross_validation(model, folder, 1, 2, verbose=False)
     for got, want in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(got, want)
 
