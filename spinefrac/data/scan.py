@@ -32,6 +32,7 @@ from spinefrac.data.pseudonyms import canonicalize_groups
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.imaging import decoder_pool
 from spinefrac.imaging.hounsfield import BONE_WINDOW
+from spinefrac.imaging.sources import Source
 from spinefrac.records import (
     CLASS_NAMES,
     CtSlice,
@@ -330,7 +331,7 @@ def _read_file(root: Path, file: LabelledFile) -> tuple[FileReading, GreyImage] 
     path = root / file.path
     try:
         file.path.encode()
-        ct, header = decoder_pool.read_with_header(path)
+        ct, header = decoder_pool.read_with_header(Source.from_path(path, root), name=path.name)
         image = imaging.to_display(ct, BONE_WINDOW)
         metadata = read_file_metadata(path, ct, image, header)
     except UnicodeEncodeError:
@@ -369,7 +370,8 @@ def _iterate_inputs(
 
     def prepare(item: Item) -> GreyImage:
         try:
-            ct = decoder_pool.read(dataset.root / item.path)
+            path = dataset.root / item.path
+            ct = decoder_pool.read(Source.from_path(path, dataset.root), name=path.name)
         except (ImageError, OSError) as error:
             raise DatasetError(
                 f"{item.path} could be read when the folder was scanned and cannot now "

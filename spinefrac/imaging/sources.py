@@ -29,6 +29,9 @@ class Source:
     content : bytes
     path : bytes
         As the system writes it; empty where the file is not on disk.
+    root : bytes
+        Folder, without links, that the file must lie in when it is opened, whatever has become a
+        link since it was listed; empty for any.
     block : str
         Name of a `SharedBlock`, which its creator keeps; empty where there is none.
     size : int
@@ -39,13 +42,14 @@ class Source:
 
     content: bytes = b""
     path: bytes = b""
+    root: bytes = b""
     block: str = ""
     size: int = 0
     member: Member | None = None
 
     @classmethod
-    def from_path(cls, path: Path) -> Source:
-        return cls(path=os.fsencode(path))
+    def from_path(cls, path: Path, root: Path | None = None) -> Source:
+        return cls(path=os.fsencode(path), root=os.fsencode(root) if root else b"")
 
 
 @contextmanager
@@ -74,6 +78,8 @@ def open_source(source: Source, max_bytes: int | None = None) -> Iterator[Binary
             yield cast(BinaryIO, io.BufferedReader(_ViewReader(view)))
     elif source.path:
         with _open_path(Path(os.fsdecode(source.path))) as file:
+            if source.root:
+                _require_inside(file, os.fsdecode(source.path), os.fsdecode(source.root))
             yield file
     else:
         check_file_size(len(source.content))
@@ -94,6 +100,18 @@ def _open_path(path: Path) -> Iterator[BinaryIO]:
             f"expected a readable file, got {error.strerror or 'an input error'}; "
             "check its permissions"
         ) from error
+
+
+def _require_inside(file: BinaryIO, path: str, root: str) -> None:
+    """Refuse an open file that is not the one below `root`: a folder may have become a link."""
+    real = Path(path).resolve()
+    if not real.is_relative_to(root) or not os.path.samestat(
+        os.fstat(file.fileno()), real.stat(follow_symlinks=False)
+    ):
+        raise ImageError(
+            "expected a file inside the data set's folder, got one that a link leads to elsewhere; "
+            "put the file itself there"
+        )
 
 
 class _ViewReader(io.RawIOBase):

@@ -325,3 +325,13 @@ def test_values_that_are_no_hounsfield_units_and_other_planes_are_noted(tmp_path
     assert "1 slice of CT without Hounsfield units" in " ".join(dataset.notes)
     assert "3 axial and 1 sagittal slices are mixed" in " ".join(dataset.notes)
     assert first.name not in " ".join(dataset.notes) and first.name in " ".join(dataset.details)
+
+
+def test_what_became_a_link_since_the_scan_is_not_followed(small, tmp_path):
+    dataset = scan(small)
+    shutil.copytree(small, tmp_path / "elsewhere")
+    root = dataset.root
+    shutil.rmtree(root)
+    root.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DatasetError, match="a link leads to elsewhere"):
+        load_inputs(dataset, Preprocessing(size=32, bone_crop=False))

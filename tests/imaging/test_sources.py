@@ -43,3 +43,28 @@ def test_nothing_and_too_much_are_refused(tmp_path, monkeypatch):
     for source in (*sources, Source(block="x", size=101), Source.from_path(tmp_path)):
         with pytest.raises(ImageError, match="expected"), open_source(source):
             pass
+
+
+def test_a_file_that_a_link_leads_to_from_its_folder_is_refused(tmp_path):
+    for name in ("data", "elsewhere"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(CONTENT)
+    (tmp_path / "data" / "within.png").symlink_to("a.png")
+    root = (tmp_path / "data").resolve()
+    for name in ("a.png", "within.png"):
+        with open_source(Source.from_path(root / name, root)) as file:
+            assert file.read() == CONTENT
+    (root / "a.png").unlink()
+    (root / "a.png").symlink_to(tmp_path / "elsewhere" / "a.png")
+    with (
+        pytest.raises(ImageError, match="a link leads to elsewhere"),
+        open_source(Source.from_path(root / "a.png", root)),
+    ):
+        pass
+    root.rename(tmp_path / "moved")
+    root.symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(ImageError, match="a link leads to elsewhere"),
+        open_source(Source.from_path(root / "a.png", root)),
+    ):
+        pass

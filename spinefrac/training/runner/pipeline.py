@@ -19,7 +19,7 @@ import numpy as np
 from spinefrac import audit, redaction
 from spinefrac.data.scan import examine, load_inputs
 from spinefrac.data.splits import DEFAULT_FOLDS, assign_folds, count_folds
-from spinefrac.errors import Cancelled, ModelError
+from spinefrac.errors import Cancelled, DatasetError, ModelError
 from spinefrac.evaluation import calibration, operating_point
 from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.exchange import mlflow_logging, save_model
@@ -130,6 +130,7 @@ def _prepare_workspace(
         if is_cancelled():
             raise Cancelled("training was cancelled while the folder was read")
 
+    _require_same_place(run.folder)
     examined = examine(run.folder, group_by=run.settings.group_by, progress=progress)
     dataset = examined.dataset
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
@@ -152,6 +153,15 @@ def _prepare_workspace(
     )
     ready.write()
     return ready, dataset, audited.verdict
+
+
+def _require_same_place(folder: str) -> None:
+    """Refuse a folder that was replaced by a link after its place was checked."""
+    if Path(folder).resolve() != Path(folder):
+        raise DatasetError(
+            "the data folder, or one above it, was replaced by a link after the run was submitted, "
+            "and the link is not followed: submit the run again with the folder that is meant"
+        )
 
 
 def _read_prepared(run: Run, folder: Path) -> tuple[RunWorkspace, Dataset, str | None] | None:

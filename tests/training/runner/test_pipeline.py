@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spinefrac.errors import Cancelled
+from spinefrac.errors import Cancelled, DatasetError
 from spinefrac.training import runs
 from spinefrac.training.runner import pipeline
 from spinefrac.training.runner.journal import RunJournal
@@ -30,3 +30,13 @@ def test_a_cancelled_run_leaves_nothing_prepared(folder, quick) -> None:
     with pytest.raises(Cancelled, match="while the folder was read"):
         pipeline._prepare_workspace(run, place, RunJournal(run.id, 1), lambda: True)
     assert pipeline._read_prepared(run, place) is None
+
+
+def test_a_data_folder_that_became_a_link_is_not_followed(folder, quick, tmp_path) -> None:
+    run = submit(folder, quick)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DatasetError, match="replaced by a link"):
+        pipeline._prepare_workspace(
+            run, runs.run_folder(run.id), RunJournal(run.id, 1), lambda: False
+        )
