@@ -21,7 +21,14 @@ from spinefrac.data import class_names
 from spinefrac.training.augmentation.yaml_io import from_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/runs.md", "docs/cluster.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/runs.md",
+    "docs/cluster.md",
+    "docs/safety.md",
+)
 TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in (*DOCUMENTS, "Makefile")}
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
