@@ -7,7 +7,7 @@ import uuid
 import streamlit as st
 
 from spinefrac.imaging import decoder_pool
-from spinefrac.system import budgets, memory
+from spinefrac.system import budgets, memory_release
 
 #: Streamlit forgets a session that does not come back so long after it left, see
 #: `disconnectedSessionTTL` in .streamlit/config.toml.
@@ -26,10 +26,10 @@ def get_owner() -> str:
 
 
 @st.cache_resource(show_spinner=False)
-def _prepare_server() -> memory.DelayedRelease:
-    memory.limit_retention()
+def _prepare_server() -> memory_release.DelayedRelease:
+    memory_release.limit_retention()
     decoder_pool.start()
-    return memory.DelayedRelease(_FORGOTTEN_S)
+    return memory_release.DelayedRelease(_FORGOTTEN_S)
 
 
 def _end(owner: str) -> None:
