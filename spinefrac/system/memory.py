@@ -1,38 +1,76 @@
-"""Whether a process ended for lack of memory, by what it printed and by what the system counts."""
+"""Give memory back to the system, where the C library would keep it for later."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import ctypes
+import gc
+import sys
+import threading
+from typing import Any
 
-#: How Python, C++, TensorFlow, NumPy and the loader of libraries say it.
-_SHORTAGE = re.compile(
-    r"MemoryError|bad_alloc|cannot allocate memory|ResourceExhaustedError|OOM when allocating"
-    r"|out of memory|failed to map segment|unable to allocate",
-    re.IGNORECASE,
-)
+#: Parameters of mallopt(3) of the GNU C library.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+
+#: Blocks of this size and more, a slice for example, are mapped alone and go back when freed; the
+#: library's own threshold rises with every such block up to 32 MB.
+_MAPPED_BYTES = 256 * 1024
 
 
-def describes_shortage(text: str) -> bool:
-    """Return whether an error or the output of a process says that memory was lacking.
+def limit_retention() -> None:
+    """Have the allocator of a long-lived process keep little of what was freed."""
+    library = _load_glibc()
+    if library is not None:
+        library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
+        library.mallopt(_M_TRIM_THRESHOLD, _MAPPED_BYTES)
+        library.mallopt(_M_ARENA_MAX, 2)  # every thread's own arena would keep memory of its own
 
-    >>> describes_shortage("terminate called after throwing an instance of 'std::bad_alloc'")
-    True
+
+def release_memory() -> None:
+    """Collect cycles, then return what the allocator holds without use."""
+    gc.collect()
+    library = _load_glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+class DelayedRelease:
+    """Calls `release_memory` some time after it was requested; requests meanwhile share a call.
+
+    Parameters
+    ----------
+    delay_s : float
     """
-    return bool(_SHORTAGE.search(text))
+
+    def __init__(self, delay_s: float) -> None:
+        self._delay_s = delay_s
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._is_requested_again = False
+
+    def request(self) -> None:
+        with self._lock:
+            if self._timer is None:
+                self._start_timer()
+            else:
+                self._is_requested_again = True
+
+    def _start_timer(self) -> None:
+        self._timer = threading.Timer(self._delay_s, self._release)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _release(self) -> None:
+        release_memory()
+        with self._lock:
+            self._timer = None
+            if self._is_requested_again:
+                self._is_requested_again = False
+                self._start_timer()
 
 
-def count_oom_kills() -> int | None:
-    """Return how many processes Linux has ended for lack of memory; None if it does not say."""
-    try:
-        lines = Path("/proc/vmstat").read_text("ascii").splitlines()
-    except (OSError, ValueError):
+def _load_glibc() -> Any:
+    """Return the C library where it is that of GNU; None elsewhere."""
+    if sys.platform != "linux":
         return None
-    counts = [line.split()[1] for line in lines if line.startswith("oom_kill ")]
-    return int(counts[0]) if counts else None
-
-
-def has_killed_since(count: int | None) -> bool:
-    """Return whether Linux has killed a process for lack of memory since `count_oom_kills`."""
-    now = count_oom_kills()
-    return count is not None and now is not None and now > count
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "malloc_trim") and hasattr(library, "mallopt") else None

@@ -31,7 +31,7 @@ from distributed import get_worker
 from spinefrac import errors
 from spinefrac import settings as places
 from spinefrac.errors import Cancelled, SpinefracError, TrainingError
-from spinefrac.system import atomic, memory, private_files
+from spinefrac.system import atomic, memory_shortage, private_files
 from spinefrac.training import checkpoint, workspace
 from spinefrac.training.runs import lease
 
@@ -173,7 +173,7 @@ def train_fold_in_process(
     here, worker = location.local_dir(), get_worker()
     key = str(worker.get_current_task())
     with tempfile.TemporaryFile("w+") as stderr:
-        oom_kills = memory.count_oom_kills()
+        oom_kills = memory_shortage.count_oom_kills()
         process = _start_process(here, fold, threads, stderr)
         worker.log_event(topic, {"fold": fold, "key": key, "pid": process.pid})
         try:
@@ -240,8 +240,8 @@ def _is_task_active(worker: Any, key: str) -> bool:
 def _explain_crash(fold: int, code: int, stderr: IO[str], oom_kills: int | None) -> TrainingError:
     """Return the error of a process that ended without one; lack of memory is not tried again."""
     reason = _describe_crash(fold, code, stderr)
-    is_killed = code == -signal.SIGKILL and memory.has_killed_since(oom_kills)
-    if is_killed or memory.describes_shortage(reason):
+    is_killed = code == -signal.SIGKILL and memory_shortage.has_killed_since(oom_kills)
+    if is_killed or memory_shortage.describes_shortage(reason):
         return TrainingError(f"{reason}. This is a lack of memory: {workspace.MEMORY_REMEDY}")
     return FoldCrashError(reason)
 

@@ -24,7 +24,7 @@ from spinefrac import redaction
 from spinefrac.data.folder_names import collect_names
 from spinefrac.errors import Cancelled, RunError, SpinefracError, TrainingError
 from spinefrac.store import saving
-from spinefrac.system import memory
+from spinefrac.system import memory_shortage
 from spinefrac.training import workspace
 from spinefrac.training.runner import pipeline
 from spinefrac.training.runner.journal import RunJournal, write_rows
@@ -158,9 +158,9 @@ def _died_of_memory(connection: sqlite3.Connection, run_id: str) -> bool:
     ).fetchone()
     if last is None or last["outcome"] != "died":
         return False
-    return memory.has_killed_since(last["oom_kills"]) or memory.describes_shortage(
-        lease.read_log_tail(last["started"])
-    )
+    return memory_shortage.has_killed_since(
+        last["oom_kills"]
+    ) or memory_shortage.describes_shortage(lease.read_log_tail(last["started"]))
 
 
 def _make_memory_error(what: str) -> TrainingError:
@@ -194,7 +194,7 @@ def _begin_attempt(connection: sqlite3.Connection, run_id: str) -> int:
         "INSERT INTO attempts"
         " (run, number, pid, process_started, host, started, heartbeat, oom_kills)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (run_id, number, *mine, now, now, memory.count_oom_kills()),
+        (run_id, number, *mine, now, now, memory_shortage.count_oom_kills()),
     )
     connection.execute(
         "UPDATE runs SET state = 'running', started = coalesce(started, ?) WHERE id = ?",
@@ -385,7 +385,7 @@ def _wrap_os_error(error: OSError) -> TrainingError:
 
 
 def _wrap_unexpected_error(error: Exception) -> TrainingError:
-    if memory.describes_shortage(f"{type(error).__name__}: {error}"):
+    if memory_shortage.describes_shortage(f"{type(error).__name__}: {error}"):
         return _make_memory_error("the run stopped")
     return TrainingError(
         f"{type(error).__name__}: {error} (spinefrac did not expect this; runner.log in HOME/runs "

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from spinefrac.system import memory
+from spinefrac.system import memory_shortage
 from spinefrac.training import runs
 from spinefrac.training.runner import supervisor
 from spinefrac.training.runs import database, lease
@@ -41,7 +41,7 @@ def die_once(run: runs.Run, oom_kills: int | None) -> None:
 
 
 def test_lack_of_memory_is_said_after_one_attempt(folder, quick) -> None:
-    count = memory.count_oom_kills()
+    count = memory_shortage.count_oom_kills()
     if count is None:
         pytest.skip("this system does not count processes that it ended for lack of memory")
     die_once(submit(folder, quick), count - 1)
@@ -59,7 +59,7 @@ def test_what_the_log_says_of_memory_counts_too(folder, quick) -> None:
 
 
 def test_a_runner_that_was_killed_otherwise_is_followed_by_another(folder, quick) -> None:
-    die_once(submit(folder, quick), memory.count_oom_kills())
+    die_once(submit(folder, quick), memory_shortage.count_oom_kills())
     shutil.rmtree(folder)
     assert supervisor.main([]) == 0
     assert runs.get_run("first").attempts == 2
