@@ -52,6 +52,7 @@ class Output(StrEnum):
     DICOM_RESULTS = "DICOM results"
     EVALUATION = "saved external evaluations"
     HISTORY = "history of predictions"
+    CLUSTER = "workers of a Dask cluster"
     LOG = "messages and errors of runs, `runner.log`"
     DEIDENTIFIED = "`deidentify`"
     OWN_COPIES = "`import`, `augment`, `--heatmap-dir`, `--write-groups`"
@@ -102,6 +103,7 @@ POLICY: Mapping[Output, Mapping[Information, Rule]] = {
     | {Information.UIDS: _KEPT},
     Output.EVALUATION: _DEFAULT | dict.fromkeys(_NAMES, _NUMBERED),
     Output.HISTORY: _DEFAULT,
+    Output.CLUSTER: _DEFAULT | {Information.GROUPS: _NUMBERED, Information.OWN_WORDS: _LEFT_OUT},
     Output.LOG: _DEFAULT,
     Output.DEIDENTIFIED: _DEFAULT
     | dict.fromkeys((*_HEADER, Information.FILE_NAMES), _PSEUDONYM)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spinefrac import audit, redaction
 from spinefrac.data.scan import examine, load_inputs
@@ -148,7 +149,7 @@ def _prepare_workspace(
         settings=finetuning.resolve_parent_weights(settings, run.parent),
         inputs=load_inputs(dataset, run.settings.preprocessing, progress),
         labels=dataset.labels,
-        groups=dataset.groups,
+        groups=_number_groups(dataset.groups),
         folds=folds,
     )
     ready.write()
@@ -162,6 +163,12 @@ def _require_same_place(folder: str) -> None:
             "the data folder, or one above it, was replaced by a link after the run was submitted, "
             "and the link is not followed: submit the run again with the folder that is meant"
         )
+
+
+def _number_groups(groups: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+    """Return numbers in place of groups, sorted as they are: workers of a cluster get them."""
+    numbers = np.unique(groups, return_inverse=True)[1]
+    return np.array([f"group-{number:06}" for number in numbers])
 
 
 def _read_prepared(run: Run, folder: Path) -> tuple[RunWorkspace, Dataset, str | None] | None:
@@ -293,7 +300,7 @@ def _assemble_model(
         logits, run_workspace.labels, run_workspace.folds
     )
     point = operating_point.choose_threshold(
-        run_workspace.labels, probabilities, run_workspace.groups, run.threshold_rule
+        run_workspace.labels, probabilities, dataset.groups, run.threshold_rule
     )
     return save_model.NewModel(
         id=run.name,
@@ -306,7 +313,7 @@ def _assemble_model(
         ],
         out_of_fold=OutOfFoldPredictions(
             paths=dataset.paths,
-            groups=run_workspace.groups,
+            groups=dataset.groups,
             labels=run_workspace.labels,
             folds=run_workspace.folds,
             logits=logits,
@@ -317,13 +324,13 @@ def _assemble_model(
         ),
         history=tuple(record for result in results for record in result.history),
         metrics=compute_metrics(
-            run_workspace.labels, probabilities, run_workspace.groups, point.threshold
+            run_workspace.labels, probabilities, dataset.groups, point.threshold
         ),
         temperature=calibration.fit_temperature(logits, run_workspace.labels),
         temperature_method=_TEMPERATURE_METHOD,
         operating_point=point,
         data=DataSummary.from_dataset(dataset),
-        input_check=input_statistics.fit(run_workspace.inputs, run_workspace.groups),
+        input_check=input_statistics.fit(run_workspace.inputs, dataset.groups),
         verification_inputs=_select_verification_slices(run_workspace),
     )
 

@@ -20,6 +20,7 @@ def test_the_second_attempt_finds_what_the_first_prepared(folder, quick) -> None
     assert same == dataset and same_verdict == verdict and again.settings == first.settings
     assert np.array_equal(again.inputs, first.inputs) and np.array_equal(again.folds, first.folds)
     assert not set(first.groups[first.folds == 0]) & set(first.groups[first.folds == 1])
+    assert not set(first.groups) & set(dataset.groups), "workers of a cluster get numbers"
     log = [line for _, line in runs.get_progress(run.id).log]
     assert pipeline.describe_dataset(dataset) in log and "48 slices" in " ".join(log)
 
