@@ -101,12 +101,17 @@ def write_script(folder: Path) -> None:
     )
     for module in PREPROCESSING_MODULES:
         name = module.__name__.rpartition(".")[2]
-        source = _make_imports_relative(inspect.getsource(module))
+        source = _make_self_contained(inspect.getsource(module))
         (package / f"{name}.py").write_text(source, encoding="utf-8")
 
 
-def _make_imports_relative(source: str) -> str:
-    """Replace ``from spinefrac.imaging.MODULE import`` by an import within one package."""
+def _make_self_contained(source: str) -> str:
+    """Replace ``from spinefrac.imaging.MODULE import`` by an import within one package.
+
+    Limits of values that are read from files, which msgspec checks, become plain dictionaries:
+    an export reads no such values.
+    """
+    source = re.sub(r"^from msgspec import Meta$", "Meta = dict", source, flags=re.M)
     return re.sub(
         r"^from spinefrac\.(?:imaging\.)?(\w+) import", r"from .\1 import", source, flags=re.M
     )
