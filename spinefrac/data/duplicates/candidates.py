@@ -55,12 +55,20 @@ class Candidates:
         Of the second against the first.
     is_altered : bool array, shape (M,)
         Whether one is rotated, mirrored, sharpened, blurred or brightened against the other.
+    is_foreign : bool array, shape (M,)
+        Whether they are of different groups and would be candidates unaltered.
     """
 
     pairs: RowPairs
     rotation_degrees: Floats
     is_mirrored: Flags
     is_altered: Flags
+    is_foreign: Flags
+
+    @property
+    def is_rotated(self) -> Flags:
+        """Whether one is rotated or mirrored, shape (M,)."""
+        return self.is_mirrored | (np.abs(self.rotation_degrees) > MIN_ROTATION_DEGREES)
 
     def take(self, chosen: npt.NDArray[np.generic] | slice) -> Candidates:
         """Return some of the pairs."""
@@ -69,6 +77,7 @@ class Candidates:
             self.rotation_degrees[chosen],
             self.is_mirrored[chosen],
             self.is_altered[chosen],
+            self.is_foreign[chosen],
         )
 
 
@@ -101,6 +110,7 @@ def find_candidates(
         np.concatenate([part.rotation_degrees for part in found]),
         np.concatenate([part.is_mirrored for part in found]),
         np.concatenate([part.is_altered for part in found]),
+        np.concatenate([part.is_foreign for part in found]),
     )
     keys = np.column_stack([every.pairs, every.is_mirrored])
     _, first = np.unique(keys, axis=0, return_index=True)  # buckets overlap
@@ -115,16 +125,14 @@ def _choose(aligned: Alignment, pairs: RowPairs, looks: Floats, groups: RowPairs
     is_rotated = is_mirrored | (np.abs(aligned.rotation_degrees) > MIN_ROTATION_DEGREES)
     is_altered = is_rotated | look_different(looks[pairs[:, 0]], looks[pairs[:, 1]])
     first, second = groups[pairs.T]
-    agrees = np.where(
-        is_altered,
-        aligned.correlation >= MIN_ALTERED_CORRELATION,
-        (first != second) & (aligned.correlation >= MIN_CORRELATION),
-    )
+    is_foreign = (first != second) & (aligned.correlation >= MIN_CORRELATION)
+    agrees = is_altered & (aligned.correlation >= MIN_ALTERED_CORRELATION) | is_foreign
     return Candidates(
         np.tile(pairs, (2, 1)),
         aligned.rotation_degrees.ravel(),
         is_mirrored.ravel(),
         is_altered.ravel(),
+        is_foreign.ravel(),
     ).take(agrees.ravel())
 
 

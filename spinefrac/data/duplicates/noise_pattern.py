@@ -62,12 +62,16 @@ class NoiseAgreement:
     coverage : float32 array
         Share of the blocks that hold noise, of the slice that has more of them: 1 for a measured
         slice, less for a drawn one.
+    looks : float32 array, shape (M, 2)
+        By how much noise and brightness of the second are above the first, the median of the blocks
+        that both have; for slices in the same orientation.
     """
 
     quiet: FloatRows
     structured: FloatRows
     lowest: FloatRows
     coverage: FloatRows
+    looks: FloatRows
 
 
 def make_detail(image: GreyImage) -> GreyImage:
@@ -100,9 +104,16 @@ def compare_noise(
         )
     ]
     columns = np.array(rows, dtype=np.float32).reshape(len(rows), 3).T
+    looks = [_compare_looks(parts[first], parts[second]) for first, second in pairs.tolist()]
     covered = np.array([part.coverage for part in parts], dtype=np.float32)
     quiet, structured, lowest = columns
-    return NoiseAgreement(quiet, structured, lowest, covered[pairs].max(axis=1))
+    return NoiseAgreement(
+        quiet,
+        structured,
+        lowest,
+        covered[pairs].max(axis=1),
+        np.array(looks, dtype=np.float32).reshape(len(rows), 2),
+    )
 
 
 def measure_looks(details: GreyImage) -> FloatRows:
@@ -254,6 +265,15 @@ def _compare_pair(
         _quantile(correlation[order[-share:]], 0.2),
         _quantile(correlation, 0.1),
     )
+
+
+def _compare_looks(first: _Parts, second: _Parts) -> tuple[float, float]:
+    """Return noise and brightness of the second slice as against the first, block by block."""
+    usable = first.usable & second.usable
+    if not usable.any():
+        return 0.0, 0.0
+    noise, grey = second.noise - first.noise, second.grey - first.grey
+    return _quantile(noise[usable], 0.5), _quantile(grey[usable], 0.5)
 
 
 def _correlate(quiet: _Plane, high_pass: _Plane) -> float:

@@ -16,13 +16,13 @@ case.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from spinefrac.data.duplicates import noise_pattern
-from spinefrac.data.duplicates.candidates import Candidates, find_candidates
+from spinefrac.data.duplicates.candidates import Candidates, find_candidates, look_different
 from spinefrac.data.duplicates.detail_store import DetailStore
 from spinefrac.data.duplicates.noise_pattern import NoiseAgreement
 from spinefrac.data.duplicates.partners import choose_partners
@@ -96,7 +96,7 @@ def find_duplicates(
     _, group_numbers = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
     looks = _measure_looks(details)
     candidates = find_candidates(thumbnails, firsts, looks, group_numbers)
-    found, agreement = _choose_copies(candidates, details)
+    found, agreement = _choose_copies(candidates, details, looks)
     found = found.take(choose_partners(found, agreement, looks))
     return Duplicates(exact, _to_tuples(found.pairs), _to_tuples(found.pairs[found.is_altered]))
 
@@ -137,11 +137,11 @@ def _measure_looks(details: DetailStore) -> npt.NDArray[np.float32]:
 
 
 def _choose_copies(
-    candidates: Candidates, details: DetailStore
+    candidates: Candidates, details: DetailStore, looks: npt.NDArray[np.float32]
 ) -> tuple[Candidates, npt.NDArray[np.float32]]:
     """Return the pairs whose noise agrees, and how much it does, shape (M,)."""
     agreement = np.empty(len(candidates.pairs), dtype=np.float32)
-    is_copy = np.empty(len(candidates.pairs), dtype=np.bool_)
+    is_copy, differs = np.empty((2, len(candidates.pairs)), dtype=np.bool_)
     for start in range(0, len(candidates.pairs), PAIRS_AT_A_TIME):
         part = slice(start, start + PAIRS_AT_A_TIME)
         rows, positions = np.unique(candidates.pairs[part], return_inverse=True)
@@ -152,7 +152,12 @@ def _choose_copies(
             candidates.is_mirrored[part],
         )
         agreement[part], is_copy[part] = found.quiet, _agrees(found)
-    return candidates.take(is_copy), agreement[is_copy]
+        # Looks were compared in the quiet blocks of each slice, which may be of another tissue.
+        first_looks = looks[candidates.pairs[part, 0]]
+        differs[part] = look_different(first_looks, first_looks + found.looks)
+    is_altered = candidates.is_rotated | (candidates.is_altered & differs)
+    is_copy &= is_altered | candidates.is_foreign
+    return replace(candidates, is_altered=is_altered).take(is_copy), agreement[is_copy]
 
 
 def _agrees(found: NoiseAgreement) -> npt.NDArray[np.bool_]:

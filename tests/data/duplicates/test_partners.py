@@ -15,6 +15,7 @@ def choose(pairs, degrees, agreement, *, mirrored=(), altered=None, looks=ALIKE)
         np.array(degrees, np.float32),
         np.array([row in mirrored for row in range(count)], bool),
         np.ones(count, bool) if altered is None else np.array(altered, bool),
+        np.zeros(count, bool),
     )
     return choose_partners(found, np.array(agreement, np.float32), looks).tolist()
 

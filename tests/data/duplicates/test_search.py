@@ -125,6 +125,19 @@ def test_neighbours_in_a_thin_series_share_noise_and_are_no_copies():
     assert len(set(merge_groups([str(row) for row in range(len(images))], found))) < len(images)
 
 
+def test_neighbours_that_share_noise_are_no_copies_where_another_tissue_prevails():
+    noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 20, (256, 256)), (0, 0), 1.0)
+    images = []
+    for border in (100, 156):
+        image = np.zeros((256, 256))
+        cv2.circle(image, (128, 128), 110, 90, -1)
+        image[:, border:][image[:, border:] > 0] = 120
+        cv2.circle(image, (100, 150), 20, 200, -1)
+        cv2.circle(image, (170, 90), 12, 60, -1)
+        images.append((image + noise).clip(0, 255).astype(np.uint8))
+    assert search(images, ["P", "P"]) == Duplicates()
+
+
 def test_real_neighbours_are_no_copies(shared_data):
     folder = shared_data / "kaggle-csfdv1/originals"
     images = [
