@@ -46,8 +46,12 @@ def main(module_name: str, limits: ResourceLimits) -> None:
 def _answer(module: ModuleType, call: Call, requests: BinaryIO, replies: BinaryIO) -> None:
     encoder = ResultEncoder()
     reply = _call(getattr(module, call.function), call.arguments, encoder)
+    fits = reply.array_bytes <= call.block_bytes
+    if reply.array_bytes and fits:
+        with map_block(call.block, reply.array_bytes) as view:
+            encoder.write_arrays(view)
     worker_messages.write_frame(replies, msgspec.msgpack.encode(reply))
-    if reply.array_bytes and (name := worker_messages.read_frame(requests)):
+    if not fits and (name := worker_messages.read_frame(requests)):
         with map_block(name.decode(), reply.array_bytes) as view:
             encoder.write_arrays(view)
         worker_messages.write_frame(replies, b"")

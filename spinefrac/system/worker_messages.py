@@ -4,8 +4,8 @@ A worker decodes foreign bytes, so it may be in anybody's hands: nothing that it
 and what it returns is checked against the type that the called function promises.
 
 Parent and worker exchange, in this order: an empty frame from the worker once it is ready; a
-`Call`; a `Reply`; where the reply has arrays, the name of a shared block for them and, once they
-are there, an empty frame.
+`Call`; a `Reply`; where the arrays of the reply do not fit into the shared block of the call, the
+name of one that is made for them and, once they are there, an empty frame.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ _DTYPES = frozenset({"<f4", "|u1"})
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A function of the worker's module, by name, and its arguments."""
+    """A function of the worker's module, by name, its arguments, and a block for small arrays."""
 
     function: str
     arguments: msgspec.Raw
+    block: str = ""
+    block_bytes: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -28,6 +28,11 @@ from spinefrac.system.worker_messages import Call, Reply
 _INHERITED_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 
 
+#: Shared memory that a worker has for its arrays, enough for a CT slice of 512×512 pixels; larger
+#: arrays get a block of their own, which costs another exchange of messages.
+_BLOCK_BYTES = 2 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a call has no result.
@@ -91,6 +96,7 @@ class WorkerProcess:
         self.is_usable = False
         self.used_at = time.monotonic()
         self._on_ready = on_ready
+        self._block: SharedBlock | None = None
         self._frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "spinefrac.system.worker", module,
@@ -111,7 +117,14 @@ class WorkerProcess:
         """
         self.calls += 1
         deadline = time.monotonic() + self.limits.wall_s
-        request = Call(function.__name__, worker_messages.encode_arguments(arguments))
+        if self._block is None:
+            self._block = SharedBlock(_BLOCK_BYTES)
+        request = Call(
+            function.__name__,
+            worker_messages.encode_arguments(arguments),
+            self._block.name,
+            self._block.size,
+        )
         self._send(msgspec.msgpack.encode(request))
         try:
             reply = msgspec.msgpack.decode(self._next_frame(deadline), type=Reply)
@@ -125,6 +138,9 @@ class WorkerProcess:
     def _receive_result(self, reply: Reply, result_type: Any, deadline: float) -> Any:
         if not reply.array_bytes:
             return worker_messages.decode_result(reply.result, result_type, None)
+        if self._block is not None and 0 < reply.array_bytes <= self._block.size:
+            with self._block.view[: reply.array_bytes] as view:
+                return worker_messages.decode_result(reply.result, result_type, view)
         if not 0 < reply.array_bytes <= worker_messages.MAX_ARRAY_BYTES:
             raise msgspec.ValidationError("more arrays than a worker may return")
         try:
@@ -165,6 +181,8 @@ class WorkerProcess:
         self._close_input()
 
     def _close_input(self) -> None:
+        if self._block is not None:
+            self._block.release()
         with contextlib.suppress(OSError):  # it ended with bytes still in the pipe
             cast(BinaryIO, self._process.stdin).close()
 
