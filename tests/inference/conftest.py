@@ -1,15 +1,13 @@
-"""The tests answer from a small real model, saved once as the store's tests do."""
+"""The tests predict with a small real model, saved once as the store's tests do."""
 
 import pytest
 
-from tests.store.conftest import home
+from tests.store.conftest import home, save_shared
 
 __all__ = ["home", "saved_model"]
 
 
 @pytest.fixture(scope="module")
-def saved_model(home, tiny):
+def saved_model(home, tmp_path_factory):
     """A saved model with temperature 1: its probability is that of ``model.keras``."""
-    from spinefrac.exchange import save_model
-
-    return save_model.save(tiny.new_model(temperature=1.0))
+    return save_shared(tmp_path_factory, home, temperature=1.0)
