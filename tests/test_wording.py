@@ -59,3 +59,8 @@ def test_each_verdict_has_its_own_sentence():
 )
 def test_durations(seconds: float, expected: str) -> None:
     assert wording.format_duration(seconds) == expected
+
+
+def test_fewer_folds_than_usual_are_explained() -> None:
+    assert wording.explain_fewer_folds(5, 5) == ""
+    assert wording.explain_fewer_folds(4, 5).startswith("4 folds, not 5: the most that keep whole")

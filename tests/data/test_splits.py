@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from spinefrac.data.splits import assign_folds, check_folds, select_holdout
+from spinefrac.data.splits import assign_folds, check_folds, count_folds, select_holdout
 from spinefrac.errors import DatasetError
 
 #: Data sets of a few groups: for each, how many normal and fracture slices it has.
@@ -144,3 +144,21 @@ def test_counts_alone_tell_whether_folds_can_be(counts, folds, seed):
     assert said(lambda: check_folds(rows[::-1], folds, seed)) == said(
         lambda: assign_folds(labels, groups, folds, seed)
     )
+
+
+@pytest.mark.parametrize(("n_groups", "expected"), [(12, 5), (5, 5), (4, 4), (2, 2)])
+def test_folds_that_nobody_names_are_five_or_the_most_that_work(n_groups, expected):
+    groups = np.repeat([f"g{i}" for i in range(n_groups)], 4)
+    labels = np.tile([0, 0, 1, 1], n_groups)
+    folds = assign_folds(labels, groups, None, 0)
+    assert count_folds(folds) == expected
+    assert all(set(labels[folds == fold]) == {0, 1} for fold in range(expected))
+    rows = [(f"g{i}", 2, 2) for i in range(n_groups)]
+    assert check_folds(rows, None, 0) == expected
+    with pytest.raises(DatasetError, match=f"Use {n_groups} folds, the most that works"):
+        check_folds(rows, n_groups + 1, 0)
+
+
+def test_one_group_a_class_cannot_be_folded_by_itself():
+    with pytest.raises(DatasetError, match=r"5 folds cannot each hold.*No number of folds works"):
+        assign_folds([0, 1], ["a", "b"], None, 0)

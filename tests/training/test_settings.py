@@ -12,6 +12,10 @@ from spinefrac.training.settings import TrainingSettings
         ({"network": "vgg"}, "unknown network"),
         ({"folds": 1}, "folds must be at least 2, got 1"),
         ({"epochs": 0}, "epochs must be at least 1"),
+        ({"epochs": 1.5}, "epochs must be a whole number, got 1.5"),
+        ({"epochs": None}, "epochs must be a whole number, got None"),
+        ({"folds": "3"}, "folds must be a whole number, got '3'; the default is automatic"),
+        ({"learning_rate": "low"}, "learning rate must be a number"),
         ({"learning_rate": 0.0}, "learning rate must lie between"),
         ({"workers": -1}, "workers must be 0"),
         ({"seed": -1}, "seed must lie between"),
@@ -36,3 +40,9 @@ def test_settings_survive_json():
 
     settings = TrainingSettings(epochs=3, weights="x.h5")
     assert TrainingSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+def test_the_number_of_folds_may_be_left_open():
+    settings = TrainingSettings()
+    assert settings.folds is None and settings.expected_folds == 5
+    assert TrainingSettings(folds=3).expected_folds == 3

@@ -49,3 +49,14 @@ def test_progress_counts_an_epoch_once_and_the_newest_time(folder, quick):
     epochs = runs.list_events(run.id, kinds=["epoch"])
     assert [(event.epoch, event.attempt) for event in epochs] == [(1, 1), (2, 1), (2, 2)]
     assert runs.list_events(run.id, after=epochs[-1].id) == ()
+
+
+def test_a_number_of_folds_that_was_left_open_is_recorded(folder, quick):
+    run = submit(folder, replace(quick, folds=None))
+    assert runs.get_run(run.id).settings.folds is None
+    assert len(runs.get_progress(run.id).folds) == 5  # as expected, until the slices are read
+    journal = RunJournal(run.id, 1)
+    journal.record_folds(3)
+    journal.flush(force=True)
+    assert runs.get_run(run.id).settings == replace(quick, folds=3)
+    assert len(runs.get_progress(run.id).folds) == 3
