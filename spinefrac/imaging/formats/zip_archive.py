@@ -105,7 +105,8 @@ def list_members(file: BinaryIO) -> list[Member]:
         entry
         for entry in opened.infolist()
         # Not `is_dir`, which fails on an empty name before Python 3.12.
-        if not entry.filename.endswith("/") and not is_system_file(entry.filename.replace("\\", "/"))
+        if not entry.filename.endswith("/")
+        and not is_system_file(entry.filename.replace("\\", "/"))
     ]
     _check(entries, size)
     return [_build_member(entry) for entry in entries]
