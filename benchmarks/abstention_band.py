@@ -8,8 +8,8 @@ sets are drawn: how often the error rate outside the band is above the accepted 
 varies patients, true error rate and correlation of the errors within a patient, up to patients
 who are wrong as a whole: how often a band is given, which above 5 % it must not be.
 
-Its 200 data sets a cell take two minutes; `python -m benchmarks.abstention_band 200` prints only
-these, as the table of docs/evaluation.md, and 2000 takes a quarter of an hour for a deviation of
+Its 200 data sets a cell take four minutes; `python -m benchmarks.abstention_band 200` prints only
+these, as the table of docs/evaluation.md, and 2000 takes half an hour for a deviation of
 0.7 % where 10 % are allowed.
 """
 

@@ -38,7 +38,7 @@ NETWORKS, TRAINING_PATIENTS, SLICES = 5, 120, 12
 SEEDS, PATIENTS, PHANTOM_SLICES = (5201, 5202), 30, 12
 
 #: Noise added to them, standard deviation in Hounsfield units.
-NOISE = (0.0, 20.0, 30.0, 40.0)
+NOISE = (0.0, 110.0, 150.0, 220.0)
 
 Row = tuple[str, str, str] | tuple[str, str, str, bool]
 

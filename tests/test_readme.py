@@ -28,6 +28,7 @@ DOCUMENTS = (
     "docs/runs.md",
     "docs/cluster.md",
     "docs/safety.md",
+    "docs/evaluation.md",
 )
 TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in (*DOCUMENTS, "Makefile")}
 

@@ -105,3 +105,24 @@ def test_the_auc_is_tested_by_itself_and_the_others_together() -> None:
     assert [found[name].p_holm for name in others] == holm_correction(
         [found[name].p for name in others]
     )
+
+
+@pytest.mark.slow
+def test_noise_on_held_phantoms_is_found_and_new_phantoms_are_no_drop(monkeypatch) -> None:
+    """Of phantom-demo, on 60 phantoms that it was not trained on."""
+    from benchmarks import dataset_shift
+    from spinefrac.evaluation.calibration import apply_temperature
+    from spinefrac.inference.predictor import get_predictor
+    from spinefrac.store.evaluations import SlicePredictions
+
+    monkeypatch.setattr(dataset_shift, "PHANTOM_SLICES", 4)
+    predictor = get_predictor("phantom-demo")
+    model = predictor.model
+    training = SlicePredictions.from_out_of_fold(model.load_out_of_fold()).to_inputs()
+    found = {}
+    for noise in (0.0, 220.0):
+        labels, logits, groups = dataset_shift.predict_phantoms(predictor, noise)
+        stacked = stack_networks(labels, apply_temperature(logits, model.temperature), groups)
+        found[noise] = metric_shift(training, stacked, model.threshold, n_resamples=500)["auc"]
+    assert found[0.0].p > 0.05 and abs(found[0.0].value) < 0.02
+    assert found[220.0].p < 0.05 and found[220.0].value < -0.03
