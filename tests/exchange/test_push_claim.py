@@ -45,16 +45,19 @@ def test_another_model_waits_and_the_same_one_goes_on(files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "free"),
+    ("content", "age_s", "free"),
     [
-        (json.dumps({"token": "x", "card_sha256": "o", "time": time.time() - 90_000}), True),
-        (json.dumps({"token": "x", "card_sha256": "o", "time": time.time() - 80_000}), False),
-        ('{"token": "x"}', True),  # of no known kind
-        ("{", False),  # its owner is writing it
+        ({"token": "x", "card_sha256": "o"}, 90_000, True),
+        ({"token": "x", "card_sha256": "o"}, 80_000, False),
+        ({"token": "x"}, None, True),  # of no known kind
+        (None, None, False),  # its owner is writing it
     ],
 )
-def test_a_claim_of_a_killed_push_expires(files, tmp_path, content, free):
-    (tmp_path / push_claim.CLAIM_FILE).write_text(content)
+def test_a_claim_of_a_killed_push_expires(files, tmp_path, content, age_s, free):
+    if age_s is not None:
+        content = content | {"time": time.time() - age_s}
+    text = "{" if content is None else json.dumps(content)
+    (tmp_path / push_claim.CLAIM_FILE).write_text(text)
     if free:
         with push_claim.claim_name(files, str(tmp_path), "mine") as is_held:
             assert is_held()

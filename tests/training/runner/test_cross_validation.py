@@ -40,7 +40,7 @@ def test_a_folder_becomes_a_model(folder, quick):
     assert run.result["oof"] == card.metrics.to_dict() and run.result["run"] == run.id
     # What was only needed while training is gone; curves and settings stay.
     left = {path.name for path in runs.run_folder(run.id).iterdir()}
-    assert left == {"plan.json", "tensorboard"}
+    assert left == {"plan.json", "run.json", "tensorboard"}
     with pytest.raises(ModelError, match="in use"):
         train(RunRequest(folder, "first", quick))
     _tensorboard_reads(run)

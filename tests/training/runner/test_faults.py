@@ -73,7 +73,7 @@ def check(run: str, undisturbed) -> None:
     home = places.home()
     assert not [path for path in home.rglob("*") if ".tmp" in path.name]
     left = {path.name for path in runs.run_folder(run).iterdir()}
-    assert left == {"plan.json", "tensorboard"}
+    assert left == {"plan.json", "run.json", "tensorboard"}
     for fold in runs.get_progress(run).folds:
         assert [record.epoch for record in fold.history] == list(range(1, SETTINGS.epochs + 1))
         assert fold.state == "done"
