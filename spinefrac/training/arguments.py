@@ -194,6 +194,8 @@ def to_array(value: Any) -> npt.NDArray[Any]:
         raise ImageError(
             f"Expected an array of numbers, got {describe(value)} that is none: pass grey values"
         ) from error
+    if array.dtype.kind in "US":
+        raise ImageError("Expected an array of numbers, got texts: pass paths one by one")
     if array.dtype.kind not in "buif":
         raise ImageError(
             f"Expected an array of numbers, got values of type {array.dtype}: pass grey values"

@@ -465,6 +465,8 @@ def _open_as_path(source: Any) -> Iterator[Path]:
             raise ModelError(
                 f"The open file cannot be read ({type(error).__name__}): pass its path"
             ) from error
+        if isinstance(source, str):
+            raise ModelError("The file is open as text: open it with open(path, 'rb')")
     if isinstance(source, bytes | bytearray | memoryview):
         with tempfile.TemporaryDirectory(prefix="spinefrac-") as folder:
             target = Path(folder, "model")

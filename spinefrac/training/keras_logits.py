@@ -35,6 +35,12 @@ def get_input_size(model: keras.Model) -> int:
             f"Expected a model with one input and one output, got {len(inputs)} and "
             f"{len(outputs)}: make a keras.Model of the classifier alone"
         )
+    named = getattr(model, "output", None)  # a Sequential has none
+    if isinstance(named, dict):
+        raise ModelError(
+            f"Expected a model with one output, got a dictionary with {list(named)}: make a "
+            "keras.Model whose output is the tensor in it"
+        )
     source, output = tuple(inputs[0].shape), tuple(outputs[0].shape)
     fits = (
         len(source) == 4

@@ -280,6 +280,7 @@ def _to_labels(values: Any, names: Mapping[int, str]) -> npt.NDArray[np.int64]:
         )
     if array.dtype.kind not in "buif":
         raise DatasetError(f"Expected labels 0 and 1, got values of type {array.dtype}: pass those")
+    meaning = _map_classes(names)
     if array.ndim == 2:
         array = _undo_one_hot(array)
     if not np.isin(array, np.arange(max(2, len(names)))).all():
@@ -287,7 +288,6 @@ def _to_labels(values: Any, names: Mapping[int, str]) -> npt.NDArray[np.int64]:
         raise DatasetError(
             f"Expected labels 0 (no fracture) and 1 (fracture), got {wrong}: pass those"
         )
-    meaning = _map_classes(names)
     return np.array([meaning[int(value)] for value in array], np.int64)
 
 
@@ -328,6 +328,13 @@ def _map_classes(names: Mapping[int, str]) -> dict[int, int]:
     known = {number: label for number, label in meaning.items() if label is not None}
     if len(known) != len(names) or set(known.values()) != {0, 1}:
         listed = ", ".join(repr(name) for _, name in sorted(names.items()))
+        if len(known) == 2 and set(known.values()) == {0, 1}:  # beside masks, for example
+            kept = sorted(known, key=lambda number: known[number])
+            raise DatasetError(
+                f"Expected two classes, got {listed}: leave the others out, with "
+                f"classes={[names[number] for number in kept]} in flow_from_directory, or "
+                "class_names in image_dataset_from_directory"
+            )
         raise DatasetError(
             f"Expected classes named as {ACCEPTED_NAMES}; got {listed}: rename the folders, so "
             "that it is known which label is the fracture"

@@ -176,13 +176,22 @@ def test_models_that_cannot_be_followed_are_named():
             return inputs
 
     unbuilt = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    image = keras.Input((8, 8, 1))
+    named = keras.Model(image, {"p": keras.layers.Dense(1)(keras.layers.Flatten()(image))})
     picture = slice_picture(1, broken=True)
     for model, said in (
+        (named, r"a dictionary with \['p'\]"),
         (unbuilt, "begin it with keras.Input"),
         (Own(), "a subclass of keras.Model"),
     ):
         with pytest.raises(ModelError, match=said):
             spinefrac.predict_fracture(picture, model)
+
+
+def test_a_model_file_that_is_open_as_text_is_named(tmp_path):
+    (tmp_path / "model.h5").write_text("text")
+    with (tmp_path / "model.h5").open() as file, pytest.raises(ModelError, match="open as text"):
+        spinefrac.load_model(file)
 
 
 def test_any_square_input_is_given_the_usual_size():

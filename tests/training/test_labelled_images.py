@@ -141,6 +141,8 @@ def refused(folder) -> list:
     pair = (IMAGES, LABELS)
     other = tf.data.Dataset.from_tensor_slices(pair).batch(4)
     other.class_names = ["cats", "dogs"]
+    masks = tf.data.Dataset.from_tensor_slices((IMAGES, np.eye(3)[np.arange(12) % 3])).batch(4)
+    masks.class_names = ["fracture", "masks", "normal"]
     return [
         ((LABELS, IMAGES), "got the labels first"),
         (IMAGES, "an array alone"),
@@ -155,6 +157,8 @@ def refused(folder) -> list:
         ((IMAGES, LABELS * 0.9), "got 0, 0.9"),
         ((IMAGES, ["cat"] * 12), "got 'cat': rename it"),
         (other, "got 'cats', 'dogs': rename the folders"),
+        (masks, r"leave the others out, with classes=\['normal', 'fracture'\]"),
+        ((["a.png", "b.png"], [0, 1]), "got texts: pass paths one by one"),
         ((IMAGES[:0], LABELS[:0]), "got none"),
         ((IMAGES / 255, LABELS), "values in 0…1: multiply the images by 255"),
         ((IMAGES / 127.5 - 1, LABELS), "values in -1…1"),
