@@ -302,7 +302,10 @@ def _assemble_series(
 
 
 def _drop_duplicates(members: Iterable[SeriesSlice]) -> tuple[list[SeriesSlice], int]:
-    """Leave out files that are the same instance again; return how many there were."""
+    """Leave out files that are the same instance again; return how many there were.
+
+    Of each the largest file stays: a copy that differs was cut, as a rule.
+    """
     seen: dict[tuple[object, ...], SeriesSlice] = {}
     unnamed = []
     count = 0
@@ -312,7 +315,10 @@ def _drop_duplicates(members: Iterable[SeriesSlice]) -> tuple[list[SeriesSlice],
         if geometry.sop_instance_uid:
             # Some programs write one UID into every file: then it identifies none.
             place = (geometry.position_mm, geometry.instance_number)
-            seen.setdefault((geometry.sop_instance_uid, part.frame, *place), part)
+            instance = (geometry.sop_instance_uid, part.frame, *place)
+            first = seen.setdefault(instance, part)
+            if part.file.stored_bytes > first.file.stored_bytes:
+                seen[instance] = part
         else:
             unnamed.append(part)
     unique = [*seen.values(), *unnamed]

@@ -65,7 +65,7 @@ def test_a_claim_of_a_killed_push_expires(files, tmp_path, content, age_s, free)
         return
     with pytest.raises(ModelError), push_claim.claim_name(files, str(tmp_path), "mine"):
         pass
-    assert (tmp_path / push_claim.CLAIM_FILE).read_text() == content
+    assert (tmp_path / push_claim.CLAIM_FILE).read_text() == text
 
 
 def test_an_error_of_the_push_frees_the_name(files, tmp_path):
