@@ -148,6 +148,15 @@ def test_slices_at_the_same_place_and_copies_are_reported(make_series: Maker) ->
     assert len(copied) == 5
 
 
+def test_of_two_copies_the_whole_one_stays(make_series: Maker) -> None:
+    files = make_series(along_z(5))
+    content = files[0].read_bytes()
+    cut = collect.file_from_bytes("a.dcm", content[: len(content) * 3 // 4])
+    found = only([cut, *files])
+    assert len(found) == 5 and codes(found) == ["repeated"]
+    assert "a.dcm" not in {part.file.name for part in found.slices}
+
+
 def test_two_phases_in_one_series_are_two_series(make_series: Maker) -> None:
     first = make_series(along_z(5), SeriesNumber=3, AcquisitionNumber=1)
     second = make_series(along_z(5), instance="1.9.7", SeriesNumber=3, AcquisitionNumber=2)

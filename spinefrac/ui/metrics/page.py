@@ -46,6 +46,8 @@ COMPARISON_VIEWS: dict[str, Callable[[Sequence[SavedModel], str], None]] = {
 #: Views of one model whose content depends on the threshold.
 THRESHOLD_VIEWS = ("Overview", "Subgroups", "Slices")
 MAX_COMPARED = 6
+#: More damaged models than this are folded into one line.
+MAX_DAMAGED_SHOWN = 2
 _AUDIT_TONES = {"ok": "ok", "unusable": "bad"}
 
 
@@ -55,9 +57,7 @@ def choose_models() -> list[SavedModel]:
     if not models:
         layout.show_no_model()
         return []
-    for model in models:
-        if isinstance(model, DamagedModel):
-            layout.show_error(model.reason)
+    _show_damaged([model for model in models if isinstance(model, DamagedModel)])
     usable = {model.id: model for model in models if isinstance(model, SavedModel)}
     if not usable:
         return []
@@ -72,6 +72,16 @@ def choose_models() -> list[SavedModel]:
         args=("t", None),
     )
     return [usable[name] for name in chosen]
+
+
+def _show_damaged(models: Sequence[DamagedModel]) -> None:
+    """Name damaged models with the reason; many of them folded, so that the page stays short."""
+    if len(models) <= MAX_DAMAGED_SHOWN:
+        for model in models:
+            layout.show_error(model.reason)
+        return
+    with st.expander(f"{len(models)} damaged models", icon=":material/warning:"):
+        layout.show_table(("Reason",), [(model.reason,) for model in models])
 
 
 def choose_evaluation(models: Sequence[SavedModel]) -> str | None:

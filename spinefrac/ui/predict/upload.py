@@ -27,6 +27,9 @@ UPLOAD_MODES: dict[str, tuple[str, bool | Literal["directory"]]] = {
 #: Plane: the axis of a volume that it is perpendicular to.
 PLANE_AXES = {"Axial": 2, "Coronal": 1, "Sagittal": 0}
 
+#: A longer list of unreadable files scrolls.
+_MANY_FILES = 8
+
 _SAMPLE_KEY = "selected-sample"
 #: Counts up to empty the uploader: a widget with a new key is a new widget.
 _GENERATION_KEY = "upload-generation"
@@ -163,7 +166,7 @@ def choose_slice_set(input_files: InputFiles) -> SliceSet | None:
         if len(grouping.unreadable) == 1:
             only = grouping.unreadable[0]
             raise ImageError(only.reason.removeprefix(f"{only.path}: "))
-        _show_unreadable_files(grouping.unreadable, "None of the files can be read")
+        _show_unreadable_files(grouping.unreadable, "None of the files can be read", is_open=True)
         return None
     name = names[0]
     if len(names) > 1:
@@ -191,13 +194,16 @@ def _choose_plane(key: str, series: Series) -> SliceSet:
     return SliceSet(f"{key}|{plane}", resliced.slices, resliced)
 
 
-def _show_unreadable_files(unreadable: tuple[Unreadable, ...], title: str) -> None:
-    with st.expander(title, icon=":material/warning:"):
-        st.dataframe(
-            [{"File": entry.path, "Reason": entry.reason} for entry in unreadable],
-            width="stretch",
-            hide_index=True,
-        )
+def _show_unreadable_files(
+    unreadable: tuple[Unreadable, ...], title: str, *, is_open: bool = False
+) -> None:
+    """List files with the reason, which wraps so that it can be read on a phone."""
+    rows = [(one.path, one.reason.removeprefix(f"{one.path}: ")) for one in unreadable]
+    with (
+        st.expander(title, expanded=is_open, icon=":material/warning:"),
+        st.container(height=320 if len(unreadable) > _MANY_FILES else "content", border=False),
+    ):
+        layout.show_table(("File", "Reason"), rows)
 
 
 def _group_into_series(input_files: InputFiles) -> SeriesGrouping:

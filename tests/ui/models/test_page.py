@@ -35,6 +35,8 @@ def test_every_page_comes_up_beside_a_hundred_odd_folders(small, tmp_path, monke
         run = app.page(name).run()
         assert not run.exception
         assert not [error for error in run.error if "Unexpected" in error.value], name
+    folded = [box.label for box in app.run_page("metrics").expander if "damaged" in box.label]
+    assert folded == [f"{len(odd)} damaged models"]
     listing = app.run_page("models")
     assert app.html(listing).count('"sf-model-row damaged"') == len(odd)
     assert len([button for button in listing.button if button.label == "Delete"]) == len(odd)

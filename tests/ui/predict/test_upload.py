@@ -44,6 +44,19 @@ def test_one_of_several_series_is_chosen_and_unreadable_files_are_listed(
     assert choice.options[1].split(" ·")[0] in html(app)
 
 
+def test_where_no_file_can_be_read_the_reasons_are_open(demonstration: Path) -> None:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("letter.pdf", b"%PDF-1.7 no slice")
+        file.writestr("empty.dcm", b"")
+    app = run_page("predict")
+    app.file_uploader[0].upload("letters.zip", buffer.getvalue(), "application/zip").run()
+    assert not app.exception
+    (entry,) = (box for box in app.expander if "can be read" in box.label)
+    assert entry.proto.expanded
+    assert "a PDF document" in html(app) and "empty.dcm: " not in html(app)
+
+
 def test_a_single_unreadable_file_is_an_error_in_one_line(demonstration: Path) -> None:
     app = run_page("predict")
     app.file_uploader[0].upload("letter.pdf", b"%PDF-1.7 no slice", "").run()
