@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import chain, combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -129,15 +130,25 @@ def select_holdout(
     if _max_folds(y, g) >= 2:
         for assigned in _iterate_assignments(y, g, parts, seed):
             masks = [assigned == part for part in range(parts)]
-            valid = [
-                mask for mask in masks if _has_both_classes(y[mask]) and _has_both_classes(y[~mask])
-            ]
-            if valid:
+            if valid := [mask for mask in masks if _splits_classes(y, mask)]:
                 return min(valid, key=lambda mask: abs(float(mask.mean()) - fraction))
+        if valid := [mask for mask in _iterate_small_holdouts(g) if _splits_classes(y, mask)]:
+            return min(valid, key=lambda mask: abs(float(mask.mean()) - fraction))
     raise DatasetError(
         "No group-wise hold-out has both classes on either side: "
         f"{_group_counts(y, g)}. Add groups, or train without early stopping."
     )
+
+
+def _iterate_small_holdouts(g: npt.NDArray[np.str_]) -> Iterator[npt.NDArray[np.bool_]]:
+    """Yield every hold-out of one or two groups; where any works, one of these does."""
+    names = np.unique(g)
+    for held in chain(combinations(names, 1), combinations(names, 2)):
+        yield np.isin(g, held)
+
+
+def _splits_classes(y: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_]) -> bool:
+    return _has_both_classes(y[mask]) and _has_both_classes(y[~mask])
 
 
 def _validate_arrays(

@@ -59,7 +59,10 @@ def test_an_error_is_kept_as_a_sentence(tmp_path):
 def find_worker(folder):
     """Return the process that audits a folder, or None while it has no command line yet."""
     for child in psutil.Process().children():
-        arguments = child.cmdline()
+        try:
+            arguments = child.cmdline()
+        except psutil.Error:  # another child, which has just ended
+            continue
         if "spinefrac.audit.worker" in arguments and str(folder) in arguments:
             return child
     return None

@@ -9,6 +9,7 @@ from spinefrac import imaging
 from spinefrac.data import file_metadata, phantom
 from spinefrac.data.file_metadata import NUMERIC_FEATURES, PRIVACY_ISSUES, read_file_metadata
 from spinefrac.data.scan import examine
+from spinefrac.imaging import decoder_pool
 
 SECRET = "SECRETLASTNAME"
 
@@ -85,12 +86,22 @@ def test_text_in_a_corner_looks_like_text():
 
 def test_a_header_is_parsed_once(dicom, monkeypatch):
     """Pixels, groups and metadata of a file share one parse of its header."""
-    folder = dicom().parents[1]
+    path = dicom()
     parse, parsed = pydicom.filereader.read_preamble, []
 
-    def counting(file, **options):
+    def counting(file, *arguments, **options):
         parsed.append(file)
-        return parse(file, **options)
+        return parse(file, *arguments, **options)
 
     monkeypatch.setattr(pydicom.filereader, "read_preamble", counting)
-    assert len(examine(folder).dataset.items) == len(parsed) == 2
+    imaging.read_with_header(path)
+    assert len(parsed) == 1
+    pool, calls = decoder_pool.get_pool(), []
+    call = pool.call
+
+    def counting_calls(function, *args, **options):
+        calls.append(function.__name__)
+        return call(function, *args, **options)
+
+    monkeypatch.setattr(pool, "call", counting_calls)
+    assert len(examine(path.parents[1]).dataset.items) == len(calls) == 2

@@ -96,9 +96,9 @@ def moved(app: AppTest, name: str, value: object) -> AppTest:
 
 
 class AnyModel:
-    """What `_Batches` asks of a network: how many channels it takes."""
+    """What `_BatchGenerator` asks of a network: how many channels it takes."""
 
-    input_shape = (None, SIZE, SIZE, 1)
+    inputs = (np.empty((0, SIZE, SIZE, 1)),)
 
 
 # --- the page and the trainer are one ----------------------------------------------------
