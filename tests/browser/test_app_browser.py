@@ -196,7 +196,7 @@ def read_prediction(page: playwright.Page) -> str:
     """Return the text of the prediction card: it has a probability and the threshold."""
     card = page.get_by_label("Prediction", exact=True)
     expect(card).to_have_count(1)  # an old one may stand until the page is whole
-    expect(card).to_be_visible()
+    expect(card.last).to_be_visible()
     text = card.inner_text()
     assert re.search(r"\b\d{1,2}\s%", text)
     assert "threshold" in text
