@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from spinefrac.errors import ImageError
 from spinefrac.imaging.formats import detection
 from spinefrac.imaging.limits import check_file_size
+from spinefrac.imaging.sources import open_path
 from spinefrac.records import CtSlice
 
 if TYPE_CHECKING:
@@ -124,20 +125,10 @@ def _open_source(source: ImageSource, name: str) -> Iterator[BinaryIO]:
             check_file_size(len(source))
             yield io.BytesIO(source)
             return
-        path = Path(source)
-        if not path.is_file():
-            what = "a folder" if path.is_dir() else "nothing there"
-            raise ImageError(f"expected an image file, found {what}; check the path")
-        with path.open("rb") as file:
-            check_file_size(os.fstat(file.fileno()).st_size)
+        with open_path(Path(source)) as file:
             yield file
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error.__cause__
-    except OSError as error:
-        raise ImageError(
-            f"{name}: expected a readable file, got {error.strerror or 'an input error'}; "
-            "check its permissions"
-        ) from error
 
 
 @contextmanager

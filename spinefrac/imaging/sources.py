@@ -77,7 +77,7 @@ def open_source(source: Source, max_bytes: int | None = None) -> Iterator[Binary
         with map_block(source.block, source.size) as view:
             yield cast(BinaryIO, io.BufferedReader(_ViewReader(view)))
     elif source.path:
-        with _open_path(Path(os.fsdecode(source.path))) as file:
+        with open_path(Path(os.fsdecode(source.path))) as file:
             if source.root:
                 _require_inside(file, os.fsdecode(source.path), os.fsdecode(source.root))
             yield file
@@ -87,7 +87,8 @@ def open_source(source: Source, max_bytes: int | None = None) -> Iterator[Binary
 
 
 @contextmanager
-def _open_path(path: Path) -> Iterator[BinaryIO]:
+def open_path(path: Path) -> Iterator[BinaryIO]:
+    """Open a file on disk, after its size was checked; errors as `open_source`."""
     try:
         if not path.is_file():
             what = "a folder" if path.is_dir() else "nothing there"
