@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from spinefrac.data.class_names import (
     ACCEPTED_NAMES,
@@ -30,7 +31,7 @@ from spinefrac.data.rsna_tables import (
 )
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
-from spinefrac.records import CLASS_NAMES
+from spinefrac.records import CLASS_NAMES, Unreadable
 
 LABELS_TABLE = "labels.csv"
 
@@ -77,6 +78,8 @@ class FolderListing:
         SHA-256 over names, sizes and times of all files below the root.
     details : tuple of str
         The same by name, for the screen of the user whose folder it is.
+    missing : tuple of Unreadable
+        What ``labels.csv`` lists and the folder does not hold.
     """
 
     root: Path
@@ -84,6 +87,7 @@ class FolderListing:
     notes: tuple[str, ...] = ()
     digest: str = ""
     details: tuple[str, ...] = ()
+    missing: tuple[Unreadable, ...] = ()
 
 
 #: A folder, or what is known of it already: functions that take one list no folder twice.
@@ -117,12 +121,12 @@ def list_labelled_files(folder: FolderLike) -> FolderListing:
         raise DatasetError(f"Expected a folder of slices, but {folder} is a file: give its folder.")
     tree = read_tree(root.resolve())
     _require_readable(tree)
-    files, remarks = _read_layout(tree)
+    files, remarks, missing = _read_layout(tree)
     _check_classes(files, remarks)
     ordered = tuple(sorted(files, key=lambda file: file.path))
     notes = tuple(remark.note for remark in remarks)
     details = tuple(remark.detail for remark in remarks if remark.detail)
-    return FolderListing(tree.path, ordered, notes, tree.digest, details)
+    return FolderListing(tree.path, ordered, notes, tree.digest, details, tuple(missing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +137,16 @@ class _Remark:
     detail: str = ""
 
 
-def _read_layout(tree: FolderTree) -> tuple[list[LabelledFile], list[_Remark]]:
-    """Recognise the layout; return the files and what was left out."""
+class _Layout(NamedTuple):
+    """The files of a folder, what was left out, and what is listed and not there."""
+
+    files: list[LabelledFile]
+    remarks: list[_Remark]
+    missing: Sequence[Unreadable] = ()
+
+
+def _read_layout(tree: FolderTree) -> _Layout:
+    """Recognise the layout and read it."""
     images = next((folder for folder in tree.folders if folder.name == IMAGES_FOLDER), None)
     if images and _find_table(tree, STUDIES_TABLE):
         return _list_rsna(tree.path, images)
@@ -146,7 +158,7 @@ def _read_layout(tree: FolderTree) -> tuple[list[LabelledFile], list[_Remark]]:
 # --- class folders -------------------------------------------------------------------------
 
 
-def _list_class_folders(tree: FolderTree) -> tuple[list[LabelledFile], list[_Remark]]:
+def _list_class_folders(tree: FolderTree) -> _Layout:
     """Read ``<class>/**/*`` and ``<split>/<class>/**/*``."""
     classes, others = _separate_class_folders(tree)
     _check_numbered_folders(classes, others)
@@ -171,7 +183,7 @@ def _list_class_folders(tree: FolderTree) -> tuple[list[LabelledFile], list[_Rem
     if not files:
         names = ", ".join(sorted({folder.name for _, folder in by_split}))
         raise DatasetError(f"The class folders ({names}) are empty: put the slices into them.")
-    return files, list(_describe_class_folders(by_split, ignored))
+    return _Layout(files, list(_describe_class_folders(by_split, ignored)))
 
 
 def _separate_class_folders(tree: FolderTree) -> tuple[list[FolderTree], list[FolderTree]]:
@@ -257,9 +269,10 @@ def _describe_external_links(folders: Iterable[FolderTree]) -> Iterator[_Remark]
 # --- labels.csv ----------------------------------------------------------------------------
 
 
-def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[_Remark]]:
+def _list_from_table(root: Path, table: Path) -> _Layout:
     """Read ``labels.csv``: one row a slice, paths relative to the root."""
     files: dict[str, LabelledFile] = {}
+    missing: list[Unreadable] = []
     listed = ListedFiles(root)
     repeated = 0
     for line, row in read_table(table, ("path", "label")):
@@ -270,6 +283,9 @@ def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[
                 f"{where}: unknown label {row['label']!r}, expected {ACCEPTED_NAMES}."
             )
         path = _resolve_listed_path(listed, row["path"], where)
+        if path is None:
+            missing.append(Unreadable(row["path"], f"{where} lists it, but there is no such file"))
+            continue
         if path in files:
             if files[path].label != label:
                 raise DatasetError(f"{where}: {path} has both labels, keep one of its rows.")
@@ -277,39 +293,46 @@ def _list_from_table(root: Path, table: Path) -> tuple[list[LabelledFile], list[
             continue
         split = parse_split(row.get("split", ""))
         files[path] = LabelledFile(path, label, Path(path).parent.parts, split, row)
+    if missing and not files:
+        raise DatasetError(
+            f"{table.name} lists {len(missing)} files, and none of them is there, first "
+            f"{missing[0].path}; paths are relative to the folder."
+        )
     if not files:
         raise DatasetError(f"{table.name} has no rows: expected one row a slice.")
-    rows = _Remark(f"Left out {repeated} repeated rows of {LABELS_TABLE}.")
-    return list(files.values()), [rows] if repeated else []
+    remarks = []
+    if repeated:
+        remarks.append(_Remark(f"Left out {repeated} repeated rows of {LABELS_TABLE}."))
+    if missing:
+        remarks.append(
+            _Remark(f"Left out {len(missing)} rows of {LABELS_TABLE} whose files are not there.")
+        )
+    return _Layout(list(files.values()), remarks, missing)
 
 
-def _resolve_listed_path(listed: ListedFiles, written: str, where: str) -> str:
-    """Return a path of ``labels.csv`` relative to the root, with forward slashes.
+def _resolve_listed_path(listed: ListedFiles, written: str, where: str) -> str | None:
+    """Return a path of ``labels.csv`` relative to the root, with forward slashes; None where no
+    file is there.
 
     Raises
     ------
     DatasetError
-        If it is empty, leads out of the root, or no file is there.
+        If it is empty or leads out of the root.
     """
     if not written or "\0" in written:
         raise DatasetError(f"{where}: the path is empty, expected one relative to the folder.")
     try:
-        path = listed.find(written)
+        return listed.find(written)
     except ValueError:
         raise DatasetError(
             f"{where}: {written} leads out of the folder, expected a path inside it."
         ) from None
-    if path is None:
-        raise DatasetError(
-            f"{where}: there is no file {written}; paths are relative to the folder."
-        )
-    return path
 
 
 # --- RSNA 2022 -----------------------------------------------------------------------------
 
 
-def _list_rsna(root: Path, images: FolderTree) -> tuple[list[LabelledFile], list[_Remark]]:
+def _list_rsna(root: Path, images: FolderTree) -> _Layout:
     """Read a download of RSNA 2022; slices without a label are left out, with the reason."""
     fractured, rows = read_rsna_tables(root)
     while inner := next((sub for sub in images.folders if sub.name == IMAGES_FOLDER), None):
@@ -334,7 +357,7 @@ def _list_rsna(root: Path, images: FolderTree) -> tuple[list[LabelledFile], list
     remarks = [
         _Remark(f"Left out {count} slices {reason}.") for reason, count in sorted(left_out.items())
     ]
-    return files, [*remarks, *_describe_external_links(images.folders)]
+    return _Layout(files, [*remarks, *_describe_external_links(images.folders)])
 
 
 # --- helpers -------------------------------------------------------------------------------

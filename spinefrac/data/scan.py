@@ -305,7 +305,7 @@ def _read_files(
     """Read every file once, by threads, and fill `details`; raise where too few can be read."""
     files: list[LabelledFile] = []
     readings: list[FileReading] = []
-    unreadable: list[Unreadable] = []
+    unreadable = list(listing.missing)
     # One array for all, filled as files are read: a copy at the end would double the memory.
     side = duplicates.THUMBNAIL_SIDE
     thumbnails = np.empty((len(listing.files), side, side), dtype=np.uint8)

@@ -164,12 +164,13 @@ def test_repeated_rows_are_dropped_and_contradictions_refused(tmp_path):
         ("path,label\n", "has no rows"),
         ("path,label\nimages/a.png,1\nimages/b.png,maybe\n", "line 3: unknown label 'maybe'"),
         ("path,label\nimages/a.png\n", "line 2: unknown label ''"),
-        ("path,label\nimages/a.png,1\nimages/c.png,0\n", "line 3: there is no file images/c.png"),
+        ("path,label\nimages/a.png,1\nimages/c.png,0\n", "all 1 files.*1 rows .* not there"),
+        ("path,label\nimages/c.png,1\nd.png,0\n", "lists 2 files, and none.*images/c.png"),
         ("path,label\n../secret.png,1\n", "line 2: ../secret.png leads out"),
         ("path,label\n/etc/hostname,1\n", "line 2: /etc/hostname leads out"),
-        ("path,label\n..\\secret.png,1\n", "line 2: .* leads out|line 2: there is no file"),
+        ("path,label\n..\\secret.png,1\n", "line 2: .* leads out|none of them is there"),
         ("path,label\n,1\n", "line 2: the path is empty"),
-        ("path,label\nimages,1\n", "line 2: there is no file images"),
+        ("path,label\nimages,1\n", "none of them is there, first images;"),
     ],
 )
 def test_tables_that_are_refused(tmp_path, text, message):
@@ -177,6 +178,16 @@ def test_tables_that_are_refused(tmp_path, text, message):
     root = with_table(tmp_path / "root", text)
     with pytest.raises(DatasetError, match=message):
         list_labelled_files(root)
+
+
+def test_rows_whose_files_are_missing_are_left_out(tmp_path):
+    text = "path,label\nimages/a.png,1\nimages/gone.png,1\nimages/b.png,0\n"
+    listing = list_labelled_files(with_table(tmp_path, text))
+    assert [file.path for file in listing.files] == ["images/a.png", "images/b.png"]
+    assert listing.notes == ("Left out 1 rows of labels.csv whose files are not there.",)
+    (missing,) = listing.missing
+    assert missing.path == "images/gone.png"
+    assert "labels.csv line 3" in missing.reason
 
 
 def test_table_link_out_of_the_root_and_wrong_encoding(tmp_path):

@@ -90,6 +90,17 @@ def test_unreadable_files_are_listed_and_left_out(small):
     assert all(u.reason and "\n" not in u.reason for u in dataset.unreadable)
 
 
+def test_files_that_the_table_lists_and_the_folder_lacks_are_unreadable(small):
+    rows = [
+        f"{path.relative_to(small).as_posix()},{path.parent.name}" for path in small.rglob("*.png")
+    ]
+    (small / "labels.csv").write_text("\n".join(["path,label", *rows, "no/gone.png,no"]))
+    dataset = scan(small)
+    assert len(dataset.items) == 8
+    assert [entry.path for entry in dataset.unreadable] == ["no/gone.png"]
+    assert "labels.csv line 10" in dataset.unreadable[0].reason
+
+
 @pytest.mark.skipif(os.name == "nt", reason="file names are UTF-16 on Windows")
 def test_a_name_that_is_no_text_is_listed(small):
     with open(os.fsencode(small) + b"/no/\xff.png", "wb") as stream:  # noqa: PTH123

@@ -94,7 +94,13 @@ def _iterate_studies(
         left: Counter[str] = Counter()
         empty: list[str] = []
         by_label: dict[int, list[PlannedSlice]] = {0: [], 1: []}
-        files = sorted((images / study).iterdir(), key=lambda file: natural_sort_key(file.name))
+        try:
+            found = list((images / study).iterdir())
+        except OSError as error:
+            reason = f"or more of {study}, whose folder cannot be read ({error.strerror})"
+            yield [SkippedSlices(1, reason)]
+            continue
+        files = sorted(found, key=lambda file: natural_sort_key(file.name))
         for file in files:
             if not file.is_file() or is_system_file(file.name):
                 continue

@@ -58,6 +58,23 @@ def test_junk_and_empty_slices_cost_themselves_only(rsna, tmp_path):
     assert not any("slice number" in reason for reason in result.left_out)
 
 
+def test_a_study_whose_folder_cannot_be_read_costs_itself_only(rsna, tmp_path, monkeypatch):
+    whole = import_dataset("rsna", rsna, tmp_path / "whole")
+    closed = sorted((rsna / "train_images").iterdir())[0]
+    list_folder = Path.iterdir
+
+    def refuse(folder):
+        if folder.name == closed.name:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return list_folder(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    result = import_dataset("rsna", rsna, tmp_path / "out")
+    assert 0 < result.slices < whole.slices
+    reason = f"or more of {closed.name}, whose folder cannot be read (Permission denied)"
+    assert result.left_out[reason] == 1
+
+
 def test_images_inside_a_folder_of_the_same_name(rsna, tmp_path):
     source = tmp_path / "in"
     shutil.copytree(rsna, source / "train_images")
