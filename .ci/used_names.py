@@ -37,7 +37,7 @@ _.noise_probability; _.sharpness_probability
 
 # Choices of options, which Typer reads.
 _.UNIT; _.SIGNED; _.IMAGENET; _.IMAGENET_BGR; _.SIGMOID; _.SOFTMAX; _.LOGITS; _.KERAS; _.ONNX
-_.H5; _.SAVEDMODEL; _.LITERT; _.LITERT_INT8; _.EASY; _.HARD; _.DICOM
+_.H5; _.SAVEDMODEL; _.LITERT; _.LITERT_INT8; _.EASY; _.HARD; _.DICOM; _.WIDE
 
 # Used in the templates of the pages.
 _.is_unanimous; _.sparkline

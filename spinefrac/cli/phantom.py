@@ -20,6 +20,13 @@ class Difficulty(StrEnum):
     HARD = "hard"
 
 
+class Variety(StrEnum):
+    """How much anatomy, scan and picture vary."""
+
+    NARROW = "narrow"
+    WIDE = "wide"
+
+
 class ImageFormat(StrEnum):
     """File format of the slices."""
 
@@ -40,6 +47,13 @@ def generate_phantom(
     format: Annotated[
         ImageFormat, typer.Option(help="File format of the slices.")
     ] = ImageFormat.PNG,
+    variety: Annotated[
+        Variety,
+        typer.Option(
+            help="How much anatomy, scan and picture vary; wide is for training networks that "
+            "shall work elsewhere."
+        ),
+    ] = Variety.NARROW,
     size: Annotated[int, typer.Option(help="Side of a slice in pixels: 512 or 256.")] = 512,
     as_json: output.JsonOption = False,
 ) -> None:
@@ -62,6 +76,7 @@ def generate_phantom(
             difficulty=difficulty.value,
             format=format.value,
             size=size,
+            variety=variety.value,
             progress=report,
         )
     seconds = time.perf_counter() - start

@@ -15,9 +15,11 @@ def generate(out, *options: str) -> int:
 
 @pytest.mark.parametrize(("format_name", "calibrated"), [("png", False), ("dicom", True)])
 def test_formats_and_size(format_name, calibrated, tmp_path):
-    assert generate(tmp_path / "out", "--format", format_name, "--difficulty", "hard") == 0
+    options = ("--format", format_name, "--difficulty", "hard", "--variety", "wide")
+    assert generate(tmp_path / "out", *options) == 0
     parameters = json.loads((tmp_path / "out/phantom.json").read_text())
-    assert (parameters["difficulty"], parameters["format"]) == ("hard", format_name)
+    chosen = [parameters[key] for key in ("difficulty", "format", "variety")]
+    assert chosen == ["hard", format_name, "wide"]
     for row in parameters["slices_truth"]:
         ct = imaging.read(tmp_path / "out" / row["path"])
         assert ct.pixels.shape == (256, 256) and ct.calibrated == calibrated

@@ -2,7 +2,8 @@
 
 `plan` chooses the fractured patients and seeds every random number; `anatomy` builds a slice's
 bone and `tissue` what surrounds it; `fractures` breaks the bone; `scanner` reconstructs;
-`rendering` joins them into one slice; `write` and `dicom` make files of a whole phantom.
+`rendering` joins them into one slice (`series` has its record, `export` its 8-bit picture), `wide`
+does the same with far more variety; `write` and `dicom` make files of a whole phantom.
 """
 
 from spinefrac.data.phantom.rendering import PhantomSlice, render

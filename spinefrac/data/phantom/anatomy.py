@@ -488,7 +488,7 @@ def _add_lucencies(
     interior = np.asarray(np.clip((depth - 1.2) / 0.8, 0, 1) * b.body, np.float32)
     soft = rng.uniform(40, 90)
     if b.level is Level.PEDICLE and rng.uniform() < 0.75:
-        _add_lucency(hu, canvas, _basivertebral_vein(a, rng), b.body.astype(np.float32), soft, 0.85)
+        add_lucency(hu, canvas, _basivertebral_vein(a, rng), b.body.astype(np.float32), soft, 0.85)
     for _ in range(distractors):
         x, y = b.outline[rng.integers(len(b.outline))] * rng.uniform(0.1, 0.8)
         if rng.uniform() < 0.3 and b.level is not Level.PEDICLE:
@@ -500,7 +500,7 @@ def _add_lucencies(
         across = direction[::-1] * (-1, 1)
         path = np.array([(x, y) + direction * length * t + across * length * bend * t * (1 - t)
                          for t in np.linspace(0, 1, 6)])  # fmt: skip
-        _add_lucency(hu, canvas, [tapered_stroke(path, [width, width * 0.6])], interior, soft, 0.8)
+        add_lucency(hu, canvas, [tapered_stroke(path, [width, width * 0.6])], interior, soft, 0.8)
 
 
 def _basivertebral_vein(a: Anatomy, rng: np.random.Generator) -> list[Points]:
@@ -517,7 +517,7 @@ def _basivertebral_vein(a: Anatomy, rng: np.random.Generator) -> list[Points]:
     return shapes
 
 
-def _add_lucency(
+def add_lucency(
     hu: Field, canvas: Canvas, shapes: list[Points], where: Field, soft: float, depth: float
 ) -> None:
     """Hollow out smooth shapes, in place; a channel has its own thin wall."""
@@ -535,4 +535,4 @@ def _add_schmorl_node(
 ) -> None:
     radius = rng.uniform(1.6, 3.8)
     spot = irregular_ellipse(rng, x, y, radius, radius * rng.uniform(0.7, 1.2))
-    _add_lucency(hu, canvas, [spot], where, 90, 0.9)
+    add_lucency(hu, canvas, [spot], where, 90, 0.9)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spinefrac.data.phantom.plan import GENERATOR_VERSION
-from spinefrac.data.phantom.rendering import PhantomSlice, Series
+from spinefrac.data.phantom.series import PhantomSlice, Series
 from spinefrac.imaging.hounsfield import AIR_HU, BONE_WINDOW
 
 if TYPE_CHECKING:
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 _NAMESPACE = uuid.UUID("5f1f0a52-6d2c-5c4e-9a58-0c3f5b6d7e21")
 _DATE, _TIME = "20000101", "120000"
-_BODY_PARTS = {"cervical": "CSPINE", "thoracic": "TSPINE", "lumbar": "LSPINE"}
+_BODY_PARTS = {
+    "cervical": "CSPINE",
+    "thoracic": "TSPINE",
+    "lumbar": "LSPINE",
+    "atlas": "CSPINE",
+    "skull": "SKULL",
+}
 
 
 def to_dicom(image: PhantomSlice, series: Series, patient: int, slice_index: int) -> bytes:
@@ -127,5 +133,6 @@ def _set_pixels(ds: Dataset, image: PhantomSlice) -> None:
 
 def _uid(series: Series, patient: int, kind: str, number: int = 0) -> str:
     """Return a UID of the 2.25 root (PS3.5, B.2) that follows from what it names."""
-    name = f"{GENERATOR_VERSION}/{series}/{patient}/{kind}/{number}"
+    variety = "" if series.variety == "narrow" else f"/{series.variety}"
+    name = f"{GENERATOR_VERSION}/{series}/{patient}/{kind}/{number}{variety}"
     return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"

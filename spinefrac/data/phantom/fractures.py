@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -25,7 +26,12 @@ class FracturedBone:
     fracture_mask: Mask
 
 
-def add_fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> FracturedBone:
+def add_fracture(
+    bone: Bone,
+    difficulty: Difficulty,
+    rng: np.random.Generator,
+    lines_of: Callable[[Bone, Difficulty, np.random.Generator], list[Points]] | None = None,
+) -> FracturedBone:
     """Break a bone.
 
     Parameters
@@ -34,6 +40,8 @@ def add_fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -
         Unbroken; is not changed.
     difficulty : Difficulty
     rng : numpy.random.Generator
+    lines_of : callable, optional
+        Draws the axes of the lines, mm; by default `sample_lines`.
 
     Returns
     -------
@@ -43,7 +51,7 @@ def add_fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -
     """
     width = rng.uniform(*difficulty.width_mm)
     contrast = rng.uniform(*difficulty.contrast)
-    lines = _fracture_lines(bone, difficulty, rng)
+    lines = (lines_of or sample_lines)(bone, difficulty, rng)
     drawn = bone.canvas.empty_mask()
     for line in lines:
         drawn |= bone.canvas.curve_mask(line)
@@ -67,23 +75,23 @@ def add_fracture(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -
 # --- lines -------------------------------------------------------------------------------
 
 
-def _fracture_lines(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> list[Points]:
+def sample_lines(bone: Bone, difficulty: Difficulty, rng: np.random.Generator) -> list[Points]:
     """Return the axis of every fracture line, mm."""
     lines: list[Points] = []
     in_body = bool(bone.body.any()) and (not bone.sites or rng.uniform() < 0.68)
     if in_body:
-        lines += _body_lines(bone, rng)
+        lines += body_lines(bone, rng)
     sites = list(rng.permutation(len(bone.sites))) if bone.sites else []
     wanted = 0 if in_body else 1
     wanted += int(rng.uniform() < difficulty.extra_line_probability) + int(
         rng.uniform() < difficulty.extra_line_probability * 0.5
     )
     for index in sites[:wanted]:
-        lines.append(_line_across_site(bone.sites[index], bone, rng))
+        lines.append(line_across_site(bone.sites[index], bone, rng))
     return lines
 
 
-def _body_lines(bone: Bone, rng: np.random.Generator) -> list[Points]:
+def body_lines(bone: Bone, rng: np.random.Generator) -> list[Points]:
     rows, columns = np.nonzero(bone.body)
     inverse = cv2.invertAffineTransform(bone.canvas.matrix)
     x, y = inverse[:, :2] @ (columns.mean(), rows.mean()) + inverse[:, 2]
@@ -94,18 +102,18 @@ def _body_lines(bone: Bone, rng: np.random.Generator) -> list[Points]:
         centre = np.array([x, y]) + rng.normal(0, 0.12 * size, 2)
         count = int(rng.integers(3, 6))
         angles = turn + (np.arange(count) + rng.uniform(-0.3, 0.3, count)) * 2 * np.pi / count
-        return [_ray(bone.body, bone.canvas, centre, angle, rng) for angle in angles]
+        return [ray_to_outline(bone.body, bone.canvas, centre, angle, rng) for angle in angles]
     if kind < 0.8:  # from cortex to cortex, anywhere between split and corner fragment
         off = np.array([np.cos(turn + np.pi / 2), np.sin(turn + np.pi / 2)])
         centre = np.array([x, y]) + off * size * rng.uniform(0.0, 0.36)
-        both = [_ray(bone.body, bone.canvas, centre, turn + k, rng) for k in (0, np.pi)]
+        both = [ray_to_outline(bone.body, bone.canvas, centre, turn + k, rng) for k in (0, np.pi)]
         return [np.vstack([both[1][::-1], both[0][1:]])]
     centre = np.array([x, y]) + rng.normal(0, 0.15 * size, 2)  # incomplete, and forked
     fork = (turn, turn + rng.uniform(0.5, 1.3))
-    return [_ray(bone.body, bone.canvas, centre, angle, rng) for angle in fork]
+    return [ray_to_outline(bone.body, bone.canvas, centre, angle, rng) for angle in fork]
 
 
-def _ray(
+def ray_to_outline(
     part: Mask, canvas: Canvas, start: Points, angle: float, rng: np.random.Generator
 ) -> Points:
     """Return an irregular line from a point inside a part to beyond its outline."""
@@ -115,10 +123,10 @@ def _ray(
     at = np.clip(at, 0, (canvas.width - 1, canvas.height - 1))
     inside = np.nonzero(part[at[:, 1], at[:, 0]])[0]
     length = steps[inside[-1]] if len(inside) else 3.0
-    return _irregular_line(start, start + direction * (length + _LINE_OVERSHOOT_MM), rng)
+    return irregular_line(start, start + direction * (length + _LINE_OVERSHOOT_MM), rng)
 
 
-def _line_across_site(site: FractureSite, bone: Bone, rng: np.random.Generator) -> Points:
+def line_across_site(site: FractureSite, bone: Bone, rng: np.random.Generator) -> Points:
     """Return an irregular line that crosses a limb, more or less obliquely."""
     t = rng.uniform(0.25, 0.8) * (len(site.path) - 1)
     before = min(int(t), len(site.path) - 2)
@@ -127,13 +135,17 @@ def _line_across_site(site: FractureSite, bone: Bone, rng: np.random.Generator) 
     angle = np.arctan2(axis[1], axis[0]) + np.pi / 2 + rng.uniform(-0.6, 0.6)
     direction = np.array([np.cos(angle), np.sin(angle)])
     reach = site.width * 0.75 + _LINE_OVERSHOOT_MM
-    return _irregular_line(centre - direction * reach, centre + direction * reach, rng)
+    return irregular_line(centre - direction * reach, centre + direction * reach, rng)
 
 
-def _irregular_line(start: Points, end: Points, rng: np.random.Generator) -> Points:
-    """Return a line that wanders between two points: midpoint displacement, mm."""
+def irregular_line(
+    start: Points, end: Points, rng: np.random.Generator, rough: float = 0.16
+) -> Points:
+    """Return a line that wanders between two points: midpoint displacement, mm.
+
+    `rough` is the standard deviation of a displacement as a share of the step's length.
+    """
     points = np.array([start, end], np.float64)
-    rough = 0.16
     while np.hypot(*(points[1] - points[0])) > 0.9:
         step = np.diff(points, axis=0)
         across = step[:, ::-1] * (-1.0, 1.0)

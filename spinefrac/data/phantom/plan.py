@@ -33,6 +33,11 @@ class RandomStream(IntEnum):
     FRACTURE = 4
     NOISE = 5
     LABELS = 6
+    # Those of the wide variety, which shares no draw with the narrow one.
+    WIDE_PATIENT = 7
+    WIDE_SLICE = 8
+    WIDE_FRACTURE = 9
+    WIDE_NOISE = 10
 
 
 @dataclass(frozen=True)

@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
-
 import numpy as np
 
-from spinefrac.data.phantom import fractures, plan, tissue
+from spinefrac.data.phantom import fractures, plan, tissue, wide
 from spinefrac.data.phantom.anatomy import Anatomy, build_bone, level_at
-from spinefrac.data.phantom.canvas import Field, Mask
 from spinefrac.data.phantom.plan import RandomStream
 from spinefrac.data.phantom.scanner import Scanner
+from spinefrac.data.phantom.series import PhantomSlice, Series
 from spinefrac.errors import DatasetError
 
-SIZES = (256, 512)
+__all__ = ["PhantomSlice", "Series", "render"]
+
 _BONE_STEP = {256: 0.24, 512: 0.16}  # mm a pixel of the bone's raster
-
-
-@dataclass(frozen=True)
-class PhantomSlice:
-    """A rendered slice and its ground truth.
-
-    Attributes
-    ----------
-    hu : float32 array, shape (S, S)
-    mask : uint8 array, shape (S, S)
-        1 where the fracture is; empty where there is none.
-    label : int
-        1 fracture, 0 none.
-    spacing_mm : float
-        Side of a pixel.
-    thickness_mm : float
-        Distance of neighbouring slices.
-    region, level : str
-        Region of the spine, and level within the vertebra.
-    """
-
-    hu: Field
-    mask: Mask
-    label: int
-    spacing_mm: float
-    thickness_mm: float
-    region: str
-    level: str
-
-
-@dataclass(frozen=True)
-class Series:
-    """The parameters of a phantom: every slice follows from these and its index."""
-
-    patients: int
-    slices: int
-    seed: int
-    difficulty: str = "standard"
-    size: int = 512
-
-    def __post_init__(self) -> None:
-        plan.get_difficulty(self.difficulty)
-        if not 1 <= self.patients <= 9999 or not 1 <= self.slices <= 999:
-            raise DatasetError(
-                "a phantom has 1 to 9999 patients of 1 to 999 slices, not "
-                f"{self.patients} of {self.slices}"
-            )
-        if self.seed < 0:
-            raise DatasetError(f"a seed is 0 or more, not {self.seed}")
-        if self.size not in SIZES:
-            raise DatasetError(f"a phantom is 256 or 512 pixels wide, not {self.size}")
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Label of every slice, int64 array of shape (patients, slices)."""
-        return _labels(self.patients, self.slices, self.seed)
-
-
-@functools.lru_cache(maxsize=4)
-def _labels(patients: int, slices: int, seed: int) -> np.ndarray:
-    table = plan.sample_labels(patients, slices, seed)
-    table.flags.writeable = False
-    return table
 
 
 def render(
@@ -90,6 +25,7 @@ def render(
     seed: int,
     difficulty: str = "standard",
     size: int = 512,
+    variety: str = "narrow",
     fractured: bool | None = None,
     noise: bool = True,
 ) -> PhantomSlice:
@@ -99,7 +35,7 @@ def render(
     ----------
     patient, slice_index : int
         Which, from 0.
-    patients, slices, seed, difficulty, size
+    patients, slices, seed, difficulty, size, variety
         The phantom that it belongs to; see `spinefrac.data.phantom.write`.
     fractured : bool, optional
         Renders this slice with or without its fracture, all else equal. By default as the
@@ -116,15 +52,16 @@ def render(
     DatasetError
         Where the parameters are out of range.
     """
-    series = Series(patients, slices, seed, difficulty, size)
+    series = Series(patients, slices, seed, difficulty, size, variety)
     if not (0 <= patient < patients and 0 <= slice_index < slices):
         raise DatasetError(f"no slice {slice_index} of patient {patient} in {patients} × {slices}")
     if fractured is None:
         fractured = bool(series.labels[patient, slice_index])
-    return _render(series, patient, slice_index, fractured, noise)
+    draw = wide.render if variety == "wide" else _render_narrow
+    return draw(series, patient, slice_index, fractured, noise)
 
 
-def _render(
+def _render_narrow(
     s: Series, patient: int, slice_index: int, fractured: bool, noise: bool
 ) -> PhantomSlice:
     hardness = plan.get_difficulty(s.difficulty)

@@ -25,16 +25,17 @@ import numpy as np
 
 from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.plan import GENERATOR_VERSION
-from spinefrac.data.phantom.rendering import Series, render
+from spinefrac.data.phantom.rendering import render
+from spinefrac.data.phantom.series import Series
 from spinefrac.errors import DatasetError
-from spinefrac.imaging import apply_window
-from spinefrac.imaging.hounsfield import BONE_WINDOW
 from spinefrac.system import atomic, reading
 
 GROUND_TRUTH_FILE = "phantom.json"
 CLASS_FOLDERS = ("normal", "fracture")
 MASK_FOLDER = "masks"
 _SUFFIX = {"png": ".png", "dicom": ".dcm"}
+#: Parameters that earlier versions did not have, as they were then.
+_EARLIER = {"variety": "narrow"}
 _BATCH_SIZE = 8  # slices handed to a worker at once
 
 
@@ -52,6 +53,7 @@ class PhantomSummary:
     difficulty: str
     format: str
     size: int
+    variety: str
     generator_version: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,6 +69,7 @@ def write_phantom(
     difficulty: str = "standard",
     format: str = "png",
     size: int = 512,
+    variety: str = "narrow",
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> PhantomSummary:
@@ -85,9 +88,12 @@ def write_phantom(
         The same seed gives the same files, whatever the number of workers.
     difficulty : {"easy", "standard", "hard"}
     format : {"png", "dicom"}
-        PNG is the 8-bit bone window; DICOM is in Hounsfield units.
+        PNG has 8 bits: the bone window, or whatever window the wide variety drew. DICOM is in
+        Hounsfield units.
     size : {512, 256}
         Side of the slices in pixels.
+    variety : {"narrow", "wide"}
+        The wide one varies anatomy, scan and picture far more, for training.
     workers : int, optional
         Processes; by default one a core.
     progress : callable, optional
@@ -98,7 +104,7 @@ def write_phantom(
     DatasetError
         Where a parameter is out of range, or the folder holds anything else.
     """
-    series, folder = Series(patients, slices, seed, difficulty, size), Path(out)
+    series, folder = Series(patients, slices, seed, difficulty, size, variety), Path(out)
     if format not in _SUFFIX:
         raise DatasetError(f"expected the format png or dicom for a phantom, got {format!r}")
     parameters = {**asdict(series), "format": format, "generator_version": GENERATOR_VERSION}
@@ -143,6 +149,7 @@ def _summarize(folder: Path, series: Series, format: str) -> PhantomSummary:
         difficulty=series.difficulty,
         format=format,
         size=series.size,
+        variety=series.variety,
         generator_version=GENERATOR_VERSION,
     )
 
@@ -169,7 +176,9 @@ def _holds_same_phantom(truth: Path, parameters: dict[str, Any]) -> bool:
         found = reading.parse_json(truth.read_bytes(), max_bytes=2**28)
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and all(found.get(k) == v for k, v in parameters.items())
+    return isinstance(found, dict) and all(
+        found.get(k, _EARLIER.get(k)) == v for k, v in parameters.items()
+    )
 
 
 def _run_batches(
@@ -241,7 +250,7 @@ def _write_slice(
     data = (
         to_dicom(image, series, patient, slice_index)
         if format == "dicom"
-        else _encode_png(apply_window(image.hu, *BONE_WINDOW))
+        else _encode_png(image.grey)
     )
     atomic.write_bytes(folder / path, data, durable=False)
     return {

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from spinefrac.data.phantom import render
+from spinefrac.imaging import apply_window
+from spinefrac.records import BONE_WINDOW
 
 DIFFICULTIES = ("easy", "standard", "hard")
 
@@ -51,3 +53,28 @@ def test_what_holds_over_a_patients_slices():
 def test_another_seed_gives_other_pictures():
     one, other = (render(0, 0, patients=2, slices=2, seed=s, size=256).hu for s in (1, 2))
     assert not np.array_equal(one, other)
+
+
+#: Of slices of 256 pixels, 12 patients of 3 slices, seed 7: difficulty, patient, slice, label,
+#: pixels of the mask, mean, and HU of three pixels. The noise is in them, so that any other draw
+#: changes them all.
+AS_EVER = [
+    ("easy", 7, 1, 0, 0, -196.85, (54.0, 78.3, 50.9)),
+    ("easy", 11, 2, 1, 253, -556.75, (39.5, 60.6, -47.7)),
+    ("standard", 3, 0, 0, 0, -616.16, (-83.4, 287.2, 14.7)),
+    ("standard", 11, 2, 1, 204, -556.28, (25.4, 70.5, -32.5)),
+    ("hard", 0, 0, 0, 0, -251.60, (-90.9, 639.4, -117.7)),
+    ("hard", 11, 2, 1, 99, -554.94, (-6.2, 90.5, -4.6)),
+]
+
+
+@pytest.mark.parametrize("row", AS_EVER, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_slices_that_figures_are_measured_on_stay_as_they_are(row):
+    difficulty, patient, index, label, pixels, mean, values = row
+    image = render(
+        patient, index, patients=12, slices=3, seed=7, size=256, difficulty=difficulty
+    )  # fmt: skip
+    assert (image.label, int(image.mask.sum())) == (label, pixels)
+    assert float(image.hu.mean()) == pytest.approx(mean, abs=0.006)
+    assert image.hu[64::64, 100] == pytest.approx(values, abs=0.06)
+    assert np.array_equal(image.grey, apply_window(image.hu, *BONE_WINDOW))
