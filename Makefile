@@ -9,7 +9,7 @@ DEMO := build/phantom-demo
 # The Pythons for which every pinned package has a wheel.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help app test lint chromium bench fuzz docs demo clean
+.PHONY: help app test lint chromium bench fuzz docs demo pretrain clean
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
@@ -19,6 +19,7 @@ help:
 	@echo "make fuzz     read drawn files of every format for a while (SECONDS=600 chooses how long)"
 	@echo "make docs     draw docs/architecture.svg from the imports"
 	@echo "make demo     render the phantom and train models/phantom-demo anew"
+	@echo "make pretrain render phantoms and train the initial weights of compact anew (hours)"
 	@echo "make clean    remove $(VENV), caches and build/; models/ and runs/ stay"
 	@echo "PYTHON=/path/to/python3.12 chooses the Python, PORT=8502 the port."
 
@@ -54,6 +55,10 @@ demo: $(VENV)/.app
 	rm -rf models/phantom-demo
 	mkdir -p models
 	mv $(DEMO)/models/phantom-demo models/phantom-demo
+
+# Goes on where it was stopped.
+pretrain: $(VENV)/.app
+	$(PY) -m spinefrac.training.pretraining
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -211,6 +211,13 @@ def _describe_class_weights(model: SavedModel) -> str:
     return "both classes had equal weight in the loss" if weighted else "the loss was not weighted"
 
 
+def _name_initial_weights(weights: str | None) -> str:
+    """Return where the weights came from; models from before they had names have None."""
+    if weights == "spine":
+        return "spine, which come with spinefrac and were taught with synthetic slices"
+    return "random" if weights in (None, "none") else weights
+
+
 def _method_facts(model: SavedModel) -> dict[str, str]:
     card, pre = model.card, model.card.preprocessing
     crop = "cropped to the bone" if pre.bone_crop else "the whole field of view"
@@ -225,7 +232,7 @@ def _method_facts(model: SavedModel) -> dict[str, str]:
         "model": f"{card.network}, {card.parameters} parameters a fold, input {pre.size} by "
         f"{pre.size} by 1, one logit.",
         "software": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
-        "start": f"Initial weights: {card.settings.get('weights') or 'random'}; seed "
+        "start": f"Initial weights: {_name_initial_weights(card.settings.get('weights'))}; seed "
         f"{card.settings.get('seed', 'not recorded')}.",
         "training": f"{settings}.",
         "selection": "Epochs and weights were not selected on evaluated slices; the network of "

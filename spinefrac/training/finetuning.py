@@ -8,7 +8,7 @@ from spinefrac.errors import DatasetError, ModelError, SpinefracError, TrainingE
 from spinefrac.records import Dataset
 from spinefrac.store import repository
 from spinefrac.store.card import ParentModel
-from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.settings import TrainingSettings, is_weights_file
 
 #: What a run can start from: the settings of a saved model, or also its weights.
 FINETUNING_MODES = ("settings", "weights")
@@ -47,7 +47,8 @@ def load_initial_settings(
             "network, or choose a model that was trained here"
         )
     saved = model.card.settings
-    weights = "imagenet" if saved.get("weights") == "imagenet" else None
+    weights = saved.get("weights")
+    weights = "none" if is_weights_file(weights) else weights  # it may be of another computer
     try:
         settings = TrainingSettings.from_dict({**saved, "weights": weights, "workers": 0})
     except (TrainingError, TypeError, KeyError) as error:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from spinefrac.errors import TrainingError
 from spinefrac.exchange.networks.keras_graph import detect_input_scale
 from spinefrac.records import Dataset
-from spinefrac.training import arguments, checkpoint, cross_validated
+from spinefrac.training import arguments, checkpoint, cross_validated, shipped_weights
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +32,7 @@ _TRAINED = (
     "were among those that it was trained on, the metrics are too good: "
     "initial_weights='random' starts anew."
 )
+_SPINE = "Every fold starts from the weights spine, which were taught with synthetic slices only."
 _RANDOM = "Every fold starts from random weights in the trainable layers; others stay as they are."
 
 
@@ -110,6 +111,8 @@ def capture(model: keras.Model, dataset: Dataset, weights: str) -> InitialState:
         notes = (_RANDOM,)
     elif (earlier := _find_earlier_state(model, dataset)) is not None:
         values, notes = earlier, (_SEEN,)
+    elif _has_spine_weights(model):
+        notes = (_SPINE,)
     elif _looks_trained(model):
         notes = (_TRAINED,)
         warnings.warn(_TRAINED, stacklevel=3)
@@ -141,6 +144,14 @@ def _looks_trained(model: keras.Model) -> bool:
         not np.all(np.asarray(variable) == _BEGIN_AT[variable.name])
         for variable in model.trainable_variables
         if variable.name in _BEGIN_AT
+    )
+
+
+def _has_spine_weights(model: keras.Model) -> bool:
+    """Whether a model is `compact` as the package brings it, which has seen no data set."""
+    spine = shipped_weights.read_weights("compact-spine")
+    return len(model.weights) == len(spine) and all(
+        np.array_equal(own, shipped) for own, shipped in zip(model.weights, spine, strict=True)
     )
 
 

@@ -47,7 +47,7 @@ from spinefrac.training import arguments, cross_validated, initial_state, labell
 from spinefrac.training.cross_validated import CrossValidationResult
 from spinefrac.training.initial_state import InitialState
 from spinefrac.training.keras_logits import get_input_size, make_loss, predict_logits
-from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.settings import NETWORK_WEIGHTS, TrainingSettings
 from spinefrac.training.train_fold import FitCallbacks, fit
 from spinefrac.training.workspace import RunWorkspace
 from spinefrac.wording import explain_fewer_folds
@@ -108,8 +108,12 @@ def load_and_preprocess_image(
     return pixels.astype(np.float32)[..., None]
 
 
-def build_cnn_model(size: int | None = None, network: str = "compact") -> keras.Model:
-    """Build a compiled, untrained network with a sigmoid at its end.
+def build_cnn_model(
+    size: int | None = None,
+    network: str = "compact",
+    weights: str | os.PathLike[str] | None = None,
+) -> keras.Model:
+    """Build a compiled network with a sigmoid at its end.
 
     Parameters
     ----------
@@ -117,6 +121,10 @@ def build_cnn_model(size: int | None = None, network: str = "compact") -> keras.
         Side S of the square input; 160 by default.
     network : str
         One of `spinefrac.training.settings.NETWORKS`.
+    weights : str or path, optional
+        ``spine`` (of ``compact``, taught with synthetic fractures), ``none`` (random),
+        ``imagenet`` (of the other networks), or a weights file. By default ``spine`` for
+        ``compact`` and ``none`` for the others.
 
     Returns
     -------
@@ -126,7 +134,7 @@ def build_cnn_model(size: int | None = None, network: str = "compact") -> keras.
     Raises
     ------
     TrainingError
-        The size or the network is none.
+        The size, the network or the weights are none.
     """
     import keras
 
@@ -136,7 +144,15 @@ def build_cnn_model(size: int | None = None, network: str = "compact") -> keras.
             f"Expected the name of a network, got {arguments.describe(network)}: pass one, such as "
             "network='compact'"
         )
-    network_model = networks.build_network(network, side)
+    networks.validate_network(network, None)
+    if weights is None:
+        weights = NETWORK_WEIGHTS[network][0]
+    elif not isinstance(weights, str | os.PathLike):
+        raise TrainingError(
+            f"Expected a name or a file for weights, got {arguments.describe(weights)}: pass one, "
+            f"such as weights={NETWORK_WEIGHTS[network][0]!r}"
+        )
+    network_model = networks.build_network(network, side, os.fsdecode(weights))
     probability = keras.layers.Activation("sigmoid", name="probability")(network_model.output)
     model = keras.Model(network_model.input, probability, name=network)
     _compile(model)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from spinefrac.errors import ModelError, TrainingError
 from spinefrac.exchange import weights_file
 from spinefrac.exchange.weights_file import FoldWeights
-from spinefrac.training.settings import NETWORKS
+from spinefrac.training import shipped_weights
+from spinefrac.training.settings import NETWORK_WEIGHTS, NETWORKS, is_weights_file
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +42,8 @@ def build_network(
     size : int
         Side S of the square input, in pixels.
     weights : str or None
-        ``imagenet`` (not for ``compact``), the path of a weights file or model, None for random.
+        One of the network's `NETWORK_WEIGHTS`, or the path of a weights file or model. None is
+        random, as ``none``.
     seed : int or None
         Of the random weights.
     fused_batch_norm : bool
@@ -72,7 +74,14 @@ def build_network(
         backbone = _BACKBONES[name](image, weights if weights == "imagenet" else None)
         features = backbone.output
     model = keras.Model(image, _build_head(features), name=name)
-    _load_weights(model, backbone, weights, fold_index)
+    if weights == "spine":
+        _set_spine_weights(model, size)
+    elif is_weights_file(weights) and fused_batch_norm:
+        # A file names the layers, and a fused one has another name.
+        portable = build_network(name, size, weights, fold_index=fold_index)
+        model.set_weights(portable.get_weights())
+    elif is_weights_file(weights):
+        _load_weights(model, backbone, Path(str(weights)), fold_index)
     return model
 
 
@@ -80,10 +89,11 @@ def validate_network(name: str, weights: str | None) -> None:
     """Raise TrainingError for an unknown network, or for weights that it does not have."""
     if name not in NETWORKS:
         raise TrainingError(f"unknown network {name!r}; choose one of {', '.join(NETWORKS)}")
-    if name == "compact" and weights == "imagenet":
+    choices = NETWORK_WEIGHTS[name]
+    if weights is not None and weights not in choices and not is_weights_file(weights):
         raise TrainingError(
-            "the network 'compact' has no ImageNet weights; leave the weights out, name a "
-            "weights file, or choose another network"
+            f"the network {name!r} has no weights named {weights!r}; choose "
+            f"{', '.join(choices)} or a weights file, or choose another network"
         )
 
 
@@ -249,13 +259,31 @@ def _backbone(
         ) from error
 
 
+def _set_spine_weights(model: keras.Model, size: int) -> None:
+    """Give `compact` the weights of the package, which fit every size."""
+    if size % 8 == 0:
+        model.set_weights(shipped_weights.read_weights("compact-spine"))
+        return
+    # Where a side is odd after halving, Keras lists the layers in another order.
+    regular = build_network("compact", 64, "spine")
+    for own, same in zip(*map(_list_layers_as_made, (model, regular)), strict=True):
+        own.set_weights(same.get_weights())
+
+
+def _list_layers_as_made(model: keras.Model) -> list[Any]:
+    """Return the layers with weights, by class and by the number that Keras adds to its name."""
+
+    def number(layer: Any) -> tuple[int, int]:
+        digits = layer.name.rpartition("_")[2]
+        return len(layer.get_weights()), int(digits) if digits.isdecimal() else 0
+
+    return sorted((layer for layer in model.layers if layer.weights), key=number)
+
+
 def _load_weights(
-    model: keras.Model, backbone: keras.Model | None, weights: str | None, fold_index: int
+    model: keras.Model, backbone: keras.Model | None, path: Path, fold_index: int
 ) -> None:
     """Load a file's weights: of the network, of a saved model's fold, or of the backbone alone."""
-    if weights in (None, "imagenet"):
-        return
-    path = Path(str(weights))
     if not path.is_file():
         raise TrainingError(f"no weights file {path}; name an existing .weights.h5, .h5 or .keras")
     try:

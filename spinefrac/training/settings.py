@@ -12,10 +12,28 @@ from spinefrac.errors import TrainingError
 from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation.config import AugmentationConfig
 
-__all__ = ["NETWORKS", "SETTINGS", "AugmentationConfig", "Setting", "TrainingSettings"]
+__all__ = [
+    "NETWORKS",
+    "NETWORK_WEIGHTS",
+    "SETTINGS",
+    "AugmentationConfig",
+    "Setting",
+    "TrainingSettings",
+    "is_weights_file",
+]
+
+#: Weights that a network can start from, besides a file's: those that it starts from first.
+#: ``spine`` comes with the package, see `spinefrac.training.pretraining`.
+NETWORK_WEIGHTS = {
+    "compact": ("spine", "none"),
+    "mobilenet_v3_small": ("none", "imagenet"),
+    "efficientnet_v2_b0": ("none", "imagenet"),
+    "densenet121": ("none", "imagenet"),
+    "resnet50": ("none", "imagenet"),
+}
 
 #: Names that `TrainingSettings.network` accepts, the default first.
-NETWORKS = ("compact", "mobilenet_v3_small", "efficientnet_v2_b0", "densenet121", "resnet50")
+NETWORKS = tuple(NETWORK_WEIGHTS)
 
 
 _WHOLE: Any = Integral  # of Python or NumPy
@@ -123,6 +141,11 @@ def _setting(default: Any, title: str, help: str, **facts: Any) -> Any:
     return field(default=default, metadata={"title": title, "help": help, **facts})
 
 
+def is_weights_file(weights: str | None) -> bool:
+    """Whether the setting `weights` is the path of a file, not a name."""
+    return weights is not None and all(weights not in names for names in NETWORK_WEIGHTS.values())
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
     """Everything that decides a run's result, apart from the data.
@@ -132,8 +155,8 @@ class TrainingSettings:
     network : str
         One of `NETWORKS`.
     weights : str or None
-        ``imagenet`` (``keras.applications`` only), the path of a weights file, or None to
-        start from random weights.
+        One of the network's `NETWORK_WEIGHTS`, the path of a weights file, or None for the first
+        of them.
     folds : int or None
         None for five, or the most that keep whole groups of both classes in every fold. The
         settings of a workspace and of a saved model hold the number.
@@ -151,8 +174,8 @@ class TrainingSettings:
     class_weights : bool
         Whether the rarer class has a larger weight, so that both contribute equally to the loss.
     line_steps : int
-        Batches of pretraining on synthetic lines, for the network `compact` with random weights,
-        see `spinefrac.training.pretraining`; never more than the training itself has, and 0
+        Batches of pretraining on drawn lines, for the network `compact` from random weights, see
+        `spinefrac.training.pretraining.drawn_lines`; never more than the training itself has, and 0
         switches it off. On one fold of the standard phantom that had reached an AUC of 0.74
         without it, 300 batches led to 0.99; one that stood at 0.68 after 15 epochs with 300
         reached 0.98 with 700.
@@ -190,10 +213,13 @@ class TrainingSettings:
     weights: str | None = _setting(
         None,
         "Initial weights",
-        "Weights to start from; random if not given.",
-        details="Random is right for `compact`. ImageNet weights come from photographs, are "
-        "downloaded once from the internet and help the large networks.",
-        placeholder="imagenet|FILE",
+        "Weights to start from: spine (of compact, taught with synthetic fractures), none "
+        "(random), imagenet (of the larger networks) or a file. If not given: spine for compact, "
+        "none for the others.",
+        details="`spine` comes with the package: `compact` then knows fracture lines before it "
+        "sees a slice. ImageNet weights come from photographs, are downloaded once from the "
+        "internet and help the large networks.",
+        placeholder="spine|none|imagenet|FILE",
     )
     folds: int | None = _setting(
         None,
@@ -311,6 +337,11 @@ class TrainingSettings:
         return getattr(self.preprocessing if name in _PREPROCESSING else self, name)
 
     @property
+    def initial_weights(self) -> str:
+        """What the networks start from: a name of `NETWORK_WEIGHTS` or the path of a file."""
+        return self.weights or NETWORK_WEIGHTS[self.network][0]
+
+    @property
     def expected_folds(self) -> int:
         """The number of folds; the usual one while it is not decided."""
         return self.folds or DEFAULT_FOLDS
@@ -322,17 +353,21 @@ class TrainingSettings:
         return replace(self, **own, preprocessing=replace(self.preprocessing, **inner))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all values in JSON's types."""
-        return {**asdict(self), "augmentation": self.augmentation.to_dict()}
+        """Return all values in JSON's types, the weights by name or path."""
+        return {
+            **asdict(self),
+            "weights": self.initial_weights,
+            "augmentation": self.augmentation.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainingSettings:
-        """Rebuild from what `to_dict` gave."""
+        """Rebuild from what `to_dict` gave, also before weights had names: None was random."""
         nested = {
             "preprocessing": Preprocessing(**data["preprocessing"]),
             "augmentation": AugmentationConfig.from_dict(data["augmentation"]),
         }
-        return cls(**{**data, **nested})
+        return cls(**{**data, **nested, "weights": data.get("weights") or "none"})
 
 
 #: Settings of the preprocessing that a user chooses; its record lies below this room.

@@ -21,10 +21,11 @@ from spinefrac.data.splits import select_holdout
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.evaluation.ranking import roc_auc
 from spinefrac.records import EpochRecord, FoldResult
-from spinefrac.training import checkpoint, networks, pretraining
+from spinefrac.training import checkpoint, networks
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
 from spinefrac.training.keras_logits import make_loss, predict_logits, to_image_batch
+from spinefrac.training.pretraining.drawn_lines import pretrain_on_lines
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
 
@@ -92,7 +93,8 @@ def train_fold(
     started = time.perf_counter()
     model = _build_initial_network(workspace, fold)
     path = workspace.checkpoint_path(fold) if save_checkpoints else None
-    pretrain = workspace.settings.network == "compact" and not workspace.settings.weights
+    settings = workspace.settings
+    pretrain = settings.network == "compact" and settings.initial_weights == "none"
     history = fit(model, workspace, fold, callbacks, checkpoint_path=path, pretrain=pretrain)
     portable = _copy_to_portable_network(model, workspace)
     workspace.write_weights(fold, portable)
@@ -112,7 +114,7 @@ def _build_initial_network(workspace: RunWorkspace, fold: int) -> keras.Model:
     return networks.build_network(
         settings.network,
         settings.preprocessing.size,
-        settings.weights,
+        settings.initial_weights,
         seed=_derive_seed(workspace, fold),
         fused_batch_norm=True,
         fold_index=fold,
@@ -149,7 +151,7 @@ def fit(
     checkpoint_path : Path, optional
         Written after every epoch; training resumes from it where it exists.
     pretrain : bool
-        Whether to begin with `pretraining.pretrain_on_lines`.
+        Whether to begin with `drawn_lines.pretrain_on_lines`.
 
     Returns
     -------
@@ -162,7 +164,7 @@ def fit(
     rows, inner_rows = _split_training_rows(workspace, fold)
     saved = checkpoint.read(checkpoint_path) if checkpoint_path else None
     if pretrain and not saved:
-        pretraining.pretrain_on_lines(model, workspace, rows, seed, callbacks.is_cancelled)
+        pretrain_on_lines(model, workspace, rows, seed, callbacks.is_cancelled)
     keras.utils.set_random_seed(seed)
     batches = _BatchGenerator(model, workspace, rows, seed)
     _compile(model, workspace.settings, batches.steps_per_epoch)

@@ -101,3 +101,12 @@ def test_what_cannot_be_trained_is_refused(model) -> None:
     half = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, dtype="mixed_float16")])
     with pytest.raises(TrainingError, match="output has 16 bits"):
         initial_state.capture(half, dataset("a"), "given")
+
+
+def test_the_weights_of_the_package_have_seen_no_data_set(recwarn) -> None:
+    """They look trained, and no user needs a warning of their own slices for that."""
+    from spinefrac.training import keras_api
+
+    start = initial_state.capture(keras_api.build_cnn_model(size=32), dataset("a"), "given")
+    assert start.notes == (initial_state._SPINE,)
+    assert not [w for w in recwarn if initial_state._TRAINED in str(w.message)]

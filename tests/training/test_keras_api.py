@@ -14,6 +14,7 @@ import pytest
 
 import spinefrac
 from spinefrac.errors import DatasetError, ImageError, ModelError, TrainingError
+from spinefrac.training import networks
 from spinefrac.training.keras_api import FracturePrediction
 from spinefrac.training.settings import TrainingSettings
 from tests.training.conftest import slice_picture
@@ -285,3 +286,19 @@ def test_saving_over_a_file_never_loses_it(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert spinefrac.load_model(path).count_params() > 0
+
+
+def test_initial_weights_of_a_built_model(folder, tmp_path):
+    """Those of the package by default, random ones and those of a file by name."""
+    spine, again = spinefrac.build_cnn_model(size=32), spinefrac.build_cnn_model(size=32)
+    drawn = spinefrac.build_cnn_model(size=32, weights="none")
+    assert np.array_equal(spine.get_weights()[0], again.get_weights()[0])
+    assert not np.array_equal(spine.get_weights()[0], drawn.get_weights()[0])
+    networks.build_network("compact", 32, seed=1).save_weights(tmp_path / "own.weights.h5")
+    own = spinefrac.build_cnn_model(size=32, weights=tmp_path / "own.weights.h5")
+    expected = networks.build_network("compact", 32, seed=1).get_weights()
+    assert np.array_equal(own.get_weights()[0], expected[0])
+    with pytest.raises(TrainingError, match="no weights named 'imagenet'"):
+        spinefrac.build_cnn_model(weights="imagenet")
+    with pytest.raises(TrainingError, match="Expected a name or a file for weights, got 3"):
+        spinefrac.build_cnn_model(weights=3)

@@ -31,6 +31,14 @@ def test_the_large_ones_add_up_too(name, images):
     test_the_heatmap_adds_up_to_the_logit(name, images)
 
 
+def test_none_is_random_and_spine_is_not():
+    first, again = (networks.build_network("compact", 32, "none", seed=1) for _ in range(2))
+    spine = [networks.build_network("compact", 32, "spine", seed=seed) for seed in (1, 2)]
+    assert np.array_equal(first.get_weights()[0], again.get_weights()[0])
+    assert np.array_equal(spine[0].get_weights()[0], spine[1].get_weights()[0])
+    assert not np.array_equal(first.get_weights()[0], spine[0].get_weights()[0])
+
+
 def test_the_same_seed_gives_the_same_weights():
     first, again, other = (networks.build_network("compact", 32, seed=seed) for seed in (4, 4, 5))
     pairs = list(zip(first.get_weights(), again.get_weights(), strict=True))
@@ -57,8 +65,12 @@ def test_fused_normalisation_trains_like_the_portable_one(images):
 def test_weights_of_a_file(tmp_path):
     trained = networks.build_network("compact", 32, seed=3)
     trained.save_weights(tmp_path / "start.weights.h5")
-    model = networks.build_network("compact", 32, weights=str(tmp_path / "start.weights.h5"))
-    assert np.array_equal(model.get_weights()[0], trained.get_weights()[0])
+    for fused in (False, True):
+        model = networks.build_network(
+            "compact", 32, str(tmp_path / "start.weights.h5"), fused_batch_norm=fused
+        )
+        for own, saved in zip(model.get_weights(), trained.get_weights(), strict=True):
+            assert np.array_equal(own, saved)
 
 
 def test_weights_of_a_backbone_alone(tmp_path):
@@ -77,8 +89,9 @@ def test_weights_of_a_backbone_alone(tmp_path):
 @pytest.mark.parametrize(
     ("name", "weights", "said"),
     [
-        ("compact", "imagenet", "has no ImageNet weights"),
+        ("compact", "imagenet", "has no weights named 'imagenet'; choose spine, none or a"),
         ("compact", "missing.weights.h5", "no weights file missing.weights.h5"),
+        ("resnet50", "spine", "'resnet50' has no weights named 'spine'; choose none, imagenet"),
         ("vgg", None, "unknown network 'vgg'; choose one of compact"),
     ],
 )

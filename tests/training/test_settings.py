@@ -30,9 +30,8 @@ def test_settings_that_cannot_be_meant(change, said):
 
 def test_a_rate_below_the_least_of_the_form_is_kept():
     """A run or card that was saved with it must open again."""
-    assert TrainingSettings.from_dict(TrainingSettings(learning_rate=1e-9).to_dict()) == (
-        TrainingSettings(learning_rate=1e-9)
-    )
+    settings = TrainingSettings(learning_rate=1e-9, weights="none")
+    assert TrainingSettings.from_dict(settings.to_dict()) == settings
 
 
 def test_settings_survive_json():
@@ -46,3 +45,19 @@ def test_the_number_of_folds_may_be_left_open():
     settings = TrainingSettings()
     assert settings.folds is None and settings.expected_folds == 5
     assert TrainingSettings(folds=3).expected_folds == 3
+
+
+def test_weights_are_automatic_until_they_are_recorded():
+    assert TrainingSettings().initial_weights == TrainingSettings().to_dict()["weights"] == "spine"
+    assert TrainingSettings(network="resnet50").initial_weights == "none"
+    assert TrainingSettings(weights="none").initial_weights == "none"
+    recorded = TrainingSettings.from_dict(TrainingSettings().to_dict())
+    assert recorded.with_values({"seed": 1}).weights == "spine"
+
+
+def test_records_from_before_weights_had_names_meant_random_ones():
+    """A run of then resumes, and a model's settings train again, as they were."""
+    old = {**TrainingSettings().to_dict(), "weights": None}
+    assert TrainingSettings.from_dict(old).initial_weights == "none"
+    del old["weights"]
+    assert TrainingSettings.from_dict(old).initial_weights == "none"

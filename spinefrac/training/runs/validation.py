@@ -15,7 +15,7 @@ from spinefrac import settings as places
 from spinefrac.errors import DatasetError, RunError, TrainingError
 from spinefrac.training import networks
 from spinefrac.training.runs.records import Cluster
-from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.settings import NETWORK_WEIGHTS, TrainingSettings, is_weights_file
 
 #: Free disk space for checkpoints, weights and the saved model, in addition to the slices.
 RESERVED_BYTES = 256 * 2**20
@@ -80,20 +80,22 @@ def resolve_folder(folder: str | os.PathLike[str], roots: Iterable[Path] | None)
 
 
 def resolve_weights(settings: TrainingSettings) -> TrainingSettings:
-    """Return the settings with the absolute path of a weights file.
+    """Return the settings with the weights by name, or by the absolute path of their file.
 
     Raises
     ------
     TrainingError
-        There is no such file, or the network has no ImageNet weights.
+        There is no such file, or the network has no weights of that name.
     """
-    networks.validate_network(settings.network, settings.weights)
-    if settings.weights in (None, "imagenet"):
-        return settings
-    path = Path(str(settings.weights)).expanduser()
+    weights = settings.initial_weights
+    networks.validate_network(settings.network, weights)
+    if not is_weights_file(weights):
+        return replace(settings, weights=weights)
+    path = Path(weights).expanduser()
     if not path.is_file():
+        choices = ", ".join(NETWORK_WEIGHTS[settings.network])
         raise TrainingError(
-            f"no weights file {path.name}; name an existing .weights.h5 file, or imagenet"
+            f"no weights file {path.name}; name an existing .weights.h5 file, or choose {choices}"
         )
     return replace(settings, weights=str(path.resolve()))
 

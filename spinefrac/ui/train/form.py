@@ -11,10 +11,11 @@ from spinefrac.data import data_roots
 from spinefrac.data.preview import FolderPreview
 from spinefrac.training.augmentation import presets
 from spinefrac.training.settings import (
-    NETWORKS,
+    NETWORK_WEIGHTS,
     SETTINGS,
     AugmentationConfig,
     TrainingSettings,
+    is_weights_file,
 )
 
 NETWORK_TITLES = {
@@ -24,7 +25,12 @@ NETWORK_TITLES = {
     "densenet121": "DenseNet 121 (slow without a GPU)",
     "resnet50": "ResNet 50 (slow without a GPU)",
 }
-WEIGHT_SOURCES = {"random": "Random", "imagenet": "ImageNet", "file": "Weights file"}
+WEIGHT_TITLES = {
+    "spine": "Synthetic fractures (spine)",
+    "none": "Random",
+    "imagenet": "ImageNet",
+    "file": "Weights file",
+}
 GROUPING_TITLES = {"auto": "Automatic", "file": "From file names"}
 #: Session state: the augmentation of an earlier run, where no preset equals it.
 RUN_AUGMENTATION_KEY = "train-run-augmentation"
@@ -51,10 +57,10 @@ def fill_form(settings: TrainingSettings, run_name: str = "") -> None:
         (f"from run {run_name}", settings.augmentation) if run_name else None
     )
     state[BASE_SETTINGS_KEY] = settings
-    weights = settings.weights or "random"
+    weights = settings.initial_weights
     special = {
-        "weights": weights if weights in WEIGHT_SOURCES else "file",
-        "weights-file": weights if weights not in WEIGHT_SOURCES else "",
+        "weights": "file" if is_weights_file(weights) else weights,
+        "weights-file": weights if is_weights_file(weights) else "",
         "augmentation": _find_augmentation_name(settings.augmentation),
         "grouping": settings.group_by,
     }
@@ -147,21 +153,21 @@ def _choose_network(column: Any) -> str:
     return str(chosen)
 
 
-def _choose_weights(column: Any, network: str) -> str | None:
+def _choose_weights(column: Any, network: str) -> str:
     """Let the user choose the initial weights."""
-    choices = [name for name in WEIGHT_SOURCES if name != "imagenet" or network != NETWORKS[0]]
+    choices = [*NETWORK_WEIGHTS[network], "file"]
     if st.session_state[_make_key("weights")] not in choices:
-        st.session_state[_make_key("weights")] = "random"
+        st.session_state[_make_key("weights")] = choices[0]
     chosen = column.selectbox(
         SETTINGS["weights"].label,
         choices,
-        format_func=WEIGHT_SOURCES.__getitem__,
+        format_func=WEIGHT_TITLES.__getitem__,
         key=_make_key("weights"),
         help=SETTINGS["weights"].details,
         persist_state="session",
     )
     if chosen != "file":
-        return None if chosen == "random" else chosen
+        return str(chosen)
     roots = places.data_roots()
     typed = column.text_input(
         "Weights file",

@@ -59,7 +59,7 @@ def test_more_folds_than_patients_are_refused(folder, quick):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"weights": "imagenet"}, "has no ImageNet weights"),
+        ({"weights": "imagenet"}, "has no weights named 'imagenet'"),
         ({"weights": "no-such.weights.h5"}, r"no weights file no-such\.weights\.h5"),
     ],
 )

@@ -21,7 +21,7 @@ def test_every_setting_has_its_default_and_a_sentence_of_help(root: Path) -> Non
     assert app.toggle(key="train-bone-crop").value == defaults.preprocessing.bone_crop
     assert app.toggle(key="train-early-stopping").value == defaults.early_stopping
     assert app.selectbox(key="train-network").value == defaults.network
-    assert app.selectbox(key="train-weights").value == "random"
+    assert app.selectbox(key="train-weights").value == defaults.initial_weights
     assert app.selectbox(key="train-augmentation").value == "standard"
     assert app.selectbox(key="train-grouping").value == "auto"
     fields = [f for f in (*app.number_input, *app.toggle, *app.selectbox, *app.text_input) if f.key]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from spinefrac.errors import Cancelled
-from spinefrac.training import networks, pretraining
+from spinefrac.training import networks
 from spinefrac.training.keras_logits import predict_logits
+from spinefrac.training.pretraining import drawn_lines
 from spinefrac.training.workspace import RunWorkspace
 
 STEPS = 12
@@ -18,7 +19,7 @@ def taught(
 ) -> tuple[list[np.ndarray], list]:
     plan = replace(plan, settings=replace(plan.settings, line_steps=steps, epochs=99))
     model = networks.build_network("compact", plan.settings.preprocessing.size, seed=3)
-    losses = pretraining.pretrain_on_lines(model, plan, rows, seed=3)
+    losses = drawn_lines.pretrain_on_lines(model, plan, rows, seed=3)
     return model.get_weights(), losses
 
 
@@ -26,12 +27,12 @@ def test_lines_darken_where_the_mask_says_and_nowhere_else():
     pixels = np.full((96, 96), 60, np.uint8)
     pixels[20:80, 20:80] = 200
     for seed in range(20):
-        drawn, mask = pretraining.draw_lines(pixels, np.random.default_rng(seed))
+        drawn, mask = drawn_lines.draw_lines(pixels, np.random.default_rng(seed))
         change = pixels.astype(int) - drawn
         assert change.min() >= 0 and mask.any() and mask.mean() < 0.2
         assert (change[mask == 1] >= 6).all()  # 0.4 of the faintest line
         assert mask[18:82, 18:82].any()  # starts on the bright square
-        again = pretraining.draw_lines(pixels, np.random.default_rng(seed))
+        again = drawn_lines.draw_lines(pixels, np.random.default_rng(seed))
         assert np.array_equal(again[0], drawn) and np.array_equal(again[1], mask)
 
 
@@ -39,7 +40,7 @@ def test_lines_darken_where_the_mask_says_and_nowhere_else():
 def test_a_cell_of_the_grid_is_set_where_it_holds_any_of_the_line(side, cells):
     mask = np.zeros((side, side), np.uint8)
     mask[0, 0] = mask[side - 1, side - 1] = mask[7, 20] = 1
-    grid = pretraining._downsample_mask(mask, (cells, cells))
+    grid = drawn_lines._downsample_mask(mask, (cells, cells))
     assert grid.shape == (cells, cells) and grid.sum() == 3
     assert grid[0, 0] == grid[-1, -1] == grid[3, 10] == 1
 
@@ -59,7 +60,7 @@ def test_only_the_pictures_of_training_rows_are_looked_at(plan):
 def test_the_network_learns_where_lines_are(plan):
     rows = np.arange(len(plan.labels))
     rng = np.random.default_rng(0)
-    masks = [pretraining._make_batch(plan, rows, step, rng, (16, 16))[1] for step in range(40)]
+    masks = [drawn_lines._make_batch(plan, rows, step, rng, (16, 16))[1] for step in range(40)]
     share = np.mean(masks)
     knowing_nothing = -share * np.log(share) - (1 - share) * np.log(1 - share)
     _, losses = taught(plan, rows, steps=160)
@@ -70,7 +71,7 @@ def test_the_logit_begins_as_the_evidence_of_lines(plan):
     settings = replace(plan.settings, line_steps=STEPS, epochs=99)
     model = networks.build_network("compact", plan.settings.preprocessing.size, seed=3)
     before = model.get_layer("logit").get_weights()[0]
-    pretraining.pretrain_on_lines(model, replace(plan, settings=settings), np.arange(48), seed=3)
+    drawn_lines.pretrain_on_lines(model, replace(plan, settings=settings), np.arange(48), seed=3)
     answers = predict_logits(model, plan.inputs)
     assert abs(answers.mean()) < 1e-3 and abs(answers.std() - 1) < 1e-3
     averages, maxima = np.split(model.get_layer("logit").get_weights()[0], 2)
@@ -80,7 +81,7 @@ def test_the_logit_begins_as_the_evidence_of_lines(plan):
 def test_there_is_no_more_of_it_than_of_the_training(plan):
     plan = replace(plan, settings=replace(plan.settings, line_steps=700))
     model = networks.build_network("compact", plan.settings.preprocessing.size)
-    losses = pretraining.pretrain_on_lines(model, plan, np.arange(24), seed=0)
+    losses = drawn_lines.pretrain_on_lines(model, plan, np.arange(24), seed=0)
     assert len(losses) == plan.settings.epochs * 3 < plan.settings.line_steps
 
 
@@ -94,5 +95,5 @@ def test_cancel_is_felt_at_the_next_batch(plan):
     plan = replace(plan, settings=replace(plan.settings, line_steps=STEPS))
     model = networks.build_network("compact", plan.settings.preprocessing.size)
     with pytest.raises(Cancelled):
-        pretraining.pretrain_on_lines(model, plan, np.arange(24), 0, cancelled)
+        drawn_lines.pretrain_on_lines(model, plan, np.arange(24), 0, cancelled)
     assert len(asked) == 3
