@@ -6,9 +6,13 @@ Only what is created here gets this mode; folders and files that exist keep thei
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from spinefrac import settings
+
+#: Held by the thread that creates a file, so that no other one has locked it when it is closed.
+_creation = threading.Lock()
 
 
 def make_folder(path: Path) -> None:
@@ -27,12 +31,18 @@ def make_folder(path: Path) -> None:
 def create_file(path: Path) -> None:
     """Create an empty file with mode 600, unless it exists.
 
+    One that exists is not opened: on POSIX a process that closes a file loses all its locks on
+    that file, those of its other threads included. A database whose locks are lost loses
+    transactions (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+
     Raises
     ------
     OSError
         It cannot be created.
     """
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    with _creation:
+        if not path.exists():
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
 
 def is_in_home(path: Path) -> bool:

@@ -2,6 +2,8 @@
 
 import errno
 import sqlite3
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -61,6 +63,39 @@ def test_many_may_open_a_new_file_at_the_same_moment(tmp_path):
             list(pool.map(insert, [tmp_path / f"{number}.db"] * 8))
             with make(tmp_path / f"{number}.db").read() as connection:
                 assert connection.execute("SELECT count(*) FROM a").fetchone()[0] == 8
+
+
+#: Another process: it opens the file twice, and reads a last time when it is told to.
+READER = """
+import sqlite3, sys
+def count(): return connection.execute("SELECT count(*) FROM a").fetchone()[0]
+connection = sqlite3.connect(sys.argv[1])
+count()
+connection.close()  # the last connection to a file removes its log
+connection = sqlite3.connect(sys.argv[1])
+print(count(), flush=True)
+input()
+print(count())
+"""
+
+
+def test_what_is_committed_is_kept_where_threads_and_processes_open_and_close_the_file(database):
+    with database.connect():
+        pass
+    with database.write() as writer:
+        writer.execute("INSERT INTO a (x) VALUES (1)")
+        with database.connect():  # as another thread of this process does
+            pass
+        reader = subprocess.Popen(
+            [sys.executable, "-c", READER, str(database.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert reader.stdout.readline() == "0\n"
+    assert reader.communicate("\n")[0] == "1\n"
+    with database.read() as connection:
+        assert connection.execute("SELECT count(*) FROM a").fetchone()[0] == 1
 
 
 def test_an_older_file_keeps_its_rows(database):
