@@ -379,7 +379,7 @@ def _handle_message(
 
 
 def _replay_history(journal: JournalProtocol, history: tuple[EpochRecord, ...]) -> None:
-    """Record epochs that an earlier runner trained but could not record."""
+    """Record epochs that were trained but whose message was lost with a runner or a connection."""
     for record in history:
         journal.record_epoch(record, None)
 
@@ -429,6 +429,7 @@ def _finish_fold(state: _SchedulerState, fold: int) -> None:
         return _requeue_fold(state, fold, f"the files of fold {fold + 1} did not arrive undamaged")
     del state.running[fold]
     checkpoint.remove(state.workspace.checkpoint_path(fold))
+    _replay_history(state.journal, result.history)  # its last message may arrive with its end
     state.journal.record_fold(
         fold, "done", state.worker_names.get(one.worker, one.worker), f"fold {fold + 1} done"
     )
