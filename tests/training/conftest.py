@@ -71,6 +71,7 @@ def quick_settings() -> TrainingSettings:
         batch_size=8,
         workers=1,
         line_steps=0,
+        weights="none",
         preprocessing=Preprocessing(size=SIZE, bone_crop=False),
         augmentation=AugmentationConfig(rotation=5),
     )

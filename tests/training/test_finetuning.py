@@ -53,7 +53,7 @@ def test_a_line_of_descent_from_settings_to_weights(folder, quick, tmp_path):
 
     # from its settings on any data
     same, parent = finetuning.load_initial_settings("first")
-    assert same == replace(settings, workers=0, weights="spine") and parent.how == "settings"
+    assert same == replace(settings, workers=0) and parent.how == "settings"
 
     # from its weights on new data only
     onward, parent = finetuning.load_initial_settings("first", "weights")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from spinefrac.errors import Cancelled, TrainingError
-from spinefrac.training import networks
+from spinefrac.training import networks, shipped_weights
+from spinefrac.training import train_fold as train_fold_module
 from spinefrac.training.keras_logits import predict_logits
 from spinefrac.training.train_fold import FitCallbacks, train_fold
 
@@ -37,6 +38,17 @@ def test_the_labels_that_are_scored_decide_nothing(plan, trained):
     """Trained again with the held-out labels turned round: equal answers, to the last bit."""
     turned = replace(plan, labels=np.where(plan.folds == 0, 1 - plan.labels, plan.labels))
     assert np.array_equal(train_fold(turned, 0).logits, trained[0].logits)
+
+
+def test_compact_starts_from_the_weights_of_the_package(plan):
+    """Unless others are named; a fold's seed then decides the order of the slices only."""
+    automatic = replace(plan, settings=replace(plan.settings, weights=None))
+    one, other = (train_fold_module._build_initial_network(automatic, fold) for fold in (0, 1))
+    spine = shipped_weights.read_weights("compact-spine")
+    for values in zip(one.get_weights(), other.get_weights(), spine, strict=True):
+        assert all(np.array_equal(values[0], same) for same in values[1:])
+    drawn = train_fold_module._build_initial_network(plan, 0)
+    assert not np.array_equal(drawn.get_weights()[0], spine[0])
 
 
 def test_another_seed_gives_other_answers(plan, trained):

@@ -75,7 +75,7 @@ def make_weights(plan: Plan, work: Path, out: Path, workers: int | None = None) 
     network = networks.build_network("compact", size)
     network.set_weights(trained.get_weights())
     measured = {
-        source.difficulty: figures.measure(network, phantom_masks.resize(render((source,)), size))
+        source.name: figures.measure(network, phantom_masks.resize(render((source,)), size))
         for source in plan.figures
     }
     card = {

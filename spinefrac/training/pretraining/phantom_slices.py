@@ -23,16 +23,15 @@ import numpy.typing as npt
 
 from spinefrac.data.phantom import render
 from spinefrac.data.phantom.plan import GENERATOR_VERSION
-from spinefrac.imaging import apply_window, to_input
-from spinefrac.imaging.hounsfield import BONE_WINDOW
+from spinefrac.imaging import to_input
 from spinefrac.records import CtSlice, GreyImage, Preprocessing, Square
 from spinefrac.system import atomic
 
 _PATIENTS_A_PART = 10
 #: Slices of a patient's series; every `PhantomSource.step`-th of them is rendered.
 SERIES_LENGTH = 12
-#: Windows of half the slices, (least, greatest) in Hounsfield units; the other half are bone
-#: windows in 8 bits, as PNG files have them.
+#: Windows of half the slices, (least, greatest) in Hounsfield units; the other half are 8-bit
+#: pictures, as PNG files are.
 _CENTRES, _WIDTHS = (250.0, 700.0), (1100.0, 2800.0)
 
 
@@ -42,7 +41,7 @@ class PhantomSource:
 
     Attributes
     ----------
-    difficulty : str
+    difficulty, variety : str
         See `spinefrac.data.phantom.render`.
     seed : int
     patients : int
@@ -54,12 +53,20 @@ class PhantomSource:
     seed: int
     patients: int
     step: int = 2
+    variety: str = "narrow"
+
+    @property
+    def name(self) -> str:
+        """Difficulty, and variety where it is not the usual one."""
+        return self.difficulty if self.variety == "narrow" else f"{self.difficulty} {self.variety}"
 
 
 #: Seeds of the pretraining alone: no test and no benchmark measures anything on them.
 TRAINING_SOURCES = (
     PhantomSource("hard", 9_150_001, patients=600),
     PhantomSource("standard", 9_150_002, patients=200),
+    PhantomSource("hard", 9_150_003, patients=400, variety="wide"),
+    PhantomSource("standard", 9_150_004, patients=200, variety="wide"),
 )
 #: Of the curve that is shown while the network trains.
 CURVE_SOURCES = (PhantomSource("hard", 9_150_011, patients=60, step=3),)
@@ -67,6 +74,7 @@ CURVE_SOURCES = (PhantomSource("hard", 9_150_011, patients=60, step=3),)
 FIGURE_SOURCES = (
     PhantomSource("hard", 9_150_021, patients=120, step=3),
     PhantomSource("standard", 9_150_022, patients=120, step=3),
+    PhantomSource("hard", 9_150_023, patients=120, step=3, variety="wide"),
 )
 
 
@@ -199,6 +207,7 @@ def render_masked_slice(
         slices=SERIES_LENGTH,
         seed=source.seed,
         difficulty=source.difficulty,
+        variety=source.variety,
     )
     rng = np.random.default_rng((source.seed, patient, slice_index))
     is_calibrated = bool(rng.random() < 0.5)
@@ -213,7 +222,7 @@ def render_masked_slice(
         )
         spacing = (image.spacing_mm, image.spacing_mm)
     else:
-        pixels = apply_window(image.hu, *BONE_WINDOW).astype(np.float32)
+        pixels = image.grey.astype(np.float32)
     ct = CtSlice(
         pixels=pixels,
         calibrated=is_calibrated,
