@@ -9,7 +9,7 @@ DEMO := build/phantom-demo
 # The Pythons for which every pinned package has a wheel.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help app test lint chromium bench fuzz docs demo pretrain clean
+.PHONY: help app test lint chromium bench fuzz docs demo pretrain lite0 clean
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
@@ -20,6 +20,7 @@ help:
 	@echo "make docs     draw docs/architecture.svg from the imports"
 	@echo "make demo     render the phantom and train models/phantom-demo anew"
 	@echo "make pretrain render phantoms and train the initial weights of compact anew (hours)"
+	@echo "make lite0    download the ImageNet weights of EfficientNet-Lite0 and convert them anew"
 	@echo "make clean    remove $(VENV), caches and build/; models/ and runs/ stay"
 	@echo "PYTHON=/path/to/python3.12 chooses the Python, PORT=8502 the port."
 
@@ -59,6 +60,9 @@ demo: $(VENV)/.app
 # Goes on where it was stopped.
 pretrain: $(VENV)/.app
 	$(PY) -m spinefrac.training.pretraining
+
+lite0: $(VENV)/.app
+	$(PY) -m spinefrac.training.lite0.convert
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

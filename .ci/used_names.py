@@ -56,3 +56,7 @@ _.format_policy
 
 # For an HTTP interface.
 _.http_status
+
+# Called by pickle.
+_.find_class
+_.persistent_load

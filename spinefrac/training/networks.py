@@ -1,11 +1,10 @@
-"""The networks: grey slice in, one logit out, and the exact class activation map beside it.
+"""The networks: grey slice in, one logit out.
 
 Every network is a plain Keras functional model of built-in layers, so that a saved file loads
 anywhere without our code. Its input is ``image`` (S, S, 1) float32 in 0…255 and its output
-``logit`` (1,), without a sigmoid. All of them end in the same head: global average pooling and
-global max pooling of the last feature map, and one dense layer. Such a head is linear in the
-pooled features, so the logit splits exactly into a sum over the positions of the feature map (Zhou
-et al., "Learning deep features for discriminative localization", CVPR 2016).
+``logit`` (1,), without a sigmoid. All of them end in the head of `spinefrac.training.heads`. Parts
+whose weights can stay as they are, the backbones of `FROZEN_NETWORKS`, are Keras models of their
+own within a network.
 """
 
 from __future__ import annotations
@@ -18,8 +17,14 @@ from typing import TYPE_CHECKING, Any
 from spinefrac.errors import ModelError, TrainingError
 from spinefrac.exchange import weights_file
 from spinefrac.exchange.weights_file import FoldWeights
-from spinefrac.training import shipped_weights
-from spinefrac.training.settings import NETWORK_WEIGHTS, NETWORKS, is_weights_file
+from spinefrac.training import heads, shipped_weights
+from spinefrac.training.lite0.network import build_lite0
+from spinefrac.training.settings import (
+    FROZEN_NETWORKS,
+    NETWORK_WEIGHTS,
+    NETWORKS,
+    is_weights_file,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -69,11 +74,13 @@ def build_network(
     image = keras.Input((size, size, 1), name="image")
     backbone = None
     if name == "compact":
-        features = _compact(image, fused_batch_norm)
+        maps = {heads.FEATURES: _compact(image, fused_batch_norm)}
+    elif name in FROZEN_NETWORKS:
+        maps = _build_backbones(name, image, fused_batch_norm)
     else:
         backbone = _BACKBONES[name](image, weights if weights == "imagenet" else None)
-        features = backbone.output
-    model = keras.Model(image, _build_head(features), name=name)
+        maps = {heads.FEATURES: backbone.output}
+    model = keras.Model(image, heads.build_head(maps), name=name)
     if weights == "spine":
         _set_spine_weights(model, size)
     elif is_weights_file(weights) and fused_batch_norm:
@@ -95,55 +102,6 @@ def validate_network(name: str, weights: str | None) -> None:
             f"the network {name!r} has no weights named {weights!r}; choose "
             f"{', '.join(choices)} or a weights file, or choose another network"
         )
-
-
-def add_heatmap_output(model: keras.Model) -> keras.Model:
-    """Give a network its class activation map as a second output.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Made by `build_network`.
-
-    Returns
-    -------
-    keras.Model
-        Outputs ``logit`` (N, 1) and ``heatmap`` (N, h, w), float32. The map is in units of the
-        logit: its sum over all positions plus the dense layer's bias is the logit. A channel's
-        maximum is assigned to its position (evenly to ties).
-    """
-    import keras
-    from keras import layers, ops
-
-    features = model.get_layer("features").output
-    _, height, width, channels = features.shape
-    kernel = model.get_layer("logit").get_weights()[0]  # (2C, 1): averages first, then maxima
-    average = layers.Conv2D(1, 1, use_bias=False, name="heatmap_average")
-    maximum = layers.Conv2D(1, 1, use_bias=False, name="heatmap_maximum")
-
-    is_peak = ops.cast(
-        ops.equal(features, ops.max(features, axis=(1, 2), keepdims=True)), "float32"
-    )
-    share = is_peak / ops.sum(is_peak, axis=(1, 2), keepdims=True)
-    heatmap = average(features) + maximum(features * share)
-    heatmap = layers.Reshape((height, width), name="heatmap")(heatmap)
-    average.set_weights([kernel[:channels].reshape(1, 1, channels, 1) / (height * width)])
-    maximum.set_weights([kernel[channels:].reshape(1, 1, channels, 1)])
-    return keras.Model(model.input, [model.output, heatmap], name=f"{model.name}_with_heatmap")
-
-
-def _build_head(features: Any) -> Any:
-    """Pool the feature map (N, h, w, C) to 2C features and return one logit (N, 1)."""
-    from keras import layers
-
-    features = layers.Activation("linear", name="features")(features)
-    pooled = layers.Concatenate(name="pooled")(
-        [
-            layers.GlobalAveragePooling2D(name="average")(features),
-            layers.GlobalMaxPooling2D(name="maximum")(features),
-        ]
-    )
-    return layers.Dense(1, name="logit")(pooled)
 
 
 def _compact(image: Any, fused_batch_norm: bool) -> Any:
@@ -186,6 +144,23 @@ def _compact(image: Any, fused_batch_norm: bool) -> Any:
     quarter = layers.ReLU()(layers.Add()([quarter, refined]))  # (N, S/4, S/4, 32)
     eighth = conv(conv(halve(quarter), 64), 64)  # (N, S/8, S/8, 64)
     return enriched(linear(half, 32), enriched(quarter, eighth))  # (N, S/2, S/2, 32)
+
+
+def _build_backbones(name: str, image: Any, fused_batch_norm: bool) -> dict[str, Any]:
+    """Return the feature maps of a network of `FROZEN_NETWORKS` by the names of their layers.
+
+    Each backbone is a model of its own. Those whose weights never change come first: so the fold
+    networks of an ensemble that share them begin with the same weights.
+    """
+    import keras
+
+    size = image.shape[1]
+    lite0 = build_lite0(size)(image)
+    if name == "lite0":
+        return {heads.FEATURES: lite0}
+    own = keras.Input((size, size, 1), name="image")
+    compact = keras.Model(own, _compact(own, fused_batch_norm), name="compact")
+    return {f"{heads.FEATURES}_lite0": lite0, heads.FEATURES: compact(image)}
 
 
 def _to_normalized_rgb(image: Any, scale: list[float], offset: list[float]) -> Any:
@@ -260,14 +235,17 @@ def _backbone(
 
 
 def _set_spine_weights(model: keras.Model, size: int) -> None:
-    """Give `compact` the weights of the package, which fit every size."""
-    if size % 8 == 0:
-        model.set_weights(shipped_weights.read_weights("compact-spine"))
+    """Give `compact`, or the backbone of that name, the weights of the package."""
+    own = model if model.name == "compact" else model.get_layer("compact")
+    if size % 8 == 0:  # those of the head come last
+        own.set_weights(shipped_weights.read_weights("compact-spine")[: len(own.weights)])
         return
     # Where a side is odd after halving, Keras lists the layers in another order.
-    regular = build_network("compact", 64, "spine")
-    for own, same in zip(*map(_list_layers_as_made, (model, regular)), strict=True):
-        own.set_weights(same.get_weights())
+    regular = _list_layers_as_made(build_network("compact", 64, "spine"))
+    if own is not model:
+        regular = [layer for layer in regular if layer.name != "logit"]
+    for layer, same in zip(_list_layers_as_made(own), regular, strict=True):
+        layer.set_weights(same.get_weights())
 
 
 def _list_layers_as_made(model: keras.Model) -> list[Any]:

@@ -13,6 +13,7 @@ from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation.config import AugmentationConfig
 
 __all__ = [
+    "FROZEN_NETWORKS",
     "NETWORKS",
     "NETWORK_WEIGHTS",
     "SETTINGS",
@@ -26,6 +27,8 @@ __all__ = [
 #: ``spine`` comes with the package, see `spinefrac.training.pretraining`.
 NETWORK_WEIGHTS = {
     "compact": ("spine", "none"),
+    "lite0": ("imagenet",),
+    "compact_lite0": ("spine", "none"),
     "mobilenet_v3_small": ("none", "imagenet"),
     "efficientnet_v2_b0": ("none", "imagenet"),
     "densenet121": ("none", "imagenet"),
@@ -34,6 +37,9 @@ NETWORK_WEIGHTS = {
 
 #: Names that `TrainingSettings.network` accepts, the default first.
 NETWORKS = tuple(NETWORK_WEIGHTS)
+
+#: Those whose backbones keep their weights while the head is fitted.
+FROZEN_NETWORKS = ("lite0", "compact_lite0")
 
 
 _WHOLE: Any = Integral  # of Python or NumPy
@@ -204,8 +210,9 @@ class TrainingSettings:
         NETWORKS[0],
         "Network",
         "Architecture of the networks.",
-        details="`compact` was made for lines a few pixels wide and trains on a laptop. The "
-        "others are well-known networks for photographs: larger, slower, and useful with many "
+        details="`compact` was made for lines a few pixels wide and trains on a laptop. `lite0` "
+        "has the middle stages of EfficientNet-Lite0 as ImageNet left them, `compact_lite0` both. "
+        "The others are well-known networks for photographs: larger, slower, and useful with many "
         "patients.",
         choices=NETWORKS,
         placeholder="NETWORK",
@@ -214,8 +221,8 @@ class TrainingSettings:
         None,
         "Initial weights",
         "Weights to start from: spine (of compact, taught with synthetic fractures), none "
-        "(random), imagenet (of the larger networks) or a file. If not given: spine for compact, "
-        "none for the others.",
+        "(random), imagenet (of the larger networks) or a file. If not given: spine where "
+        "compact is part of the network, imagenet for lite0, none for the others.",
         details="`spine` comes with the package: `compact` then knows fracture lines before it "
         "sees a slice. ImageNet weights come from photographs, are downloaded once from the "
         "internet and help the large networks.",

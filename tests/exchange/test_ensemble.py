@@ -71,10 +71,10 @@ def test_a_file_that_onnx_runtime_does_not_open_is_refused(files, images, tmp_pa
 
 
 def test_another_keras_file_is_refused(files, images, tiny, tmp_path):
-    from spinefrac.training import networks
+    from spinefrac.training import heads
 
     serving, _, onnx_path = files
-    others = [networks.add_heatmap_output(tiny.network(seed)) for seed in (98, 99)]
+    others = [heads.add_heatmap_output(tiny.network(seed)) for seed in (98, 99)]
     ensemble.build_probability_model(others).save(tmp_path / "model.keras")
     with pytest.raises(ModelError, match="ONNX Runtime and Keras differ by"):
         ensemble.verify_onnx_export(serving, tmp_path / "model.keras", onnx_path, images)

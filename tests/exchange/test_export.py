@@ -97,9 +97,9 @@ def test_two_networks_in_one_archive_are_noticed(archive, elsewhere, tmp_path, t
     own = tmp_path / "forged" / "model"
     tiny.network(99)  # seeds Keras
     from spinefrac.exchange import ensemble
-    from spinefrac.training import networks
+    from spinefrac.training import heads
 
-    models = [networks.add_heatmap_output(tiny.network(seed)) for seed in (98, 99)]
+    models = [heads.add_heatmap_output(tiny.network(seed)) for seed in (98, 99)]
     ensemble.build_probability_model(models).save(own / "model.keras")
     card = cards.parse((own / "card.json").read_bytes())
     record = cards.FileRecord(*repository.hash_file(own / "model.keras"))

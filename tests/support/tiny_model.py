@@ -28,7 +28,7 @@ def inputs(count: int = 40, seed: int = 0) -> np.ndarray:
 
 
 def network(seed: int):
-    """A small network with the head that `networks.add_heatmap_output` takes apart."""
+    """A small network with the head that `heads.add_heatmap_output` takes apart."""
     import keras
     from keras import layers
 
@@ -46,9 +46,9 @@ def network(seed: int):
 
 def fold_models() -> list:
     """Two networks whose logits differ from each other and from slice to slice."""
-    from spinefrac.training import networks
+    from spinefrac.training import heads
 
-    return [networks.add_heatmap_output(network(seed)) for seed in range(FOLDS)]
+    return [heads.add_heatmap_output(network(seed)) for seed in range(FOLDS)]
 
 
 def out_of_fold(temperature: float, rows: int = 40) -> OutOfFoldPredictions:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spinefrac.errors import TrainingError
-from spinefrac.training import networks
+from spinefrac.training import heads, networks
 from spinefrac.training.settings import NETWORKS
 
 
@@ -13,20 +13,20 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 255, (3, 64, 64, 1)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["compact", "mobilenet_v3_small"])
+@pytest.mark.parametrize("name", ["compact", "compact_lite0", "mobilenet_v3_small"])
 def test_the_heatmap_adds_up_to_the_logit(name, images):
     model = networks.build_network(name, 64, seed=1)
     dense = model.get_layer("logit")
     kernel, bias = dense.get_weights()
     dense.set_weights([kernel, bias + 0.7])
-    logit, heatmap = networks.add_heatmap_output(model).predict_on_batch(images)
+    logit, heatmap = heads.add_heatmap_output(model).predict_on_batch(images)
     assert logit.shape == (3, 1) and heatmap.ndim == 3
     assert np.allclose(heatmap.sum(axis=(1, 2)) + 0.7, logit[:, 0], atol=1e-4)
     assert np.allclose(logit, model.predict_on_batch(images), atol=1e-5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS[2:])
+@pytest.mark.parametrize("name", NETWORKS[4:])
 def test_the_large_ones_add_up_too(name, images):
     test_the_heatmap_adds_up_to_the_logit(name, images)
 
@@ -71,6 +71,22 @@ def test_weights_of_a_file(tmp_path):
         )
         for own, saved in zip(model.get_weights(), trained.get_weights(), strict=True):
             assert np.array_equal(own, saved)
+
+
+def test_the_joined_network_begins_with_the_weights_of_both_and_is_read_back(tmp_path):
+    joined = networks.build_network("compact_lite0", 60, "spine", seed=1)
+    joined.save_weights(tmp_path / "joined.weights.h5")
+    for part, alone in (("compact", "spine"), ("lite0", "imagenet")):
+        own = joined.get_layer(part).get_weights()
+        others = networks.build_network(part, 60, alone).get_weights()
+        assert all(np.array_equal(a, b) for a, b in zip(own, others, strict=False))
+    # Only head and compact learn; the head's two arrays and those of compact are of `joined`.
+    learning = joined.get_layer("compact").trainable_variables
+    assert len(joined.trainable_variables) == len(learning) + 2
+    again = networks.build_network("compact_lite0", 60)
+    again.load_weights(tmp_path / "joined.weights.h5")
+    pairs = zip(joined.get_weights(), again.get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
 
 
 def test_weights_of_a_backbone_alone(tmp_path):

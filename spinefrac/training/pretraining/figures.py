@@ -9,7 +9,7 @@ import numpy as np
 from spinefrac.evaluation import calibration, pointing_game
 from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.evaluation.operating_point import choose_threshold
-from spinefrac.training import networks
+from spinefrac.training import heads
 from spinefrac.training.keras_logits import to_image_batch
 from spinefrac.training.pretraining.phantom_masks import mask_to_cells
 from spinefrac.training.pretraining.phantom_slices import MaskedSlices
@@ -36,7 +36,7 @@ def measure(network: keras.Model, slices: MaskedSlices) -> dict[str, Any]:
         the true positives at the threshold of the highest sensitivity + specificity, with the
         hottest cell in the mask). Intervals are over patients.
     """
-    with_heatmap = networks.add_heatmap_output(network)
+    with_heatmap = heads.add_heatmap_output(network)
     parts = [
         with_heatmap.predict_on_batch(to_image_batch(network, slices.pixels[i : i + _BATCH]))
         for i in range(0, len(slices.labels), _BATCH)

@@ -29,7 +29,7 @@ from spinefrac.store import input_statistics, repository
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import atomic, private_files
-from spinefrac.training import finetuning, networks, workspace
+from spinefrac.training import finetuning, heads, networks, workspace
 from spinefrac.training.checkpoint import wrap_write_error
 from spinefrac.training.runner import dask_cluster
 from spinefrac.training.runner.fold_scheduler import train_folds
@@ -338,7 +338,7 @@ def _assemble_model(
 def _load_fold_model(settings: TrainingSettings, weights: Path) -> keras.Model:
     model = networks.build_network(settings.network, settings.preprocessing.size)
     model.load_weights(weights)
-    return networks.add_heatmap_output(model)
+    return heads.add_heatmap_output(model)
 
 
 def _select_verification_slices(run_workspace: RunWorkspace) -> GreyImage:

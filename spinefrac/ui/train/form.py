@@ -20,6 +20,8 @@ from spinefrac.training.settings import (
 
 NETWORK_TITLES = {
     "compact": "Compact (made for this task, fast)",
+    "lite0": "EfficientNet-Lite0 (frozen, seconds a fold)",
+    "compact_lite0": "Compact and EfficientNet-Lite0",
     "mobilenet_v3_small": "MobileNetV3 small",
     "efficientnet_v2_b0": "EfficientNetV2 B0",
     "densenet121": "DenseNet 121 (slow without a GPU)",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spinefrac.training import networks
+from spinefrac.training import heads
 from spinefrac.training.pretraining import figures
 from spinefrac.training.pretraining.phantom_slices import MaskedSlices
 
@@ -15,7 +15,7 @@ def dot_detector():
 
     image = keras.Input((32, 32, 1), name="image")
     cells = keras.layers.MaxPooling2D()(keras.layers.Rescaling(1 / 255)(image))
-    network = keras.Model(image, networks._build_head(cells))
+    network = keras.Model(image, heads.build_head({"features": cells}))
     network.get_layer("logit").set_weights([np.array([[0.0], [10.0]]), np.array([-5.0])])
     return network
 
