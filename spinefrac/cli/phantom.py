@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 
 from spinefrac.cli import output
+from spinefrac.cli.setting_options import is_given
+
+_OF_PHANTOMS_ONLY = ("patients", "slices", "format", "size", "variety")
 
 
 class Difficulty(StrEnum):
@@ -35,6 +38,7 @@ class ImageFormat(StrEnum):
 
 
 def generate_phantom(
+    context: typer.Context,
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="Folder to create.", show_default=False)
     ],
@@ -55,6 +59,15 @@ def generate_phantom(
         ),
     ] = Variety.NARROW,
     size: Annotated[int, typer.Option(help="Side of a slice in pixels: 512 or 256.")] = 512,
+    background: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Draw the fracture lines into half of the real slices of FOLDER, which show no "
+            "fracture. Only --seed and --difficulty apply then.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
     """Generate synthetic axial slices of vertebrae, with and without fractures, in OUT.
@@ -64,6 +77,9 @@ def generate_phantom(
     """
     if size not in (256, 512):
         raise typer.BadParameter(f"expected 512 or 256, got {size}", param_hint="--size")
+    if background is not None:
+        _draw_on_backgrounds(context, background, out, seed, difficulty, as_json)
+        return
     from spinefrac.data.phantom import write_phantom
 
     start = time.perf_counter()
@@ -87,4 +103,34 @@ def generate_phantom(
             f"{summary.folder}: {summary.slices} slices ({summary.fracture} fracture, "
             f"{summary.normal} normal) of {summary.patients} patients "
             f"({summary.fractured_patients} fractured) in {seconds:.1f} s"
+        )
+
+
+def _draw_on_backgrounds(
+    context: typer.Context,
+    background: Path,
+    out: Path,
+    seed: int,
+    difficulty: Difficulty,
+    as_json: bool,
+) -> None:
+    given = [name for name in _OF_PHANTOMS_ONLY if is_given(context, name)]
+    if given:
+        raise typer.BadParameter(
+            f"does not apply with --background, which takes --seed and --difficulty: leave out "
+            f"--{given[0]}",
+            param_hint=f"--{given[0]}",
+        )
+    from spinefrac.data.phantom.backgrounds import write_lines_on_backgrounds
+
+    with output.show_progress("drawing") as report:
+        summary = write_lines_on_backgrounds(
+            background, out, seed=seed, difficulty=difficulty.value, progress=report
+        )
+    if as_json:
+        output.print_json(summary.to_dict())
+    else:
+        output.print_line(
+            f"{summary.folder}: {summary.slices} slices ({summary.fracture} with lines, "
+            f"{summary.normal} without) of {summary.patients} patients, {summary.left_out} left out"
         )

@@ -77,7 +77,7 @@ def find_bone_square(ct: CtSlice) -> Square:
     shape = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     reduced = cv2.resize(ct.pixels, shape, interpolation=cv2.INTER_AREA)
     grid = np.asarray(cv2.GaussianBlur(reduced, (0, 0), 0.8), dtype=np.float32)
-    bone, tissue = _segment_bone(grid, calibrated=ct.calibrated)
+    bone, tissue = segment_bone(grid, calibrated=ct.calibrated)
     side = whole.side * scale
     millimetre = scale / max(ct.spacing_mm) if ct.spacing_mm else None  # grid pixels a mm
     gap = _GAP_MM * millimetre if millimetre else _GAP_SHARE * side
@@ -110,10 +110,10 @@ def _clamp_start(middle: float, length: int, start: int, side: int) -> int:
     return int(np.clip(round(middle - length / 2), start, start + side - length))
 
 
-def _segment_bone(
+def segment_bone(
     grid: FloatImage, *, calibrated: bool
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Return masks of bone and of soft tissue, each of the grid's shape."""
+    """Return masks of bone and of soft tissue, each of the shape of a smoothed slice."""
     if calibrated:
         return (grid > BONE_THRESHOLD_HU).astype(np.uint8), grid > TISSUE_THRESHOLD_HU
     grey = np.clip(grid, 0, 255).astype(np.uint8)

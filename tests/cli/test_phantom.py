@@ -36,3 +36,17 @@ def test_json_counts_what_was_written(tmp_path, capsys):
 def test_the_line_for_people(tmp_path, capsys):
     assert generate(tmp_path / "out") == 0
     assert "out: 4 slices (" in capsys.readouterr().out
+
+
+def test_lines_on_slices_that_are_at_hand(tmp_path, capsys):
+    assert generate(tmp_path / "real", "--format", "dicom") == 0
+    real = str(tmp_path / "real" / "normal")
+    assert main(["phantom", str(tmp_path / "out"), "--background", real, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.split("\n", 1)[1])
+    assert found["slices"] == len(list((tmp_path / "out").glob("[fn]*/*.png"))) > 0
+
+
+def test_options_of_phantoms_do_not_go_with_real_slices(tmp_path, capsys):
+    command = ["phantom", str(tmp_path / "out"), "--background", str(tmp_path)]
+    assert main([*command, "--variety", "wide"]) == 2
+    assert "--variety" in capsys.readouterr().err

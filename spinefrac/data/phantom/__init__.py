@@ -4,9 +4,15 @@
 bone and `tissue` what surrounds it; `fractures` breaks the bone; `scanner` reconstructs;
 `rendering` joins them into one slice (`series` has its record, `export` its 8-bit picture), `wide`
 does the same with far more variety; `write` and `dicom` make files of a whole phantom.
+`bone_lines` draws fracture lines into a real slice, `backgrounds` into those of a folder.
 """
 
 from spinefrac.data.phantom.rendering import PhantomSlice, render
 from spinefrac.data.phantom.write import PhantomSummary, write_phantom
 
-__all__ = ["PhantomSlice", "PhantomSummary", "render", "write_phantom"]
+__all__ = [
+    "PhantomSlice",
+    "PhantomSummary",
+    "render",
+    "write_phantom",
+]

@@ -108,10 +108,10 @@ def write_phantom(
     if format not in _SUFFIX:
         raise DatasetError(f"expected the format png or dicom for a phantom, got {format!r}")
     parameters = {**asdict(series), "format": format, "generator_version": GENERATOR_VERSION}
-    _claim_folder(folder, parameters)
+    claim_folder(folder, parameters)
     truth = _write_slices(folder, series, format, workers, progress)
     content = {**parameters, "complete": True, "slices_truth": truth}
-    atomic.write_bytes(folder / GROUND_TRUTH_FILE, _encode_json(content))
+    atomic.write_bytes(folder / GROUND_TRUTH_FILE, encode_json(content))
     return _summarize(folder, series, format)
 
 
@@ -154,8 +154,8 @@ def _summarize(folder: Path, series: Series, format: str) -> PhantomSummary:
     )
 
 
-def _claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
-    """Create the folders of the phantom, or refuse a folder with other contents."""
+def claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
+    """Create the folders of a phantom, or refuse a folder with other contents."""
     truth = folder / GROUND_TRUTH_FILE
     if folder.exists() and not folder.is_dir():
         raise DatasetError(f"expected a folder at {folder}, found a file: choose another folder")
@@ -168,7 +168,7 @@ def _claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
         return
     for name in (*CLASS_FOLDERS, MASK_FOLDER):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    atomic.write_bytes(truth, _encode_json({**parameters, "complete": False}))
+    atomic.write_bytes(truth, encode_json({**parameters, "complete": False}))
 
 
 def _holds_same_phantom(truth: Path, parameters: dict[str, Any]) -> bool:
@@ -246,11 +246,11 @@ def _write_slice(
     path = f"{CLASS_FOLDERS[image.label]}/{name}{_SUFFIX[format]}"
     mask = f"{MASK_FOLDER}/{name}.png" if image.label else None
     if mask is not None:
-        atomic.write_bytes(folder / mask, _encode_png(image.mask * 255), durable=False)
+        atomic.write_bytes(folder / mask, encode_png(image.mask * 255), durable=False)
     data = (
         to_dicom(image, series, patient, slice_index)
         if format == "dicom"
-        else _encode_png(image.grey)
+        else encode_png(image.grey)
     )
     atomic.write_bytes(folder / path, data, durable=False)
     return {
@@ -266,11 +266,13 @@ def _write_slice(
     }
 
 
-def _encode_png(pixels: np.ndarray) -> bytes:
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Return an 8-bit picture as the bytes of a PNG file."""
     done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])
     assert done, "OpenCV encodes any 8-bit image"
     return data.tobytes()
 
 
-def _encode_json(content: dict[str, Any]) -> bytes:
+def encode_json(content: dict[str, Any]) -> bytes:
+    """Return what `phantom.json` holds as bytes."""
     return (json.dumps(content, indent=1) + "\n").encode()
