@@ -63,7 +63,7 @@ def render(
         label=int(fractured),
         spacing_mm=pixel,
         thickness_mm=person.anatomy.slice_spacing,
-        region=person.anatomy.region if person.part is Part.VERTEBRA else person.part.value,
+        region=str(person.anatomy.region if person.part is Part.VERTEBRA else person.part),
         level=str(level_at(height)),
         export=person.export,
     )

@@ -16,7 +16,7 @@ def twins():
     """Slices with and without their fracture, without noise."""
     return [
         [render(p, p % 3, **WIDE, fractured=broken, noise=False) for broken in (True, False)]
-        for p in range(24)
+        for p in range(14)
     ]
 
 
@@ -41,7 +41,7 @@ def test_fields_parts_and_pictures_vary(twins):
     spacing = np.array([s.spacing_mm for s in slices]) * 256
     assert spacing.min() < 130 and spacing.max() > 240
     assert {s.region for s in slices} >= {"cervical", "thoracic", "lumbar", "skull"}
-    assert len({s.export for s in slices}) > 12
+    assert len({s.export for s in slices}) > 8
 
 
 def test_the_same_whoever_renders_it_and_in_whatever_order():
@@ -64,11 +64,11 @@ def test_labels_are_balanced():
 
 
 def test_written_from_one_process_and_from_two(tmp_path):
-    small = {**WIDE, "patients": 3, "slices": 6}  # more slices than one worker takes at once
+    small = {**WIDE, "patients": 3, "slices": 3}  # more slices than one worker takes at once
     one = write_phantom(tmp_path / "one", **small, workers=1)
     write_phantom(tmp_path / "two", **small, workers=2)
     names = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*.*"))
-    assert len(names) > 18 and asdict(one)["variety"] == "wide"
+    assert len(names) > 9 and asdict(one)["variety"] == "wide"
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
@@ -77,3 +77,22 @@ def test_a_patient_keeps_field_window_and_part():
     one, other = (render(4, s, **WIDE) for s in (0, 2))
     assert (one.spacing_mm, one.export, one.region) == (
         other.spacing_mm, other.export, other.region)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("patient", "region", "pixels", "mean", "values"),
+    [
+        (2, "lumbar", 0, -608.68, (-99.2, 70.4, -1024.0)),
+        (7, "thoracic", 26, -488.98, (66.9, -88.9, 75.6)),
+        (8, "skull", 20, -581.19, (-95.9, 0.2, 13.2)),
+        (10, "atlas", 196, 38.82, (-59.1, 155.3, 61.5)),
+    ],
+)
+def test_slices_that_weights_were_trained_on_stay_as_they_are(
+    patient, region, pixels, mean, values
+):
+    """Where this must change, `GENERATOR_VERSION` rises and the weights are trained anew."""
+    image = render(patient, 1, **WIDE, difficulty="hard")
+    assert (image.region, int(image.mask.sum())) == (region, pixels)
+    assert float(image.hu.mean()) == pytest.approx(mean, abs=0.006)
+    assert image.hu[64::64, 100] == pytest.approx(values, abs=0.06)
