@@ -69,6 +69,11 @@ class InitialState:
         if self.weights == "random":
             _draw_weights(self.model, seed=fold + 1)
 
+    @property
+    def is_spine(self) -> bool:
+        """Whether the folds start from the weights `spine` of the package."""
+        return self.weights == "given" and _are_spine_weights(self.values)
+
     def restore(self) -> None:
         """Set the model to the state in which it was given."""
         _assign(self.model, self.before)
@@ -111,7 +116,7 @@ def capture(model: keras.Model, dataset: Dataset, weights: str) -> InitialState:
         notes = (_RANDOM,)
     elif (earlier := _find_earlier_state(model, dataset)) is not None:
         values, notes = earlier, (_SEEN,)
-    elif _has_spine_weights(model):
+    elif _are_spine_weights(before):
         notes = (_SPINE,)
     elif _looks_trained(model):
         notes = (_TRAINED,)
@@ -147,11 +152,11 @@ def _looks_trained(model: keras.Model) -> bool:
     )
 
 
-def _has_spine_weights(model: keras.Model) -> bool:
-    """Whether a model is `compact` as the package brings it, which has seen no data set."""
+def _are_spine_weights(values: tuple[npt.NDArray[Any], ...]) -> bool:
+    """Whether variables are those of `compact` as the package brings it: no data set was seen."""
     spine = shipped_weights.read_weights("compact-spine")
-    return len(model.weights) == len(spine) and all(
-        np.array_equal(own, shipped) for own, shipped in zip(model.weights, spine, strict=True)
+    return len(values) == len(spine) and all(
+        np.array_equal(own, shipped) for own, shipped in zip(values, spine, strict=True)
     )
 
 

@@ -90,7 +90,7 @@ def load_and_preprocess_image(
     path : path
         PNG, JPEG, TIFF, BMP, DICOM or NIfTI; also its bytes, an open file, a PIL image or an array.
     size : int, optional
-        Side S of the result; 160 by default.
+        Side S of the result; 176 by default.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def build_cnn_model(
     Parameters
     ----------
     size : int, optional
-        Side S of the square input; 160 by default.
+        Side S of the square input; 176 by default.
     network : str
         One of `spinefrac.training.settings.NETWORKS`.
     weights : str or path, optional
@@ -188,7 +188,7 @@ def train_model_with_cross_validation(
     folds : int, optional
         By default five, or the most that keep whole groups of both classes in every fold.
     settings : TrainingSettings, optional
-        Everything else; its epochs, folds and image size are not used.
+        Everything else; its network, weights, epochs, folds and image size are not used.
     initial_weights : str
         ``given``: every fold starts from the weights that the model has. A model that was trained
         on these slices by this function before starts from the weights that it had before that.
@@ -210,6 +210,9 @@ def train_model_with_cross_validation(
     settings = _check_settings(settings, verbose, epochs, folds)
     workspace, dataset = _create_workspace(model, folder, settings)
     start = initial_state.capture(model, dataset, initial_weights)
+    # Of the settings' weights only the learning rate is left, as the model brings its own.
+    weights = "spine" if start.is_spine else "none"
+    workspace = replace(workspace, settings=replace(workspace.settings, weights=weights))
     notes = [*filter(None, [_explain_folds(settings, workspace)]), *start.notes]
     for note in notes if verbose else ():
         print(note, flush=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def build_network(
     name: str = "compact",
-    size: int = 160,
+    size: int = 176,
     weights: str | None = None,
     seed: int | None = None,
     fused_batch_norm: bool = False,

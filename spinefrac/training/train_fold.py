@@ -287,8 +287,8 @@ def _compile(model: keras.Model, settings: TrainingSettings, steps_per_epoch: in
     steps = settings.epochs * steps_per_epoch
     warmup = max(1, round(settings.warmup * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.learning_rate / 25,
-        warmup_target=settings.learning_rate,
+        initial_learning_rate=settings.highest_learning_rate / 25,
+        warmup_target=settings.highest_learning_rate,
         warmup_steps=warmup,
         decay_steps=max(1, steps - warmup),
     )
@@ -322,7 +322,7 @@ def _run_epoch(
         if not math.isfinite(losses[-1]):
             raise TrainingError(
                 f"the loss of fold {fold + 1} is no longer a number in epoch {epoch}; lower the "
-                f"learning rate (it was {workspace.settings.learning_rate:g})"
+                f"learning rate (it was {workspace.settings.highest_learning_rate:g})"
             )
         if callbacks.on_batch:
             callbacks.on_batch(epoch, len(losses), batches.steps_per_epoch)

@@ -72,6 +72,7 @@ def quick_settings() -> TrainingSettings:
         workers=1,
         line_steps=0,
         weights="none",
+        learning_rate=2e-3,
         preprocessing=Preprocessing(size=SIZE, bone_crop=False),
         augmentation=AugmentationConfig(rotation=5),
     )

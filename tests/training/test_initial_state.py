@@ -108,5 +108,5 @@ def test_the_weights_of_the_package_have_seen_no_data_set(recwarn) -> None:
     from spinefrac.training import keras_api
 
     start = initial_state.capture(keras_api.build_cnn_model(size=32), dataset("a"), "given")
-    assert start.notes == (initial_state._SPINE,)
+    assert start.notes == (initial_state._SPINE,) and start.is_spine
     assert not [w for w in recwarn if initial_state._TRAINED in str(w.message)]

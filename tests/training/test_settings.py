@@ -37,7 +37,7 @@ def test_a_rate_below_the_least_of_the_form_is_kept():
 def test_settings_survive_json():
     import json
 
-    settings = TrainingSettings(epochs=3, weights="x.h5")
+    settings = TrainingSettings(epochs=3, weights="x.h5", learning_rate=1e-3)
     assert TrainingSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
 
 
@@ -61,3 +61,13 @@ def test_records_from_before_weights_had_names_meant_random_ones():
     assert TrainingSettings.from_dict(old).initial_weights == "none"
     del old["weights"]
     assert TrainingSettings.from_dict(old).initial_weights == "none"
+
+
+def test_the_learning_rate_is_automatic_until_it_is_recorded():
+    """Lower from pretrained weights; an old record has a number and keeps it."""
+    assert TrainingSettings().highest_learning_rate == 5e-4
+    assert TrainingSettings(weights="none").highest_learning_rate == 2e-3
+    assert TrainingSettings(learning_rate=0.1).to_dict()["learning_rate"] == 0.1
+    assert TrainingSettings().to_dict()["learning_rate"] == 5e-4
+    old = {**TrainingSettings(weights="none").to_dict(), "learning_rate": 2e-3, "weights": None}
+    assert TrainingSettings.from_dict(old).highest_learning_rate == 2e-3

@@ -145,8 +145,8 @@ def _build_line_detector(
     line_layer = keras.layers.Conv2D(1, 1, bias_initializer=rare, name="line")
     detector = keras.Model(model.input, line_layer(model.get_layer("features").output))
     rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.learning_rate / 25,
-        warmup_target=settings.learning_rate,
+        initial_learning_rate=settings.highest_learning_rate / 25,
+        warmup_target=settings.highest_learning_rate,
         warmup_steps=max(1, steps // 10),
         decay_steps=max(1, steps - steps // 10),
     )

@@ -78,8 +78,8 @@ class PretrainingSettings:
         Stronger than for training: fields of view, positions and scanners of every kind.
     """
 
-    size: int = 160
-    crop: int = 96
+    size: int = 176
+    crop: int = 104
     epochs: int = 20
     whole_epochs: int = 3
     batch_size: int = 8

@@ -140,7 +140,7 @@ def show_no_model() -> None:
     )
     show_commands(
         "spinefrac phantom my-slices --patients 60 --slices 12",
-        "spinefrac train my-slices --name my-model --folds 5 --epochs 25",
+        "spinefrac train my-slices --name my-model --folds 5 --epochs 10",
     )
 
 

@@ -119,7 +119,7 @@ def _enter_number(column: Any, name: str, disabled: bool = False) -> Any:
         setting.form_minimum or setting.minimum,
         setting.form_maximum or setting.maximum,
         step=setting.step,
-        format="%g" if setting.type is float else None,
+        format="%g" if setting.is_float else None,
         value=None if setting.is_optional else "min",
         placeholder="Automatic" if setting.is_optional else None,
         key=_make_key(name),
@@ -129,7 +129,7 @@ def _enter_number(column: Any, name: str, disabled: bool = False) -> Any:
     )
     if value is None:
         return None
-    return float(value) if setting.type is float else int(value)
+    return float(value) if setting.is_float else int(value)
 
 
 def _switch(column: Any, name: str) -> bool:

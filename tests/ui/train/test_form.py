@@ -29,7 +29,7 @@ def test_every_setting_has_its_default_and_a_sentence_of_help(root: Path) -> Non
     assert [
         f.key for f in fields if f.key.startswith("train-") and not f.proto.help.endswith(".")
     ] == []
-    assert "5 networks, each trained on about 38 of 48 slices for 25 epochs: 4,750 slices" in text(
+    assert "5 networks, each trained on about 38 of 48 slices for 10 epochs: 1,900 slices" in text(
         app
     )
 
