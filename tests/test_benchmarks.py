@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import real_slices
 from benchmarks.__main__ import meets_target
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,3 +74,15 @@ def test_a_choice_runs_alone(tmp_path: Path) -> None:
 def test_unknown_name_is_wrong_usage(tmp_path: Path) -> None:
     done = collector(tmp_path, "speed")
     assert done.returncode == 2 and "there are: fails, works" in done.stdout
+
+
+def test_real_slices_that_are_not_there_are_not_measured(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(real_slices.FOLDERS, str(tmp_path / "none"))
+    ((what, value, _),) = real_slices.measure()
+    assert "none" in what and "not measured" in value
+
+
+def test_false_alarms_and_found_lines_are_counted_at_the_threshold() -> None:
+    answers = real_slices.Answers(0.5, plain=[0.1, 0.5, 0.2, 0.9], lined=[0.4, 0.6, 0.5, 0.7])
+    values = [value for _, value, _ in real_slices.describe("m", answers)]
+    assert values == ["50 % (2 of 4)", "75 % (3 of 4)", "0.66"]

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spinefrac import imaging
 from spinefrac.data.phantom import render
 from spinefrac.data.phantom.bone_lines import draw_lines
 from spinefrac.data.phantom.plan import get_difficulty
+from spinefrac.imaging.bone_crop import find_bone_square
 from spinefrac.records import CtSlice
 
 
@@ -61,3 +63,19 @@ def test_without_bone_there_is_no_line():
     flat = np.minimum(ct.pixels, 60)
     empty = replace(ct, pixels=flat)
     assert draw_lines(empty, get_difficulty("easy"), np.random.default_rng(0)) is None
+
+
+def test_lines_in_real_vertebrae_lie_on_bone(shared_data):
+    paths = sorted((shared_data / "totalsegmentator-dicom").iterdir())[::7]
+    assert paths
+    for number, path in enumerate(paths):
+        ct = imaging.read(path)
+        lined = draw_lines(ct, get_difficulty("standard"), np.random.default_rng(number))
+        assert lined is not None
+        inside = lined.mask > 0
+        assert (ct.pixels - lined.pixels)[inside].mean() >= 80
+        assert np.median(ct.pixels[inside]) > 170
+        square = find_bone_square(ct)
+        rows, columns = np.nonzero(inside)
+        assert square.top <= rows.min() and rows.max() < square.top + square.side
+        assert square.left <= columns.min() and columns.max() < square.left + square.side
