@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from spinefrac.data.phantom.anatomy import Anatomy, Region
@@ -48,14 +47,10 @@ def add_surroundings(
 
 def _add_mottling(image: Field, canvas: Canvas, rng: np.random.Generator) -> None:
     """Soft tissue is never one value: it changes over some millimetres and over centimetres."""
-    side = canvas.pixel_size_mm * max(canvas.height, canvas.width)
-    nodes = round(side / rng.uniform(2, 8)) + 2, round(side / 25) + 2
-    fine, coarse = (rng.standard_normal((n, n), dtype=np.float32) for n in nodes)
-    spread = cv2.resize(coarse, fine.shape, interpolation=cv2.INTER_CUBIC)
-    lattice = rng.uniform(0, 18) * fine + rng.uniform(0, 16) * np.asarray(spread, np.float32)
-    size = (canvas.width, canvas.height)
-    mottled = cv2.resize(lattice.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
-    cv2.add(image, mottled, image, (image > _TISSUE_HU).astype(np.uint8))
+    scale = float(rng.uniform(2, 8))
+    mottled = np.float32(rng.uniform(0, 14)) * canvas.smooth_noise(rng, scale)
+    mottled += np.float32(rng.uniform(0, 12)) * canvas.smooth_noise(rng, 25.0)
+    image += mottled * (image > _TISSUE_HU)
 
 
 def _add_calcified_wall(
