@@ -95,15 +95,12 @@ def _iterate_studies(
         empty: list[str] = []
         by_label: dict[int, list[PlannedSlice]] = {0: [], 1: []}
         try:
-            found = list((images / study).iterdir())
+            files = _list_study(images / study)
         except OSError as error:
             reason = f"or more of {study}, whose folder cannot be read ({error.strerror})"
             yield [SkippedSlices(1, reason)]
             continue
-        files = sorted(found, key=lambda file: natural_sort_key(file.name))
         for file in files:
-            if not file.is_file() or is_system_file(file.name):
-                continue
             label = label_rsna_slice(fractured[study], study, file.stem, boxes)
             if label == OUTSIDE_BOXES_REASON and selection.outside:
                 label = 0
@@ -133,9 +130,20 @@ def _iterate_studies(
         if spared:
             left["more than were asked for of a study"] += spared
         if empty:
-            more = f" and {len(empty) - _MAX_NAMED} more" if len(empty) > _MAX_NAMED else ""
-            left[f"of 0 bytes ({', '.join(empty[:_MAX_NAMED])}{more})"] += len(empty)
+            left[_describe_empty(empty)] += len(empty)
         yield [
             *sorted(taken, key=lambda entry: entry.position),
             *(SkippedSlices(count, reason) for reason, count in sorted(left.items())),
         ]
+
+
+def _describe_empty(names: list[str]) -> str:
+    """Return why empty files are left out, the first of them by name."""
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return f"of 0 bytes ({', '.join(names[:_MAX_NAMED])}{more})"
+
+
+def _list_study(folder: Path) -> list[Path]:
+    """Return the files of a study in order; OSError where its folder cannot be read."""
+    files = [file for file in folder.iterdir() if file.is_file() and not is_system_file(file.name)]
+    return sorted(files, key=lambda file: natural_sort_key(file.name))
