@@ -21,6 +21,7 @@ from typing import Any
 
 from spinefrac.errors import SpinefracError
 from spinefrac.records import EpochRecord
+from spinefrac.system.hidden_modules import hide_modules
 from spinefrac.training import checkpoint
 from spinefrac.training.workspace import RunWorkspace
 
@@ -104,7 +105,10 @@ def _exit_with_parent() -> None:
 def limit_threads(threads: int) -> None:
     """Use `threads` cores at most, so that parallel folds do not slow each other down."""
     import cv2
-    import tensorflow as tf
+
+    # Keras would load them, which takes a third of its own time, and no fold needs them.
+    with hide_modules("sklearn", "pandas"):
+        import tensorflow as tf
 
     cv2.setNumThreads(1)
     tf.config.threading.set_intra_op_parallelism_threads(threads)

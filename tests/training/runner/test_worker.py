@@ -1,7 +1,9 @@
-"""The process of a fold ends when the process that started it ends."""
+"""The process of a fold: what it loads, and that it ends with the process that started it."""
 
 import subprocess
 import sys
+
+import pytest
 
 CODE = """
 import time
@@ -21,3 +23,16 @@ def test_it_ends_when_its_input_is_closed() -> None:
     assert child.poll() is None
     child.stdin.close()
     assert child.wait(timeout=60) == 1
+
+
+@pytest.mark.slow
+def test_it_loads_keras_without_what_no_fold_needs() -> None:
+    code = (
+        "import sys\n"
+        "from spinefrac.training.runner.worker import limit_threads\n"
+        "limit_threads(1)\n"
+        "print(*({'keras', 'pandas', 'sklearn'} & {*sys.modules}))\n"
+        "import pandas, sklearn\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["keras"]

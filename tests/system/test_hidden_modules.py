@@ -1,0 +1,24 @@
+"""Packages that are hidden from an import."""
+
+import sys
+
+import pytest
+
+from spinefrac.system.hidden_modules import hide_modules
+
+
+def test_hidden_packages_are_not_found_and_come_back(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with hide_modules("colorsys", "json"):
+        with pytest.raises(ModuleNotFoundError):
+            import colorsys
+        assert sys.modules["json"], "what is imported already stays"
+    import colorsys
+
+    assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+
+
+def test_they_come_back_after_an_error():
+    with pytest.raises(RuntimeError), hide_modules("no_such_module"):
+        raise RuntimeError
+    assert "no_such_module" not in sys.modules
