@@ -29,7 +29,7 @@ app: $(VENV)/.app
 
 test: $(VENV)/.test chromium lint
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow and not browser"
-	$(PY) -m pytest -n 2 --dist loadfile -m "slow or browser"
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow or browser"
 
 lint: $(VENV)/.test
 	$(PY) -m ruff check .

@@ -10,9 +10,36 @@ import pytest
 
 SHARED_DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 
+#: Files whose tests take longest, the longest first. One worker tests a whole file, so one of these
+#: that began last would be waited for while the other workers have nothing to do.
+LONGEST = (
+    "training/runner/test_faults.py",
+    "cli/test_cli.py",
+    "training/runner/test_cross_validation.py",
+    "exchange/test_export.py",
+    "browser/test_train_browser.py",
+    "training/runner/test_dask_cluster.py",
+    "training/test_keras_api.py",
+    "browser/test_app_browser.py",
+    "training/test_finetuning.py",
+    "test_names_stay.py",
+    "evaluation/test_dataset_shift.py",
+    "browser/test_predict_browser.py",
+    "browser/test_models_browser.py",
+)
+
 # What tests answer is no history of this checkout, nor is what the servers answer that they
 # start; the tests of the history turn it on again, in homes of their own.
 os.environ["SPINEFRAC_HISTORY"] = "off"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; the others keep their order."""
+    here = Path(__file__).parent
+    place = {here / name: number for number, name in enumerate(LONGEST)}
+    missing = [str(path) for path in place if not path.is_file()]
+    assert not missing, f"LONGEST names files that are not there: {missing}"
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(scope="session")
