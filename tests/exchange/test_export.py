@@ -15,7 +15,7 @@ from spinefrac.errors import ModelError
 from spinefrac.exchange import archive as bundle
 from spinefrac.exchange import export, import_model
 from spinefrac.store import repository
-from tests.support.killing import run_and_kill
+from tests.support.killing import export_saved_model, fork_and_kill, import_onnx_network
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
@@ -194,34 +194,19 @@ def test_a_changed_file_in_an_archive_is_named(small_archive, tmp_path, elsewher
     assert left_in(models) == []
 
 
-EXPORT = """
-import sys
-from pathlib import Path
-from spinefrac.exchange import export
-from spinefrac.store import repository
-model = repository.load(sys.argv[1])
-print("ready", flush=True)
-export.export_model(model, Path(sys.argv[2]))
-"""
-IMPORT = """
-import sys
-from pathlib import Path
-from spinefrac.exchange import import_model
-print("ready", flush=True)
-declared = import_model.DeclaredIO(scale="0..1", positive_class=1)
-import_model.import_file(Path(sys.argv[1]), "wanted", user_io=declared)
-"""
-
-
 @posix_only
 @pytest.mark.slow
 def test_killed_while_exporting_leaves_a_whole_archive_or_none(small_model, tmp_path):
     """At 40 random moments of the real thing."""
-    rng, ends = random.Random(5), []
-    seconds = run_and_kill("-c", EXPORT, small_model.id, tmp_path / "timed.zip", after=None)
+    rng, ends, home = random.Random(5), [], small_model.path.parents[1]
+
+    def export_until(after, target):
+        return fork_and_kill(export_saved_model, small_model.id, target, home=home, after=after)
+
+    seconds = export_until(None, tmp_path / "timed.zip")
     for attempt in range(40):
         target = tmp_path / f"{attempt}.zip"
-        run_and_kill("-c", EXPORT, small_model.id, target, after=rng.uniform(0, 1.3 * seconds))
+        export_until(rng.uniform(0, 1.3 * seconds), target)
         if target.exists():
             folder = tmp_path / f"out-{attempt}"
             folder.mkdir()
@@ -241,20 +226,24 @@ def test_killed_while_importing_leaves_a_whole_model_or_none(small, tmp_path, el
     """At 40 random moments of the real thing."""
     from tests.support.onnx_network import onnx_network
 
-    (tmp_path / "net.onnx").write_bytes(onnx_network().SerializeToString())
+    source = tmp_path / "net.onnx"
+    source.write_bytes(onnx_network().SerializeToString())
     models, rng, ends = elsewhere(), random.Random(6), []
-    known = import_model.DeclaredIO(scale="0..1", positive_class=1)
-    seconds = run_and_kill("-c", IMPORT, tmp_path / "net.onnx", after=None)
+
+    def import_until(after):
+        return fork_and_kill(import_onnx_network, source, "wanted", home=models.parent, after=after)
+
+    seconds = import_until(None)
     (models / "wanted").rename(tmp_path / "timed")
     for _ in range(40):
-        run_and_kill("-c", IMPORT, tmp_path / "net.onnx", after=rng.uniform(0, 1.3 * seconds))
+        import_until(rng.uniform(0, 1.3 * seconds))
         found = repository.list_models()
         if found:
             assert isinstance(found[0], repository.SavedModel) and found[0].card.origin
             (models / "wanted").rename(tmp_path / f"kept-{len(ends)}")
         ends.append(bool(found))
     assert 0 < sum(ends) < 40
-    import_model.import_file(tmp_path / "net.onnx", "wanted", user_io=known)
+    import_onnx_network(source, "wanted")
     assert [path.name for path in models.iterdir() if path.is_dir()] == ["wanted"]
 
 
