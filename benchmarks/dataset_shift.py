@@ -42,6 +42,9 @@ NOISE = (0.0, 110.0, 150.0, 220.0)
 
 Row = tuple[str, str, str] | tuple[str, str, str, bool]
 
+#: Labels (n,), logits of the networks (n, K) and groups (n,).
+Answers = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Population:
@@ -148,8 +151,7 @@ def _measure_phantoms() -> Iterator[Row]:
     model = predictor.model
     oof = SlicePredictions.from_out_of_fold(model.load_out_of_fold()).to_inputs()
     reference = roc_auc(oof.y_true, oof.y_score) or float("nan")
-    for noise in NOISE:
-        labels, logits, groups = predict_phantoms(predictor, noise)
+    for noise, (labels, logits, groups) in predict_phantoms(predictor, NOISE).items():
         if not noise:
             yield from _compare_calibration(model.temperature, model.threshold, labels, logits)
         probabilities = apply_temperature(logits, model.temperature)
@@ -169,22 +171,29 @@ def _measure_phantoms() -> Iterator[Row]:
         )
 
 
-def predict_phantoms(predictor, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return labels, the networks' logits (N, K) and groups of new phantoms in added noise."""
-    labels, groups, logits = [], [], []
-    rng = np.random.default_rng(1)
+def predict_phantoms(predictor, noises: tuple[float, ...]) -> dict[float, Answers]:
+    """Return the answers to new phantoms in each added noise; each phantom is drawn once."""
+    rngs = {noise: np.random.default_rng(1) for noise in noises}
+    parts: dict[float, list[Answers]] = {noise: [] for noise in noises}
     for seed in SEEDS:
         made = list(generate_labelled_phantoms(seed, PATIENTS, PHANTOM_SLICES))
-        noisy = [
-            replace(ct, pixels=ct.pixels + noise * rng.normal(size=ct.pixels.shape))
-            for _, _, ct in made
-        ]
-        for (label, patient, _), found in zip(made, predictor.predict_many(noisy), strict=True):
-            labels.append(label)
-            groups.append(f"{seed}-{patient}")
-            chance = np.clip(found.fold_probabilities, 1e-12, 1 - 1e-12)
-            logits.append(predictor.model.temperature * np.log(chance / (1 - chance)))
-    return np.array(labels), np.array(logits), np.array(groups)
+        labels = np.array([label for label, _, _ in made])
+        groups = np.array([f"{seed}-{patient}" for _, patient, _ in made])
+        for noise, rng in rngs.items():
+            noisy = [
+                replace(ct, pixels=ct.pixels + noise * rng.normal(size=ct.pixels.shape))
+                for _, _, ct in made
+            ]
+            found = np.array([one.fold_probabilities for one in predictor.predict_many(noisy)])
+            chance = np.clip(found, 1e-12, 1 - 1e-12)
+            logits = predictor.model.temperature * np.log(chance / (1 - chance))
+            parts[noise].append((labels, logits, groups))
+    return {noise: _join_answers(each) for noise, each in parts.items()}
+
+
+def _join_answers(parts: list[Answers]) -> Answers:
+    labels, logits, groups = zip(*parts, strict=True)
+    return np.concatenate(labels), np.concatenate(logits), np.concatenate(groups)
 
 
 def _compare_calibration(

@@ -120,8 +120,8 @@ def test_noise_on_held_phantoms_is_found_and_new_phantoms_are_no_drop(monkeypatc
     model = predictor.model
     training = SlicePredictions.from_out_of_fold(model.load_out_of_fold()).to_inputs()
     found = {}
-    for noise in (0.0, 220.0):
-        labels, logits, groups = dataset_shift.predict_phantoms(predictor, noise)
+    answered = dataset_shift.predict_phantoms(predictor, (0.0, 220.0))
+    for noise, (labels, logits, groups) in answered.items():
         stacked = stack_networks(labels, apply_temperature(logits, model.temperature), groups)
         found[noise] = metric_shift(training, stacked, model.threshold, n_resamples=500)["auc"]
     assert found[0.0].p > 0.05 and abs(found[0.0].value) < 0.02
