@@ -110,17 +110,7 @@ def _iterate_studies(
             if file.stat().st_size == 0:
                 empty.append(f"{study}/{file.name}")
                 continue
-            number = int(file.stem)
-            by_label[label].append(
-                PlannedSlice(
-                    f"{study}/{file.name}",
-                    label,
-                    study,
-                    number,
-                    tuple(boxes.get((study, number), ())),
-                    partial(copy_file, file),
-                )
-            )
+            by_label[label].append(_plan_slice(file, label, study, boxes))
         taken = [
             entry
             for rows in by_label.values()
@@ -147,3 +137,15 @@ def _list_study(folder: Path) -> list[Path]:
     """Return the files of a study in order; OSError where its folder cannot be read."""
     files = [file for file in folder.iterdir() if file.is_file() and not is_system_file(file.name)]
     return sorted(files, key=lambda file: natural_sort_key(file.name))
+
+
+def _plan_slice(file: Path, label: int, study: str, boxes: Boxes) -> PlannedSlice:
+    number = int(file.stem)
+    return PlannedSlice(
+        f"{study}/{file.name}",
+        label,
+        study,
+        number,
+        tuple(boxes.get((study, number), ())),
+        partial(copy_file, file),
+    )
