@@ -289,7 +289,7 @@ class TrainingSettings:
         "Pretraining on synthetic lines",
         "Before it sees a label, the network `compact` learns to find thin dark lines that are "
         "drawn on its own training slices.",
-        details="0 switches the pretraining off.",
+        details="Only from random weights; 0 switches it off.",
         minimum=0,
         form_maximum=100_000,
         step=50,

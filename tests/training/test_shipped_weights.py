@@ -25,9 +25,10 @@ def test_the_card_describes_the_file():
     assert hashlib.sha256(content).hexdigest() == card["sha256"]
     assert len(content) <= 2_000_000
     assert card["generator_version"] <= GENERATOR_VERSION
-    seeds = {source["seed"] for source in card["training"]}
+    seeds = {source["seed"] for stage in card["stages"] for source in stage["training"]}
     measured = {source["seed"] for source in card["figures_on"]}
-    assert seeds <= {source.seed for source in phantom_slices.TRAINING_SOURCES}
+    known = (*phantom_slices.NARROW_SOURCES, *phantom_slices.WIDE_SOURCES)
+    assert seeds <= {source.seed for source in known}
     assert measured and seeds.isdisjoint(measured)
     for figures in card["figures"].values():
         low, high = figures["auc_ci"]

@@ -81,7 +81,7 @@ class PretrainingSettings:
     size: int = 176
     crop: int = 104
     epochs: int = 20
-    whole_epochs: int = 3
+    whole_epochs: int = 4
     batch_size: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2

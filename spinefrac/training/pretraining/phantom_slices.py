@@ -62,9 +62,11 @@ class PhantomSource:
 
 
 #: Seeds of the pretraining alone: no test and no benchmark measures anything on them.
-TRAINING_SOURCES = (
+NARROW_SOURCES = (
     PhantomSource("hard", 9_150_001, patients=600),
     PhantomSource("standard", 9_150_002, patients=200),
+)
+WIDE_SOURCES = (
     PhantomSource("hard", 9_150_003, patients=400, variety="wide"),
     PhantomSource("standard", 9_150_004, patients=200, variety="wide"),
 )

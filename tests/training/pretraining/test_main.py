@@ -10,11 +10,15 @@ from spinefrac.training.pretraining import __main__ as command
 from spinefrac.training.pretraining.phantom_masks import PretrainingSettings
 from spinefrac.training.pretraining.phantom_slices import PhantomSource
 
+SOURCES = (PhantomSource("easy", 9_150_094, patients=4, step=3),)
+FIRST = PretrainingSettings(size=32, crop=16, epochs=1, whole_epochs=1)
 PLAN = command.Plan(
-    training=(PhantomSource("easy", 9_150_094, patients=4, step=3),),
+    stages=(
+        command.Stage(SOURCES, FIRST),
+        command.Stage(SOURCES, replace(FIRST, size=40, crop=24, epochs=2, seed=1)),
+    ),
     curve=(PhantomSource("easy", 9_150_095, patients=4, step=6),),
     figures=(PhantomSource("easy", 9_150_096, patients=4, step=6),),
-    settings=PretrainingSettings(size=32, crop=16, epochs=2, whole_epochs=1),
 )
 
 
@@ -25,8 +29,9 @@ def test_weights_and_card_are_made_and_a_second_call_trains_no_more(tmp_path, mo
     weights = shipped_weights.read_weights.__wrapped__(command.NAME)
     networks.build_network("compact", 32).set_weights(weights)
     card = json.loads((out / "compact-spine.json").read_text())
-    assert card["training"][0]["seed"] == 9_150_094 and card["settings"]["epochs"] == 2
-    assert [epoch["epoch"] for epoch in card["history"]] == [1, 2]
+    assert [stage["settings"]["size"] for stage in card["stages"]] == [32, 40]
+    assert card["stages"][1]["training"][0]["seed"] == 9_150_094 and card["size"] == 40
+    assert [epoch["epoch"] for epoch in card["stages"][1]["history"]] == [1, 2]
     assert card["figures"]["easy"]["patients"] == 4
     assert "epoch 2: loss" in capsys.readouterr().err
     command.make_weights(PLAN, work, out, workers=1)
@@ -36,6 +41,6 @@ def test_weights_and_card_are_made_and_a_second_call_trains_no_more(tmp_path, mo
         shipped_weights.read_weights.__wrapped__(command.NAME), weights, strict=True
     ):
         assert np.array_equal(one, other)
-    # Another plan has a checkpoint of its own.
-    longer = replace(PLAN, settings=replace(PLAN.settings, seed=1))
-    assert command._fingerprint(longer) != command._fingerprint(PLAN)
+    # Other stages have checkpoints of their own.
+    fingerprints = [command._fingerprint(PLAN.stages[:n]) for n in (1, 2)]
+    assert fingerprints[0] != fingerprints[1]

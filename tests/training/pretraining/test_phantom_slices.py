@@ -58,7 +58,8 @@ def test_patients_of_two_sources_are_different(tmp_path):
 
 def test_seeds_are_those_of_no_test_and_no_benchmark():
     sources = [
-        *phantom_slices.TRAINING_SOURCES,
+        *phantom_slices.NARROW_SOURCES,
+        *phantom_slices.WIDE_SOURCES,
         *phantom_slices.CURVE_SOURCES,
         *phantom_slices.FIGURE_SOURCES,
     ]
