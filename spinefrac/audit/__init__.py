@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spinefrac.audit.report import Audit, Finding
-    from spinefrac.audit.run import audit_examination, audit_folder
+    from spinefrac.audit.run import audit_examination, audit_folder, score_baselines_in_folds
 
-__all__ = ["Audit", "Finding", "audit_examination", "audit_folder"]
+__all__ = ["Audit", "Finding", "audit_examination", "audit_folder", "score_baselines_in_folds"]
 
 _MODULES = {"Audit": "report", "Finding": "report"}
 

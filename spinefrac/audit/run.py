@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.audit import cache, label_errors
+from spinefrac.audit.baselines import predict_out_of_fold
 from spinefrac.audit.duplicate_findings import find_crossing_groups
 from spinefrac.audit.features import DatasetFeatures, count_by_class, rows_by_value
 from spinefrac.audit.findings import add_findings
@@ -69,6 +70,26 @@ def audit_examination(examination: Examination, *, fresh: bool = False) -> Audit
         cache.save_result(result, stamp, group_overrides.groups_to_csv(examination.dataset))
     cache.save_listing(cache.hash_listing(examination.listing, examination.group_by), result)
     return result
+
+
+def score_baselines_in_folds(
+    examination: Examination, folds: npt.NDArray[np.int64]
+) -> dict[str, list[float]]:
+    """Return the out-of-fold scores of the baselines in the folds of a training, each (N,).
+
+    By the names of `spinefrac.evaluation.baseline_comparison.BASELINES`, so that a trained model is
+    compared with them on the same slices and folds.
+    """
+    features = DatasetFeatures(examination)
+    targets = features.labels[:, None].astype(float)
+    inputs: dict[str, npt.NDArray[np.generic]] = {
+        "thumbnails": features.thumbnails,
+        "properties": features.feature_matrix,
+    }
+    return {
+        name: predict_out_of_fold(columns, targets, folds)[:, 0].tolist()
+        for name, columns in inputs.items()
+    }
 
 
 def _compute_audit(features: DatasetFeatures) -> Audit:

@@ -10,6 +10,7 @@ import typer
 
 from spinefrac.cli import models_transfer, output, tables
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.baseline_comparison import describe_comparison
 from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 
@@ -101,6 +102,7 @@ def show(
         + (" a fold" if card.folds else ""),
         _describe_training_data(card),
         *([f"audit of the data: {card.audit_verdict}"] if card.audit_verdict else []),
+        *([notice] if (notice := describe_comparison(card.baselines)) else []),
         *(
             [f"lineage: {' <- '.join(step.description for step in line)}"]
             if len(line := lineage.list_ancestors(model)) > 1

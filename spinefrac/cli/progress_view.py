@@ -11,6 +11,7 @@ import typer
 
 from spinefrac import wording
 from spinefrac.cli import output, tables
+from spinefrac.evaluation.baseline_comparison import describe_comparison
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.training import runs
 from spinefrac.training.runs import Event, Run, RunProgress
@@ -93,6 +94,7 @@ def _print_run_result(run: Run, as_json: bool) -> None:
                 f"out-of-fold, {len(run.result['folds'])} folds:",
                 tables.format_metrics_table(run.result["oof"]),
                 THRESHOLD_OPTIMISM_NOTE,
+                *filter(None, [describe_comparison(model.card.baselines)]),
             ]
         )
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from spinefrac import redaction
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.evaluation.ranking import roc_auc
@@ -68,6 +69,8 @@ class NewModel:
     verification_inputs : uint8 array, shape (>= 16, S, S)
         Model inputs on which Keras and ONNX Runtime are compared.
     audit_verdict : str or None
+    baselines : tuple of BaselineComparison
+        Against the audit's baselines in the same folds.
     trained_by : str
         User who submitted the run, where users are known.
     parent : ParentModel or None
@@ -90,6 +93,7 @@ class NewModel:
     input_check: InputCheckStatistics
     verification_inputs: GreyImage
     audit_verdict: str | None = None
+    baselines: tuple[BaselineComparison, ...] = ()
     trained_by: str = ""
     parent: ParentModel | None = None
 
@@ -195,6 +199,7 @@ def _write_model_files(new_model: NewModel, folder: Path) -> None:
             for name in repository.ARTIFACT_FILES
         },
         audit_verdict=new_model.audit_verdict,
+        baselines=new_model.baselines,
         trained_by=new_model.trained_by,
         parent=new_model.parent,
     )

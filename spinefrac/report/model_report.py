@@ -10,6 +10,7 @@ import numpy as np
 from spinefrac import redaction, wording
 from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.evaluation import curves, subgroups
+from spinefrac.evaluation.baseline_comparison import describe_comparison, is_no_better
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE, OutOfFoldPredictions
 from spinefrac.redaction import Information, Output, is_kept
@@ -100,7 +101,11 @@ def _summary_section(model: SavedModel) -> list[Element]:
             "intervals by bootstrap over whole groups."
         )
     )
-    return lines + [Paragraph(note, warning=True) for note in metrics.notes]
+    return [
+        *lines,
+        *(Paragraph(note, warning=True) for note in metrics.notes),
+        *_baseline_paragraph(model),
+    ]
 
 
 def _origin_section(model: SavedModel) -> list[Element]:
@@ -143,6 +148,12 @@ def _data_section(model: SavedModel) -> list[Element]:
         Heading("Audit"),
         Paragraph(wording.describe_audit(verdict), warning=verdict != "ok"),
     ]
+
+
+def _baseline_paragraph(model: SavedModel) -> list[Element]:
+    """Return how the model stands against the audit's baselines; nothing where that is unknown."""
+    notice = describe_comparison(model.card.baselines)
+    return [Paragraph(notice, warning=is_no_better(model.card.baselines))] if notice else []
 
 
 def _method_section(facts: dict[str, str]) -> list[Element]:

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from spinefrac import redaction
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import Count, Dataset, NotNegative, Preprocessing, Sha256, Share
@@ -24,7 +25,7 @@ from spinefrac.store.input_statistics import InputCheckStatistics
 from spinefrac.system import reading
 
 #: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 #: Longest ``card.json``, in bytes; that of 50 folds has 30,000.
 MAX_CARD_BYTES = 2**20
@@ -260,6 +261,9 @@ class Card:
     audit_verdict : str or None
         Verdict of the audit of the data: ``ok``, ``caution`` or ``unusable``; None where there
         was no audit.
+    baselines : tuple of BaselineComparison
+        The out-of-fold AUC beside those of the audit's baselines in the same folds, the best
+        baseline first; empty where they were not computed, as before schema 4.
     heatmap : str
         ``exact`` where ``serving.onnx`` returns the contribution of each position to the logit,
         ``none`` where it has no such output.
@@ -294,6 +298,7 @@ class Card:
     versions: dict[str, str]
     files: dict[str, FileRecord]
     audit_verdict: str | None = None
+    baselines: tuple[BaselineComparison, ...] = ()
     heatmap: str = "exact"
     origin: Origin | None = None
     trained_by: str = ""
@@ -310,6 +315,8 @@ class Card:
         plain = {entry.name: _to_json_types(getattr(self, entry.name)) for entry in fields(self)}
         plain["metrics"] = _to_json_types(self.metrics.to_dict()) if self.metrics else None
         plain["operating_point"] = _to_json_types(self.operating_point.to_dict())
+        if not self.baselines:  # a card of an earlier schema is written as it was
+            del plain["baselines"]
         return plain
 
     @classmethod

@@ -18,6 +18,7 @@ from typing import Any
 
 from spinefrac import wording
 from spinefrac.evaluation import deferral
+from spinefrac.evaluation.baseline_comparison import describe_comparison
 from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
@@ -158,6 +159,7 @@ def _render_limitations(model: SavedModel, stored_evaluations: list[Evaluation])
     limitations = [
         "The model predicts from one slice at a time, without the neighbouring slices.",
         wording.describe_audit(card.audit_verdict),
+        *filter(None, [describe_comparison(card.baselines)]),
     ]
     if not stored_evaluations:
         limitations.append("The model was not evaluated on data of another origin.")

@@ -16,6 +16,7 @@ import pytest
 
 from spinefrac.cli import main, output
 from spinefrac.cli.predict import parse_window
+from spinefrac.evaluation.baseline_comparison import BASELINES
 from spinefrac.training import runs
 
 OOF_KEYS = {
@@ -212,7 +213,8 @@ def trained(home: Path, phantom: Path) -> Answer:
 @pytest.mark.slow
 def test_train_gives_the_agreed_keys(trained: Answer) -> None:
     result = trained.json
-    assert set(result) == {"model", "run", "seconds", "folds", "oof"}
+    assert set(result) == {"model", "run", "seconds", "folds", "oof", "baselines"}
+    assert {c["baseline"] for c in result["baselines"]["comparisons"]} == set(BASELINES)
     assert result["model"] == "tiny" and result["run"].startswith("tiny")
     assert [fold["fold"] for fold in result["folds"]] == [0, 1]
     assert all(set(fold) == {"fold", "epochs", "auc", "seconds"} for fold in result["folds"])

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from spinefrac import redaction
+from spinefrac.evaluation.baseline_comparison import BaselineComparison, describe_comparison
 from spinefrac.records import OutOfFoldPredictions
 from spinefrac.report import checklists, html, model_report, pdf
-from spinefrac.report.elements import Figure, Table
+from spinefrac.report.elements import Figure, Paragraph, Table
+from spinefrac.store.card_markdown import render_markdown
 from spinefrac.store.repository import SavedModel
 from tests.report.conftest import made_up, outline
 
@@ -91,6 +93,15 @@ def test_an_audit_verdict_is_repeated(model: SavedModel) -> None:
     text = outline(html.render(model_report.build_model_report(audited))).text
     assert "found the data set unusable" in text
     assert "not audited" not in text
+
+
+def test_a_model_that_beats_no_baseline_is_reported_so(model: SavedModel) -> None:
+    baselines = (BaselineComparison("properties", 0.82, 0.69, (-0.25, -0.01)),)
+    told = replace(model, card=replace(model.card, baselines=baselines))
+    document = model_report.build_model_report(told)
+    shown = [e for e in document.elements if isinstance(e, Paragraph) and "trivial" in e.text]
+    assert [e.warning for e in shown] == [True] and "-0.250 to -0.010" in shown[0].text
+    assert describe_comparison(baselines) in render_markdown(told).replace("\\", "")
 
 
 def test_answers_of_the_model_are_read_as_written(model: SavedModel) -> None:

@@ -10,6 +10,7 @@ import spinefrac
 from spinefrac.data import groups
 from spinefrac.data.folder_layouts import LabelledFile
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.records import Dataset, Item
 from spinefrac.store import card as cards
 from spinefrac.store.card import Card, DataSummary
@@ -17,8 +18,9 @@ from tests.support.cards import make_card
 
 
 def test_a_card_comes_back_as_it_was():
-    card = make_card()
-    assert cards.parse(cards.dump(card)) == card
+    compared = (BaselineComparison("properties", 0.5, 0.75, (-0.5, 1.0)),)
+    for card in (make_card(), make_card(baselines=compared)):
+        assert cards.parse(cards.dump(card)) == card
 
 
 def test_the_shipped_card_is_written_byte_for_byte_as_it_was():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from spinefrac import audit, redaction
 from spinefrac.data.scan import examine, load_inputs
 from spinefrac.data.splits import DEFAULT_FOLDS, assign_folds, count_folds
 from spinefrac.errors import Cancelled, DatasetError, ModelError
-from spinefrac.evaluation import calibration, operating_point
+from spinefrac.evaluation import baseline_comparison, calibration, operating_point
 from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.exchange import mlflow_logging, save_model
 from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFoldPredictions, Unreadable
@@ -50,6 +50,20 @@ _TEMPERATURE_METHOD = (
     "ensemble; the threshold was chosen on the same out-of-fold probabilities that the metrics "
     "describe"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What the first stage leaves for the others.
+
+    `baseline_scores` are those of the audit's baselines in the run's own folds, each (N,), by
+    name; empty where an earlier version prepared the run.
+    """
+
+    workspace: RunWorkspace
+    dataset: Dataset
+    verdict: str | None
+    baseline_scores: dict[str, list[float]]
 
 
 def execute_run(
@@ -81,17 +95,16 @@ def execute_run(
     """
     on_stage("preparing")
     workspace.remove_temporary_files(folder)
-    ready, dataset, verdict = _prepare_workspace(run, folder, journal, is_cancelled)
+    prepared = _prepare_workspace(run, folder, journal, is_cancelled)
     on_stage("training")
-    results = _train_folds(run, ready, journal, is_cancelled)
+    results = _train_folds(run, prepared.workspace, journal, is_cancelled)
     on_stage("saving")
-    model = _find_saved_model(run.name, dataset, ready, results)
+    model = _find_saved_model(run.name, prepared.dataset, prepared.workspace, results)
     if model is None:
         journal.log("all folds are trained; saving the model")
-        new = _assemble_model(run, dataset, ready, results)
-        model = save_model.save(
-            replace(new, audit_verdict=verdict, parent=run.parent, trained_by=run.trained_by)
-        )
+        model = save_model.save(_assemble_model(run, prepared, results))
+        if notice := baseline_comparison.describe_comparison(model.card.baselines):
+            journal.log(notice)
         mlflow_logging.log_if_configured(model, journal.log)
     workspace.remove_training_files(folder)
     (folder / _DATASET_FILE).unlink(missing_ok=True)
@@ -114,6 +127,7 @@ def summarize_run(model: SavedModel, run_id: str, seconds: float) -> dict[str, A
             for fold in model.card.folds
         ],
         "oof": model.metrics.to_dict(),
+        "baselines": baseline_comparison.to_json_entry(model.card.baselines),
     }
 
 
@@ -122,8 +136,8 @@ def summarize_run(model: SavedModel, run_id: str, seconds: float) -> dict[str, A
 
 def _prepare_workspace(
     run: Run, folder: Path, journal: RunJournal, is_cancelled: Callable[[], bool]
-) -> tuple[RunWorkspace, Dataset, str | None]:
-    """Return workspace, data set and the audit's verdict, of an earlier attempt or new ones."""
+) -> _Prepared:
+    """Return what training needs, of an earlier attempt or new."""
     if (prepared := _read_prepared(run, folder)) is not None:
         return prepared
 
@@ -138,12 +152,13 @@ def _prepare_workspace(
     _record_dataset(run, dataset, journal)
     settings = _record_folds(run.settings, count_folds(folds), journal)
     audited = audit.audit_examination(examined)
+    baseline_scores = audit.score_baselines_in_folds(examined, folds)
     del examined  # its thumbnails are not needed while training
     journal.log(f"audit of the data: {audited.verdict}")
     for finding in audited.findings:
         if finding.severity != "ok":
             journal.log(f"{finding.severity}: {finding.message}")
-    _write_dataset(folder, dataset, audited.verdict)
+    _write_dataset(folder, dataset, audited.verdict, baseline_scores)
     ready = RunWorkspace(
         folder=folder,
         settings=finetuning.resolve_parent_weights(settings, run.parent),
@@ -153,7 +168,7 @@ def _prepare_workspace(
         folds=folds,
     )
     ready.write()
-    return ready, dataset, audited.verdict
+    return _Prepared(ready, dataset, audited.verdict, baseline_scores)
 
 
 def _require_same_place(folder: str) -> None:
@@ -171,7 +186,7 @@ def _number_groups(groups: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
     return np.array([f"group-{number:06}" for number in numbers])
 
 
-def _read_prepared(run: Run, folder: Path) -> tuple[RunWorkspace, Dataset, str | None] | None:
+def _read_prepared(run: Run, folder: Path) -> _Prepared | None:
     """Return what an earlier attempt prepared; None where there is none, or not all of it."""
     saved = folder / _DATASET_FILE
     if workspace.read_digest(folder) is None or not saved.is_file():
@@ -181,7 +196,8 @@ def _read_prepared(run: Run, folder: Path) -> tuple[RunWorkspace, Dataset, str |
     current = finetuning.resolve_parent_weights(run.settings, run.parent)
     ready = RunWorkspace.read(folder)
     ready = replace(ready, settings=replace(current, folds=ready.n_folds))
-    return ready, _parse_dataset(content["dataset"]), content["verdict"]
+    dataset, scores = _parse_dataset(content["dataset"]), content.get("baseline_scores", {})
+    return _Prepared(ready, dataset, content["verdict"], scores)
 
 
 def _record_dataset(run: Run, dataset: Dataset, journal: RunJournal) -> None:
@@ -213,8 +229,14 @@ def _record_folds(
     return replace(settings, folds=n_folds)
 
 
-def _write_dataset(folder: Path, dataset: Dataset, verdict: str | None) -> None:
-    content = {"dataset": {**asdict(dataset), "root": str(dataset.root)}, "verdict": verdict}
+def _write_dataset(
+    folder: Path, dataset: Dataset, verdict: str | None, baseline_scores: dict[str, list[float]]
+) -> None:
+    content = {
+        "dataset": {**asdict(dataset), "root": str(dataset.root)},
+        "verdict": verdict,
+        "baseline_scores": baseline_scores,
+    }
     try:
         private_files.make_folder(folder)
         atomic.write_bytes(folder / _DATASET_FILE, json.dumps(content).encode())
@@ -292,9 +314,10 @@ def _collect_logits(run_workspace: RunWorkspace, results: list[FoldResult]) -> n
 
 
 def _assemble_model(
-    run: Run, dataset: Dataset, run_workspace: RunWorkspace, results: list[FoldResult]
+    run: Run, prepared: _Prepared, results: list[FoldResult]
 ) -> save_model.NewModel:
     """Collect the results of the folds into what the store writes."""
+    dataset, run_workspace = prepared.dataset, prepared.workspace
     logits = _collect_logits(run_workspace, results)
     probabilities = calibration.cross_fit_probabilities(
         logits, run_workspace.labels, run_workspace.folds
@@ -332,6 +355,16 @@ def _assemble_model(
         data=DataSummary.from_dataset(dataset),
         input_check=input_statistics.fit(run_workspace.inputs, dataset.groups),
         verification_inputs=_select_verification_slices(run_workspace),
+        audit_verdict=prepared.verdict,
+        baselines=baseline_comparison.compare_with_baselines(
+            run_workspace.labels,
+            logits,
+            prepared.baseline_scores,
+            run_workspace.folds,
+            dataset.groups,
+        ),
+        parent=run.parent,
+        trained_by=run.trained_by,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from spinefrac import wording
+from spinefrac.evaluation.baseline_comparison import describe_comparison, is_no_better
 from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
 from spinefrac.store.repository import SavedModel
@@ -90,6 +91,7 @@ def render_performance(model: SavedModel) -> Markup:
     return render_html(
         "common/performance.html",
         audit_warning=render_audit_warning(model),
+        baseline_notice=_render_baseline_notice(model),
         threshold=model.threshold,
         rows=rows,
         evaluation_data=describe_evaluation_data(model),
@@ -102,6 +104,14 @@ def render_audit_warning(model: SavedModel) -> Markup:
         return Markup()
     text = wording.describe_audit(model.card.audit_verdict)
     return render_html("common/alert.html", text=text, tone="bad", title="", role="")
+
+
+def _render_baseline_notice(model: SavedModel) -> Markup:
+    """Return the sentence on a model that beats no trivial one, empty where it does."""
+    if not is_no_better(model.card.baselines):
+        return Markup()
+    text = describe_comparison(model.card.baselines)
+    return render_html("common/alert.html", text=text, tone="open", title="", role="")
 
 
 def describe_evaluation_data(model: SavedModel) -> str:

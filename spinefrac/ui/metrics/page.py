@@ -11,6 +11,7 @@ import streamlit as st
 
 from spinefrac import report, settings, wording
 from spinefrac.data import data_roots
+from spinefrac.evaluation.baseline_comparison import describe_comparison, is_no_better
 from spinefrac.report import html, pdf
 from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.ui.common import layout, metric_tables
@@ -115,12 +116,15 @@ def choose_evaluation(models: Sequence[SavedModel]) -> str | None:
 
 
 def show_audit_verdict(models: Sequence[SavedModel]) -> None:
-    """Say on top what the audits of the training data concluded."""
+    """Say on top what the audits of the data concluded, and what its baselines reach."""
     alerts = []
     for model in models:
         verdict = model.card.audit_verdict or ""
         if model.has_out_of_fold:
             alerts.append((wording.describe_audit(verdict), _AUDIT_TONES.get(verdict, "open")))
+            if notice := describe_comparison(model.card.baselines):
+                tone = "open" if is_no_better(model.card.baselines) else "ok"
+                alerts.append((notice, tone))
         else:
             alerts.append((wording.TRAINING_DATA_UNKNOWN, "open"))
     for text, tone in dict.fromkeys(alerts):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spinefrac.errors import Cancelled, DatasetError
+from spinefrac.evaluation.baseline_comparison import BASELINES
 from spinefrac.training import runs
 from spinefrac.training.runner import pipeline
 from spinefrac.training.runner.journal import RunJournal
@@ -13,11 +14,18 @@ from tests.support.runs import submit
 def test_the_second_attempt_finds_what_the_first_prepared(folder, quick) -> None:
     run = submit(folder, quick)
     place, journal = runs.run_folder(run.id), RunJournal(run.id, 1)
-    first, dataset, verdict = pipeline._prepare_workspace(run, place, journal, lambda: False)
+    prepared = pipeline._prepare_workspace(run, place, journal, lambda: False)
+    first, dataset = prepared.workspace, prepared.dataset
     for path in folder.rglob("*.png"):
         path.unlink()
-    again, same, same_verdict = pipeline._prepare_workspace(run, place, journal, lambda: False)
-    assert same == dataset and same_verdict == verdict and again.settings == first.settings
+    resumed = pipeline._prepare_workspace(run, place, journal, lambda: False)
+    again = resumed.workspace
+    assert resumed.dataset == dataset and resumed.verdict == prepared.verdict
+    assert again.settings == first.settings
+    assert resumed.baseline_scores == prepared.baseline_scores
+    assert {name: len(s) for name, s in resumed.baseline_scores.items()} == dict.fromkeys(
+        BASELINES, 48
+    )
     assert np.array_equal(again.inputs, first.inputs) and np.array_equal(again.folds, first.folds)
     assert not set(first.groups[first.folds == 0]) & set(first.groups[first.folds == 1])
     assert not set(first.groups) & set(dataset.groups), "workers of a cluster get numbers"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spinefrac import wording
+from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.store import repository
 from spinefrac.ui.common import metric_tables
 from spinefrac.ui.common.metric_tables import build_metric_row
@@ -40,6 +41,17 @@ def test_only_a_bad_audit_is_warned_of(demonstration: Path, verdict: str | None)
     model = replace(model, card=replace(model.card, audit_verdict=verdict))
     shown = metric_tables.render_audit_warning(model)
     assert (wording.describe_audit(verdict) in shown) == (verdict in ("caution", "unusable"))
+
+
+@pytest.mark.parametrize(("low", "warned"), [(-0.02, True), (0.1, False)])
+def test_a_model_that_is_no_better_than_a_trivial_one_says_so(
+    demonstration: Path, low: float, warned: bool
+) -> None:
+    model = repository.load("phantom-demo")
+    baselines = (BaselineComparison("thumbnails", 0.6, 0.8, (low, 0.4)),)
+    model = replace(model, card=replace(model.card, baselines=baselines))
+    shown = metric_tables.render_performance(model)
+    assert ("Not shown to be better than a trivial model" in shown) == warned
 
 
 def test_the_cards_of_the_demonstration(demonstration: Path) -> None:
