@@ -17,9 +17,9 @@ def import_data(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="rsna|nifti|flat",
-            help="Kind of source: RSNA 2022 as downloaded, NIfTI volumes with a table (VerSe), or "
-            "a folder of slices with a table.",
+            metavar="rsna|nifti|flat|yolo|coco",
+            help="Kind of source: RSNA 2022 as downloaded, NIfTI volumes with a table (VerSe), a "
+            "folder of slices with a table, or an export of YOLO or COCO.",
             show_default=False,
         ),
     ],
@@ -88,10 +88,13 @@ def import_data(
     if as_json:
         output.print_json(result.to_dict())
         return
+    patients = f"{result.groups:,} patients" if result.groups else "patients that are not named"
     output.print_line(
         f"{out}: {result.slices:,} slices ({result.fracture:,} fracture, {result.normal:,} "
-        f"normal) of {result.groups:,} patients, {result.boxes:,} boxes; {result.written:,} "
+        f"normal) of {patients}, {result.boxes:,} boxes; {result.written:,} "
         "slices written by this call"
     )
+    for note in result.notes:
+        output.print_line(note)
     for reason, count in result.left_out.items():
         output.print_line(f"left out: {format_count(count, 'slice')} {reason}")

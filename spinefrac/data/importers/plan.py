@@ -74,10 +74,14 @@ class SkippedSlices:
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """A source: how many studies it has, and what each holds, in a fixed order."""
+    """A source: how many studies it has, and what each holds, in a fixed order.
+
+    `notes` say what people should know of how it is read.
+    """
 
     study_count: int
     entries_by_study: Iterable[Sequence[PlannedSlice | SkippedSlices]]
+    notes: tuple[str, ...] = ()
 
 
 def copy_file(source: Path, target: Path) -> None:

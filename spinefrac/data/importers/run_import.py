@@ -8,20 +8,22 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from spinefrac.data.boxes import BOX_COLUMNS, BOXES_FILE
 from spinefrac.data.folder_layouts import LABELS_TABLE
-from spinefrac.data.importers import flat, rsna, volumes
+from spinefrac.data.importers import coco, flat, rsna, volumes, yolo
 from spinefrac.data.importers.plan import ImportPlan, ImportSelection, PlannedSlice, SkippedSlices
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.records import CLASS_NAMES
 from spinefrac.system import atomic, reading
 from spinefrac.wording import format_count
 
-KINDS = ("rsna", "nifti", "flat")
+KINDS = ("rsna", "nifti", "flat", "yolo", "coco")
+#: Those whose labels are in a table of their own.
+_WITH_TABLE = ("nifti", "flat")
 #: Holds in OUT what is imported there, and how much of it.
 STATE_FILE = "import.json"
 
@@ -30,7 +32,10 @@ ProgressCallback = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What was imported: slices by class, patients, boxes, and what was left out and why."""
+    """What was imported: slices by class, patients, boxes, and what was left out and why.
+
+    `groups` is 0 where the source names no patients.
+    """
 
     kind: str
     folder: str
@@ -41,6 +46,7 @@ class ImportResult:
     boxes: int
     written: int
     left_out: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,12 +66,13 @@ def import_dataset(
 
     Parameters
     ----------
-    kind : {"rsna", "nifti", "flat"}
-        RSNA 2022 as downloaded; NIfTI volumes with a table (VerSe); a folder with a table.
+    kind : {"rsna", "nifti", "flat", "yolo", "coco"}
+        RSNA 2022 as downloaded; NIfTI volumes with a table (VerSe); a folder with a table; exports
+        of YOLO and COCO.
     source, out : path
         The download, and a new or empty folder, or one where this very call was interrupted.
     labels : path, optional
-        The table; ``labels.csv`` in `source` by default. Not for ``rsna``.
+        The table; ``labels.csv`` in `source` by default. Only for ``nifti`` and ``flat``.
     axis : int
         Of NIfTI: 0 sagittal, 1 coronal, 2 axial.
     selection : ImportSelection, optional
@@ -97,7 +104,7 @@ def _check_source(kind: str, root: Path, target: Path, table: Path) -> None:
         raise DatasetError(
             "Expected a folder outside the source to import into: choose another one."
         )
-    if kind != "rsna" and not table.is_file():
+    if kind in _WITH_TABLE and not table.is_file():
         raise DatasetError(
             f"Expected a table of labels at {table.name}, found none: give it with --labels."
         )
@@ -110,6 +117,10 @@ def _make_plan(
         return rsna.plan_import(folder, selection)
     if kind == "nifti":
         return volumes.plan_import(folder, table, selection, axis)
+    if kind == "yolo":
+        return yolo.plan_import(folder, selection)
+    if kind == "coco":
+        return coco.plan_import(folder, selection)
     if kind == "flat":
         return flat.plan_import(folder, table, selection)
     raise DatasetError(f"Expected to import {', '.join(KINDS)}, got {kind!r}.")
@@ -146,7 +157,7 @@ class _Counts:
 
     def add(self, entry: PlannedSlice, *, is_new: bool) -> None:
         self.slices[entry.label] += 1
-        self.patients.add(entry.patient)
+        self.patients |= {entry.patient} - {""}
         self.boxes += len(entry.boxes)
         self.written += is_new
 
@@ -187,7 +198,7 @@ def _write_dataset(
             )
         if counts.boxes:
             atomic.write_bytes(out / BOXES_FILE, box_table.getvalue().encode())
-    return _summarize(counts, out, kind)
+    return replace(_summarize(counts, out, kind), notes=plan.notes)
 
 
 def _iterate_entries(
