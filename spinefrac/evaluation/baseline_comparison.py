@@ -96,11 +96,13 @@ def compare_with_baselines(
     model_auc = float(point["model"](whole)[0])
     found = []
     for name in baseline_scores:
-        auc = float(point[name](whole)[0])
+        baseline_auc = float(point[name](whole)[0])
         interval = difference_interval(
-            model_auc - auc, replicates["model"] - replicates[name], bearing
+            model_auc - baseline_auc, replicates["model"] - replicates[name], bearing
         )
-        found.append(BaselineComparison(name, auc, model_auc, interval[0] if interval else None))
+        found.append(
+            BaselineComparison(name, baseline_auc, model_auc, interval[0] if interval else None)
+        )
     return tuple(sorted(found, key=lambda comparison: -comparison.auc))
 
 

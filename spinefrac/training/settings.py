@@ -191,6 +191,9 @@ class TrainingSettings:
         switches it off. On one fold of the standard phantom that had reached an AUC of 0.74
         without it, 300 batches led to 0.99; one that stood at 0.68 after 15 epochs with 300
         reached 0.98 with 700.
+    places : bool
+        Whether the places of fractures that the data set marks, by boxes or masks, supervise the
+        feature map; see `spinefrac.training.place_supervision`.
     early_stopping : bool
         Whether to stop when the loss on an inner validation set, held out of the training
         groups, no longer improves. The outer fold, which is evaluated, is never used.
@@ -295,6 +298,14 @@ class TrainingSettings:
         step=50,
         unit="batches",
         zero_meaning="off",
+        advanced=True,
+    )
+    places: bool = _setting(
+        True,
+        "Places of fractures",
+        "Teach the network where fractures are, if the data set marks them with boxes or masks.",
+        details="Marks of a few slices are enough to help. Boxes are read from boxes.csv, masks "
+        "from images with the names of the slices in a folder masks.",
         advanced=True,
     )
     early_stopping: bool = _setting(

@@ -21,12 +21,11 @@ from spinefrac.data.splits import select_holdout
 from spinefrac.errors import Cancelled, TrainingError
 from spinefrac.evaluation.ranking import roc_auc
 from spinefrac.records import EpochRecord, FoldResult
-from spinefrac.training import checkpoint, networks
+from spinefrac.training import checkpoint, networks, place_supervision
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
 from spinefrac.training.keras_logits import make_loss, predict_logits, to_image_batch
 from spinefrac.training.pretraining.drawn_lines import pretrain_on_lines
-from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
 
 if TYPE_CHECKING:
@@ -166,8 +165,11 @@ def fit(
     if pretrain and not saved:
         pretrain_on_lines(model, workspace, rows, seed, callbacks.is_cancelled)
     keras.utils.set_random_seed(seed)
-    batches = _BatchGenerator(model, workspace, rows, seed)
-    _compile(model, workspace.settings, batches.steps_per_epoch)
+    detector = None
+    if place_supervision.has_places(workspace, rows):
+        detector = place_supervision.add_place_output(model)
+    batches = _BatchGenerator(model, detector, workspace, rows, seed)
+    _compile(batches)
     training = _FoldTraining(model, workspace, fold, batches, inner_rows, checkpoint_path)
     if saved:
         training.restore_checkpoint(saved)
@@ -224,11 +226,12 @@ class _FoldTraining:
         if self.early_stopping:
             self.early_stopping.restore_best_weights(self.model)
         else:
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            trained = self.batches.trained
+            trained.optimizer.finalize_variable_values(trained.trainable_variables)
 
     def restore_checkpoint(self, saved: Checkpoint) -> None:
         """Continue where a checkpoint was written."""
-        model = self.model
+        model = self.batches.trained
         model.optimizer.build(model.trainable_variables)
         checkpoint.assign_variables(checkpoint.list_state_variables(model), saved.network)
         checkpoint.assign_variables(model.optimizer.variables, saved.optimizer)
@@ -242,7 +245,7 @@ class _FoldTraining:
         """Write the state, where there is a file for it."""
         if self.checkpoint_path is None:
             return
-        model, stopping = self.model, self.early_stopping
+        model, stopping = self.batches.trained, self.early_stopping
         model.optimizer.build(model.trainable_variables)  # nothing where it is built already
         checkpoint.write(
             self.checkpoint_path,
@@ -280,11 +283,12 @@ def _split_training_rows(
     return rows[~inner], rows[inner]
 
 
-def _compile(model: keras.Model, settings: TrainingSettings, steps_per_epoch: int) -> None:
+def _compile(batches: _BatchGenerator) -> None:
     """Set the loss and AdamW with a linear warm-up, a half cosine to zero and averaged weights."""
     import keras
 
-    steps = settings.epochs * steps_per_epoch
+    settings = batches.workspace.settings
+    steps = settings.epochs * batches.steps_per_epoch
     warmup = max(1, round(settings.warmup * steps))
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=settings.highest_learning_rate / 25,
@@ -300,7 +304,11 @@ def _compile(model: keras.Model, settings: TrainingSettings, steps_per_epoch: in
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     # Without metrics: a user's own may not take these labels.
-    model.compile(optimizer, make_loss(model), metrics=[])
+    loss = make_loss(batches.model)
+    if batches.detector is None:
+        batches.model.compile(optimizer, loss, metrics=[])
+    else:
+        place_supervision.compile_detector(batches.detector, optimizer, loss)
 
 
 def _run_epoch(
@@ -317,7 +325,9 @@ def _run_epoch(
     for images, labels, weights in batches.iterate_epoch(epoch):
         if callbacks.is_cancelled and callbacks.is_cancelled():
             raise Cancelled(f"training was cancelled in fold {fold + 1}, epoch {epoch}")
-        logs = model.train_on_batch(images, labels, sample_weight=weights, return_dict=True)
+        logs = batches.trained.train_on_batch(
+            images, labels, sample_weight=weights, return_dict=True
+        )
         losses.append(float(logs["loss"]))
         if not math.isfinite(losses[-1]):
             raise TrainingError(
@@ -335,19 +345,28 @@ def _run_epoch(
         loss=float(np.mean(losses)),
         val_loss=_compute_loss(workspace, held_out, logits),
         val_auc=math.nan if auc is None else auc,
-        learning_rate=float(np.asarray(model.optimizer.learning_rate)),
+        learning_rate=float(np.asarray(batches.trained.optimizer.learning_rate)),
         seconds=time.perf_counter() - started,
     )
 
 
 @dataclass(frozen=True)
 class _BatchGenerator:
-    """Shuffled, augmented batches over `rows`, the same for a seed whatever the machine."""
+    """Shuffled, augmented batches over `rows`, the same for a seed whatever the machine.
+
+    `detector` is the network with a second output for the places, where there are any.
+    """
 
     model: keras.Model
+    detector: keras.Model | None
     workspace: RunWorkspace
     rows: npt.NDArray[np.int64]
     seed: int
+
+    @property
+    def trained(self) -> keras.Model:
+        """The network that is compiled and takes the batches."""
+        return self.model if self.detector is None else self.detector
 
     @property
     def batch_size(self) -> int:
@@ -360,7 +379,10 @@ class _BatchGenerator:
         return len(self.rows) // self.batch_size
 
     def iterate_epoch(self, epoch: int) -> Iterator[tuple[Any, Any, Any]]:
-        """Yield images (B, S, S, channels) float32 in 0…255, labels (B, 1) and weights (B,)."""
+        """Yield images (B, S, S, channels) float32 in 0…255, labels (B, 1) and weights (B,).
+
+        For a detector, labels and weights are lists, with those of the places second.
+        """
         settings, labels = self.workspace.settings, self.workspace.labels
         augment = Augmenter(settings.augmentation, settings.seed)
         weight_of = _compute_class_weights(labels[self.rows], settings.class_weights)
@@ -370,11 +392,14 @@ class _BatchGenerator:
             images = np.stack(
                 [augment(self.workspace.inputs[row], epoch, int(row)) for row in batch]
             )
-            yield (
-                to_image_batch(self.model, images),
-                labels[batch, None].astype(np.float32),
-                weight_of[labels[batch]],
-            )
+            targets: Any = labels[batch, None].astype(np.float32)
+            weights: Any = weight_of[labels[batch]]
+            if self.detector is not None:
+                places, of_places = place_supervision.make_place_targets(
+                    self.workspace, batch, augment, epoch, self.detector.outputs[1].shape[1:3]
+                )
+                targets, weights = [targets, places], [weights, of_places]
+            yield to_image_batch(self.model, images), targets, weights
 
 
 class _EarlyStopping:

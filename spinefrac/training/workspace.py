@@ -1,7 +1,7 @@
 """A run's folder: everything that a fold's process needs, and its results.
 
-``plan.json`` holds the settings, ``plan.npz`` labels, groups and folds, ``inputs.npy`` the
-preprocessed slices, which processes map into memory instead of copying them. ``plan.sha256``
+``plan.json`` holds the settings, ``plan.npz`` labels, groups, folds and places, ``inputs.npy``
+the preprocessed slices, which processes map into memory instead of copying them. ``plan.sha256``
 is written last: it says that the workspace is complete, and identifies it. A fold writes
 checkpoints while it trains, then its weights and, last, its predictions with the weights' hash.
 """
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from spinefrac.data.places import PlaceMaps
 from spinefrac.data.splits import count_folds
 from spinefrac.records import EpochRecord, FoldResult, GreyImage
 from spinefrac.system import atomic, private_files
@@ -53,6 +54,8 @@ class RunWorkspace:
     groups : str array, shape (N,)
     folds : int64 array, shape (N,)
         The fold that holds each slice out.
+    places : PlaceMaps or None
+        Where the fractures are, as far as the data set says so and it is to be used.
     """
 
     folder: Path
@@ -61,6 +64,7 @@ class RunWorkspace:
     labels: npt.NDArray[np.int64]
     groups: npt.NDArray[np.str_]
     folds: npt.NDArray[np.int64]
+    places: PlaceMaps | None = None
 
     def write(self) -> None:
         """Write the workspace into its folder, for `read` in another process.
@@ -74,7 +78,10 @@ class RunWorkspace:
             private_files.make_folder(self.folder)
             self._write_inputs(self.folder / "inputs.npy")
             arrays = io.BytesIO()
-            np.savez(arrays, labels=self.labels, groups=self.groups, folds=self.folds)
+            plan = {"labels": self.labels, "groups": self.groups, "folds": self.folds}
+            if self.places:
+                plan |= {"place_rows": self.places.rows, "place_maps": self.places.maps}
+            np.savez_compressed(arrays, allow_pickle=False, **plan)
             atomic.write_bytes(self.folder / "plan.npz", arrays.getvalue())
             settings = json.dumps(self.settings.to_dict(), indent=1)
             atomic.write_bytes(self.folder / "plan.json", settings.encode())
@@ -99,6 +106,8 @@ class RunWorkspace:
         """Read a workspace; `inputs` stay on disk and are mapped into memory."""
         with np.load(folder / "plan.npz") as arrays:
             labels, groups, folds = arrays["labels"], arrays["groups"], arrays["folds"]
+            marked = "place_rows" in arrays
+            places = PlaceMaps(arrays["place_rows"], arrays["place_maps"]) if marked else None
         return cls(
             folder=folder,
             settings=TrainingSettings.from_dict(json.loads((folder / "plan.json").read_text())),
@@ -106,6 +115,7 @@ class RunWorkspace:
             labels=labels,
             groups=groups,
             folds=folds,
+            places=places,
         )
 
     @property

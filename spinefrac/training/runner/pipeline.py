@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac import audit, redaction
-from spinefrac.data.scan import examine, load_inputs
+from spinefrac.data.places import PlaceMaps, describe_places, load_places
+from spinefrac.data.scan import Examination, examine, load_inputs
 from spinefrac.data.splits import DEFAULT_FOLDS, assign_folds, count_folds
 from spinefrac.errors import Cancelled, DatasetError, ModelError
 from spinefrac.evaluation import baseline_comparison, calibration, operating_point
@@ -147,18 +148,14 @@ def _prepare_workspace(
 
     _require_same_place(run.folder)
     examined = examine(run.folder, group_by=run.settings.group_by, progress=progress)
-    dataset = examined.dataset
+    dataset, places = _load_places(examined.dataset, run.settings)
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
     _record_dataset(run, dataset, journal)
     settings = _record_folds(run.settings, count_folds(folds), journal)
-    audited = audit.audit_examination(examined)
+    verdict = _audit(examined, journal)
     baseline_scores = audit.score_baselines_in_folds(examined, folds)
     del examined  # its thumbnails are not needed while training
-    journal.log(f"audit of the data: {audited.verdict}")
-    for finding in audited.findings:
-        if finding.severity != "ok":
-            journal.log(f"{finding.severity}: {finding.message}")
-    _write_dataset(folder, dataset, audited.verdict, baseline_scores)
+    _write_dataset(folder, dataset, verdict, baseline_scores)
     ready = RunWorkspace(
         folder=folder,
         settings=finetuning.resolve_parent_weights(settings, run.parent),
@@ -166,9 +163,28 @@ def _prepare_workspace(
         labels=dataset.labels,
         groups=_number_groups(dataset.groups),
         folds=folds,
+        places=places,
     )
     ready.write()
-    return _Prepared(ready, dataset, audited.verdict, baseline_scores)
+    return _Prepared(ready, dataset, verdict, baseline_scores)
+
+
+def _audit(examined: Examination, journal: RunJournal) -> str:
+    """Audit the folder, log what was found, and return the verdict."""
+    audited = audit.audit_examination(examined)
+    journal.log(f"audit of the data: {audited.verdict}")
+    for finding in audited.findings:
+        if finding.severity != "ok":
+            journal.log(f"{finding.severity}: {finding.message}")
+    return audited.verdict
+
+
+def _load_places(dataset: Dataset, settings: TrainingSettings) -> tuple[Dataset, PlaceMaps | None]:
+    """Return the places to learn from, if any, and the data set with a note on them."""
+    places = load_places(dataset, settings.preprocessing) if settings.places else None
+    if places is None:
+        return dataset, None
+    return replace(dataset, notes=(*dataset.notes, describe_places(places, dataset))), places
 
 
 def _require_same_place(folder: str) -> None:

@@ -209,6 +209,8 @@ def _show_advanced_settings(preview: FolderPreview, early_stopping: bool) -> dic
         ):
             if name == "group_by":
                 values[name] = _choose_grouping(column, preview)
+            elif SETTINGS[name].type is bool:
+                values[name] = _switch(column, name)
             else:
                 unused = name == "patience" and not early_stopping
                 values[name] = _enter_number(column, name, disabled=unused)
