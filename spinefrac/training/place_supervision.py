@@ -2,8 +2,8 @@
 
 A label says one bit of a slice; a box or a mask says where. A 1×1 convolution over the feature map
 gives a logit for each cell, and its loss is added to that of the labels. It is dropped after
-training, so a saved network is the same as without. Marks of a few slices are enough to help: all
-others keep their label, and slices without a fracture have none in any cell.
+training, so a saved network has the same form as without. Not every slice has to be marked: the
+others keep their label only, and slices without a fracture have none in any cell.
 """
 
 from __future__ import annotations

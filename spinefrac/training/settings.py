@@ -193,7 +193,8 @@ class TrainingSettings:
         reached 0.98 with 700.
     places : bool
         Whether the places of fractures that the data set marks, by boxes or masks, supervise the
-        feature map; see `spinefrac.training.place_supervision`.
+        feature map; see `spinefrac.training.place_supervision`. Off, because what it brings
+        has not been measured yet.
     early_stopping : bool
         Whether to stop when the loss on an inner validation set, held out of the training
         groups, no longer improves. The outer fold, which is evaluated, is never used.
@@ -301,11 +302,11 @@ class TrainingSettings:
         advanced=True,
     )
     places: bool = _setting(
-        True,
+        False,
         "Places of fractures",
         "Teach the network where fractures are, if the data set marks them with boxes or masks.",
-        details="Marks of a few slices are enough to help. Boxes are read from boxes.csv, masks "
-        "from images with the names of the slices in a folder masks.",
+        details="Marks of some slices will do. Boxes are read from boxes.csv, masks from images "
+        "with the names of the slices in a folder masks.",
         advanced=True,
     )
     early_stopping: bool = _setting(

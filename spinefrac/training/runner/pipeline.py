@@ -23,6 +23,7 @@ from spinefrac.data.scan import Examination, examine, load_inputs
 from spinefrac.data.splits import DEFAULT_FOLDS, assign_folds, count_folds
 from spinefrac.errors import Cancelled, DatasetError, ModelError
 from spinefrac.evaluation import baseline_comparison, calibration, operating_point
+from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.exchange import mlflow_logging, save_model
 from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFoldPredictions, Unreadable
@@ -372,15 +373,18 @@ def _assemble_model(
         input_check=input_statistics.fit(run_workspace.inputs, dataset.groups),
         verification_inputs=_select_verification_slices(run_workspace),
         audit_verdict=prepared.verdict,
-        baselines=baseline_comparison.compare_with_baselines(
-            run_workspace.labels,
-            logits,
-            prepared.baseline_scores,
-            run_workspace.folds,
-            dataset.groups,
-        ),
+        baselines=_compare_with_baselines(prepared, logits),
         parent=run.parent,
         trained_by=run.trained_by,
+    )
+
+
+def _compare_with_baselines(
+    prepared: _Prepared, logits: npt.NDArray[np.float64]
+) -> tuple[BaselineComparison, ...]:
+    ready = prepared.workspace
+    return baseline_comparison.compare_with_baselines(
+        ready.labels, logits, prepared.baseline_scores, ready.folds, prepared.dataset.groups
     )
 
 

@@ -1,5 +1,7 @@
 """A run is prepared once: its slices, folds and audit are found again by the next attempt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,23 @@ def test_the_second_attempt_finds_what_the_first_prepared(folder, quick) -> None
     assert not set(first.groups) & set(dataset.groups), "workers of a cluster get numbers"
     log = [line for _, line in runs.get_progress(run.id).log]
     assert pipeline.describe_dataset(dataset) in log and "48 slices" in " ".join(log)
+
+
+def test_marked_places_are_prepared_and_said_where_they_are_wanted(folder, quick) -> None:
+    (folder / "masks").mkdir()
+    for path in sorted((folder / "fracture").iterdir())[:3]:
+        (folder / "masks" / path.name).write_bytes(path.read_bytes())  # bone, which is not black
+    notes = []
+    for wanted in (False, True):
+        run = submit(folder, replace(quick, places=wanted), name=f"places-{wanted}".lower())
+        place = runs.run_folder(run.id)
+        prepared = pipeline._prepare_workspace(run, place, RunJournal(run.id, 1), lambda: False)
+        notes.append(" ".join(prepared.dataset.notes))
+        found = pipeline._read_prepared(run, place).workspace.places
+        assert (found is not None) == wanted
+    assert len(found.rows) == 3 and prepared.dataset.labels[found.rows].all()
+    assert "marked in 3 of 24 fracture slices (3 by a mask)" in notes[1] and not notes[0]
+    assert notes[1] in [line for _, line in runs.get_progress(run.id).log]
 
 
 def test_a_cancelled_run_leaves_nothing_prepared(folder, quick) -> None:
