@@ -136,7 +136,8 @@ def describe_comparison(comparisons: Sequence[BaselineComparison]) -> str:
         return f"Better than the trivial models of the audit: {_give_numbers(comparisons[0])}."
     # The one that is hardest to beat, not the one with the highest AUC: their spreads differ.
     hardest = min(comparisons, key=lambda c: c.interval[0] if c.interval else -np.inf)
-    verdict = "Worse than" if hardest.difference < 0 else "Not shown to be better than"
+    is_worse = hardest.interval is not None and hardest.interval[1] < 0
+    verdict = "Worse than" if is_worse else "Not shown to be better than"
     return (
         f"{verdict} a trivial model: {_give_numbers(hardest)}. Until it is better, do not assume "
         "that it recognises fractures: check the data, train longer or add patients."

@@ -72,6 +72,11 @@ def test_nothing_is_said_where_no_fold_holds_both_classes() -> None:
     assert describe_comparison(()) == "" and not is_no_better(()) and to_json_entry(()) is None
 
 
+def test_a_difference_that_chance_explains_is_not_called_worse() -> None:
+    found = (BaselineComparison("thumbnails", 0.69, 0.57, (-0.9, 0.7)),)
+    assert describe_comparison(found).startswith("Not shown to be better than a trivial model")
+
+
 def test_too_few_groups_for_an_interval_are_no_proof() -> None:
     found = (BaselineComparison("properties", 0.5, 0.9, None),)
     assert is_no_better(found) and "too few groups" in describe_comparison(found)
