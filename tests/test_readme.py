@@ -121,8 +121,8 @@ def test_functions_of_the_example_exist_and_take_their_arguments() -> None:
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, "Makefile"])
 def test_make_targets_exist(document: str) -> None:
-    targets = set(re.findall(r"^([a-z]+):", TEXT["Makefile"], re.MULTILINE))
-    named = set(re.findall(r"(?:`|^|\")make ([a-z]+)", TEXT[document], re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9]+):", TEXT["Makefile"], re.MULTILINE))
+    named = set(re.findall(r"(?:`|^|\")make ([a-z0-9]+)", TEXT[document], re.MULTILINE))
     for listed in re.findall(r"`make` targets: (.*?)\. ", TEXT[document]):
         named |= set(re.findall(r"`(\w+)`", listed))
     assert named <= targets
