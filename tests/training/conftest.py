@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +34,29 @@ def slice_picture(seed: int, broken: bool) -> np.ndarray:
 def home(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@contextmanager
+def run_eagerly() -> Iterator[None]:
+    """Run every training step as it comes, where a test takes a few of them.
+
+    To trace a graph of the network `compact` takes seconds, a step by itself a fraction of one.
+    Graphs, as users train, are in the tests that are marked slow.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """The test's training steps run eagerly."""
+    with run_eagerly():
+        yield
 
 
 @pytest.fixture

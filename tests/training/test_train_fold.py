@@ -10,15 +10,18 @@ from spinefrac.training import networks, shipped_weights
 from spinefrac.training import train_fold as train_fold_module
 from spinefrac.training.keras_logits import predict_logits
 from spinefrac.training.train_fold import FitCallbacks, train_fold
+from tests.training.conftest import run_eagerly
 
 
 @pytest.fixture(scope="module")
 def trained(module_plan):
     """Fold 0 of the plan, trained once for this module; and the epochs it reported."""
     seen = []
-    return train_fold(module_plan, 0, FitCallbacks(on_epoch=seen.append)), seen
+    with run_eagerly():
+        return train_fold(module_plan, 0, FitCallbacks(on_epoch=seen.append)), seen
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_fold_scores_what_it_held_out_and_leaves_its_weights(module_plan, trained):
     result, seen = trained
     assert result.rows.tolist() == np.flatnonzero(module_plan.folds == 0).tolist()
@@ -34,6 +37,7 @@ def test_a_fold_scores_what_it_held_out_and_leaves_its_weights(module_plan, trai
     )
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_labels_that_are_scored_decide_nothing(plan, trained):
     """Trained again with the held-out labels turned round: equal answers, to the last bit."""
     turned = replace(plan, labels=np.where(plan.folds == 0, 1 - plan.labels, plan.labels))
@@ -51,6 +55,7 @@ def test_compact_starts_from_the_weights_of_the_package(plan):
     assert not np.array_equal(drawn.get_weights()[0], spine[0])
 
 
+@pytest.mark.usefixtures("eager")
 def test_another_seed_gives_other_answers(plan, trained):
     other = replace(plan, settings=replace(plan.settings, seed=1))
     assert not np.allclose(train_fold(other, 0).logits, trained[0].logits)
@@ -78,6 +83,7 @@ def test_it_learns(plan):
     assert result.history[-1].val_auc > 0.9
 
 
+@pytest.mark.usefixtures("eager")
 def test_cancel_is_felt_at_the_next_batch(plan):
     asked = []
 
@@ -90,6 +96,7 @@ def test_cancel_is_felt_at_the_next_batch(plan):
     assert len(asked) == 2 and not plan.weights_path(0).exists()
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_loss_that_is_no_number_is_said(plan, monkeypatch):
     nothing = np.full(2, np.nan, np.float32)
     monkeypatch.setattr(
