@@ -166,7 +166,8 @@ def _mcc(tn: FloatArray, fp: FloatArray, fn: FloatArray, tp: FloatArray) -> Floa
     """Matthews correlation; 0 where all predictions are equal, NaN where all labels are."""
     one_class = (tp + fp == 0) | (tn + fn == 0)
     bottom = np.sqrt(tp + fp) * np.sqrt(tp + fn) * np.sqrt(tn + fp) * np.sqrt(tn + fn)
-    value = np.where(one_class, 0.0, safe_divide(tp * tn - fp * fn, bottom))
+    ratio = safe_divide(tp * tn - fp * fn, bottom)
+    value = np.where(one_class, 0.0, np.clip(ratio, -1.0, 1.0))  # rounding may exceed 1
     return np.where((tp + fn == 0) | (tn + fp == 0), np.nan, value)
 
 

@@ -96,6 +96,18 @@ def assert_equal_to_scikit_learn(case):
     assert np.array_equal(found.confusion_matrix, matrix)
 
 
+@pytest.mark.parametrize("correct", [True, False])
+def test_rounding_puts_no_metric_beyond_its_range(correct):
+    """A model card with a correlation of 1.0000000000000002 would not be read again."""
+    for count in range(2, 60):
+        labels = np.repeat([0, 1], [count, 24])
+        scores = (labels if correct else 1 - labels).astype(float)
+        inputs = make_inputs(labels, scores, None)
+        found = WeightedMetrics(inputs, 0.5)(np.ones((inputs.n_groups, 1)))
+        for name in set(METRIC_NAMES) - {"log_loss"}:
+            assert (-1.0 if name == "mcc" else 0.0) <= found[name][0] <= 1.0, (name, count)
+
+
 def test_a_probability_on_an_edge_belongs_to_the_bin_below():
     assert assign_calibration_bins(np.linspace(0, 1, 16)).tolist() == [0, *range(15)]
 
