@@ -18,6 +18,10 @@ class DatasetError(SpinefracError):
     """A folder cannot serve as a data set: layout, labels, groups or folds do not fit."""
 
 
+class ChangedDataError(DatasetError):
+    """A file of a data set is not the one that was scanned: what was derived does not hold."""
+
+
 class TrainingError(SpinefracError):
     """Training cannot start or cannot go on: settings, weights or a diverging loss."""
 

@@ -6,6 +6,7 @@ way. Keys are those of JSON and of the model card, which do not change.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 #: A narrow space that does not break, between a number and its unit.
@@ -334,11 +335,20 @@ def format_duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
 
 
+#: First word of a message that is a name, such as ``png-63.dcm`` or ``normal/a``, and no word.
+_NAME = re.compile(r"\S*([./_\\]\w|\d)")
+
+
 def to_sentence(text: str) -> str:
     """Return a message as a sentence: one line, a capital first, a full stop last.
 
+    A message that begins with the name of a file keeps it as it is.
+
     >>> to_sentence("expected a folder")
     'Expected a folder.'
+    >>> to_sentence("slice.png: expected a whole png file")
+    'slice.png: expected a whole png file.'
     """
     text = " ".join(text.split())
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    first = text[:1] if _NAME.match(text) else text[:1].upper()
+    return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -1,64 +1,33 @@
-"""De-identified copies of DICOM files, by the basic profile of PS3.15 Annex E.
+"""De-identified copies of a folder of DICOM files, by the basic profile of PS3.15 Annex E.
 
-Which attribute is removed, emptied, replaced or mapped is taken from the tables of
-dicom-anonymizer, which follow the standard's edition; here they are applied at every depth of
-the header, so that nothing is left inside sequences. Dates are moved by one number of days a
-patient (the Modified Dates Option), UIDs are mapped one to one, both by a secret key.
+`data.confidentiality_profile` says what is done to each file.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import hmac
-import io
 import os
-import re
 import secrets
-import struct
-import zlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from spinefrac.data.class_names import parse_class_label, parse_split
+from spinefrac.data import confidentiality_profile
+from spinefrac.data.confidentiality_profile import PseudonymMapping, deidentify_file
 from spinefrac.errors import DatasetError, ImageError
-from spinefrac.imaging.limits import check_file_size
+from spinefrac.imaging import decoder_pool
+from spinefrac.imaging.sources import Source
 from spinefrac.imaging.system_files import is_system_file
 from spinefrac.system import atomic
+from spinefrac.system.resource_limits import ResourceLimits
+from spinefrac.system.worker_pool import WorkerPool
 
-if TYPE_CHECKING:
-    from pydicom.dataelem import DataElement
-    from pydicom.dataset import Dataset, FileDataset
-
-#: Edition of the standard whose Table E.1-1 is applied.
-STANDARD_EDITION = "dicomfields_2026c"
 QUARANTINE_FOLDER = "quarantine"
-#: PS3.16 CID 7050: code and meaning of what was done.
-_METHOD_CODES = (
-    ("113100", "Basic Application Confidentiality Profile"),
-    ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
-)
-_PATIENT_ID, _BIRTH_DATE = (0x0010, 0x0020), (0x0010, 0x0030)
-#: Elements whose words are looked for in the texts that the profile leaves, as names are.
-_IDENTIFIER_KEYWORDS = ("PatientID", "OtherPatientIDs", "AccessionNumber")
-#: What pydicom raises on damaged files, beside its own InvalidDicomError.
-_DAMAGE = (
-    ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError,
-    EOFError, RecursionError, struct.error, zlib.error,
-)  # fmt: skip
-_TEXT_VRS = frozenset(["AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT", "PN"])
-_DUMMY_VALUES = {
-    "AS": "000Y",
-    "DS": "0",
-    "IS": "0",
-    "UR": "http://anonymized.invalid",
-    "TM": "000000",
-}
-_NUMERIC_VRS = frozenset(["US", "SS", "UL", "SL", "FL", "FD", "UV", "SV"])
+
+#: Of one file: the largest is there as read, as written and as returned; the wait is the disk's.
+LIMITS = ResourceLimits(memory_mib=3072, file_mib=0, cpu_s=5, wall_s=30)
+_MAX_FILES, _MAX_RSS_MIB = 2000, 512
 
 
 @dataclass(frozen=True)
@@ -91,7 +60,8 @@ def deidentify(
 
     Class and split folders keep their names; every other folder and every file gets a new one,
     because names can identify patients. Files whose pixels may show text (BurnedInAnnotation is
-    not NO) go to ``OUT/quarantine`` and are listed in ``OUT/quarantine.csv``.
+    not NO) go to ``OUT/quarantine`` and are listed in ``OUT/quarantine.csv``. Each file is read
+    and written in a process that may die; one that ends it is named and left out.
 
     Parameters
     ----------
@@ -113,13 +83,23 @@ def deidentify(
         raise DatasetError(f"Expected a folder of DICOM files, but {source} is not a folder.")
     if target.is_relative_to(root) or (target.exists() and any(target.iterdir())):
         raise DatasetError(f"Expected a new or empty folder outside of {source}, got {out}.")
-    return _copy_files(root, target, PseudonymMapping(key or secrets.token_bytes(32)), progress)
+    pool = WorkerPool(
+        confidentiality_profile.__name__,
+        LIMITS,
+        decoder_pool.describe_failure,
+        max_calls=_MAX_FILES,
+        max_rss_mib=_MAX_RSS_MIB,
+        environment=decoder_pool.ENVIRONMENT,
+    )
+    with closing(pool):
+        return _copy_files(pool, root, target, key or secrets.token_bytes(32), progress)
 
 
 def _copy_files(
+    pool: WorkerPool,
     root: Path,
     target: Path,
-    mapping: PseudonymMapping,
+    key: bytes,
     progress: Callable[[int, int], None] | None,
 ) -> DeidentificationResult:
     files = sorted(
@@ -129,20 +109,21 @@ def _copy_files(
         and not path.is_symlink()
         and not is_system_file(path.relative_to(root).as_posix())
     )
+    mapping = PseudonymMapping(key)
     copied = 0
     quarantined: list[tuple[str, str]] = []
     skipped: list[tuple[str, str]] = []
     for done, path in enumerate(files, start=1):
         relative = path.relative_to(root)
         try:
-            content, reason = deidentify_file(path, mapping)
-        except (DatasetError, ImageError) as error:
+            made = pool.call(deidentify_file, Source.from_path(path, root), key)
+        except ImageError as error:
             skipped.append((relative.as_posix(), str(error)))
         else:
-            name = mapping.map_path(relative)
+            name, reason = mapping.map_path(relative), made.quarantine_reason
             place = target / QUARANTINE_FOLDER / name if reason else target / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write_bytes(place, content, durable=False)
+            atomic.write_bytes(place, made.content.data, durable=False)
             copied += not reason
             if reason:
                 quarantined.append((name.as_posix(), reason))
@@ -153,200 +134,3 @@ def _copy_files(
         with table.open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream).writerows([("path", "reason"), *quarantined])
     return DeidentificationResult(copied, tuple(quarantined), tuple(skipped))
-
-
-class PseudonymMapping:
-    """Pseudonyms of names, UIDs and dates, one to one, by a secret key."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    def hash_value(self, kind: str, old: str) -> bytes:
-        """Return the pseudonym of `old`, which cannot be reversed without the key."""
-        return hmac.new(self._key, f"{kind}\0{old}".encode(), hashlib.sha256).digest()
-
-    def map_uid(self, old: str) -> str:
-        """Return a UID of the UUID-derived root (PS3.5 B.2)."""
-        return f"2.25.{int.from_bytes(self.hash_value('uid', old)[:16], 'big')}"
-
-    def map_patient_id(self, old: str) -> str:
-        """Return a patient's pseudonym."""
-        return f"P-{self.hash_value('patient', old).hex()[:12]}"
-
-    def shift_date(self, value: str, patient: str) -> str:
-        """Return a DICOM date (YYYYMMDD…) moved back by the patient's days, 1 to 10 years."""
-        days = 365 + int.from_bytes(self.hash_value("days", patient)[:4], "big") % 3285
-        try:
-            moved = date(int(value[:4]), int(value[4:6]), int(value[6:8])) - timedelta(days=days)
-        except (ValueError, OverflowError):  # not a date
-            return ""
-        return f"{moved:%Y%m%d}"
-
-    def map_path(self, relative: Path) -> Path:
-        """Return the new relative path of a file."""
-        folders = [
-            part
-            if parse_class_label(part) is not None or parse_split(part)
-            else f"g-{self.hash_value('folder', part).hex()[:12]}"
-            for part in relative.parts[:-1]
-        ]
-        return Path(*folders, f"{self.hash_value('file', relative.as_posix()).hex()[:16]}.dcm")
-
-
-def deidentify_file(path: Path, mapping: PseudonymMapping) -> tuple[bytes, str]:
-    """Read a file and remove what identifies the patient.
-
-    Returns
-    -------
-    content : bytes
-        The file without it.
-    reason : str
-        Why it goes into quarantine; empty where BurnedInAnnotation is NO.
-
-    Raises
-    ------
-    DatasetError
-        If it is not a DICOM file that can be read and written.
-    ImageError
-        If it is empty or too large.
-    """
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    copy = io.BytesIO()
-    try:
-        check_file_size(path.stat().st_size)
-        dataset = pydicom.dcmread(path)
-        dataset.decode()
-        burned = str(dataset.get("BurnedInAnnotation", "")).strip().upper()
-        patient = str(dataset.get("PatientID", "")) or str(dataset.get("StudyInstanceUID", ""))
-        words = _collect_identity_words(dataset)
-        _apply_profile(dataset, mapping, patient)
-        _replace_identity_words(dataset, words)
-        _record_deidentification(dataset, mapping)
-        dataset.save_as(copy, enforce_file_format=True)
-    except InvalidDicomError:
-        raise DatasetError(
-            "Expected a DICOM file with its preamble, got something else: it was not copied."
-        ) from None
-    except OSError as error:
-        raise DatasetError(
-            f"Expected a readable file, got {error.strerror or 'an input error'}: check it."
-        ) from None
-    except _DAMAGE as error:
-        raise DatasetError(
-            "Expected a whole DICOM file, got one that is damaged or whose pixels are not as its "
-            f"header says ({type(error).__name__}): export it again."
-        ) from None
-    said = f"is {burned}" if burned == "YES" else "does not say NO"
-    reason = "" if burned == "NO" else f"BurnedInAnnotation {said}: look at the pixels"
-    return copy.getvalue(), reason
-
-
-def _apply_profile(dataset: Dataset, mapping: PseudonymMapping, patient: str) -> None:
-    """Apply the profile to a data set and to everything inside its sequences."""
-    rules = _load_profile()
-    for element in list(dataset):
-        tag = (element.tag.group, element.tag.element)
-        repeating = 0x5000 <= tag[0] <= 0x50FF or 0x6000 <= tag[0] <= 0x60FF
-        if element.tag.is_private or repeating:  # overlays, curves
-            del dataset[element.tag]
-            continue
-        rule = rules.get(tag, "")
-        if rule == "X":
-            # Dates are kept, moved: the Modified Dates Option.
-            if element.VR in ("DA", "DT") and tag != _BIRTH_DATE:
-                _replace_value(element, mapping, patient)
-            else:
-                del dataset[element.tag]
-        elif element.VR == "SQ":
-            if rule in ("Z", "D"):
-                element.value = []
-            for item in element.value:
-                _apply_profile(item, mapping, patient)
-        elif rule:
-            _replace_value(element, mapping, patient, empty=rule == "Z")
-
-
-def _collect_identity_words(dataset: Dataset) -> frozenset[str]:
-    """Return the words of every person's name and of the patient's identifiers, in small letters.
-
-    Initials and other words of one or two ASCII letters stand in every text and are left out.
-    """
-    values = [
-        str(value)
-        for element in dataset.iterall()
-        if element.VR == "PN" or element.keyword in _IDENTIFIER_KEYWORDS
-        for value in (element.value if element.VM > 1 else [element.value])
-    ]
-    words = {word.casefold() for value in values for word in re.findall(r"\w+", value)}
-    return frozenset(word for word in words if len(word) > 2 or not word.isascii())
-
-
-def _replace_identity_words(dataset: Dataset, words: frozenset[str]) -> None:
-    """Replace texts that the profile leaves, such as labels and codes, where a word is in them."""
-    for element in dataset.iterall():
-        if element.VR in _TEXT_VRS and element.VM:
-            found = {word.casefold() for word in re.findall(r"\w+", str(element.value))}
-            if found & words:
-                element.value = "ANONYMIZED"
-
-
-def _replace_value(
-    element: DataElement, mapping: PseudonymMapping, patient: str, *, empty: bool = False
-) -> None:
-    """Replace the value of an element by one that does not identify the patient."""
-    tag = (element.tag.group, element.tag.element)
-    values = element.value if element.VM > 1 else [element.value]
-    if element.VR == "UI":
-        new = [mapping.map_uid(str(value)) if value else "" for value in values]
-        element.value = new if len(new) > 1 else new[0]
-    elif tag == _PATIENT_ID:
-        element.value = mapping.map_patient_id(patient)
-    elif element.VR in ("DA", "DT") and tag != _BIRTH_DATE:
-        moved = [mapping.shift_date(str(value), patient) for value in values]
-        element.value = moved if len(moved) > 1 else moved[0]
-    elif element.VR in _NUMERIC_VRS:
-        element.value = 0
-    elif empty or element.VM == 0:
-        element.value = None
-    elif element.VR in _TEXT_VRS:
-        element.value = "ANONYMIZED"
-    else:
-        element.value = _DUMMY_VALUES.get(element.VR)
-
-
-def _record_deidentification(dataset: FileDataset, mapping: PseudonymMapping) -> None:
-    """Record the method in the header, and clear preamble and file meta information."""
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import UID
-
-    dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = "PS3.15 Annex E Basic Profile, Modified Dates Option"
-    dataset.LongitudinalTemporalInformationModified = "MODIFIED"
-    sequence = []
-    for code, meaning in _METHOD_CODES:
-        item = Dataset()
-        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "DCM", meaning
-        sequence.append(item)
-    dataset.DeidentificationMethodCodeSequence = sequence
-    before, meta = dataset.file_meta, FileMetaDataset()
-    meta.TransferSyntaxUID = before.TransferSyntaxUID
-    meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", before.MediaStorageSOPClassUID)
-    meta.MediaStorageSOPInstanceUID = UID(mapping.map_uid(str(before.MediaStorageSOPInstanceUID)))
-    dataset.file_meta = meta
-    dataset.preamble = b"\0" * 128
-
-
-@cache
-def _load_profile() -> dict[tuple[int, int], str]:
-    """Return what the profile does to each attribute: X removed, Z emptied, D replaced,
-    U mapped. Where it leaves a choice, what keeps the file valid is taken."""
-    from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
-
-    tables = dicom_anonymization_database_selector(STANDARD_EDITION)
-    kinds = {
-        "X_TAGS": "X", "Z_TAGS": "Z", "D_TAGS": "D", "U_TAGS": "U", "Z_D_TAGS": "D",
-        "X_Z_TAGS": "Z", "X_D_TAGS": "D", "X_Z_D_TAGS": "D", "X_Z_U_STAR_TAGS": "U",
-    }  # fmt: skip
-    return {tag[:2]: kind for name, kind in kinds.items() for tag in tables[name] if len(tag) == 2}

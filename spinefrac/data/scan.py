@@ -29,7 +29,7 @@ from spinefrac.data.folder_layouts import (
     list_labelled_files,
 )
 from spinefrac.data.pseudonyms import canonicalize_groups
-from spinefrac.errors import DatasetError, ImageError
+from spinefrac.errors import ChangedDataError, DatasetError, ImageError
 from spinefrac.imaging import decoder_pool
 from spinefrac.imaging.hounsfield import BONE_WINDOW
 from spinefrac.imaging.sources import Source
@@ -265,7 +265,7 @@ def load_inputs(
     Raises
     ------
     DatasetError
-        If a file is gone or has changed since the scan.
+        If a file is gone or has changed since the scan: a `ChangedDataError`.
     """
     shape = (len(dataset.items), preprocessing.size, preprocessing.size)
     path = input_cache.entry_path(dataset, preprocessing)
@@ -363,6 +363,14 @@ def hash_pixels(ct: CtSlice) -> str:
     return digest.hexdigest()
 
 
+#: Ends a `ChangedDataError`. A run that went on without the file, or with the new one, would
+#: have an audit and folds that are not those of its slices.
+_START_AGAIN = (
+    ", so audit, groups and folds are not of these files: start again, or resume the run, once "
+    "nobody writes to the folder; it is then scanned anew"
+)
+
+
 def _iterate_inputs(
     dataset: Dataset, preprocessing: Preprocessing, progress: ProgressCallback | None
 ) -> Iterator[GreyImage]:
@@ -373,12 +381,14 @@ def _iterate_inputs(
             path = dataset.root / item.path
             ct = decoder_pool.read(Source.from_path(path, dataset.root), name=path.name)
         except (ImageError, OSError) as error:
-            raise DatasetError(
+            raise ChangedDataError(
                 f"{item.path} could be read when the folder was scanned and cannot now "
-                f"({error}): scan the folder again."
+                f"({error}){_START_AGAIN}"
             ) from None
         if hash_pixels(ct) != item.pixel_hash:
-            raise DatasetError(f"{item.path} has changed since the scan: scan the folder again.")
+            raise ChangedDataError(
+                f"{item.path} has other pixels than when the folder was scanned{_START_AGAIN}"
+            )
         return imaging.to_input(ct, preprocessing).pixels
 
     for done, row in enumerate(_map_in_order(prepare, dataset.items), start=1):

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spinefrac.errors import DatasetError
+from spinefrac.system import reading
 
+#: Longest table that is read, in bytes: a million rows of 100.
+MAX_TABLE_BYTES = 100_000_000
 #: What separates columns: as in CSV, in CSV where the comma is the decimal sign, in text tables.
 _DELIMITERS = ",;\t|"
 #: A first line by which Excel is told the delimiter.
@@ -37,7 +40,7 @@ def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str,
     """
     columns = tuple(columns)
     try:
-        text = _decode(table.read_bytes())
+        text = _decode(reading.read_regular_file(table, MAX_TABLE_BYTES))
         first = _DELIMITER_LINE.match(text)
         skipped, text = (1, text[first.end() :]) if first else (0, text)
         delimiter = first[1] if first else _find_delimiter(text, columns)
@@ -58,6 +61,8 @@ def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str,
                 _require_single_lines(table.name, line, row, columns)
                 rows.append((line, {name: _join_lines(value) for name, value in row.items()}))
         return rows
+    except reading.UnreadableContentError as error:
+        raise DatasetError(f"{table.name} is not a table that is read: {error}.") from None
     except UnicodeDecodeError:
         raise DatasetError(f"{table.name} is not UTF-8 text: save it as CSV UTF-8.") from None
     except csv.Error as error:

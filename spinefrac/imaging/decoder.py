@@ -7,15 +7,16 @@ names the file: only the caller knows its name.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging import geometry
-from spinefrac.imaging.formats import detection, nifti, zip_archive
+from spinefrac.imaging.formats import detection, dicom_header, nifti, zip_archive
 from spinefrac.imaging.formats.dicom_header import DicomHeader
 from spinefrac.imaging.formats.nifti import VolumeGeometry
 from spinefrac.imaging.formats.zip_archive import Member
@@ -24,6 +25,9 @@ from spinefrac.imaging.read import read_file, read_file_with_header, wrap_parser
 from spinefrac.imaging.sources import Source, open_source
 from spinefrac.records import CtSlice
 from spinefrac.system.shared_block import map_block
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 #: A DICOM header rarely is longer; more is read only where it is, in bytes.
 HEADER_BYTES = 32 * 1024
@@ -56,6 +60,22 @@ class Inspection:
     kind: str
     geometries: tuple[SliceGeometry, ...] = ()
     volume: VolumeGeometry | None = None
+    is_complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderValues:
+    """Elements of a DICOM header.
+
+    Attributes
+    ----------
+    values : dict of str to list of str
+        By keyword, see `dicom_header.read_values`.
+    is_complete : bool
+        As that of `Inspection`.
+    """
+
+    values: dict[str, list[str]]
     is_complete: bool = True
 
 
@@ -98,18 +118,37 @@ def _inspect(file: BinaryIO) -> Inspection:
     kind = detection.detect_format(file)
     with wrap_parser_errors(kind):
         if kind == "dicom":
-            try:
-                geometries, is_complete = geometry.read_geometries(file)
-            except ImageError:
-                raise
-            except Exception:
-                if file.read(1):
-                    raise
-                return Inspection(kind, is_complete=False)  # cut off inside an element
-            return Inspection(kind, tuple(geometries), is_complete=is_complete)
+            found = _read_unless_cut_off(geometry.read_geometries, file)
+            if found is None:
+                return Inspection(kind, is_complete=False)
+            return Inspection(kind, tuple(found[0]), is_complete=found[1])
         if kind == "nifti":
             return Inspection(kind, volume=nifti.read_volume_geometry(file))
     return Inspection(kind)
+
+
+def read_values(source: Source, keywords: tuple[str, ...]) -> HeaderValues:
+    """Read elements of a DICOM header, see `dicom_header.read_values`."""
+    with open_source(source) as file, wrap_parser_errors("dicom"):
+        found = _read_unless_cut_off(dicom_header.read_values, file, keywords)
+        return HeaderValues({}, is_complete=False) if found is None else HeaderValues(*found)
+
+
+def _read_unless_cut_off(
+    read_header: Callable[Concatenate[BinaryIO, _P], _R],
+    file: BinaryIO,
+    *args: _P.args,
+    **kwargs: _P.kwargs,
+) -> _R | None:
+    """Call what reads a header; None where the bytes end inside an element."""
+    try:
+        return read_header(file, *args, **kwargs)
+    except ImageError:
+        raise
+    except Exception:
+        if file.read(1):
+            raise
+        return None
 
 
 def list_members(source: Source) -> list[Member]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging import decoder
-from spinefrac.imaging.decoder import Inspection
+from spinefrac.imaging.decoder import HeaderValues, Inspection
 from spinefrac.imaging.formats.zip_archive import Member
 from spinefrac.imaging.sources import Source
 from spinefrac.records import CtSlice
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_H = TypeVar("_H", Inspection, HeaderValues)
 
 #: Of one file: 16 megapixels take 0.3 GB and 2 s at most.
 LIMITS = ResourceLimits(memory_mib=1024, file_mib=0, cpu_s=5, wall_s=5)
@@ -42,7 +43,7 @@ LIMITS = ResourceLimits(memory_mib=1024, file_mib=0, cpu_s=5, wall_s=5)
 _MAX_FILES, _MAX_RSS_MIB = 2000, 256
 
 #: Threads of numerical libraries would each map memory of their own.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
 def read(
@@ -102,12 +103,21 @@ def inspect(source: Source, *, name: str, owner: str = "") -> Inspection:
     ImageError
     """
     with _name_errors(source, name):
-        if source.content:
-            head = replace(source, content=source.content[: decoder.HEADER_BYTES])
-            found = _call(decoder.inspect, head, owner=owner)
-            if found.is_complete or len(source.content) <= decoder.HEADER_BYTES:
-                return found
-        return _call(decoder.inspect, source, owner=owner)
+        return _call_with_head(decoder.inspect, source, owner=owner)
+
+
+def read_values(
+    content: bytes, keywords: Sequence[str], *, owner: str = ""
+) -> dict[str, list[str]]:
+    """Return elements of a DICOM header by keyword, see `dicom_header.read_values`.
+
+    Raises
+    ------
+    ImageError
+        The header cannot be read; no message names the file.
+    """
+    source = Source(content=content)
+    return _call_with_head(decoder.read_values, source, tuple(keywords), owner=owner).values
 
 
 def list_members(source: Source, *, owner: str = "") -> list[Member]:
@@ -131,6 +141,18 @@ def unpack(source: Source, size: int, *, owner: str = "") -> SharedBlock:
     budgets.FILES.hold_for(block, owner, size)
     _call(decoder.unpack, source, block.name, size, owner=owner)
     return block
+
+
+def _call_with_head(
+    function: Callable[Concatenate[Source, _P], _H], source: Source, *args: Any, owner: str
+) -> _H:
+    """Call what reads a header with the first bytes of a content; with all only where needed."""
+    if len(source.content) > decoder.HEADER_BYTES:
+        head = replace(source, content=source.content[: decoder.HEADER_BYTES])
+        found = _call(function, head, *args, owner=owner)
+        if found.is_complete:
+            return found
+    return _call(function, source, *args, owner=owner)
 
 
 def _call(
@@ -192,7 +214,7 @@ def _make_pool(process: int) -> WorkerPool:
         max_calls=_MAX_FILES,
         max_rss_mib=_MAX_RSS_MIB,
         calls_per_owner=cores,
-        environment=_ENVIRONMENT,
+        environment=ENVIRONMENT,
     )
 
 
@@ -217,13 +239,12 @@ def locate(source: ImageSource | Source) -> Source:
 
 @contextmanager
 def _name_errors(source: ImageSource | Source, name: str) -> Iterator[None]:
-    """Put the file's name before every `ImageError`."""
+    """Put the file's name, where it has one, before every `ImageError`."""
+    if not name and isinstance(source, str | os.PathLike):
+        name = Path(source).name
     try:
         yield
     except ImageError as error:
-        name = name or _file_name(source)
+        if not name:
+            raise
         raise ImageError(f"{name}: {error}") from error.__cause__
-
-
-def _file_name(source: ImageSource | Source) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else "the file"

@@ -115,11 +115,9 @@ def read_file_with_header(file: BinaryIO) -> tuple[CtSlice, DicomHeader | None]:
 
 @contextmanager
 def _open_source(source: ImageSource, name: str) -> Iterator[BinaryIO]:
-    """Open `source`, check its size, and put its name before every `ImageError`."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        name = name or "the file"
-    else:
-        name = name or Path(source).name
+    """Open `source`, check its size, and put its name, if any, before every `ImageError`."""
+    if not name and isinstance(source, str | os.PathLike):
+        name = Path(source).name
     try:
         if isinstance(source, bytes | bytearray | memoryview):
             check_file_size(len(source))
@@ -128,6 +126,8 @@ def _open_source(source: ImageSource, name: str) -> Iterator[BinaryIO]:
         with open_path(Path(source)) as file:
             yield file
     except ImageError as error:
+        if not name:
+            raise
         raise ImageError(f"{name}: {error}") from error.__cause__
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from spinefrac import imaging
 from spinefrac.errors import SpinefracError
+from spinefrac.imaging import decoder_pool
 from spinefrac.inference import uncertainty
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.redaction import Output, is_kept
@@ -54,7 +55,6 @@ _REFERENCE_KEYWORDS = (
     "Rows",
     "Columns",
     "InstanceNumber",
-    "SpecificCharacterSet",
     "ImageOrientationPatient",
     "NumberOfFrames",
 )
@@ -131,18 +131,14 @@ def build_dicom_results(
 
 def _build_reference_header(report_slice: ReportSlice, identity_keywords: Sequence[str]) -> Dataset:
     """Return the header of a slice, reduced to its place in the study and the selected elements."""
-    import pydicom
+    from pydicom import Dataset
 
-    header = pydicom.dcmread(
-        io.BytesIO(report_slice.content or b""), stop_before_pixels=True, force=True,
-        specific_tags=[
-            *_REFERENCE_KEYWORDS, *_PIXEL_STATEMENTS, _COMPRESSION_RATIO, *IDENTITY_KEYWORDS,
-        ],
-    )  # fmt: skip
-    kept = pydicom.Dataset()
+    header = _read_header(report_slice.content or b"")
+    kept = Dataset()
     for name in _REFERENCE_KEYWORDS:
         if name in header and (header[name].VR != "UI" or _is_uid(header[name].value)):
             setattr(kept, name, header[name].value)
+    kept.SpecificCharacterSet = header.SpecificCharacterSet
     _copy_pixel_statements(header, kept)
     for name, information in IDENTITY_KINDS.items():
         requested = name in identity_keywords
@@ -159,6 +155,24 @@ def _build_reference_header(report_slice: ReportSlice, identity_keywords: Sequen
             "refer to it: write the report as HTML, PDF or JSON"
         )
     return kept
+
+
+def _read_header(content: bytes) -> Dataset:
+    """Return the elements of a slice's header that results may hold, its texts in UTF-8.
+
+    A decoder process reads them; what is no value of its element is left out.
+    """
+    from pydicom import Dataset
+    from pydicom.datadict import dictionary_VR
+
+    wanted = (*_REFERENCE_KEYWORDS, *_PIXEL_STATEMENTS, _COMPRESSION_RATIO, *IDENTITY_KEYWORDS)
+    header = Dataset()
+    header.SpecificCharacterSet = "ISO_IR 192"
+    for name, texts in decoder_pool.read_values(content, wanted).items():
+        with suppress(ValueError, TypeError, OverflowError):
+            values = [int(text) if dictionary_VR(name) == "US" else text for text in texts]
+            setattr(header, name, values if len(values) > 1 else values[0])
+    return header
 
 
 def _describe_identity(made: Dataset, identity_keywords: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from spinefrac import imaging, wording
 from spinefrac.errors import SpinefracError
 from spinefrac.evaluation.deferral import Proportion
+from spinefrac.imaging import decoder_pool
 from spinefrac.inference import uncertainty
 from spinefrac.inference.occlusion import OcclusionTest
 from spinefrac.inference.uncertainty import UncertaintyProfile
@@ -196,6 +197,8 @@ def read_identity(
     ------
     ValueError
         A keyword is not in `IDENTITY_KEYWORDS`.
+    ImageError
+        The header cannot be read.
     """
     if unknown := set(identity_keywords) - set(IDENTITY_KEYWORDS):
         raise ValueError(f"expected keywords of {list(IDENTITY_KEYWORDS)}, got {sorted(unknown)}")
@@ -207,21 +210,12 @@ def read_identity(
     ]
     if not kept or content is None:
         return ()
-    import io
-
-    import pydicom
-
-    header = pydicom.dcmread(
-        io.BytesIO(content),
-        stop_before_pixels=True,
-        specific_tags=kept,
-        force=True,
-    )
-    values = (
-        (IDENTITY_KEYWORDS[name], to_printable(str(header.get(name) or "").strip()))
+    header = decoder_pool.read_values(content, kept)
+    return tuple(
+        (IDENTITY_KEYWORDS[name], to_printable(", ".join(header[name])))
         for name in kept
+        if name in header
     )
-    return tuple((name, value) for name, value in values if value)
 
 
 def _profile_if_known(model: SavedModel) -> UncertaintyProfile | None:

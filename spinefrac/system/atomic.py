@@ -69,7 +69,7 @@ def replacing(
             temporary.unlink()
 
 
-def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_bytes(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
     """Write a file as a whole or not at all; see `replacing`."""
     with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(content)

@@ -117,7 +117,11 @@ SLICES = Account(
 JOBS = Account(
     "jobs in the background", 32, 2, advice="wait until one has ended, or cancel it on its page"
 )
-ACCOUNTS = (FILES, SLICES, JOBS)
+#: Training runs that wait or train; beside those of sessions, the queue itself is limited.
+RUNS = Account(
+    "queued runs", 32, 8, advice="wait until one has ended, or cancel one on the page Train"
+)
+ACCOUNTS = (FILES, SLICES, JOBS, RUNS)
 
 
 def release_owner(owner: str) -> None:

@@ -1,12 +1,15 @@
 """Files and folders that only their owner can read: what HOME holds may name patients.
 
-Only what is created here gets this mode; folders and files that exist keep theirs.
+What is created here gets this mode at once; what an older version left gets it by `tighten_home`.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from spinefrac import settings
@@ -43,6 +46,39 @@ def create_file(path: Path) -> None:
     with _creation:
         if not path.exists():
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+#: What this program makes in HOME. The data sets in HOME/data are the user's own.
+_OWN_FOLDERS = ("augmentations", "evaluations", "models", "runs")
+
+
+def tighten_home() -> None:
+    """Take the rights of others from what an older version left in HOME; called at every start.
+
+    HOME itself gets mode 700 as well, unless it is a checkout of the source, which others may
+    have to read. Links are not followed, and files of another owner stay as they are.
+    """
+    home = settings.home()
+    if sys.platform == "win32" or not home.is_dir():
+        return
+    if not (home / "pyproject.toml").is_file():
+        _take_from_others(home)
+    for database in home.glob("*.sqlite*"):
+        _take_from_others(database)
+    for name in _OWN_FOLDERS:
+        if (home / name).is_symlink():
+            continue
+        _take_from_others(home / name)
+        for folder, _, files in os.walk(home / name):
+            for path in (Path(folder), *(Path(folder, file) for file in files)):
+                _take_from_others(path)
+
+
+def _take_from_others(path: Path) -> None:
+    with suppress(OSError):  # it is gone, or of another owner
+        mode = path.lstat().st_mode
+        if mode & 0o077 and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            path.chmod(stat.S_IMODE(mode) & ~0o077)
 
 
 def is_in_home(path: Path) -> bool:

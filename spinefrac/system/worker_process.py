@@ -106,6 +106,7 @@ class WorkerProcess:
             stderr=subprocess.DEVNULL,
             env=_build_environment(home) | dict(environment),
         )  # fmt: skip
+        self._usage = psutil.Process(self._process.pid)
         threading.Thread(target=self._receive, name="worker", daemon=True).start()
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -164,7 +165,7 @@ class WorkerProcess:
     def rss_bytes(self) -> int:
         """Resident memory; 0 where the process has ended."""
         try:
-            return int(psutil.Process(self._process.pid).memory_info().rss)
+            return int(self._usage.memory_info().rss)
         except psutil.Error:
             return 0
 

@@ -1,5 +1,6 @@
 """Nothing of the patient is left at any depth, and what belongs together stays together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from spinefrac import imaging
+from spinefrac.data import deidentify as deidentification
 from spinefrac.data.deidentify import deidentify
 from spinefrac.errors import DatasetError
 from spinefrac.imaging.limits import MAX_FILE_BYTES
@@ -143,3 +145,22 @@ def test_out_must_be_new(source, tmp_path):
         deidentify(source, source / "copies")
     with pytest.raises(DatasetError, match="Expected a folder of DICOM"):
         deidentify(tmp_path / "missing", tmp_path / "out")
+
+
+def test_a_file_that_ends_its_process_is_named_and_left_out(tmp_path, monkeypatch):
+    limits = replace(deidentification.LIMITS, cpu_s=1)
+    monkeypatch.setattr(deidentification, "LIMITS", limits)
+    folder = tmp_path / "in"
+    write(folder / "b.dcm")
+    # A header of a million elements: parsing it takes longer than a file may.
+    content = (folder / "b.dcm").read_bytes()
+    content = content[: content.index(b"\xe0\x7f\x10\x00")]
+    elements = np.zeros(1_000_000, [("tag", "<u2", 2), ("vr", "S2"), ("length", "<u2")])
+    numbers = np.arange(len(elements))
+    elements["tag"] = np.stack([0x7001 + 2 * (numbers >> 16), numbers & 0xFFFF], axis=1)
+    elements["vr"] = b"LO"
+    (folder / "a.dcm").write_bytes(content + elements.tobytes())
+    result = deidentify(folder, tmp_path / "out")
+    assert result.copied == 1
+    ((name, reason),) = result.skipped
+    assert name == "a.dcm" and "took more than" in reason

@@ -14,7 +14,7 @@ from spinefrac import imaging, settings
 from spinefrac.data import input_cache, phantom
 from spinefrac.data.scan import compute_fingerprint, examine, load_inputs, scan
 from spinefrac.data.splits import assign_folds
-from spinefrac.errors import DatasetError
+from spinefrac.errors import ChangedDataError, DatasetError
 from spinefrac.records import Preprocessing
 from tests.support import dying_decoder
 
@@ -179,10 +179,10 @@ def test_a_cache_that_cannot_be_written_is_done_without(small, home):
 def test_files_that_changed_since_the_scan_are_refused(small):
     dataset = scan(small)
     write(small, no__P3_1=99)
-    with pytest.raises(DatasetError, match=r"no/P3_1\.png has changed since the scan"):
+    with pytest.raises(ChangedDataError, match=r"no/P3_1\.png has other pixels.*resume the run"):
         load_inputs(dataset, Preprocessing(size=32))
     (small / "no/P3_1.png").unlink()
-    with pytest.raises(DatasetError, match=r"no/P3_1\.png could be read when"):
+    with pytest.raises(ChangedDataError, match=r"no/P3_1\.png could be read when"):
         load_inputs(dataset, Preprocessing(size=32))
 
 

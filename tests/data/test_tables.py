@@ -2,6 +2,7 @@
 
 import pytest
 
+from spinefrac.data import tables
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError
 
@@ -72,3 +73,10 @@ def test_a_line_break_within_quotes_is_named_where_it_matters(tmp_path, end):
     with pytest.raises(DatasetError, match="line break within quotes in the column path") as caught:
         read_table(table, ("path", "label"))
     assert str(caught.value).isprintable()
+
+
+def test_a_table_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 20)
+    (tmp_path / "labels.csv").write_text("path,label\na.png,1\nb.png,0\n")
+    with pytest.raises(DatasetError, match="more than 20 bytes"):
+        read_table(tmp_path / "labels.csv", ("path", "label"))

@@ -55,3 +55,16 @@ def test_a_file_on_disk_is_tried_again_after_it_changed(deadly_decoder, tmp_path
         decoder_pool.read(path)
     path.write_bytes(Path(PNG).read_bytes())
     assert decoder_pool.read(path).format == "png"
+
+
+def test_values_come_from_the_first_bytes_or_from_a_header_longer_than_they(make_dicom):
+    pixels = np.zeros((300, 300), np.int16)
+    for comment in ("", "x" * 40_000):
+        content = make_dicom(pixels, PatientComments=comment, StudyID="S-1", BodyPartExamined="C")
+        found = decoder_pool.read_values(content, ("StudyID", "BodyPartExamined"))
+        assert found == {"StudyID": ["S-1"], "BodyPartExamined": ["C"]}
+
+
+def test_a_header_that_kills_its_decoder_is_an_error(deadly_decoder):
+    with pytest.raises(ImageError, match="safely"):
+        decoder_pool.read_values(dying_decoder.CRASH, ("Rows",))

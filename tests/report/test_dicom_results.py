@@ -9,9 +9,10 @@ import pytest
 from pydicom.uid import UID
 
 from spinefrac import imaging
-from spinefrac.errors import SpinefracError
+from spinefrac.errors import ImageError, SpinefracError
 from spinefrac.report import dicom_results
 from spinefrac.viz import heatmap
+from tests.support import dying_decoder
 
 SECRETS = ("Doe^Jane", "MRN-4711", "19481231", "ACC-99", "Dr^House", "Ward 7")
 
@@ -144,3 +145,18 @@ def test_what_is_no_dicom_or_belongs_nowhere_is_refused(parts, predictor):
         dicom_results.build_dicom_results(
             [replace(parts[0], content=buffer.getvalue())], predictor.model
         )
+
+
+def test_texts_of_another_character_set_are_passed_on_in_utf_8(parts, predictor):
+    part = with_header(parts[0], SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
+    for file in dicom_results.build_dicom_results(
+        [part], predictor.model, identity_keywords=("PatientName",)
+    ):
+        made = pydicom.dcmread(io.BytesIO(file.content))
+        assert made.PatientName == "Müller^Jörg" and made.SpecificCharacterSet == "ISO_IR 192"
+
+
+def test_a_header_that_kills_its_decoder_costs_one_sentence(deadly_decoder, parts, predictor):
+    part = replace(parts[0], content=dying_decoder.CRASH)
+    with pytest.raises(ImageError, match="could not be decoded safely"):
+        dicom_results.build_dicom_results([part], predictor.model)

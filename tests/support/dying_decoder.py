@@ -30,6 +30,11 @@ def read_with_header(source: Source) -> decoder.SliceWithHeader:
     return decoder.read_with_header(source)
 
 
+def read_values(source: Source, keywords: tuple[str, ...]) -> decoder.HeaderValues:
+    _die_of(source)
+    return decoder.read_values(source, keywords)
+
+
 def _die_of(source: Source) -> None:
     with open_source(source) as file:
         content = file.read()

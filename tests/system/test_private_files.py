@@ -1,4 +1,4 @@
-"""What is created in HOME is for its owner only; what exists keeps its mode."""
+"""What is created in HOME is for its owner only, and what an older version left becomes so."""
 
 import os
 import stat
@@ -39,6 +39,31 @@ def test_folders_that_exist_keep_their_mode(home: Path) -> None:
     home.chmod(0o755)
     private_files.make_folder(home / "runs")
     assert (mode(home), mode(home / "runs")) == (0o755, 0o700)
+
+
+def test_what_an_older_version_left_is_tightened_and_nothing_else(home: Path, tmp_path) -> None:
+    elsewhere = tmp_path / "elsewhere.csv"
+    files = ("models/a/oof.csv", "models/a/history.csv", "runs/r/run.json", "data/s/fracture/1.png")
+    for path in (*(home / name for name in files), home / "history.sqlite", elsewhere):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        path.chmod(0o664)
+    (home / "models/a/link.csv").symlink_to(elsewhere)
+    home.chmod(0o775)
+    private_files.tighten_home()
+    assert [mode(home / name) for name in files] == [0o600, 0o600, 0o600, 0o664]
+    folders = (home, home / "models", home / "models/a", home / "runs/r")
+    assert [mode(folder) for folder in folders] == [0o700] * 4
+    assert (mode(home / "history.sqlite"), mode(elsewhere)) == (0o600, 0o664)
+
+
+def test_a_checkout_itself_stays_readable(home: Path) -> None:
+    (home / "models").mkdir(parents=True)
+    (home / "pyproject.toml").touch()
+    home.chmod(0o755)
+    (home / "models").chmod(0o755)
+    private_files.tighten_home()
+    assert (mode(home), mode(home / "models")) == (0o755, 0o700)
 
 
 def test_files_are_private_in_home_only(home: Path, tmp_path: Path) -> None:

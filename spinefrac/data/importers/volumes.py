@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import gzip
 import random
-import shutil
 import tempfile
 import zlib
 from collections import Counter, defaultdict
@@ -42,6 +41,7 @@ from spinefrac.data.listed_files import ListedFiles
 from spinefrac.data.tables import read_table
 from spinefrac.errors import DatasetError, ImageError
 from spinefrac.imaging import decoder_pool
+from spinefrac.imaging.limits import check_file_size
 from spinefrac.imaging.system_files import is_system_file
 from spinefrac.records import CtSlice
 
@@ -282,14 +282,20 @@ def _bounding_box(inside: np.ndarray) -> Box:
 
 
 def _decompress(path: Path, stack: ExitStack) -> Path:
-    """Return a volume as a plain file, so that a slice is a seek and memory stays at one plane."""
+    """Return a volume as a plain file, so that a slice is a seek and memory stays at one plane.
+
+    It is inflated in this process, by zlib alone and to no more than a file may have: what is in
+    it is parsed by the decoders.
+    """
     if path.suffix != ".gz":
         return path
     decoder_pool.read(path)  # its declared size is checked before anything is inflated
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spinefrac-")))
     try:
         with gzip.open(path) as packed, (folder / path.stem).open("wb") as plain:
-            shutil.copyfileobj(packed, plain, 1 << 20)
+            while block := packed.read(1 << 20):
+                plain.write(block)
+                check_file_size(plain.tell())
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ImageError(f"{path.name}: expected a whole file, it ends early") from error
     return folder / path.stem

@@ -36,6 +36,7 @@ _UNSUPPORTED_SIGNATURES = (
     (b"\xff\x0a", "a JPEG XL image; export the slice as PNG or DICOM"),
     (b"NRRD", "an NRRD volume; save it as NIfTI (.nii.gz)"),
     (b"\xd0\xcf\x11\xe0", "an old Office document; export the slice as PNG or DICOM"),
+    (b"version https://git-lfs.", "a Git LFS pointer in place of the file; run git lfs pull"),
     (b"MZ", "a program; choose a slice"),
     (b"\x89HDF", "an HDF5 file, no image; choose a slice"),
 )

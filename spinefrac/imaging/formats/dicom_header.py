@@ -56,6 +56,15 @@ SUMMARY_TAGS = (
 )  # fmt: skip
 
 
+#: Value representations whose values are short texts or numbers (PS3.5, 6.2).
+_SHORT_VRS = frozenset(
+    {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI", "US"}
+)
+_CHARACTER_SET = 0x00080005
+#: Longest value that is returned of such an element, in characters: a name has 3 × 64.
+_MAX_VALUE_CHARACTERS = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class DicomHeader:
     """What a data set needs of a slice's header. Names and dates themselves are not in it.
@@ -195,6 +204,44 @@ def read_header_elements(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, 
     """
     header, _ = read_header(file, tags)
     return header, bool(file.read(1))
+
+
+def read_values(file: BinaryIO, keywords: Sequence[str]) -> tuple[dict[str, list[str]], bool]:
+    """Read elements of short texts and numbers, and whether the header was followed by pixels.
+
+    Returns
+    -------
+    values : dict of str to list of str
+        By keyword, decoded by the file's character set. Elements that are absent, empty, of
+        another kind or damaged are not in it.
+    is_complete : bool
+
+    Raises
+    ------
+    ImageError
+        If the transfer syntax is not supported.
+    """
+    from pydicom.datadict import tag_for_keyword
+
+    tags = {keyword: tag_for_keyword(keyword) or 0 for keyword in keywords}
+    header, is_complete = read_header_elements(file, [_CHARACTER_SET, *tags.values()])
+    found = {keyword: _list_texts(header, tag) for keyword, tag in tags.items()}
+    return {keyword: texts for keyword, texts in found.items() if texts}, is_complete
+
+
+def _list_texts(header: Dataset, tag: int) -> list[str]:
+    """Return the values of an element as texts; none where they cannot be parsed."""
+    try:
+        if tag not in header or header[tag].VR not in _SHORT_VRS or not header[tag].VM:
+            return []
+        element = header[tag]
+        values = list(element.value) if element.VM > 1 else [element.value]
+    except (ValueError, LookupError, AttributeError, TypeError, NotImplementedError):
+        return []
+    if element.VR in ("DS", "IS") and any(to_float(value) is None for value in values):
+        return []
+    texts = [str(value).strip(" \x00") for value in values]
+    return texts if max(map(len, texts)) <= _MAX_VALUE_CHARACTERS and any(texts) else []
 
 
 def read_header(file: BinaryIO, tags: Iterable[int]) -> tuple[Dataset, str]:

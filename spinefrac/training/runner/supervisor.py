@@ -24,7 +24,7 @@ from spinefrac import redaction
 from spinefrac.data.folder_names import collect_names
 from spinefrac.errors import Cancelled, RunError, SpinefracError, TrainingError
 from spinefrac.store import saving
-from spinefrac.system import memory_shortage
+from spinefrac.system import memory_shortage, private_files
 from spinefrac.training import workspace
 from spinefrac.training.runner import pipeline
 from spinefrac.training.runner.journal import RunJournal, write_rows
@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> int:
     heartbeat = _HeartbeatThread(token)
     heartbeat.start()
     try:
+        private_files.tighten_home()
         saving.remove_unfinished()
         while (attempt := _start_next_attempt(token)) is not None:
             _execute_attempt(attempt, heartbeat)

@@ -65,6 +65,8 @@ def submit(
         The name is not valid, or a saved model has it.
     RunError
         An unfinished run has the name, the disk is full, or the database cannot be used.
+    BusyError
+        The request is of a server (it has roots), and too many runs wait there.
     TrainingError
         The settings or the cluster cannot be used.
     """
@@ -76,6 +78,8 @@ def submit(
     _validate_against_folder(request, summary)
     with database.write_transaction() as connection:
         validation.require_free_name(connection, request.name)
+        if request.roots is not None:
+            validation.require_place_in_queue(connection)
         run_id = _insert_run(connection, request, summary)
         record_state(connection, run_id, "queued")
     if start_runner:

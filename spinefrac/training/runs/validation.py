@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from spinefrac import settings as places
-from spinefrac.errors import DatasetError, RunError, TrainingError
+from spinefrac.errors import BusyError, DatasetError, RunError, TrainingError
+from spinefrac.system import budgets
 from spinefrac.training import networks
 from spinefrac.training.runs.records import Cluster
 from spinefrac.training.settings import NETWORK_WEIGHTS, TrainingSettings, is_weights_file
@@ -109,6 +110,16 @@ def require_free_name(connection: sqlite3.Connection, name: str) -> None:
         raise RunError(
             f"The name {name} is in use by the run {row['id']}, which is {row['state']}: choose "
             "another name or cancel that run"
+        )
+
+
+def require_place_in_queue(connection: sqlite3.Connection) -> None:
+    """Raise BusyError where as many runs wait as may, whoever submitted them."""
+    queued = connection.execute("SELECT count(*) FROM runs WHERE state = 'queued'").fetchone()[0]
+    if queued >= budgets.RUNS.total:
+        raise BusyError(
+            f"expected at most {budgets.RUNS.total} queued runs on this server, got one more; "
+            f"{budgets.RUNS.advice}"
         )
 
 

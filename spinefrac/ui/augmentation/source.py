@@ -83,6 +83,7 @@ def _choose_upload(preprocessing: Preprocessing) -> PreviewSlice | None:
         key="augmentation-upload",
         help="The file is kept in memory only and is deleted when the session ends.",
     )
+    session.hold_uploads("page", *([upload] if upload else []))
     if upload is None:
         return None
     content = upload.getvalue()
@@ -123,12 +124,13 @@ def _choose_from_dataset(preprocessing: Preprocessing) -> PreviewSlice | None:
     return PreviewSlice(ct, pixels, preprocessing, Path(path).name, number - 1, folder, note)
 
 
-@st.cache_data(max_entries=6, show_spinner="Reading the slice…", scope="session")
+@st.cache_resource(max_entries=4, show_spinner="Reading the slice…", scope="session")
 def _read_and_preprocess(
     content: bytes, position: int | None, preprocessing: Preprocessing
 ) -> tuple[CtSlice, GreyImage]:
     """Return a slice of a file, that at `position` of a volume, and the network's input."""
-    ct = decoder_pool.read(content, slice_index=position, owner=session.get_owner())
+    owner = session.get_owner()
+    ct = session.hold_slice(decoder_pool.read(content, slice_index=position, owner=owner))
     return ct, imaging.to_input(ct, preprocessing).pixels
 
 
@@ -143,10 +145,10 @@ def _get_mtime_ns(path: Path) -> int:
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 
-@st.cache_data(max_entries=6, show_spinner="Reading the slice…", scope="session")
+@st.cache_resource(max_entries=4, show_spinner="Reading the slice…", scope="session")
 def _read_dataset_slice(
     folder: str, path: str, mtime_ns: int, preprocessing: Preprocessing
 ) -> tuple[CtSlice, GreyImage]:
     """Return a slice of a data set and the network's input, cached until the file changes."""
-    ct = data_roots.read_slice(Path(folder), path)
+    ct = session.hold_slice(data_roots.read_slice(Path(folder), path))
     return ct, imaging.to_input(ct, preprocessing).pixels

@@ -7,9 +7,10 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -21,6 +22,8 @@ from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.ui.common.templates import render_html
 
 log = logging.getLogger("spinefrac.pages")
+
+_T = TypeVar("_T")
 
 
 def show_heading(title: str, description: str) -> None:
@@ -53,9 +56,39 @@ def show_errors() -> Iterator[None]:
     except SpinefracError as error:
         show_error(str(error))
     except Exception as error:  # noqa: BLE001 - the page must not end in a stack trace
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error("unexpected %s\n%s", type(error).__name__, where)
-        show_error("Unexpected error. See the server log for details, or try another file.")
+        show_error(_log_unexpected(error))
+
+
+def show_rows(rows: Iterable[_T], show_row: Callable[[_T], None]) -> None:
+    """Show rows one after the other; one that fails is an error in its place, the others go on."""
+    for row in rows:
+        with show_errors():
+            show_row(row)
+
+
+def build_rows(
+    rows: Iterable[_T], build_row: Callable[[_T], dict[str, Any]], note: str
+) -> list[dict[str, Any]]:
+    """Return the rows of a table; one that fails says so in the column `note` and is empty else."""
+    return [_build_row_or_note(row, build_row, note) for row in rows]
+
+
+def _build_row_or_note(
+    row: _T, build_row: Callable[[_T], dict[str, Any]], note: str
+) -> dict[str, Any]:
+    try:
+        return build_row(row)
+    except SpinefracError as error:
+        return {note: wording.to_sentence(str(error))}
+    except Exception as error:  # noqa: BLE001 - the other rows are shown
+        return {note: _log_unexpected(error)}
+
+
+def _log_unexpected(error: Exception) -> str:
+    """Log an error with its traceback but without its message, and return what the page says."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error("unexpected %s\n%s", type(error).__name__, where)
+    return "Unexpected error. See the server log for details, or try another file."
 
 
 def escape_markdown(text: str) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from spinefrac.imaging import decoder_pool
-from spinefrac.system import budgets, memory_release
+from spinefrac.records import CtSlice
+from spinefrac.system import budgets, memory_release, private_files
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 #: Streamlit forgets a session that does not come back so long after it left, see
 #: `disconnectedSessionTTL` in .streamlit/config.toml.
@@ -25,8 +30,32 @@ def get_owner() -> str:
     return _name_session()
 
 
+def hold_uploads(key: str, *uploads: UploadedFile) -> None:
+    """Count what an uploader of this session holds, in place of what it held before.
+
+    Raises
+    ------
+    BudgetError
+        The session, or all of them, would hold too much.
+    """
+    budgets.FILES.hold(get_owner(), key, sum(upload.size for upload in uploads))
+
+
+def hold_slice(ct: CtSlice) -> CtSlice:
+    """Count a decoded slice of this session until it is collected, and return it.
+
+    Raises
+    ------
+    BudgetError
+        The session, or all of them, would hold too much.
+    """
+    budgets.SLICES.hold_for(ct.pixels, get_owner(), ct.pixels.nbytes)
+    return ct
+
+
 @st.cache_resource(show_spinner=False)
 def _prepare_server() -> memory_release.DelayedRelease:
+    private_files.tighten_home()
     memory_release.limit_retention()
     decoder_pool.start()
     return memory_release.DelayedRelease(_FORGOTTEN_S)

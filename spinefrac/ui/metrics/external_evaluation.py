@@ -41,14 +41,13 @@ def show_external_evaluations(model: SavedModel) -> None:
             "training data; other scanners and hospitals may differ.",
             icon=":material/info:",
         )
-    for evaluation in saved:
-        st.subheader(layout.escape_markdown(evaluation.folder), anchor=False)
-        _show_overlap_notes(evaluation)
-        _show_evaluation(model, evaluation)
+    layout.show_rows(saved, lambda evaluation: _show_evaluation(model, evaluation))
 
 
 def _show_evaluation(model: SavedModel, evaluation: Evaluation) -> None:
-    """Show the metrics, beside the out-of-fold ones where the model has them."""
+    """Show one evaluation, beside the out-of-fold metrics where the model has them."""
+    st.subheader(layout.escape_markdown(evaluation.folder), anchor=False)
+    _show_overlap_notes(evaluation)
     if evaluation.shift:
         rows = [compare_metric(key, model, evaluation) for key in wording.METRICS]
         layout.show_table(COLUMN_TITLES, rows)

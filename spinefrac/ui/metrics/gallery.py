@@ -89,8 +89,10 @@ def show_gallery(
         )
     st.caption(f"{wording.format_count(len(cards), 'slice')}: {description}.")
     with st.container(key="gallery-wide" if len(models) > 1 else "gallery"):
-        for card in cards[PAGE_SIZE * (number - 1) : PAGE_SIZE * number]:
-            _show_card(card, models, folder)
+        layout.show_rows(
+            cards[PAGE_SIZE * (number - 1) : PAGE_SIZE * number],
+            lambda card: _show_card(card, models, folder),
+        )
     _offer_marked_download()
     if folder is not None:
         note = (

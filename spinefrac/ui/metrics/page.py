@@ -78,8 +78,7 @@ def choose_models() -> list[SavedModel]:
 def _show_damaged(models: Sequence[DamagedModel]) -> None:
     """Name damaged models with the reason; many of them folded, so that the page stays short."""
     if len(models) <= MAX_DAMAGED_SHOWN:
-        for model in models:
-            layout.show_error(model.reason)
+        layout.show_rows(models, lambda model: layout.show_error(model.reason))
         return
     with st.expander(f"{len(models)} damaged models", icon=":material/warning:"):
         layout.show_table(("Reason",), [(model.reason,) for model in models])

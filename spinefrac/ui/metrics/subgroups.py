@@ -13,7 +13,7 @@ from spinefrac.evaluation import subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, session
 from spinefrac.ui.metrics import data, tables
 
 SUBGROUP_METRICS = ("auc", "recall", "specificity", "precision", "f1", "brier")
@@ -89,6 +89,7 @@ def _load_uploaded_columns(paths: Sequence[str]) -> dict[str, list[str]]:
         file = st.file_uploader(
             "CSV with a column `path` and further columns", type="csv", key="subgroup-upload"
         )
+    session.hold_uploads("page", *([file] if file else []))
     if file is None:
         return {}
     try:

@@ -11,7 +11,7 @@ from spinefrac.errors import SpinefracError
 from spinefrac.store import card_markdown, lineage, manage, repository
 from spinefrac.store.repository import SavedModel
 from spinefrac.training import finetuning, runs
-from spinefrac.ui.common import layout, metric_tables
+from spinefrac.ui.common import layout, metric_tables, submission
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.models import dialogs, listing, transfer
 
@@ -138,5 +138,5 @@ def _submit(model: SavedModel, mode: str, folder: str, name: str) -> None:
         roots=roots,
         list_only=True,
     )
-    run = runs.submit(request)
+    run = submission.submit_run(request)
     st.success(f"Run {run.id} is queued. See its progress on the page Train.")

@@ -51,11 +51,13 @@ def show_models(models: Sequence[SavedModel | DamagedModel], default_id: str) ->
     shown = sort_models(*_filter_models(usable))
     top = st.container()
     count = st.session_state.setdefault("models-shown", PAGE_SIZE)
-    selected = []
-    for model in shown[:count]:
-        with layout.show_errors():
-            if _show_model_row(model, model.id == default_id):
-                selected.append(model)
+    selected: list[SavedModel] = []
+
+    def show_model(model: SavedModel) -> None:
+        if _show_model_row(model, model.id == default_id):
+            selected.append(model)
+
+    layout.show_rows(shown[:count], show_model)
     if usable and not shown:
         st.info("No matching models.", icon=":material/search_off:")
     if len(shown) > count and st.button(f"Show {min(PAGE_SIZE, len(shown) - count)} more"):
@@ -63,10 +65,8 @@ def show_models(models: Sequence[SavedModel | DamagedModel], default_id: str) ->
         st.rerun()
     with top:
         _show_compare_button(selected, len(shown), len(usable))
-    for folder in models:
-        if isinstance(folder, DamagedModel):
-            with layout.show_errors():
-                _show_damaged_model(folder)
+    damaged = [folder for folder in models if isinstance(folder, DamagedModel)]
+    layout.show_rows(damaged, _show_damaged_model)
 
 
 def _filter_models(models: list[SavedModel]) -> tuple[list[SavedModel], str]:

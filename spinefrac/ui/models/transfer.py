@@ -17,7 +17,7 @@ from spinefrac.exchange import import_model, io_spec
 from spinefrac.exchange.threshold_agreement import ThresholdAgreement
 from spinefrac.store import identifiers
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, session
 from spinefrac.ui.models import dialogs
 
 T = TypeVar("T")
@@ -131,6 +131,7 @@ def show_import() -> None:
             "Model name",
             help=f"{dialogs.NAME_RULE} Leave empty to use the name from the file.",
         )
+        session.hold_uploads("page", *([upload] if upload else []))
         if upload is None:
             return
         declared_io = None if upload.name.endswith(".zip") else _ask_declared_io()

@@ -57,16 +57,15 @@ def show_deleted_models() -> None:
     others: list[DeletedModel] = []
     for entry in trash.list_restorable():
         (own if entry.session == session else others).append(entry)
-    for entry in own:
-        with layout.show_errors():
-            _show_deleted_model(entry, "until you close the app")
+    layout.show_rows(own, lambda entry: _show_deleted_model(entry, "until you close the app"))
     if others:
         with st.expander(f"Deleted in other sessions ({len(others)})"):
-            for entry in others:
-                with layout.show_errors():
-                    _show_deleted_model(
-                        entry, f"within 24 hours (deleted {entry.deleted_at:%Y-%m-%d %H:%M} UTC)"
-                    )
+            layout.show_rows(others, _show_deleted_by_others)
+
+
+def _show_deleted_by_others(entry: DeletedModel) -> None:
+    when = f"{entry.deleted_at:%Y-%m-%d %H:%M} UTC"
+    _show_deleted_model(entry, f"within 24 hours (deleted {when})")
 
 
 def _show_deleted_model(entry: DeletedModel, availability: str) -> None:

@@ -82,7 +82,7 @@ def show_history() -> None:
         return
     layout.show_note(_summarize_feedback(entries))
     st.dataframe(
-        _build_rows(entries[:_MAX_ROWS]),
+        layout.build_rows(entries[:_MAX_ROWS], _build_row, "note"),
         hide_index=True,
         column_config={
             "probability": st.column_config.ProgressColumn(
@@ -132,19 +132,16 @@ def _save_prediction_once(model: SavedModel, ct: CtSlice, prediction: Prediction
     return remembered[key]
 
 
-def _build_rows(entries: Sequence[HistoryEntry]) -> list[dict[str, Any]]:
-    return [
-        {
-            "date": entry.last_at[:16].replace("T", " "),
-            "model": entry.model,
-            "prediction": entry.label,
-            "probability": entry.probability,
-            "threshold": wording.format_percent(entry.threshold),
-            "in distribution": {True: "yes", False: "no", None: "–"}[entry.typical],
-            "feedback": entry.verdict or "–",
-            "note": entry.note,
-            "count": entry.times,
-            "image hash": entry.picture[:12],
-        }
-        for entry in entries
-    ]
+def _build_row(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "date": entry.last_at[:16].replace("T", " "),
+        "model": entry.model,
+        "prediction": entry.label,
+        "probability": entry.probability,
+        "threshold": wording.format_percent(entry.threshold),
+        "in distribution": {True: "yes", False: "no", None: "–"}[entry.typical],
+        "feedback": entry.verdict or "–",
+        "note": entry.note,
+        "count": entry.times,
+        "image hash": entry.picture[:12],
+    }

@@ -24,9 +24,7 @@ from spinefrac.ui.predict.upload import SliceSet
 @st.cache_resource(max_entries=4, show_spinner=False, scope="session")
 def read_slice(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
     """Return the pixels of a slice, cached by its slice set and index."""
-    ct = _series_slice.read()
-    budgets.SLICES.hold_for(ct.pixels, session.get_owner(), ct.pixels.nbytes)
-    return ct
+    return session.hold_slice(_series_slice.read())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, scope="session")

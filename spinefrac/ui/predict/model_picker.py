@@ -37,9 +37,10 @@ def show_model_comparison(
         max_selections=MAX_OTHER_MODELS,
     )
     predictions = [prediction]
-    for model_id in chosen:
-        with layout.show_errors():
-            predictions.append(_predict(key, model_id, others[model_id].card_hash, ct))
+    layout.show_rows(
+        chosen,
+        lambda name: predictions.append(_predict(key, name, others[name].card_hash, ct)),
+    )
     if len(predictions) < 2:
         return
     layout.show_note(describe_agreement(predictions))

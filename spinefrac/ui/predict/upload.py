@@ -15,7 +15,6 @@ from spinefrac.imaging.collect import SourceFile
 from spinefrac.imaging.series_grouping import Series, SeriesGrouping, SeriesSlice
 from spinefrac.records import Unreadable
 from spinefrac.store.repository import SavedModel
-from spinefrac.system import budgets
 from spinefrac.ui.common import layout, metric_tables, samples, session
 
 #: What can be uploaded: the label of the uploader, and what `st.file_uploader` accepts.
@@ -130,12 +129,11 @@ def _upload(mode: str, key: str) -> InputFiles | None:
         help="The format is detected from the content, so DICOM files need no extension. "
         "Files are kept in memory only and are deleted when the session ends.",
     )
-    if not uploaded:
-        budgets.FILES.release(session.get_owner(), "uploads")
+    uploads = uploaded if isinstance(uploaded, list) else [uploaded] if uploaded else []
+    session.hold_uploads("uploads", *uploads)
+    if not uploads:
         return None
-    uploads = uploaded if isinstance(uploaded, list) else [uploaded]
     owner = session.get_owner()
-    budgets.FILES.hold(owner, "uploads", sum(upload.size for upload in uploads))
     return InputFiles(
         "/".join(upload.file_id for upload in uploads),
         tuple(files.file_from_bytes(upload.name, upload.getvalue(), owner) for upload in uploads),

@@ -88,10 +88,9 @@ def _show_audit_result(result: Audit, folder: Path) -> None:
         f"; {result.groups_with_both:,} of them contain both classes. "
         f"Grouping: {layout.escape_markdown(result.group_rule)}."
     )
-    for finding in result.findings:
-        _show_finding(finding, folder)
+    layout.show_rows(result.findings, lambda finding: _show_finding(finding, folder))
     for title, show in audit_sections.list_sections(result):
-        with st.expander(title):
+        with st.expander(title), layout.show_errors():
             show(result, folder)
     if st.button("Repeat audit", key="audit-again", icon=":material/refresh:", type="tertiary"):
         cache.delete_listing(cache.hash_listing(folder, "auto"))

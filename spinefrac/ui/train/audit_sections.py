@@ -15,7 +15,7 @@ from spinefrac.errors import ImageError, SpinefracError
 from spinefrac.imaging import decoder_pool
 from spinefrac.store import repository
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, session
 from spinefrac.ui.common.slice_card import SliceImage, render_slice_card
 from spinefrac.ui.common.templates import render_html
 from spinefrac.viz import heatmap
@@ -197,6 +197,7 @@ def show_groups(result: Audit, folder: Path) -> None:
         on_click="ignore",
     )
     file = st.file_uploader("Upload corrected table", type="csv", key="audit-groups-upload")
+    session.hold_uploads("page", *([file] if file else []))
     apply_column, discard_column = st.columns(2)
     if file is not None and apply_column.button(
         "Apply table", key="audit-groups-apply", type="primary"

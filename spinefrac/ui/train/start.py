@@ -18,6 +18,7 @@ from spinefrac.training import runs
 from spinefrac.training.runner import run_names
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.ui.common import layout
+from spinefrac.ui.common.submission import submit_run
 from spinefrac.ui.train import form
 from spinefrac.wording import explain_fewer_folds, format_duration
 
@@ -128,7 +129,7 @@ def _submit(
             )
             # The page knows the folder by automatic groups only; for others it is listed anew.
             known = summary if settings.group_by == "auto" else None
-            run = run_names.submit_with_free_name(request, known)
+            run = submit_run(request, known)
     state["train-last-submission"] = (submission, time.monotonic(), run)
     state["train-submitted"] = run
     st.rerun()

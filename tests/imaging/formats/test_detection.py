@@ -41,6 +41,7 @@ def test_formats(content, format_name):
         (b"PK\x03\x04", "ZIP archive; unpack"),
         (b"%PDF-1.7", "PDF document"),
         (b"GIF89a", "GIF image"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
         (gzip.compress(b"text", mtime=0), "no NIfTI volume"),
         (b"<!DOCTYPE html>", "HTML page"),
         (b"path,label\n", "text file"),

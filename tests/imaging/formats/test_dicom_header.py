@@ -42,6 +42,18 @@ def test_the_scanner_is_decoded_by_its_character_set(make_dicom, stored_values):
     assert found.scanner == "Münchner Werke Scanner 3 B60f 120"
 
 
+def test_values_are_texts_and_what_is_no_value_is_left_out(make_dicom, stored_values):
+    content = make_dicom(
+        stored_values, SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg",
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0], AccessionNumber="", Manufacturer="x" * 1025,
+    ).replace(b"1.0\\0.0\\0.0\\0.0", b"1.0\\0.0\\x.x\\0.0")  # fmt: skip
+    names = ("PatientName", "Rows", "AccessionNumber", "Manufacturer", "PixelData", "StudyDate",
+             "ImageOrientationPatient", "NoSuchElement")  # fmt: skip
+    found, is_complete = dicom_header.read_values(io.BytesIO(content), names)
+    assert is_complete
+    assert found == {"PatientName": ["Müller^Jörg"], "Rows": [str(stored_values.shape[0])]}
+
+
 def test_a_header_without_file_meta_is_read(make_dicom, stored_values):
     content = make_dicom(stored_values, bare=True)
     header, _ = dicom_header.read_header(io.BytesIO(content), [0x00280011])

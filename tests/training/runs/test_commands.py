@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from spinefrac import settings as places
-from spinefrac.errors import ModelError, RunError
+from spinefrac.errors import BusyError, ModelError, RunError
 from spinefrac.store.card import ParentModel
+from spinefrac.system import budgets
 from spinefrac.training import runs
 from spinefrac.training.runs import database
 from tests.support.runs import submit
@@ -120,3 +121,11 @@ def test_a_cancelled_run_whose_runner_died_needs_none_to_end(folder, quick):
     with database.write_transaction() as connection:
         connection.execute("UPDATE runs SET state = 'running'")
     assert runs.cancel(run.id).state == "cancelled"
+
+
+def test_a_server_queues_so_many_runs_and_the_command_line_any(folder, quick, monkeypatch):
+    monkeypatch.setattr(budgets.RUNS, "total", 1)
+    submit(folder, quick, "first", roots=(folder.parent,))
+    with pytest.raises(BusyError, match=r"at most 1 queued runs on this server.*cancel one"):
+        submit(folder, quick, "second", roots=(folder.parent,))
+    assert submit(folder, quick, "third").state == "queued"

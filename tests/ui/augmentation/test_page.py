@@ -247,8 +247,9 @@ def test_saving_offering_replacing_deleting() -> None:
     assert [entry.name for entry in sets.list_augmentations()] == list(PRESETS)
 
 
-def test_a_damaged_set_is_said_and_the_page_goes_on(from_the_checkout: Path) -> None:
-    sets.save("spoilt", AugmentationConfig()).write_text("rotation: fast")
+@pytest.mark.parametrize("content", ["rotation: fast", "rotation: 1:30", "[" * 3_000, "\0"])
+def test_a_damaged_set_is_said_and_the_page_goes_on(from_the_checkout: Path, content: str) -> None:
+    sets.save("spoilt", AugmentationConfig()).write_text(content)
     app = pages.page("augmentation").run()
     assert not app.exception
     assert "saved augmentation spoilt" in app.error[0].value
@@ -290,3 +291,4 @@ def test_no_data_set_and_rubbish_are_said_in_one_line() -> None:
     app.file_uploader[0].upload("x.png", b"not a picture", "image/png").run()
     assert not app.exception
     assert len(app.error) == 1 and "\n" not in app.error[0].value
+    assert app.error[0].value.startswith("Expected a PNG")

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from spinefrac.errors import ImageError
 from spinefrac.imaging.series_grouping import SeriesSlice
@@ -77,3 +78,35 @@ def test_a_model_that_is_removed_meanwhile_is_named_until_another_is_chosen(
     assert before in text and "Another model is selected" in text
     app.run()
     assert len(app.warning) == 1
+
+
+def _draw_rows() -> None:
+    import streamlit as st
+
+    from spinefrac.errors import ModelError
+    from spinefrac.ui.common import layout
+
+    def show(number: int) -> None:
+        if number == 1:
+            raise ModelError("second.zip is damaged")
+        if number == 2:
+            raise RuntimeError
+        st.text(f"row {number}")
+
+    layout.show_rows(range(4), show)
+
+
+def test_a_row_that_fails_is_an_error_in_its_place() -> None:
+    app = AppTest.from_function(_draw_rows).run()
+    assert not app.exception
+    assert [text.value for text in app.text] == ["row 0", "row 3"]
+    assert [error.value.replace("\\", "") for error in app.error] == [
+        "second.zip is damaged.",
+        "Unexpected error. See the server log for details, or try another file.",
+    ]
+
+
+def test_a_row_of_a_table_that_cannot_be_built_says_so() -> None:
+    rows = layout.build_rows([2, 0, 1], lambda number: {"share": 1 / number}, "note")
+    assert rows[0] == {"share": 0.5} and rows[2] == {"share": 1.0}
+    assert rows[1].keys() == {"note"} and "Unexpected error" in rows[1]["note"]

@@ -33,3 +33,18 @@ def test_too_large_an_upload_is_refused_with_what_to_do(own_accounts, monkeypatc
     app.file_uploader[0].upload("a.dcm", DICOM, "").run()
     (error,) = app.error
     assert "in one session" in error.value and "remove files" in error.value
+
+
+def test_what_the_augmentation_page_holds_counts_and_is_refused_over_the_share(
+    own_accounts, monkeypatch
+):
+    app = pages.run_page("augmentation")
+    source = next(group for group in app.button_group if "Upload" in group.options)
+    source.set_value("Upload").run()
+    app.file_uploader[0].upload("a.dcm", DICOM, "").run()
+    assert not app.error and budgets.FILES.held() == len(DICOM)
+    assert budgets.SLICES.held() >= 512 * 512 * 4
+    monkeypatch.setattr(budgets.FILES, "share", 1000)
+    app.run()
+    (error,) = app.error
+    assert "in one session" in error.value and "remove files" in error.value

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
+import shutil
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from spinefrac.exchange import archive
 from spinefrac.exchange.threshold_agreement import ThresholdAgreement
 from spinefrac.store import repository
 from spinefrac.ui.models import transfer
@@ -40,3 +45,36 @@ def test_quantization_is_described_with_its_interval() -> None:
     assert "Of 6 slices at or above the threshold 2 change their predicted class" in said
     assert said.endswith("AUC -0.010 (-0.020 to +0.005).")
     assert "AUC" not in transfer.describe_quantization_loss({**loss, "auc_interval": None})
+
+
+def replace_card(packed: Path, content: bytes) -> bytes:
+    """Return the ZIP of a model with another card."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(packed) as source, zipfile.ZipFile(changed, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, content if name.endswith("card.json") else source.read(name))
+    return changed.getvalue()
+
+
+def test_damaged_models_are_refused_in_one_line(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPINEFRAC_ALLOW_IMPORT", "on")
+    packed = tmp_path / "a.zip"
+    shutil.copytree(home / "models/phantom-demo", tmp_path / "export/model")
+    archive.pack(tmp_path / "export", packed)
+    card = json.loads((home / "models/phantom-demo/card.json").read_bytes())
+    card["data"]["groups"] = "many"
+    damaged = {
+        "nested": replace_card(packed, b"[" * 100_000),
+        "text in place of a number": replace_card(packed, json.dumps(card).encode()),
+        "cut": packed.read_bytes()[:-200],
+    }
+    app = page()
+    for content in damaged.values():
+        app.file_uploader[0].clear().run()
+        app.file_uploader[0].upload("a.zip", content, "").run()
+        checked(next(b for b in app.button if b.label == "Import").click().run())
+        (error,) = app.error
+        assert "\n" not in error.value and "Unexpected" not in error.value
+    assert sorted(m.id for m in repository.list_models()) == ["old", "phantom-demo", "second"]
