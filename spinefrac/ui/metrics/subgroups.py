@@ -20,6 +20,9 @@ SUBGROUP_METRICS = ("auc", "recall", "specificity", "precision", "f1", "brier")
 MAX_SUBGROUPS = 500
 _POOLING_TITLES = {"max": "maximum", "mean": "mean"}
 
+#: Longest table that is read in the browser, in bytes; as text it takes ten times as much.
+_MAX_TABLE_BYTES = 20_000_000
+
 
 def show_subgroups(model: SavedModel, evaluation_key: str, threshold: float) -> None:
     """Show the metrics by patient, by fold, by group and by any other column."""
@@ -84,13 +87,19 @@ def collect_columns(predictions: SlicePredictions) -> dict[str, list[str]]:
 
 
 def _load_uploaded_columns(paths: Sequence[str]) -> dict[str, list[str]]:
-    """Let the user upload columns such as scanner or size, joined by the slice's path."""
+    """Let the user upload columns such as scanner or size, joined by the slice's path.
+
+    The table is parsed in this process, for text cannot crash the parser; its size is limited.
+    """
     with st.expander("Upload a column: scanner, series, size …"):
         file = st.file_uploader(
             "CSV with a column `path` and further columns", type="csv", key="subgroup-upload"
         )
     session.hold_uploads("page", *([file] if file else []))
     if file is None:
+        return {}
+    if file.size > _MAX_TABLE_BYTES:
+        layout.show_error("expected a table of at most 20 MB, got a larger one: leave out columns")
         return {}
     try:
         table = pd.read_csv(file, dtype=str).fillna("none")

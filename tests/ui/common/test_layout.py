@@ -97,7 +97,7 @@ def _draw_rows() -> None:
 
 
 def test_a_row_that_fails_is_an_error_in_its_place() -> None:
-    app = AppTest.from_function(_draw_rows).run()
+    app = AppTest.from_function(_draw_rows, default_timeout=120).run()
     assert not app.exception
     assert [text.value for text in app.text] == ["row 0", "row 3"]
     assert [error.value.replace("\\", "") for error in app.error] == [
