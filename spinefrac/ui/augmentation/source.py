@@ -63,6 +63,8 @@ def choose_slice() -> PreviewSlice | None:
     )
     crop = size_column.toggle("Crop to the bone", Preprocessing().bone_crop)
     preprocessing = Preprocessing(size=size, bone_crop=crop)
+    if source != "Upload":
+        session.hold_uploads("page")
     with slice_column:
         if source == "Sample":
             return _choose_sample(preprocessing)
