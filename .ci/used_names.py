@@ -16,7 +16,7 @@ _.PixelSpacing; _.PositionReferenceIndicator; _.ReconstructionDiameter; _.Refere
 _.ReferencedSOPClassUID; _.ReferencedSOPInstanceUID; _.ReferringPhysicianName; _.RescaleIntercept
 _.RescaleSlope; _.RescaleType; _.SamplesPerPixel; _.SeriesDate
 _.SeriesInstanceUID; _.SeriesNumber; _.SeriesTime; _.SliceLocation; _.SliceThickness
-_.SoftwareVersions; _.SourceImageSequence; _.SpecificCharacterSet; _.StudyDate
+_.SoftwareVersions; _.SourceImageSequence; _.StudyDate
 _.StudyDescription; _.StudyID; _.StudyTime; _.WindowCenter; _.WindowCenterWidthExplanation
 _.WindowWidth
 

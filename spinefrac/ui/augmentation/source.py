@@ -15,7 +15,7 @@ from spinefrac.training.augmentation import preview
 from spinefrac.training.augmentation.preview import TrainingOrder
 from spinefrac.ui.common import layout, samples, session
 
-INPUT_SIZES = (96, 128, 160, 224, 320, 512)
+INPUT_SIZES = tuple(sorted({96, 128, 160, 224, 320, 512, Preprocessing().size}))
 
 
 @dataclass(frozen=True)

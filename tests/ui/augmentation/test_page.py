@@ -131,7 +131,7 @@ def test_the_page_shows_what_training_sees_to_the_last_byte(data: Path, tmp_path
         groups=dataset.groups,
         folds=np.zeros(6, np.int64),
     )
-    batches = _BatchGenerator(AnyModel(), plan, np.arange(6), seed=123)
+    batches = _BatchGenerator(AnyModel(), None, plan, np.arange(6), seed=123)
     index = 4
     for epoch in (1, 2, 17):
         order = np.random.default_rng((123, epoch)).permutation(np.arange(6)).tolist()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import streamlit as st
 
 from spinefrac.system import budgets
 from tests.support import app as pages
@@ -12,7 +13,8 @@ DICOM = Path("spinefrac/ui/samples/fracture-1.dcm").read_bytes()
 
 @pytest.fixture
 def own_accounts(monkeypatch):
-    """Accounts that no other test has used."""
+    """Accounts that no other test has used, and no slice that one of them has read."""
+    st.cache_resource.clear()
     for account in budgets.ACCOUNTS:
         monkeypatch.setattr(account, "_held", type(account._held)(dict))
 
