@@ -9,7 +9,7 @@ DEMO := build/phantom-demo
 # The Pythons for which every pinned package has a wheel.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help app test lint chromium bench fuzz docs demo pretrain lite0 clean
+.PHONY: help app test lint chromium bench fuzz docs demo pretrain imagenet clean
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
@@ -20,7 +20,7 @@ help:
 	@echo "make docs     draw docs/architecture.svg from the imports"
 	@echo "make demo     render the phantom and train models/phantom-demo anew"
 	@echo "make pretrain render phantoms and train the initial weights of compact anew (hours)"
-	@echo "make lite0    download the ImageNet weights of EfficientNet-Lite0 and convert them anew"
+	@echo "make imagenet download the ImageNet weights of EfficientNet-Lite0 and convert them anew"
 	@echo "make clean    remove $(VENV), caches and build/; models/ and runs/ stay"
 	@echo "PYTHON=/path/to/python3.12 chooses the Python, PORT=8502 the port."
 
@@ -61,7 +61,7 @@ demo: $(VENV)/.app
 pretrain: $(VENV)/.app
 	$(PY) -m spinefrac.training.pretraining
 
-lite0: $(VENV)/.app
+imagenet: $(VENV)/.app
 	$(PY) -m spinefrac.training.lite0.convert
 
 clean:

@@ -20,7 +20,7 @@ from spinefrac.training.settings import TrainingSettings
 #: Settings that have an option, in the order of ``--help``; files and models hold the others.
 _SETTINGS = (
     *("folds", "epochs", "network", "size", "group_by", "workers", "seed", "batch_size"),
-    *("weights", "bone_crop", "early_stopping", "places"),
+    *("weights", "thaw", "bone_crop", "early_stopping", "places"),
 )
 
 

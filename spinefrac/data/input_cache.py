@@ -1,4 +1,4 @@
-"""A cache on disk of the inputs of a data set, so that folds decode nothing twice.
+"""A cache on disk of the inputs of a data set and of features, so that nothing is computed twice.
 
 One file an entry, under ``HOME/runs/cache``: a plain ``.npy`` array followed by the SHA-256 of
 its bytes, so that a damaged entry is noticed and built again. Entries appear by rename.
@@ -16,11 +16,13 @@ import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spinefrac import imaging, settings
-from spinefrac.records import Dataset, GreyImage, Preprocessing
+from spinefrac.records import Dataset, Preprocessing
 from spinefrac.system import atomic, private_files
 
 #: Bytes that all entries together may take; the longest unused go first.
@@ -48,7 +50,9 @@ def _hash_source() -> str:
     return digest.hexdigest()
 
 
-def load_entry(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
+def load_entry(
+    path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8
+) -> npt.NDArray[Any] | None:
     """Map an entry into memory, read-only, or return None where it is missing or damaged.
 
     Parameters
@@ -56,17 +60,18 @@ def load_entry(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
     path : Path
     shape : tuple of int
         The shape that the entry must have.
+    dtype : dtype
     """
-    header = _npy_header(shape)
+    header = _npy_header(shape, dtype)
     try:
         with path.open("rb") as stream:
             if stream.read(len(header)) != header:
                 return None
             stream.seek(-_DIGEST_BYTES, os.SEEK_END)
             end, written = stream.tell(), stream.read()
-        if end != len(header) + math.prod(shape):
+        if end != len(header) + math.prod(shape) * np.dtype(dtype).itemsize:
             return None
-        array = np.memmap(path, np.uint8, "r", offset=len(header), shape=shape)
+        array = np.memmap(path, dtype, "r", offset=len(header), shape=shape)
         if hashlib.sha256(array.data).digest() != written:
             return None
         os.utime(path)  # the entry used last is dropped last
@@ -75,23 +80,29 @@ def load_entry(path: Path, shape: tuple[int, ...]) -> GreyImage | None:
     return array
 
 
-def _npy_header(shape: tuple[int, ...]) -> bytes:
-    """Return the start of a ``.npy`` file of bytes of that shape."""
+def _npy_header(shape: tuple[int, ...], dtype: npt.DTypeLike) -> bytes:
+    """Return the start of a ``.npy`` file of that shape and type."""
     stream = io.BytesIO()
-    description = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    description = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, description)
     return stream.getvalue()
 
 
-def write_entry(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -> None:
+def write_entry(
+    path: Path,
+    rows: Iterable[npt.NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: npt.DTypeLike = np.uint8,
+) -> None:
     """Write an entry row by row, so that memory holds one row, and drop what is too much.
 
     Parameters
     ----------
     path : Path
-    rows : iterable of uint8 arrays, shape ``shape[1:]``
-        As many as ``shape[0]``.
+    rows : iterable of arrays, shape ``shape[1:]``
+        As many as ``shape[0]``, of the type `dtype`.
     shape : tuple of int
+    dtype : dtype
 
     Raises
     ------
@@ -101,7 +112,7 @@ def write_entry(path: Path, rows: Iterable[GreyImage], shape: tuple[int, ...]) -
     private_files.make_folder(path.parent)
     digest = hashlib.sha256()
     with atomic.replacing(path, durable=False) as temporary, temporary.open("wb") as stream:
-        stream.write(_npy_header(shape))
+        stream.write(_npy_header(shape, dtype))
         for row in rows:
             data = row.tobytes()
             digest.update(data)

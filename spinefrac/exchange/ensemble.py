@@ -7,11 +7,12 @@ Only built-in layers are used, so that ``model.keras`` opens with plain
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,15 +42,13 @@ def build_probability_model(fold_models: Sequence[keras.Model]) -> keras.Model:
     -------
     keras.Model
         Input ``image``; output ``probability`` (N, 1) = sigmoid(mean of the fold logits).
+        Backbones that the folds share are layers of their own, before those of the folds.
         Its layer ``logit`` gives that mean before the sigmoid.
     """
     import keras
 
     image = keras.Input(fold_models[0].inputs[0].shape[1:], name="image")
-    logits = [
-        _rename_fold_model(build_logit_model(model), index)(image)
-        for index, model in enumerate(fold_models)
-    ]
+    logits = _call_folds([build_logit_model(model) for model in fold_models], image)
     logit = _merge_tensors(logits, keras.layers.Average, "logit")
     probability = keras.layers.Activation("sigmoid", name="probability")(logit)
     return keras.Model(image, probability, name="fold_ensemble")
@@ -72,7 +71,7 @@ def build_serving_model(fold_models: Sequence[keras.Model]) -> keras.Model:
     import keras
 
     image = keras.Input(fold_models[0].inputs[0].shape[1:], name="image")
-    outputs = [_rename_fold_model(model, index)(image) for index, model in enumerate(fold_models)]
+    outputs = _call_folds(fold_models, image)
     logits = _merge_tensors([logit for logit, _ in outputs], keras.layers.Concatenate, "logits")
     heatmaps = _merge_tensors([heatmap for _, heatmap in outputs], keras.layers.Average, "heatmaps")
     return keras.Model(image, {"logits": logits, "heatmaps": heatmaps}, name="serving")
@@ -85,12 +84,54 @@ def build_logit_model(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
-def _rename_fold_model(model: keras.Model, index: int) -> keras.Model:
-    """Return the fold's network under a name of its own; it shares the layers."""
+def _call_folds(fold_models: Sequence[keras.Model], image: Any) -> list[Any]:
+    """Return the outputs of every fold's network; backbones that all of them share run once."""
     import keras
 
-    outputs = model.outputs if len(model.outputs) > 1 else model.outputs[0]
-    return keras.Model(model.inputs[0], outputs, name=f"{FOLD_PREFIX}{index}")
+    shared = _list_shared_backbones(fold_models)
+    features = [fold_models[0].get_layer(name)(image) for name in shared]
+    outputs = []
+    for index, model in enumerate(fold_models):
+        maps = _list_maps(model)
+        inner = maps[: len(shared)]
+        needs_image = not shared or len(shared) < len(maps)
+        inputs = [*model.inputs, *inner] if needs_image else inner
+        results = model.outputs if len(model.outputs) > 1 else model.outputs[0]
+        rest = keras.Model(
+            inputs if len(inputs) > 1 else inputs[0], results, name=f"{FOLD_PREFIX}{index}"
+        )
+        given = [image, *features] if needs_image else features
+        outputs.append(rest(given if len(given) > 1 else given[0]))
+    return outputs
+
+
+def _list_maps(model: keras.Model) -> list[Any]:
+    """Return what the backbones of a network give within it, in their order.
+
+    A backbone's own `output` is that of its own graph; the head names its layers ``features…``.
+    """
+    return [layer.input for layer in model.layers if layer.name.split("_")[0] == "features"]
+
+
+def _list_shared_backbones(fold_models: Sequence[keras.Model]) -> list[str]:
+    """Return the names of the backbones whose weights are equal in all folds.
+
+    Only those that come first: so the weights of a fold's network are those of the shared backbones
+    and then its own. A backbone is a model of its own within a network.
+    """
+    import keras
+
+    shared: list[str] = []
+    backbones = [layer for layer in fold_models[0].layers if isinstance(layer, keras.Model)]
+    if len(fold_models) == 1 or len(backbones) != len(_list_maps(fold_models[0])):
+        return shared
+    for backbone in backbones:
+        own = backbone.get_weights()
+        others = [model.get_layer(backbone.name).get_weights() for model in fold_models[1:]]
+        if not all(map(np.array_equal, own * len(others), itertools.chain(*others))):
+            break
+        shared.append(backbone.name)
+    return shared
 
 
 def _merge_tensors(tensors: list, merge: type, name: str) -> keras.KerasTensor:

@@ -54,15 +54,21 @@ def load_network(path: Path) -> KerasNetwork:
     return KerasNetwork(model, units, file_io)
 
 
-def load_fold_layers(path: Path, prefix: str) -> list[keras.layers.Layer]:
-    """Verify a file as `load_network` does; return the layers whose names begin with `prefix`.
+def load_fold_weights(path: Path, prefix: str) -> list[list[np.ndarray]]:
+    """Verify a file as `load_network` does; return the weights of the fold networks in it.
+
+    The name of a fold's layer begins with `prefix`. Backbones that the folds share are layers
+    before them, and their weights the first of each fold.
 
     Raises
     ------
     ModelError
         It is not a Keras file, or holds something that is not accepted.
     """
-    return [layer for layer in _load_verified(path).layers if layer.name.startswith(prefix)]
+    layers = _load_verified(path).layers
+    folds = [layer for layer in layers if layer.name.startswith(prefix)]
+    shared = [w for layer in layers if layer not in folds for w in layer.get_weights()]
+    return [[*shared, *fold.get_weights()] for fold in folds]
 
 
 def _load_verified(path: Path) -> keras.Model:

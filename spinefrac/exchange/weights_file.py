@@ -75,7 +75,7 @@ def verify_weights(task: dict[str, Any]) -> dict[str, Any]:
         validation.check_file_size(path)
         validation.count_weights(path, path.name)
         return {"folds": 0}
-    folds = keras_import.load_fold_layers(path, ensemble.FOLD_PREFIX)
-    for number, layer in enumerate(folds):
-        np.savez(_fold_path(task["scratch"], number), *layer.get_weights())
+    folds = keras_import.load_fold_weights(path, ensemble.FOLD_PREFIX)
+    for number, weights in enumerate(folds):
+        np.savez(_fold_path(task["scratch"], number), *weights)
     return {"folds": len(folds)}

@@ -56,6 +56,13 @@ def list_feature_maps(model: keras.Model) -> list[Any]:
     return [layer.output for layer in own]  # Keras sorts layers of one depth by the graph
 
 
+def list_backbones(model: keras.Model) -> list[Any]:
+    """Return the backbones that are models of their own, in the order of the head."""
+    import keras
+
+    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
+
+
 def add_heatmap_output(model: keras.Model) -> keras.Model:
     """Give a network its class activation map as a second output.
 

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from spinefrac.errors import ModelError, TrainingError
 from spinefrac.exchange import weights_file
 from spinefrac.exchange.weights_file import FoldWeights
@@ -81,6 +83,8 @@ def build_network(
         backbone = _BACKBONES[name](image, weights if weights == "imagenet" else None)
         maps = {heads.FEATURES: backbone.output}
     model = keras.Model(image, heads.build_head(maps), name=name)
+    if name in FROZEN_NETWORKS:  # its head is fitted: it departs from nothing, or from a known one
+        _set_head(model, {})
     if weights == "spine":
         _set_spine_weights(model, size)
     elif is_weights_file(weights) and fused_batch_norm:
@@ -160,6 +164,9 @@ def _build_backbones(name: str, image: Any, fused_batch_norm: bool) -> dict[str,
         return {heads.FEATURES: lite0}
     own = keras.Input((size, size, 1), name="image")
     compact = keras.Model(own, _compact(own, fused_batch_norm), name="compact")
+    for layer in compact.layers:
+        # Statistics of a batch would give other features than those that the head is fitted on.
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
     return {f"{heads.FEATURES}_lite0": lite0, heads.FEATURES: compact(image)}
 
 
@@ -235,10 +242,13 @@ def _backbone(
 
 
 def _set_spine_weights(model: keras.Model, size: int) -> None:
-    """Give `compact`, or the backbone of that name, the weights of the package."""
+    """Give `compact`, or the backbone of that name with its part of the head, shipped weights."""
+    weights = shipped_weights.read_weights("compact-spine")
     own = model if model.name == "compact" else model.get_layer("compact")
+    if own is not model:
+        _set_head(model, {"compact": weights[-2]}, weights[-1])
     if size % 8 == 0:  # those of the head come last
-        own.set_weights(shipped_weights.read_weights("compact-spine")[: len(own.weights)])
+        own.set_weights(weights[: len(own.weights)])
         return
     # Where a side is odd after halving, Keras lists the layers in another order.
     regular = _list_layers_as_made(build_network("compact", 64, "spine"))
@@ -246,6 +256,15 @@ def _set_spine_weights(model: keras.Model, size: int) -> None:
         regular = [layer for layer in regular if layer.name != "logit"]
     for layer, same in zip(_list_layers_as_made(own), regular, strict=True):
         layer.set_weights(same.get_weights())
+
+
+def _set_head(model: keras.Model, kernels: dict[str, Any], bias: Any = 0.0) -> None:
+    """Give the head the kernels (2C, 1) of some backbones, and zeros for the others."""
+    parts = [
+        kernels.get(backbone.name, np.zeros((2 * backbone.output.shape[-1], 1), np.float32))
+        for backbone in heads.list_backbones(model)
+    ]
+    model.get_layer("logit").set_weights([np.concatenate(parts), np.reshape(bias, 1)])
 
 
 def _list_layers_as_made(model: keras.Model) -> list[Any]:
@@ -310,7 +329,7 @@ def _make_fused_batch_normalization() -> Callable[[], Any]:
                 offset=self.beta,
                 epsilon=self.epsilon,
             )
-            if not training:
+            if not (training and self.trainable):  # as Keras does it
                 return normalise(
                     mean=self.moving_mean, variance=self.moving_variance, is_training=False
                 )[0]

@@ -28,7 +28,7 @@ __all__ = [
 NETWORK_WEIGHTS = {
     "compact": ("spine", "none"),
     "lite0": ("imagenet",),
-    "compact_lite0": ("spine", "none"),
+    "compact_lite0": ("spine",),
     "mobilenet_v3_small": ("none", "imagenet"),
     "efficientnet_v2_b0": ("none", "imagenet"),
     "densenet121": ("none", "imagenet"),
@@ -172,6 +172,10 @@ class TrainingSettings:
         None for five, or the most that keep whole groups of both classes in every fold. The
         settings of a workspace and of a saved model hold the number.
     epochs : int
+    thaw : bool
+        Whether `compact` within `compact_lite0` is trained once the head is fitted.
+    feature_variants : int
+        Augmented variants of each slice for the head of frozen backbones.
     batch_size : int
         Small on purpose: what decides a slice is a line a few pixels long, and a network finds it
         after so many steps rather than after so many slices. On one fold of the standard phantom
@@ -257,6 +261,22 @@ class TrainingSettings:
         "fracture lines.",
         minimum=1,
         form_maximum=10_000,
+    )
+    thaw: bool = _setting(
+        True,
+        "Fine-tuning",
+        "Trains `compact` within `compact_lite0` for all epochs, after the head was fitted.",
+        details="Without it the head alone is fitted, which takes seconds.",
+        advanced=True,
+    )
+    feature_variants: int = _setting(
+        2,
+        "Augmented variants",
+        "Augmented variants of each training slice on which the head of frozen backbones is "
+        "fitted, beside the slice itself.",
+        minimum=0,
+        form_maximum=100,
+        advanced=True,
     )
     batch_size: int = _setting(
         8,
@@ -379,6 +399,13 @@ class TrainingSettings:
         if self.learning_rate is not None:
             return self.learning_rate
         return 5e-4 if self.initial_weights == "spine" else 2e-3
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs of each fold: where backbones are frozen, the fit of the head is the first."""
+        if self.network not in FROZEN_NETWORKS:
+            return self.epochs
+        return 1 + (self.epochs if self.thaw and self.network != "lite0" else 0)
 
     @property
     def expected_folds(self) -> int:

@@ -24,8 +24,10 @@ from spinefrac.records import EpochRecord, FoldResult
 from spinefrac.training import checkpoint, networks, place_supervision
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
+from spinefrac.training.frozen.network_head import fit_head_of_network
 from spinefrac.training.keras_logits import make_loss, predict_logits, to_image_batch
 from spinefrac.training.pretraining.drawn_lines import pretrain_on_lines
+from spinefrac.training.settings import FROZEN_NETWORKS, TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ class FitCallbacks:
 
 
 _NO_CALLBACKS = FitCallbacks()
+
+#: What comes before training or is its first epoch; see `fit`.
+Beginning = Callable[
+    ["keras.Model", RunWorkspace, int, npt.NDArray[np.int64], FitCallbacks],
+    tuple[EpochRecord, ...],
+]
 
 
 def train_fold(
@@ -92,9 +100,8 @@ def train_fold(
     started = time.perf_counter()
     model = _build_initial_network(workspace, fold)
     path = workspace.checkpoint_path(fold) if save_checkpoints else None
-    settings = workspace.settings
-    pretrain = settings.network == "compact" and settings.initial_weights == "none"
-    history = fit(model, workspace, fold, callbacks, checkpoint_path=path, pretrain=pretrain)
+    begin = _choose_beginning(workspace.settings)
+    history = fit(model, workspace, fold, callbacks, checkpoint_path=path, begin=begin)
     portable = _copy_to_portable_network(model, workspace)
     workspace.write_weights(fold, portable)
     held_out = np.flatnonzero(workspace.folds == fold)
@@ -106,6 +113,56 @@ def train_fold(
         history=history,
         seconds=time.perf_counter() - started,
     )
+
+
+def _choose_beginning(settings: TrainingSettings) -> Beginning | None:
+    """Return what comes before the first epoch of training, or is the first one."""
+    if settings.network in FROZEN_NETWORKS:
+        return _fit_head
+    if settings.network == "compact" and settings.initial_weights == "none":
+        return _practise_on_lines
+    return None
+
+
+def _practise_on_lines(
+    model: keras.Model,
+    workspace: RunWorkspace,
+    fold: int,
+    rows: npt.NDArray[np.int64],
+    callbacks: FitCallbacks,
+) -> tuple[EpochRecord, ...]:
+    """Train on lines that are drawn on the training slices; no epoch, because no label is seen."""
+    pretrain_on_lines(model, workspace, rows, _derive_seed(workspace, fold), callbacks.is_cancelled)
+    return ()
+
+
+def _fit_head(
+    model: keras.Model,
+    workspace: RunWorkspace,
+    fold: int,
+    rows: npt.NDArray[np.int64],
+    callbacks: FitCallbacks,
+) -> tuple[EpochRecord, ...]:
+    """Fit the head on the features of the frozen backbones: the first epoch."""
+    started = time.perf_counter()
+
+    def report(done: int, total: int) -> None:
+        if callbacks.on_batch:
+            callbacks.on_batch(1, done, total)
+
+    logits = fit_head_of_network(model, workspace, rows, report, callbacks.is_cancelled)
+    held_out = np.flatnonzero(workspace.folds == fold)
+    auc = roc_auc(workspace.labels[held_out], logits[held_out])
+    record = EpochRecord(
+        fold=fold,
+        epoch=1,
+        loss=_compute_loss(workspace, rows, logits[rows]),
+        val_loss=_compute_loss(workspace, held_out, logits[held_out]),
+        val_auc=math.nan if auc is None else auc,
+        learning_rate=0.0,  # no gradient step is taken
+        seconds=time.perf_counter() - started,
+    )
+    return (record,)
 
 
 def _build_initial_network(workspace: RunWorkspace, fold: int) -> keras.Model:
@@ -135,7 +192,7 @@ def fit(
     callbacks: FitCallbacks = _NO_CALLBACKS,
     *,
     checkpoint_path: Path | None = None,
-    pretrain: bool = False,
+    begin: Beginning | None = None,
 ) -> tuple[EpochRecord, ...]:
     """Train `model` in place on every slice that `fold` does not hold out.
 
@@ -149,8 +206,9 @@ def fit(
     callbacks : FitCallbacks, optional
     checkpoint_path : Path, optional
         Written after every epoch; training resumes from it where it exists.
-    pretrain : bool
-        Whether to begin with `drawn_lines.pretrain_on_lines`.
+    begin : callable, optional
+        Called first with model, workspace, fold, its training rows and `callbacks`, unless training
+        resumes. It may train the model and return epochs that are done by that.
 
     Returns
     -------
@@ -162,19 +220,24 @@ def fit(
     seed = _derive_seed(workspace, fold)
     rows, inner_rows = _split_training_rows(workspace, fold)
     saved = checkpoint.read(checkpoint_path) if checkpoint_path else None
-    if pretrain and not saved:
-        pretrain_on_lines(model, workspace, rows, seed, callbacks.is_cancelled)
+    first = begin(model, workspace, fold, rows, callbacks) if begin and not saved else ()
     keras.utils.set_random_seed(seed)
     detector = None
     if place_supervision.has_places(workspace, rows):
         detector = place_supervision.add_place_output(model)
     batches = _BatchGenerator(model, detector, workspace, rows, seed)
     _compile(batches)
-    training = _FoldTraining(model, workspace, fold, batches, inner_rows, checkpoint_path)
+    planned = workspace.settings.planned_epochs if begin else workspace.settings.epochs
+    training = _FoldTraining(
+        model, workspace, fold, batches, inner_rows, checkpoint_path, planned, list(first)
+    )
     if saved:
         training.restore_checkpoint(saved)
-    elif pretrain:
+    elif begin:
         training.write_checkpoint()
+    for record in first:
+        if callbacks.on_epoch:
+            callbacks.on_epoch(record)
     while not training.is_finished:
         record = training.run_epoch(callbacks)
         if callbacks.on_epoch:
@@ -196,6 +259,7 @@ class _FoldTraining:
     batches: _BatchGenerator
     inner_rows: npt.NDArray[np.int64]
     checkpoint_path: Path | None
+    planned_epochs: int
     history: list[EpochRecord] = field(default_factory=list)
     early_stopping: _EarlyStopping | None = field(init=False)
     is_stopped: bool = False
@@ -206,7 +270,7 @@ class _FoldTraining:
 
     @property
     def is_finished(self) -> bool:
-        return self.is_stopped or len(self.history) >= self.workspace.settings.epochs
+        return self.is_stopped or len(self.history) >= self.planned_epochs
 
     def run_epoch(self, callbacks: FitCallbacks) -> EpochRecord:
         """Train one epoch and write its checkpoint."""
@@ -225,7 +289,7 @@ class _FoldTraining:
         """Put the best weights, or without early stopping the averaged ones, into the network."""
         if self.early_stopping:
             self.early_stopping.restore_best_weights(self.model)
-        else:
+        elif self.batches.trained.optimizer.iterations > 0:
             trained = self.batches.trained
             trained.optimizer.finalize_variable_values(trained.trainable_variables)
 

@@ -94,3 +94,47 @@ def test_the_hash_changes_with_any_weight(folds):
     assert size == sum(weight.nbytes for weight in model.get_weights())
     assert ensemble.hash_weights(ensemble.build_logit_model(folds[0])) == (digest, size)
     assert ensemble.hash_weights(ensemble.build_logit_model(folds[1])) != (digest, size)
+
+
+def make_frozen_folds(network: str) -> list:
+    """Two fold networks with equal backbones, and heads of their own."""
+    from spinefrac.training import heads, networks
+
+    models = [networks.build_network(network, 32, seed=seed) for seed in (1, 2)]
+    for seed, model in enumerate(models):
+        dense, rng = model.get_layer("logit"), np.random.default_rng(seed)
+        dense.set_weights([rng.normal(0, 0.1, w.shape) for w in dense.get_weights()])
+    return [heads.add_heatmap_output(model) for model in models]
+
+
+@pytest.mark.parametrize(
+    ("network", "backbones"), [("lite0", ["lite0"]), ("compact_lite0", ["lite0"])]
+)
+def test_folds_share_the_backbones_that_are_equal(network, backbones, tiny, tmp_path):
+    """Both files hold them once, and the logits are those of the folds by themselves."""
+    import onnx
+
+    from spinefrac.exchange import weights_file
+
+    folds = make_frozen_folds(network)
+    assert ensemble._list_shared_backbones(folds) == backbones
+    slices = np.random.default_rng(0).integers(0, 256, (5, 32, 32), np.uint8)
+    expected = [run(fold, slices) for fold in folds]
+    serving = ensemble.build_serving_model(folds)
+    ensemble.build_probability_model(folds).save(tmp_path / "model.keras")
+    ensemble.write_onnx(serving, tmp_path / "serving.onnx")
+    found = serving(slices[..., None].astype(np.float32))
+    for index, (logit, _) in enumerate(expected):
+        np.testing.assert_allclose(found["logits"][:, index], logit[:, 0], atol=1e-4)
+    np.testing.assert_allclose(
+        found["heatmaps"], np.mean([heatmap for _, heatmap in expected], axis=0), atol=1e-4
+    )
+    ensemble.verify_onnx_export(
+        serving, tmp_path / "model.keras", tmp_path / "serving.onnx", slices
+    )
+    nodes = onnx.load(tmp_path / "serving.onnx").graph.node
+    assert sum(node.op_type == "Conv" and "lite0" in node.name for node in nodes) <= 23
+    read_back = weights_file.read_fold_weights(tmp_path / "model.keras")
+    for weights, fold in zip(read_back, folds, strict=True):
+        own = ensemble.build_logit_model(fold).get_weights()
+        assert all(np.array_equal(a, b) for a, b in zip(weights, own, strict=True))

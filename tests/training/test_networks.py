@@ -18,6 +18,7 @@ def test_the_heatmap_adds_up_to_the_logit(name, images):
     model = networks.build_network(name, 64, seed=1)
     dense = model.get_layer("logit")
     kernel, bias = dense.get_weights()
+    kernel = kernel + np.random.default_rng(1).normal(0, 0.1, kernel.shape)
     dense.set_weights([kernel, bias + 0.7])
     logit, heatmap = heads.add_heatmap_output(model).predict_on_batch(images)
     assert logit.shape == (3, 1) and heatmap.ndim == 3

@@ -71,3 +71,16 @@ def test_the_learning_rate_is_automatic_until_it_is_recorded():
     assert TrainingSettings().to_dict()["learning_rate"] == 5e-4
     old = {**TrainingSettings(weights="none").to_dict(), "learning_rate": 2e-3, "weights": None}
     assert TrainingSettings.from_dict(old).highest_learning_rate == 2e-3
+
+
+@pytest.mark.parametrize(
+    ("network", "thaw", "planned"),
+    [
+        ("compact", True, 25),
+        ("lite0", True, 1),
+        ("compact_lite0", False, 1),
+        ("compact_lite0", True, 26),
+    ],
+)
+def test_the_fit_of_a_head_is_the_first_of_the_planned_epochs(network, thaw, planned):
+    assert TrainingSettings(network=network, thaw=thaw, epochs=25).planned_epochs == planned

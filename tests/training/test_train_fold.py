@@ -104,3 +104,35 @@ def test_a_loss_that_is_no_number_is_said(plan, monkeypatch):
     )
     with pytest.raises(TrainingError, match="lower the learning rate"):
         train_fold(plan, 0)
+
+
+@pytest.mark.slow
+def test_frozen_backbones_keep_their_weights_and_the_head_is_the_first_epoch(plan):
+    """Then `compact` is fine-tuned; a fold that was cancelled after the head goes on from there."""
+    changes = {"network": "compact_lite0", "weights": "spine", "epochs": 1, "feature_variants": 1}
+    frozen = replace(plan, settings=plan.settings.with_values({**changes, "thaw": False}))
+    (only,) = train_fold(frozen, 0).history
+    assert only.epoch == 1 and np.isfinite([only.loss, only.val_loss, only.val_auc]).all()
+    kept = networks.build_network("compact_lite0", 32)
+    kept.load_weights(plan.weights_path(0))
+
+    seen = []
+    thawed = replace(frozen, settings=replace(frozen.settings, thaw=True))
+    callbacks = FitCallbacks(on_epoch=seen.append, is_cancelled=lambda: bool(seen))
+    with pytest.raises(Cancelled):
+        train_fold(thawed, 0, callbacks, save_checkpoints=True)
+    head, tuned = train_fold(thawed, 0, save_checkpoints=True).history
+    assert [record.epoch for record in (head, tuned)] == [1, 2] and seen == [head]
+    assert (head.loss, head.val_auc) == (only.loss, only.val_auc)
+    assert 0 < tuned.loss < 1  # the fitted head is where fine-tuning begins
+    changed = networks.build_network("compact_lite0", 32)
+    changed.load_weights(plan.weights_path(0))
+    spine = networks.build_network("compact_lite0", 32, "spine")
+    for part, model, is_equal in (
+        ("lite0", kept, True),
+        ("compact", kept, True),
+        ("lite0", changed, True),
+        ("compact", changed, False),
+    ):
+        own, first = (m.get_layer(part).get_weights() for m in (model, spine))
+        assert all(map(np.array_equal, own, first)) is is_equal, part

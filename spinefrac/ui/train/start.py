@@ -167,10 +167,10 @@ def describe_work(settings: TrainingSettings, n_slices: int) -> str:
     """Return how many slices a run will train on, as a sentence."""
     n_folds = settings.expected_folds
     per_network = round(n_slices * (n_folds - 1) / n_folds)
-    total = per_network * n_folds * settings.epochs
+    total = per_network * n_folds * settings.planned_epochs
     return (
         f"{n_folds} networks, each trained on about {per_network:,} of {n_slices:,} slices "
-        f"for {settings.epochs} epochs: {total:,} slices in total."
+        f"for {settings.planned_epochs} epochs: {total:,} slices in total."
     )
 
 

@@ -1,0 +1,185 @@
+"""The head of frozen backbones: logistic regression on pooled features, fitted in seconds.
+
+Features are standardised on the training rows, and those of every backbone have a strength of their
+own: the smaller, the closer the L2 penalty keeps their weights to zero. Strengths are chosen by a
+grouped cross-validation within the training rows; what a fold holds out is never seen. Where a
+backbone comes with a head that knows the task, the logit of that head is one more feature, with
+hardly a penalty: so the fit departs from that head and not from nothing. All of this is linear and
+folds back into one dense layer.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from spinefrac.data.splits import assign_folds
+from spinefrac.errors import Cancelled, DatasetError
+
+#: Strengths that a backbone's features can have. They scale standardised features before a fit
+#: with scikit-learn's C = 1, so 0.1 is C = 0.01.
+STRENGTHS = (0.01, 0.03, 0.1, 0.3)
+#: Strength of the logit of a head that knows the task.
+_PRIOR_STRENGTH = 1.0
+_INNER_FOLDS = 3
+_MAX_ITERATIONS = 500
+_SMALLEST_SPREAD = 1e-6
+
+
+@dataclass(frozen=True)
+class Block:
+    """The features of one backbone.
+
+    Attributes
+    ----------
+    name : str
+    size : int
+        Number of features.
+    prior : float array, shape (size,), or None
+        Weights of a head that knows the task.
+    """
+
+    name: str
+    size: int
+    prior: npt.NDArray[np.floating] | None = None
+
+
+@dataclass(frozen=True)
+class LogisticHead:
+    """A dense layer on pooled features.
+
+    Attributes
+    ----------
+    kernel : float64 array, shape (F,)
+    bias : float
+    strengths : dict of str to float
+        What was chosen for each backbone.
+    """
+
+    kernel: npt.NDArray[np.float64]
+    bias: float
+    strengths: dict[str, float]
+
+    def predict(self, features: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Return the logits (n,) of features (n, F)."""
+        return np.asarray(features @ self.kernel + self.bias, np.float64)
+
+
+def fit_head(
+    features: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.str_],
+    blocks: Sequence[Block],
+    *,
+    class_weights: bool = True,
+    seed: int = 0,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> LogisticHead:
+    """Choose the strengths and fit the head.
+
+    Parameters
+    ----------
+    features : float array, shape (V, n, F)
+        Of the slices as they are, then of V - 1 augmented variants of each.
+    labels : int64 array, shape (n,)
+    groups : str array, shape (n,)
+    blocks : sequence of Block
+        Their sizes add up to F.
+    class_weights : bool
+        Whether both classes contribute equally.
+    seed : int
+        Of the inner folds.
+    is_cancelled : callable, optional
+        Called before every fit.
+
+    Raises
+    ------
+    Cancelled
+        `is_cancelled` returned True.
+    """
+    problem = _Problem(np.asarray(features), labels, tuple(blocks), class_weights, is_cancelled)
+    # Variants move the choice hardly and take their time.
+    strengths = replace(problem, features=problem.features[:1]).choose_strengths(groups, seed)
+    kernel, bias = problem.fit(np.arange(len(labels)), strengths)
+    return LogisticHead(
+        kernel, bias, dict(zip((block.name for block in blocks), strengths, strict=True))
+    )
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Training rows and how they are fitted; see `fit_head` for the shapes."""
+
+    features: npt.NDArray[np.floating]
+    labels: npt.NDArray[np.int64]
+    blocks: tuple[Block, ...]
+    class_weights: bool
+    is_cancelled: Callable[[], bool] | None
+
+    def choose_strengths(self, groups: npt.NDArray[np.str_], seed: int) -> tuple[float, ...]:
+        """Return the strengths with the lowest loss in a cross-validation over whole groups.
+
+        The loss and not the AUC: logits of all folds are compared with each other, so they need
+        one scale.
+        """
+        grid = list(itertools.product(STRENGTHS, repeat=len(self.blocks)))
+        try:
+            folds = assign_folds(self.labels, groups, _INNER_FOLDS, seed)
+        except DatasetError:  # too few groups to compare: the middle of what there is
+            return (STRENGTHS[len(STRENGTHS) // 2],) * len(self.blocks)
+        return min(grid, key=lambda strengths: self._compute_inner_loss(folds, strengths))
+
+    def _compute_inner_loss(
+        self, folds: npt.NDArray[np.int64], strengths: Sequence[float]
+    ) -> float:
+        """Return the mean cross-entropy over the inner folds (n,), of slices as they are."""
+        entropy = np.empty(len(self.labels))
+        for fold in range(_INNER_FOLDS):
+            own, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            kernel, bias = self.fit(own, strengths)
+            logits = self.features[0, held_out] @ kernel + bias
+            entropy[held_out] = np.logaddexp(0, logits) - self.labels[held_out] * logits
+        if not self.class_weights:
+            return float(entropy.mean())
+        return float(np.mean([entropy[self.labels == label].mean() for label in (0, 1)]))
+
+    def fit(
+        self, rows: npt.NDArray[np.int64], strengths: Sequence[float]
+    ) -> tuple[npt.NDArray[np.float64], float]:
+        """Return kernel (F,) and bias on raw features, fitted on `rows` and their variants."""
+        from sklearn.linear_model import LogisticRegression
+
+        if self.is_cancelled and self.is_cancelled():
+            raise Cancelled("training was cancelled while the head was fitted")
+        own = self.features[0, rows].astype(np.float64)
+        mean, scales = own.mean(axis=0), self._make_scales(own, strengths)
+        designed = np.concatenate([(variant - mean) @ scales for variant in self.features[:, rows]])
+        fitted = LogisticRegression(
+            class_weight="balanced" if self.class_weights else None, max_iter=_MAX_ITERATIONS
+        ).fit(
+            designed,
+            np.tile(self.labels[rows], len(self.features)),
+            np.full(len(designed), 1 / len(self.features)),
+        )
+        kernel = scales @ fitted.coef_[0]
+        return kernel, float(fitted.intercept_[0] - mean @ kernel)
+
+    def _make_scales(
+        self, own: npt.NDArray[np.float64], strengths: Sequence[float]
+    ) -> npt.NDArray[np.float64]:
+        """Return the matrix (F, F + priors) from centred features to what is fitted."""
+        spread = own.std(axis=0)
+        spread[spread < _SMALLEST_SPREAD] = np.inf  # a constant feature gets no weight
+        sizes = [block.size for block in self.blocks]
+        columns = [np.diag(np.repeat(strengths, sizes) / spread)]
+        for block, start in zip(self.blocks, np.cumsum([0, *sizes]), strict=False):
+            if block.prior is not None:
+                column = np.zeros((len(spread), 1))
+                column[start : start + block.size, 0] = block.prior
+                column *= _PRIOR_STRENGTH / max((own @ column).std(), _SMALLEST_SPREAD)
+                columns.append(column)
+        return np.hstack(columns)

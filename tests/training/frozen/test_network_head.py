@@ -1,0 +1,57 @@
+"""The head within a network: what it is fitted on, what it leaves alone, what it returns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spinefrac.evaluation.ranking import roc_auc
+from spinefrac.training import networks
+from spinefrac.training.frozen.network_head import fit_head_of_network, list_blocks
+from spinefrac.training.settings import TrainingSettings
+from spinefrac.training.workspace import RunWorkspace
+
+SIZE, ROWS = 32, 48
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> RunWorkspace:
+    """Slices with a bright corner where the label is 1, three folds of whole groups."""
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    rng = np.random.default_rng(2)
+    labels = np.arange(ROWS) % 2
+    inputs = rng.integers(0, 120, (ROWS, SIZE, SIZE), np.uint8)
+    inputs[labels == 1, :12, :12] += 80
+    settings = TrainingSettings().with_values(
+        {"network": "lite0", "size": SIZE, "feature_variants": 1}
+    )
+    groups = np.array([f"group-{row // 4:02}" for row in range(ROWS)])
+    return RunWorkspace(tmp_path, settings, inputs, labels, groups, np.arange(ROWS) // 16)
+
+
+def test_only_the_head_changes_and_its_logits_are_those_of_the_network(workspace):
+    model = networks.build_network("lite0", SIZE, "imagenet")
+    before = model.get_layer("lite0").get_weights()
+    rows = np.flatnonzero(workspace.folds != 0)
+    logits = fit_head_of_network(model, workspace, rows)
+    pairs = zip(before, model.get_layer("lite0").get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+    images = workspace.inputs[..., None].astype(np.float32)
+    np.testing.assert_allclose(model.predict_on_batch(images)[:, 0], logits, atol=1e-3)
+    held_out = workspace.folds == 0
+    auc = roc_auc(workspace.labels[held_out], logits[held_out])
+    assert auc is not None and auc > 0.9
+
+    # Labels of what the fold holds out change nothing, not even the strengths.
+    flipped = np.where(held_out, 1 - workspace.labels, workspace.labels)
+    other = networks.build_network("lite0", SIZE, "imagenet")
+    again = fit_head_of_network(other, replace(workspace, labels=flipped), rows)
+    assert np.array_equal(logits, again)
+
+
+def test_compact_brings_a_head_that_knows():
+    lite0, compact = list_blocks(networks.build_network("compact_lite0", SIZE, "spine"))
+    assert (lite0.name, lite0.size, lite0.prior) == ("lite0", 160, None)
+    assert compact.name == "compact" and compact.prior is not None
+    own = networks.build_network("compact", SIZE, "spine").get_layer("logit").get_weights()[0]
+    assert np.array_equal(compact.prior, own[:, 0])
