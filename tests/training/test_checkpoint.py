@@ -83,6 +83,7 @@ def interrupted_and_resumed(plan, batches: int):
     ), resumed
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_resumed_fold_ends_bit_for_bit_as_an_undisturbed_one(plan, tmp_path):
     plan = replace(plan, settings=replace(plan.settings, epochs=4, line_steps=6))
     undisturbed = train_fold(replace(plan, folder=_folder(tmp_path, "other")), 0)
@@ -92,6 +93,7 @@ def test_a_resumed_fold_ends_bit_for_bit_as_an_undisturbed_one(plan, tmp_path):
     assert _but_seconds(result.history) == _but_seconds(undisturbed.history)
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_lines_are_not_learned_twice(plan):
     plan = replace(plan, settings=replace(plan.settings, line_steps=6))
     with pytest.raises(Cancelled):

@@ -11,7 +11,7 @@ from spinefrac.training.keras_logits import predict_logits
 from spinefrac.training.pretraining import drawn_lines
 from spinefrac.training.workspace import RunWorkspace
 
-STEPS = 12
+STEPS = 4
 
 
 def taught(
@@ -45,6 +45,7 @@ def test_a_cell_of_the_grid_is_set_where_it_holds_any_of_the_line(side, cells):
     assert grid[0, 0] == grid[-1, -1] == grid[3, 10] == 1
 
 
+@pytest.mark.usefixtures("eager")
 def test_only_the_pictures_of_training_rows_are_looked_at(plan):
     rows = np.flatnonzero(plan.folds != 0)
     weights, _ = taught(plan, rows)
@@ -67,6 +68,7 @@ def test_the_network_learns_where_lines_are(plan):
     assert np.mean(losses[-20:]) < 0.75 * knowing_nothing
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_logit_begins_as_the_evidence_of_lines(plan):
     settings = replace(plan.settings, line_steps=STEPS, epochs=99)
     model = networks.build_network("compact", plan.settings.preprocessing.size, seed=3)
@@ -78,6 +80,7 @@ def test_the_logit_begins_as_the_evidence_of_lines(plan):
     assert not averages.any() and maxima.any() and not np.array_equal(before[32:], maxima)
 
 
+@pytest.mark.usefixtures("eager")
 def test_there_is_no_more_of_it_than_of_the_training(plan):
     plan = replace(plan, settings=replace(plan.settings, line_steps=700))
     model = networks.build_network("compact", plan.settings.preprocessing.size)
@@ -85,6 +88,7 @@ def test_there_is_no_more_of_it_than_of_the_training(plan):
     assert len(losses) == plan.settings.epochs * 3 < plan.settings.line_steps
 
 
+@pytest.mark.usefixtures("eager")
 def test_cancel_is_felt_at_the_next_batch(plan):
     asked = []
 

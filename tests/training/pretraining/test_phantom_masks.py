@@ -25,6 +25,7 @@ def slices() -> MaskedSlices:
     return MaskedSlices(pixels, masks, np.arange(16) % 2, np.arange(16))
 
 
+@pytest.mark.usefixtures("eager")
 def test_training_resumes_to_the_bit(slices, tmp_path):
     """From a checkpoint of crops into whole slices, the last epoch."""
 
