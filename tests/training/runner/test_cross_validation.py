@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -24,8 +25,14 @@ pytestmark = pytest.mark.slow
 
 def test_a_folder_becomes_a_model(folder, quick):
     before = _submitted_by_one_who_is_killed(folder)
+    places.models_dir().write_text("in the way")
     lines, epochs = [], []
-    model = train(RunRequest(folder, "first", quick), on_log=lines.append, on_epoch=epochs.append)
+
+    def on_epoch(record):
+        places.models_dir().unlink(missing_ok=True)  # the run before could not be saved
+        epochs.append(record)
+
+    model = train(RunRequest(folder, "first", quick), on_log=lines.append, on_epoch=on_epoch)
     card = repository.load("first").card
     assert card.id == model.id == "first"
     assert card.metrics.n == 48 and card.metrics.groups == 12
@@ -44,13 +51,14 @@ def test_a_folder_becomes_a_model(folder, quick):
         train(RunRequest(folder, "first", quick))
     _tensorboard_reads(run)
     # The run before it outlived who submitted it; one runner did both; the seed gives the same.
+    with database.read_transaction() as connection:
+        pids = [row["pid"] for row in connection.execute("SELECT pid FROM attempts")]
+    assert len(pids) == 2 and len(set(pids)) == 1
+    _a_save_that_fails_loses_nothing(before)
     assert np.array_equal(
         load_trained_model(runs.get_run(before)).load_out_of_fold().logits,
         model.load_out_of_fold().logits,
     )
-    with database.read_transaction() as connection:
-        pids = [row["pid"] for row in connection.execute("SELECT pid FROM attempts")]
-    assert len(pids) == 2 and len(set(pids)) == 1
 
 
 def _submitted_by_one_who_is_killed(folder):
@@ -67,6 +75,18 @@ def _submitted_by_one_who_is_killed(folder):
     submitter.kill()
     submitter.wait()
     return run
+
+
+def _a_save_that_fails_loses_nothing(run):
+    """The models' folder was a file when the folds were trained; it has been mended."""
+    with pytest.raises(ModelError, match="cannot be written"):
+        load_trained_model(runs.get_run(run))
+    assert runs.get_run(run).stage == "saving"
+    runs.resume(run)
+    wait_until(lambda: not runs.get_run(run).is_open)
+    assert load_trained_model(runs.get_run(run)).card.metrics.n == 48
+    assert runs.get_run(run).attempts == 2
+    assert len(runs.list_events(run, kinds=["epoch"])) == 4  # nothing was trained twice
 
 
 def _tensorboard_reads(run):
@@ -99,9 +119,10 @@ def test_real_slices_by_series(shared_data):
         train(RunRequest(folder, "three", replace(settings, folds=3)))
 
 
-def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
+def test_a_failed_run_resumes_and_feels_a_cancel_while_training(folder, quick):
     settings = replace(quick, epochs=400, workers=2)
-    run = runs.submit(RunRequest(folder, "first", settings))
+    run = _a_fold_that_always_dies_fails_the_run(RunRequest(folder, "first", settings))
+    runs.resume(run.id)
     wait_until(lambda: all(fold.epoch >= 2 for fold in runs.get_progress(run.id).folds))
     _nobody_else_can_reach(runs.get_runner_state().pid)
     runs.cancel(run.id)
@@ -120,6 +141,31 @@ def test_cancel_is_felt_while_training_and_resume_ends_the_run(folder, quick):
     epochs = [event for event in runs.list_events(run.id, kinds=["epoch"]) if event.fold == 0]
     assert [event.epoch for event in epochs] == list(range(1, len(epochs) + 1))
     _folds_end_with_their_runner(run)
+
+
+def _a_fold_that_always_dies_fails_the_run(request):
+    """Its interpreter finds a module that ends it, as a crash in a library would."""
+    broken = Path(request.folder).parent / "broken/cv2"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(
+        "import os, sys\n"
+        "if 'spinefrac.training.runner.worker' in ' '.join(sys.orig_argv):\n"
+        "    print('out of something', file=sys.stderr, flush=True)\n"
+        "    os.abort()\n"
+        f"sys.path.remove({str(broken.parent)!r})\n"
+        "del sys.modules['cv2']\n"
+        "import cv2\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(broken.parent))
+        with pytest.raises(
+            TrainingError, match=r"killed by signal 6; its last output: .*out of some"
+        ):
+            train(request)
+        run = runs.get_run("first")
+        assert run.state == "failed" and run.is_resumable
+        wait_until(lambda: runs.get_runner_state() is None)
+    return run
 
 
 def _epochs_of_checkpoints(run):
@@ -146,43 +192,3 @@ def _folds_end_with_their_runner(run):
 
 def folds(run):
     return runs.get_progress(run.id).folds
-
-
-def test_a_fold_that_always_dies_fails_the_run_with_its_last_words(folder, quick, monkeypatch):
-    """Its interpreter finds a module that ends it, as a crash in a library would."""
-    broken = folder.parent / "broken/cv2"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text(
-        "import os, sys\n"
-        "if 'spinefrac.training.runner.worker' in ' '.join(sys.orig_argv):\n"
-        "    print('out of something', file=sys.stderr, flush=True)\n"
-        "    os.abort()\n"
-        f"sys.path.remove({str(broken.parent)!r})\n"
-        "del sys.modules['cv2']\n"
-        "import cv2\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
-    with pytest.raises(TrainingError, match=r"killed by signal 6; its last output: .*out of some"):
-        train(RunRequest(folder, "first", quick))
-    run = runs.get_run("first")
-    assert run.state == "failed" and run.is_resumable
-    monkeypatch.delenv("PYTHONPATH")
-    wait_until(lambda: runs.get_runner_state() is None)
-    _a_save_that_fails_loses_nothing(run)
-
-
-def _a_save_that_fails_loses_nothing(run):
-    """The models' folder is a file when the folds are trained; later it is mended."""
-    places.models_dir().write_text("in the way")
-    runs.resume(run.id)
-    wait_until(lambda: not runs.get_run(run.id).is_open)
-    with pytest.raises(ModelError, match="cannot be written"):
-        load_trained_model(runs.get_run(run.id))
-    assert runs.get_run(run.id).stage == "saving"
-    wait_until(lambda: runs.get_runner_state() is None)
-    places.models_dir().unlink()
-    runs.resume(run.id)
-    wait_until(lambda: not runs.get_run(run.id).is_open)
-    assert load_trained_model(runs.get_run(run.id)).card.metrics.n == 48
-    assert runs.get_run(run.id).attempts == 3
-    assert len(runs.list_events(run.id, kinds=["epoch"])) == 4  # nothing was trained twice
