@@ -159,18 +159,29 @@ def _copy_workspace(source: Path, target: Path) -> Path:
     return target
 
 
+#: Both folds in one process, which imports Keras once.
+TRAIN_FOLDS = """
+import sys
+from spinefrac.training.runner import worker
+folder, *folds = sys.argv[1:]
+sys.exit(max(worker.main([folder, fold, "1"]) for fold in folds))
+"""
+
+
 def _train_undisturbed(folder: Path) -> np.ndarray:
     """Train every fold of a workspace on this machine, on one core; return the logits (n,)."""
     workspace = RunWorkspace.read(folder)
+    folds = range(workspace.n_folds)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAIN_FOLDS, folder, *map(str, folds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=environment,
+    ) as process:
+        assert process.wait() == 0
     logits = np.empty(len(workspace.labels))
-    for fold in range(workspace.n_folds):
-        worker = [sys.executable, "-m", "spinefrac.training.runner.worker", folder, str(fold), "1"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        with subprocess.Popen(
-            worker, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
-        ) as process:
-            assert process.wait() == 0
-        result = workspace.read_result(fold)
+    for result in map(workspace.read_result, folds):
         logits[result.rows] = result.logits
     return logits
 
