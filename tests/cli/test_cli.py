@@ -407,10 +407,10 @@ def test_interrupt_ends_quickly_with_130_and_no_traceback(
     assert stdout == "" and "Traceback" not in stderr and "interrupted" in stderr
 
 
-def train_long(phantom: Path) -> list[str]:
+def train_long(phantom: Path, epochs: int = 60) -> list[str]:
     return [
         *(sys.executable, "-m", "spinefrac", "train", str(phantom), "--name", "long"),
-        *("--folds", "2", "--epochs", "60", "--size", "32", "--workers", "1"),
+        *("--folds", "2", "--epochs", str(epochs), "--size", "32", "--workers", "1"),
     ]
 
 
@@ -450,32 +450,38 @@ def test_interrupted_training_is_cancelled_and_goes_on_with_resume(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals are POSIX")
-@pytest.mark.parametrize("answer", ["s", "c"])
 def test_in_a_terminal_ctrl_c_asks_once(
-    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pty
-
+    """The answer decides, not what each command does where nobody can be asked."""
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path / "home"))
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, train_long(phantom))
-    said = read_until(terminal, b"AUC 0.")  # the bars are there
-    os.write(terminal, b"\x03")
-    said += read_until(terminal, b"[s/c]")
-    os.write(terminal, answer.encode() + b"\n")
-    said += read_until(terminal, None)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 130 and b"Traceback" not in said
-    assert said.count(b"[s/c]") == 1 and b"\xe2" in said  # a bar was drawn
-    if answer == "s":
-        run = runs.get_run("long")
-        assert run.is_open and not run.cancelling
-        runs.cancel("long")
+    interrupt_in_terminal(train_long(phantom, epochs=400), answer=b"s")
+    run = runs.get_run("long")
+    assert run.is_open and not run.cancelling
+    interrupt_in_terminal(
+        [sys.executable, "-m", "spinefrac", "runs", "follow", "long"], answer=b"c"
+    )
     deadline = time.monotonic() + 120
     while runs.get_runner_state() is not None and time.monotonic() < deadline:
         time.sleep(0.1)
     assert runs.get_run("long").state == "cancelled"
+
+
+def interrupt_in_terminal(command: list[str], answer: bytes) -> None:
+    """Run a command in a terminal of its own, press Ctrl-C, and answer its one question."""
+    import pty
+
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(command[0], command)
+    said = read_until(terminal, b"AUC 0.")  # the bars are there
+    os.write(terminal, b"\x03")
+    said += read_until(terminal, b"[s/c]")
+    os.write(terminal, answer + b"\n")
+    said += read_until(terminal, None)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 130 and b"Traceback" not in said
+    assert said.count(b"[s/c]") == 1 and b"\xe2" in said  # a bar was drawn
 
 
 def read_until(terminal: int, wanted: bytes | None) -> bytes:
