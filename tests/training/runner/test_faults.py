@@ -130,49 +130,6 @@ def _no_epoch_is_trained_again(run: str, stood: list[tuple[int, list[int]]]) -> 
                 assert event.epoch > epochs[event.fold]
 
 
-def test_a_folds_process_is_killed(folder, undisturbed, chance):
-    killed = number = 0
-    while killed < KILLS:
-        number += 1
-        run = runs.submit(RunRequest(folder, f"killed-{number}", SETTINGS)).id
-        spared: dict[int, int] = {}
-        while killed < KILLS and runs.get_run(run).is_open:
-            _some_fold_at_work(run)
-            time.sleep(8 * chance.random() ** 2)
-            processes = _fold_at_work(run)
-            if not processes:
-                continue
-            process = chance.choice(processes)
-            fold = int(process[1])
-            epoch = runs.get_progress(run).folds[fold].epoch
-            if spared.get(fold) == epoch:  # three in one epoch would rightly end the run
-                time.sleep(0.2)
-                continue
-            spared[fold] = epoch
-            os.kill(process[0], signal.SIGKILL)
-            killed += 1
-        for _ in runs.follow(run):
-            pass
-        check(run, undisturbed)
-
-
-def _some_fold_at_work(run: str) -> None:
-    wait_until(lambda: _fold_at_work(run) or not runs.get_run(run).is_open)
-
-
-def _fold_at_work(run: str) -> list[tuple[int, int]]:
-    """Return process and fold of those that train now."""
-    runner = runs.get_runner_state()
-    if runner is None or not runs.get_run(run).is_open:
-        return []
-    found = []
-    for process in fold_processes(runner.pid):
-        command = process.cmdline()
-        if len(command) > 4:
-            found.append((process.pid, int(command[-2])))
-    return found
-
-
 def test_the_disk_is_full_while_folds_train(folder, undisturbed, small_disk, monkeypatch):
     """The run fails and says so; with room again it goes on from what was kept."""
     monkeypatch.setenv("SPINEFRAC_HOME", str(small_disk / "home"))
@@ -206,12 +163,12 @@ st.write(runs.get_progress(os.environ["RUN_NAME"]).share)
 """
 
 
-def test_the_server_is_killed(folder, undisturbed, chance, tmp_path):
+def test_the_server_and_folds_processes_are_killed(folder, undisturbed, chance, tmp_path):
     """A Streamlit server submits the run and shows it; killed, it takes nothing along."""
     script = tmp_path / "page.py"
     script.write_text(SERVER)
-    killed = number = 0
-    while killed < KILLS:
+    servers = processes = number = 0
+    while min(servers, processes) < KILLS:
         number += 1
         name = f"killed-{number}"
         for _ in range(MOST_A_RUN):
@@ -221,16 +178,50 @@ def test_the_server_is_killed(folder, undisturbed, chance, tmp_path):
             runner = runs.get_runner_state()
             server.kill()
             server.wait()
-            killed += 1
+            servers += 1
             if going_on and runner is not None and runs.get_run(run).is_open:
                 now = runs.get_runner_state()
                 assert now is None or now.pid == runner.pid
-            if killed >= KILLS or not going_on:
+            processes += _kill_folds_processes(run, chance, KILLS - processes)
+            if min(servers, processes) >= KILLS or not runs.get_run(run).is_open:
                 break
         for _ in runs.follow(run):
             pass
         check(run, undisturbed)
         assert runs.get_run(run).attempts == 1  # nobody had to begin again
+
+
+def _kill_folds_processes(run: str, chance: random.Random, number: int) -> int:
+    """Kill so many processes that train a fold, or fewer if the run ends; return how many."""
+    killed = 0
+    died_in: dict[int, int] = {}  # fold: epoch
+    while killed < number and runs.get_run(run).is_open:
+        wait_until(lambda: _folds_at_work(run) or not runs.get_run(run).is_open)
+        time.sleep(8 * chance.random() ** 2)
+        if not (processes := _folds_at_work(run)):
+            continue
+        process, fold = chance.choice(processes)
+        epoch = runs.get_progress(run).folds[fold].epoch
+        if died_in.get(fold) == epoch:  # three in one epoch would rightly end the run
+            time.sleep(0.2)
+            continue
+        died_in[fold] = epoch
+        os.kill(process, signal.SIGKILL)
+        killed += 1
+    return killed
+
+
+def _folds_at_work(run: str) -> list[tuple[int, int]]:
+    """Return process and fold of those that train now."""
+    runner = runs.get_runner_state()
+    if runner is None or not runs.get_run(run).is_open:
+        return []
+    found = []
+    for process in fold_processes(runner.pid):
+        command = process.cmdline()
+        if len(command) > 4:
+            found.append((process.pid, int(command[-2])))
+    return found
 
 
 def _submitted(name: str) -> str:
