@@ -18,6 +18,7 @@ import numpy as np
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.calibration import sigmoid
 from spinefrac.store import repository
+from spinefrac.system.hidden_modules import hide_modules
 
 #: Path of each format in the archive.
 ARCHIVE_PATHS = {
@@ -47,7 +48,8 @@ def handle_task(task: dict[str, Any]) -> dict[str, Any]:
 
 def _convert(folder: Path, formats: list[str], scratch: Path) -> None:
     """Write the formats that are converted from ``model.keras``."""
-    import keras
+    with hide_modules("sklearn", "pandas"):  # Keras would load them, and does not need them here
+        import keras
 
     model = keras.models.load_model(folder / ARCHIVE_PATHS["keras"], compile=False, safe_mode=True)
     if "h5" in formats:
@@ -110,7 +112,8 @@ PredictFunction = Callable[[np.ndarray], np.ndarray]
 
 
 def _load_keras(path: Path) -> PredictFunction:
-    import keras
+    with hide_modules("sklearn", "pandas"):
+        import keras
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)
     return lambda images: np.asarray(model(images, training=False))[:, 0]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ModelError
+from spinefrac.system.hidden_modules import hide_modules
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +35,8 @@ def handle_task(task: dict[str, Any]) -> npt.NDArray[np.float32]:
     ModelError
         The network has no feature map, passes no gradients back, or nothing raises its logit.
     """
-    import keras
+    with hide_modules("sklearn", "pandas"):  # Keras would load them, and does not need them here
+        import keras
 
     size = int(task["size"])
     pixels = np.frombuffer(task["pixels"], np.uint8).reshape(size, size)
