@@ -17,7 +17,7 @@ help:
 	@echo "make lint     check style, types, unused code and the order of imports only"
 	@echo "make bench    measure and print the figures (ONLY='phantom serving' runs a choice)"
 	@echo "make fuzz     read drawn files of every format for a while (SECONDS=600 chooses how long)"
-	@echo "make docs     draw docs/architecture.svg from the imports"
+	@echo "make docs     draw docs/architecture.svg from the imports, and fill docs/learning.md"
 	@echo "make demo     render the phantom and train models/phantom-demo anew"
 	@echo "make pretrain render phantoms and train the initial weights of compact anew (hours)"
 	@echo "make imagenet download the ImageNet weights of EfficientNet-Lite0 and convert them anew"
@@ -46,6 +46,7 @@ fuzz: $(VENV)/.test
 
 docs: $(VENV)/.app
 	$(PY) docs/draw_architecture.py
+	$(PY) docs/draw_learning.py
 
 # Trained elsewhere and then moved: the old model stays until the new one is complete.
 demo: $(VENV)/.app

@@ -38,7 +38,7 @@ def measure() -> list[tuple[str, str, str]]:
     """Measure; return (what, value, target) of each figure."""
     wanted = os.environ.get("SPINEFRAC_BENCH_DIFFICULTIES", "easy,standard,hard").split(",")
     table: list[tuple[str, str, str]] = []
-    with tempfile.TemporaryDirectory() as folder, _use_temporary_home(Path(folder)):
+    with tempfile.TemporaryDirectory() as folder, use_temporary_home(Path(folder)):
         for difficulty in wanted:
             table += _measure_difficulty(Path(folder), difficulty)
     return table
@@ -108,7 +108,7 @@ def _format_interval(value: float | None, interval: tuple[float, float]) -> str:
 
 
 @contextmanager
-def _use_temporary_home(folder: Path):  # type: ignore[no-untyped-def]
+def use_temporary_home(folder: Path):  # type: ignore[no-untyped-def]
     before = os.environ.get("SPINEFRAC_HOME")
     os.environ["SPINEFRAC_HOME"] = str(folder)
     try:

@@ -98,9 +98,9 @@ def train_fold(
         `FitCallbacks.is_cancelled` returned True.
     """
     started = time.perf_counter()
-    model = _build_initial_network(workspace, fold)
+    model = build_initial_network(workspace, fold)
     path = workspace.checkpoint_path(fold) if save_checkpoints else None
-    begin = _choose_beginning(workspace.settings)
+    begin = choose_beginning(workspace.settings)
     history = fit(model, workspace, fold, callbacks, checkpoint_path=path, begin=begin)
     portable = _copy_to_portable_network(model, workspace)
     workspace.write_weights(fold, portable)
@@ -115,7 +115,7 @@ def train_fold(
     )
 
 
-def _choose_beginning(settings: TrainingSettings) -> Beginning | None:
+def choose_beginning(settings: TrainingSettings) -> Beginning | None:
     """Return what comes before the first epoch of training, or is the first one."""
     if settings.network in FROZEN_NETWORKS:
         return _fit_head
@@ -165,7 +165,7 @@ def _fit_head(
     return (record,)
 
 
-def _build_initial_network(workspace: RunWorkspace, fold: int) -> keras.Model:
+def build_initial_network(workspace: RunWorkspace, fold: int) -> keras.Model:
     settings = workspace.settings
     return networks.build_network(
         settings.network,

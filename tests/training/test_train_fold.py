@@ -47,11 +47,11 @@ def test_the_labels_that_are_scored_decide_nothing(plan, trained):
 def test_compact_starts_from_the_weights_of_the_package(plan):
     """Unless others are named; a fold's seed then decides the order of the slices only."""
     automatic = replace(plan, settings=replace(plan.settings, weights=None))
-    one, other = (train_fold_module._build_initial_network(automatic, fold) for fold in (0, 1))
+    one, other = (train_fold_module.build_initial_network(automatic, fold) for fold in (0, 1))
     spine = shipped_weights.read_weights("compact-spine")
     for values in zip(one.get_weights(), other.get_weights(), spine, strict=True):
         assert all(np.array_equal(values[0], same) for same in values[1:])
-    drawn = train_fold_module._build_initial_network(plan, 0)
+    drawn = train_fold_module.build_initial_network(plan, 0)
     assert not np.array_equal(drawn.get_weights()[0], spine[0])
 
 

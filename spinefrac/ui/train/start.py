@@ -14,13 +14,13 @@ from spinefrac.data import splits
 from spinefrac.data.preview import FolderPreview
 from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.store import saving
-from spinefrac.training import runs
+from spinefrac.training import expectation, runs
 from spinefrac.training.runner import run_names
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.ui.common import layout
 from spinefrac.ui.common.submission import submit_run
 from spinefrac.ui.train import form
-from spinefrac.wording import explain_fewer_folds, format_duration
+from spinefrac.wording import explain_fewer_folds, format_count, format_duration
 
 #: Two clicks on Train within so many seconds count as one.
 DOUBLE_CLICK_S = 5.0
@@ -47,6 +47,8 @@ def show_start(folder: Path, preview: FolderPreview, audit: Audit | None) -> Non
     except SpinefracError as error:
         problem = str(error)
     summary = runs.summarize_audit(audit) if audit else runs.summarize_preview(preview)
+    if chosen is not None and audit is not None and chosen.group_by == "auto":
+        _show_expectation(replace(chosen, folds=n_folds), audit.groups)
     _show_start_button(folder, name, chosen, problem, audit, summary, n_folds)
 
 
@@ -171,6 +173,35 @@ def describe_work(settings: TrainingSettings, n_slices: int) -> str:
     return (
         f"{n_folds} networks, each trained on about {per_network:,} of {n_slices:,} slices "
         f"for {settings.planned_epochs} epochs: {total:,} slices in total."
+    )
+
+
+def _show_expectation(settings: TrainingSettings, n_groups: int) -> None:
+    if expected := describe_expectation(settings, n_groups):
+        layout.show_note(expected)
+
+
+def describe_expectation(settings: TrainingSettings, n_groups: int) -> str:
+    """Return what AUC such networks reached on phantoms, as a sentence; empty if not measured.
+
+    Each network is trained on the groups of all folds but one.
+    """
+    n_folds = settings.expected_folds
+    n_training = round(n_groups * (n_folds - 1) / n_folds)
+    curve = expectation.find_curve(settings)
+    expected = curve.expect(n_training) if curve else None
+    if curve is None or expected is None:
+        return ""
+    more = curve.expect(2 * n_training)
+    twice = f", and {more.auc:.3f} with twice as many" if more else ""
+    kind = "phantoms"
+    if settings.initial_weights == "spine":
+        kind = "phantoms of the kind that the weights spine were taught with"
+    return (
+        f"Each network is trained on about {n_training} patients: on {kind}, that led to an AUC of "
+        f"{expected.auc:.3f} ({expected.low:.3f} to {expected.high:.3f}) in "
+        f"{format_count(curve.epochs, 'epoch')}{twice}; phantoms are not patients, so expect less "
+        "on real slices, and rely on the out-of-fold AUC of the run."
     )
 
 

@@ -9,16 +9,17 @@ import pytest
 
 from benchmarks.train_page import simulate_run
 from spinefrac.training import runs
+from spinefrac.training.expectation import find_curve
 from spinefrac.training.runner import run_names
 from spinefrac.training.runs import DurationEstimate, database
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.ui.train import start
-from tests.ui.train.support import SETTINGS, only_error, page, press_train
+from tests.ui.train.support import SETTINGS, only_error, page, press_train, text
 
 
 def test_the_work_is_counted_over_folds_and_epochs():
-    text = start.describe_work(replace(TrainingSettings(), folds=5, epochs=10), 100)
-    assert text == (
+    said = start.describe_work(replace(TrainingSettings(), folds=5, epochs=10), 100)
+    assert said == (
         "5 networks, each trained on about 80 of 100 slices for 10 epochs: 4,000 slices in total."
     )
 
@@ -30,6 +31,32 @@ def test_the_work_is_counted_over_folds_and_epochs():
 def test_estimates_are_ranges(low, high, expected):
     estimate = DurationEstimate(seconds=(low + high) / 2, low=low, high=high, basis="")
     assert start.format_estimate(estimate) == expected
+
+
+def test_what_so_many_patients_reached_on_phantoms_is_said_where_it_was_measured() -> None:
+    curve = find_curve(TrainingSettings())
+    assert curve is not None
+    (fewest, least), (most, _) = curve.points[0], curve.points[-1]
+    settings = replace(TrainingSettings(), folds=2)  # half of the groups train
+    said = start.describe_expectation(settings, 2 * fewest)
+    assert f"trained on about {fewest} patients" in said and "taught with" in said
+    assert f"an AUC of {least.auc:.3f} ({least.low:.3f} to {least.high:.3f}) in 10 epochs" in said
+    twice = curve.expect(2 * fewest)
+    assert twice is not None and f"{twice.auc:.3f} with twice as many" in said
+    assert "twice" not in start.describe_expectation(settings, 2 * most)
+    assert start.describe_expectation(settings, 2 * most + 2) == ""
+    assert start.describe_expectation(replace(settings, network="resnet50"), 2 * fewest) == ""
+
+
+def test_the_expectation_follows_the_chosen_network_and_folds(root: Path) -> None:
+    app = page("data/spines")
+    assert "Each network is trained on about 10 patients: on phantoms of the kind" in text(app)
+    app.number_input(key="train-folds").set_value(2).run()
+    assert "Each network is trained on about 6 patients" in text(app)
+    app.selectbox(key="train-network").set_value("lite0").run()
+    assert "about 6 patients: on phantoms, that led" in text(app)
+    app.selectbox(key="train-network").set_value("resnet50").run()
+    assert "Each network is trained on" not in text(app)
 
 
 def test_too_many_folds_are_refused_in_one_line(root: Path) -> None:
