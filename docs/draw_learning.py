@@ -33,7 +33,7 @@ _OTHERS = ("keras-script",)
 _TABLE = re.compile(r"(<!-- table -->\n).*?(<!-- end of table -->\n)", re.S)
 
 #: Sizes in SVG units; the lowest AUC of the plot.
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, LOWEST = 760, 420, 60, 30, 20, 130, 0.4
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, LOWEST = 760, 420, 60, 30, 20, 130, 0.3
 COLOURS = ("#0969da", "#8250df", "#1a7f37", "#bf8700", "#cf222e")
 STYLE = """
   text { font-family: system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #59636e;
@@ -104,7 +104,7 @@ def draw(results: Mapping[str, Any]) -> str:
     counts = results["patients"]
     bottom = HEIGHT - BOTTOM
     parts = []
-    for tick in range(4, 11):
+    for tick in range(round(10 * LOWEST), 11):
         y = _y(tick / 10)
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick / 10}</text>')

@@ -200,8 +200,8 @@ def describe_expectation(settings: TrainingSettings, n_groups: int) -> str:
     return (
         f"Each network is trained on about {n_training} patients: on {kind}, that led to an AUC of "
         f"{expected.auc:.3f} ({expected.low:.3f} to {expected.high:.3f}) in "
-        f"{format_count(curve.epochs, 'epoch')}{twice}; phantoms are not patients, so expect less "
-        "on real slices, and rely on the out-of-fold AUC of the run."
+        f"{format_count(curve.epochs, 'epoch')}{twice}; phantoms are not patients, and real "
+        "slices can be far harder or easier, so rely on the out-of-fold AUC of the run."
     )
 
 
