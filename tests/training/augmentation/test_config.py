@@ -46,8 +46,9 @@ def test_the_python_call_makes_an_equal_object(config):
 def test_yaml_and_json_give_it_back_equal(config):
     assert from_yaml(to_yaml(config)) == config
     assert AugmentationConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    settings = TrainingSettings(augmentation=config)
-    assert TrainingSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+    settings = TrainingSettings(augmentation=config).to_dict()  # what is automatic is decided
+    assert TrainingSettings.from_dict(json.loads(json.dumps(settings))).to_dict() == settings
+    assert AugmentationConfig.from_dict(settings["augmentation"]) == config
 
 
 def test_a_card_of_before_there_were_probabilities_is_read():
