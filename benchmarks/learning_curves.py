@@ -4,7 +4,7 @@
 
 A cell is a way to train, a number of patients and a seed. Each is written into
 ``results/learning_curves.json`` when it is measured, and those that the file holds are not measured
-again: so a call that was interrupted goes on. All together take about three hours on one core;
+again: so a call that was interrupted goes on. All together take hours;
 ``SPINEFRAC_BENCH_CELLS="compact-spine:5,10 keras-script:5"`` measures some of them, and
 ``SPINEFRAC_BENCH_SEEDS=0,1`` some seeds. ``SPINEFRAC_BENCH_DIFFICULTY=hard`` measures on hard
 phantoms, into a file of their own. ``make docs`` then fills the document.
