@@ -18,7 +18,7 @@ import numpy as np
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.calibration import sigmoid
 from spinefrac.store import repository
-from spinefrac.system.hidden_modules import hide_modules
+from spinefrac.system.hidden_modules import hide_keras_extras
 
 #: Path of each format in the archive.
 ARCHIVE_PATHS = {
@@ -48,7 +48,7 @@ def handle_task(task: dict[str, Any]) -> dict[str, Any]:
 
 def _convert(folder: Path, formats: list[str], scratch: Path) -> None:
     """Write the formats that are converted from ``model.keras``."""
-    with hide_modules("sklearn", "pandas"):  # Keras would load them, and does not need them here
+    with hide_keras_extras():
         import keras
 
     model = keras.models.load_model(folder / ARCHIVE_PATHS["keras"], compile=False, safe_mode=True)
@@ -112,7 +112,7 @@ PredictFunction = Callable[[np.ndarray], np.ndarray]
 
 
 def _load_keras(path: Path) -> PredictFunction:
-    with hide_modules("sklearn", "pandas"):
+    with hide_keras_extras():
         import keras
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)

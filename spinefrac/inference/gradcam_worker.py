@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ModelError
-from spinefrac.system.hidden_modules import hide_modules
+from spinefrac.system.hidden_modules import hide_keras_extras
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +35,7 @@ def handle_task(task: dict[str, Any]) -> npt.NDArray[np.float32]:
     ModelError
         The network has no feature map, passes no gradients back, or nothing raises its logit.
     """
-    with hide_modules("sklearn", "pandas"):  # Keras would load them, and does not need them here
+    with hide_keras_extras():
         import keras
 
     size = int(task["size"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 
@@ -29,3 +29,8 @@ def hide_modules(*names: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del modules[name]
+
+
+def hide_keras_extras() -> AbstractContextManager[None]:
+    """Hide what Keras would load where it is installed, in a process that has no use for it."""
+    return hide_modules("sklearn", "pandas")

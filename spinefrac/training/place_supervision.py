@@ -17,6 +17,7 @@ import numpy.typing as npt
 from spinefrac.data.places import MASK, MAX_BOXES
 from spinefrac.records import GreyImage
 from spinefrac.training.augmentation.transforms import Augmenter, TransformParams
+from spinefrac.training.feature_grid import build_cell_layer, downsample_map
 from spinefrac.training.heads import FEATURES
 from spinefrac.training.workspace import RunWorkspace
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 #: Weight of the loss of the places beside that of the labels.
 PLACE_WEIGHT = 1.0
-#: Share of cells with a fracture that the layer expects before it has learnt anything: sigmoid(-4).
-_INITIAL_BIAS = -4.0
 
 
 def has_places(workspace: RunWorkspace, rows: npt.NDArray[np.int64]) -> bool:
@@ -45,9 +44,7 @@ def add_place_output(model: keras.Model) -> keras.Model | None:
 
     if FEATURES not in {layer.name for layer in model.layers}:
         return None
-    bias = keras.initializers.Constant(_INITIAL_BIAS)
-    layer = keras.layers.Conv2D(1, 1, bias_initializer=bias, name="places")
-    places = layer(model.get_layer(FEATURES).output)
+    places = build_cell_layer("places")(model.get_layer(FEATURES).output)
     return keras.Model(model.input, [model.output, places], name=model.name)
 
 
@@ -146,12 +143,3 @@ def transform_map(places: GreyImage, params: TransformParams) -> GreyImage:
         return places
     matrix = params.affine_matrix(side)
     return np.asarray(cv2.warpAffine(places, matrix, (side, side), flags=cv2.INTER_NEAREST))
-
-
-def downsample_map(places: GreyImage, grid: tuple[int, int]) -> GreyImage:
-    """Return the largest value of each cell of the grid, (h, w), of a map (S, S)."""
-    side = len(places)
-    factor = -(-side // grid[0])
-    padded = np.zeros((grid[0] * factor, grid[1] * factor), np.uint8)
-    padded[:side, :side] = places
-    return padded.reshape(grid[0], factor, grid[1], factor).max(axis=(1, 3))

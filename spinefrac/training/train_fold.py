@@ -26,6 +26,7 @@ from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
 from spinefrac.training.frozen.network_head import fit_head_of_network
 from spinefrac.training.keras_logits import make_loss, predict_logits, to_image_batch
+from spinefrac.training.optimizer import build_optimizer
 from spinefrac.training.pretraining.drawn_lines import pretrain_on_lines
 from spinefrac.training.settings import FROZEN_NETWORKS, TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
@@ -348,25 +349,15 @@ def _split_training_rows(
 
 
 def _compile(batches: _BatchGenerator) -> None:
-    """Set the loss and AdamW with a linear warm-up, a half cosine to zero and averaged weights."""
-    import keras
-
+    """Set the loss and the optimizer."""
     settings = batches.workspace.settings
-    steps = settings.epochs * batches.steps_per_epoch
-    warmup = max(1, round(settings.warmup * steps))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.highest_learning_rate / 25,
-        warmup_target=settings.highest_learning_rate,
-        warmup_steps=warmup,
-        decay_steps=max(1, steps - warmup),
+    optimizer = build_optimizer(
+        settings.highest_learning_rate,
+        settings.weight_decay,
+        settings.warmup,
+        settings.epochs * batches.steps_per_epoch,
+        _EMA_MOMENTUM,
     )
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=settings.weight_decay,
-        use_ema=True,
-        ema_momentum=_EMA_MOMENTUM,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     # Without metrics: a user's own may not take these labels.
     loss = make_loss(batches.model)
     if batches.detector is None:

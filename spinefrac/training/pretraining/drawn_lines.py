@@ -21,7 +21,9 @@ import numpy.typing as npt
 from spinefrac.errors import Cancelled
 from spinefrac.records import GreyImage
 from spinefrac.training.augmentation.transforms import Augmenter
+from spinefrac.training.feature_grid import build_cell_layer, downsample_map
 from spinefrac.training.keras_logits import to_image_batch
+from spinefrac.training.optimizer import build_schedule
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
 
@@ -140,13 +142,10 @@ def _build_line_detector(
     """Return a compiled network with the logit of a line in each cell, and its last layer."""
     import keras
 
-    # Lines are rare: a bias that says so from the start saves the steps that would learn it.
-    rare = keras.initializers.Constant(-4.0)
-    line_layer = keras.layers.Conv2D(1, 1, bias_initializer=rare, name="line")
+    line_layer = build_cell_layer("line")
     detector = keras.Model(model.input, line_layer(model.get_layer("features").output))
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.highest_learning_rate / 25,
-        warmup_target=settings.highest_learning_rate,
+    rate = build_schedule(
+        settings.highest_learning_rate,
         warmup_steps=max(1, steps // 10),
         decay_steps=max(1, steps - steps // 10),
     )
@@ -196,15 +195,5 @@ def _make_batch(
         if rng.random() < _LINE_PROBABILITY:
             pixels, mask = draw_lines(pixels, rng)
         images.append(pixels)
-        masks.append(_downsample_mask(mask, grid_shape))
+        masks.append(downsample_map(mask, grid_shape))
     return np.stack(images), np.stack(masks)[..., None].astype(np.float32)
-
-
-def _downsample_mask(mask: GreyImage, grid_shape: tuple[int, int]) -> GreyImage:
-    """Downsample a mask (S, S) to the feature map's grid (h, w); a cell with any line is 1."""
-    side = mask.shape[0]
-    factor = -(-side // grid_shape[0])
-    padded = np.zeros((grid_shape[0] * factor, grid_shape[1] * factor), np.uint8)
-    padded[:side, :side] = mask
-    blocks = padded.reshape(grid_shape[0], factor, grid_shape[1], factor)
-    return blocks.max(axis=(1, 3))

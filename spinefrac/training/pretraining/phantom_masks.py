@@ -29,7 +29,9 @@ from spinefrac.training.augmentation.transforms import (
     apply_transforms,
 )
 from spinefrac.training.checkpoint import Checkpoint
+from spinefrac.training.feature_grid import build_cell_layer, downsample_map
 from spinefrac.training.keras_logits import predict_logits, to_image_batch
+from spinefrac.training.optimizer import build_optimizer
 from spinefrac.training.pretraining.phantom_slices import MaskedSlices
 
 if TYPE_CHECKING:
@@ -258,10 +260,7 @@ def _build_detector(model: keras.Model) -> keras.Model:
     import keras
     from keras import ops
 
-    # Fractures are rare: a bias that says so from the start saves the steps that would learn it.
-    rare = keras.initializers.Constant(-4.0)
-    features = model.get_layer("features").output
-    cells = keras.layers.Conv2D(1, 1, bias_initializer=rare, name="cells")(features)
+    cells = build_cell_layer("cells")(model.get_layer("features").output)
     largest = ops.top_k(keras.layers.Flatten()(cells), _STRONGEST_CELLS)[0]
     outputs = {
         "cells": cells,
@@ -274,18 +273,13 @@ def _build_detector(model: keras.Model) -> keras.Model:
 def _compile(detector: keras.Model, settings: PretrainingSettings, steps_per_epoch: int) -> None:
     import keras
 
-    steps = settings.epochs * steps_per_epoch
-    warmup = max(1, round(settings.warmup * steps))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=settings.learning_rate / 25,
-        warmup_target=settings.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=max(1, steps - warmup),
+    optimizer = build_optimizer(
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.warmup,
+        settings.epochs * steps_per_epoch,
+        _EMA_MOMENTUM,
     )
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=settings.weight_decay, use_ema=True, ema_momentum=_EMA_MOMENTUM
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     losses = {name: keras.losses.BinaryCrossentropy(from_logits=True) for name in _LOSS_WEIGHTS}
     detector.compile(optimizer, losses, loss_weights=dict(_LOSS_WEIGHTS))
 
@@ -355,8 +349,4 @@ def mask_to_cells(mask: GreyImage, grid_shape: tuple[int, int]) -> GreyImage:
 
     `mask` (S, S) is the share of each pixel that the fracture covers, 255 for all of it.
     """
-    side = mask.shape[0]
-    factor = -(-side // grid_shape[0])
-    padded = np.zeros((grid_shape[0] * factor, grid_shape[1] * factor), np.uint8)
-    padded[:side, :side] = mask >= _COVERED
-    return padded.reshape(grid_shape[0], factor, grid_shape[1], factor).max(axis=(1, 3))
+    return downsample_map((mask >= _COVERED).astype(np.uint8), grid_shape)

@@ -21,7 +21,7 @@ from typing import Any
 
 from spinefrac.errors import SpinefracError
 from spinefrac.records import EpochRecord
-from spinefrac.system.hidden_modules import hide_modules
+from spinefrac.system.hidden_modules import hide_keras_extras
 from spinefrac.training import checkpoint
 from spinefrac.training.workspace import RunWorkspace
 
@@ -107,7 +107,7 @@ def limit_threads(threads: int) -> None:
     import cv2
 
     # Keras would load them, which takes a third of its own time, and no fold needs them.
-    with hide_modules("sklearn", "pandas"):
+    with hide_keras_extras():
         import tensorflow as tf
 
     cv2.setNumThreads(1)

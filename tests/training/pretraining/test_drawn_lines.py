@@ -36,15 +36,6 @@ def test_lines_darken_where_the_mask_says_and_nowhere_else():
         assert np.array_equal(again[0], drawn) and np.array_equal(again[1], mask)
 
 
-@pytest.mark.parametrize(("side", "cells"), [(32, 16), (33, 17), (65, 33), (96, 48)])
-def test_a_cell_of_the_grid_is_set_where_it_holds_any_of_the_line(side, cells):
-    mask = np.zeros((side, side), np.uint8)
-    mask[0, 0] = mask[side - 1, side - 1] = mask[7, 20] = 1
-    grid = drawn_lines._downsample_mask(mask, (cells, cells))
-    assert grid.shape == (cells, cells) and grid.sum() == 3
-    assert grid[0, 0] == grid[-1, -1] == grid[3, 10] == 1
-
-
 @pytest.mark.usefixtures("eager")
 def test_only_the_pictures_of_training_rows_are_looked_at(plan):
     rows = np.flatnonzero(plan.folds != 0)
