@@ -17,6 +17,7 @@ from spinefrac import imaging
 from spinefrac.data.folder_layouts import FolderLike, LabelledFile, list_labelled_files
 from spinefrac.errors import ImageError
 from spinefrac.imaging import decoder_pool
+from spinefrac.imaging.sources import Source
 from spinefrac.records import CLASS_NAMES, GreyImage
 
 #: Slices shown of each class, and files tried for one of them before it is given up.
@@ -100,14 +101,17 @@ def _examples(root: Path, files: Sequence[LabelledFile]) -> Iterator[ExampleSlic
         for start in range(0, step * min(EXAMPLES_PER_CLASS, len(own)), step):
             for file in own[start : start + min(step, _MAX_ATTEMPTS)]:
                 try:
-                    yield ExampleSlice(file.path, label, _read_example_image(root / file.path))
+                    yield ExampleSlice(
+                        file.path, label, _read_example_image(root / file.path, root)
+                    )
                     break
                 except (ImageError, OSError):
                     continue
 
 
-def _read_example_image(path: Path) -> GreyImage:
-    grey = imaging.to_display(decoder_pool.read(path))
+def _read_example_image(path: Path, root: Path) -> GreyImage:
+    ct = decoder_pool.read(Source.from_path(path, root), name=path.name)
+    grey = imaging.to_display(ct)
     factor = EXAMPLE_SIDE / max(grey.shape)
     size = [max(1, round(length * factor)) for length in grey.shape[::-1]]
     return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from spinefrac.data import preview
+from spinefrac.data.folder_layouts import list_labelled_files
 from spinefrac.errors import DatasetError
 
 
@@ -32,6 +33,14 @@ def test_columns_that_can_group(pictures):
     ]
     (pictures / "labels.csv").write_text("\n".join(["path,label,patient,site", *rows]))
     assert preview.preview_folder(pictures).columns == ("patient", "site")
+
+
+def test_a_class_folder_that_became_a_link_is_not_followed(pictures, tmp_path):
+    """The folder may be swapped between the listing and the reading."""
+    listing = list_labelled_files(pictures)
+    (pictures / "fracture").rename(tmp_path / "elsewhere")
+    (pictures / "fracture").symlink_to(tmp_path / "elsewhere")
+    assert {example.label for example in preview.preview_folder(listing).examples} == {0}
 
 
 @pytest.mark.parametrize("missing", ["fracture", "normal"])

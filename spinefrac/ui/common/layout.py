@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import streamlit as st
 
@@ -24,6 +24,7 @@ from spinefrac.ui.common.templates import render_html
 log = logging.getLogger("spinefrac.pages")
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 def show_heading(title: str, description: str) -> None:
@@ -67,21 +68,21 @@ def show_rows(rows: Iterable[_T], show_row: Callable[[_T], None]) -> None:
 
 
 def build_rows(
-    rows: Iterable[_T], build_row: Callable[[_T], dict[str, Any]], note: str
-) -> list[dict[str, Any]]:
-    """Return the rows of a table; one that fails says so in the column `note` and is empty else."""
-    return [_build_row_or_note(row, build_row, note) for row in rows]
+    rows: Iterable[_T], build_row: Callable[[_T], _R], build_note: Callable[[str], _R]
+) -> list[_R]:
+    """Return the rows of a table; of one that fails, what `build_note` makes of the reason."""
+    return [_build_row_or_note(row, build_row, build_note) for row in rows]
 
 
 def _build_row_or_note(
-    row: _T, build_row: Callable[[_T], dict[str, Any]], note: str
-) -> dict[str, Any]:
+    row: _T, build_row: Callable[[_T], _R], build_note: Callable[[str], _R]
+) -> _R:
     try:
         return build_row(row)
     except SpinefracError as error:
-        return {note: wording.to_sentence(str(error))}
+        return build_note(wording.to_sentence(str(error)))
     except Exception as error:  # noqa: BLE001 - the other rows are shown
-        return {note: _log_unexpected(error)}
+        return build_note(_log_unexpected(error))
 
 
 def _log_unexpected(error: Exception) -> str:

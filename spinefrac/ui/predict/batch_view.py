@@ -73,7 +73,9 @@ def _choose_filter(predictions: Sequence[SlicePrediction]) -> Sequence[int]:
 def _show_table(predictions: Sequence[SlicePrediction], rows: Sequence[int]) -> int | None:
     """Show some predictions as a table; return the index of the one that is selected."""
     event = st.dataframe(
-        layout.build_rows((predictions[row] for row in rows), _build_row, "Note"),
+        layout.build_rows(
+            (predictions[row] for row in rows), _build_row, lambda reason: {"Note": reason}
+        ),
         width="stretch",
         height=min(560, 42 + _ROW_HEIGHT * max(len(rows), 1)),
         row_height=_ROW_HEIGHT,

@@ -82,7 +82,7 @@ def show_history() -> None:
         return
     layout.show_note(_summarize_feedback(entries))
     st.dataframe(
-        layout.build_rows(entries[:_MAX_ROWS], _build_row, "note"),
+        layout.build_rows(entries[:_MAX_ROWS], _build_row, lambda reason: {"note": reason}),
         hide_index=True,
         column_config={
             "probability": st.column_config.ProgressColumn(

@@ -13,6 +13,7 @@ from spinefrac.audit.report import Audit, Baseline
 from spinefrac.data import group_overrides
 from spinefrac.errors import ImageError, SpinefracError
 from spinefrac.imaging import decoder_pool
+from spinefrac.imaging.sources import Source
 from spinefrac.store import repository
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, session
@@ -250,7 +251,8 @@ def show_slices(folder: Path, entries: Sequence[tuple[str, str]], key: str = "")
 def _load_image(folder: Path, path: str) -> SliceImage:
     """Return a slice as an image, or why it cannot be shown."""
     try:
-        ct = decoder_pool.read(folder / path)
+        file = folder / path
+        ct = decoder_pool.read(Source.from_path(file, folder), name=file.name)
     except ImageError as error:
         return SliceImage(error=str(error))
     return SliceImage(heatmap.encode_data_url(imaging.to_display(ct), ct.spacing_mm, max_side=288))

@@ -121,7 +121,8 @@ def _show_runs_table() -> None:
     with layout.show_errors():
         found = runs.list_runs(MAX_RUNS)
         if found:
-            layout.show_table(COLUMN_TITLES, [_make_row(run) for run in found])
+            rows = layout.build_rows(found, _make_row, lambda reason: (reason,))
+            layout.show_table(COLUMN_TITLES, rows)
         else:
             st.info("No runs yet. Start one under “New run”.", icon=":material/info:")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spinefrac.errors import Cancelled, DatasetError
+from spinefrac.errors import Cancelled, ChangedDataError, DatasetError
 from spinefrac.evaluation.baseline_comparison import BASELINES
 from spinefrac.training import runs
 from spinefrac.training.runner import pipeline
@@ -69,3 +69,19 @@ def test_a_data_folder_that_became_a_link_is_not_followed(folder, quick, tmp_pat
         pipeline._prepare_workspace(
             run, runs.run_folder(run.id), RunJournal(run.id, 1), lambda: False
         )
+
+
+def test_a_file_that_changes_while_a_run_prepares_ends_the_run(folder, quick) -> None:
+    class Journal(RunJournal):
+        """Whoever writes to the folder does so once it is scanned."""
+
+        def log(self, message: str) -> None:
+            super().log(message)
+            path = min((folder / "fracture").iterdir())
+            path.write_bytes(max((folder / "fracture").iterdir()).read_bytes())
+
+    run = submit(folder, quick)
+    place = runs.run_folder(run.id)
+    with pytest.raises(ChangedDataError, match="has other pixels than when the folder was scanned"):
+        pipeline._prepare_workspace(run, place, Journal(run.id, 1), lambda: False)
+    assert pipeline._read_prepared(run, place) is None

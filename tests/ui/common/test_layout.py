@@ -107,6 +107,8 @@ def test_a_row_that_fails_is_an_error_in_its_place() -> None:
 
 
 def test_a_row_of_a_table_that_cannot_be_built_says_so() -> None:
-    rows = layout.build_rows([2, 0, 1], lambda number: {"share": 1 / number}, "note")
+    rows = layout.build_rows(
+        [2, 0, 1], lambda number: {"share": 1 / number}, lambda reason: {"note": reason}
+    )
     assert rows[0] == {"share": 0.5} and rows[2] == {"share": 1.0}
     assert rows[1].keys() == {"note"} and "Unexpected error" in rows[1]["note"]

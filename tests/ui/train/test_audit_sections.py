@@ -1,5 +1,7 @@
 """Texts of the sections of an audit."""
 
+import cv2
+import numpy as np
 import pytest
 
 from spinefrac.audit.report import Baseline
@@ -40,3 +42,15 @@ def test_sections_name_what_they_hold(audit):
     assert titles[0] == "Baselines" and titles[3] == "Suspected label errors"
     assert titles[2].startswith("Duplicates (1 exact, ")
     assert titles[4] == f"Groups ({audit.groups}): view and correct"
+
+
+def test_a_slice_that_a_link_leads_to_is_not_shown(tmp_path):
+    real = tmp_path.resolve() / "real"
+    real.mkdir()
+    cv2.imwrite(str(real / "a.png"), np.tile(np.arange(64, dtype=np.uint8), (64, 1)))
+    (tmp_path / "data").symlink_to(real)
+    assert audit_sections._load_image.__wrapped__(real, "a.png").error == ""
+    assert (
+        "a link leads to"
+        in audit_sections._load_image.__wrapped__(tmp_path / "data", "a.png").error
+    )

@@ -80,6 +80,15 @@ def test_history_has_duration_and_result_with_its_interval(root: Path) -> None:
     assert f'href="?train=Runs&amp;run={run.id}"' in told
 
 
+def test_a_run_whose_row_fails_leaves_the_others(root: Path) -> None:
+    broken = simulate_run(root / "spines", "first", "failed", [1, 0], SETTINGS)
+    simulate_run(root / "spines", "second", "failed", [1, 0], SETTINGS)
+    with database.write_transaction() as connection:  # a time that no calendar has
+        connection.execute("UPDATE runs SET started = 1e20 WHERE id = ?", (broken.id,))
+    told = text(page(train="Runs"))
+    assert "Unexpected error" in told and "second" in told
+
+
 def test_a_dead_runner_is_said(root: Path) -> None:
     run = simulate_run(root / "spines", "first", "running", [1, 0], SETTINGS)
     with database.write_transaction() as connection:
