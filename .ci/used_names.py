@@ -55,7 +55,7 @@ _.time_step; _.seekable; _.readinto
 _.format_policy
 
 # For an HTTP interface.
-_.http_status
+_.http_status; _.issue_guest; _.revoke; _.SIGNED_OUT
 
 # Called by pickle.
 _.find_class

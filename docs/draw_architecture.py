@@ -117,7 +117,7 @@ def draw() -> str:
     lines = [
         _draw_line(_route(name, other, rows, columns))
         for name in rows
-        for other in sorted(imports.get(name, ()), key=columns.__getitem__)
+        for other in sorted(imports.get(name, ()), key=lambda box: (columns[box], box))
         if rows[other] < len(layers) - 1
     ]
     boxes = [_draw_box(name, purposes[name], columns[name], rows[name]) for name in rows]

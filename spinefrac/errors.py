@@ -53,5 +53,24 @@ class HistoryError(SpinefracError):
     """The history cannot be read or written; the prediction itself is not affected."""
 
 
+class UserError(SpinefracError):
+    """A user, an invitation or a token cannot be added, found or changed."""
+
+
+class AccessError(SpinefracError):
+    """Somebody may not do what was asked for.
+
+    `http_status` is what an HTTP interface answers.
+    """
+
+    http_status = 403
+
+
+class SignInError(AccessError):
+    """Nobody is signed in, or what was given to sign in does not hold."""
+
+    http_status = 401
+
+
 class Cancelled(SpinefracError):
     """The work was cancelled by a user; nothing is wrong."""

@@ -33,6 +33,7 @@ from spinefrac.cli import (
     report,
     runs,
     train,
+    users,
 )
 from spinefrac.cli.output import print_error, print_message
 from spinefrac.errors import SpinefracError
@@ -56,6 +57,7 @@ app.command("history")(history.manage_history)
 models.app.add_typer(models_manage.app)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
+app.add_typer(users.app, name="users")
 
 
 def _show_version(value: bool) -> None:

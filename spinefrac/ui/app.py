@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
-from spinefrac.ui.common import navigation, session
+from spinefrac.ui.common import navigation, session, visitor
 
 IMAGES = Path(__file__).parent / "common" / "images"
 
@@ -43,6 +43,12 @@ def _models() -> None:
     render()
 
 
+def _sign_in() -> None:
+    from spinefrac.ui.sign_in.page import render
+
+    render()
+
+
 #: What draws each page, by its address in `navigation.PAGES`.
 _RENDER = {
     "predict": _predict,
@@ -69,4 +75,7 @@ def run(default: str = "predict") -> None:
     )
     session.begin()
     st.logo(IMAGES / "wordmark.svg", icon_image=IMAGES / "logo.svg", size="large")
-    st.navigation(navigation.list_pages(_RENDER, default)).run()
+    if visitor.get() is None:
+        st.navigation([st.Page(_sign_in, title="Sign in")], position="hidden").run()
+    else:
+        st.navigation(navigation.list_pages(_RENDER, default)).run()

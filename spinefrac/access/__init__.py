@@ -1,0 +1,1 @@
+"""Who may do what: users, roles, sign-in and the log of actions, for pages, REST and commands."""

@@ -1,0 +1,112 @@
+"""Who uses this session of the pages, and what the person may do; pages and callbacks ask here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.context import _get_client_context
+
+from spinefrac.access import identify, policy
+from spinefrac.access.identify import Connection
+from spinefrac.access.policy import Action, Identity
+
+#: The token that was typed or opened as a link in this session.
+TOKEN_KEY = "sign-in-token"
+#: The cookie that holds the token where the server can set one.
+COOKIE = "spinefrac_session"
+#: So long who it is is not looked up again: a page asks for every button.
+_CACHE_S = 1.0
+_CACHE_KEY = "visitor"
+
+
+def get() -> Identity | None:
+    """Return who uses this session; None for somebody who has to sign in.
+
+    Raises
+    ------
+    UserError
+        The users cannot be read; then nobody may do anything.
+    """
+    now = time.monotonic()
+    at, identity = st.session_state.get(_CACHE_KEY, (None, None))
+    if at is None or not 0 <= now - at < _CACHE_S:
+        identity = identify.identify(describe_connection())
+        st.session_state[_CACHE_KEY] = (now, identity)
+    return identity
+
+
+def forget() -> None:
+    """Look up anew who it is at the next question."""
+    st.session_state.pop(_CACHE_KEY, None)
+
+
+def permits(action: Action, *, owner: str | None = None, model: str | None = None) -> bool:
+    """Return whether the person may take an action; see `policy.permits`."""
+    return policy.permits(get(), action, owner=owner, model=model)
+
+
+def require(action: Action, *, owner: str | None = None, model: str | None = None) -> Identity:
+    """Return who it is, if the person may take an action; see `policy.require`.
+
+    Raises
+    ------
+    AccessError
+        The person may not; `SignInError` where nobody is signed in.
+    """
+    return policy.require(get(), action, owner=owner, model=model)
+
+
+def describe_connection() -> Connection:
+    """Return what Streamlit knows about the browser at the other end."""
+    served = _is_served()
+    client = _get_client_context() if served else None
+    headers = dict(client.headers) if client else {}
+    cookies = client.cookies if client else {}
+    proxy_headers = None if has_oidc() else st.get_option("server.trustedUserHeaders")
+    return Connection(
+        bind_address=st.get_option("server.address") or "",
+        peer_address=((client and client.remote_ip) or "") if served else "localhost",
+        is_forwarded=identify.is_forwarded(headers),
+        has_provider=has_oidc() or bool(proxy_headers),
+        provided_name=read_provided_name(st.user.to_dict(), proxy_headers),
+        token=st.session_state.get(TOKEN_KEY) or cookies.get(COOKIE, ""),
+    )
+
+
+def _is_served() -> bool:
+    """Return whether a server runs this script; otherwise no browser is at the other end.
+
+    Streamlit's test runner has an object there that only says that it is a `Runtime`.
+    """
+    return runtime.exists() and issubclass(type(runtime.get_instance()), runtime.Runtime)
+
+
+def has_oidc() -> bool:
+    """Return whether a sign-in provider is set up, in `.streamlit/secrets.toml`."""
+    return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
+
+
+def read_provided_name(user: Mapping[str, Any], proxy_headers: Mapping[str, str] | None) -> str:
+    """Return the name by which OIDC or a proxy knows somebody; empty where neither does.
+
+    Parameters
+    ----------
+    user : mapping
+        What Streamlit says about the person.
+    proxy_headers : mapping or None
+        `server.trustedUserHeaders`, header to key of `user`, where there is no OIDC.
+
+    Notes
+    -----
+    Of OIDC an address counts only if the provider verified it, and a name never: with many
+    providers people choose both themselves. `sub` is what the provider itself calls them.
+    """
+    if proxy_headers:
+        return str(next((user[key] for key in proxy_headers.values() if user.get(key)), ""))
+    if user.get("email") and user.get("email_verified") in (True, "true"):
+        return str(user["email"])
+    return str(user.get("sub") or "")

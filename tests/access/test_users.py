@@ -1,0 +1,112 @@
+"""Users and tokens: what holds, for how long, and what the database gives away."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from spinefrac.access import database, users
+from spinefrac.access.policy import LOCAL, Identity, Role
+from spinefrac.access.users import Kind
+from spinefrac.errors import SignInError, UserError
+
+ANY = tuple(Kind)
+
+
+def test_a_user_is_added_found_changed_and_removed(home: Path) -> None:
+    users.add("Kim@Example.org", Role.VIEWER)
+    assert users.find("kim@example.ORG").role is Role.VIEWER
+    assert users.set_role("kim@example.org", Role.TRAINER).role is Role.TRAINER
+    assert [user.name for user in users.list_users()] == ["kim@example.org"]
+    users.remove("kim@example.org")
+    assert users.list_users() == ()
+
+
+@pytest.mark.parametrize("name", ["", "two words", "guest-1", "local", "a\n", "x" * 101])
+def test_a_name_that_could_mislead_is_refused(home: Path, name: str) -> None:
+    if name == "a\n":
+        assert users.clean_name(name) == "a"
+        return
+    with pytest.raises(UserError, match="expected a name"):
+        users.add(name, Role.VIEWER)
+
+
+def test_a_name_is_given_once(home: Path) -> None:
+    users.add("kim", Role.VIEWER)
+    with pytest.raises(UserError, match="there is a user kim"):
+        users.add("KIM", Role.ADMIN)
+
+
+def test_guest_is_no_role_of_a_user(home: Path) -> None:
+    with pytest.raises(UserError, match="viewer, trainer, admin"):
+        users.add("kim", Role.GUEST)
+
+
+def test_an_invitation_holds_once_and_gives_a_session(home: Path) -> None:
+    users.add("kim", Role.TRAINER)
+    invitation = users.issue("kim", Kind.INVITATION)
+    assert users.check_token(invitation, Kind.SESSION, Kind.REST, Kind.GUEST) is None
+    session = users.accept_invitation(invitation)
+    assert users.check_token(session, Kind.SESSION) == Identity("kim", Role.TRAINER)
+    with pytest.raises(SignInError, match="unknown, used or too old"):
+        users.accept_invitation(invitation)
+
+
+def test_a_new_invitation_takes_the_place_of_the_last(home: Path) -> None:
+    users.add("kim", Role.TRAINER)
+    first, second = (users.issue("kim", Kind.INVITATION) for _ in range(2))
+    with pytest.raises(SignInError):
+        users.accept_invitation(first)
+    assert users.accept_invitation(second)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_token_ends(home: Path, kind: Kind) -> None:
+    users.add("kim", Role.VIEWER)
+    assert users.check_token(users.issue("kim", kind, timedelta(seconds=-1)), *ANY) is None
+
+
+def test_a_token_is_for_one_thing(home: Path) -> None:
+    users.add("kim", Role.VIEWER)
+    token = users.issue("kim", Kind.REST)
+    assert users.check_token(token, Kind.REST) and not users.check_token(token, Kind.SESSION)
+
+
+def test_a_new_role_and_a_removal_hold_at_once(home: Path) -> None:
+    users.add("kim", Role.ADMIN)
+    token = users.issue("kim", Kind.REST)
+    users.set_role("kim", Role.VIEWER)
+    assert users.check_token(token, Kind.REST).role is Role.VIEWER
+    users.remove("kim")
+    assert users.check_token(token, Kind.REST) is None
+
+
+def test_a_guest_has_one_model_and_an_end(home: Path) -> None:
+    guest = users.check_token(users.issue_guest("demo", LOCAL), Kind.GUEST)
+    assert guest.role is Role.GUEST and guest.model == "demo" and guest.expires_at is not None
+    assert users.list_users() == ()
+
+
+def test_a_revoked_token_holds_no_longer(home: Path) -> None:
+    token = users.issue_guest("demo", LOCAL)
+    users.revoke(token)
+    assert users.check_token(token, Kind.GUEST) is None
+
+
+def test_the_database_holds_no_token(home: Path) -> None:
+    users.add("kim", Role.VIEWER)
+    tokens = [users.issue("kim", kind) for kind in Kind]
+    content = b"".join(path.read_bytes() for path in home.glob(f"{database.DATABASE_NAME}*"))
+    assert b"kim" in content
+    assert not any(token.encode() in content for token in tokens)
+
+
+@pytest.mark.parametrize("token", ["", "x", "é" * 50])
+def test_what_is_no_token_is_nobodys(home: Path, token: str) -> None:
+    users.add("kim", Role.VIEWER)
+    assert users.check_token(token, *ANY) is None
+
+
+def test_the_link_of_an_invitation(home: Path) -> None:
+    link = users.make_invitation_link("https://spine.example/", "abc")
+    assert link == "https://spine.example/?invitation=abc"
