@@ -31,7 +31,7 @@ _.groups_found
 _.crossing_splits; _.generator_version; _.auc_first; _.auc_second; _.accuracy
 _.balanced_accuracy; _.f1; _.mcc; _.brier; _.log_loss; _.ece; _.mean_difference; _.auc_float
 _.auc_int8; _.auc_difference; _.auc_interval; _.same_calls; _.measured_on; _.first_at; _.said_at
-_.has_picture; _.weights_bytes; _.schema_version; _.updated; _.last_event; _.rotation_probability
+_.has_picture; _.weights_bytes; _.schema_version; _.updated; _.rotation_probability
 _.zoom_probability; _.brightness_probability; _.shift_probability; _.contrast_probability
 _.noise_probability; _.sharpness_probability
 
@@ -54,8 +54,11 @@ _.time_step; _.seekable; _.readinto
 # Makes the table of docs/privacy.md.
 _.format_policy
 
+# Read by FastAPI, pydantic and Streamlit.
+_.model_config; _.openapi; _.setup_formatter; _.auc_ci; _.most_suspicious
+
 # For an HTTP interface.
-_.http_status; _.issue_guest; _.revoke; _.SIGNED_OUT
+_.issue_guest; _.revoke; _.SIGNED_OUT
 
 # Called by pickle.
 _.find_class

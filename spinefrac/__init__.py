@@ -10,6 +10,7 @@ lower ones only (drawn in ``docs/architecture.md``):
 ``training``    networks, augmentation, folds; runs, runner, Dask cluster
 ``exchange``    models out and in: export, import, remote addresses, MLflow
 ``report``      model and prediction reports: HTML, PDF, JSON, DICOM
+``api``         REST: one module a resource, and guards that every request passes
 ``access``      users, roles, sign-in, log of actions
 ``inference``   predictor on ONNX Runtime, heat map, input check, history
 ``audit``       checks of a data set: leakage, duplicates, shortcuts, verdict

@@ -30,6 +30,19 @@ class RunError(SpinefracError):
     """A run cannot be submitted, found, cancelled or resumed, or the runs' database is unusable."""
 
 
+class UnknownRunError(RunError):
+    """There is no such run.
+
+    `http_status` is what an HTTP interface answers.
+    """
+
+    http_status = 404
+
+
+class ServerError(SpinefracError):
+    """The server cannot start: its address, its certificate or its files."""
+
+
 class ModelError(SpinefracError):
     """A saved model is missing, damaged, of another version, or cannot be written."""
 

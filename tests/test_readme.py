@@ -29,6 +29,8 @@ DOCUMENTS = (
     "docs/cluster.md",
     "docs/safety.md",
     "docs/evaluation.md",
+    "docs/rest.md",
+    "docs/security.md",
 )
 TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in (*DOCUMENTS, "Makefile")}
 

@@ -32,6 +32,7 @@ from spinefrac.cli import (
     predict,
     report,
     runs,
+    serve,
     train,
     users,
 )
@@ -53,6 +54,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.write_report)
+app.command("serve")(serve.serve)
 app.command("history")(history.manage_history)
 models.app.add_typer(models_manage.app)
 app.add_typer(models.app, name="models")

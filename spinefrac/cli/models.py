@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,7 +50,7 @@ def list_models(
     as_json: output.JsonOption = False,
 ) -> None:
     """List saved models, and why one cannot be used."""
-    from spinefrac.store import repository
+    from spinefrac.store import model_records, repository
 
     found = [
         model
@@ -61,12 +60,8 @@ def list_models(
     ]
     if tag is not None:
         found = [model for model in found if isinstance(model, repository.SavedModel)]
-    entries = [
-        {"id": model.id, "error": model.reason}
-        if isinstance(model, repository.DamagedModel)
-        else to_json_entry(model)
-        for model in found
-    ]
+    default = find_default_id()
+    entries = [model_records.describe_model(model, default) for model in found]
     entries = _sort_entries(entries, sort)
     if as_json:
         output.print_json(entries)
@@ -84,12 +79,12 @@ def show(
     as_json: output.JsonOption = False,
 ) -> None:
     """Show a saved model's card: data, settings, folds, metrics with intervals, threshold."""
-    from spinefrac.store import card_markdown, lineage, repository
+    from spinefrac.store import card_markdown, lineage, model_records, repository
 
     model = repository.load(name)
     card = model.card
     if as_json:
-        output.print_json({**card.to_dict(), **_get_annotations(model)})
+        output.print_json(model_records.describe_card(model))
         return
     if as_markdown:
         output.print_result(card_markdown.render_markdown(model).rstrip("\n"))
@@ -138,17 +133,6 @@ def _sort_entries(entries: list[dict[str, Any]], sort_key: SortKey) -> list[dict
     return sorted(known, key=lambda entry: entry[key], reverse=True) + unknown
 
 
-def _get_annotations(model: Any) -> dict[str, Any]:
-    """Return what may differ from the card by now, and what people wrote since."""
-    return {
-        "id": model.id,
-        "note": model.note,
-        "tags": list(model.tags),
-        "archived": model.archived,
-        "card_sha256": model.card_hash,
-    }
-
-
 def _describe_training_data(card: Card) -> str:
     """Say in one line what the model learned from, or where it was imported from."""
     if card.data:
@@ -167,29 +151,7 @@ def _describe_training_data(card: Card) -> str:
     return "what it was trained on is not known"
 
 
-def to_json_entry(model: Any) -> dict[str, Any]:
-    """Return one model's line as JSON."""
-    card, metrics, data = model.card, model.card.metrics, model.card.data
-    return {
-        **_get_annotations(model),
-        "default": model.id == _get_default_id(),
-        "created": card.created,
-        "trained_by": card.trained_by,
-        "parent": asdict(card.parent) if card.parent else None,
-        "network": card.network,
-        "origin": "imported" if card.origin else "trained",
-        "images": data.images if data else None,
-        "groups": data.groups if data else None,
-        "group_rule": data.group_rule if data else None,
-        "audit_verdict": card.audit_verdict,
-        "auc": metrics.auc if metrics else None,
-        "auc_ci": list(metrics.ci["auc"]) if metrics and "auc" in metrics.ci else None,
-        "threshold": model.threshold,
-        "size": model.size,
-    }
-
-
-def _get_default_id() -> str:
+def find_default_id() -> str:
     from spinefrac.store import repository
 
     try:

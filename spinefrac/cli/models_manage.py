@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from spinefrac.cli import output
-from spinefrac.cli.models import NameArgument, to_json_entry
+from spinefrac.cli.models import NameArgument, find_default_id
 
 app = typer.Typer()
 
@@ -210,6 +210,8 @@ def _format_megabytes(size: int) -> str:
 def _print_outcome(model: Any, message: str, as_json: bool) -> None:
     """Print the model's entry as JSON, or the message."""
     if as_json:
-        output.print_json(to_json_entry(model))
+        from spinefrac.store import model_records
+
+        output.print_json(model_records.describe_model(model, find_default_id()))
     else:
         output.print_result(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -217,6 +216,8 @@ def _predict_container(
     window: tuple[float, float] | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one JSON object a slice of a folder or ZIP, and one a file that cannot be read."""
+    from spinefrac.inference.json_records import get_slice_number
+
     try:
         found = predict_series.collect_series(path)
     except ImageError as error:
@@ -235,29 +236,20 @@ def _predict_container(
             result = _to_json_prediction(
                 predictor, ct, predictor.predict(ct), part.file.name, heatmap_dir, window
             )
-            yield result | _get_slice_number(part)
+            yield result | get_slice_number(part)
     for entry in found.unreadable:
         yield {"file": entry.path, "error": output.to_one_line(entry.reason)}
 
 
 def _predict_parts(predictor: Predictor, parts: list[SeriesSlice]) -> Iterator[dict[str, Any]]:
     """Yield one JSON object a slice, without heat maps, predicted on all cores."""
-    from spinefrac.inference import batch
+    from spinefrac.inference import batch, json_records
 
-    verdict = predictor.model.card.audit_verdict
     with output.show_progress("predicting") as report_progress:
         predictions = batch.predict_slices(predictor, parts)
         for done, (part, one) in enumerate(zip(parts, predictions, strict=True)):
             report_progress(done, len(parts))
-            result = batch.prediction_to_dict(predictor.model.id, replace(one, name=part.file.name))
-            if verdict in ("caution", "unusable") and not one.error:
-                result["audit_verdict"] = verdict
-            yield result | _get_slice_number(part)
-
-
-def _get_slice_number(part: SeriesSlice) -> dict[str, int]:
-    """Return the number of the slice in its file, from 1, where the file holds several."""
-    return {} if part.frame is None else {"slice": part.frame + 1}
+            yield json_records.describe_part(predictor.model, part, one)
 
 
 def _to_json_prediction(
@@ -269,19 +261,9 @@ def _to_json_prediction(
     window: tuple[float, float] | None,
 ) -> dict[str, Any]:
     """Return one slice's prediction as JSON, and write its heat map where requested."""
-    result: dict[str, Any] = {
-        "file": name,
-        "model": prediction.model,
-        "probability": prediction.probability,
-        "label": prediction.label,
-        "threshold": prediction.threshold,
-        "input_check": asdict(prediction.input_check) if prediction.input_check else None,
-        "milliseconds": round(prediction.milliseconds, 2),
-    }
-    if predictor.model.card.audit_verdict in ("caution", "unusable"):
-        result["audit_verdict"] = predictor.model.card.audit_verdict
-    if ct.plane not in ("", "axial"):
-        result["plane"] = ct.plane
+    from spinefrac.inference.json_records import describe_slice
+
+    result = describe_slice(predictor.model, ct, prediction, name)
     if heatmap_dir:
         stem = Path(name).stem
         result["heatmap"] = str(_write_heatmap(ct, prediction, heatmap_dir, stem, window))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spinefrac.cli import output
 from spinefrac.errors import ImageError
-from spinefrac.records import CLASS_NAMES, Unreadable
+from spinefrac.records import Unreadable
 
 if TYPE_CHECKING:
     from spinefrac.imaging.series_grouping import Series, SeriesGrouping
@@ -59,14 +59,9 @@ def collect_series(path: Path) -> SeriesGrouping:
 
 def predict_paths(predictor: Predictor, paths: list[Path]) -> Iterator[dict[str, Any]]:
     """Yield one JSON object a series, and one a file that belongs to none or cannot be read."""
-    from spinefrac.evaluation import series_pooling
+    from spinefrac.inference.json_records import find_series_threshold
 
-    model = predictor.model
-    record = (
-        series_pooling.evaluate_series_score(model.load_out_of_fold(), n_resamples=0)
-        if model.has_out_of_fold
-        else None
-    )
+    threshold = find_series_threshold(predictor.model)
     for path in paths:
         try:
             found = collect_series(path)
@@ -74,7 +69,7 @@ def predict_paths(predictor: Predictor, paths: list[Path]) -> Iterator[dict[str,
             yield {"file": str(path), "error": output.to_one_line(str(error))}
             continue
         for one in found.series:
-            yield _predict_one_series(predictor, path, one, record.threshold if record else None)
+            yield _predict_one_series(predictor, path, one, threshold)
         refused = list(found.unreadable)
         if found.single_slices:
             count = len(found.single_slices)
@@ -93,39 +88,14 @@ def _predict_one_series(
     predictor: Predictor, path: Path, series: Series, threshold: float | None
 ) -> dict[str, Any]:
     from spinefrac.inference import batch
+    from spinefrac.inference.json_records import describe_series
 
     predictions = []
     with output.show_progress("predicting") as report_progress:
         for one in batch.predict_slices(predictor, series.slices):
             predictions.append(one)
             report_progress(len(predictions), len(series))
-    found = batch.pool_series_predictions(predictor.model.id, predictions)
-    has_score = found.peak_index >= 0
-    label = None
-    if has_score and threshold is not None:
-        label = CLASS_NAMES[int(found.score >= threshold)]
-    return {
-        "file": str(path),
-        "series": series.name,
-        "model": predictor.model.id,
-        "slices": len(series),
-        "counted": int(found.included.sum()),
-        "score": found.score if has_score else None,
-        "label": label,
-        "threshold": threshold,
-        "most_suspicious": [
-            {"slice": index + 1, "file": series.slices[index].file.name}
-            | ({"position_mm": series.positions_mm[index]} if series.positions_mm else {})
-            | {"probability": predictions[index].probability}
-            for index in found.highest_slices()
-        ],
-        "probabilities": [None if one.error else one.probability for one in predictions],
-        "findings": [{"code": one.code, "message": one.message} for one in series.findings],
-        "unreadable": [
-            {"slice": index + 1, "reason": output.to_one_line(reason)}
-            for index, reason in found.errors.items()
-        ],
-    }
+    return describe_series(predictor, str(path), series, predictions, threshold)
 
 
 def format_prediction(prediction: dict[str, Any]) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +11,7 @@ from spinefrac import wording
 from spinefrac.cli import output, progress_view, tables
 from spinefrac.training import runs
 from spinefrac.training.runs import Run, RunProgress
+from spinefrac.training.runs.json_records import describe_progress, describe_run
 
 app = typer.Typer(help="List, show, follow, cancel, resume and adopt training runs.")
 
@@ -32,7 +32,7 @@ def list_runs(
     runs.ensure_runner()
     found = runs.list_runs(limit)
     if as_json:
-        output.print_json([_to_json_entry(run) for run in found])
+        output.print_json([describe_run(run) for run in found])
     elif found:
         head = ("run", "state", "submitted", "took", "AUC (95 % CI)")
         output.print_result(output.format_table([head, *map(_format_row, found)]))
@@ -46,7 +46,7 @@ def show(run: _RunArgument, as_json: output.JsonOption = False) -> None:
     runs.ensure_runner()
     progress = runs.get_progress(run)
     if as_json:
-        output.print_json({**_to_json_entry(progress.run), **_progress_to_json(progress)})
+        output.print_json({**describe_run(progress.run), **describe_progress(progress)})
     else:
         output.print_result(_format_progress(progress))
 
@@ -66,7 +66,7 @@ def cancel(run: _RunArgument, as_json: output.JsonOption = False) -> None:
     """Cancel a run; its checkpoints stay for `spinefrac runs resume`."""
     stopped = runs.cancel(run)
     if as_json:
-        output.print_json(_to_json_entry(stopped))
+        output.print_json(describe_run(stopped))
     else:
         output.print_result(
             f"{stopped.id}: {'cancelling' if stopped.cancelling else stopped.state}"
@@ -85,7 +85,7 @@ def resume(
     """Queue a cancelled or failed run again; it resumes from its last checkpoint."""
     queued = runs.resume(run, workers=workers)
     if as_json:
-        output.print_json(_to_json_entry(queued))
+        output.print_json(describe_run(queued))
     else:
         output.print_result(
             f"{queued.id}: {queued.state}; follow it with `spinefrac runs follow {queued.id}`"
@@ -108,45 +108,13 @@ def adopt(
     """
     adopted = runs.adopt(run)
     if as_json:
-        output.print_json(_to_json_entry(adopted))
+        output.print_json(describe_run(adopted))
     elif adopted.is_resumable:
         output.print_result(
             f"{adopted.id}: {adopted.state}; continue it with `spinefrac runs resume {adopted.id}`"
         )
     else:
         output.print_result(f"{adopted.id}: {adopted.state}")
-
-
-def _to_json_entry(run: Run) -> dict[str, Any]:
-    """Return a run as JSON."""
-    entry = asdict(run)
-    entry["seconds"] = run.seconds
-    return entry
-
-
-def _progress_to_json(progress: RunProgress) -> dict[str, Any]:
-    """Return the progress of a run as JSON; undefined numbers are null."""
-    return _replace_nan(
-        {
-            "folds": [
-                {**asdict(fold), "auc": fold.auc} for fold in progress.folds
-            ],
-            "share": progress.share,
-            "seconds_left": progress.seconds_left,
-            "position": progress.position,
-            "workers": [asdict(worker) for worker in progress.workers],
-            "log": [{"time": time, "line": line} for time, line in progress.log],
-            "runner": asdict(progress.runner) if progress.runner else None,
-        }
-    )  # fmt: skip
-
-
-def _replace_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _replace_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replace_nan(entry) for entry in value]
-    return None if isinstance(value, float) and value != value else value
 
 
 def _format_row(run: Run) -> tuple[str, ...]:

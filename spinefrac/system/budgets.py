@@ -121,7 +121,9 @@ JOBS = Account(
 RUNS = Account(
     "queued runs", 32, 8, advice="wait until one has ended, or cancel one on the page Train"
 )
-ACCOUNTS = (FILES, SLICES, JOBS, RUNS)
+#: For figures of a server.
+BY_NAME = {"files": FILES, "slices": SLICES, "jobs": JOBS, "runs": RUNS}
+ACCOUNTS = tuple(BY_NAME.values())
 
 
 def release_owner(owner: str) -> None:

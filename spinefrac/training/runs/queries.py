@@ -9,7 +9,7 @@ import sqlite3
 import statistics
 from collections.abc import Iterable
 
-from spinefrac.errors import RunError
+from spinefrac.errors import UnknownRunError
 from spinefrac.records import EpochRecord
 from spinefrac.store.card import ParentModel
 from spinefrac.training.runs import database, lease
@@ -72,8 +72,10 @@ def find_run_row(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
     return row
 
 
-def _make_unknown_run_error(run_id: str) -> RunError:
-    return RunError(f"There is no run {run_id[:100]!r}: `spinefrac runs list` lists all runs")
+def _make_unknown_run_error(run_id: str) -> UnknownRunError:
+    return UnknownRunError(
+        f"There is no run {run_id[:100]!r}: `spinefrac runs list` lists all runs"
+    )
 
 
 def list_events(

@@ -1,0 +1,62 @@
+"""All guards in their order, from the first that a request meets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from spinefrac.api.guard.headers import HeaderGuard
+from spinefrac.api.guard.hosts import HostGuard
+from spinefrac.api.guard.page_rates import PageRateGuard
+from spinefrac.api.guard.refusal import refuse
+from spinefrac.api.guard.request_log import RequestLog
+from spinefrac.api.guard.uploads import UploadGuard
+
+#: Figures that Streamlit gives to anybody; those who may see figures have ``/api/v1/metrics``.
+CLOSED_PATHS = ("/_stcore/metrics",)
+
+
+class ClosedPaths:
+    """Answers as if some addresses did not exist."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(CLOSED_PATHS):
+            return await refuse(scope, receive, send, 404, "There is nothing here", "not-found")
+        await self._app(scope, receive, send)
+
+
+def list_allowed_hosts() -> tuple[str, ...]:
+    """Return the names of ``SPINEFRAC_ALLOWED_HOSTS``, separated by commas."""
+    names = os.environ.get("SPINEFRAC_ALLOWED_HOSTS", "").split(",")
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def build_middleware(
+    rest_prefix: str, is_active: Callable[[str], bool], hosts: Iterable[str] | None = None
+) -> list[Middleware]:
+    """Return the guards for an application.
+
+    Parameters
+    ----------
+    rest_prefix : str
+        Where REST is mounted.
+    is_active : callable
+        Whether a session of a page is connected, by its id.
+    hosts : iterable of str, optional
+        See `HostGuard`; those of `list_allowed_hosts` by default.
+    """
+    names = tuple(list_allowed_hosts() if hosts is None else hosts)
+    return [
+        Middleware(RequestLog, rest_prefix=rest_prefix),
+        Middleware(HeaderGuard, rest_prefix=rest_prefix),
+        Middleware(HostGuard, names=names),
+        Middleware(ClosedPaths),
+        Middleware(PageRateGuard),
+        Middleware(UploadGuard, rest_prefix=rest_prefix, is_active=is_active),
+    ]

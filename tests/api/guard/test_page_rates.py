@@ -1,0 +1,11 @@
+"""How often an address may connect to pages."""
+
+from spinefrac.api import rates
+
+
+def test_page_connections_of_an_address_are_limited(client, monkeypatch):
+    rates._get_limiter.cache_clear()
+    monkeypatch.setattr(rates, "PER_ADDRESS", 2)
+    statuses = [client.get("/_stcore/stream").status for _ in range(3)]
+    assert statuses == [404, 404, 429]
+    rates._get_limiter.cache_clear()
