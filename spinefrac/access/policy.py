@@ -54,6 +54,11 @@ class Identity:
     model: str = ""
     expires_at: datetime | None = None
 
+    @property
+    def owner(self) -> str:
+        """What is written on things that this person makes; empty at the machine itself."""
+        return "" if self == LOCAL else self.name
+
 
 #: Who uses the app on the machine it runs on, where no sign-in is set up.
 LOCAL = Identity("local", Role.ADMIN)
@@ -142,7 +147,9 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
         Action.TRY_AUGMENTATION: Rule("try augmentations", _NO, _YES, _YES, _YES),
         Action.SEE_RUN: Rule("see runs", _NO, _YES, _YES, _YES),
         Action.EVALUATE_MODEL: Rule("evaluate models on data sets", _NO, _NO, _YES, _YES),
-        Action.REVIEW_LABELS: Rule("review labels", _NO, _NO, _YES, _YES),
+        Action.REVIEW_LABELS: Rule(
+            "see slices of data sets and review labels", _NO, _NO, _YES, _YES
+        ),
         Action.SAVE_PRESET: Rule("save and delete presets", _NO, _NO, _YES, _YES),
         Action.START_RUN: Rule("train and fine-tune models", _NO, _NO, _YES, _YES),
         Action.CHANGE_RUN: Rule("cancel and resume runs", _NO, _NO, _OWN, _YES),

@@ -86,6 +86,35 @@ SELECT id, first_at, last_at, times, picture, model, card, probability, threshol
        label, typical, reason, verdict, note, said_at, png FROM answer_without_unit;
 DROP TABLE answer_without_unit;
 """,
+    """
+ALTER TABLE answer RENAME TO answer_without_owner;
+CREATE TABLE answer (
+    id INTEGER PRIMARY KEY,
+    first_at TEXT NOT NULL,
+    last_at TEXT NOT NULL,
+    times INTEGER NOT NULL,
+    picture TEXT NOT NULL,
+    unit TEXT NOT NULL DEFAULT '',
+    model TEXT NOT NULL,
+    card TEXT NOT NULL,
+    probability REAL NOT NULL,
+    threshold REAL NOT NULL,
+    label TEXT NOT NULL,
+    typical INTEGER,
+    reason TEXT NOT NULL,
+    verdict TEXT NOT NULL DEFAULT '',
+    note TEXT NOT NULL DEFAULT '',
+    said_at TEXT NOT NULL DEFAULT '',
+    png BLOB,
+    owner TEXT NOT NULL DEFAULT '',
+    UNIQUE (picture, unit, card, owner)
+);
+INSERT INTO answer (id, first_at, last_at, times, picture, unit, model, card, probability,
+                    threshold, label, typical, reason, verdict, note, said_at, png)
+SELECT id, first_at, last_at, times, picture, unit, model, card, probability,
+       threshold, label, typical, reason, verdict, note, said_at, png FROM answer_without_owner;
+DROP TABLE answer_without_owner;
+""",
 )
 
 #: Unit of the pixels, by `CtSlice.calibrated`; entries of the first version have none.
@@ -123,6 +152,8 @@ class HistoryEntry:
         The feedback: one of `FEEDBACK_VALUES`, empty where there is none.
     note : str
     said_at : str
+    owner : str
+        Who made it; empty where nobody was signed in.
     has_picture : bool
     """
 
@@ -142,6 +173,7 @@ class HistoryEntry:
     verdict: str
     note: str
     said_at: str
+    owner: str
     has_picture: bool
 
 
@@ -150,8 +182,10 @@ def is_enabled() -> bool:
     return settings.history_enabled()
 
 
-def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int | None:
-    """Save a prediction; the same slice and model again is the same entry, counted.
+def save_prediction(
+    ct: CtSlice, prediction: Prediction, card_hash: str, owner: str = ""
+) -> int | None:
+    """Save a prediction; the same slice, model and owner again is the same entry, counted.
 
     Parameters
     ----------
@@ -159,6 +193,8 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
     prediction : Prediction
     card_hash : str
         `SavedModel.card_hash` of the model.
+    owner : str
+        Who made it; empty where nobody is signed in.
 
     Returns
     -------
@@ -187,6 +223,7 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
         "typical": None if check is None else int(check.typical),
         "reason": "" if check is None else check.reason,
         "png": _encode_png(ct) if settings.history_images_enabled() else None,
+        "owner": owner,
     }
     names = ", ".join(row)
     places = ", ".join(f":{name}" for name in row)
@@ -194,7 +231,7 @@ def save_prediction(ct: CtSlice, prediction: Prediction, card_hash: str) -> int 
         _adopt_entry_without_unit(database, row)
         (entry,) = database.execute(
             f"INSERT INTO answer ({names}) VALUES ({places}) "
-            "ON CONFLICT (picture, unit, card) DO UPDATE SET times = times + 1, "
+            "ON CONFLICT (picture, unit, card, owner) DO UPDATE SET times = times + 1, "
             "last_at = excluded.last_at, model = excluded.model, "
             "png = coalesce(png, excluded.png) RETURNING id",
             row,
@@ -206,12 +243,12 @@ def _adopt_entry_without_unit(database: sqlite3.Connection, row: dict[str, Any])
     """Give an entry of the first version, with its feedback, the unit that its slice has."""
     database.execute(
         "UPDATE OR IGNORE answer SET unit = :unit WHERE picture = :picture AND card = :card "
-        "AND unit = '' AND abs(probability - :probability) <= :tolerance",
+        "AND owner = :owner AND unit = '' AND abs(probability - :probability) <= :tolerance",
         row | {"tolerance": _SAME_PROBABILITY},
     )
 
 
-def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:
+def save_feedback(entry_id: int, verdict: str, note: str = "", owner: str | None = None) -> None:
     """Save the feedback on a prediction; it replaces earlier feedback.
 
     Parameters
@@ -222,6 +259,8 @@ def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:
         One of `FEEDBACK_VALUES`.
     note : str
         Cut to `MAX_NOTE_LENGTH` characters.
+    owner : str, optional
+        Whose prediction it must be; anybody's if not given.
 
     Raises
     ------
@@ -234,15 +273,23 @@ def save_feedback(entry_id: int, verdict: str, note: str = "") -> None:
         )
     with _database().write() as database:
         done = database.execute(
-            "UPDATE answer SET verdict = ?, note = ?, said_at = ? WHERE id = ?",
-            (verdict, note.strip()[:MAX_NOTE_LENGTH], _utc_now(), entry_id),
+            "UPDATE answer SET verdict = ?, note = ?, said_at = ? WHERE id = ? "
+            "AND owner = coalesce(?, owner)",
+            (verdict, note.strip()[:MAX_NOTE_LENGTH], _utc_now(), entry_id, owner),
         )
         if not done.rowcount:
             raise HistoryError(f"there is no prediction {entry_id} in the history: it was cleared")
 
 
-def list_entries(limit: int | None = None) -> tuple[HistoryEntry, ...]:
+def list_entries(limit: int | None = None, owner: str | None = None) -> tuple[HistoryEntry, ...]:
     """Return the entries, the last prediction first.
+
+    Parameters
+    ----------
+    limit : int, optional
+        Most of them; all if not given.
+    owner : str, optional
+        Whose predictions; everybody's if not given.
 
     Raises
     ------
@@ -253,8 +300,8 @@ def list_entries(limit: int | None = None) -> tuple[HistoryEntry, ...]:
     with _database().read() as database:
         rows = database.execute(
             f"SELECT {', '.join(columns)}, png IS NOT NULL AS has_picture FROM answer "
-            "ORDER BY last_at DESC, id DESC LIMIT ?",
-            (-1 if limit is None else limit,),
+            "WHERE owner = coalesce(?, owner) ORDER BY last_at DESC, id DESC LIMIT ?",
+            (owner, -1 if limit is None else limit),
         ).fetchall()
     return tuple(_entry_from_row(dict(row)) for row in rows)
 

@@ -14,7 +14,8 @@ from spinefrac.errors import ModelError
 from spinefrac.store import card as cards
 from spinefrac.system import reading
 
-SCHEMA_VERSION = 1
+#: 2: with an owner.
+SCHEMA_VERSION = 2
 
 #: Longest note, in characters.
 MAX_NOTE_LENGTH = 2000
@@ -37,12 +38,15 @@ class Annotations:
         Whether lists and choices leave the model out.
     former_names : tuple of str
         Ids it had before, the latest last.
+    owner : str or None
+        Whose model it is; None where the card says it, see `SavedModel.owner`. Empty: nobody's.
     """
 
     note: str | None = None
     tags: tuple[str, ...] = ()
     archived: bool = False
     former_names: tuple[str, ...] = ()
+    owner: str | None = None
 
 
 def dump_annotations(annotations: Annotations) -> bytes:

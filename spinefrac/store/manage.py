@@ -98,8 +98,14 @@ def annotate(
     return repository.load(model_id)
 
 
-def duplicate(model_id: str, new_id: str) -> SavedModel:
+def duplicate(model_id: str, new_id: str, owner: str | None = None) -> SavedModel:
     """Copy a saved model, with note and tags, under another name.
+
+    Parameters
+    ----------
+    model_id, new_id : str
+    owner : str, optional
+        Whose the copy is; that of the model if not given.
 
     Raises
     ------
@@ -114,12 +120,29 @@ def duplicate(model_id: str, new_id: str) -> SavedModel:
                 shutil.copyfile(model.path / name, folder / name)
         except FileNotFoundError as error:
             raise ModelError(repository.explain_missing(model_id)) from error
-        _write_annotations(folder, replace(model.annotations, archived=False, former_names=()))
+        owner = model.owner if owner is None else owner
+        _write_annotations(
+            folder, replace(model.annotations, archived=False, former_names=(), owner=owner)
+        )
         copy = repository.open_folder(folder)
         if copy.card_hash != model.card_hash:
             raise ModelError(f"The model {model_id} was replaced while it was copied: try again")
         _clean_card(copy)
     return repository.load(new_id)
+
+
+def set_owner(model_id: str, owner: str) -> SavedModel:
+    """Say whose a saved model is, whatever its card says; empty for nobody's.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it is damaged, or the disk is full.
+    """
+    with _locked_change(f"nothing was changed on {model_id}"):
+        model = repository.load(model_id)
+        _write_annotations(model.path, replace(model.annotations, owner=owner))
+    return repository.load(model_id)
 
 
 def set_default(model_id: str) -> SavedModel:
@@ -175,7 +198,7 @@ def delete(folder_name: str, session: str = "cli") -> DeletedModel:
     return next(entry for entry in trash.list_deleted() if entry.path == path)
 
 
-def restore(model_id: str, new_id: str | None = None) -> str:
+def restore(model_id: str, new_id: str | None = None, *, chosen: DeletedModel | None = None) -> str:
     """Restore the model of that name that was deleted last.
 
     Parameters
@@ -183,6 +206,8 @@ def restore(model_id: str, new_id: str | None = None) -> str:
     model_id : str
     new_id : str, optional
         Another name for it, where its own is in use.
+    chosen : DeletedModel, optional
+        Which of several of that name; it may have been restored or purged meanwhile.
 
     Returns
     -------
@@ -195,7 +220,11 @@ def restore(model_id: str, new_id: str | None = None) -> str:
         None of that name can be restored, or the name is in use.
     """
     with _locked_change(f"{model_id} stays deleted"):
-        deleted = [entry for entry in trash.list_restorable() if entry.id == model_id]
+        deleted = [
+            entry
+            for entry in trash.list_restorable()
+            if entry.id == model_id and chosen in (None, entry)
+        ]
         if not deleted:
             others = ", ".join(dict.fromkeys(e.id for e in trash.list_restorable())) or "none"
             raise ModelError(

@@ -91,6 +91,12 @@ class SavedModel:
         return self.annotations.archived
 
     @property
+    def owner(self) -> str:
+        """Whose model it is: of who trained, duplicated or imported it; empty where unknown."""
+        owner = self.annotations.owner
+        return self.card.trained_by if owner is None else owner
+
+    @property
     def size(self) -> int:
         """Bytes of its files, without card and annotations."""
         return sum(record.size for record in self.card.files.values())

@@ -8,6 +8,7 @@ session that still uses the model learns that it was deleted.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -73,9 +74,19 @@ def trash_path(folder: Path, session: str) -> Path:
     )
 
 
-def new_session_id() -> str:
-    """Return a name for a session that deletes."""
-    return secrets.token_hex(4)
+def new_session_id(owner: str = "") -> str:
+    """Return a name for a session that deletes; it tells whose session it is, see `is_of`."""
+    return f"{_hash_owner(owner)}_{secrets.token_hex(4)}" if owner else secrets.token_hex(4)
+
+
+def is_of(entry: DeletedModel, owner: str) -> bool:
+    """Return whether a person, known by name, deleted a model."""
+    return bool(owner) and entry.session.startswith(f"{_hash_owner(owner)}_")
+
+
+def _hash_owner(owner: str) -> str:
+    """Return letters that stand for a name: one in a name of a folder may be of few signs."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:16]
 
 
 def list_deleted() -> list[DeletedModel]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac import settings, wording
+from spinefrac.access.policy import Action
 from spinefrac.errors import SpinefracError
 from spinefrac.store import identifiers
 from spinefrac.training.augmentation import export, presets, preview
@@ -14,7 +15,7 @@ from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
 from spinefrac.training.augmentation.yaml_io import to_yaml
 from spinefrac.ui.augmentation.controls import SELECTED_PRESET_KEY, AugmentationSelection
 from spinefrac.ui.augmentation.source import PreviewSlice
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 
 #: More images than this are written by the command line, which does not wait for a browser.
 MAX_IMAGES_IN_BROWSER = 2000
@@ -67,8 +68,10 @@ def _show_save_form(selection: AugmentationSelection) -> None:
             help="Lower-case letters, digits and hyphens. You can choose it under this name on the "
             "page Train.",
         )
-        button_column.form_submit_button(
+        visitor.button(
+            Action.SAVE_PRESET,
             "Save",
+            widget=button_column.form_submit_button,
             on_click=_save,
             args=(selection.config,),
             icon=":material/save:",
@@ -76,7 +79,8 @@ def _show_save_form(selection: AugmentationSelection) -> None:
         )
         st.checkbox("Replace existing preset", key="augmentation-replace")
     if custom_name:
-        st.button(
+        visitor.button(
+            Action.SAVE_PRESET,
             f"Delete {custom_name}",
             on_click=_delete,
             args=(custom_name,),
@@ -89,7 +93,8 @@ def _save(config: AugmentationConfig) -> None:
     state = st.session_state
     name = state["augmentation-name"].strip()
     try:
-        presets.save(name, config, overwrite=state["augmentation-replace"])
+        with visitor.act(Action.SAVE_PRESET, name):
+            presets.save(name, config, overwrite=state["augmentation-replace"])
     except SpinefracError as error:
         state[_MESSAGE_KEY] = ("error", str(error))
         return
@@ -100,7 +105,8 @@ def _save(config: AugmentationConfig) -> None:
 def _delete(name: str) -> None:
     state = st.session_state
     try:
-        presets.delete(name)
+        with visitor.act(Action.SAVE_PRESET, name):
+            presets.delete(name)
     except SpinefracError as error:
         state[_MESSAGE_KEY] = ("error", str(error))
         return
@@ -173,8 +179,11 @@ def _show_dataset_export(
         name_column, copies_column = st.columns(2)
         name = name_column.text_input("New folder", placeholder="my-copies", max_chars=80)
         copies = int(copies_column.number_input("Copies per slice", 1, 20, 4))
-        submitted = st.form_submit_button(
-            f"Write copies of all {n_slices:,} slices", icon=":material/folder_copy:"
+        submitted = visitor.button(
+            Action.ADD_DATASET,
+            f"Write copies of all {n_slices:,} slices",
+            widget=st.form_submit_button,
+            icon=":material/folder_copy:",
         )
     if not submitted:
         return

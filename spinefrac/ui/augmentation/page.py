@@ -9,7 +9,7 @@ from spinefrac.ui.augmentation import apply, diagnostics, source, views
 from spinefrac.ui.augmentation import controls as control_panel
 from spinefrac.ui.augmentation.controls import AugmentationSelection
 from spinefrac.ui.augmentation.source import PreviewSlice
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 
 VIEWS = ("Grid", "Transforms", "Animation", "Histogram", "Diagnostics", "Apply and export")
 _SEED_KEY = "augmentation-seed"
@@ -30,7 +30,7 @@ def render() -> None:
             show_editor(preview_slice)
 
 
-@st.fragment
+@visitor.fragment
 def show_editor(preview_slice: PreviewSlice) -> None:
     """Show the controls and one view of their effect. A fragment: a slider redraws only this."""
     controls, results = st.columns([1, 2.1], gap="large")

@@ -8,12 +8,13 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac import imaging, settings
+from spinefrac.access.policy import Action
 from spinefrac.data import data_roots
 from spinefrac.imaging import decoder_pool
 from spinefrac.records import CtSlice, GreyImage, Preprocessing
 from spinefrac.training.augmentation import preview
 from spinefrac.training.augmentation.preview import TrainingOrder
-from spinefrac.ui.common import layout, samples, session
+from spinefrac.ui.common import folders, layout, samples, session, visitor
 
 INPUT_SIZES = tuple(sorted({96, 128, 160, 224, 320, 512, Preprocessing().size}))
 
@@ -97,9 +98,10 @@ def _choose_upload(preprocessing: Preprocessing) -> PreviewSlice | None:
 
 
 def _choose_from_dataset(preprocessing: Preprocessing) -> PreviewSlice | None:
-    roots = settings.data_roots()
-    folders = data_roots.list_dataset_folders(roots)
-    if not folders:
+    if not visitor.may(Action.READ_FOLDER):
+        return None
+    roots, options = settings.data_roots(), folders.list_options()
+    if not options:
         st.info(
             "No data set found in the data folders: "
             f"{layout.escape_markdown(', '.join(map(str, roots)))}. Put one there, or add its "
@@ -108,10 +110,7 @@ def _choose_from_dataset(preprocessing: Preprocessing) -> PreviewSlice | None:
         )
         return None
     folder_column, number_column = st.columns([2, 1])
-    chosen = folder_column.selectbox(
-        "Data set", [data_roots.display_path(folder, roots) for folder in folders]
-    )
-    folder = data_roots.resolve_folder(chosen, roots)
+    folder = folders.resolve(folder_column.selectbox("Data set", options))
     order = _load_training_order(str(folder))
     number = number_column.number_input(
         f"Slice, 1 to {len(order.paths):,}",

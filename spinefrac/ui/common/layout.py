@@ -15,10 +15,12 @@ from typing import TypeVar
 import streamlit as st
 
 from spinefrac import settings, wording
+from spinefrac.access.policy import Action
 from spinefrac.errors import SpinefracError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
 from spinefrac.store import repository
 from spinefrac.store.repository import DamagedModel, SavedModel
+from spinefrac.ui.common import visitor
 from spinefrac.ui.common.templates import render_html
 
 log = logging.getLogger("spinefrac.pages")
@@ -132,6 +134,8 @@ def show_label(text: str) -> None:
 
 def ask_keep_names() -> bool:
     """Ask whether names stay in what is downloaded, as ``--keep-names`` of the commands does."""
+    if not visitor.permits(Action.REVIEW_LABELS):
+        return False
     return st.toggle(
         "Include file names, groups and series of the training slices",
         help="They may identify patients. Otherwise they are numbers. The file says which.",
@@ -229,19 +233,20 @@ def _explain_missing_model(models: Sequence[SavedModel | DamagedModel]) -> None:
         show_warning(st.session_state["missing-model-message"])
 
 
-def get_user_name() -> str:
-    """Return the name of the user who is signed in, or an empty text."""
-    user = st.user
-    return str(user.get("name") or user.get("email") or "") if user.get("is_logged_in") else ""
-
-
 def list_active_models() -> tuple[list[SavedModel | DamagedModel], str]:
     """Return the saved models that are not archived, the default first, and the default's id.
+
+    Only those that the person may see: to a guest the one of the link.
 
     An error is shown, and the id is empty, where the default does not exist any more.
     """
     models, default = repository.list_models(), ""
-    models = [model for model in models if isinstance(model, DamagedModel) or not model.archived]
+    models = [
+        model
+        for model in models
+        if (isinstance(model, DamagedModel) or not model.archived)
+        and visitor.permits(Action.SEE_MODEL, model=model.id)
+    ]
     if any(isinstance(model, SavedModel) for model in models):
         with show_errors():
             default = repository.get_default_id()

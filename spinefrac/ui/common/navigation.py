@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from spinefrac.access.policy import Action
+from spinefrac.ui.common import visitor
+
 #: Title and icon of each page, by address, in the order of the navigation.
 PAGES = {
     "predict": ("Upload & Predict", ":material/radiology:"),
@@ -15,7 +18,14 @@ PAGES = {
     "metrics": ("Metrics", ":material/monitoring:"),
     "models": ("Models", ":material/inventory_2:"),
 }
-
+#: Without which a page would be empty. A guest, who may use one model, predicts and no more.
+_NEEDED = {
+    "predict": Action.KEEP_PREDICTION,
+    "train": Action.SEE_RUN,
+    "augmentation": Action.TRY_AUGMENTATION,
+    "metrics": Action.SEE_MODEL,
+    "models": Action.SEE_MODEL,
+}
 
 #: Name of the default page among the pages; it is no address.
 _ROOT = "root"
@@ -68,5 +78,9 @@ def list_pages(renderers: Mapping[str, Callable[[], None]], default: str) -> lis
         Address of the page of the app's own address. It is listed once more, hidden from the
         menu, so that its own address leads to it too.
     """
-    pages = [page(address, renderers[address], default=address == default) for address in PAGES]
+    pages = [
+        page(address, renderers[address], default=address == default)
+        for address in PAGES
+        if address == default or visitor.permits(_NEEDED[address], model="")
+    ]
     return [*pages, page(default, renderers[default], hidden=True)]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ParamSpec
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.context import _get_client_context
 
-from spinefrac.access import identify, policy
+from spinefrac import wording
+from spinefrac.access import audit_log, identify, policy
 from spinefrac.access.identify import Connection
 from spinefrac.access.policy import Action, Identity
+
+_P = ParamSpec("_P")
 
 #: The token that was typed or opened as a link in this session.
 TOKEN_KEY = "sign-in-token"
@@ -58,6 +63,117 @@ def require(action: Action, *, owner: str | None = None, model: str | None = Non
         The person may not; `SignInError` where nobody is signed in.
     """
     return policy.require(get(), action, owner=owner, model=model)
+
+
+def explain(action: Action, *, owner: str | None = None, model: str | None = None) -> str:
+    """Return why the person may not take an action, as a sentence; empty for one who may."""
+    identity = get()
+    if policy.permits(identity, action, owner=owner, model=model):
+        return ""
+    if identity is None:
+        return "Sign in first."
+    return wording.to_sentence(policy.explain_refusal(identity, action))
+
+
+def may(action: Action, *, owner: str | None = None, model: str | None = None) -> bool:
+    """Return whether the person may take an action; where not, show the reason."""
+    refusal = explain(action, owner=owner, model=model)
+    if refusal:
+        st.info(refusal, icon=":material/lock:")
+    return not refusal
+
+
+def button(
+    action: Action,
+    label: str,
+    *,
+    owner: str | None = None,
+    model: str | None = None,
+    widget: Callable[..., bool] = st.button,
+    **options: Any,
+) -> bool:
+    """Show a button for an action; disabled, with the reason, for a person who may not.
+
+    Parameters
+    ----------
+    action, owner, model
+        As for `permits`.
+    label : str
+    widget : callable
+        Draws it: `st.button` or another of Streamlit's, also of a column.
+    options
+        Those of `widget`.
+
+    Returns
+    -------
+    bool
+        Whether it was clicked.
+
+    Raises
+    ------
+    AccessError
+        It was clicked all the same: a browser can send what it likes.
+    """
+    if refusal := explain(action, owner=owner, model=model):
+        options |= {"disabled": True, "help": refusal}
+    clicked = widget(label, **options)
+    if clicked:
+        require(action, owner=owner, model=model)
+    return clicked
+
+
+@contextmanager
+def act(
+    action: Action, subject: str = "", *, owner: str | None = None, model: str | None = None
+) -> Iterator[Identity]:
+    """Take an action: refuse it to a person who may not, and log it where it succeeds.
+
+    Parameters
+    ----------
+    action, owner, model
+        As for `permits`.
+    subject : str
+        The id of what it is done to, for the log; never a path.
+
+    Raises
+    ------
+    AccessError
+        The person may not.
+    """
+    yield require(action, owner=owner, model=model)
+    record(action, subject)
+
+
+def record(action: Action, subject: str) -> None:
+    """Log an action that was taken; nothing that is done at one's own desk."""
+    identity = get()
+    if identity is not None and identity != policy.LOCAL:
+        audit_log.record(identity, action, subject)
+
+
+def get_owner() -> str:
+    """Return what is written on things that this person makes; empty at the machine itself."""
+    identity = get()
+    return identity.owner if identity else ""
+
+
+def fragment(
+    function: Callable[_P, None] | None = None, *, run_every: float | None = None
+) -> Callable[..., Any]:
+    """Make a fragment, as `st.fragment` does, that draws nothing for who is no longer signed in.
+
+    A fragment is drawn without the page around it, which asks for a sign-in.
+    """
+    if function is None:
+        return functools.partial(fragment, run_every=run_every)
+
+    @functools.wraps(function)
+    def draw(*args: _P.args, **options: _P.kwargs) -> None:
+        if get() is None:
+            st.rerun()
+        function(*args, **options)
+
+    return st.fragment(draw, run_every=run_every)
 
 
 def describe_connection() -> Connection:

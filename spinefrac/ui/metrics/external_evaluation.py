@@ -7,14 +7,14 @@ from collections.abc import Callable
 import streamlit as st
 
 from spinefrac import settings, wording
-from spinefrac.data import data_roots
+from spinefrac.access.policy import Action
 from spinefrac.data.scan import scan
 from spinefrac.inference import external_evaluation
 from spinefrac.inference.predictor import get_predictor
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import folders, layout, visitor
 
 COLUMN_TITLES = ("Metric", "Out-of-fold", "External", "Difference of networks", "p", "Result")
 
@@ -135,7 +135,9 @@ def _show_evaluation_form(model: SavedModel) -> None:
             placeholder="external-slices",
             help=f"Within {', '.join(str(root) for root in roots)}; classes as for training.",
         )
-        submitted = st.form_submit_button("Evaluate", type="primary")
+        submitted = visitor.button(
+            Action.EVALUATE_MODEL, "Evaluate", widget=st.form_submit_button, type="primary"
+        )
     if submitted:
         _evaluate(model, typed)
 
@@ -151,12 +153,13 @@ def _evaluate(model: SavedModel, typed: str) -> None:
         return show
 
     dataset = scan(
-        data_roots.resolve_folder(typed or ".", settings.data_roots()),
+        folders.resolve(typed or "."),
         progress=report("Reading the slices"),
     )
     evaluation, _ = external_evaluation.evaluate_external(
         get_predictor(model.id), dataset, progress_callback=report("Predicting")
     )
+    visitor.record(Action.EVALUATE_MODEL, model.id)
     bar.empty()
     if dataset.unreadable:
         st.info(f"{len(dataset.unreadable)} files could not be read and were skipped.")

@@ -18,7 +18,7 @@ from spinefrac.inference import predictor
 from spinefrac.records import CLASS_NAMES
 from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import folders, layout
 from spinefrac.ui.common.slice_card import SliceImage, render_slice_card
 from spinefrac.viz import heatmap
 
@@ -185,16 +185,15 @@ def _offer_marked_download() -> None:
 
 def _locate_dataset(first_card: SliceCard) -> Path | None:
     """Return the folder of the data set: found in the data roots, or asked for; None if unknown."""
-    roots = settings.data_roots()
     if not st.session_state.get("dataset-folder"):
-        found = data_roots.find_dataset_folder(first_card.path, roots)
+        found = folders.find(first_card.path)
         if found is not None:
             return found
     typed = st.text_input(
         "Folder of the data set",
         key="dataset-folder",
         help="The model card does not store the path of the data set. Enter its folder; allowed: "
-        f"{', '.join(str(root) for root in roots)}.",
+        f"{', '.join(str(root) for root in settings.data_roots())}.",
     )
     if not typed:
         st.info(
@@ -204,7 +203,7 @@ def _locate_dataset(first_card: SliceCard) -> Path | None:
         )
         return None
     try:
-        return data_roots.resolve_folder(typed, roots)
+        return folders.resolve(typed)
     except SpinefracError as error:
         layout.show_error(str(error))
         return None

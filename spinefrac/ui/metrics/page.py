@@ -9,12 +9,12 @@ from types import ModuleType
 
 import streamlit as st
 
-from spinefrac import report, settings, wording
-from spinefrac.data import data_roots
+from spinefrac import report, wording
+from spinefrac.access.policy import Action
 from spinefrac.evaluation.baseline_comparison import describe_comparison, is_no_better
 from spinefrac.report import html, pdf
 from spinefrac.store.repository import DamagedModel, SavedModel
-from spinefrac.ui.common import layout, metric_tables
+from spinefrac.ui.common import folders, layout, metric_tables, visitor
 from spinefrac.ui.metrics import (
     addresses,
     comparison,
@@ -46,6 +46,8 @@ COMPARISON_VIEWS: dict[str, Callable[[Sequence[SavedModel], str], None]] = {
 }
 #: Views of one model whose content depends on the threshold.
 THRESHOLD_VIEWS = ("Overview", "Subgroups", "Slices")
+#: Views that show single slices of a data set, which a viewer may not see.
+SLICE_VIEWS = ("Slices", "Disagreement")
 MAX_COMPARED = 6
 #: More damaged models than this are folded into one line.
 MAX_DAMAGED_SHOWN = 2
@@ -130,7 +132,7 @@ def show_audit_verdict(models: Sequence[SavedModel]) -> None:
         layout.show_alert(text, tone)
 
 
-@st.fragment
+@visitor.fragment
 def show_single_model(model: SavedModel, evaluation_key: str, view: str) -> None:
     """Show a view of one model. A fragment: the slider redraws this and no more."""
     with layout.show_errors():
@@ -155,7 +157,7 @@ def show_single_model(model: SavedModel, evaluation_key: str, view: str) -> None
             external_evaluation.show_external_evaluations(model)
 
 
-@st.fragment
+@visitor.fragment
 def show_comparison(models: Sequence[SavedModel], evaluation_key: str, view: str) -> None:
     """Show a view of several models."""
     with layout.show_errors():
@@ -163,9 +165,9 @@ def show_comparison(models: Sequence[SavedModel], evaluation_key: str, view: str
 
 
 def _find_dataset_folder(model: SavedModel) -> Path | None:
-    """Return the folder of the model's training slices, where it is in the data roots."""
+    """Return the folder of the model's training slices, where the person may read it."""
     paths = model.load_out_of_fold().paths if model.has_out_of_fold else ()
-    return data_roots.find_dataset_folder(paths[0], settings.data_roots()) if paths else None
+    return folders.find(paths[0]) if paths else None
 
 
 def show_report_buttons(model: SavedModel) -> None:
@@ -227,8 +229,12 @@ def choose_view(models: Sequence[SavedModel]) -> str:
         views, key = tuple(COMPARISON_VIEWS), "side"
     else:
         views, key = SINGLE_VIEWS, "view"
+        if not visitor.permits(Action.EVALUATE_MODEL):
+            views = tuple(view for view in views if view != "External evaluation")
         if not models[0].has_out_of_fold:
             views = tuple(view for view in views if view != "Training curves")
+    if not visitor.permits(Action.REVIEW_LABELS):
+        views = tuple(view for view in views if view not in SLICE_VIEWS)
     chosen = st.segmented_control(
         "View",
         views,

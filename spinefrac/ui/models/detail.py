@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 from markupsafe import Markup
 
 from spinefrac import settings
-from spinefrac.data import data_roots
+from spinefrac.access.policy import Action
 from spinefrac.errors import SpinefracError
 from spinefrac.store import card_markdown, lineage, manage, repository
 from spinefrac.store.repository import SavedModel
 from spinefrac.training import finetuning, runs
-from spinefrac.ui.common import layout, metric_tables, submission
+from spinefrac.ui.common import folders, layout, metric_tables, submission, visitor
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.models import dialogs, listing, transfer
 
@@ -45,9 +47,11 @@ def show_model(model_id: str) -> None:
         "View", VIEWS, default=CARD_VIEW, required=True, label_visibility="collapsed"
     )
     if view == FINETUNE_VIEW:
-        _show_finetune_form(model)
+        if visitor.may(Action.START_RUN):
+            _show_finetune_form(model)
     elif view == EXPORT_VIEW:
-        transfer.show_export(model)
+        if visitor.may(Action.EXPORT_MODEL):
+            transfer.show_export(model)
     else:
         _show_card(model)
 
@@ -55,28 +59,34 @@ def show_model(model_id: str) -> None:
 def _show_actions(model: SavedModel, is_default: bool) -> None:
     """Show a button for each action."""
     with st.container(horizontal=True, key="model-actions"):
-        if st.button("Rename", icon=":material/edit:"):
+        change = partial(visitor.button, Action.CHANGE_MODEL, owner=model.owner)
+        if change("Rename", icon=":material/edit:"):
             dialogs.rename(model)
-        if st.button("Edit note and tags", icon=":material/sell:"):
+        if change("Edit note and tags", icon=":material/sell:"):
             dialogs.annotate(model)
-        if st.button("Duplicate", icon=":material/content_copy:"):
+        if visitor.button(Action.DUPLICATE_MODEL, "Duplicate", icon=":material/content_copy:"):
             dialogs.duplicate(model)
-        if st.button(
+        if visitor.button(
+            Action.SET_DEFAULT_MODEL,
             "Set as default",
             icon=":material/star:",
             disabled=is_default or model.archived,
             help="Used when no model is given.",
         ):
-            manage.set_default(model.id)
+            with visitor.act(Action.SET_DEFAULT_MODEL, model.id):
+                manage.set_default(model.id)
             st.rerun()
-        if st.button(
+        if change(
             "Unarchive" if model.archived else "Archive",
             icon=":material/unarchive:" if model.archived else ":material/archive:",
             help="Archived models are hidden from lists. No files are removed.",
         ):
-            manage.annotate(model.id, archived=not model.archived)
+            with visitor.act(Action.CHANGE_MODEL, model.id, owner=model.owner):
+                manage.annotate(model.id, archived=not model.archived)
             st.rerun()
-        if st.button("Delete", icon=":material/delete:"):
+        if visitor.button(
+            Action.DELETE_MODEL, "Delete", owner=model.owner, icon=":material/delete:"
+        ):
             dialogs.delete(model, is_default)
 
 
@@ -119,7 +129,9 @@ def _show_finetune_form(model: SavedModel) -> None:
             "Folder of labelled slices", help=f"In one of the server's data folders: {roots}."
         )
         name = st.text_input("Name of the new model", f"{model.id}-2", help=dialogs.NAME_RULE)
-        submitted = st.form_submit_button("Start training", type="primary")
+        submitted = visitor.button(
+            Action.START_RUN, "Start training", widget=st.form_submit_button, type="primary"
+        )
     if submitted:
         with layout.show_errors(), st.spinner("Submitting…"):
             _submit(model, mode, folder, name.strip())
@@ -127,15 +139,14 @@ def _show_finetune_form(model: SavedModel) -> None:
 
 def _submit(model: SavedModel, mode: str, folder: str, name: str) -> None:
     """Queue a run that starts from a model."""
-    roots = settings.data_roots()
     training_settings, parent = finetuning.load_initial_settings(model.id, mode)
     request = runs.RunRequest(
-        data_roots.resolve_folder(folder, roots),
+        folders.resolve(folder),
         name,
         training_settings,
         parent=parent,
-        trained_by=layout.get_user_name(),
-        roots=roots,
+        trained_by=visitor.get_owner(),
+        roots=folders.list_roots(),
         list_only=True,
     )
     run = submission.submit_run(request)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from spinefrac import wording
+from spinefrac.access.policy import Action
 from spinefrac.store import manage
 from spinefrac.store.annotations import MAX_NOTE_LENGTH, MAX_TAGS
 from spinefrac.store.repository import DamagedModel, SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.models import undo
 
 NAME_RULE = "Lower-case letters, digits and hyphens."
@@ -30,7 +31,9 @@ def rename(model: SavedModel) -> None:
     st.caption("Note, tags, evaluations and lineage are kept. Links to the old name stop working.")
     if st.button("Rename", type="primary", key="confirm-rename"):
         with layout.show_errors():
-            open_model_page(manage.rename(model.id, new).id)
+            with visitor.act(Action.CHANGE_MODEL, model.id, owner=model.owner):
+                renamed = manage.rename(model.id, new)
+            open_model_page(renamed.id)
 
 
 @st.dialog("Edit note and tags")
@@ -47,7 +50,8 @@ def annotate(model: SavedModel) -> None:
     )
     if st.button("Save", type="primary", key="confirm-note"):
         with layout.show_errors():
-            manage.annotate(model.id, note=note, tags=tags)
+            with visitor.act(Action.CHANGE_MODEL, model.id, owner=model.owner):
+                manage.annotate(model.id, note=note, tags=tags)
             st.rerun()
 
 
@@ -60,7 +64,9 @@ def duplicate(model: SavedModel) -> None:
     st.caption(f"The copy needs {wording.format_megabytes(model.size)}.")
     if st.button("Duplicate", type="primary", key="confirm-duplicate"):
         with layout.show_errors():
-            open_model_page(manage.duplicate(model.id, new).id)
+            with visitor.act(Action.DUPLICATE_MODEL, model.id) as identity:
+                copy = manage.duplicate(model.id, new, identity.owner or None)
+            open_model_page(copy.id)
 
 
 @st.dialog("Delete")
@@ -74,5 +80,6 @@ def delete(model: SavedModel | DamagedModel, is_default: bool = False) -> None:
         st.markdown("It is the default model. Another model becomes the default.")
     if st.button("Delete", type="primary", icon=":material/delete:", key="confirm-delete"):
         with layout.show_errors():
-            manage.delete(model.path.name, undo.get_session_name())
+            with visitor.act(Action.DELETE_MODEL, model.id, owner=undo.get_model_owner(model)):
+                manage.delete(model.path.name, undo.get_session_name())
             open_model_page(None)

@@ -9,8 +9,9 @@ import streamlit as st
 from markupsafe import Markup
 
 from spinefrac import wording
+from spinefrac.access.policy import Action
 from spinefrac.store.repository import DamagedModel, SavedModel
-from spinefrac.ui.common import layout, navigation
+from spinefrac.ui.common import layout, navigation, visitor
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.models import dialogs
 
@@ -208,5 +209,7 @@ def _show_damaged_model(model: DamagedModel) -> None:
             render_html("models/damaged_row.html", name=model.id, reason=model.reason),
             width="stretch",
         )
-        if st.button("Delete", key=f"delete-{key}", icon=":material/delete:"):
+        if visitor.button(
+            Action.DELETE_MODEL, "Delete", owner="", key=f"delete-{key}", icon=":material/delete:"
+        ):
             dialogs.delete(model)

@@ -12,12 +12,13 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from spinefrac import settings, wording
+from spinefrac.access.policy import Action
 from spinefrac.exchange import export as model_export
 from spinefrac.exchange import import_model, io_spec
 from spinefrac.exchange.threshold_agreement import ThresholdAgreement
-from spinefrac.store import identifiers
+from spinefrac.store import identifiers, manage
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout, session
+from spinefrac.ui.common import layout, session, visitor
 from spinefrac.ui.models import dialogs
 
 T = TypeVar("T")
@@ -47,9 +48,12 @@ def show_export(model: SavedModel) -> None:
     )
     keep_names = layout.ask_keep_names()
     options = (model.card_hash, model.note, tuple(formats), keep_names)
-    if st.button("Create ZIP", type="primary", key="export-create"):
+    if visitor.button(Action.EXPORT_MODEL, "Create ZIP", type="primary", key="export-create"):
         st.session_state.pop("export-result", None)
-        with st.spinner("Exporting and verifying; up to two minutes with all formats…"):
+        with (
+            visitor.act(Action.EXPORT_MODEL, model.id),
+            st.spinner("Exporting and verifying; up to two minutes with all formats…"),
+        ):
             result = _export(model, formats, keep_names)
         st.session_state["export-result"] = (options, *result)
     saved = st.session_state.get("export-result")
@@ -112,7 +116,9 @@ def describe_quantization_loss(loss: dict[str, Any]) -> str:
 
 
 def show_import() -> None:
-    """Import a model from a file, where the server allows it."""
+    """Import a model from a file, where the server and the role allow it."""
+    if not visitor.permits(Action.IMPORT_MODEL):
+        return
     with st.expander("Import a model"):
         if not settings.imports_allowed():
             st.markdown(
@@ -135,9 +141,13 @@ def show_import() -> None:
         if upload is None:
             return
         declared_io = None if upload.name.endswith(".zip") else _ask_declared_io()
-        if st.button("Import", type="primary"):
+        if visitor.button(Action.IMPORT_MODEL, "Import", type="primary"):
             with layout.show_errors(), st.spinner("Checking the file…"):
-                dialogs.open_model_page(_import_upload(upload, name.strip(), declared_io))
+                model_id = _import_upload(upload, name.strip(), declared_io)
+                if owner := visitor.get_owner():  # whatever the card of a file from elsewhere says
+                    manage.set_owner(model_id, owner)
+                visitor.record(Action.IMPORT_MODEL, model_id)
+                dialogs.open_model_page(model_id)
 
 
 def _ask_declared_io() -> io_spec.DeclaredIO:

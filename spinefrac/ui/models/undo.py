@@ -8,10 +8,12 @@ import threading
 import streamlit as st
 
 from spinefrac import wording
+from spinefrac.access.policy import Action
 from spinefrac.errors import SpinefracError
 from spinefrac.store import manage, trash
+from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.store.trash import DeletedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 
 log = logging.getLogger("spinefrac.pages")
 
@@ -23,7 +25,14 @@ _purge_timers: dict[str, threading.Timer] = {}
 
 def get_session_name() -> str:
     """Return the name under which this session deletes."""
-    return _keep_alive(st.session_state.setdefault("trash-session", trash.new_session_id()))
+    return _keep_alive(
+        st.session_state.setdefault("trash-session", trash.new_session_id(visitor.get_owner()))
+    )
+
+
+def get_model_owner(model: SavedModel | DamagedModel) -> str:
+    """Return whose a model is; a damaged one is nobody's."""
+    return model.owner if isinstance(model, SavedModel) else ""
 
 
 def _schedule_purge(name: str) -> None:
@@ -51,16 +60,23 @@ def _keep_alive(name: str) -> str:
 
 
 def show_deleted_models() -> None:
-    """Show the deleted models that can be restored."""
+    """Show the deleted models that the person may restore: own ones, to an admin all."""
     session = get_session_name()
     own: list[DeletedModel] = []
     others: list[DeletedModel] = []
     for entry in trash.list_restorable():
-        (own if entry.session == session else others).append(entry)
+        if visitor.permits(Action.DELETE_MODEL, owner=_get_deleter(entry)):
+            (own if entry.session == session else others).append(entry)
     layout.show_rows(own, lambda entry: _show_deleted_model(entry, "until you close the app"))
     if others:
         with st.expander(f"Deleted in other sessions ({len(others)})"):
             layout.show_rows(others, _show_deleted_by_others)
+
+
+def _get_deleter(entry: DeletedModel) -> str:
+    """Return the person's name where the person deleted the model; empty for all others."""
+    owner = visitor.get_owner()
+    return owner if trash.is_of(entry, owner) else ""
 
 
 def _show_deleted_by_others(entry: DeletedModel) -> None:
@@ -78,10 +94,12 @@ def _show_deleted_model(entry: DeletedModel, availability: str) -> None:
             width="stretch",
         )
         if st.button("Restore", icon=":material/undo:", key=f"restore-{key}"):
-            manage.restore(entry.id)
+            with visitor.act(Action.DELETE_MODEL, entry.shown_name, owner=_get_deleter(entry)):
+                manage.restore(entry.id, chosen=entry)
             st.rerun()
         if st.button("Delete permanently", key=f"purge-{key}"):
-            freed = manage.purge([entry])
+            with visitor.act(Action.DELETE_MODEL, entry.shown_name, owner=_get_deleter(entry)):
+                freed = manage.purge([entry])
             shown = layout.escape_markdown(entry.shown_name)
             st.toast(f"{shown} deleted permanently; {wording.format_megabytes(freed)} freed.")
             st.rerun()

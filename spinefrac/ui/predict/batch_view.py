@@ -11,7 +11,7 @@ import streamlit as st
 from spinefrac.inference import batch
 from spinefrac.inference.batch import SlicePrediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.predict import inference_job, slice_view
 from spinefrac.ui.predict.upload import SliceSet
 
@@ -29,7 +29,7 @@ def show_batch(model: SavedModel, slice_set: SliceSet) -> None:
     _show_results(model, slice_set)
 
 
-@st.fragment(run_every=0.25)
+@visitor.fragment(run_every=0.25)
 def _show_progress(model: SavedModel, slice_set: SliceSet) -> None:
     with layout.show_errors():
         job = inference_job.get_or_start_job(model, slice_set, thumbnails=True)
@@ -39,7 +39,7 @@ def _show_progress(model: SavedModel, slice_set: SliceSet) -> None:
         st.caption(" · ".join(f"{name}: {count:,}" for name, count in counts.items()))
 
 
-@st.fragment
+@visitor.fragment
 def _show_results(model: SavedModel, slice_set: SliceSet) -> None:
     """Show the predictions; only this runs when the user filters or opens one."""
     with layout.show_errors():

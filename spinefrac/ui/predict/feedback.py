@@ -8,13 +8,14 @@ from typing import Any
 import streamlit as st
 
 from spinefrac import wording
+from spinefrac.access.policy import Action
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import HistoryError
 from spinefrac.inference import history
 from spinefrac.inference.history import HistoryEntry
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 
 _FEEDBACK_LABELS = {
     "agree": ":material/thumb_up: Agree",
@@ -28,14 +29,14 @@ _MAX_REMEMBERED = 500
 _ICON = ":material/history:"
 
 
-@st.fragment
+@visitor.fragment
 def show_feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> None:
     """Save the prediction in the history, and ask whether the reader agrees.
 
     Shows nothing where the history is off, and a warning where it cannot be written: the
     prediction above stays.
     """
-    if not history.is_enabled():
+    if not history.is_enabled() or not visitor.permits(Action.KEEP_PREDICTION):
         return
     try:
         entry_id = _save_prediction_once(model, ct, prediction)
@@ -62,7 +63,7 @@ def _ask_for_feedback(entry_id: int) -> None:
         placeholder="What you see, and where. Do not enter patient names.",
     )
     if st.session_state.get(f"saved-feedback-{entry_id}") != (verdict, note):
-        history.save_feedback(entry_id, verdict, note)
+        history.save_feedback(entry_id, verdict, note, visitor.get_owner())
         st.session_state[f"saved-feedback-{entry_id}"] = (verdict, note)
     layout.show_note("Feedback saved on this server, with a hash of the image.")
 
@@ -73,7 +74,7 @@ def show_history() -> None:
         layout.show_note("History is off on this server (SPINEFRAC_HISTORY).")
         return
     try:
-        entries = history.list_entries()
+        entries = _list_visible_entries()
     except HistoryError as error:
         layout.show_warning(str(error), icon=_ICON)
         return
@@ -92,13 +93,21 @@ def show_history() -> None:
     )
     left, right, _ = st.columns([1, 1, 3], gap="small")
     left.download_button(
-        "CSV", lambda: history.to_csv(history.list_entries()), "spinefrac-history.csv", "text/csv",
+        "CSV", lambda: history.to_csv(_list_visible_entries()), "spinefrac-history.csv", "text/csv",
         icon=":material/download:", width="stretch", on_click="ignore",
     )  # fmt: skip
     right.download_button(
-        "JSON", lambda: history.to_json(history.list_entries()), "spinefrac-history.json",
+        "JSON", lambda: history.to_json(_list_visible_entries()), "spinefrac-history.json",
         "application/json", icon=":material/download:", width="stretch", on_click="ignore",
     )  # fmt: skip
+
+
+def _list_visible_entries() -> tuple[HistoryEntry, ...]:
+    """Return the predictions that the person may see: own ones, to an admin everybody's."""
+    if visitor.permits(Action.SEE_PREDICTION, owner=""):
+        return history.list_entries()
+    identity = visitor.require(Action.KEEP_PREDICTION)
+    return history.list_entries(owner=identity.name)
 
 
 def _summarize_feedback(entries: Sequence[HistoryEntry]) -> str:
@@ -123,7 +132,8 @@ def _save_prediction_once(model: SavedModel, ct: CtSlice, prediction: Prediction
     # Two empty slices of a series have one probability: only the pixels tell slices apart.
     key = (model.id, model.card_hash, hash_pixels(ct), ct.calibrated)
     if key not in remembered:
-        entry_id = history.save_prediction(ct, prediction, model.card_hash)
+        owner = visitor.require(Action.KEEP_PREDICTION).owner
+        entry_id = history.save_prediction(ct, prediction, model.card_hash, owner)
         if entry_id is None:
             raise HistoryError("the history was turned off: start the server again")
         if len(remembered) >= _MAX_REMEMBERED:
@@ -144,4 +154,4 @@ def _build_row(entry: HistoryEntry) -> dict[str, Any]:
         "note": entry.note,
         "count": entry.times,
         "image hash": entry.picture[:12],
-    }
+    } | ({"owner": entry.owner} if entry.owner else {})

@@ -12,7 +12,7 @@ from spinefrac.inference import occlusion, predictor
 from spinefrac.inference.occlusion import OcclusionTest
 from spinefrac.records import CtSlice, GreyImage, Prediction, Square
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.common.layout import show_errors
 from spinefrac.ui.common.templates import render_html
 from spinefrac.viz import heatmap
@@ -23,7 +23,7 @@ _BOX_COLOUR = (95, 183, 208)
 _CONTEXT_FACTOR = 3.0
 
 
-@st.fragment
+@visitor.fragment
 def show_occlusion(
     model: SavedModel, ct: CtSlice, prediction: Prediction, *, on_demand: bool = False
 ) -> None:

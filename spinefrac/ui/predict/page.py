@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from spinefrac.access.policy import Action
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.predict import batch_view, feedback, series_view, slice_view, uncertainty, upload
 from spinefrac.ui.predict.upload import SliceSet
 
 
-@st.fragment
+@visitor.fragment
 def show_single_slice(model: SavedModel, slice_set: SliceSet) -> None:
     """Show the only slice of a slice set."""
     with layout.show_errors():
@@ -34,11 +35,12 @@ def render() -> None:
             "Upload & Predict",
             "Predicts the probability of a fracture for CT slices of the spine.",
         )
-        if model is not None:
+        if model is not None and visitor.may(Action.PREDICT, model=model.id):
             uncertainty.precompute(model)
             input_files = upload.choose_files(model)
             slice_set = upload.choose_slice_set(input_files) if input_files else None
             if slice_set is not None:
                 show_result(model, slice_set)
-            with st.expander("History and feedback"):
-                feedback.show_history()
+            if visitor.permits(Action.KEEP_PREDICTION):
+                with st.expander("History and feedback"):
+                    feedback.show_history()

@@ -12,7 +12,7 @@ from spinefrac.report import dicom_results, html, pdf
 from spinefrac.report import prediction_report as reports
 from spinefrac.report.prediction_report import IDENTITY_KEYWORDS, ReportSlice, SeriesSummary
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.common.layout import show_errors
 
 
@@ -23,7 +23,7 @@ class _Download(NamedTuple):
     media_type: str
 
 
-@st.fragment
+@visitor.fragment
 def show_report_downloads(
     model: SavedModel,
     report_slices: Sequence[ReportSlice],

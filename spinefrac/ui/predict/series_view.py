@@ -11,7 +11,7 @@ from spinefrac.imaging.series_grouping import Series
 from spinefrac.inference import batch
 from spinefrac.inference.batch import SeriesPrediction
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.predict import inference_job, series_card, slice_view, viewer
 from spinefrac.ui.predict.report_download import SeriesResult
 from spinefrac.ui.predict.upload import SliceSet
@@ -41,7 +41,7 @@ def show_series(model: SavedModel, slice_set: SliceSet, series: Series) -> None:
     _show_slice_browser(model, slice_set, series, running)
 
 
-@st.fragment(run_every=0.25)
+@visitor.fragment(run_every=0.25)
 def _show_progress(model: SavedModel, slice_set: SliceSet, series: Series) -> None:
     """Show the strip chart as it grows; once it is complete, the page is drawn without this."""
     with layout.show_errors():
@@ -52,7 +52,7 @@ def _show_progress(model: SavedModel, slice_set: SliceSet, series: Series) -> No
         _show_strip(model, slice_set, series, series_prediction)
 
 
-@st.fragment
+@visitor.fragment
 def _show_slice_browser(
     model: SavedModel, slice_set: SliceSet, series: Series, running: bool
 ) -> None:

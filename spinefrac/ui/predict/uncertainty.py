@@ -13,6 +13,7 @@ from spinefrac.inference import uncertainty
 from spinefrac.inference.uncertainty import UncertaintyProfile
 from spinefrac.records import Prediction
 from spinefrac.store.repository import SavedModel
+from spinefrac.ui.common import visitor
 from spinefrac.ui.common.layout import show_errors
 from spinefrac.ui.common.metric_tables import MetricRow, build_metric_row
 from spinefrac.ui.common.templates import render_html
@@ -46,7 +47,7 @@ def render_review_note(model: SavedModel, prediction: Prediction) -> Markup:
     )
 
 
-@st.fragment
+@visitor.fragment
 def show_uncertainty(model: SavedModel, prediction: Prediction) -> None:
     """Show how reliable a prediction is. A fragment: its settings redraw only this part."""
     if st.session_state.pop(_ERROR_RATE_CHANGED_KEY, False):

@@ -13,7 +13,7 @@ import streamlit as st
 from spinefrac import wording
 from spinefrac.audit import background, cache
 from spinefrac.audit.report import Audit, Finding
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.train import audit_sections
 from spinefrac.wording import AUDIT_ADVICE
 
@@ -56,7 +56,7 @@ def show_audit_panel(folder: Path, result: Audit | None, *, with_verdict: bool =
         st.rerun()
 
 
-@st.fragment(run_every=1.0)
+@visitor.fragment(run_every=1.0)
 def _show_audit_progress(folder: Path) -> None:
     """Show how far the audit is until it ends."""
     progress = background.read_progress(folder)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from spinefrac import imaging, wording
+from spinefrac.access import datasets
+from spinefrac.access.policy import Action
 from spinefrac.audit import background, cache, label_errors
 from spinefrac.audit.report import Audit, Baseline
 from spinefrac.data import group_overrides
@@ -16,7 +19,7 @@ from spinefrac.imaging import decoder_pool
 from spinefrac.imaging.sources import Source
 from spinefrac.store import repository
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout, session
+from spinefrac.ui.common import layout, session, visitor
 from spinefrac.ui.common.slice_card import SliceImage, render_slice_card
 from spinefrac.ui.common.templates import render_html
 from spinefrac.viz import heatmap
@@ -200,16 +203,23 @@ def show_groups(result: Audit, folder: Path) -> None:
     file = st.file_uploader("Upload corrected table", type="csv", key="audit-groups-upload")
     session.hold_uploads("page", *([file] if file else []))
     apply_column, discard_column = st.columns(2)
-    if file is not None and apply_column.button(
-        "Apply table", key="audit-groups-apply", type="primary"
+    button = partial(visitor.button, Action.CHANGE_DATASET, owner=_get_owner(folder))
+    if file is not None and button(
+        "Apply table", widget=apply_column.button, key="audit-groups-apply", type="primary"
     ):
         _apply_overrides(folder, file.getvalue())
-    if group_overrides.hash_overrides(folder) and discard_column.button(
-        "Discard correction", key="audit-groups-reset"
+    if group_overrides.hash_overrides(folder) and button(
+        "Discard correction", widget=discard_column.button, key="audit-groups-reset"
     ):
         group_overrides.delete_overrides(folder)
         background.start_audit(folder)
         st.rerun()
+
+
+def _get_owner(folder: Path) -> str:
+    """Return whose data set a folder is; a folder of the server is nobody's."""
+    dataset = datasets.find_by_folder(folder)
+    return dataset.owner if dataset else ""
 
 
 def _apply_overrides(folder: Path, content: bytes) -> None:

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from spinefrac import settings
 from spinefrac.audit import Audit, background, cache
-from spinefrac.data import data_roots, preview
+from spinefrac.data import preview
 from spinefrac.data.folder_layouts import FolderListing, list_labelled_files
 from spinefrac.data.preview import EXAMPLE_SIDE, FolderPreview
 from spinefrac.records import CLASS_NAMES
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import folders, layout
 from spinefrac.ui.common.slice_card import replace_invalid_unicode
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import audit as audit_view
@@ -40,9 +40,7 @@ def choose_folder() -> Path | None:
         If what was typed is no folder within the roots.
     """
     roots = settings.data_roots()
-    options = [
-        data_roots.display_path(folder, roots) for folder in data_roots.list_dataset_folders(roots)
-    ]
+    options = folders.list_options()
     text = st.selectbox(
         "Folder of labelled slices",
         options,
@@ -57,7 +55,7 @@ def choose_folder() -> Path | None:
     if not text:
         _show_folder_help(roots, bool(options))
         return None
-    return data_roots.resolve_folder(text, roots)
+    return folders.resolve(text)
 
 
 def _show_folder_help(roots: tuple[Path, ...], has_folders: bool) -> None:

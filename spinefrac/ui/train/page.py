@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from spinefrac.access.policy import Action
 from spinefrac.training import runs
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.train import folder as folder_view
 from spinefrac.ui.train import runs as runs_view
 from spinefrac.ui.train import start
@@ -24,6 +25,8 @@ def open_run(run: runs.Run) -> None:
 def choose_view() -> str:
     """Let the user choose between the form and the runs; the address holds the choice."""
     state = st.session_state
+    if not visitor.permits(Action.START_RUN):
+        return RUNS_VIEW
     if "train" not in state and "train" not in st.query_params:
         busy = "run" in st.query_params or bool(runs_view.list_open_runs())
         state["train"] = RUNS_VIEW if busy else NEW_RUN_VIEW

@@ -8,12 +8,11 @@ from pathlib import Path
 import streamlit as st
 from markupsafe import Markup
 
-from spinefrac import settings as places
-from spinefrac.data import data_roots
+from spinefrac.access.policy import Action
 from spinefrac.training import runs
 from spinefrac.training.runs import Run
 from spinefrac.training.runs.records import OPEN_STATES
-from spinefrac.ui.common import layout, navigation
+from spinefrac.ui.common import folders, layout, navigation, visitor
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import folder, form, run_progress
 from spinefrac.wording import format_duration
@@ -28,7 +27,9 @@ REFRESH_S, TABLE_REFRESH_S = 1.0, 4.0
 def show_run(run_id: str) -> None:
     """Show a run and what can be done with it; refreshed every second until it ends."""
     run = runs.get_run(run_id)
-    st.fragment(_show_live_run, run_every=REFRESH_S if run.is_open else None)(run.id, run.state)
+    visitor.fragment(_show_live_run, run_every=REFRESH_S if run.is_open else None)(
+        run.id, run.state
+    )
     if not run.is_open:
         _show_next_steps(run)
 
@@ -42,17 +43,20 @@ def _show_live_run(run_id: str, state: str) -> None:
             runs.ensure_runner()  # resumes a run whose runner was killed
         place.html(run_progress.render_run(progress))
         if state in OPEN_STATES and _show_cancel_button(progress.run):
-            runs.cancel(run_id)
+            with visitor.act(Action.CHANGE_RUN, run_id, owner=progress.run.trained_by):
+                runs.cancel(run_id)
             st.rerun()
         if progress.run.state != state:
             st.rerun()
 
 
 def _show_cancel_button(run: Run) -> bool:
-    return st.button(
+    return visitor.button(
+        Action.CHANGE_RUN,
         "Cancelling…" if run.cancelling else "Cancel",
         icon=":material/stop_circle:",
         key="train-cancel",
+        owner=run.trained_by,
         disabled=run.cancelling,
         help="Stops after the current batch. You can resume a cancelled run.",
     )
@@ -68,14 +72,17 @@ def _show_next_steps(run: Run) -> None:
                 icon=":material/monitoring:",
                 query_params={"models": run.model},
             )
-        resume = run.is_resumable and st.button(
+        resume = run.is_resumable and visitor.button(
+            Action.CHANGE_RUN,
             "Resume",
+            owner=run.trained_by,
             type="primary",
             icon=":material/play_arrow:",
             key="train-resume",
             help="Continues after the last completed epoch of each fold.",
         )
-        st.button(
+        visitor.button(
+            Action.START_RUN,
             "Reuse settings",
             icon=":material/replay:",
             key="train-reuse-settings",
@@ -84,16 +91,15 @@ def _show_next_steps(run: Run) -> None:
             help="Copies the settings to the form. Training starts when you click Train.",
         )
     if resume:
-        runs.resume(run.id)
+        with visitor.act(Action.CHANGE_RUN, run.id, owner=run.trained_by):
+            runs.resume(run.id)
         st.rerun()
 
 
 def _fill_form_from_run(run: Run) -> None:
     """Fill the form with a run's settings and folder, and show it."""
     form.fill_form(run.settings, run.name)
-    st.session_state[folder.FOLDER_KEY] = data_roots.display_path(
-        Path(run.folder), places.data_roots()
-    )
+    st.session_state[folder.FOLDER_KEY] = folders.display(Path(run.folder))
     st.session_state["train"] = "New run"
 
 
@@ -114,7 +120,7 @@ def show_banner() -> None:
 
 def show_runs_table() -> None:
     """Show all runs, open ones first; refreshed every few seconds while one is open."""
-    st.fragment(_show_runs_table, run_every=TABLE_REFRESH_S if list_open_runs() else None)()
+    visitor.fragment(_show_runs_table, run_every=TABLE_REFRESH_S if list_open_runs() else None)()
 
 
 def _show_runs_table() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from spinefrac import settings as places
+from spinefrac.access.policy import Action
 from spinefrac.audit import Audit
 from spinefrac.data import splits
 from spinefrac.data.preview import FolderPreview
@@ -17,7 +17,7 @@ from spinefrac.store import saving
 from spinefrac.training import expectation, runs
 from spinefrac.training.runner import run_names
 from spinefrac.training.settings import TrainingSettings
-from spinefrac.ui.common import layout
+from spinefrac.ui.common import folders, layout, visitor
 from spinefrac.ui.common.submission import submit_run
 from spinefrac.ui.train import form
 from spinefrac.wording import explain_fewer_folds, format_count, format_duration
@@ -26,7 +26,7 @@ from spinefrac.wording import explain_fewer_folds, format_count, format_duration
 DOUBLE_CLICK_S = 5.0
 
 
-@st.fragment
+@visitor.fragment
 def show_start(folder: Path, preview: FolderPreview, audit: Audit | None) -> None:
     """Show the form and the button. A fragment: a changed field redraws this and no more."""
     if not form.is_form_filled():
@@ -88,8 +88,10 @@ def _show_start_button(
     """Show the button, beside it the estimated duration or what prevents the run."""
     button, text = st.columns([1, 4], gap="medium", vertical_alignment="center")
     ready = settings is not None and not problem
-    clicked = button.button(
+    clicked = visitor.button(
+        Action.START_RUN,
         "Train",
+        widget=button.button,
         type="primary",
         icon=":material/model_training:",
         key="train-start",
@@ -125,8 +127,8 @@ def _submit(
                 folder,
                 name,
                 settings,
-                roots=places.data_roots(),
-                trained_by=layout.get_user_name(),
+                roots=folders.list_roots(),
+                trained_by=visitor.get_owner(),
                 list_only=True,
             )
             # The page knows the folder by automatic groups only; for others it is listed anew.
@@ -143,7 +145,7 @@ def _show_duration_estimate(settings: TrainingSettings, n_slices: int) -> None:
     if estimate is None:
         _start_throughput_probe(settings)
     waiting = estimate is None and runs.is_probe_running()
-    st.fragment(_show_estimate_line, run_every=2.0 if waiting else None)(
+    visitor.fragment(_show_estimate_line, run_every=2.0 if waiting else None)(
         settings, n_slices, waiting
     )
 
