@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from spinefrac import settings as places
-from spinefrac.access import policy
+from spinefrac.access import datasets, policy
 from spinefrac.access.policy import LOCAL, Action, Identity
 from spinefrac.api.caller import Caller, note, require
 from spinefrac.api.problems import describe_responses
@@ -146,9 +146,8 @@ def submit(
     body: RunRequestBody, caller: Annotated[Identity, Depends(require(Action.START_RUN))]
 ) -> dict[str, Any]:
     """Queue a run; it trains in a process of its own, one after the other."""
-    roots = places.data_roots()
-    policy.require(caller, Action.READ_FOLDER)
-    folder = data_roots.resolve_folder(body.folder, roots)
+    roots = datasets.list_roots(caller)
+    folder = datasets.require_folder(caller, data_roots.resolve_folder(body.folder, roots))
     chosen = body.settings.model_dump(exclude_unset=True)
     request = runs.RunRequest(
         folder,
