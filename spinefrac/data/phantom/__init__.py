@@ -4,7 +4,8 @@
 bone and `tissue` what surrounds it; `fractures` breaks the bone; `scanner` reconstructs;
 `rendering` joins them into one slice (`series` has its record, `export` its 8-bit picture), `wide`
 does the same with far more variety; `write` and `dicom` make files of a whole phantom.
-`bone_lines` draws fracture lines into a real slice, `backgrounds` into those of a folder.
+`worker` is the process that does so for a page. `bone_lines` draws fracture lines into a real
+slice, `backgrounds` into those of a folder.
 """
 
 from spinefrac.data.phantom.rendering import PhantomSlice, render

@@ -18,10 +18,13 @@ from spinefrac.ui.common import folders, layout
 from spinefrac.ui.common.slice_card import replace_invalid_unicode
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import audit as audit_view
+from spinefrac.ui.train import synthetic_set
 from spinefrac.viz import heatmap
 from spinefrac.wording import AUDIT_ADVICE, format_count
 
 FOLDER_KEY = "train-folder"
+#: A folder made on this page, which is to be chosen.
+_MADE_KEY = "train-made-folder"
 #: Folders of up to so many files are audited as soon as they are chosen: a minute or less.
 AUTO_AUDIT_MAX_FILES = 3000
 #: Unreadable files that are named before the audit is opened.
@@ -41,6 +44,8 @@ def choose_folder() -> Path | None:
     """
     roots = settings.data_roots()
     options = folders.list_options()
+    if made := st.session_state.pop(_MADE_KEY, None):
+        st.session_state[FOLDER_KEY] = folders.display(made)
     text = st.selectbox(
         "Folder of labelled slices",
         options,
@@ -59,7 +64,7 @@ def choose_folder() -> Path | None:
 
 
 def _show_folder_help(roots: tuple[Path, ...], has_folders: bool) -> None:
-    """Say what a folder must look like, and how to generate one."""
+    """Say what a folder must look like, and offer a synthetic one."""
     if not has_folders:
         st.info(
             f"No data set found. Put one into {layout.escape_markdown(str(roots[0]))}, or set "
@@ -74,9 +79,10 @@ def _show_folder_help(roots: tuple[Path, ...], has_folders: bool) -> None:
         )
         st.code(EXAMPLE_LAYOUT, language=None)
     with right:
-        st.markdown("No data? Generate a synthetic data set with known labels:")
-        place = next((root for root in roots if root.is_dir()), roots[0]) / "my-slices"
-        layout.show_commands(f"spinefrac phantom {place} --patients 60 --slices 12")
+        place = next((root for root in roots if root.is_dir()), roots[0])
+        if made := synthetic_set.show_synthetic_set(place):
+            st.session_state[_MADE_KEY] = made
+            st.rerun()
 
 
 def inspect_folder(folder: Path) -> tuple[FolderPreview, Audit | None]:

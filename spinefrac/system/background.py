@@ -1,0 +1,147 @@
+"""Work in a process of its own, for pages: it goes on when the browser or the server is closed.
+
+The process writes its progress to a file, so that every server with the same HOME can show it.
+What it makes, it leaves where such things belong; the file says only how far it is and how it
+ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spinefrac
+from spinefrac.errors import SpinefracError
+from spinefrac.system import atomic, private_files, processes
+
+#: Seconds between two writes of the progress.
+_WRITE_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class WorkProgress:
+    """How far a process is.
+
+    Attributes
+    ----------
+    running : bool
+    done, total : int
+        Files done, and all files; 0 of 0 at the beginning.
+    error : str
+        Why it ended without a result, empty where it did not.
+    """
+
+    running: bool
+    done: int = 0
+    total: int = 0
+    error: str = ""
+
+
+def start(path: Path, module: str, *arguments: str) -> None:
+    """Start ``python -m module arguments`` as a process of its own, unless it is running.
+
+    Parameters
+    ----------
+    path : Path
+        The file of its progress.
+    module : str
+        Its main part calls `report_progress_of` with the same path.
+    *arguments : str
+
+    Raises
+    ------
+    OSError
+        If HOME cannot be written.
+    """
+    if (progress := read_progress(path)) and progress.running:
+        return
+    private_files.make_folder(path.parent)
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=Path(spinefrac.__file__).parent.parent,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows
+    )
+    started = processes.start_time(process.pid) or time.time()
+    _write(path, {"process": process.pid, "started": started})
+
+
+def read_progress(path: Path) -> WorkProgress | None:
+    """Return the progress that a file tells, or None where nothing was started."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        process, started = int(state["process"]), float(state["started"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    done, total = int(state.get("done", 0)), int(state.get("total", 0))
+    if error := str(state.get("error", "")):
+        return WorkProgress(False, done, total, error)
+    if state.get("finished"):
+        return WorkProgress(False, done, total)
+    if processes.is_alive(process, started):
+        return WorkProgress(True, done, total)
+    return WorkProgress(
+        False, done, total, "The work was stopped before it was done: start it again."
+    )
+
+
+def report_progress_of(
+    path: Path, work: Callable[[Callable[[int, int], None]], object], advice: str
+) -> int:
+    """Do the work of a process, and write its progress and how it ends.
+
+    Parameters
+    ----------
+    path : Path
+        The file of its progress.
+    work : callable
+        Called with a function that takes what is done and what there is in all.
+    advice : str
+        What to do after an unexpected error, as a clause.
+
+    Returns
+    -------
+    int
+        The exit status: 0 where the work was done.
+    """
+    started = processes.start_time(os.getpid()) or time.time()
+    state: dict[str, Any] = {"process": os.getpid(), "started": started}
+    written = 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal written
+        if done == total or time.monotonic() - written > _WRITE_INTERVAL_S:
+            written = time.monotonic()
+            state.update(done=done, total=total)
+            _write(path, state)
+
+    private_files.make_folder(path.parent)
+    try:
+        work(report)
+    except SpinefracError as error:
+        _write(path, {**state, "error": str(error)})
+        return 1
+    except Exception as error:
+        _write(path, {**state, "error": f"Unexpected {type(error).__name__}: {advice}."})
+        raise
+    _write(path, {**state, "finished": True})
+    return 0
+
+
+def _write(path: Path, state: Mapping[str, object]) -> None:
+    """Replace the progress; a reader that has the file open on Windows only delays the next."""
+    try:
+        atomic.write_bytes(path, json.dumps(state).encode(), durable=False)
+    except PermissionError:
+        if sys.platform != "win32":
+            raise

@@ -1,0 +1,63 @@
+"""Work in a process of its own: what its file tells while it runs and once it has ended."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from spinefrac.errors import DatasetError
+from spinefrac.system import background
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    return tmp_path / "runs" / "work" / "progress.json"
+
+
+def test_work_that_ends_well(path):
+    told = []
+
+    def work(report):
+        report(1, 2)
+        told.append(background.read_progress(path))
+        report(2, 2)
+
+    assert background.report_progress_of(path, work, "do this") == 0
+    assert told == [background.WorkProgress(running=True, done=1, total=2)]
+    assert background.read_progress(path) == background.WorkProgress(False, 2, 2)
+
+
+def test_an_error_of_ours_is_told_as_it_is(path):
+    def work(report):
+        raise DatasetError("the folder is empty: choose another")
+
+    assert background.report_progress_of(path, work, "do this") == 1
+    assert background.read_progress(path).error == "the folder is empty: choose another"
+
+
+def test_another_error_is_raised_and_says_what_to_do(path):
+    def work(report):
+        raise ZeroDivisionError("secret")
+
+    with pytest.raises(ZeroDivisionError):
+        background.report_progress_of(path, work, "run the command")
+    assert background.read_progress(path).error == "Unexpected ZeroDivisionError: run the command."
+
+
+def test_a_process_that_vanished_is_told(path):
+    background.start(path, "this")  # prints and ends, and writes nothing
+    for _ in range(300):
+        if not background.read_progress(path).running:
+            break
+        time.sleep(0.1)
+    assert "stopped before it was done" in background.read_progress(path).error
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", json.dumps({"process": "x", "started": 1})])
+def test_a_damaged_file_is_none(path, content):
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert background.read_progress(path) is None
