@@ -20,13 +20,20 @@ CLOSED_PATHS = ("/_stcore/metrics",)
 
 
 class ClosedPaths:
-    """Answers as if some addresses did not exist."""
+    """Answers as if some addresses did not exist.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    One of REST with a line end matches no route there, and would become a page.
+    """
+
+    def __init__(self, app: ASGIApp, rest_prefix: str) -> None:
+        self._app, self._rest_prefix = app, rest_prefix
+
+    def _is_closed(self, path: str) -> bool:
+        is_rest = path.startswith(self._rest_prefix)
+        return path.startswith(CLOSED_PATHS) or (is_rest and not path.isprintable())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(CLOSED_PATHS):
+        if scope["type"] == "http" and self._is_closed(scope["path"]):
             return await refuse(scope, receive, send, 404, "There is nothing here", "not-found")
         await self._app(scope, receive, send)
 
@@ -56,7 +63,7 @@ def build_middleware(
         Middleware(RequestLog, rest_prefix=rest_prefix),
         Middleware(HeaderGuard, rest_prefix=rest_prefix),
         Middleware(HostGuard, names=names),
-        Middleware(ClosedPaths),
+        Middleware(ClosedPaths, rest_prefix=rest_prefix),
         Middleware(PageRateGuard),
         Middleware(UploadGuard, rest_prefix=rest_prefix, is_active=is_active),
     ]
