@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.routing import Mount
-from streamlit import logger
+from streamlit import file_util, logger
 from streamlit.runtime import exists, get_instance
 from streamlit.web import bootstrap
 
@@ -50,6 +50,11 @@ def describe_server() -> ServerSettings:
     )
 
 
+def read_page() -> str:
+    """Return the HTML that every page of Streamlit begins with."""
+    return Path(file_util.get_static_dir(), "index.html").read_text("utf-8")
+
+
 def make_app() -> st.App:
     """Return the ASGI application of the whole server."""
     api = build_api()
@@ -62,7 +67,7 @@ def make_app() -> st.App:
     app = st.App(
         APP,
         routes=[Mount(PREFIX, app=api)],
-        middleware=build_middleware(PREFIX, is_connected),
+        middleware=build_middleware(PREFIX, is_connected, page=read_page()),
         lifespan=live,
     )
     # Only now Streamlit knows whose `.streamlit/config.toml` it is.

@@ -37,7 +37,10 @@ def free_port():
 class Server:
     """The command in a process of its own, its log in a file; in another folder than the code."""
 
-    def __init__(self, home, *options, command=("-m", "spinefrac", "serve"), **environment):
+    def __init__(
+        self, home, *options, command=("-m", "spinefrac", "serve"), port_option="--port",
+        **environment,
+    ):  # fmt: skip
         self.port = free_port()
         self.log_path = home / f"log-{self.port}.txt"
         scheme = "https" if "--tls-cert" in options else "http"
@@ -45,7 +48,7 @@ class Server:
         inherited = {**os.environ, "SPINEFRAC_HOME": str(home), "PYTHONPATH": str(ROOT)}
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *command, "--port", str(self.port), *options],
+                [sys.executable, *command, port_option, str(self.port), *options],
                 cwd=home, env={**inherited, **environment}, stderr=log, stdout=log,
             )  # fmt: skip
 
@@ -53,12 +56,12 @@ class Server:
     def log(self):
         return self.log_path.read_text()
 
-    def wait(self):
+    def wait(self, path="/api/v1/health/ready"):
         """Wait until it takes work."""
         end = time.monotonic() + 60
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                if self.client.get("/api/v1/health/ready").status == 200:
+                if self.client.get(path).status == 200:
                     return self
             except OSError:
                 pass

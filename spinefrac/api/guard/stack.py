@@ -45,7 +45,10 @@ def list_allowed_hosts() -> tuple[str, ...]:
 
 
 def build_middleware(
-    rest_prefix: str, is_active: Callable[[str], bool], hosts: Iterable[str] | None = None
+    rest_prefix: str,
+    is_active: Callable[[str], bool],
+    hosts: Iterable[str] | None = None,
+    page: str = "",
 ) -> list[Middleware]:
     """Return the guards for an application.
 
@@ -57,11 +60,13 @@ def build_middleware(
         Whether a session of a page is connected, by its id.
     hosts : iterable of str, optional
         See `HostGuard`; those of `list_allowed_hosts` by default.
+    page : str
+        See `HeaderGuard`.
     """
     names = tuple(list_allowed_hosts() if hosts is None else hosts)
     return [
         Middleware(RequestLog, rest_prefix=rest_prefix),
-        Middleware(HeaderGuard, rest_prefix=rest_prefix),
+        Middleware(HeaderGuard, rest_prefix=rest_prefix, page=page),
         Middleware(HostGuard, names=names),
         Middleware(ClosedPaths, rest_prefix=rest_prefix),
         Middleware(PageRateGuard),

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit import net_util
 
 from spinefrac.imaging import decoder_pool
 from spinefrac.records import CtSlice
@@ -55,10 +56,16 @@ def hold_slice(ct: CtSlice) -> CtSlice:
 
 @st.cache_resource(show_spinner=False)
 def _prepare_server() -> memory_release.DelayedRelease:
+    # To judge a foreign Origin, Streamlit would ask other hosts for this machine's addresses.
+    net_util.get_internal_ip = net_util.get_external_ip = _know_no_address
     private_files.tighten_home()
     memory_release.limit_retention()
     decoder_pool.start()
     return memory_release.DelayedRelease(_FORGOTTEN_S)
+
+
+def _know_no_address() -> None:
+    """Stand for a look-up of an address of this machine: there is none to compare with."""
 
 
 def _end(owner: str) -> None:
