@@ -13,7 +13,7 @@ from streamlit import file_util, logger
 from streamlit.runtime import exists, get_instance
 from streamlit.web import bootstrap
 
-from spinefrac.api import lifespan
+from spinefrac.api import lifespan, session
 from spinefrac.api.application import PREFIX, build_api
 from spinefrac.api.caller import ServerSettings
 from spinefrac.api.guard.stack import build_middleware
@@ -66,7 +66,7 @@ def make_app() -> st.App:
 
     app = st.App(
         APP,
-        routes=[Mount(PREFIX, app=api)],
+        routes=[Mount(PREFIX, app=api), *session.routes],
         middleware=build_middleware(PREFIX, is_connected, page=read_page()),
         lifespan=live,
     )

@@ -61,7 +61,7 @@ _.model_config; _.openapi; _.setup_formatter; _.get_external_ip; _.get_internal_
 _.deidentified
 
 # For an HTTP interface.
-_.issue_guest; _.revoke; _.SIGNED_OUT
+_.issue_guest
 
 # Called by pickle.
 _.find_class

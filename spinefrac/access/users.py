@@ -1,16 +1,23 @@
 """Users, and the tokens by which they are known: invitations, sessions, REST, guests.
 
 A token is 32 random bytes, so its SHA-256 cannot be turned back or guessed, and a search for the
-hash tells nothing by its duration. Whoever reads the database cannot sign in with what it holds.
+hash tells nothing by its duration. A password is weaker: of it the argon2 hash is kept. So whoever
+reads the database cannot sign in with what it holds.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
+import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
 
 from spinefrac.access import database
 from spinefrac.access.policy import Identity, Role
@@ -23,7 +30,17 @@ USER_ROLES = (Role.VIEWER, Role.TRAINER, Role.ADMIN)
 GUEST_PREFIX = "guest-"
 #: Names the token of an invitation in an address.
 INVITATION_PARAMETER = "invitation"
+#: The cookie of a browser that signed in, where the server sets one.
+COOKIE = "spinefrac_session"
+#: Names the token of a guest in an address.
+GUEST_PARAMETER = "guest"
 _TOKEN_BYTES = 32
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
+_NO_MATCH = "name and password do not belong together: try again, or ask an admin for an invitation"
+#: Wrong passwords of one name, and names with wrong passwords, within `_FAILURE_MEMORY_S`.
+_MAX_FAILURES, _MAX_FAILING_NAMES, _FAILURE_MEMORY_S = 5, 1000, 300.0
+_failures: dict[str, list[float]] = {}
+_failures_lock = threading.Lock()
 
 
 class Kind(StrEnum):
@@ -227,6 +244,74 @@ def revoke(token: str) -> None:
     """End a token; nothing happens where there is none."""
     with database.open_database().write() as connection:
         connection.execute("DELETE FROM credential WHERE hash = ?", (_hash(token),))
+
+
+def set_password(name: str, password: str) -> None:
+    """Set a user's password.
+
+    Raises
+    ------
+    UserError
+        There is no such user, or the password is too short or too long.
+    """
+    user = get(name)
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise UserError(
+            f"expected a password of {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters, "
+            f"got {len(password)}: choose another one"
+        )
+    hashed = PasswordHasher().hash(password)
+    with database.open_database().write() as connection:
+        connection.execute("UPDATE user SET password = ? WHERE name = ?", (hashed, user.name))
+
+
+def check_password(name: str, password: str) -> str:
+    """Return a token for a session of the user who knows the password.
+
+    An unknown name takes as long as a wrong password. After some wrong passwords a name waits.
+
+    Raises
+    ------
+    SignInError
+        Name and password do not belong together, or there were too many wrong ones.
+    """
+    wanted = name.strip().lower()[:MAX_NAME_LENGTH]
+    with _failures_lock:  # one at a time: a hash takes 64 MB
+        _require_few_failures(wanted)
+        if not database.exists():
+            raise SignInError(_NO_MATCH)
+        with database.open_database().read() as connection:
+            row = connection.execute(
+                "SELECT name, password FROM user WHERE name = ?", (wanted,)
+            ).fetchone()
+        hashed = (row and row["password"]) or _unknown_hash()
+        try:
+            PasswordHasher().verify(hashed, password[: MAX_PASSWORD_LENGTH + 1])
+        except VerificationError as error:
+            _failures.setdefault(wanted, []).append(time.monotonic())
+            raise SignInError(_NO_MATCH) from error
+        _failures.pop(wanted, None)
+    return issue(wanted, Kind.SESSION)
+
+
+def _require_few_failures(name: str) -> None:
+    now = time.monotonic()
+    for known in list(_failures):  # names of strangers are not kept for ever
+        recent = [at for at in _failures[known] if now - at < _FAILURE_MEMORY_S]
+        if recent:
+            _failures[known] = recent
+        else:
+            del _failures[known]
+    if len(_failures.get(name, ())) >= _MAX_FAILURES or len(_failures) > _MAX_FAILING_NAMES:
+        raise SignInError(
+            "too many wrong passwords: wait five minutes, or ask an admin for an invitation"
+        )
+
+
+@functools.cache
+def _unknown_hash() -> str:
+    """Return the hash of a password that nobody knows."""
+    return PasswordHasher().hash(secrets.token_urlsafe(_TOKEN_BYTES))
 
 
 def clean_name(name: str) -> str:

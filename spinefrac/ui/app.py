@@ -7,7 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
-from spinefrac.ui.common import navigation, session, visitor
+from spinefrac.ui.common import account, navigation, session, visitor
+from spinefrac.ui.sign_in import page as sign_in
 
 IMAGES = Path(__file__).parent / "common" / "images"
 
@@ -43,12 +44,6 @@ def _models() -> None:
     render()
 
 
-def _sign_in() -> None:
-    from spinefrac.ui.sign_in.page import render
-
-    render()
-
-
 #: What draws each page, by its address in `navigation.PAGES`.
 _RENDER = {
     "predict": _predict,
@@ -76,6 +71,11 @@ def run(default: str = "predict") -> None:
     session.begin()
     st.logo(IMAGES / "wordmark.svg", icon_image=IMAGES / "logo.svg", size="large")
     if visitor.get() is None:
-        st.navigation([st.Page(_sign_in, title="Sign in")], position="hidden").run()
+        renderers = dict.fromkeys(_RENDER, sign_in.render)
+        st.navigation(navigation.list_pages(renderers, default), position="hidden").run()
+    elif sign_in.INVITED_KEY in st.session_state:
+        renderers = dict.fromkeys(_RENDER, sign_in.render_password_choice)
+        st.navigation(navigation.list_pages(renderers, default), position="hidden").run()
     else:
+        account.show()
         st.navigation(navigation.list_pages(_RENDER, default)).run()

@@ -110,3 +110,55 @@ def test_what_is_no_token_is_nobodys(home: Path, token: str) -> None:
 def test_the_link_of_an_invitation(home: Path) -> None:
     link = users.make_invitation_link("https://spine.example/", "abc")
     assert link == "https://spine.example/?invitation=abc"
+
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def kim(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user with a password, and no wrong one remembered."""
+    monkeypatch.setattr(users, "_failures", {})
+    users.add("kim", Role.TRAINER)
+    users.set_password("kim", PASSWORD)
+
+
+def test_a_password_gives_a_session(kim: None) -> None:
+    token = users.check_password("KIM", PASSWORD)
+    assert users.check_token(token, Kind.SESSION) == Identity("kim", Role.TRAINER)
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("kim", "wrong"), ("kim", ""), ("lee", PASSWORD), ("", ""), ("kim", PASSWORD + "x" * 500)],
+)
+def test_another_password_or_name_gives_none(kim: None, name: str, password: str) -> None:
+    with pytest.raises(SignInError, match="do not belong together"):
+        users.check_password(name, password)
+
+
+def test_without_a_password_none_fits(home: Path) -> None:
+    users.add("lee", Role.VIEWER)
+    with pytest.raises(SignInError):
+        users.check_password("lee", "")
+
+
+def test_after_some_wrong_passwords_a_name_waits(kim: None, monkeypatch) -> None:
+    for _ in range(5):
+        with pytest.raises(SignInError, match="belong together"):
+            users.check_password("kim", "wrong")
+    with pytest.raises(SignInError, match="wait five minutes"):
+        users.check_password("kim", PASSWORD)
+    monkeypatch.setattr(users, "_FAILURE_MEMORY_S", 0.0)
+    assert users.check_password("kim", PASSWORD)
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 201])
+def test_a_password_is_long_but_not_endless(kim: None, password: str) -> None:
+    with pytest.raises(UserError, match="12 to 200 characters"):
+        users.set_password("kim", password)
+
+
+def test_of_a_password_only_the_argon2_hash_is_kept(kim: None, home: Path) -> None:
+    content = b"".join(path.read_bytes() for path in home.glob(f"{database.DATABASE_NAME}*"))
+    assert b"$argon2id$" in content and PASSWORD.encode() not in content

@@ -78,9 +78,10 @@ def list_pages(renderers: Mapping[str, Callable[[], None]], default: str) -> lis
         Address of the page of the app's own address. It is listed once more, hidden from the
         menu, so that its own address leads to it too.
     """
+    is_stranger = visitor.get() is None  # the address stays until there is a sign-in
     pages = [
         page(address, renderers[address], default=address == default)
         for address in PAGES
-        if address == default or visitor.permits(_NEEDED[address], model="")
+        if address == default or is_stranger or visitor.permits(_NEEDED[address], model="")
     ]
     return [*pages, page(default, renderers[default], hidden=True)]

@@ -6,11 +6,12 @@ import uuid
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit import net_util
+from streamlit import net_util, runtime
 
 from spinefrac.imaging import decoder_pool
 from spinefrac.records import CtSlice
 from spinefrac.system import budgets, memory_release, private_files
+from spinefrac.ui.common import upload_gate, visitor
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -23,7 +24,7 @@ _FORGOTTEN_S = 25.0
 def begin() -> None:
     """Prepare the server at its first session, and count what this session holds from here on."""
     _prepare_server()
-    get_owner()
+    upload_gate.admit(get_owner(), visitor.get() is not None)
 
 
 def get_owner() -> str:
@@ -61,6 +62,8 @@ def _prepare_server() -> memory_release.DelayedRelease:
     private_files.tighten_home()
     memory_release.limit_retention()
     decoder_pool.start()
+    if visitor.is_served():
+        upload_gate.close(runtime.get_instance().uploaded_file_mgr)
     return memory_release.DelayedRelease(_FORGOTTEN_S)
 
 
@@ -70,6 +73,7 @@ def _know_no_address() -> None:
 
 def _end(owner: str) -> None:
     """Give back what a session held; called when its browser leaves."""
+    upload_gate.forget(owner)
     budgets.release_owner(owner)
     _prepare_server().request()
 

@@ -13,7 +13,7 @@ from streamlit import runtime
 from streamlit.runtime.context import _get_client_context
 
 from spinefrac import wording
-from spinefrac.access import audit_log, identify, policy
+from spinefrac.access import audit_log, identify, policy, users
 from spinefrac.access.identify import Connection
 from spinefrac.access.policy import Action, Identity
 
@@ -21,8 +21,8 @@ _P = ParamSpec("_P")
 
 #: The token that was typed or opened as a link in this session.
 TOKEN_KEY = "sign-in-token"
-#: The cookie that holds the token where the server can set one.
-COOKIE = "spinefrac_session"
+#: The token of a cookie that this session came with and gave up.
+SIGNED_OUT_KEY = "sign-in-given-up"
 #: So long who it is is not looked up again: a page asks for every button.
 _CACHE_S = 1.0
 _CACHE_KEY = "visitor"
@@ -178,10 +178,9 @@ def fragment(
 
 def describe_connection() -> Connection:
     """Return what Streamlit knows about the browser at the other end."""
-    served = _is_served()
+    served = is_served()
     client = _get_client_context() if served else None
     headers = dict(client.headers) if client else {}
-    cookies = client.cookies if client else {}
     proxy_headers = None if has_oidc() else st.get_option("server.trustedUserHeaders")
     return Connection(
         bind_address=st.get_option("server.address") or "",
@@ -189,11 +188,29 @@ def describe_connection() -> Connection:
         is_forwarded=identify.is_forwarded(headers),
         has_provider=has_oidc() or bool(proxy_headers),
         provided_name=read_provided_name(st.user.to_dict(), proxy_headers),
-        token=st.session_state.get(TOKEN_KEY) or cookies.get(COOKIE, ""),
+        token=get_token(),
     )
 
 
-def _is_served() -> bool:
+def get_token() -> str:
+    """Return the token of this session; empty where there is none."""
+    if token := st.session_state.get(TOKEN_KEY):
+        return str(token)
+    cookie = _read_cookie()
+    return "" if cookie == st.session_state.get(SIGNED_OUT_KEY) else cookie
+
+
+def has_cookie(token: str) -> bool:
+    """Return whether the browser came with a cookie that holds the token."""
+    return _read_cookie() == token
+
+
+def _read_cookie() -> str:
+    client = _get_client_context() if is_served() else None
+    return client.cookies.get(users.COOKIE, "") if client else ""
+
+
+def is_served() -> bool:
     """Return whether a server runs this script; otherwise no browser is at the other end.
 
     Streamlit's test runner has an object there that only says that it is a `Runtime`.
@@ -204,6 +221,18 @@ def _is_served() -> bool:
 def has_oidc() -> bool:
     """Return whether a sign-in provider is set up, in `.streamlit/secrets.toml`."""
     return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
+
+
+def list_oidc_providers() -> list[str]:
+    """Return the names of the providers in ``[auth]``; an empty one for a single one."""
+    section = st.secrets["auth"]
+    named = [name for name, value in section.items() if isinstance(value, Mapping)]
+    return named or [""]
+
+
+def has_trusted_proxy() -> bool:
+    """Return whether a proxy in front of the server says who somebody is, in a header."""
+    return bool(st.get_option("server.trustedUserHeaders"))
 
 
 def read_provided_name(user: Mapping[str, Any], proxy_headers: Mapping[str, str] | None) -> str:

@@ -1,0 +1,193 @@
+"""Sign-in in a real browser: by invitation and password, by a real OIDC provider, and without."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from spinefrac.access import users
+from spinefrac.access.policy import Role
+from spinefrac.access.users import Kind
+from tests.browser.test_app_browser import ROOT, _wait_for, browser  # noqa: F401 - a fixture
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright drives the browser, and it is not installed"
+)
+provider = pytest.importorskip("oidc_provider_mock", reason="`make test` installs the provider")
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+expect = playwright.expect
+PASSWORD = "correct horse battery"
+PATIENCE_MS = 30_000
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def run(command: list[str], port: int, folder: Path) -> Iterator[str]:
+    """Run a server that listens on every address, with `folder` as home; give its address."""
+    log = folder / "log.txt"
+    environment = os.environ | {"SPINEFRAC_HOME": str(folder), "HOME": str(folder)}
+    with log.open("w") as file:
+        server = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+    assert "Traceback" not in log.read_text()
+
+
+def serve(folder: Path, port: int | None = None) -> contextmanager:
+    port = port or find_free_port()
+    return run(["spinefrac", "serve", "--host", "0.0.0.0", "--port", str(port)], port, folder)
+
+
+@contextmanager
+def opened(browser, url: str) -> Iterator[playwright.Page]:  # noqa: F811
+    """Open an address in a browser of its own."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, locale="en-GB")
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    page = context.new_page()
+    page.goto(url)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, of this process too."""
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_from_invitation_to_password_to_reload_and_sign_out(browser, home) -> None:  # noqa: F811
+    with serve(home) as url:
+        with opened(browser, f"{url}/models") as page:
+            expect(page.get_by_text("nobody is invited yet")).to_be_visible()
+            expect(page.get_by_role("heading", name="Models")).not_to_be_visible()
+        users.add("kim", Role.TRAINER)
+        link = users.make_invitation_link(url, users.issue("kim", Kind.INVITATION))
+        with opened(browser, link) as page:
+            page.get_by_label("Password of at least 12 characters").fill(PASSWORD)
+            page.get_by_label("The same once more").fill(PASSWORD)
+            page.get_by_role("button", name="Save password").click()
+            expect(page.get_by_text("Signed in as kim (trainer)")).to_be_visible()
+            assert "invitation" not in page.url
+            page.wait_for_function(  # the browser has the cookie, and scripts do not see it
+                "async () => (await cookieStore.get('spinefrac_session')) === null"
+            )
+            cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
+            kept = cookies["spinefrac_session"]
+            assert kept["httpOnly"] and kept["sameSite"] == "Strict"
+            page.goto(f"{url}/models")
+            expect(page.get_by_text("Signed in as kim (trainer)")).to_be_visible()
+            page.get_by_role("button", name="Sign out").click()
+            expect(page.get_by_label("Name")).to_be_visible()
+            page.reload()
+            page.get_by_label("Name").fill("kim")
+            page.get_by_label("Password", exact=True).fill(PASSWORD)
+            page.get_by_role("button", name="Sign in", exact=True).click()
+            expect(page.get_by_text("Signed in as kim (trainer)")).to_be_visible()
+            assert page.url.startswith(f"{url}/models")  # where the person wanted to go
+            users.remove("kim")
+            page.get_by_role("link", name="Metrics").click()
+            expect(page.get_by_text("nobody is invited yet")).to_be_visible()
+
+
+def test_by_a_real_provider(browser, home) -> None:  # noqa: F811
+    port = find_free_port()
+    known = provider.User(sub="kim-1", claims={"email": "kim@example.org", "email_verified": True})
+    unverified = provider.User(
+        sub="mallory", claims={"email": "kim@example.org", "email_verified": False}
+    )
+    users.add("kim@example.org", Role.VIEWER)
+    with provider.run_server_in_thread(user_claims=[known, unverified]) as issuer:
+        secrets = home / ".streamlit" / "secrets.toml"
+        secrets.parent.mkdir()
+        secrets.write_text(
+            "[auth]\n"
+            f'redirect_uri = "http://127.0.0.1:{port}/oauth2callback"\n'
+            'cookie_secret = "only for this test, and long enough"\n'
+            'client_id = "spinefrac"\nclient_secret = "secret"\n'
+            "server_metadata_url = "
+            f'"http://localhost:{issuer.server_port}/.well-known/openid-configuration"\n'
+        )
+        with serve(home, port) as url:
+            for subject, shown in (
+                ("kim-1", "Signed in as kim@example.org (viewer)"),
+                ("mallory", "nobody of that name was invited"),
+            ):
+                with opened(browser, url) as page:
+                    page.get_by_role("button", name="Sign in with your organisation").click()
+                    page.get_by_label("Subject").or_(page.locator("input[name=sub]")).first.fill(
+                        subject
+                    )
+                    page.get_by_role("button", name="Authorize").click()
+                    expect(page.get_by_text(shown)).to_be_visible()
+                    if subject == "kim-1":
+                        page.reload()
+                        expect(page.get_by_text(shown)).to_be_visible()
+                        page.get_by_role("button", name="Sign out").click()
+                        page.get_by_role("button", name="End session").click()  # the provider's
+                        expect(
+                            page.get_by_role("button", name="Sign in with your organisation")
+                        ).to_be_visible()
+
+
+def test_streamlit_run_on_every_address_is_no_open_door(browser, home) -> None:  # noqa: F811
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    users.add("kim", Role.VIEWER)
+    port = find_free_port()
+    command = ["streamlit", "run", "app.py", "--server.address", "0.0.0.0", "--server.headless"]
+    sessions: list[str] = []
+
+    def note_session(frame: bytes | str) -> None:
+        message = ForwardMsg.FromString(frame) if isinstance(frame, bytes) else ForwardMsg()
+        if message.WhichOneof("type") == "new_session":
+            sessions.append(message.new_session.initialize.session_id)
+
+    def upload(page: playwright.Page) -> int:
+        """Send a file as the uploader of the page would; return the status."""
+        return page.evaluate(
+            """async session => {
+                const xsrf = (await cookieStore.get('_streamlit_xsrf'))?.value ?? ''
+                const body = new FormData()
+                body.append('file', new Blob(['x']), 'x.png')
+                return (await fetch(`_stcore/upload_file/${session}/one`, {
+                    method: 'PUT', body, headers: {'X-Xsrftoken': xsrf}})).status
+            }""",
+            sessions[-1],
+        )
+
+    with (
+        run([*command, "true", "--server.port", str(port)], port, home) as url,
+        opened(browser, "about:blank") as page,
+    ):
+        page.on("websocket", lambda opening: opening.on("framereceived", lambda f: note_session(f)))
+        page.goto(url)
+        expect(page.get_by_label("Name")).to_be_visible()
+        expect(page.locator("[data-testid=stFileUploader]")).to_have_count(0)
+        assert upload(page) == 403
+        page.get_by_text("Sign in with a token").click()
+        page.get_by_label("Token").fill(users.issue("kim", Kind.REST))
+        page.get_by_role("button", name="Sign in with token").click()
+        expect(page.get_by_text("Signed in as kim (viewer)")).to_be_visible()
+        assert upload(page) == 204
