@@ -298,17 +298,69 @@ class OutOfFoldPredictions:
 # --- inference -------------------------------------------------------------------------
 
 
+#: Grades of the input check, in JSON and in the history.
+LIKE, UNUSUAL, UNLIKE = GRADES = ("like", "unusual", "unlike")
+
+
+@dataclass(frozen=True, slots=True)
+class NearestSlice:
+    """A training slice that resembles another slice.
+
+    Attributes
+    ----------
+    patient : int
+        A number, from 1, that stands for the patient within this model.
+    label : int
+    probability : float
+        Of fracture, out-of-fold.
+    distance : float
+        In standard deviations of the training slices' principal components.
+    """
+
+    patient: int
+    label: int
+    probability: float
+    distance: float
+
+
 @dataclass(frozen=True, slots=True)
 class InputCheck:
     """Whether a slice is like what the model was trained on.
 
-    `score` is the percentile (0…100) of its distance among the training slices; `typical`
-    is whether that is in distribution; `reason` is why not, and empty where it is.
+    Attributes
+    ----------
+    score : float
+        Percentile (0…100) of its distance among the training slices.
+    typical : bool
+        Whether it is in distribution, grade ``like``.
+    reason : str
+        Why not, and empty where it is.
+    grade : str
+        One of `GRADES`: what is ``unusual`` needs review by a reader, and no prediction is shown
+        for what is ``unlike`` unless someone asks for it. By default as `typical` says.
+    nearest : tuple of NearestSlice
+        The training slices that it resembles most, the nearest first; empty where unknown.
     """
 
     score: float
     typical: bool
     reason: str = ""
+    grade: str = ""
+    nearest: tuple[NearestSlice, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.grade:
+            object.__setattr__(self, "grade", LIKE if self.typical else UNLIKE)
+
+    @property
+    def is_unlike(self) -> bool:
+        """Whether a prediction says nothing, because the slice is unlike the training slices."""
+        return self.grade == UNLIKE
+
+    @property
+    def is_unusual(self) -> bool:
+        """Whether a prediction is shown, but needs review by a reader."""
+        return self.grade == UNUSUAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -352,3 +352,36 @@ def to_sentence(text: str) -> str:
     text = " ".join(text.split())
     first = text[:1] if _NAME.match(text) else text[:1].upper()
     return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+#: Grades of the input check (`records.GRADES`), as people read them.
+GRADE_TITLES = {
+    "like": "Like the training slices",
+    "unusual": "Unusual slice: needs review by a reader",
+    "unlike": "Unlike the training slices: do not rely on this prediction",
+}
+
+#: In place of predictive values, error rates and a band, for a slice of the other two grades.
+RATES_DO_NOT_HOLD = (
+    "Predictive values, sensitivity and error rates were measured on slices like the training "
+    "slices. They do not hold for this slice, so none is stated."
+)
+
+#: On every prediction of a model that has seen phantoms only.
+SYNTHETIC_MODEL_WARNING = (
+    "This model was trained on synthetic slices only. It must not be used on people: its "
+    "predictions for real slices mean nothing."
+)
+
+
+def describe_grade(grade: str) -> str:
+    """Return a grade of the input check within a sentence or a table.
+
+    Examples
+    --------
+    >>> describe_grade("unusual")
+    'unusual'
+    """
+    return {"like": "like the training slices", "unlike": "unlike the training slices"}.get(
+        grade, grade
+    )

@@ -12,13 +12,13 @@ import typer
 from spinefrac.cli import output, predict_series, prediction_report
 from spinefrac.errors import ImageError, ModelError
 from spinefrac.records import NOT_A_MEDICAL_DEVICE, CtSlice, Prediction
-from spinefrac.wording import describe_audit
+from spinefrac.wording import SYNTHETIC_MODEL_WARNING, describe_audit, describe_grade
 
 if TYPE_CHECKING:
     from spinefrac.imaging.series_grouping import SeriesSlice
     from spinefrac.inference.predictor import Predictor
     from spinefrac.report.prediction_report import ReportSlice
-    from spinefrac.store.card import Card
+    from spinefrac.store.repository import SavedModel
 
 
 def predict(
@@ -89,7 +89,7 @@ def predict(
     from spinefrac.inference.predictor import get_predictor
 
     predictor = get_predictor(model)
-    _warn_about_model(predictor.model.card, heatmap_dir)
+    _warn_about_model(predictor.model, heatmap_dir)
     if heatmap_dir:
         heatmap_dir.mkdir(parents=True, exist_ok=True)
     report_slices: list[ReportSlice] | None = [] if report else None
@@ -161,13 +161,16 @@ def _print_predictions(
     return collected
 
 
-def _warn_about_model(card: Card, heatmap_dir: Path | None) -> None:
+def _warn_about_model(model: SavedModel, heatmap_dir: Path | None) -> None:
     """Warn of what limits every prediction of the model; refuse what it does not have."""
+    card = model.card
     if heatmap_dir and card.heatmap == "none":
         raise ModelError(
             "This model has no heat map, because its network was not built for one: leave "
             "--heatmap-dir out, or choose a model that was trained with spinefrac"
         )
+    if model.is_synthetic:
+        output.print_message(f"warning: {SYNTHETIC_MODEL_WARNING}")
     if card.origin:
         output.print_message(
             "warning: the model was imported: its probability is not calibrated, its threshold of "
@@ -315,8 +318,9 @@ def parse_window(text: str) -> tuple[float, float]:
 def _format_prediction(prediction: dict[str, Any]) -> str:
     """Return one line for people."""
     check = prediction["input_check"]
-    unlike = check is not None and not check["typical"]
-    warning = f"; out of distribution: {check['reason']}" if unlike else ""
+    warning = ""
+    if check is not None and not check["typical"]:
+        warning = f"; {describe_grade(check['grade'])}: {check['reason']}"
     number = f", slice {prediction['slice']}" if "slice" in prediction else ""
     heatmap = f"; {prediction['heatmap']}" if "heatmap" in prediction else ""
     plane = ""

@@ -14,7 +14,12 @@ from spinefrac.store import repository
 MODEL_FOLDER = "model"
 
 #: Files that may be in it; the annotations (note, tags) need not be.
-MODEL_FILES = (repository.CARD_FILE, *repository.ARTIFACT_FILES, repository.ANNOTATIONS_FILE)
+MODEL_FILES = (
+    repository.CARD_FILE,
+    *repository.ARTIFACT_FILES,
+    repository.REFERENCE_FILE,
+    repository.ANNOTATIONS_FILE,
+)
 
 
 def pack(folder: Path, target: Path) -> None:

@@ -11,12 +11,14 @@ import itertools
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spinefrac.errors import ModelError
+from spinefrac.exchange.networks import feature_outputs
 from spinefrac.records import GreyImage
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 
 #: Largest accepted difference of a logit between Keras and ONNX Runtime.
 LOGIT_TOLERANCE = 1e-3
+
+#: Largest accepted difference of a feature, in its standard deviations over the slices.
+_FEATURE_TOLERANCE = 0.02
+
+#: Slices that features are computed of at once.
+_BATCH = 16
 
 #: Prefix of the name of each fold's network within the ensemble, before its number.
 FOLD_PREFIX = "fold_"
@@ -66,15 +74,55 @@ def build_serving_model(fold_models: Sequence[keras.Model]) -> keras.Model:
     -------
     keras.Model
         Input ``image`` (N, S, S, 1); outputs ``logits`` (N, folds) and ``heatmaps``
-        (N, h, w), the latter the mean over the folds.
+        (N, h, w), the latter the mean over the folds. Where `feature_source` has sizes, also
+        ``features`` (N, F), for the input check.
     """
     import keras
 
     image = keras.Input(fold_models[0].inputs[0].shape[1:], name="image")
-    outputs = _call_folds(fold_models, image)
+    maps: list[Any] = []
+    outputs = _call_folds(fold_models, image, maps)
     logits = _merge_tensors([logit for logit, _ in outputs], keras.layers.Concatenate, "logits")
     heatmaps = _merge_tensors([heatmap for _, heatmap in outputs], keras.layers.Average, "heatmaps")
-    return keras.Model(image, {"logits": logits, "heatmaps": heatmaps}, name="serving")
+    found = {"logits": logits, "heatmaps": heatmaps}
+    if maps:
+        parts = [feature_outputs.describe_map(one) for one in maps]
+        found["features"] = _merge_tensors(parts, keras.layers.Concatenate, "features")
+    return keras.Model(image, found, name="serving")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSource:
+    """What the ``features`` of a serving model come from.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Features of each depth, from fine to coarse; empty where the networks give none.
+    is_shared : bool
+        Whether all folds share the backbone, so that it has learnt from none of the slices.
+        Otherwise the features are of fold 0's network, which saw all folds but its own.
+    """
+
+    sizes: tuple[int, ...]
+    is_shared: bool
+
+
+def feature_source(fold_models: Sequence[keras.Model]) -> FeatureSource:
+    """Return what the features of `build_serving_model` come from."""
+    shared = _list_shared_backbones(fold_models)
+    source = _feature_network(fold_models[0], shared)
+    sizes = tuple(2 * int(one.shape[3]) for one in feature_outputs.list_maps(source))
+    return FeatureSource(sizes, bool(shared))
+
+
+def _feature_network(model: keras.Model, shared: Sequence[str]) -> keras.Model:
+    """Return the first shared backbone, or the network before its head."""
+    import keras
+
+    if shared:
+        return model.get_layer(shared[0])
+    return keras.Model(model.inputs[0], _list_maps(model)[0])
 
 
 def build_logit_model(model: keras.Model) -> keras.Model:
@@ -84,12 +132,31 @@ def build_logit_model(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
-def _call_folds(fold_models: Sequence[keras.Model], image: Any) -> list[Any]:
-    """Return the outputs of every fold's network; backbones that all of them share run once."""
+def _call_folds(
+    fold_models: Sequence[keras.Model], image: Any, feature_maps: list[Any] | None = None
+) -> list[Any]:
+    """Return the outputs of every fold's network; backbones that all of them share run once.
+
+    Where `feature_maps` is a list, the maps within the network of `_feature_network` join it.
+    """
     import keras
 
     shared = _list_shared_backbones(fold_models)
-    features = [fold_models[0].get_layer(name)(image) for name in shared]
+    inside: list[Any] = []
+    if feature_maps is not None:
+        inside = feature_outputs.list_maps(_feature_network(fold_models[0], shared))
+
+    def call(network: keras.Model, given: Any, *, is_first: bool) -> Any:
+        if not (is_first and inside):
+            return network(given)
+        count = len(network.outputs)
+        results = keras.Model(network.inputs, [*network.outputs, *inside])(given)
+        assert feature_maps is not None
+        feature_maps.extend(results[count:])
+        return results[:count] if count > 1 else results[0]
+
+    backbones = [fold_models[0].get_layer(name) for name in shared]
+    features = [call(backbone, image, is_first=i == 0) for i, backbone in enumerate(backbones)]
     outputs = []
     for index, model in enumerate(fold_models):
         maps = _list_maps(model)
@@ -101,7 +168,8 @@ def _call_folds(fold_models: Sequence[keras.Model], image: Any) -> list[Any]:
             inputs if len(inputs) > 1 else inputs[0], results, name=f"{FOLD_PREFIX}{index}"
         )
         given = [image, *features] if needs_image else features
-        outputs.append(rest(given if len(given) > 1 else given[0]))
+        given = given if len(given) > 1 else given[0]
+        outputs.append(call(rest, given, is_first=index == 0 and not shared))
     return outputs
 
 
@@ -198,8 +266,9 @@ def verify_onnx_export(
         file.
     """
     images = inputs[..., None].astype(np.float32)
-    logits, heatmaps = _run_onnx(onnx_path, images)
     expected = {name: np.asarray(value) for name, value in model(images, training=False).items()}
+    found = run_onnx(onnx_path, images)
+    logits, heatmaps = found["logits"], found["heatmaps"]
     if logits.shape != expected["logits"].shape or heatmaps.shape != expected["heatmaps"].shape:
         raise ModelError(
             f"The ONNX export returns shapes {logits.shape} and {heatmaps.shape}, expected "
@@ -218,7 +287,21 @@ def verify_onnx_export(
             f"{heatmap_difference:.2g} in the heat maps, expected at most {LOGIT_TOLERANCE:g}: "
             "nothing was saved; train another network or check that the loss was finite"
         )
+    if "features" in expected:
+        _check_features(found["features"], expected["features"])
     return logit_difference
+
+
+def _check_features(features: np.ndarray, expected: np.ndarray) -> None:
+    """Refuse features that differ by more than rounding, in units of their own spread."""
+    spread = np.maximum(expected.std(axis=0), 0.01 * np.abs(expected).max(initial=1e-6))
+    difference = float(np.abs((features - expected) / spread).max())
+    if not difference <= _FEATURE_TOLERANCE:
+        raise ModelError(
+            f"ONNX Runtime and Keras differ by {difference:.2g} standard deviations in the "
+            f"features for the input check, expected at most {_FEATURE_TOLERANCE:g}: nothing was "
+            "saved; train another network"
+        )
 
 
 def _max_heatmap_difference(maps: np.ndarray, expected: np.ndarray) -> float:
@@ -247,19 +330,37 @@ def _run_keras(path: Path, images: np.ndarray) -> np.ndarray:
     return np.asarray(logit_model(images, training=False))[:, 0]
 
 
-def _run_onnx(path: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the logits (N, folds) and heat maps (N, h, w) of ``serving.onnx``."""
+def run_onnx(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the outputs of ``serving.onnx`` by name, see `build_serving_model`.
+
+    Raises
+    ------
+    ModelError
+        ONNX Runtime refuses the file.
+    """
     import onnxruntime
 
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        logits, heatmaps = session.run(["logits", "heatmaps"], {"image": images})
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, {"image": images}), strict=True))
     except Exception as error:
         raise ModelError(
             f"ONNX Runtime refuses the exported network ({_summarize_error(error)}): nothing was "
             "saved; train one of the built-in networks"
         ) from error
-    return logits, heatmaps
+
+
+def compute_features(path: Path, inputs: GreyImage) -> np.ndarray:
+    """Return the features (N, F) of ``serving.onnx`` for inputs (N, S, S), batch by batch."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    parts = [
+        session.run(["features"], {"image": inputs[i : i + _BATCH, ..., None].astype(np.float32)})
+        for i in range(0, len(inputs), _BATCH)
+    ]
+    return np.concatenate([features for (features,) in parts])
 
 
 def hash_weights(model: keras.Model) -> tuple[str, int]:

@@ -30,7 +30,7 @@ from spinefrac.system import private_files, sandbox
 from spinefrac.system.atomic import fsync_path
 
 #: Files at the address beside the card. Annotations (note, tags) are not transferred.
-_ALLOWED_FILES = frozenset(repository.ARTIFACT_FILES)
+_ALLOWED_FILES = frozenset((*repository.ARTIFACT_FILES, repository.REFERENCE_FILE))
 _MAX_CARD_BYTES = 16 << 20
 _CHUNK_BYTES = 1 << 20
 

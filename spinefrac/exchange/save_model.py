@@ -23,8 +23,10 @@ from spinefrac.evaluation.ranking import roc_auc
 from spinefrac.exchange import ensemble
 from spinefrac.records import EpochRecord, GreyImage, OutOfFoldPredictions, Preprocessing
 from spinefrac.store import card as cards
-from spinefrac.store import repository, saving
+from spinefrac.store import input_reference_fit, repository, saving
 from spinefrac.store.card import Calibration, Card, DataSummary, FileRecord, FoldRecord, ParentModel
+from spinefrac.store.input_reference import FittedReference
+from spinefrac.store.input_reference_fit import TrainingFeatures
 from spinefrac.system.versions import collect_versions
 
 if TYPE_CHECKING:
@@ -66,6 +68,10 @@ class NewModel:
     data : DataSummary
     input_check : InputCheckStatistics
         Fitted on the training inputs.
+    training_inputs : uint8 array, shape (N, S, S), or None
+        Those of `out_of_fold`, row by row. Without them the input check knows statistics only.
+    synthetic : bool
+        Whether all of them are those of a phantom.
     verification_inputs : uint8 array, shape (>= 16, S, S)
         Model inputs on which Keras and ONNX Runtime are compared.
     audit_verdict : str or None
@@ -92,6 +98,8 @@ class NewModel:
     data: DataSummary
     input_check: InputCheckStatistics
     verification_inputs: GreyImage
+    training_inputs: GreyImage | None = None
+    synthetic: bool = False
     audit_verdict: str | None = None
     baselines: tuple[BaselineComparison, ...] = ()
     trained_by: str = ""
@@ -176,6 +184,11 @@ def _check_out_of_fold(out_of_fold: OutOfFoldPredictions, images: int) -> None:
 def _write_model_files(new_model: NewModel, folder: Path) -> None:
     """Write every file of the model into `folder`, the card last."""
     difference = _write_networks(new_model, folder)
+    reference = _fit_reference(new_model, folder / repository.ONNX_FILE)
+    files = list(repository.ARTIFACT_FILES)
+    if reference:
+        (folder / repository.REFERENCE_FILE).write_bytes(reference.to_bytes())
+        files.append(repository.REFERENCE_FILE)
     saving.write_out_of_fold(folder / repository.OOF_FILE, new_model.out_of_fold)
     saving.write_history(folder / repository.HISTORY_FILE, new_model.history)
     card = Card(
@@ -194,12 +207,11 @@ def _write_model_files(new_model: NewModel, folder: Path) -> None:
         input_check=new_model.input_check.to_dict(),
         keras_onnx_max_difference=difference,
         versions=collect_versions(cards.RECORDED_PACKAGES),
-        files={
-            name: FileRecord(*repository.hash_file(folder / name))
-            for name in repository.ARTIFACT_FILES
-        },
+        files={name: FileRecord(*repository.hash_file(folder / name)) for name in files},
         audit_verdict=new_model.audit_verdict,
         baselines=new_model.baselines,
+        input_reference=reference.summary if reference else None,
+        synthetic=new_model.synthetic,
         trained_by=new_model.trained_by,
         parent=new_model.parent,
     )
@@ -214,6 +226,27 @@ def _write_networks(new_model: NewModel, folder: Path) -> float:
     ensemble.write_onnx(serving, onnx_path)
     inputs = new_model.verification_inputs[:MIN_VERIFICATION_INPUTS]
     return ensemble.verify_onnx_export(serving, keras_path, onnx_path, inputs)
+
+
+def _fit_reference(new_model: NewModel, onnx_path: Path) -> FittedReference | None:
+    """Fit what the networks see of the training inputs; None where they give no features."""
+    source = ensemble.feature_source(new_model.fold_models)
+    if new_model.training_inputs is None or not source.sizes:
+        return None
+    oof = new_model.out_of_fold
+    rows = input_reference_fit.select_rows(len(oof.paths))
+    inputs = np.asarray(new_model.training_inputs[rows])
+    training = TrainingFeatures(
+        features=ensemble.compute_features(onnx_path, inputs),
+        sizes=source.sizes,
+        inputs=inputs,
+        groups=oof.groups[rows],
+        labels=oof.labels[rows],
+        folds=oof.folds[rows],
+        probabilities=oof.probabilities[rows],
+        is_shared=source.is_shared,
+    )
+    return input_reference_fit.fit_reference(training)
 
 
 def _summarize_folds(new_model: NewModel) -> tuple[FoldRecord, ...]:

@@ -26,12 +26,10 @@ def describe_agreement(predictions: Sequence[Prediction]) -> str:
         f"Probabilities from {wording.format_percent(min(shares))} to "
         f"{wording.format_percent(max(shares))}."
     )
-    suppressed = [
-        one.model for one in predictions if one.input_check and not one.input_check.typical
-    ]
+    suppressed = [one.model for one in predictions if one.input_check and one.input_check.is_unlike]
     note = (
-        f" The slice is out of distribution for {_join_names(suppressed)}; do not rely on that "
-        "prediction."
+        f" The slice is unlike the training slices of {_join_names(suppressed)}; do not rely on "
+        "that prediction."
         if suppressed
         else ""
     )

@@ -71,9 +71,14 @@ class SlicePrediction:
         return "" if self.error else CLASS_NAMES[int(self.probability >= self.threshold)]
 
     @property
-    def typical(self) -> bool:
-        """Whether there is a prediction, and the input check did not say out of distribution."""
-        return not self.error and (self.input_check is None or self.input_check.typical)
+    def is_usable(self) -> bool:
+        """Whether there is a prediction, and the slice is not unlike the training slices."""
+        return not self.error and (self.input_check is None or not self.input_check.is_unlike)
+
+    @property
+    def is_unusual(self) -> bool:
+        """Whether there is a prediction, and the input check found the slice unusual."""
+        return self.input_check is not None and self.input_check.is_unusual
 
 
 def predict_slices(
@@ -139,7 +144,8 @@ _PREDICTION_FILTERS: dict[str, Callable[[SlicePrediction], bool]] = {
     "All": lambda one: True,
     "Fracture": lambda one: one.label == CLASS_NAMES[1],
     "No fracture": lambda one: one.label == CLASS_NAMES[0],
-    "Out of distribution": lambda one: not one.error and not one.typical,
+    "Unusual": lambda one: one.is_unusual,
+    "Unlike the training slices": lambda one: not one.error and not one.is_usable,
     "Unreadable": lambda one: bool(one.error),
 }
 
@@ -187,15 +193,15 @@ def to_csv(model_id: str, predictions: Iterable[SlicePrediction]) -> str:
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(
         ("file", "model", "probability", "label", "threshold", "percentile", "typical", "reason",
-         "error")
+         "grade", "error")
     )  # fmt: skip
     for one in predictions:
         check = one.input_check
         name = f"'{one.name}" if one.name.startswith(("=", "+", "-", "@", "\t", "\r")) else one.name
         if one.error:
-            writer.writerow((name, model_id, "", "", "", "", "", "", one.error))
+            writer.writerow((name, model_id, "", "", "", "", "", "", "", one.error))
             continue
-        seen = (check.score, check.typical, check.reason) if check else ("", "", "")
+        seen = (check.score, check.typical, check.reason, check.grade) if check else ("",) * 4
         writer.writerow((name, model_id, one.probability, one.label, one.threshold, *seen, ""))
     return table.getvalue()
 
@@ -265,8 +271,8 @@ def pool_series_predictions(
     predictions = tuple(predictions)
     probabilities = np.array([one.probability for one in predictions])
     included = np.isfinite(probabilities)
-    typical = np.array([one.typical for one in predictions], dtype=bool)
-    if not include_out_of_distribution and (included & typical).any():
-        included &= typical
+    usable = np.array([one.is_usable for one in predictions], dtype=bool)
+    if not include_out_of_distribution and (included & usable).any():
+        included &= usable
     score, peak = series_pooling.pool_series(np.where(included, probabilities, np.nan))
     return SeriesPrediction(model_id, predictions, included, score, peak)

@@ -17,10 +17,9 @@ import numpy.typing as npt
 from spinefrac import imaging
 from spinefrac.errors import ModelError
 from spinefrac.evaluation import calibration
-from spinefrac.inference import input_check
+from spinefrac.inference.input_check import InputChecker
 from spinefrac.records import CtSlice, ModelInput, Prediction
 from spinefrac.store import repository
-from spinefrac.store.input_statistics import InputCheckStatistics
 from spinefrac.store.repository import SavedModel
 
 #: Slices that go through the network at once in `Predictor.predict_many`.
@@ -65,8 +64,8 @@ class Predictor:
                 content, options, providers=["CPUExecutionProvider"]
             )
             self._outputs = ["logits", "heatmaps"] if model.card.heatmap == "exact" else ["logits"]
-            known = model.card.input_check
-            self._statistics = InputCheckStatistics.from_dict(known) if known else None
+            self._check = InputChecker(model)
+            self._features = ["features"] if self._check.uses_features else []
         except Exception as error:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
             raise ModelError(
@@ -119,19 +118,26 @@ class Predictor:
         heatmaps : float32 array, shape (N, h, w), or None
             Mean over the folds; None where the network gives none.
         """
+        found = self._run(inputs, self._outputs)
+        return found["logits"], found.get("heatmaps")
+
+    def _run(self, inputs: npt.NDArray[np.uint8], names: list[str]) -> dict[str, np.ndarray]:
+        """Return the named outputs for inputs (N, S, S)."""
         images = inputs[..., None].astype(np.float32)
         with _inference_slots:
-            logits, *heatmaps = self._session.run(self._outputs, {"image": images})
-        return logits, heatmaps[0] if heatmaps else None
+            return dict(zip(names, self._session.run(names, {"image": images}), strict=True))
 
     def _predict_batch(self, batch: list[CtSlice], *, heatmap: bool = True) -> list[Prediction]:
         start = time.perf_counter()
         inputs = [imaging.to_input(ct, self.model.preprocessing) for ct in batch]
-        logits, heatmaps = self.run(np.stack([model_input.pixels for model_input in inputs]))
-        maps = [None] * len(batch) if heatmaps is None or not heatmap else heatmaps
+        pixels = np.stack([model_input.pixels for model_input in inputs])
+        found = self._run(pixels, [*self._outputs, *self._features])
+        nothing = [None] * len(batch)
+        maps = found.get("heatmaps", nothing) if heatmap else nothing
+        features = found.get("features", nothing)
         predictions = [
             self._build_prediction(*entry)
-            for entry in zip(batch, inputs, logits, maps, strict=True)
+            for entry in zip(batch, inputs, found["logits"], maps, features, strict=True)
         ]
         milliseconds = 1000 * (time.perf_counter() - start) / len(batch)
         return [replace(one, milliseconds=milliseconds) for one in predictions]
@@ -142,8 +148,9 @@ class Predictor:
         model_input: ModelInput,
         logits: np.ndarray,
         heatmap: np.ndarray | None,
+        features: np.ndarray | None,
     ) -> Prediction:
-        """Return one slice's prediction from its fold logits (folds,) and heat map (h, w)."""
+        """Return a prediction from fold logits (folds,), heat map (h, w) and features (F,)."""
         temperature = self.model.temperature
         # In double precision: the result must not depend on the order of the sum.
         logits = logits.astype(np.float64)
@@ -159,7 +166,7 @@ class Predictor:
                 else imaging.project_heatmap(heatmap, model_input.square, shape)
             ),
             input=model_input,
-            input_check=input_check.check_input(self._statistics, ct, model_input),
+            input_check=self._check.check(ct, model_input, features),
             milliseconds=0.0,
         )
 

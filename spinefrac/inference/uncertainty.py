@@ -19,7 +19,7 @@ from spinefrac.evaluation import deferral
 from spinefrac.evaluation.deferral import AbstentionBand, Proportion
 from spinefrac.evaluation.predictive_values import PredictiveValueCalculator, PredictiveValues
 from spinefrac.inference import abstention_worker
-from spinefrac.records import Prediction
+from spinefrac.records import InputCheck, Prediction
 from spinefrac.store.repository import SavedModel
 
 #: Acceptable error rates to choose from.
@@ -66,8 +66,14 @@ class UncertaintyProfile:
     abstention_band: AbstentionBand | None
     groups_needed: int | None = None
 
-    def needs_review(self, probability: float) -> bool:
-        """Return whether a prediction of this probability needs review by a reader."""
+    def needs_review(self, probability: float, check: InputCheck | None = None) -> bool:
+        """Return whether a prediction of this probability needs review by a reader.
+
+        Whatever its probability, it does where the input check finds the slice unusual or unlike:
+        the band was chosen on slices like the training slices.
+        """
+        if check is not None and not check.typical:
+            return True
         return self.abstention_band is None or self.abstention_band.needs_review(probability)
 
     def at_prevalence(self, prevalence: float) -> PredictiveValues:

@@ -314,7 +314,7 @@ def _build_evaluations(report_slice: ReportSlice, model: SavedModel) -> list[Any
     statements = [("call", "Predicted class is fracture", prediction.label == CLASS_NAMES[1])]
     if model.has_out_of_fold:
         profile = uncertainty.uncertainty_profile(model)
-        review = profile.needs_review(prediction.probability)
+        review = profile.needs_review(prediction.probability, prediction.input_check)
         statements.append(("refer", "Needs review by a reader", review))
     if prediction.input_check is not None:
         typical = prediction.input_check.typical

@@ -227,13 +227,8 @@ def _slice_section(report_slice: ReportSlice, profile: UncertaintyProfile | None
     check = report_slice.prediction.input_check
     elements: list[Element] = [Heading(report_slice.name)]
     if check is not None and not check.typical:
-        elements.append(
-            Paragraph(
-                "Out of distribution (unlike the training slices): do not rely on this "
-                f"prediction. The slice is {check.reason}.",
-                warning=True,
-            )
-        )
+        text = f"{wording.GRADE_TITLES[check.grade]}. The slice is {check.reason}."
+        elements.append(Paragraph(text, warning=True))
     rows = _prediction_rows(report_slice, profile)
     return [*elements, Table(("", ""), rows, (0.28, 0.72)), _slice_images(report_slice)]
 
@@ -251,10 +246,12 @@ def _prediction_rows(
         ),
         ("Networks", _describe_ensemble(prediction)),
     ]
-    if profile is not None:
+    if check is not None and not check.typical:
+        rows += [("Reliability", wording.RATES_DO_NOT_HOLD), ("Needs review by a reader", "yes")]
+    elif profile is not None:
         rows += _reliability_rows(profile, prediction)
     if check is not None:
-        state = "in distribution" if check.typical else "out of distribution"
+        state = wording.describe_grade(check.grade)
         rows.append(("Input check", f"{state}; percentile of the distance {check.score:.1f} %"))
     if report_slice.occlusion_test is not None:
         rows.append(("Occlusion test", report_slice.occlusion_test.summary))
@@ -320,6 +317,8 @@ def _series_section(series: SeriesSummary) -> list[Element]:
 
 def _model_section(model: SavedModel, profile: UncertaintyProfile | None) -> list[Element]:
     elements: list[Element] = [Heading("The model"), Paragraph(model.card.note or model.id)]
+    if model.is_synthetic:
+        elements.append(Paragraph(wording.SYNTHETIC_MODEL_WARNING, warning=True))
     if profile is None:
         text = "The model was imported. Its error rates are not known here."
         return [*elements, Paragraph(text, warning=True)]
@@ -343,10 +342,15 @@ def _slice_to_dict(report_slice: ReportSlice, profile: UncertaintyProfile | None
         "probability": prediction.probability,
         "threshold": prediction.threshold,
         "networks": list(prediction.fold_probabilities),
-        "refer": None if profile is None else profile.needs_review(prediction.probability),
+        "refer": None if profile is None else profile.needs_review(prediction.probability, check),
         "input_check": None
         if check is None
-        else {"score": check.score, "typical": check.typical, "reason": check.reason},
+        else {
+            "score": check.score,
+            "typical": check.typical,
+            "reason": check.reason,
+            "grade": check.grade,
+        },
         "region_check": None
         if report_slice.occlusion_test is None
         else {

@@ -21,11 +21,12 @@ from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.records import Count, Dataset, NotNegative, Preprocessing, Sha256, Share
+from spinefrac.store.input_reference import InputReference
 from spinefrac.store.input_statistics import InputCheckStatistics
 from spinefrac.system import reading
 
 #: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 #: Longest ``card.json``, in bytes; that of 50 folds has 30,000.
 MAX_CARD_BYTES = 2**20
@@ -250,6 +251,11 @@ class Card:
     input_check : dict
         Statistics of the training inputs, as `InputCheckStatistics.to_dict` returns them; empty
         for an imported network, whose training inputs are not known.
+    input_reference : InputReference or None
+        What its networks saw of the training inputs, for the input check; its arrays are in a
+        file. None where they give no features, for an imported network, and before schema 5.
+    synthetic : bool
+        Whether all training slices are those of a phantom; unknown, and so False, before schema 5.
     keras_onnx_max_difference : float
         Largest difference of a fold logit or the mean logit between ``model.keras`` as read
         back, the network in memory, and ONNX Runtime on ``serving.onnx``, over the verification
@@ -299,6 +305,8 @@ class Card:
     files: dict[str, FileRecord]
     audit_verdict: str | None = None
     baselines: tuple[BaselineComparison, ...] = ()
+    input_reference: InputReference | None = None
+    synthetic: bool = False
     heatmap: str = "exact"
     origin: Origin | None = None
     trained_by: str = ""
@@ -315,8 +323,10 @@ class Card:
         plain = {entry.name: _to_json_types(getattr(self, entry.name)) for entry in fields(self)}
         plain["metrics"] = _to_json_types(self.metrics.to_dict()) if self.metrics else None
         plain["operating_point"] = _to_json_types(self.operating_point.to_dict())
-        if not self.baselines:  # a card of an earlier schema is written as it was
-            del plain["baselines"]
+        # A card of an earlier schema is written as it was.
+        for name in ("baselines", "input_reference", "synthetic"):
+            if not getattr(self, name):
+                del plain[name]
         return plain
 
     @classmethod

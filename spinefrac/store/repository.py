@@ -21,6 +21,7 @@ from spinefrac.store import card as cards
 from spinefrac.store import identifiers, slice_names, trash
 from spinefrac.store.annotations import Annotations, parse_annotations
 from spinefrac.store.card import Card, DataSummary, FileRecord
+from spinefrac.store.input_reference import FittedReference
 from spinefrac.system import lock, reading
 
 #: The files of a saved model apart from its card.
@@ -31,6 +32,8 @@ KERAS_FILE, ONNX_FILE, OOF_FILE, HISTORY_FILE = ARTIFACT_FILES = (
     "history.csv",
 )
 CARD_FILE = "card.json"
+#: Arrays of the input check, for a model whose networks give features.
+REFERENCE_FILE = "input_check.f32"
 #: Columns of the out-of-fold table; whatever follows them is a subgroup of the slices.
 OOF_COLUMNS = (
     "path", "group", "label", "fold", "logit", "probability", "pixel_hash", "position",
@@ -114,6 +117,11 @@ class SavedModel:
         return self.card.operating_point.threshold
 
     @property
+    def is_synthetic(self) -> bool:
+        """Whether it was trained on phantoms only, so that it must not be used on people."""
+        return self.card.synthetic or self.card.id == DEMO_MODEL_ID
+
+    @property
     def has_out_of_fold(self) -> bool:
         """Whether it has out-of-fold predictions and metrics; an imported network has none."""
         return self.card.metrics is not None
@@ -168,6 +176,19 @@ class SavedModel:
         if hashlib.sha256(content).hexdigest() != self.card.files[name].sha256:
             raise ModelError(f"Model {self.id}: {name} was replaced while it was read: try again")
         return content
+
+    def load_input_reference(self) -> FittedReference | None:
+        """Read what its networks saw of the training slices; None where that is not known.
+
+        Raises
+        ------
+        ModelError
+            The file is missing or damaged.
+        """
+        if self.card.input_reference is None:
+            return None
+        content = self.read_file(REFERENCE_FILE)
+        return FittedReference.from_bytes(self.card.input_reference, content)
 
     def load_out_of_fold(self) -> OutOfFoldPredictions:
         """Read the prediction for each training slice by the network that never saw its patient.
@@ -419,7 +440,8 @@ def read_annotations(folder: Path) -> Annotations:
 
 def required_files(card: Card) -> tuple[str, ...]:
     """Return the files that a model of this card cannot be without."""
-    return ARTIFACT_FILES if card.metrics else (ONNX_FILE,)
+    own = ARTIFACT_FILES if card.metrics else (ONNX_FILE,)
+    return (*own, REFERENCE_FILE) if card.input_reference else own
 
 
 def verify_file(folder: Path, name: str, record: FileRecord) -> None:

@@ -28,4 +28,4 @@ def test_agreement_is_said_in_words() -> None:
     apart = describe_agreement([prediction("a", 0.1), prediction("b", 0.8), prediction("c", 0.9)])
     assert "disagree: 2 of 3 predict fracture (b and c)" in apart
     strange = describe_agreement([prediction("a", 0.1), prediction("b", 0.2, typical=False)])
-    assert "out of distribution for b" in strange
+    assert "unlike the training slices of b" in strange

@@ -50,7 +50,7 @@ def test_answers_are_those_of_one_by_one_in_their_order(predictor, parts) -> Non
     for part, answered in zip(parts, answers, strict=True):
         if part.file.name == "broken.png":
             assert "broken.png" in answered.error and "\n" not in answered.error
-            assert answered.label == "" and not answered.typical
+            assert answered.label == "" and not answered.is_usable
             continue
         alone = predictor.predict(part.read())
         assert answered.probability == pytest.approx(alone.probability, abs=1e-6)
@@ -92,17 +92,23 @@ def test_a_table_counts_filters_and_leaves_as_csv_and_json() -> None:
         "All": 4,
         "Fracture": 1,
         "No fracture": 2,
-        "Out of distribution": 1,
+        "Unlike the training slices": 1,
         "Unreadable": 1,
     }
-    assert batch.filter_indices(answers, "Out of distribution") == [2]
+    assert batch.filter_indices(answers, "Unlike the training slices") == [2]
     assert batch.filter_indices(answers, "no such filter") == [0, 1, 2, 3]
     rows = list(csv.DictReader(io.StringIO(batch.to_csv("m", answers))))
     assert [row["file"] for row in rows] == ["a.png", "'=HYPERLINK(1)", "page.png", "bad.png"]
     assert rows[0]["probability"] == "0.9" and rows[3]["error"].startswith("bad.png")
     records = json.loads(batch.to_json("m", answers))
     assert records[0]["label"] == "fracture" and records[0]["model"] == "m"
-    assert records[2]["input_check"] == {"score": 50.0, "typical": False, "reason": "a page"}
+    assert records[2]["input_check"] == {
+        "score": 50.0,
+        "typical": False,
+        "reason": "a page",
+        "grade": "unlike",
+        "nearest": [],
+    }
     assert set(records[3]) == {"file", "error"}
 
 

@@ -9,11 +9,12 @@ slice, `backgrounds` into those of a folder.
 """
 
 from spinefrac.data.phantom.rendering import PhantomSlice, render
-from spinefrac.data.phantom.write import PhantomSummary, write_phantom
+from spinefrac.data.phantom.write import PhantomSummary, is_phantom, write_phantom
 
 __all__ = [
     "PhantomSlice",
     "PhantomSummary",
+    "is_phantom",
     "render",
     "write_phantom",
 ]

@@ -181,6 +181,18 @@ def _holds_same_phantom(truth: Path, parameters: dict[str, Any]) -> bool:
     )
 
 
+def is_phantom(folder: Path) -> bool:
+    """Return whether a folder holds a phantom, and so no slice of a person.
+
+    Real slices with drawn fractures have such a file too, which counts ``backgrounds``.
+    """
+    try:
+        found = reading.parse_json((folder / GROUND_TRUTH_FILE).read_bytes(), max_bytes=2**28)
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and "patients" in found and "backgrounds" not in found
+
+
 def _run_batches(
     work: Callable[[list[tuple[int, int]]], list[dict[str, Any]]],
     batches: list[list[tuple[int, int]]],

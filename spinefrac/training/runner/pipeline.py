@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac import audit, redaction
+from spinefrac.data import phantom
 from spinefrac.data.places import PlaceMaps, describe_places, load_places
 from spinefrac.data.scan import Examination, examine, load_inputs
 from spinefrac.data.splits import DEFAULT_FOLDS, assign_folds, count_folds
@@ -372,6 +373,8 @@ def _assemble_model(
         data=DataSummary.from_dataset(dataset),
         input_check=input_statistics.fit(run_workspace.inputs, dataset.groups),
         verification_inputs=_select_verification_slices(run_workspace),
+        training_inputs=run_workspace.inputs,
+        synthetic=phantom.is_phantom(dataset.root),
         audit_verdict=prepared.verdict,
         baselines=_compare_with_baselines(prepared, logits),
         parent=run.parent,

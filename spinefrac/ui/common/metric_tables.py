@@ -98,6 +98,15 @@ def render_performance(model: SavedModel) -> Markup:
     )
 
 
+def render_model_warnings(model: SavedModel) -> Markup:
+    """Return what has to be said with every prediction of a model, empty where nothing has."""
+    if not model.is_synthetic:
+        return render_audit_warning(model)
+    text = wording.SYNTHETIC_MODEL_WARNING
+    warning = render_html("common/alert.html", text=text, tone="bad", title="", role="")
+    return render_audit_warning(model) + warning
+
+
 def render_audit_warning(model: SavedModel) -> Markup:
     """Return the warning of the training data's audit, empty where there is none."""
     if model.card.audit_verdict not in ("caution", "unusable"):

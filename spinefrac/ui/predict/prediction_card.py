@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from spinefrac.records import CtSlice, InputCheck, Prediction
+from spinefrac import wording
+from spinefrac.records import CLASS_NAMES, CtSlice, InputCheck, Prediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common.templates import render_html
 
@@ -26,7 +27,7 @@ def render_prediction_card(
     note : Markup or str
         Ends the card.
     suppressed : bool
-        Crosses the prediction out, because the slice is out of distribution.
+        Crosses the prediction out, because the slice is unlike the training slices.
     """
     check = prediction.input_check
     return render_html(
@@ -35,13 +36,18 @@ def render_prediction_card(
         true_label=true_label,
         note=note,
         suppressed=suppressed,
-        muted=check is not None and not check.typical,
+        muted=check is not None and check.is_unlike,
     )
 
 
 def render_input_check(check: InputCheck | None) -> Markup:
     """Return the card that says whether the slice is similar to the training slices."""
-    return render_html("predict/input_check.html", check=check)
+    return render_html(
+        "predict/input_check.html",
+        check=check,
+        title=wording.GRADE_TITLES[check.grade] if check else "",
+        class_names=CLASS_NAMES,
+    )
 
 
 def render_preprocessing_note(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Markup:

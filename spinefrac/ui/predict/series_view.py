@@ -91,12 +91,14 @@ def _show_series_prediction(
         _offer_highest_slices(slice_set, series_prediction)
     with right:
         st.html(series_card.render_series_card(series_prediction, series_result.performance))
-        excluded = sum(not one.typical and not one.error for one in series_prediction.predictions)
+        excluded = sum(not one.is_usable and not one.error for one in series_prediction.predictions)
         if excluded:
             st.checkbox(
                 "Include "
                 + wording.format_count(
-                    excluded, "out-of-distribution slice", "out-of-distribution slices"
+                    excluded,
+                    "slice unlike the training slices",
+                    "slices unlike the training slices",
                 ),
                 key=_INCLUDE_KEY,
                 help="Out-of-distribution slices are excluded from the series score, because "

@@ -101,10 +101,10 @@ def _show_viewer(
 def _show_cards(
     model: SavedModel, prediction: Prediction, true_label: str, suppressed: bool
 ) -> None:
-    """Show the audit's warning, the prediction and the input check."""
+    """Show the warnings about the model, the prediction and the input check."""
     note = "" if suppressed else uncertainty.render_review_note(model, prediction)
     st.html(
-        metric_tables.render_audit_warning(model)
+        metric_tables.render_model_warnings(model)
         + prediction_card.render_prediction_card(
             prediction, true_label, note, suppressed=suppressed
         )
@@ -114,10 +114,12 @@ def _show_cards(
 
 def _show_details(model: SavedModel, ct: CtSlice, prediction: Prediction, suppressed: bool) -> None:
     """Show the reliability of the prediction, the model's performance and its input."""
+    check = prediction.input_check
     if not suppressed:
         uncertainty.show_uncertainty(model, prediction)
-    with st.expander("Performance of the model"):
-        st.html(metric_tables.render_performance(model))
+    if check is None or check.typical:
+        with st.expander("Performance of the model"):
+            st.html(metric_tables.render_performance(model))
     with st.expander("Model input (after preprocessing)"):
         st.image(
             heatmap.encode_data_url(prediction.input.pixels),
@@ -128,12 +130,12 @@ def _show_details(model: SavedModel, ct: CtSlice, prediction: Prediction, suppre
 
 
 def _is_suppressed(prediction: Prediction, key: str) -> bool:
-    """Return whether the prediction is crossed out: the slice is out of distribution.
+    """Return whether the prediction is crossed out: the slice is unlike the training slices.
 
     It stays so until the user asks for the prediction.
     """
     check = prediction.input_check
-    if check is None or check.typical:
+    if check is None or not check.is_unlike:
         return False
     shown = st.session_state.setdefault("shown-out-of-distribution", set())
     if key not in shown and st.button(

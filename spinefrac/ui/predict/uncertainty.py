@@ -36,12 +36,14 @@ def render_review_note(model: SavedModel, prediction: Prediction) -> Markup:
     """
     if not model.has_out_of_fold:
         return Markup()
+    check = prediction.input_check
     profile = uncertainty.uncertainty_profile(model, _get_error_rate())
-    if not profile.needs_review(prediction.probability):
+    if not profile.needs_review(prediction.probability, check):
         return Markup()
     return render_html(
         "predict/review_note.html",
         probability=prediction.probability,
+        is_unusual=check is not None and not check.typical,
         has_band=profile.abstention_band is not None,
         error_rate=profile.acceptable_error_rate,
     )
@@ -54,6 +56,9 @@ def show_uncertainty(model: SavedModel, prediction: Prediction) -> None:
         st.rerun()  # the prediction card, outside of this fragment, names the band too
     with show_errors(), st.container(key="uncertainty"):
         profile = uncertainty.uncertainty_profile(model, _get_error_rate())
+        if prediction.input_check is not None and not prediction.input_check.typical:
+            st.html(_render_without_rates(prediction))
+            return
         st.html(_render_uncertainty(profile, prediction, _get_prevalence(profile)))
         with st.expander("Set prevalence and acceptable error rate"):
             _choose_assumptions(profile)
@@ -124,6 +129,15 @@ def _render_uncertainty(
             _build_row("npv", values.npv),
         ],
         format_proportion=_format_proportion,
+    )
+
+
+def _render_without_rates(prediction: Prediction) -> Markup:
+    """Return what is known of a slice that no measured rate holds for."""
+    return render_html(
+        "predict/no_rates.html",
+        text=wording.RATES_DO_NOT_HOLD,
+        disagreement=uncertainty.ensemble_disagreement(prediction),
     )
 
 

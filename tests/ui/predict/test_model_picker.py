@@ -21,7 +21,7 @@ def test_several_models_predict_the_same_slice(empty_home: Path, demonstration: 
     shown = html(app)
     assert "All 2 models" in shown
     assert '<div class="sf-card-title">another</div>' in shown
-    assert shown.count("In distribution.") == 2
+    assert shown.count("Like the training slices.") == 2
 
 
 def test_with_one_model_nothing_is_offered(empty_home: Path, demonstration: Path) -> None:

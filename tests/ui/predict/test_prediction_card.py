@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spinefrac.records import InputCheck, ModelInput, Prediction, Square
+from spinefrac.records import UNUSUAL, InputCheck, ModelInput, NearestSlice, Prediction, Square
 from spinefrac.ui.predict.prediction_card import render_input_check, render_prediction_card
 
 
@@ -43,7 +43,7 @@ def test_a_wrong_prediction_for_a_sample_is_named() -> None:
 
 def test_a_suppressed_prediction_is_crossed_out_and_explained() -> None:
     shown = render_prediction_card(predict(0.9), "fracture", suppressed=True)
-    assert "suppressed" in shown and "out of distribution" in shown
+    assert "suppressed" in shown and "unlike the training slices" in shown
     assert "Label of this" not in shown
 
 
@@ -52,10 +52,24 @@ def test_text_is_escaped_and_markup_is_not() -> None:
     assert "<script>" not in shown and "&lt;script&gt;" in shown
 
 
-def test_the_input_check_tells_in_from_out_of_distribution() -> None:
+def test_the_input_check_has_three_grades() -> None:
     inside = render_input_check(InputCheck(score=42.0, typical=True, reason=""))
-    assert "In distribution" in inside and "out-of-distribution" not in inside
+    assert "Like the training slices" in inside and "sf-input-check unlike" not in inside
+    between = render_input_check(InputCheck(99.0, False, "noisier", UNUSUAL))
+    assert "Unusual slice: needs review by a reader" in between and "Noisier." in between
+    assert "sf-input-check unusual" in between
     outside = render_input_check(InputCheck(score=100.0, typical=False, reason="a colour <image>"))
     assert "do not rely on this prediction" in outside
     assert "A colour &lt;image&gt;. It is less typical than all of the training slices." in outside
     assert "Input check not available" in render_input_check(None)
+
+
+def test_the_most_similar_training_slices_are_shown_without_a_name() -> None:
+    nearest = (NearestSlice(patient=7, label=1, probability=0.93, distance=1.25),)
+    shown = render_input_check(InputCheck(99.0, False, "noisier", UNUSUAL, nearest))
+    assert "<td>7</td><td>fracture</td>" in shown and "<td>1.2</td>" in shown and "93" in shown
+
+
+def test_an_unusual_slice_keeps_its_prediction() -> None:
+    shown = render_prediction_card(predict(0.9, InputCheck(99.0, False, "noisier", UNUSUAL)))
+    assert "suppressed" not in shown and "muted" not in shown
