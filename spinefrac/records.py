@@ -299,7 +299,7 @@ class OutOfFoldPredictions:
 
 
 #: Grades of the input check, in JSON and in the history.
-LIKE, UNUSUAL, UNLIKE = GRADES = ("like", "unusual", "unlike")
+LIKE, UNUSUAL, UNLIKE = "like", "unusual", "unlike"
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,8 +336,8 @@ class InputCheck:
     reason : str
         Why not, and empty where it is.
     grade : str
-        One of `GRADES`: what is ``unusual`` needs review by a reader, and no prediction is shown
-        for what is ``unlike`` unless someone asks for it. By default as `typical` says.
+        `LIKE`, `UNUSUAL` or `UNLIKE`: what is unusual needs review by a reader, and no prediction
+        is shown for what is unlike unless someone asks for it. By default as `typical` says.
     nearest : tuple of NearestSlice
         The training slices that it resembles most, the nearest first; empty where unknown.
     """

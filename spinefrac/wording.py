@@ -354,7 +354,7 @@ def to_sentence(text: str) -> str:
     return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
-#: Grades of the input check (`records.GRADES`), as people read them.
+#: Grades of the input check (`records.LIKE` and the others), as people read them.
 GRADE_TITLES = {
     "like": "Like the training slices",
     "unusual": "Unusual slice: needs review by a reader",

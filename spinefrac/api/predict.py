@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.responses import JSONResponse
@@ -42,12 +42,23 @@ _places = threading.BoundedSemaphore(MAX_REQUESTS)
 MAX_FILES = 1000
 
 
+class NearestRecord(BaseModel):
+    """A training slice that resembles a slice; patients are numbered within the model."""
+
+    patient: int
+    label: int
+    probability: float
+    distance: float
+
+
 class InputCheckRecord(BaseModel):
     """Comparison of a slice with the training slices."""
 
     score: float
     typical: bool
     reason: str
+    grade: Literal["like", "unusual", "unlike"]
+    nearest: list[NearestRecord]
 
 
 class SliceRecord(BaseModel):

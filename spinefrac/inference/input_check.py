@@ -72,20 +72,21 @@ class InputChecker:
         by_picture = check_input(self._statistics, ct, model_input)
         if self._reference is None or features is None or input_reasons.explain_file(ct):
             return by_picture
-        summary = self._reference.summary
-        deviation = self._reference.measure(features, measure_noise(model_input.pixels))
         nearest = self._reference.find_nearest(features)
-        if by_picture is not None and not by_picture.typical and not ct.calibrated:
+        is_far = by_picture is not None and not by_picture.typical
+        if by_picture and is_far and _is_named_image(ct, by_picture.reason):
             return replace(by_picture, nearest=nearest)
+        deviation = self._reference.measure(features, measure_noise(model_input.pixels))
+        summary = self._reference.summary
         score = round(summary.percentile(deviation.score), 1)
-        if by_picture is not None and not by_picture.typical:
-            score, grade = max(score, by_picture.score), UNLIKE
-        elif deviation.score > summary.unlike_limit:
+        if is_far or deviation.score > summary.unlike_limit:
             grade = UNLIKE
         else:
             grade = UNUSUAL if deviation.score > summary.unusual_limit else LIKE
         if grade == LIKE:
             return InputCheck(score, True, "", grade, nearest)
+        if by_picture is not None:
+            score = max(score, by_picture.score)
         return InputCheck(score, False, self._explain(deviation, model_input), grade, nearest)
 
     def _explain(self, deviation: Deviation, model_input: ModelInput) -> str:
@@ -97,6 +98,11 @@ class InputChecker:
         return input_reasons.describe_deviation(
             deviation, self._reference.summary, air, is_synthetic=self._is_synthetic
         )
+
+
+def _is_named_image(ct: CtSlice, reason: str) -> bool:
+    """Whether a reason names a kind of image: that says more than how it differs from a slice."""
+    return not ct.calibrated and not reason.startswith(input_reasons.OF_NO_KNOWN_KIND)
 
 
 def check_input(

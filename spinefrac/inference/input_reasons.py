@@ -32,6 +32,9 @@ _FEATURE_DESCRIPTIONS = {
 _CT_COMPATIBLE_MODALITIES = ("", "CT", "OT", "SC")
 
 
+#: What an image is called that looks like nothing that `describe_statistics` knows.
+OF_NO_KNOWN_KIND = "far from all training slices"
+
 #: Standard deviations from which noise, kernel and air around the body are named as a reason.
 _NOTABLE_NOISE, _NOTABLE_GRAIN, _NOTABLE_AIR = 2.5, 2.0, 3.0
 #: Reasons that are named at most.
@@ -82,7 +85,7 @@ def _guess_image_kind(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
     if ct.calibrated:  # Hounsfield units: the window is the model's own
         return "another region of the body or another scanner"
     if max(far["mean"], far["p50"]) <= 3:
-        return "far from all training slices"
+        return OF_NO_KNOWN_KIND
     if of["flat"] > 0.3 or (of["black"] > 0.15 and of["sharp"] > 0.06 and of["p95"] <= 0.98):
         return "like a document, chart or drawing"
     if of["p95"] > 0.98 and of["white"] <= 0.24:

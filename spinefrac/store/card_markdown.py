@@ -157,7 +157,9 @@ def _render_uses(model: SavedModel) -> list[str]:
 def _render_limitations(model: SavedModel, stored_evaluations: list[Evaluation]) -> list[str]:
     card = model.card
     limitations = [
+        *([wording.SYNTHETIC_MODEL_WARNING] if model.is_synthetic else []),
         "The model predicts from one slice at a time, without the neighbouring slices.",
+        _describe_input_check(model),
         wording.describe_audit(card.audit_verdict),
         *filter(None, [describe_comparison(card.baselines)]),
     ]
@@ -178,6 +180,24 @@ def _render_limitations(model: SavedModel, stored_evaluations: list[Evaluation])
         "Evaluate the model on your own labelled slices, of patients that it was not trained on, "
         "before you rely on a prediction: `spinefrac evaluate NAME FOLDER`.",
     ]
+
+
+def _describe_input_check(model: SavedModel) -> str:
+    """Say what the input check of a model rests on, and how often it errs on new patients."""
+    reference = model.card.input_reference
+    if reference is not None:
+        rate = wording.format_percent_estimate(reference.false_alarm_rate, reference.false_alarm_ci)
+        return (
+            "Predictive values and error rates hold for slices like the training slices. The input "
+            f"check, fitted on {reference.images:,} slices of {reference.groups:,} patients, calls "
+            f"{rate} of the slices of other patients of the same kind unusual."
+        )
+    if model.card.input_check:
+        return (
+            "The input check knows picture statistics only: it finds images that are no CT, not "
+            "slices of other body regions or scanners."
+        )
+    return "There is no input check: the model predicts for any image."
 
 
 def _render_getting_started(model: SavedModel) -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -235,10 +235,3 @@ class FittedReference:
 def split_depths(features: FloatArray, sizes: Sequence[int]) -> list[FloatArray]:
     """Return features (…, F) as one array for each depth."""
     return list(np.split(features, np.cumsum(sizes)[:-1], axis=-1))
-
-
-def parse_reference(data: dict[str, Any]) -> InputReference:
-    """Return the card's part from plain lists and numbers."""
-    from spinefrac.system import reading
-
-    return reading.convert(data, InputReference)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from spinefrac.records import GreyImage
 
 #: Per cent of the held-out training slices that the limit for "unusual" leaves below.
-_UNUSUAL_PERCENTILE = 98.0
+_UNUSUAL_PERCENTILE = 99.0
 #: From "unusual" to "unlike", in standard deviations of the training slices.
 _UNLIKE_DISTANCE = 1.5
 

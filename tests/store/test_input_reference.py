@@ -9,7 +9,8 @@ import pytest
 from spinefrac.errors import ModelError
 from spinefrac.imaging.noise import NoiseMeasure
 from spinefrac.store import input_reference
-from spinefrac.store.input_reference import FittedReference, parse_reference
+from spinefrac.store.input_reference import FittedReference, InputReference
+from spinefrac.system import reading
 from tests.support.reference import make_reference, sample_features
 
 
@@ -22,7 +23,8 @@ QUIET = NoiseMeasure(level=0.0, grain=0.0)
 
 
 def test_it_survives_its_file_and_the_card(fitted) -> None:
-    summary = parse_reference(msgspec.json.decode(msgspec.json.encode(fitted.summary)))
+    plain = msgspec.json.decode(msgspec.json.encode(fitted.summary))
+    summary = reading.convert(plain, InputReference)
     again = FittedReference.from_bytes(summary, fitted.to_bytes())
     features = sample_features(1, seed=9)[0]
     assert again.measure(features, QUIET).score == pytest.approx(
