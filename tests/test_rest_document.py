@@ -27,6 +27,7 @@ def server(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     shutil.copytree(ROOT / "models" / "phantom-demo", home / "models" / "phantom-demo")
     phantom.write_phantom(home / "data" / "slices", patients=8, slices=2, seed=1)
+    shutil.make_archive(str(home / "slices"), "zip", home / "data" / "slices")
     shutil.copy(ROOT / "spinefrac" / "ui" / "samples" / "fracture-1.dcm", home / "slice.dcm")
     found = Server(home)
     try:

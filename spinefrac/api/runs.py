@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path as FolderPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Path
@@ -12,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from spinefrac import settings as places
 from spinefrac.access import datasets, policy
-from spinefrac.access.policy import LOCAL, Action, Identity
+from spinefrac.access.policy import Action, Identity
 from spinefrac.api.caller import Caller, note, require
 from spinefrac.api.problems import describe_responses
 from spinefrac.data import data_roots
-from spinefrac.errors import BudgetError
+from spinefrac.errors import BudgetError, DatasetError
 from spinefrac.system import budgets
 from spinefrac.training import runs
 from spinefrac.training.augmentation import presets
@@ -63,11 +64,14 @@ class RunRequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     folder: str = Field(
+        "",
         description="Labelled slices: a folder within the data roots of the server, as the page "
         "Train lists it.",
-        min_length=1,
         max_length=1000,
         examples=["data/slices"],
+    )
+    dataset: str = Field(
+        "", description="Instead of a folder: the id of an uploaded data set.", max_length=100
     )
     name: str = Field(
         "", description="Of the model; a free one like the folder's if empty.", max_length=80
@@ -147,14 +151,14 @@ def submit(
 ) -> dict[str, Any]:
     """Queue a run; it trains in a process of its own, one after the other."""
     roots = datasets.list_roots(caller)
-    folder = datasets.require_folder(caller, data_roots.resolve_folder(body.folder, roots))
+    folder = _find_folder(body, caller, roots)
     chosen = body.settings.model_dump(exclude_unset=True)
     request = runs.RunRequest(
         folder,
         body.name,
         TrainingSettings().with_values({**chosen, "augmentation": presets.load(body.augmentation)}),
         note=body.note,
-        trained_by=get_owner_name(caller),
+        trained_by=caller.owner,
         roots=roots,
         list_only=True,
     )
@@ -165,9 +169,15 @@ def submit(
     return _describe(run)
 
 
-def get_owner_name(identity: Identity) -> str:
-    """Return what a run says about who submitted it; nothing on the machine itself."""
-    return "" if identity == LOCAL else identity.name
+def _find_folder(
+    body: RunRequestBody, caller: Identity, roots: tuple[FolderPath, ...]
+) -> FolderPath:
+    """Return the folder to train on."""
+    if bool(body.folder) == bool(body.dataset):
+        raise DatasetError("Expected either folder or dataset: name one of them")
+    if body.dataset:
+        return datasets.get(caller, body.dataset).folder
+    return datasets.require_folder(caller, data_roots.resolve_folder(body.folder, roots))
 
 
 def _require_few_runs(name: str) -> None:
@@ -267,8 +277,6 @@ def _change(caller: Identity | None, run_id: str, change: Callable[[str], Run]) 
 
 def _describe(run: Run) -> dict[str, Any]:
     """Return a run without what only the server's own people need: paths and certificates."""
-    from pathlib import Path as FolderPath
-
     found = json_records.describe_run(run)
     folder = FolderPath(run.folder)
     found["folder"] = data_roots.display_path(folder, places.data_roots())
