@@ -8,6 +8,7 @@ from spinefrac.access.policy import Action
 from spinefrac.system import budgets
 from spinefrac.training import runs
 from spinefrac.training.runner import run_names
+from spinefrac.training.runs import live
 from spinefrac.ui.common import session, visitor
 
 _SUBMITTED_KEY = "submitted-runs"
@@ -34,6 +35,7 @@ def submit_run(request: runs.RunRequest, summary: runs.FolderSummary | None = No
         run = run_names.submit_with_free_name(request, summary)
         visitor.record(Action.START_RUN, run.id)
         own.append(run.id)
+        live.forget()
     finally:
         state[_SUBMITTED_KEY] = own
         budgets.RUNS.hold(owner, _SUBMITTED_KEY, len(own))

@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from spinefrac.access.policy import Action
 from spinefrac.training import runs
-from spinefrac.training.runs import Run
+from spinefrac.training.runs import Run, live
 from spinefrac.training.runs.records import OPEN_STATES
 from spinefrac.ui.common import folders, layout, navigation, visitor
+from spinefrac.ui.common.shared_html import SharedHtml
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import folder, form, run_progress
 from spinefrac.wording import format_duration
@@ -23,10 +24,12 @@ MAX_RUNS = 50
 #: Seconds between two refreshes of an open run, and of the table while one is open.
 REFRESH_S, TABLE_REFRESH_S = 1.0, 4.0
 
+_run_html = SharedHtml(run_progress.render_run)
+
 
 def show_run(run_id: str) -> None:
     """Show a run and what can be done with it; refreshed every second until it ends."""
-    run = runs.get_run(run_id)
+    run = live.get_progress(run_id).run  # the reading that the fragment shows, never a newer one
     visitor.fragment(_show_live_run, run_every=REFRESH_S if run.is_open else None)(
         run.id, run.state
     )
@@ -38,13 +41,14 @@ def _show_live_run(run_id: str, state: str) -> None:
     """Draw a run, and the whole page once it has changed its state."""
     with layout.show_errors():
         place = st.empty()
-        progress = runs.get_progress(run_id)
+        progress = live.get_progress(run_id)
         if progress.run.is_open and progress.runner is None:
             runs.ensure_runner()  # resumes a run whose runner was killed
-        place.html(run_progress.render_run(progress))
+        place.html(_run_html.get(run_id, progress))
         if state in OPEN_STATES and _show_cancel_button(progress.run):
             with visitor.act(Action.CHANGE_RUN, run_id, owner=progress.run.trained_by):
                 runs.cancel(run_id)
+                live.forget()
             st.rerun()
         if progress.run.state != state:
             st.rerun()
@@ -93,6 +97,7 @@ def _show_next_steps(run: Run) -> None:
     if resume:
         with visitor.act(Action.CHANGE_RUN, run.id, owner=run.trained_by):
             runs.resume(run.id)
+            live.forget()
         st.rerun()
 
 
@@ -105,7 +110,7 @@ def _fill_form_from_run(run: Run) -> None:
 
 def list_open_runs() -> list[Run]:
     """Return the runs that train or wait, in their order."""
-    return [run for run in runs.list_runs(MAX_RUNS) if run.is_open]
+    return [run for run in live.list_runs(MAX_RUNS) if run.is_open]
 
 
 def show_banner() -> None:
@@ -125,7 +130,7 @@ def show_runs_table() -> None:
 
 def _show_runs_table() -> None:
     with layout.show_errors():
-        found = runs.list_runs(MAX_RUNS)
+        found = live.list_runs(MAX_RUNS)
         if found:
             rows = layout.build_rows(found, _make_row, lambda reason: (reason,))
             layout.show_table(COLUMN_TITLES, rows)

@@ -14,7 +14,7 @@ import streamlit as st
 
 from spinefrac.audit import audit_folder
 from spinefrac.training import runs
-from spinefrac.training.runs import lease
+from spinefrac.training.runs import lease, live
 from tests.training.conftest import write_slices
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,5 +45,7 @@ def root(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(runs, "ensure_runner", lambda: False)
     monkeypatch.setattr(runs.commands.lease, "ensure_runner", lambda: False)
     monkeypatch.setattr(runs, "start_throughput_probe", lambda settings: False)
+    for reader in (live._progress, live._runs):  # no test waits a second for what it has written
+        monkeypatch.setattr(reader, "_interval_s", 0.0)
     st.cache_data.clear()
     yield data / "data"
