@@ -43,6 +43,10 @@ class ServerError(SpinefracError):
     """The server cannot start: its address, its certificate or its files."""
 
 
+class BackupError(SpinefracError):
+    """HOME cannot be saved in a backup or restored from one."""
+
+
 class ModelError(SpinefracError):
     """A saved model is missing, damaged, of another version, or cannot be written."""
 

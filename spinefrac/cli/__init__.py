@@ -21,6 +21,7 @@ from typer.main import get_command
 from spinefrac.cli import (
     audit,
     augment,
+    backup,
     compare,
     deidentify,
     evaluate,
@@ -55,6 +56,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("report")(report.write_report)
 app.command("serve")(serve.serve)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("history")(history.manage_history)
 models.app.add_typer(models_manage.app)
 app.add_typer(models.app, name="models")
