@@ -21,7 +21,7 @@ def backup(
     Caches and logs are left out, and so are data sets that were not uploaded. The file is not
     encrypted, and holds what HOME holds: keep it as safe.
     """
-    from spinefrac.system import home_backup
+    from spinefrac.store import home_backup
 
     made = home_backup.write(file)
     if as_json:
@@ -42,7 +42,7 @@ def restore(
 
     A server may run meanwhile, but no run may train.
     """
-    from spinefrac.system import home_backup
+    from spinefrac.store import home_backup
     from spinefrac.training import runs
 
     if any(run.state == "running" for run in runs.list_runs()):

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from spinefrac.errors import BackupError
-from spinefrac.system import home_backup
+from spinefrac.store import home_backup
 
 
 def make_database(path, rows):
