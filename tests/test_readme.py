@@ -31,6 +31,7 @@ DOCUMENTS = (
     "docs/evaluation.md",
     "docs/rest.md",
     "docs/security.md",
+    "docs/deploy/README.md",
 )
 TEXT = {name: (ROOT / name).read_text(encoding="utf-8") for name in (*DOCUMENTS, "Makefile")}
 
