@@ -57,9 +57,6 @@ _.format_policy
 # Read by FastAPI, pydantic and Streamlit.
 _.model_config; _.openapi; _.setup_formatter; _.get_external_ip; _.get_internal_ip; _.auc_ci; _.most_suspicious
 
-# Of a record that is written as JSON.
-_.deidentified
-
 # For an HTTP interface.
 _.issue_guest
 

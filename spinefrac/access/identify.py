@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from spinefrac.access import users
 from spinefrac.access.policy import LOCAL, Identity
@@ -93,6 +94,25 @@ def is_loopback(address: str) -> bool:
 
 
 def is_forwarded(headers: Mapping[str, str]) -> bool:
-    """Return whether a proxy passed a request on; names of headers in any case."""
-    names = {name.lower() for name in headers}
-    return any(name in names for name in _PROXY_HEADERS)
+    """Return whether a proxy may have passed a request on.
+
+    A proxy on the same machine that adds no header still passes on the name that was asked for.
+
+    Parameters
+    ----------
+    headers : mapping
+        Their names in any case.
+
+    Examples
+    --------
+    >>> [is_forwarded({"Host": host}) for host in ("localhost:8501", "[::1]", "demo.example.org")]
+    [False, False, True]
+    """
+    found = {name.lower(): value for name, value in headers.items()}
+    if any(name in found for name in _PROXY_HEADERS):
+        return True
+    try:
+        host = urlsplit(f"//{found.get('host', 'localhost')}").hostname
+    except ValueError:
+        return True
+    return not is_loopback(host or "")

@@ -1,6 +1,7 @@
 """Pages of the app, and parts of pages, in Streamlit's own test runner, without a browser."""
 
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 
 def page(name: str, timeout_s: float = 60) -> AppTest:
@@ -56,3 +57,20 @@ def run_prediction_parts(parts: str, sample: str = "fracture-1.dcm") -> AppTest:
     app = AppTest.from_string(script, default_timeout=180).run()
     assert not app.exception and not app.error
     return app
+
+
+def sign_in(app: AppTest, name: str) -> AppTest:
+    """Give an app, before its first run, the session of a user of its home."""
+    from spinefrac.access import users
+    from spinefrac.access.users import Kind
+    from spinefrac.ui.common import visitor
+
+    app.session_state[visitor.TOKEN_KEY] = users.issue(name, Kind.SESSION)
+    return app
+
+
+def click_disabled(button: Button) -> AppTest:
+    """Click a disabled button, as a changed browser can."""
+    assert button.disabled
+    button.proto.disabled = False
+    return button.click().run()

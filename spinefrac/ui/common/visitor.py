@@ -10,7 +10,8 @@ from typing import Any, ParamSpec
 
 import streamlit as st
 from streamlit import runtime
-from streamlit.runtime.context import _get_client_context
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.session_manager import ClientContext
 
 from spinefrac import wording
 from spinefrac.access import audit_log, identify, policy, users
@@ -178,13 +179,12 @@ def fragment(
 
 def describe_connection() -> Connection:
     """Return what Streamlit knows about the browser at the other end."""
-    served = is_served()
-    client = _get_client_context() if served else None
+    client = _get_client()
     headers = dict(client.headers) if client else {}
     proxy_headers = None if has_oidc() else st.get_option("server.trustedUserHeaders")
     return Connection(
         bind_address=st.get_option("server.address") or "",
-        peer_address=((client and client.remote_ip) or "") if served else "localhost",
+        peer_address=((client and client.remote_ip) or "") if is_served() else "localhost",
         is_forwarded=identify.is_forwarded(headers),
         has_provider=has_oidc() or bool(proxy_headers),
         provided_name=read_provided_name(st.user.to_dict(), proxy_headers),
@@ -206,8 +206,17 @@ def has_cookie(token: str) -> bool:
 
 
 def _read_cookie() -> str:
-    client = _get_client_context() if is_served() else None
+    client = _get_client()
     return client.cookies.get(users.COOKIE, "") if client else ""
+
+
+def _get_client() -> ClientContext | None:
+    """Return what the server knows of the browser; None where there is no server."""
+    context = get_script_run_ctx()
+    if context is None or not is_served():
+        return None
+    client = runtime.get_instance().get_client(context.session_id)
+    return client.client_context if client else None
 
 
 def is_served() -> bool:

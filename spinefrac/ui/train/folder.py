@@ -19,6 +19,7 @@ from spinefrac.ui.common.slice_card import replace_invalid_unicode
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import audit as audit_view
 from spinefrac.ui.train import synthetic_set
+from spinefrac.ui.train.datasets import CHOSEN_KEY
 from spinefrac.viz import heatmap
 from spinefrac.wording import AUDIT_ADVICE, format_count
 
@@ -43,6 +44,8 @@ def choose_folder() -> Path | None:
         If what was typed is no folder within the roots.
     """
     roots = settings.data_roots()
+    if CHOSEN_KEY in st.session_state:
+        st.session_state[FOLDER_KEY] = st.session_state.pop(CHOSEN_KEY)
     options = folders.list_options()
     if made := st.session_state.pop(_MADE_KEY, None):
         st.session_state[FOLDER_KEY] = folders.display(made)

@@ -7,9 +7,9 @@ import streamlit as st
 from spinefrac.access.policy import Action
 from spinefrac.training import runs
 from spinefrac.ui.common import layout, visitor
+from spinefrac.ui.train import datasets, start
 from spinefrac.ui.train import folder as folder_view
 from spinefrac.ui.train import runs as runs_view
-from spinefrac.ui.train import start
 
 # The labels are part of the address.
 NEW_RUN_VIEW, RUNS_VIEW = "New run", "Runs"
@@ -44,9 +44,13 @@ def choose_view() -> str:
 def show_new_run() -> None:
     """Show everything from the choice of a folder to the button that starts."""
     runs_view.show_banner()
-    folder = folder_view.choose_folder()
+    folder = None
+    with layout.show_errors():
+        folder = folder_view.choose_folder()
+    datasets.show_upload()
     if folder is None:
         return
+    datasets.show_dataset(folder)
     preview, audit = folder_view.inspect_folder(folder)
     folder_view.show_preview(preview, audit)
     folder_view.show_audit(folder, audit)
