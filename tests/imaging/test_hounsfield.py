@@ -42,6 +42,19 @@ def slice_hu() -> np.ndarray:
     return phantom.render(0, 2, patients=2, slices=5, seed=1, size=256).hu
 
 
+def pad(hu: np.ndarray) -> np.ndarray:
+    """Fill what is outside of a circular field, as scanners do."""
+    y, x = np.mgrid[-1 : 1 : hu.shape[0] * 1j, -1 : 1 : hu.shape[1] * 1j]
+    return np.where(np.hypot(x, y) > 1, -2000.0, hu)
+
+
+def with_air(hu: np.ndarray) -> np.ndarray:
+    """Put air around a slice."""
+    air = np.random.default_rng(0).normal(-1000, 15, (2 * hu.shape[0], hu.shape[1]))
+    air[: len(hu)] = hu
+    return air
+
+
 def window(hu: np.ndarray) -> np.ndarray:
     return np.clip((hu + 500) / 2000 * 255, 0, 255).round()
 
@@ -54,6 +67,14 @@ def window(hu: np.ndarray) -> np.ndarray:
         (np.zeros_like, ""),
         (lambda hu: hu * 0 - 1024, ""),
         (lambda hu: np.clip(hu, -1024, 3071) + 1024, "none is below 0"),
+        (lambda hu: pad(np.clip(hu, -1024, 3071) + 1024), "too many are as dense as bone"),
+        (lambda hu: np.clip(hu, -1024, 3071) % 4096, "unsigned numbers of 12 bits"),
+        (lambda hu: hu - 1024, "below air"),
+        (lambda hu: 2 * hu, "below air"),
+        (lambda hu: with_air(hu) / 2, "air seems to be at -"),
+        (lambda hu: pad(hu), ""),
+        (lambda hu: with_air(hu), ""),
+        (lambda hu: np.where(hu > 150, 3000, hu), ""),  # a lot of metal
         (lambda hu: np.where(hu > 150, hu, 0), "none is below 0"),
         (window, "grey values of a window"),
         (lambda hu: window(hu) / 255, "small range"),
