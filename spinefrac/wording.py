@@ -385,3 +385,14 @@ def describe_grade(grade: str) -> str:
     return {"like": "like the training slices", "unlike": "unlike the training slices"}.get(
         grade, grade
     )
+
+
+#: Columns of the table by grade of the input check, see `evaluation.by_grade`.
+GRADE_COLUMNS = (
+    "Input check",
+    "Slices",
+    "AUC",
+    "With a fracture / mean probability",
+    "Wrong",
+    "Wrong outside the abstention band",
+)

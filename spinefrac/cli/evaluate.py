@@ -69,6 +69,9 @@ def _print_evaluation(evaluation: Evaluation) -> None:
             f"{found.hits} of {found.slices} slices, "
             f"{wording.format_estimate(found.share, found.ci, 2)}; by chance {found.chance:.2f}"
         )
+    if evaluation.by_grade:
+        rows = [wording.GRADE_COLUMNS, *(entry.to_row() for entry in evaluation.by_grade)]
+        output.print_result("\n" + tables.format_table(rows))
     if evaluation.shift:
         output.print_result(
             "\n" + tables.format_shift_table(evaluation.shift, evaluation.shift_note)

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.data.boxes import Box, read_boxes
-from spinefrac.evaluation import pointing_game
+from spinefrac.evaluation import deferral, pointing_game
+from spinefrac.evaluation.by_grade import GradeSummary, summarize_by_grade
 from spinefrac.evaluation.dataset_shift import metric_shift, stack_networks
 from spinefrac.evaluation.metrics import compute_metrics
 from spinefrac.imaging import decoder_pool
+from spinefrac.inference import uncertainty
 from spinefrac.inference.predictor import Predictor
 from spinefrac.records import CtSlice, Dataset, Item, Prediction
 from spinefrac.store import card, evaluations
@@ -59,7 +61,7 @@ def evaluate_external(
         if model.has_out_of_fold
         else None
     )
-    found, networks, hits = _predict_dataset(predictor, dataset, progress_callback)
+    found, networks, grades, hits = _predict_dataset(predictor, dataset, progress_callback)
     evaluation = Evaluation(
         model=model.id,
         card_hash=model.card_hash,
@@ -77,18 +79,34 @@ def evaluate_external(
         compares_networks=training is not None,
         seen=training_overlap(model, training, found, dataset.fingerprint),
         pointing=pointing_game.summarize_hits(hits.hits, hits.chance_levels, hits.groups),
+        by_grade=_summarize_by_grade(model, found, grades),
     )
     if save:
         evaluations.save_evaluation(evaluation, found)
     return evaluation, found
 
 
+def _summarize_by_grade(
+    model: SavedModel, found: SlicePredictions, grades: list[str]
+) -> tuple[GradeSummary, ...]:
+    """Return how the model does by grade; nothing where its input check gave none."""
+    if not all(grades):
+        return ()
+    band = uncertainty.uncertainty_profile(model).abstention_band if model.has_out_of_fold else None
+    outside = None
+    if band is not None:
+        outside = deferral.outside_band_mask(
+            found.probabilities, band.threshold, band.confidence_threshold
+        )
+    return summarize_by_grade(found.to_inputs(), grades, model.threshold, outside)
+
+
 def _predict_dataset(
     predictor: Predictor,
     dataset: Dataset,
     progress_callback: Callable[[int, int], None] | None,
-) -> tuple[SlicePredictions, npt.NDArray[np.float64], _PointingGameHits]:
-    """Return predictions, those of each network (N, K), and the pointing game on boxes."""
+) -> tuple[SlicePredictions, npt.NDArray[np.float64], list[str], _PointingGameHits]:
+    """Return predictions, those of each network (N, K), grades, and the pointing game on boxes."""
 
     def slices() -> Iterator[CtSlice]:
         for done, path in enumerate(dataset.paths):
@@ -99,10 +117,12 @@ def _predict_dataset(
     boxes = read_boxes(dataset.root)
     probabilities: list[float] = []
     networks: list[tuple[float, ...]] = []
+    grades: list[str] = []
     hits = _PointingGameHits([], [], [])
     for item, prediction in zip(dataset.items, predictor.predict_many(slices()), strict=True):
         probabilities.append(prediction.probability)
         networks.append(prediction.fold_probabilities)
+        grades.append(prediction.input_check.grade if prediction.input_check else "")
         if item.label and item.path in boxes:
             hits.add(item, prediction, boxes[item.path])
     found = SlicePredictions(
@@ -113,7 +133,7 @@ def _predict_dataset(
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
         subgroups=dataset.subgroups,
     )
-    return found, np.array(networks), hits
+    return found, np.array(networks), grades, hits
 
 
 @dataclass(frozen=True)

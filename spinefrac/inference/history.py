@@ -115,6 +115,10 @@ SELECT id, first_at, last_at, times, picture, unit, model, card, probability,
        threshold, label, typical, reason, verdict, note, said_at, png FROM answer_without_owner;
 DROP TABLE answer_without_owner;
 """,
+    """
+ALTER TABLE answer ADD COLUMN grade TEXT NOT NULL DEFAULT '';
+ALTER TABLE answer ADD COLUMN percentile REAL;
+""",
 )
 
 #: Unit of the pixels, by `CtSlice.calibrated`; entries of the first version have none.
@@ -155,6 +159,10 @@ class HistoryEntry:
     owner : str
         Who made it; empty where nobody was signed in.
     has_picture : bool
+    grade : str
+        Of the input check; empty for entries from before there were grades.
+    percentile : float or None
+        Of the slice's distance among the training slices.
     """
 
     id: int
@@ -175,6 +183,8 @@ class HistoryEntry:
     said_at: str
     owner: str
     has_picture: bool
+    grade: str = ""
+    percentile: float | None = None
 
 
 def is_enabled() -> bool:
@@ -224,6 +234,8 @@ def save_prediction(
         "reason": "" if check is None else check.reason,
         "png": _encode_png(ct) if settings.history_images_enabled() else None,
         "owner": owner,
+        "grade": "" if check is None else check.grade,
+        "percentile": None if check is None else check.score,
     }
     names = ", ".join(row)
     places = ", ".join(f":{name}" for name in row)

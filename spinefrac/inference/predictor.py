@@ -121,6 +121,24 @@ class Predictor:
         found = self._run(inputs, self._outputs)
         return found["logits"], found.get("heatmaps")
 
+    def compute_features(self, inputs: npt.NDArray[np.uint8]) -> np.ndarray:
+        """Return what the input check compares, float32 (N, F), for inputs (N, S, S).
+
+        Raises
+        ------
+        ModelError
+            The model was saved without features.
+        """
+        if not self._features:
+            raise ModelError(
+                f"Model {self.model.id} gives no features for the input check: train it again"
+            )
+        parts = [
+            self._run(inputs[start : start + BATCH_SIZE], self._features)["features"]
+            for start in range(0, len(inputs), BATCH_SIZE)
+        ]
+        return np.concatenate(parts)
+
     def _run(self, inputs: npt.NDArray[np.uint8], names: list[str]) -> dict[str, np.ndarray]:
         """Return the named outputs for inputs (N, S, S)."""
         images = inputs[..., None].astype(np.float32)

@@ -291,6 +291,9 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
             + (f" {_escape_markdown(wording.to_sentence(seen))}" if seen else ""),
             _render_metrics(entry.metrics),
         ]
+        if entry.by_grade:
+            rows = [grade.to_row() for grade in entry.by_grade]
+            parts.append(_render_table(wording.GRADE_COLUMNS, rows))
     return parts
 
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from spinefrac import settings
 from spinefrac.errors import ModelError
+from spinefrac.evaluation.by_grade import GradeSummary
 from spinefrac.evaluation.compare import MetricDifference
 from spinefrac.evaluation.inputs import EvaluationInputs, make_inputs
 from spinefrac.evaluation.metrics import Metrics
@@ -159,6 +160,9 @@ class Evaluation:
         Whether heat maps point into the fractures' boxes, where the folder has such.
     compares_networks : bool
         Whether `shift` compares like with like; False for evaluations of earlier versions.
+    by_grade : tuple of GradeSummary
+        The slices of each grade of the input check; empty where the model has no input check, and
+        for evaluations of earlier versions.
     """
 
     model: str
@@ -171,6 +175,7 @@ class Evaluation:
     seen: TrainingOverlap
     pointing: PointingGameResult | None = None
     compares_networks: bool = False
+    by_grade: tuple[GradeSummary, ...] = ()
 
     @property
     def shift_note(self) -> str:

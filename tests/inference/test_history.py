@@ -188,7 +188,7 @@ def test_a_file_of_an_earlier_version_is_taken_over(home, versioned):
     assert (kept[entry].verdict, kept[entry].unit, kept[entry].times) == ("disagree", "grey", 2)
     assert (kept[other].unit, len(kept)) == ("", 3)
     with closing(sqlite3.connect(home / history.DATABASE_NAME)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (3,)
+        assert database.execute("PRAGMA user_version").fetchone() == (4,)
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

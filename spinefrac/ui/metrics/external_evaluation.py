@@ -57,6 +57,9 @@ def _show_evaluation(model: SavedModel, evaluation: Evaluation) -> None:
             for key, metric in wording.METRICS.items()
         ]
         layout.show_table(("Metric", "External evaluation"), plain)
+    if evaluation.by_grade:
+        st.markdown("**By grade of the input check**")
+        layout.show_table(wording.GRADE_COLUMNS, [one.to_row() for one in evaluation.by_grade])
     if game := evaluation.pointing:
         st.markdown(
             "Pointing game: the maximum of the heat map is inside a fracture box on "

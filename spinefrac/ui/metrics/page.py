@@ -17,6 +17,7 @@ from spinefrac.store.repository import DamagedModel, SavedModel
 from spinefrac.ui.common import folders, layout, metric_tables, visitor
 from spinefrac.ui.metrics import (
     addresses,
+    asked_slices,
     comparison,
     curves,
     data,
@@ -36,6 +37,7 @@ SINGLE_VIEWS = (
     "Subgroups",
     "Slices",
     "External evaluation",
+    "Asked slices",
 )
 COMPARISON_VIEWS: dict[str, Callable[[Sequence[SavedModel], str], None]] = {
     "Table": comparison.show_table,
@@ -153,6 +155,8 @@ def show_single_model(model: SavedModel, evaluation_key: str, view: str) -> None
             subgroups.show_subgroups(model, evaluation_key, threshold)
         elif view == "Slices":
             slices.show_slices(model, data.load_predictions(model, evaluation_key), threshold)
+        elif view == "Asked slices":
+            asked_slices.show_asked_slices(model)
         else:
             external_evaluation.show_external_evaluations(model)
 

@@ -1,0 +1,326 @@
+"""How the input check tells slices of one kind from those that a model was trained on.
+
+    python -m benchmarks input_pairs
+
+Pairs "trained on, asked about": phantoms of one region of the spine and of another; phantoms of
+many scanners or of one, and the same patients at half the dose, with a sharper and a softer kernel;
+phantoms in more noise, the generator of the tests and, where they are at hand, real slices. The
+features are those of models/phantom-demo, whose first backbone is frozen, so a reference can be
+fitted to any slices without training. For each pair the AUROC of the score against new slices of
+the first kind, and the share of slices that are unusual or unlike.
+
+`python -m benchmarks.input_pairs scores` compares other scores on the same features.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from spinefrac import imaging
+from spinefrac.data.phantom import fractures, plan, tissue
+from spinefrac.data.phantom.anatomy import Anatomy, build_bone
+from spinefrac.data.phantom.plan import RandomStream
+from spinefrac.data.phantom.scanner import Scanner
+from spinefrac.data.phantom.series import Series
+from spinefrac.evaluation.ranking import roc_auc
+from spinefrac.imaging.noise import NoiseMeasure, measure_noise
+from spinefrac.records import CtSlice
+from spinefrac.store.input_reference import FittedReference
+from spinefrac.store.input_reference_fit import TrainingFeatures, fit_reference
+
+Change = Callable[[Scanner], Scanner]
+Row = tuple[str, str, str]
+
+#: Patients of a training phantom and of a new one, and slices of each.
+TRAINING_PATIENTS, PATIENTS, SLICES = 120, 60, 3
+#: Raster that bone is drawn on, as in a phantom of 512 pixels.
+_BONE_STEP_MM = 0.16
+_REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Slices of one kind: features (N, F), noise, inputs (N, S, S), patients and regions (N,)."""
+
+    features: np.ndarray
+    noise: tuple[NoiseMeasure, ...]
+    inputs: np.ndarray
+    groups: np.ndarray
+    regions: np.ndarray
+
+    def select(self, region: str) -> Measured:
+        """Return the slices of one region."""
+        rows = np.flatnonzero(self.regions == region)
+        noise = tuple(self.noise[row] for row in rows)
+        return Measured(
+            self.features[rows], noise, self.inputs[rows], self.groups[rows], self.regions[rows]
+        )
+
+    def fit(self, sizes: tuple[int, ...]) -> FittedReference:
+        """Fit a reference as a model that was trained on these slices has it."""
+        count = len(self.groups)
+        unknown = np.zeros(count)
+        labels = folds = np.zeros(count, np.int64)
+        return fit_reference(
+            TrainingFeatures(
+                self.features, sizes, self.inputs, self.groups, labels, folds, unknown, True
+            )
+        )
+
+    def score(self, reference: FittedReference) -> np.ndarray:
+        """Return the score (N,) of each slice."""
+        pairs = zip(self.features, self.noise, strict=True)
+        return np.array([reference.measure(*pair).score for pair in pairs])
+
+
+def render_scans(
+    seed: int, patients: int, changes: dict[str, Change], difficulty: str = "standard"
+) -> Iterator[tuple[str, CtSlice, str, str]]:
+    """Yield (name of the change, slice, patient, region); all changes scan the same patients."""
+    series = Series(patients, 12, seed, difficulty)
+    for patient in range(patients):
+        anatomy = _sample(Anatomy, series, patient, RandomStream.ANATOMY, 12)
+        build = _sample(tissue.SoftTissue, series, patient, RandomStream.TISSUE, anatomy.region)
+        hardness = plan.get_difficulty(difficulty)
+        scanner = _sample(Scanner, series, patient, RandomStream.SCANNER, anatomy.region, hardness)
+        for index in range(0, 12, 12 // SLICES):
+            rng = plan.slice_generator(seed, patient, index, RandomStream.BONE)
+            bone = build_bone(anatomy, index, rng, 1, _BONE_STEP_MM)
+            if series.labels[patient, index]:
+                rng = plan.slice_generator(seed, patient, index, RandomStream.FRACTURE)
+                bone = fractures.add_fracture(bone, hardness, rng).bone
+            around = tissue.paint_soft_tissue(anatomy, build, index, scanner.tissue_canvas)
+            for name, change in changes.items():
+                scan = change(scanner)
+                rng = plan.slice_generator(seed, patient, index, RandomStream.NOISE)
+                hu = scan.add_noise(scan.reconstruct(around, bone, 512), rng)
+                yield name, CtSlice(hu, True, "dicom"), f"{seed}-{patient}", str(anatomy.region)
+
+
+def _sample(kind, series: Series, patient: int, stream: RandomStream, *given):
+    return kind.sample(plan.patient_generator(series.seed, patient, stream), *given)
+
+
+def half_dose(scanner: Scanner) -> Scanner:
+    """Return a scan with the noise of half the dose."""
+    return replace(scanner, noise_hu=math.sqrt(2) * scanner.noise_hu)
+
+
+def set_kernel(sharpness: float, noise_hu: float | None = None) -> Change:
+    """Return what gives all scans one kernel: 0 is soft, 1 sharp as in a phantom."""
+    return lambda scanner: replace(
+        scanner,
+        psf_sigma=0.33 - 0.04 * sharpness,
+        noise_sigma=0.62 - 0.34 * sharpness,
+        edge_enhancement=0.6 * sharpness,
+        noise_hu=noise_hu or scanner.noise_hu,
+    )
+
+
+def keep(scanner: Scanner) -> Scanner:
+    """Return the scan as it is."""
+    return scanner
+
+
+def measure_slices(slices: Iterator[tuple[CtSlice, str, str]]) -> Measured:
+    """Preprocess slices and run the network on them."""
+    from spinefrac.inference.predictor import get_predictor
+
+    predictor = get_predictor("phantom-demo")
+    slices_, groups, regions = zip(*slices, strict=True)
+    inputs = np.stack(
+        [imaging.to_input(ct, predictor.model.preprocessing).pixels for ct in slices_]
+    )
+    return Measured(
+        predictor.compute_features(inputs),
+        tuple(map(measure_noise, inputs)),
+        inputs,
+        np.array(groups),
+        np.array(regions),
+    )
+
+
+def measure_scans(
+    seed: int, patients: int, changes: dict[str, Change], difficulty: str = "standard"
+) -> dict[str, Measured]:
+    """Return the slices of each change, see `render_scans`."""
+    parts: dict[str, list[tuple[CtSlice, str, str]]] = {name: [] for name in changes}
+    for name, *rest in render_scans(seed, patients, changes, difficulty):
+        parts[name].append(tuple(rest))
+    return {name: measure_slices(iter(part)) for name, part in parts.items()}
+
+
+@cache
+def load_sets() -> dict[str, Measured]:
+    """Return all sets by name; it takes ten minutes."""
+    one_scanner = set_kernel(0.3, 30.0)
+    found = {
+        "phantoms": measure_scans(7, TRAINING_PATIENTS, {"": keep})[""],
+        "phantoms of one scanner": measure_scans(8, TRAINING_PATIENTS, {"": one_scanner})[""],
+        "phantoms in more noise": measure_scans(4300, 30, {"": keep}, "hard")[""],
+        "second generator": measure_slices(_draw_second()),
+    }
+    changes = {
+        "new patients": keep,
+        "half the dose": half_dose,
+        "sharper kernel": set_kernel(1.6),
+        "softer kernel": set_kernel(-0.5),
+    }
+    one = {
+        "new patients, one scanner": one_scanner,
+        "half the dose, one scanner": set_kernel(0.3, 30.0 * math.sqrt(2)),
+        "sharper kernel, one scanner": set_kernel(0.9, 30.0),
+        "softer kernel, one scanner": set_kernel(-0.3, 30.0),
+    }
+    found |= measure_scans(4100, PATIENTS, changes) | measure_scans(4200, PATIENTS, one)
+    for name, paths in list_real_files().items():
+        found[name] = measure_slices((imaging.read(path), path.stem, "") for path in paths)
+    return found
+
+
+def _draw_second() -> Iterator[tuple[CtSlice, str, str]]:
+    from tests.support.second_generator import draw_slice
+
+    for patient in range(30):
+        for index in range(0, 12, 4):
+            grey = draw_slice(patient, index, seed=3, difficulty="standard").grey
+            yield CtSlice(grey.astype(np.float32), False, "png"), str(patient), ""
+
+
+def list_real_files() -> dict[str, list[Path]]:
+    """Return the real slices that are at hand, by name."""
+    found = {
+        "real: RSNA 2022, DICOM": sorted((_REAL / "rsna-2022-dicom").rglob("*.dcm")),
+        "real: body CT, DICOM": sorted((_REAL / "totalsegmentator-dicom").glob("*")),
+        "real: cervical PNG": sorted((_REAL / "kaggle-csfdv1" / "originals").rglob("*.png")),
+    }
+    return {name: paths for name, paths in found.items() if paths}
+
+
+def list_pairs() -> Iterator[tuple[str, Measured, str, Measured, Measured]]:
+    """Yield (trained on, its slices, asked about, those slices, new slices like the trained)."""
+    sets = load_sets()
+    regions = ("cervical", "thoracic", "lumbar")
+    for own in regions:
+        for other in regions:
+            trained, new = sets["phantoms"].select(own), sets["new patients"].select(own)
+            if own != other:
+                yield own, trained, other, sets["new patients"].select(other), new
+    for name, asked in sets.items():
+        trained_on = "phantoms of one scanner" if name.endswith("one scanner") else "phantoms"
+        new_name = "new patients, one scanner" if name.endswith("one scanner") else "new patients"
+        if not name.startswith("phantoms of") and name != "phantoms":
+            yield trained_on, sets[trained_on], name, asked, sets[new_name]
+
+
+def measure() -> list[Row]:
+    """Measure, and return (what, value, target) for each pair."""
+    from spinefrac.inference.predictor import get_predictor
+
+    reference = get_predictor("phantom-demo").model.card.input_reference
+    if reference is None:
+        return [("pairs of the input check", "phantom-demo has no features", "features")]
+    rows = []
+    for name, trained, other, asked, new in list_pairs():
+        fitted = trained.fit(reference.sizes)
+        scores, usual = asked.score(fitted), new.score(fitted)
+        unusual = 100 * (scores > fitted.summary.unusual_limit).mean()
+        unlike = 100 * (scores > fitted.summary.unlike_limit).mean()
+        rows.append(
+            (
+                f"trained on {name}, asked about {other} ({len(scores)} slices)",
+                f"AUROC {_auroc(usual, scores):.2f}; {unusual:.0f} % unusual or unlike, "
+                f"{unlike:.0f} % unlike",
+                _state_target(other),
+            )
+        )
+    return rows
+
+
+def _state_target(other: str) -> str:
+    if other.startswith("new patients"):
+        return "at most 5 % and 1 %"
+    if other in ("cervical", "thoracic", "lumbar"):
+        return "AUROC at least 0.95"
+    if other.startswith("real"):
+        return "at least 97 %"
+    return "AUROC at least 0.85" if "dose" in other or "kernel" in other else "reported"
+
+
+def _auroc(usual: np.ndarray, asked: np.ndarray) -> float:
+    labels = np.repeat([0, 1], [len(usual), len(asked)])
+    return roc_auc(labels, np.concatenate([usual, asked])) or float("nan")
+
+
+# --- other scores ----------------------------------------------------------------------
+
+
+def standardize(trained: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both in units of the training slices' spread."""
+    center, spread = trained.mean(axis=0), trained.std(axis=0) + 1e-3 * np.abs(trained).mean()
+    return (trained - center) / spread, (asked - center) / spread
+
+
+def _project(trained: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    _, spread, directions = np.linalg.svd(trained, full_matrices=False)
+    return directions[:count].T, spread[:count] / math.sqrt(len(trained))
+
+
+def score_neighbours(trained: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Distance to the fifth neighbour (Sun et al., 2022) among 40 whitened components."""
+    trained, asked = standardize(trained, asked)
+    directions, spread = _project(trained, 40)
+    known, new = trained @ directions / spread, asked @ directions / spread
+    return np.sort(np.linalg.norm(new[:, None] - known[None], axis=2), axis=1)[:, 4]
+
+
+def score_residual(trained: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Norm outside of 64 principal components, the virtual logit of ViM (Wang et al., 2022)."""
+    trained, asked = standardize(trained, asked)
+    directions, _ = _project(trained, 64)
+    return np.linalg.norm(asked - asked @ directions @ directions.T, axis=1)
+
+
+def score_mahalanobis(trained: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Mahalanobis distance with a shrunk covariance on all depths at once."""
+    from sklearn.covariance import ledoit_wolf
+
+    trained, asked = standardize(trained, asked)
+    precision = np.linalg.inv(ledoit_wolf(np.clip(trained, -6, 6), assume_centered=True)[0])
+    return np.sqrt(np.einsum("ni,ij,nj->n", asked, precision, asked))
+
+
+def compare_scores() -> Iterator[Row]:
+    """Yield the AUROC of each score on each pair."""
+    others = {
+        "Mahalanobis, all depths at once": score_mahalanobis,
+        "fifth neighbour": score_neighbours,
+        "residual (ViM)": score_residual,
+    }
+    from spinefrac.inference.predictor import get_predictor
+
+    reference = get_predictor("phantom-demo").model.card.input_reference
+    assert reference is not None
+    for name, trained, other, asked, new in list_pairs():
+        fitted = trained.fit(reference.sizes)
+        found = {"largest of depths and noise": _auroc(new.score(fitted), asked.score(fitted))}
+        for title, score in others.items():
+            both = (score(trained.features, one.features) for one in (new, asked))
+            found[title] = _auroc(*both)
+        yield (
+            f"trained on {name}, asked about {other}",
+            ", ".join(f"{title} {value:.2f}" for title, value in found.items()),
+            "reported",
+        )
+
+
+if __name__ == "__main__":
+    for row in compare_scores() if "scores" in sys.argv[1:] else measure():
+        print(" | ".join(row), flush=True)
