@@ -297,7 +297,6 @@ class _FoldTraining:
     def restore_checkpoint(self, saved: Checkpoint) -> None:
         """Continue where a checkpoint was written."""
         model = self.batches.trained
-        model.optimizer.build(model.trainable_variables)
         checkpoint.assign_variables(checkpoint.list_state_variables(model), saved.network)
         checkpoint.assign_variables(model.optimizer.variables, saved.optimizer)
         if self.early_stopping:
@@ -311,7 +310,6 @@ class _FoldTraining:
         if self.checkpoint_path is None:
             return
         model, stopping = self.batches.trained, self.early_stopping
-        model.optimizer.build(model.trainable_variables)  # nothing where it is built already
         checkpoint.write(
             self.checkpoint_path,
             Checkpoint(
@@ -349,7 +347,10 @@ def _split_training_rows(
 
 
 def _compile(batches: _BatchGenerator) -> None:
-    """Set the loss and the optimizer."""
+    """Set the loss and the optimizer, with its variables.
+
+    A first step that makes them is traced twice, which takes seconds.
+    """
     settings = batches.workspace.settings
     optimizer = build_optimizer(
         settings.highest_learning_rate,
@@ -364,6 +365,7 @@ def _compile(batches: _BatchGenerator) -> None:
         batches.model.compile(optimizer, loss, metrics=[])
     else:
         place_supervision.compile_detector(batches.detector, optimizer, loss)
+    optimizer.build(batches.trained.trainable_variables)
 
 
 def _run_epoch(

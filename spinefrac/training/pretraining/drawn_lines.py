@@ -149,10 +149,9 @@ def _build_line_detector(
         warmup_steps=max(1, steps // 10),
         decay_steps=max(1, steps - steps // 10),
     )
-    detector.compile(
-        keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay),
-        keras.losses.BinaryCrossentropy(from_logits=True),
-    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    detector.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
+    optimizer.build(detector.trainable_variables)  # before the first step, or it is traced twice
     return detector, line_layer
 
 
