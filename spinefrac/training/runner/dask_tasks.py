@@ -1,9 +1,7 @@
 """The functions that run on a Dask worker: report its state, receive files, train a fold, stop.
 
-A fold trains in a process of its own (`spinefrac.training.runner.worker`), because TensorFlow's
-number of threads is fixed once a process has used it, because the end of a process frees its
-memory, and because a crash then costs that process only. The Dask worker starts it, forwards its
-messages, and returns its files.
+A fold trains in another process (`spinefrac.training.runner.fold_processes`). The Dask worker
+starts it, forwards its messages, and returns its files.
 
 A worker with access to the run's folder (the same machine, a shared disk) works there. Any other
 one receives the workspace once, by its hash, into its own ``HOME/runs/received/<hash>``.
@@ -11,43 +9,25 @@ one receives the workspace once, by its hash, into its own ``HOME/runs/received/
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from distributed import get_worker
 
-from spinefrac import errors
 from spinefrac import settings as places
-from spinefrac.errors import Cancelled, SpinefracError, TrainingError
-from spinefrac.system import atomic, memory_shortage, private_files
+from spinefrac.errors import Cancelled
+from spinefrac.system import atomic, private_files
 from spinefrac.training import checkpoint, workspace
+from spinefrac.training.runner import fold_processes
 from spinefrac.training.runs import lease
 
-_STDERR_TAIL_LINES = 5
-#: Beginnings of the lines that TensorFlow prints whenever it is loaded, whatever its log level.
-_STARTUP_LOG_PREFIXES = (
-    "I0000 ",
-    "WARNING: All log messages before absl",
-    "To enable the following",
-)
 #: Received workspaces that are older are removed.
 _MAX_AGE_S = 14 * 24 * 3600.0
-
-
-class FoldCrashError(TrainingError):
-    """A fold's process ended without an error message; its checkpoint allows another try."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +124,9 @@ def request_stop(location: WorkspaceLocation) -> None:
         (here / "cancel").touch()
 
 
-def remove_workspace(location: WorkspaceLocation) -> None:
-    """Remove a received workspace."""
+def leave_workspace(location: WorkspaceLocation) -> None:
+    """End the processes that wait for another fold of a workspace; remove one that was received."""
+    fold_processes.end_processes(location.local_dir())
     if not location.is_shared():
         shutil.rmtree(location.local_dir(), ignore_errors=True)
 
@@ -172,93 +153,21 @@ def train_fold_in_process(
     """
     here, worker = location.local_dir(), get_worker()
     key = str(worker.get_current_task())
-    with tempfile.TemporaryFile("w+") as stderr:
-        oom_kills = memory_shortage.count_oom_kills()
-        process = _start_process(here, fold, threads, stderr)
-        worker.log_event(topic, {"fold": fold, "key": key, "pid": process.pid})
-        try:
-            for message in _read_messages(process):
-                if message is None:
-                    if not _is_task_active(worker, key):
-                        raise Cancelled(f"no runner waits for fold {fold + 1} any more")
-                elif "error" in message:
-                    raise _parse_error(message)
-                else:
-                    worker.log_event(topic, {"fold": fold, "key": key, **message})
-            code = process.wait()
-            if code != 0:
-                raise _explain_crash(fold, code, stderr, oom_kills)
-        finally:
-            process.kill()
-            process.wait()
+    with fold_processes.use_process(here, threads) as process:
+        for message in process.train(fold):
+            if message is not None:
+                worker.log_event(topic, {"fold": fold, "key": key, **message})
+            elif not _is_task_active(worker, key):
+                raise Cancelled(f"no runner waits for fold {fold + 1} any more")
     weights, scores = workspace.RunWorkspace.read(here).result_files(fold)
     files = {} if location.is_shared() else _read_files(here, fold, weights, scores)
     return FoldOutput(fold, workspace.compute_sha256(weights), files)
-
-
-def _start_process(here: Path, fold: int, threads: int, stderr: IO[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "spinefrac.training.runner.worker", here, str(fold), str(threads)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        env={**lease.build_subprocess_env(), "OMP_NUM_THREADS": str(threads)},
-    )
-
-
-def _read_messages(process: subprocess.Popen[str]) -> Any:
-    """Yield the messages of the process, and None at least once a second."""
-    lines: queue.Queue[str | None] = queue.Queue()
-
-    def forward() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
-        lines.put(None)
-
-    threading.Thread(target=forward, daemon=True).start()
-    while True:
-        try:
-            line = lines.get(timeout=1.0)
-        except queue.Empty:
-            yield None
-            continue
-        if line is None:
-            return
-        # A library may print to standard output; only our own lines are JSON objects.
-        if line.startswith("{"):
-            yield json.loads(line)
 
 
 def _is_task_active(worker: Any, key: str) -> bool:
     """Whether the scheduler still waits for a task; those of a dead runner are released."""
     state = worker.state.tasks.get(key)
     return state is not None and state.state not in ("cancelled", "released", "forgotten")
-
-
-def _explain_crash(fold: int, code: int, stderr: IO[str], oom_kills: int | None) -> TrainingError:
-    """Return the error of a process that ended without one; lack of memory is not tried again."""
-    reason = _describe_crash(fold, code, stderr)
-    is_killed = code == -signal.SIGKILL and memory_shortage.has_killed_since(oom_kills)
-    if is_killed or memory_shortage.describes_shortage(reason):
-        return TrainingError(f"{reason}. This is a lack of memory: {workspace.MEMORY_REMEDY}")
-    return FoldCrashError(reason)
-
-
-def _describe_crash(fold: int, code: int, stderr: IO[str]) -> str:
-    stderr.seek(0)
-    lines = [line.strip() for line in stderr if not line.startswith(_STARTUP_LOG_PREFIXES)]
-    last = " | ".join(lines[-_STDERR_TAIL_LINES:])
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    return f"the process of fold {fold + 1} {how}; its last output: {last or 'none'}"
-
-
-def _parse_error(message: dict[str, Any]) -> SpinefracError:
-    """Return the error that a worker's message describes."""
-    kind = getattr(errors, message["error"], TrainingError)
-    error: SpinefracError = kind(message["message"])
-    return error
 
 
 def _read_files(here: Path, fold: int, *files: Path) -> dict[str, bytes]:

@@ -26,12 +26,8 @@ from spinefrac.records import EpochRecord, FoldResult
 from spinefrac.system import atomic
 from spinefrac.training import checkpoint
 from spinefrac.training.runner import dask_tasks
-from spinefrac.training.runner.dask_tasks import (
-    FoldCrashError,
-    FoldOutput,
-    WorkerStatus,
-    WorkspaceLocation,
-)
+from spinefrac.training.runner.dask_tasks import FoldOutput, WorkerStatus, WorkspaceLocation
+from spinefrac.training.runner.fold_processes import FoldCrashError
 from spinefrac.training.workspace import (
     DATA_FILES,
     RunWorkspace,
@@ -140,8 +136,10 @@ def train_folds(
         raise
     finally:
         client.unsubscribe_topic(topic)
-        if not is_local:
-            _call_ignoring_errors(client.run, dask_tasks.remove_workspace, state.location)
+        if is_local:
+            dask_tasks.leave_workspace(state.location)
+        else:
+            _call_ignoring_errors(client.run, dask_tasks.leave_workspace, state.location)
     folds = range(workspace.n_folds)
     return [_require_result(workspace.read_result(fold), fold) for fold in folds]
 

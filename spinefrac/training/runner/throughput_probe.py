@@ -34,21 +34,24 @@ def main(arguments: list[str]) -> int:
     threads = max(1, (os.cpu_count() or 1) // at_once)
     try:
         started = time.perf_counter()
-        rate, timed = _measure_throughput(settings, threads)
-        startup = time.perf_counter() - started - timed  # TensorFlow's import and compiling
-        # Every wave of parallel folds starts so, and saving takes about as long once more.
+        worker.limit_threads(threads)
+        importing = time.perf_counter() - started
+        rate, timed = _measure_throughput(settings)
+        compiling = time.perf_counter() - started - importing - timed
+        # Every wave of parallel folds compiles, in processes that have imported TensorFlow once;
+        # saving takes about as long as a fold's start once more.
         waves = -(-settings.expected_folds // at_once)
+        overhead = 2 * importing + (waves + 1) * compiling
         with database.write_transaction() as connection:
-            estimates.record_rate(connection, settings, rate, (waves + 1) * startup)
+            estimates.record_rate(connection, settings, rate, overhead)
     except SpinefracError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
 
 
-def _measure_throughput(settings: TrainingSettings, threads: int) -> tuple[float, float]:
+def _measure_throughput(settings: TrainingSettings) -> tuple[float, float]:
     """Return the slices per second, and the seconds that were timed."""
-    worker.limit_threads(threads)
     from spinefrac.training.train_fold import FitCallbacks, fit
 
     size, count = (

@@ -1,17 +1,22 @@
-"""The process that trains one fold.
+"""The process that trains folds, one after another.
 
-``python -m spinefrac.training.runner.worker FOLDER FOLD THREADS`` resumes from the fold's
-checkpoint in FOLDER, if any, and writes one JSON object per line to standard output:
-``{"resumed": [epoch records]}``, ``{"batch": …}`` about once a second, ``{"epoch": …}`` for every
-epoch, and at last ``{"done": true}`` or ``{"error": kind, "message": …}``. Before every batch it
-checks whether FOLDER holds a file named ``cancel``. It ends at once when its standard input closes,
-which happens however the parent ends.
+``python -m spinefrac.training.runner.worker FOLDER THREADS`` trains each fold whose number comes as
+a line of its standard input, from the fold's checkpoint in FOLDER, if any. It writes one JSON
+object per line to standard output: ``{"resumed": [epoch records]}``, ``{"batch": …}`` about once a
+second, ``{"epoch": …}`` for every epoch, and at last ``{"done": true}`` or ``{"error": kind,
+"message": …}``, after which it ends. Before every batch it checks whether FOLDER holds a file named
+``cancel``. It ends at once when its standard input closes, which happens however the parent ends.
+
+A fold's numbers are those of a process of its own, to the bit: seeds come from the fold, and
+nothing of Keras's state is kept.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import queue
 import sys
 import threading
 import time
@@ -30,16 +35,40 @@ _REPORT_INTERVAL_S = 1.0
 
 
 def main(arguments: list[str]) -> int:
-    """Train the fold of the command line; see the module's docstring."""
-    folder, fold, threads = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    _exit_with_parent()
+    """Train the folds that come on standard input; see the module's docstring."""
+    folder, threads = Path(arguments[0]), int(arguments[1])
+    folds = _read_folds()
     try:
-        _train_fold(folder, fold, threads)
+        while True:
+            _train_fold(folder, folds.get(), threads)
+            _write_message({"done": True})
+            _reset_keras()
     except SpinefracError as error:
         _write_message({"error": type(error).__name__, "message": str(error)})
         return 1
-    _write_message({"done": True})
-    return 0
+
+
+def _read_folds() -> queue.SimpleQueue[int]:
+    """Return where the folds of standard input arrive; once that is closed this process ends.
+
+    It may end at any moment, because its files are written atomically.
+    """
+    folds: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            folds.put(int(line))
+        os._exit(1)
+
+    threading.Thread(target=read, daemon=True).start()
+    return folds
+
+
+def _reset_keras() -> None:
+    """Release the network of a fold, and let the names of the next one begin anew."""
+    import keras
+
+    keras.utils.clear_session()
 
 
 def _train_fold(folder: Path, fold: int, threads: int) -> None:
@@ -92,18 +121,12 @@ class _ProgressReporter:
         return round(self._slices / max(record.seconds, 1e-9), 1)
 
 
-def _exit_with_parent() -> None:
-    """End this process once standard input is closed. Its files are written atomically."""
-
-    def wait() -> None:
-        sys.stdin.read()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
+@functools.cache
 def limit_threads(threads: int) -> None:
-    """Use `threads` cores at most, so that parallel folds do not slow each other down."""
+    """Use `threads` cores at most, so that parallel folds do not slow each other down.
+
+    TensorFlow accepts this before its first operation only, so one call counts.
+    """
     import cv2
 
     # Keras would load them, which takes a third of its own time, and no fold needs them.

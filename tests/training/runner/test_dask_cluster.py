@@ -16,6 +16,7 @@ from spinefrac.errors import TrainingError
 from spinefrac.training import runs
 from spinefrac.training.runner import dask_cluster
 from spinefrac.training.runner.cross_validation import load_trained_model
+from spinefrac.training.runner.fold_processes import end_processes, use_process
 from spinefrac.training.runs import Cluster, RunRequest
 from spinefrac.training.workspace import DATA_FILES, RunWorkspace
 from tests.support.watch import wait_until
@@ -159,27 +160,14 @@ def _copy_workspace(source: Path, target: Path) -> Path:
     return target
 
 
-#: Both folds in one process, which imports Keras once.
-TRAIN_FOLDS = """
-import sys
-from spinefrac.training.runner import worker
-folder, *folds = sys.argv[1:]
-sys.exit(max(worker.main([folder, fold, "1"]) for fold in folds))
-"""
-
-
 def _train_undisturbed(folder: Path) -> np.ndarray:
-    """Train every fold of a workspace on this machine, on one core; return the logits (n,)."""
+    """Train every fold of a workspace in one process and on one core; return the logits (n,)."""
     workspace = RunWorkspace.read(folder)
     folds = range(workspace.n_folds)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-c", TRAIN_FOLDS, folder, *map(str, folds)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=environment,
-    ) as process:
-        assert process.wait() == 0
+    for fold in folds:
+        with use_process(folder, threads=1) as process:
+            assert list(process.train(fold))
+    end_processes(folder)
     logits = np.empty(len(workspace.labels))
     for result in map(workspace.read_result, folds):
         logits[result.rows] = result.logits

@@ -1,7 +1,5 @@
 """A workspace is sent to another machine in pieces, and used only when it is whole."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import pytest
 
 from spinefrac import settings as places
 from spinefrac.training.runner import dask_tasks
-from spinefrac.training.runner.dask_tasks import FoldCrashError, WorkspaceLocation
+from spinefrac.training.runner.dask_tasks import WorkspaceLocation
 from spinefrac.training.workspace import DATA_FILES, RunWorkspace, read_digest
 
 
@@ -43,7 +41,7 @@ def test_what_arrived_whole_is_the_same_workspace(plan, location) -> None:
     assert dask_tasks.verify_workspace(location)
     assert dask_tasks.inspect_worker(location, 0).has_workspace
     assert np.array_equal(RunWorkspace.read(location.local_dir()).inputs, plan.inputs)
-    dask_tasks.remove_workspace(location)
+    dask_tasks.leave_workspace(location)
     assert not location.local_dir().exists()
 
 
@@ -59,19 +57,3 @@ def test_a_name_that_leads_out_of_the_folder_does_not(location, tmp_path) -> Non
     assert (location.local_dir() / "out.bin").read_bytes() == b"x"
     assert dask_tasks.read_file(location, "../../out.bin") == b"x"
     assert dask_tasks.read_file(location, "nothing") is None
-
-
-@pytest.mark.parametrize(
-    ("script", "is_memory"),
-    [
-        ("import resource as r; r.setrlimit(r.RLIMIT_AS, (2**29, 2**29)); bytearray(2**31)", True),
-        ("import os; os.abort()", False),
-    ],
-)
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds to this limit")
-def test_lack_of_memory_is_not_tried_again(script: str, is_memory: bool, tmp_path: Path) -> None:
-    with (tmp_path / "stderr").open("w+") as stderr:
-        code = subprocess.run([sys.executable, "-c", script], stderr=stderr).returncode
-        error = dask_tasks._explain_crash(0, code, stderr, None)
-    assert isinstance(error, FoldCrashError) is not is_memory
-    assert ("lack of memory" in str(error)) is is_memory

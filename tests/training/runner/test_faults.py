@@ -198,30 +198,38 @@ def _kill_folds_processes(run: str, chance: random.Random, number: int) -> int:
     while killed < number and runs.get_run(run).is_open:
         wait_until(lambda: _folds_at_work(run) or not runs.get_run(run).is_open)
         time.sleep(8 * chance.random() ** 2)
-        if not (processes := _folds_at_work(run)):
-            continue
-        process, fold = chance.choice(processes)
-        epoch = runs.get_progress(run).folds[fold].epoch
-        if died_in.get(fold) == epoch:  # three in one epoch would rightly end the run
+        epochs = {fold.fold: fold.epoch for fold in runs.get_progress(run).folds}
+        if died_in.items() & epochs.items():  # three in one epoch would rightly end the run
             time.sleep(0.2)
             continue
-        died_in[fold] = epoch
-        os.kill(process, signal.SIGKILL)
+        if not (processes := _folds_at_work(run)):
+            continue
         killed += 1
+        if (fold := _kill_and_see(run, chance.choice(processes))) is not None:
+            died_in[fold] = epochs[fold]
     return killed
 
 
-def _folds_at_work(run: str) -> list[tuple[int, int]]:
-    """Return process and fold of those that train now."""
+def _kill_and_see(run: str, process: int) -> int | None:
+    """Kill a process and return the fold that is lost with it, unless the run ends before."""
+    before = len(_lost_folds(run))
+    os.kill(process, signal.SIGKILL)
+    wait_until(lambda: len(_lost_folds(run)) > before or not runs.get_run(run).is_open)
+    return _lost_folds(run)[before] if len(_lost_folds(run)) > before else None
+
+
+def _folds_at_work(run: str) -> list[int]:
+    """Return the processes that train folds now."""
     runner = runs.get_runner_state()
     if runner is None or not runs.get_run(run).is_open:
         return []
-    found = []
-    for process in fold_processes(runner.pid):
-        command = process.cmdline()
-        if len(command) > 4:
-            found.append((process.pid, int(command[-2])))
-    return found
+    return [process.pid for process in fold_processes(runner.pid)]
+
+
+def _lost_folds(run: str) -> list[int]:
+    """Return the folds whose processes have died, in order."""
+    said = runs.list_events(run, kinds=["fold"])
+    return [event.fold for event in said if "was killed by signal 9" in event.message]
 
 
 def _submitted(name: str) -> str:

@@ -7,8 +7,8 @@ import pytest
 
 CODE = """
 import time
-from spinefrac.training.runner.worker import _exit_with_parent
-_exit_with_parent()
+from spinefrac.training.runner.worker import _read_folds
+_read_folds()
 print("waits", flush=True)
 time.sleep(600)
 """
