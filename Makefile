@@ -9,7 +9,7 @@ DEMO := build/phantom-demo
 # The Pythons for which every pinned package has a wheel.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help app test lint chromium bench fuzz docs demo pretrain imagenet clean
+.PHONY: help app test lint types chromium bench fuzz docs demo pretrain imagenet clean
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
@@ -31,12 +31,14 @@ test: $(VENV)/.test chromium lint
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow and not browser"
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow or browser"
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
 	$(PY) -m vulture
 	$(VENV)/bin/lint-imports --no-logo --no-cache
+
+types: $(VENV)/.test
+	$(PY) -m mypy
 
 bench: $(VENV)/.test
 	$(PY) -m benchmarks $(ONLY)

@@ -70,6 +70,7 @@ def test_slices_of_unknown_place_have_no_weight(marked) -> None:
     assert maps.shape == (3, 8, 8, 1) and maps[0].any() and not maps[1:].any()
 
 
+@pytest.mark.usefixtures("eager")
 def test_places_change_what_is_learnt_but_not_the_network(marked, plan) -> None:
     with_places, without = train_fold(marked, 0), train_fold(plan, 0)
     assert not np.allclose(with_places.logits, without.logits)
@@ -77,6 +78,7 @@ def test_places_change_what_is_learnt_but_not_the_network(marked, plan) -> None:
     portable.load_weights(with_places.weights)  # the same variables
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_stopped_fold_with_places_continues_as_if_it_had_not_stopped(marked) -> None:
     (marked.folder / "whole").mkdir()
     whole = train_fold(replace(marked, folder=marked.folder / "whole"), 0)

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from spinefrac.training import networks, shipped_weights
 from spinefrac.training.pretraining import __main__ as command
@@ -22,6 +23,7 @@ PLAN = command.Plan(
 )
 
 
+@pytest.mark.usefixtures("eager")
 def test_weights_and_card_are_made_and_a_second_call_trains_no_more(tmp_path, monkeypatch, capsys):
     work, out = tmp_path / "work", tmp_path / "out"
     command.make_weights(PLAN, work, out, workers=1)
