@@ -29,7 +29,7 @@ _.transform; _.row_factory; _.yaml_implicit_resolvers
 # Fields that are written as JSON or read by their name.
 _.groups_found
 _.crossing_splits; _.generator_version; _.auc_first; _.auc_second; _.accuracy
-_.balanced_accuracy; _.f1; _.mcc; _.brier; _.log_loss; _.ece; _.mean_difference; _.auc_float
+_.balanced_accuracy; _.f1; _.mcc; _.brier; _.ece; _.mean_difference; _.auc_float
 _.auc_int8; _.auc_difference; _.auc_interval; _.same_calls; _.measured_on; _.said_at
 _.has_picture; _.weights_bytes; _.schema_version; _.updated; _.rotation_probability
 _.zoom_probability; _.brightness_probability; _.shift_probability; _.contrast_probability

@@ -31,6 +31,7 @@ from spinefrac.cli import (
     models_manage,
     phantom,
     predict,
+    recalibrate,
     report,
     runs,
     serve,
@@ -53,6 +54,7 @@ app.command("augment")(augment.augment)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("recalibrate")(recalibrate.recalibrate)
 app.command("compare")(compare.compare)
 app.command("report")(report.write_report)
 app.command("serve")(serve.serve)

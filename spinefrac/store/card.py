@@ -20,6 +20,7 @@ from spinefrac.errors import ModelError
 from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
+from spinefrac.evaluation.recalibration import Recalibration
 from spinefrac.records import Count, Dataset, NotNegative, Preprocessing, Sha256, Share
 from spinefrac.store.input_reference import InputReference
 from spinefrac.store.input_statistics import InputCheckStatistics
@@ -212,7 +213,7 @@ class ParentModel:
         SHA-256 of its ``card.json``, by which it is found under any later name.
     how : str
         ``settings`` where only its settings were taken over, ``weights`` where training went
-        on from its weights.
+        on from its weights, ``recalibration`` where only temperature and threshold are new.
     """
 
     model: str
@@ -256,6 +257,8 @@ class Card:
         file. None where they give no features, for an imported network, and before schema 5.
     synthetic : bool
         Whether all training slices are those of a phantom; unknown, and so False, before schema 5.
+    recalibration : Recalibration or None
+        Where temperature and threshold were fitted to another site than the training slices'.
     keras_onnx_max_difference : float
         Largest difference of a fold logit or the mean logit between ``model.keras`` as read
         back, the network in memory, and ONNX Runtime on ``serving.onnx``, over the verification
@@ -307,6 +310,7 @@ class Card:
     baselines: tuple[BaselineComparison, ...] = ()
     input_reference: InputReference | None = None
     synthetic: bool = False
+    recalibration: Recalibration | None = None
     heatmap: str = "exact"
     origin: Origin | None = None
     trained_by: str = ""
@@ -324,7 +328,7 @@ class Card:
         plain["metrics"] = _to_json_types(self.metrics.to_dict()) if self.metrics else None
         plain["operating_point"] = _to_json_types(self.operating_point.to_dict())
         # A card of an earlier schema is written as it was.
-        for name in ("baselines", "input_reference", "synthetic"):
+        for name in ("baselines", "input_reference", "synthetic", "recalibration"):
             if not getattr(self, name):
                 del plain[name]
         return plain

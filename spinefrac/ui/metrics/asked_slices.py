@@ -7,8 +7,8 @@ from datetime import date
 import streamlit as st
 
 from spinefrac import wording
-from spinefrac.evaluation.drift import LEAST, AskedSlice, Drift, Period, summarize_drift
 from spinefrac.inference import history
+from spinefrac.inference.drift import LEAST, AskedSlice, Drift, Period, summarize_drift
 from spinefrac.inference.history import HistoryEntry
 from spinefrac.records import CLASS_NAMES, LIKE, UNLIKE
 from spinefrac.store.repository import SavedModel

@@ -15,9 +15,14 @@ from spinefrac.store.repository import SavedModel
 from spinefrac.training import finetuning, runs
 from spinefrac.ui.common import folders, layout, metric_tables, submission, visitor
 from spinefrac.ui.common.templates import render_html
-from spinefrac.ui.models import dialogs, listing, transfer
+from spinefrac.ui.models import dialogs, listing, recalibration, transfer
 
-CARD_VIEW, FINETUNE_VIEW, EXPORT_VIEW = VIEWS = ("Model card", "Fine-tune", "Export")
+CARD_VIEW, FINETUNE_VIEW, RECALIBRATE_VIEW, EXPORT_VIEW = VIEWS = (
+    "Model card",
+    "Fine-tune",
+    "Recalibrate",
+    "Export",
+)
 START_MODES = {
     "settings": "Retrain: same settings, new random weights",
     "weights": "Fine-tune: continue from its weights, on new slices",
@@ -49,6 +54,9 @@ def show_model(model_id: str) -> None:
     if view == FINETUNE_VIEW:
         if visitor.may(Action.START_RUN):
             _show_finetune_form(model)
+    elif view == RECALIBRATE_VIEW:
+        if visitor.may(Action.DUPLICATE_MODEL):
+            recalibration.show_form(model)
     elif view == EXPORT_VIEW:
         if visitor.may(Action.EXPORT_MODEL):
             transfer.show_export(model)

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from spinefrac.evaluation.drift import LEAST, RECENT, AskedSlice, summarize_drift
+from spinefrac.inference.drift import LEAST, RECENT, AskedSlice, summarize_drift
 
 START = date(2026, 3, 2)  # a Monday
 
