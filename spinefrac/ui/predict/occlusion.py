@@ -61,7 +61,9 @@ def show_occlusion(
         text_column.html(render_html("predict/occlusion.html", result=result))
 
 
-@st.cache_data(max_entries=32, show_spinner="Running occlusion test…", scope="session")
+# For all sessions: a group that looks at one slice waits for one test, and the result holds no
+# pixels.
+@st.cache_data(max_entries=256, show_spinner="Running occlusion test…")
 def _run_occlusion_test(
     _prediction: Prediction, model_id: str, card_hash: str, prediction_hash: str
 ) -> OcclusionTest:
@@ -70,9 +72,10 @@ def _run_occlusion_test(
 
 
 def _hash_prediction(prediction: Prediction) -> str:
-    """Return a hash of the network's input and of the heat map."""
+    """Return a hash of the network's input, of where it was cut, and of the heat map."""
     heat = b"" if prediction.heatmap is None else prediction.heatmap.tobytes()
-    return hashlib.sha256(prediction.input.pixels.tobytes() + heat).hexdigest()
+    square = repr(prediction.input.square).encode()
+    return hashlib.sha256(prediction.input.pixels.tobytes() + square + heat).hexdigest()
 
 
 def _crop_region(ct: CtSlice, region: Square) -> GreyImage:

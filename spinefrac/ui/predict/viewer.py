@@ -72,9 +72,21 @@ def show_viewer(
     with st.container(key="viewer"):
         _viewer_component(
             key="viewer-canvas",
-            data=viewer_payload.encode_payload(ct, heatmap, series_slice.geometry, view),
+            data=_encode_once(ct, heatmap, series_slice, view),
             on_slice_change=handle_slice_change,
         )
+
+
+def _encode_once(
+    ct: CtSlice, heatmap: FloatImage | None, series_slice: SeriesSlice, view: dict[str, Any]
+) -> bytes:
+    """Return what the viewer shows; that of the last run where nothing has changed since."""
+    known = st.session_state.get("viewer-payload")
+    if known and known[0] is ct and known[1] is heatmap and known[2] == view:
+        return known[3]
+    payload = viewer_payload.encode_payload(ct, heatmap, series_slice.geometry, view)
+    st.session_state["viewer-payload"] = (ct, heatmap, view, payload)
+    return payload
 
 
 def show_strip(data: dict[str, Any], go_to_slice: Callable[[int], None]) -> None:
