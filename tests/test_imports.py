@@ -86,6 +86,17 @@ def test_predicting_imports_nothing_heavy():
     assert run(code).strip() == "set()"
 
 
+def test_the_routes_import_nothing_heavy():
+    """What a server does not need at its start, it must not wait for."""
+    heavy = {"tensorflow", "keras", "streamlit", "pandas", "scipy", "sklearn", "plotly", "dask"}
+    code = (
+        "import sys\n"
+        "from spinefrac.api import application, lifespan\n"
+        f"print({heavy!r} & set(sys.modules))\n"
+    )
+    assert run(code).strip() == "set()"
+
+
 def test_every_package_has_a_layer():
     packages = {path.stem for path in FOLDER.glob("*.py")} | {
         folder.name for folder in FOLDER.iterdir() if (folder / "__init__.py").is_file()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import DisjointSet
 
 from spinefrac.data.duplicates.candidates import Candidates, look_different
 
@@ -69,6 +68,8 @@ def _find_beaten(found: Candidates, agreement: _Floats, looks: _Floats) -> _Flag
 
 def _join_sets(pairs: npt.NDArray[np.int64], agreement: _Floats, looks: _Floats) -> _Flags:
     """Join slices to sets of copies, the best pairs first; return which pairs lie within a set."""
+    from scipy.cluster.hierarchy import DisjointSet
+
     sets = DisjointSet(range(len(looks)))
     within: dict[int, float] = {}  # the best agreement of each slice with its set
     kept = np.zeros(len(pairs), dtype=np.bool_)
