@@ -31,7 +31,7 @@ _.groups_found
 _.crossing_splits; _.generator_version; _.auc_first; _.auc_second; _.accuracy
 _.balanced_accuracy; _.f1; _.mcc; _.brier; _.ece; _.mean_difference; _.auc_float
 _.auc_int8; _.auc_difference; _.auc_interval; _.same_calls; _.measured_on; _.said_at
-_.has_picture; _.weights_bytes; _.schema_version; _.updated; _.rotation_probability
+_.weights_bytes; _.schema_version; _.updated; _.rotation_probability
 _.zoom_probability; _.brightness_probability; _.shift_probability; _.contrast_probability
 _.noise_probability; _.sharpness_probability
 
@@ -45,9 +45,6 @@ _.is_unanimous; _.sparkline
 # Parts of the key of a cache.
 _.mtime_ns; _.prediction_hash
 
-# For people who save slices with the history.
-_.read_image
-
 # Called in a child process, or by the base class.
 _.time_step; _.seekable; _.readinto
 
@@ -56,9 +53,6 @@ _.format_policy
 
 # Read by FastAPI, pydantic and Streamlit.
 _.model_config; _.openapi; _.setup_formatter; _.get_external_ip; _.get_internal_ip; _.auc_ci; _.most_suspicious
-
-# For an HTTP interface.
-_.issue_guest
 
 # Called by pickle.
 _.find_class

@@ -70,6 +70,7 @@ class Action(StrEnum):
     PREDICT = "predict"
     KEEP_PREDICTION = "keep-prediction"
     SEE_PREDICTION = "see-prediction"
+    SEE_SHARED_PREDICTION = "see-shared-prediction"
     DELETE_PREDICTION = "delete-prediction"
     SEE_MODEL = "see-model"
     SHARE = "share"
@@ -139,6 +140,9 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
         Action.PREDICT: Rule("predict", _MODEL, _YES, _YES, _YES),
         Action.KEEP_PREDICTION: Rule("keep predictions and feedback", _NO, _YES, _YES, _YES),
         Action.SEE_PREDICTION: Rule("see kept predictions", _NO, _OWN, _OWN, _YES),
+        Action.SEE_SHARED_PREDICTION: Rule(
+            "see predictions that others share", _NO, _YES, _YES, _YES
+        ),
         Action.DELETE_PREDICTION: Rule("delete kept predictions", _NO, _OWN, _OWN, _YES),
         Action.SEE_MODEL: Rule(
             "see models, their metrics, cards and reports", _MODEL, _YES, _YES, _YES

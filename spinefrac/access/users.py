@@ -50,6 +50,8 @@ class Kind(StrEnum):
     SESSION = "session"
     REST = "rest"
     GUEST = "guest"
+    #: Shows one prediction; who opens it is signed in.
+    SHARED = "shared"
 
 
 #: How long a token of each kind lasts, unless something else is asked for.
@@ -58,6 +60,7 @@ LIFETIMES = {
     Kind.SESSION: timedelta(hours=12),
     Kind.REST: timedelta(days=90),
     Kind.GUEST: timedelta(days=1),
+    Kind.SHARED: timedelta(days=30),
 }
 
 
@@ -184,6 +187,23 @@ def issue(name: str, kind: Kind, lifetime: timedelta | None = None) -> str:
 def issue_guest(model: str, issued_by: Identity, lifetime: timedelta | None = None) -> str:
     """Make a token with which anybody may predict with one model, until it ends."""
     return _save_token(Kind.GUEST, lifetime, model=model, issued_by=issued_by.name)
+
+
+def share_prediction(entry_id: int, issued_by: Identity) -> str:
+    """Make a token that shows a prediction of the history to whoever may see shared ones."""
+    return _save_token(Kind.SHARED, None, model=str(entry_id), issued_by=issued_by.name)
+
+
+def find_shared_prediction(token: str) -> int | None:
+    """Return which prediction a token shows; None where it does not hold."""
+    if not token or not database.exists():
+        return None
+    with database.open_database().read() as connection:
+        row = connection.execute(
+            "SELECT model FROM credential WHERE hash = ? AND kind = ? AND expires_at > ?",
+            (_hash(token), str(Kind.SHARED), _utc_now().isoformat()),
+        ).fetchone()
+    return int(row["model"]) if row else None
 
 
 def accept_invitation(token: str) -> str:

@@ -318,6 +318,20 @@ def list_entries(limit: int | None = None, owner: str | None = None) -> tuple[Hi
     return tuple(_entry_from_row(dict(row)) for row in rows)
 
 
+def get_entry(entry_id: int) -> HistoryEntry:
+    """Return one entry.
+
+    Raises
+    ------
+    HistoryError
+        There is no such entry, or the file cannot be read.
+    """
+    for entry in list_entries():
+        if entry.id == entry_id:
+            return entry
+    raise HistoryError(f"there is no prediction {entry_id} in the history: it was cleared")
+
+
 def read_image(entry_id: int) -> bytes | None:
     """Return an entry's image as PNG; None where it was not saved."""
     with _database().read() as database:
@@ -325,10 +339,12 @@ def read_image(entry_id: int) -> bytes | None:
     return bytes(row["png"]) if row and row["png"] is not None else None
 
 
-def clear() -> int:
-    """Delete all entries, also from the disk; return how many there were."""
+def clear(owner: str | None = None) -> int:
+    """Delete the entries of an owner, or all, also from the disk; return how many there were."""
     with _database().write() as database:
-        count = database.execute("DELETE FROM answer").rowcount
+        count = database.execute(
+            "DELETE FROM answer WHERE owner = coalesce(?, owner)", (owner,)
+        ).rowcount
     with _database().connect() as database:
         database.execute("VACUUM")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

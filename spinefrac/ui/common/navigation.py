@@ -19,7 +19,7 @@ PAGES = {
     "models": ("Models", ":material/inventory_2:"),
 }
 #: Without which a page would be empty. A guest, who may use one model, predicts and no more.
-_NEEDED = {
+NEEDED = {
     "predict": Action.KEEP_PREDICTION,
     "train": Action.SEE_RUN,
     "augmentation": Action.TRY_AUGMENTATION,
@@ -82,6 +82,6 @@ def list_pages(renderers: Mapping[str, Callable[[], None]], default: str) -> lis
     pages = [
         page(address, renderers[address], default=address == default)
         for address in PAGES
-        if address == default or is_stranger or visitor.permits(_NEEDED[address], model="")
+        if address == default or is_stranger or visitor.permits(NEEDED[address], model="")
     ]
     return [*pages, page(default, renderers[default], hidden=True)]

@@ -8,9 +8,10 @@ import streamlit as st
 from markupsafe import Markup
 
 from spinefrac import wording
+from spinefrac.access.policy import Action
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout, metric_tables
+from spinefrac.ui.common import layout, metric_tables, visitor
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.metrics import curves, data
 from spinefrac.ui.metrics.charts import show_chart
@@ -121,7 +122,8 @@ def show_confusion_matrix(metrics: Metrics) -> None:
                 for (option, cell), count in zip(cells, counts, strict=True):
                     name = wording.CONFUSION_CELLS[cell][1]
                     text = f"**{count:,}** · {wording.format_percent(count / total)}\n{name}"
-                    if st.button(
+                    if visitor.button(
+                        Action.REVIEW_LABELS,
                         text,
                         key=f"confusion-cell-{option}",
                         on_click=_open_cell_slices,

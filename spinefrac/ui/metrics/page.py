@@ -14,7 +14,7 @@ from spinefrac.access.policy import Action
 from spinefrac.evaluation.baseline_comparison import describe_comparison, is_no_better
 from spinefrac.report import html, pdf
 from spinefrac.store.repository import DamagedModel, SavedModel
-from spinefrac.ui.common import folders, layout, metric_tables, visitor
+from spinefrac.ui.common import folders, layout, metric_tables, share, visitor
 from spinefrac.ui.metrics import (
     addresses,
     asked_slices,
@@ -211,10 +211,18 @@ def show_metrics(models: Sequence[SavedModel]) -> None:
         notes = [metric_tables.describe_evaluation_data(model) for model in models]
         for note in dict.fromkeys(notes):
             st.caption(layout.escape_markdown(note))
+    _show_share_button(models)
     if len(models) == 1:
         show_report_buttons(models[0])
         # Ready before the slider is moved for the first time, and after everything is drawn.
         data.load_metrics_calculator(models[0], evaluation_key)
+
+
+def _show_share_button(models: Sequence[SavedModel]) -> None:
+    """Offer the link to what is shown; the address holds it, but not a choice by default."""
+    shown = {key: st.query_params.get_all(key) for key in st.query_params}
+    query = shown | {"models": [model.id for model in models]}
+    share.show_button("metrics", query, key="share-metrics")
 
 
 def _show_without_evaluation(models: Sequence[SavedModel]) -> None:

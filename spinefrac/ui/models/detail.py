@@ -13,7 +13,7 @@ from spinefrac.errors import SpinefracError
 from spinefrac.store import card_markdown, lineage, manage, repository
 from spinefrac.store.repository import SavedModel
 from spinefrac.training import finetuning, runs
-from spinefrac.ui.common import folders, layout, metric_tables, submission, visitor
+from spinefrac.ui.common import folders, layout, metric_tables, share, submission, visitor
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.models import dialogs, listing, recalibration, transfer
 
@@ -67,6 +67,7 @@ def show_model(model_id: str) -> None:
 def _show_actions(model: SavedModel, is_default: bool) -> None:
     """Show a button for each action."""
     with st.container(horizontal=True, key="model-actions"):
+        share.show_model_button(model.id)
         change = partial(visitor.button, Action.CHANGE_MODEL, owner=model.owner)
         if change("Rename", icon=":material/edit:"):
             dialogs.rename(model)

@@ -16,6 +16,7 @@ from spinefrac.inference.history import HistoryEntry
 from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, visitor
+from spinefrac.ui.predict import shared_prediction
 
 _FEEDBACK_LABELS = {
     "agree": ":material/thumb_up: Agree",
@@ -27,6 +28,7 @@ _MAX_ROWS = 200
 #: Saved predictions that a session remembers, so that a rerun saves none twice.
 _MAX_REMEMBERED = 500
 _ICON = ":material/history:"
+_KEEP = Action.KEEP_PREDICTION
 
 
 @visitor.fragment
@@ -42,6 +44,7 @@ def show_feedback(model: SavedModel, ct: CtSlice, prediction: Prediction) -> Non
         entry_id = _save_prediction_once(model, ct, prediction)
         with st.container(key="feedback"):
             _ask_for_feedback(entry_id)
+            shared_prediction.show_share_button(entry_id)
     except HistoryError as error:
         layout.show_warning(str(error), icon=_ICON)
 
@@ -91,7 +94,7 @@ def show_history() -> None:
             ),
         },
     )
-    left, right, _ = st.columns([1, 1, 3], gap="small")
+    left, right, delete, _ = st.columns([1, 1, 1.4, 2], gap="small")
     left.download_button(
         "CSV", lambda: history.to_csv(_list_visible_entries()), "spinefrac-history.csv", "text/csv",
         icon=":material/download:", width="stretch", on_click="ignore",
@@ -100,6 +103,23 @@ def show_history() -> None:
         "JSON", lambda: history.to_json(_list_visible_entries()), "spinefrac-history.json",
         "application/json", icon=":material/download:", width="stretch", on_click="ignore",
     )  # fmt: skip
+    if visitor.button(
+        Action.DELETE_PREDICTION, "Delete mine", owner=visitor.require(_KEEP).name,
+        widget=delete.button, icon=":material/delete:", width="stretch", key="history-delete",
+    ):  # fmt: skip
+        _delete_own()
+
+
+@st.dialog("Delete my predictions")
+def _delete_own() -> None:
+    owner = visitor.get_owner()
+    count = wording.format_count(len(history.list_entries(owner=owner)), "prediction")
+    st.markdown(f"Delete {count} of yours, with feedback and notes? This cannot be undone.")
+    if st.button("Delete", type="primary", icon=":material/delete:", key="confirm-history-delete"):
+        with layout.show_errors():
+            with visitor.act(Action.DELETE_PREDICTION, owner=visitor.require(_KEEP).name):
+                history.clear(owner)
+            st.rerun()
 
 
 def _list_visible_entries() -> tuple[HistoryEntry, ...]:

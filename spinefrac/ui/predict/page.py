@@ -7,7 +7,15 @@ import streamlit as st
 from spinefrac.access.policy import Action
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, visitor
-from spinefrac.ui.predict import batch_view, feedback, series_view, slice_view, uncertainty, upload
+from spinefrac.ui.predict import (
+    batch_view,
+    feedback,
+    series_view,
+    shared_prediction,
+    slice_view,
+    uncertainty,
+    upload,
+)
 from spinefrac.ui.predict.upload import SliceSet
 
 
@@ -36,6 +44,7 @@ def render() -> None:
             "Predicts the probability of a fracture for CT slices of the spine.",
         )
         if model is not None and visitor.may(Action.PREDICT, model=model.id):
+            shared_prediction.show_shared()
             uncertainty.precompute(model)
             input_files = upload.choose_files(model)
             slice_set = upload.choose_slice_set(input_files) if input_files else None

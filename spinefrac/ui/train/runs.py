@@ -12,7 +12,7 @@ from spinefrac.access.policy import Action
 from spinefrac.training import runs
 from spinefrac.training.runs import Run, live
 from spinefrac.training.runs.records import OPEN_STATES
-from spinefrac.ui.common import folders, layout, navigation, visitor
+from spinefrac.ui.common import folders, layout, navigation, share, visitor
 from spinefrac.ui.common.shared_html import SharedHtml
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import folder, form, run_progress
@@ -33,6 +33,7 @@ def show_run(run_id: str) -> None:
     visitor.fragment(_show_live_run, run_every=REFRESH_S if run.is_open else None)(
         run.id, run.state
     )
+    share.show_button("train", {"train": "Runs", "run": run.id}, key="share-run")
     if not run.is_open:
         _show_next_steps(run)
 
