@@ -29,6 +29,7 @@ DOCUMENTS = (
     "docs/cluster.md",
     "docs/safety.md",
     "docs/evaluation.md",
+    "docs/input-check.md",
     "docs/rest.md",
     "docs/security.md",
     "docs/deploy/README.md",
