@@ -179,3 +179,32 @@ def test_it_stops_within_five_seconds_while_somebody_watches(home):
             watching.close()
     assert seconds < 5 and server.process.returncode == 0, server.log
     assert "Traceback" not in server.log
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_outlives_a_server_that_is_killed(tmp_path):
+    """A data set and a run that were answered with 201 are there after SIGKILL."""
+    from spinefrac.data import phantom
+
+    shutil.copytree(ROOT / "models" / "phantom-demo", tmp_path / "models" / "phantom-demo")
+    phantom.write_phantom(tmp_path / "slices", patients=6, slices=2, seed=1)
+    archive = Path(shutil.make_archive(str(tmp_path / "slices"), "zip", tmp_path / "slices"))
+    files = [("files", "slices.zip", archive.read_bytes())]
+    kept, names = [], []
+    for number in range(3):
+        server = Server(tmp_path)
+        try:
+            client = server.wait().client
+            assert {one["id"] for one in client.get("/api/v1/datasets").json()} == set(kept)
+            assert {one["name"] for one in client.get("/api/v1/runs").json()} == set(names)
+            added = client.post_files("/api/v1/datasets", files, name=f"set {number}")
+            assert added.status == 201, added.text
+            kept.append(added.json()["id"])
+            body = {"dataset": added.json()["id"], "name": f"run-{number}"}
+            run = client.post_json("/api/v1/runs", body | {"settings": {"folds": 2}})
+            assert run.status == 201, run.text
+            names.append(f"run-{number}")
+            cancelled = client.post_json(f"/api/v1/runs/run-{number}/cancel")
+            assert cancelled.status == 200, cancelled.text
+        finally:
+            server.stop(signal.SIGKILL)
