@@ -47,9 +47,9 @@ class InputChecker:
         self._is_synthetic = model.is_synthetic
 
     @property
-    def uses_features(self) -> bool:
-        """Whether `check` needs the network's features."""
-        return self._reference is not None
+    def feature_count(self) -> int:
+        """Number of the network's features that `check` needs, F; 0 where it needs none."""
+        return sum(self._reference.summary.sizes) if self._reference else 0
 
     def check(
         self, ct: CtSlice, model_input: ModelInput, features: npt.NDArray[np.floating] | None
@@ -62,7 +62,7 @@ class InputChecker:
         model_input : ModelInput
             The same slice after preprocessing.
         features : float array, shape (F,), or None
-            Of the network for that input, see `uses_features`.
+            Of the network for that input, see `feature_count`.
 
         Returns
         -------

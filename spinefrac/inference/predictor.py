@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,8 @@ class Predictor:
             )
             self._outputs = ["logits", "heatmaps"] if model.card.heatmap == "exact" else ["logits"]
             self._check = InputChecker(model)
-            self._features = ["features"] if self._check.uses_features else []
+            self._features = ["features"] if self._check.feature_count else []
+            _check_feature_output(self._session.get_outputs(), self._check.feature_count)
         except Exception as error:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
             raise ModelError(
@@ -187,6 +189,13 @@ class Predictor:
             input_check=self._check.check(ct, model_input, features),
             milliseconds=0.0,
         )
+
+
+def _check_feature_output(outputs: list[Any], count: int) -> None:
+    """Refuse a network that does not return the features that the card describes."""
+    given = next((output.shape[-1] for output in outputs if output.name == "features"), 0)
+    if count and given != count:
+        raise ValueError(f"it returns {given} features, its card describes {count}")
 
 
 _predictor_cache: OrderedDict[tuple[Path, str], Predictor] = OrderedDict()

@@ -247,3 +247,70 @@ def test_killed_while_exporting_leaves_nothing_listed(own_home):
     assert repository.list_models() == []
     saving.remove_unfinished()
     assert not [name for name in left_in(own_home) if name.startswith(".")]
+
+
+# --- features for the input check ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model_with_features(tiny, tmp_path_factory):
+    """A model whose networks are deep enough for features, fitted to its forty inputs."""
+    import keras
+    from keras import layers
+
+    from spinefrac.training import heads
+
+    def build(seed: int) -> keras.Model:
+        keras.utils.set_random_seed(seed)
+        x = image = keras.Input((tiny.SIZE, tiny.SIZE, 1), name="image")
+        for channels in (4, 5, 6):
+            x = layers.ReLU()(layers.Conv2D(channels, 3, strides=2, padding="same")(x))
+        return heads.add_heatmap_output(
+            keras.Model(image, heads.build_head({heads.FEATURES: x}), name="deep")
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPINEFRAC_HOME", str(tmp_path_factory.mktemp("features")))
+        folds = [build(seed) for seed in range(tiny.FOLDS)]
+        new = tiny.new_model(
+            "deep", fold_models=folds, training_inputs=tiny.inputs(), synthetic=True
+        )
+        save_model.save(new)
+        yield repository.load("deep")
+
+
+def test_a_reference_of_the_features_is_saved_beside_the_model(model_with_features):
+    card = model_with_features.card
+    assert card.input_reference.sizes == (10, 12) and card.synthetic
+    record = card.files[repository.REFERENCE_FILE]
+    assert record == repository.FileRecord(
+        *repository.hash_file(model_with_features.path / repository.REFERENCE_FILE)
+    )
+    reference = model_with_features.load_input_reference()
+    # Each fold has a backbone of its own, so half of the slices are held out.
+    assert (reference.summary.images, len(reference.coordinates)) == (20, 20)
+
+
+def test_predictions_are_graded_by_the_features(model_with_features, tiny):
+    from spinefrac.inference.predictor import Predictor
+    from spinefrac.records import CtSlice
+
+    predictor = Predictor(model_with_features)
+    pixels = tiny.inputs(12, seed=41).astype(np.float32)
+    checks = [
+        predictor.predict(CtSlice(one, calibrated=False, format="png")).input_check
+        for one in (*pixels, np.full_like(pixels[0], 255))
+    ]
+    assert sum(check.grade == "like" for check in checks[:-1]) >= 9
+    assert checks[-1].grade == "unlike" and len(checks[0].nearest) == 3
+
+
+def test_a_network_that_gives_other_features_than_its_card_is_refused(model_with_features):
+    from spinefrac.inference.predictor import Predictor
+
+    summary = replace(model_with_features.card.input_reference, sizes=(10,), log_means=(0.0,),
+                      log_spreads=(1.0,))  # fmt: skip
+    changed = replace(model_with_features, card=replace(
+        model_with_features.card, input_reference=summary))  # fmt: skip
+    with pytest.raises(ModelError, match="restore the model"):
+        Predictor(changed)
