@@ -34,7 +34,7 @@ from spinefrac.records import CtSlice, GreyImage
 from spinefrac.system import atomic
 from spinefrac.training import shipped_weights, train_fold
 from spinefrac.training.frozen import network_head
-from spinefrac.training.frozen.features import FeatureRequest, load_features
+from spinefrac.training.frozen.features import FeatureLoader, FeatureRequest
 from spinefrac.training.keras_logits import predict_logits
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
@@ -49,10 +49,10 @@ _SCRIPT_SIDE, _SCRIPT_EPOCHS = 128, 25
 
 #: Ways to train that are ways of this package.
 SETTINGS = {
-    "compact-spine": TrainingSettings(weights="spine"),
-    "compact-none": TrainingSettings(weights="none", epochs=25),
-    "lite0": TrainingSettings(network="lite0"),
-    "compact_lite0": TrainingSettings(network="compact_lite0", thaw=False),
+    "compact-spine": TrainingSettings(network="compact"),
+    "compact-none": TrainingSettings(network="compact", weights="none", epochs=25),
+    "lite0": TrainingSettings(network="lite0", epochs=3),
+    "compact_lite0": TrainingSettings(network="compact_lite0", epochs=3),
 }
 METHODS = (*SETTINGS, "keras-script")
 
@@ -145,7 +145,8 @@ def _list_wanted() -> Iterator[tuple[str, int, int]]:
 
 
 def _load_slices(difficulty: str, patients: int, seed: int) -> Slices:
-    path = CACHE / f"{difficulty}-{seed}-{patients}x{SLICES}.npz"
+    side = SETTINGS["compact-spine"].preprocessing.size
+    path = CACHE / f"{difficulty}-{seed}-{patients}x{SLICES}-{side}.npz"
     if not path.is_file():
         rows = [
             _make_row(n, index, patients=patients, seed=seed, difficulty=difficulty)
@@ -205,8 +206,7 @@ def _train_network(
 ) -> npt.NDArray[np.float64]:
     workspace = _make_workspace(method, seed, pool, rows)
     model = train_fold.build_initial_network(workspace, 1)
-    begin = train_fold.choose_beginning(workspace.settings)
-    train_fold.fit(model, workspace, 1, begin=begin)
+    train_fold.fit_as_set(model, workspace, 1)
     return predict_logits(model, unseen.inputs)
 
 
@@ -219,8 +219,9 @@ def _fit_head(
     model = train_fold.build_initial_network(workspace, 1)
     pooled = network_head.build_pooled_model(model)
     request = FeatureRequest(unseen.inputs, 0, settings.augmentation, settings.seed)
-    (features,) = load_features(pooled, request)
-    network_head.fit_head_of_network(model, workspace, rows)
+    features = FeatureLoader(pooled, request).load(0)
+    variants = settings.epochs - 1
+    network_head.NetworkHead(model, workspace, rows, variants).fit(variants)
     kernel, bias = model.get_layer("logit").get_weights()
     return np.asarray(features @ kernel[:, 0] + bias[0], np.float64)
 
@@ -256,7 +257,7 @@ def _append(path: Path, difficulty: str, cell: Cell) -> None:
             "seeds": SEEDS,
             "slices_a_patient": SLICES,
             "unseen_patients": UNSEEN_PATIENTS,
-            "epochs": {name: one.planned_epochs for name, one in SETTINGS.items()}
+            "epochs": {name: one.epochs for name, one in SETTINGS.items()}
             | {"keras-script": _SCRIPT_EPOCHS},
             "spine_sha256": shipped_weights.read_card("compact-spine")["sha256"],
         }

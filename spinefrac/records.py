@@ -118,7 +118,7 @@ class Preprocessing:
         Whether to crop to the bone region before the resize.
     """
 
-    size: Annotated[int, Meta(ge=1, le=4096)] = 176
+    size: Annotated[int, Meta(ge=1, le=4096)] = 224
     window_center: Annotated[float, Meta(ge=-1e6, le=1e6)] = BONE_WINDOW[0]
     window_width: Annotated[float, Meta(gt=0.0, le=1e6)] = BONE_WINDOW[1]
     bone_crop: bool = True

@@ -146,7 +146,7 @@ def _format_epoch(event: Event, run: Run) -> str:
     auc = "-" if event.val_auc is None else f"{event.val_auc:.3f}"
     return (
         f"fold {(event.fold or 0) + 1}/{settings.expected_folds} "
-        f"epoch {event.epoch}/{settings.planned_epochs}: "
+        f"epoch {event.epoch}/{settings.epochs}: "
         f"loss {event.loss or 0:.4f}, held out {event.val_loss or 0:.4f}, AUC {auc}, "
         f"{event.seconds or 0:.1f} s"
     )

@@ -139,7 +139,7 @@ def _format_progress(progress: RunProgress) -> str:
     lines = [
         f"{run.id}: {_format_state(run)}{f', {run.stage}' if run.state == 'running' else ''}",
         f"folder {output.to_one_line(run.folder)}: {run.images} slices, {run.groups} groups",
-        f"network {settings.network}, {n_folds} folds of {settings.planned_epochs} epochs, "
+        f"network {settings.network}, {n_folds} folds of {settings.epochs} epochs, "
         f"{settings.preprocessing.size} pixels, seed {settings.seed}",
         f"submitted {_format_time(run.submitted)}, {run.attempts} attempts",
     ]

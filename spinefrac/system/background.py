@@ -13,9 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 import spinefrac
 from spinefrac.errors import SpinefracError
@@ -93,6 +96,18 @@ def read_progress(path: Path) -> WorkProgress | None:
     return WorkProgress(
         False, done, total, "The work was stopped before it was done: start it again."
     )
+
+
+def stop(path: Path) -> None:
+    """End a process, if it is running, and forget it; what it has left elsewhere stays."""
+    progress = read_progress(path)
+    if progress and progress.running:
+        number = int(json.loads(path.read_text(encoding="utf-8"))["process"])
+        with suppress(psutil.Error):  # it has just ended
+            process = psutil.Process(number)
+            process.kill()
+            process.wait(10)
+    path.unlink(missing_ok=True)
 
 
 def report_progress_of(

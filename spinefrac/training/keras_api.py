@@ -90,7 +90,7 @@ def load_and_preprocess_image(
     path : path
         PNG, JPEG, TIFF, BMP, DICOM or NIfTI; also its bytes, an open file, a PIL image or an array.
     size : int, optional
-        Side S of the result; 176 by default.
+        Side S of the result; 224 by default.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def build_cnn_model(
     Parameters
     ----------
     size : int, optional
-        Side S of the square input; 176 by default.
+        Side S of the square input; 224 by default.
     network : str
         One of `spinefrac.training.settings.NETWORKS`.
     weights : str or path, optional

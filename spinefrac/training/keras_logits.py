@@ -70,7 +70,7 @@ def _get_tensors(model: keras.Model) -> tuple[list[Any], list[Any]]:
     if isinstance(model, keras.Sequential):
         raise ModelError(
             "The model is not built, so the size of its input is not known: begin it with "
-            "keras.Input((176, 176, 1))"
+            "keras.Input((224, 224, 1))"
         )
     raise ModelError(
         f"{type(model).__name__} is a subclass of keras.Model with a call of its own, which can "

@@ -32,9 +32,13 @@ if TYPE_CHECKING:
     import keras
 
 
+#: Name of `compact` within the backbone that looks twice.
+_VIEW = "compact_view"
+
+
 def build_network(
     name: str = "compact",
-    size: int = 176,
+    size: int = 224,
     weights: str | None = None,
     seed: int | None = None,
     fused_batch_norm: bool = False,
@@ -156,18 +160,33 @@ def _build_backbones(name: str, image: Any, fused_batch_norm: bool) -> dict[str,
     Each backbone is a model of its own. Those whose weights never change come first: so the fold
     networks of an ensemble that share them begin with the same weights.
     """
-    import keras
 
     size = image.shape[1]
     lite0 = build_lite0(size)(image)
     if name == "lite0":
         return {heads.FEATURES: lite0}
-    own = keras.Input((size, size, 1), name="image")
-    compact = keras.Model(own, _compact(own, fused_batch_norm), name="compact")
-    for layer in compact.layers:
-        # Statistics of a batch would give other features than those that the head is fitted on.
-        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    compact = _compact_in_two_views(size, fused_batch_norm)
     return {f"{heads.FEATURES}_lite0": lite0, heads.FEATURES: compact(image)}
+
+
+def _compact_in_two_views(size: int, fused_batch_norm: bool) -> keras.Model:
+    """Return `compact` whose feature map is the mean over the slice and its transpose.
+
+    It was taught with slices turned by any angle, so the transpose is a second look, which finds a
+    line where the first one has noise. Both maps lie on the grid of the slice, so places stay.
+    """
+    import keras
+    from keras import layers
+
+    own = keras.Input((size, size, 1), name="image")
+    once = keras.Model(own, _compact(own, fused_batch_norm), name=_VIEW)
+    for layer in once.layers:
+        # Statistics of a batch would give other features than those that the head is fitted on.
+        layer.trainable = not isinstance(layer, layers.BatchNormalization)
+    image = keras.Input((size, size, 1), name="image")
+    transpose = layers.Permute((2, 1, 3))
+    both = [once(image), transpose(once(transpose(image)))]
+    return keras.Model(image, layers.Average()(both), name="compact")
 
 
 def _to_normalized_rgb(image: Any, scale: list[float], offset: list[float]) -> Any:
@@ -244,7 +263,7 @@ def _backbone(
 def _set_spine_weights(model: keras.Model, size: int) -> None:
     """Give `compact`, or the backbone of that name with its part of the head, shipped weights."""
     weights = shipped_weights.read_weights("compact-spine")
-    own = model if model.name == "compact" else model.get_layer("compact")
+    own = model if model.name == "compact" else model.get_layer("compact").get_layer(_VIEW)
     if own is not model:
         _set_head(model, {"compact": weights[-2]}, weights[-1])
     if size % 8 == 0:  # those of the head come last

@@ -1,5 +1,7 @@
 """Train one fold: a pure function of a run's workspace and a fold number.
 
+Either by gradient, or, where all backbones are frozen, by fits of the head on their features.
+
 Nothing is chosen on the slices that the fold holds out: their curve is recorded for people to
 look at, the number of epochs is fixed, and the final weights are the moving average of the last
 steps. Early stopping decides on an inner, group-wise validation set of the training folds.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +27,11 @@ from spinefrac.records import EpochRecord, FoldResult
 from spinefrac.training import checkpoint, networks, place_supervision
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.checkpoint import Checkpoint
-from spinefrac.training.frozen.network_head import fit_head_of_network
+from spinefrac.training.frozen.network_head import NetworkHead
 from spinefrac.training.keras_logits import make_loss, predict_logits, to_image_batch
 from spinefrac.training.optimizer import build_optimizer
 from spinefrac.training.pretraining.drawn_lines import pretrain_on_lines
-from spinefrac.training.settings import FROZEN_NETWORKS, TrainingSettings
+from spinefrac.training.settings import FROZEN_NETWORKS
 from spinefrac.training.workspace import RunWorkspace
 
 if TYPE_CHECKING:
@@ -101,8 +104,7 @@ def train_fold(
     started = time.perf_counter()
     model = build_initial_network(workspace, fold)
     path = workspace.checkpoint_path(fold) if save_checkpoints else None
-    begin = choose_beginning(workspace.settings)
-    history = fit(model, workspace, fold, callbacks, checkpoint_path=path, begin=begin)
+    history = fit_as_set(model, workspace, fold, callbacks, checkpoint_path=path)
     portable = _copy_to_portable_network(model, workspace)
     workspace.write_weights(fold, portable)
     held_out = np.flatnonzero(workspace.folds == fold)
@@ -116,13 +118,24 @@ def train_fold(
     )
 
 
-def choose_beginning(settings: TrainingSettings) -> Beginning | None:
-    """Return what comes before the first epoch of training, or is the first one."""
+def fit_as_set(
+    model: keras.Model,
+    workspace: RunWorkspace,
+    fold: int,
+    callbacks: FitCallbacks = _NO_CALLBACKS,
+    *,
+    checkpoint_path: Path | None = None,
+) -> tuple[EpochRecord, ...]:
+    """Train a network of `build_initial_network` as the settings say; see `fit`."""
+    settings = workspace.settings
+    if settings.fits_head_only:
+        return _fit_head_only(model, workspace, fold, callbacks, checkpoint_path)
+    begin: Beginning | None = None
     if settings.network in FROZEN_NETWORKS:
-        return _fit_head
-    if settings.network == "compact" and settings.initial_weights == "none":
-        return _practise_on_lines
-    return None
+        begin = _fit_head
+    elif settings.network == "compact" and settings.initial_weights == "none":
+        begin = _practise_on_lines
+    return fit(model, workspace, fold, callbacks, checkpoint_path=checkpoint_path, begin=begin)
 
 
 def _practise_on_lines(
@@ -144,26 +157,39 @@ def _fit_head(
     rows: npt.NDArray[np.int64],
     callbacks: FitCallbacks,
 ) -> tuple[EpochRecord, ...]:
-    """Fit the head on the features of the frozen backbones: the first epoch."""
+    """Fit the head on the features of the slices as they are: the first epoch."""
+    head = NetworkHead(model, workspace, rows, 0, callbacks.is_cancelled)
+    return (_run_head_epoch(head, workspace, fold, rows, 1, callbacks)[0],)
+
+
+def _run_head_epoch(
+    head: NetworkHead,
+    workspace: RunWorkspace,
+    fold: int,
+    rows: npt.NDArray[np.int64],
+    epoch: int,
+    callbacks: FitCallbacks,
+) -> tuple[EpochRecord, npt.NDArray[np.float64]]:
+    """Fit the head with one more variant; return the epoch and the logits of all slices (N,)."""
     started = time.perf_counter()
 
     def report(done: int, total: int) -> None:
         if callbacks.on_batch:
-            callbacks.on_batch(1, done, total)
+            callbacks.on_batch(epoch, done, total)
 
-    logits = fit_head_of_network(model, workspace, rows, report, callbacks.is_cancelled)
+    logits = head.fit(epoch - 1, report)
     held_out = np.flatnonzero(workspace.folds == fold)
     auc = roc_auc(workspace.labels[held_out], logits[held_out])
     record = EpochRecord(
         fold=fold,
-        epoch=1,
+        epoch=epoch,
         loss=_compute_loss(workspace, rows, logits[rows]),
         val_loss=_compute_loss(workspace, held_out, logits[held_out]),
         val_auc=math.nan if auc is None else auc,
         learning_rate=0.0,  # no gradient step is taken
         seconds=time.perf_counter() - started,
     )
-    return (record,)
+    return record, logits
 
 
 def build_initial_network(workspace: RunWorkspace, fold: int) -> keras.Model:
@@ -227,10 +253,9 @@ def fit(
     if place_supervision.has_places(workspace, rows):
         detector = place_supervision.add_place_output(model)
     batches = _BatchGenerator(model, detector, workspace, rows, seed)
-    _compile(batches)
-    planned = workspace.settings.planned_epochs if begin else workspace.settings.epochs
-    training = _FoldTraining(
-        model, workspace, fold, batches, inner_rows, checkpoint_path, planned, list(first)
+    _compile(batches, workspace.settings.epochs - (begin is _fit_head))
+    training = _GradientTraining(
+        model, workspace, fold, inner_rows, checkpoint_path, list(first), batches=batches
     )
     if saved:
         training.restore_checkpoint(saved)
@@ -239,16 +264,31 @@ def fit(
     for record in first:
         if callbacks.on_epoch:
             callbacks.on_epoch(record)
-    while not training.is_finished:
-        record = training.run_epoch(callbacks)
-        if callbacks.on_epoch:
-            callbacks.on_epoch(record)
-    training.apply_final_weights()
-    return tuple(training.history)
+    return training.run(callbacks)
+
+
+def _fit_head_only(
+    model: keras.Model,
+    workspace: RunWorkspace,
+    fold: int,
+    callbacks: FitCallbacks,
+    checkpoint_path: Path | None,
+) -> tuple[EpochRecord, ...]:
+    """Fit the head of frozen backbones in place, in each epoch with one more variant; see `fit`."""
+    rows, inner_rows = _split_training_rows(workspace, fold)
+    saved = checkpoint.read(checkpoint_path) if checkpoint_path else None
+    variants = workspace.settings.epochs - 1
+    head = NetworkHead(model, workspace, rows, variants, callbacks.is_cancelled)
+    training = _HeadTraining(
+        model, workspace, fold, inner_rows, checkpoint_path, head=head, rows=rows
+    )
+    if saved:
+        training.restore_checkpoint(saved)
+    return training.run(callbacks)
 
 
 @dataclass
-class _FoldTraining:
+class _FoldTraining(ABC):
     """The state of one fold's training between epochs, which a checkpoint holds.
 
     `inner_rows` are the slices on which early stopping computes its loss.
@@ -257,48 +297,59 @@ class _FoldTraining:
     model: keras.Model
     workspace: RunWorkspace
     fold: int
-    batches: _BatchGenerator
     inner_rows: npt.NDArray[np.int64]
     checkpoint_path: Path | None
-    planned_epochs: int
     history: list[EpochRecord] = field(default_factory=list)
     early_stopping: _EarlyStopping | None = field(init=False)
-    is_stopped: bool = False
+    is_stopped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         settings = self.workspace.settings
         self.early_stopping = _EarlyStopping(settings.patience) if settings.early_stopping else None
 
-    @property
-    def is_finished(self) -> bool:
-        return self.is_stopped or len(self.history) >= self.planned_epochs
+    def run(self, callbacks: FitCallbacks) -> tuple[EpochRecord, ...]:
+        """Train the epochs that are left and return all of them."""
+        while not self.is_stopped and len(self.history) < self.workspace.settings.epochs:
+            record = self.train_epoch(len(self.history) + 1, callbacks)
+            self.history.append(record)
+            if self.early_stopping:
+                inner_loss = _compute_loss(
+                    self.workspace, self.inner_rows, self.predict_inner_rows()
+                )
+                self.is_stopped = self.early_stopping.update(self.model, inner_loss)
+            self.write_checkpoint()
+            if callbacks.on_epoch:
+                callbacks.on_epoch(record)
+        self.apply_final_weights()
+        return tuple(self.history)
 
-    def run_epoch(self, callbacks: FitCallbacks) -> EpochRecord:
-        """Train one epoch and write its checkpoint."""
-        record = _run_epoch(
-            self.model, self.workspace, self.fold, len(self.history) + 1, self.batches, callbacks
-        )
-        self.history.append(record)
-        if self.early_stopping:
-            logits = predict_logits(self.model, self.workspace.inputs[self.inner_rows])
-            inner_loss = _compute_loss(self.workspace, self.inner_rows, logits)
-            self.is_stopped = self.early_stopping.update(self.model, inner_loss)
-        self.write_checkpoint()
-        return record
+    @abstractmethod
+    def train_epoch(self, epoch: int, callbacks: FitCallbacks) -> EpochRecord:
+        """Train one epoch."""
+
+    @abstractmethod
+    def predict_inner_rows(self) -> npt.NDArray[np.float64]:
+        """Return the logits of `inner_rows`."""
+
+    @property
+    def trained(self) -> keras.Model:
+        """The model whose variables a checkpoint holds."""
+        return self.model
+
+    @property
+    def optimizer_variables(self) -> list[Any]:
+        """The optimizer's part of a checkpoint."""
+        return []
 
     def apply_final_weights(self) -> None:
-        """Put the best weights, or without early stopping the averaged ones, into the network."""
+        """Put the best weights into the network, where early stopping knows them."""
         if self.early_stopping:
             self.early_stopping.restore_best_weights(self.model)
-        elif self.batches.trained.optimizer.iterations > 0:
-            trained = self.batches.trained
-            trained.optimizer.finalize_variable_values(trained.trainable_variables)
 
     def restore_checkpoint(self, saved: Checkpoint) -> None:
         """Continue where a checkpoint was written."""
-        model = self.batches.trained
-        checkpoint.assign_variables(checkpoint.list_state_variables(model), saved.network)
-        checkpoint.assign_variables(model.optimizer.variables, saved.optimizer)
+        checkpoint.assign_variables(checkpoint.list_state_variables(self.trained), saved.network)
+        checkpoint.assign_variables(self.optimizer_variables, saved.optimizer)
         if self.early_stopping:
             self.early_stopping.best, self.early_stopping.wait = saved.best, saved.waited
             self.early_stopping.best_weights = list(saved.best_weights) or None
@@ -309,20 +360,65 @@ class _FoldTraining:
         """Write the state, where there is a file for it."""
         if self.checkpoint_path is None:
             return
-        model, stopping = self.batches.trained, self.early_stopping
+        stopping = self.early_stopping
         checkpoint.write(
             self.checkpoint_path,
             Checkpoint(
                 epoch=len(self.history),
                 history=tuple(self.history),
-                network=checkpoint.read_variables(checkpoint.list_state_variables(model)),
-                optimizer=checkpoint.read_variables(model.optimizer.variables),
+                network=checkpoint.read_variables(checkpoint.list_state_variables(self.trained)),
+                optimizer=checkpoint.read_variables(self.optimizer_variables),
                 best=stopping.best if stopping else math.inf,
                 waited=stopping.wait if stopping else 0,
                 best_weights=tuple((stopping.best_weights if stopping else None) or ()),
                 stopped=self.is_stopped,
             ),
         )
+
+
+@dataclass(kw_only=True)
+class _GradientTraining(_FoldTraining):
+    """All weights that are trainable follow the gradient, batch by batch."""
+
+    batches: _BatchGenerator
+
+    def train_epoch(self, epoch: int, callbacks: FitCallbacks) -> EpochRecord:
+        return _run_epoch(self.model, self.workspace, self.fold, epoch, self.batches, callbacks)
+
+    def predict_inner_rows(self) -> npt.NDArray[np.float64]:
+        return predict_logits(self.model, self.workspace.inputs[self.inner_rows])
+
+    @property
+    def trained(self) -> keras.Model:
+        return self.batches.trained
+
+    @property
+    def optimizer_variables(self) -> list[Any]:
+        return list(self.trained.optimizer.variables)
+
+    def apply_final_weights(self) -> None:
+        """Put the best weights, or without early stopping the averaged ones, into the network."""
+        super().apply_final_weights()
+        if not self.early_stopping and self.trained.optimizer.iterations > 0:
+            self.trained.optimizer.finalize_variable_values(self.trained.trainable_variables)
+
+
+@dataclass(kw_only=True)
+class _HeadTraining(_FoldTraining):
+    """The head is fitted anew in each epoch, on one more variant of the slices of `rows`."""
+
+    head: NetworkHead
+    rows: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float64] = field(init=False)  # of all slices, (N,)
+
+    def train_epoch(self, epoch: int, callbacks: FitCallbacks) -> EpochRecord:
+        record, self.logits = _run_head_epoch(
+            self.head, self.workspace, self.fold, self.rows, epoch, callbacks
+        )
+        return record
+
+    def predict_inner_rows(self) -> npt.NDArray[np.float64]:
+        return self.logits[self.inner_rows]
 
 
 def _derive_seed(workspace: RunWorkspace, fold: int) -> int:
@@ -346,8 +442,8 @@ def _split_training_rows(
     return rows[~inner], rows[inner]
 
 
-def _compile(batches: _BatchGenerator) -> None:
-    """Set the loss and the optimizer, with its variables.
+def _compile(batches: _BatchGenerator, epochs: int) -> None:
+    """Set the loss, and the optimizer for so many epochs, with its variables.
 
     A first step that makes them is traced twice, which takes seconds.
     """
@@ -356,7 +452,7 @@ def _compile(batches: _BatchGenerator) -> None:
         settings.highest_learning_rate,
         settings.weight_decay,
         settings.warmup,
-        settings.epochs * batches.steps_per_epoch,
+        epochs * batches.steps_per_epoch,
         _EMA_MOMENTUM,
     )
     # Without metrics: a user's own may not take these labels.

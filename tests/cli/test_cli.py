@@ -69,7 +69,7 @@ def spinefrac(*arguments: object, home: Path) -> Answer:
         ("train folder --name a --folds 1", "folds must be at least 2"),
         ("train folder --name a --epochs 0", "epochs must be at least 1"),
         ("train folder --name a --epochs many", "'--epochs'"),
-        ("train folder --name a --network vgg", "choose one of compact"),
+        ("train folder --name a --network vgg", "choose one of compact_lite0"),
         ("train folder --name a --size 8", "between 32 and 1024"),
         ("train folder --name a --augmentation wild", "there are off, light, standard, strong"),
         ("train folder --name a --augmentation no/file.yaml", "there is no such file"),

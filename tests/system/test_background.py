@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 
 from spinefrac.errors import DatasetError
-from spinefrac.system import background
+from spinefrac.system import background, processes
 
 
 @pytest.fixture
@@ -61,3 +64,16 @@ def test_a_damaged_file_is_none(path, content):
     path.parent.mkdir(parents=True)
     path.write_text(content)
     assert background.read_progress(path) is None
+
+
+def test_stop_ends_the_process_that_it_knows_and_no_other(path):
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    path.parent.mkdir(parents=True)
+    state = {"process": process.pid, "started": processes.start_time(process.pid)}
+    path.write_text(json.dumps(state))
+    background.stop(path)
+    assert process.wait(10) != 0 and background.read_progress(path) is None
+    # Another process has the number of one that ended long ago: it is left alone.
+    path.write_text(json.dumps({"process": os.getpid(), "started": 1.0}))
+    background.stop(path)
+    assert not path.exists()

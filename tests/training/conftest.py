@@ -91,6 +91,7 @@ def write_slices(root: Path) -> Path:
 
 def quick_settings() -> TrainingSettings:
     return TrainingSettings(
+        network="compact",
         folds=2,
         epochs=2,
         batch_size=8,

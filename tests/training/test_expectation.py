@@ -28,8 +28,9 @@ def test_outside_of_what_was_measured_nothing_is_expected(patients: int) -> None
     ("settings", "has_curve"),
     [
         (TrainingSettings(), True),
-        (TrainingSettings(weights="none"), True),
-        (TrainingSettings(weights="start.weights.h5"), False),
+        (TrainingSettings(network="compact"), True),
+        (TrainingSettings(network="compact", weights="none"), True),
+        (TrainingSettings(network="compact", weights="start.weights.h5"), False),
         (TrainingSettings(network="lite0"), True),
         (TrainingSettings(network="compact_lite0", thaw=True), False),
         (TrainingSettings(network="compact_lite0", thaw=False), True),

@@ -30,7 +30,7 @@ def test_settings_that_cannot_be_meant(change, said):
 
 def test_a_rate_below_the_least_of_the_form_is_kept():
     """A run or card that was saved with it must open again."""
-    settings = TrainingSettings(learning_rate=1e-9, weights="none")
+    settings = TrainingSettings(network="compact", learning_rate=1e-9, weights="none")
     assert TrainingSettings.from_dict(settings.to_dict()) == settings
 
 
@@ -50,14 +50,14 @@ def test_the_number_of_folds_may_be_left_open():
 def test_weights_are_automatic_until_they_are_recorded():
     assert TrainingSettings().initial_weights == TrainingSettings().to_dict()["weights"] == "spine"
     assert TrainingSettings(network="resnet50").initial_weights == "none"
-    assert TrainingSettings(weights="none").initial_weights == "none"
+    assert TrainingSettings(network="compact", weights="none").initial_weights == "none"
     recorded = TrainingSettings.from_dict(TrainingSettings().to_dict())
     assert recorded.with_values({"seed": 1}).weights == "spine"
 
 
 def test_records_from_before_weights_had_names_meant_random_ones():
     """A run of then resumes, and a model's settings train again, as they were."""
-    old = {**TrainingSettings().to_dict(), "weights": None}
+    old = {**TrainingSettings(network="compact").to_dict(), "weights": None}
     assert TrainingSettings.from_dict(old).initial_weights == "none"
     del old["weights"]
     assert TrainingSettings.from_dict(old).initial_weights == "none"
@@ -66,21 +66,39 @@ def test_records_from_before_weights_had_names_meant_random_ones():
 def test_the_learning_rate_is_automatic_until_it_is_recorded():
     """Lower from pretrained weights; an old record has a number and keeps it."""
     assert TrainingSettings().highest_learning_rate == 5e-4
-    assert TrainingSettings(weights="none").highest_learning_rate == 2e-3
+    assert TrainingSettings(network="compact", weights="none").highest_learning_rate == 2e-3
     assert TrainingSettings(learning_rate=0.1).to_dict()["learning_rate"] == 0.1
     assert TrainingSettings().to_dict()["learning_rate"] == 5e-4
-    old = {**TrainingSettings(weights="none").to_dict(), "learning_rate": 2e-3, "weights": None}
+    old = {
+        **TrainingSettings(network="compact", weights="none").to_dict(),
+        "learning_rate": 2e-3,
+        "weights": None,
+    }
     assert TrainingSettings.from_dict(old).highest_learning_rate == 2e-3
 
 
 @pytest.mark.parametrize(
-    ("network", "thaw", "planned"),
+    ("network", "thaw", "expected"),
     [
-        ("compact", True, 25),
-        ("lite0", True, 1),
-        ("compact_lite0", False, 1),
-        ("compact_lite0", True, 26),
+        ("compact", False, False),
+        ("lite0", False, True),
+        ("lite0", True, True),
+        ("compact_lite0", False, True),
+        ("compact_lite0", True, False),
     ],
 )
-def test_the_fit_of_a_head_is_the_first_of_the_planned_epochs(network, thaw, planned):
-    assert TrainingSettings(network=network, thaw=thaw, epochs=25).planned_epochs == planned
+def test_the_head_alone_is_fitted_unless_a_backbone_is_trained_too(network, thaw, expected):
+    assert TrainingSettings(network=network, thaw=thaw).fits_head_only == expected
+
+
+def test_places_are_refused_where_no_feature_map_can_learn_from_them():
+    with pytest.raises(TrainingError, match="choose the network compact"):
+        TrainingSettings(places=True)
+    assert TrainingSettings(network="compact", places=True).places
+
+
+def test_settings_of_before_name_variants_that_are_epochs_now():
+    old = {**TrainingSettings().to_dict(), "feature_variants": 2}
+    assert TrainingSettings.from_dict(old) == TrainingSettings.from_dict(
+        TrainingSettings().to_dict()
+    )

@@ -107,17 +107,49 @@ def test_a_loss_that_is_no_number_is_said(plan, monkeypatch):
 
 
 @pytest.mark.slow
+def test_each_epoch_of_a_head_is_one_variant_more_and_resumes(plan):
+    changes = {"network": "compact_lite0", "weights": "spine", "epochs": 3}
+    heads = replace(plan, settings=plan.settings.with_values(changes))
+    seen, batches = [], []
+    callbacks = FitCallbacks(
+        on_epoch=seen.append,
+        on_batch=lambda *position: batches.append(position),
+        is_cancelled=lambda: len(seen) == 2,
+    )
+    with pytest.raises(Cancelled):
+        train_fold(heads, 0, callbacks, save_checkpoints=True)
+    assert {epoch for epoch, _, _ in batches} == {1, 2}
+    resumed = train_fold(heads, 0, save_checkpoints=True)
+    assert [record.epoch for record in resumed.history] == [1, 2, 3]
+    assert resumed.history[:2] == tuple(seen)
+    whole = train_fold(heads, 0)
+    assert np.array_equal(whole.logits, resumed.logits)
+    assert [r.val_loss for r in whole.history] == [r.val_loss for r in resumed.history]
+    assert len({record.loss for record in whole.history}) == 3
+
+
+@pytest.mark.slow
+def test_a_head_stops_early_by_the_inner_holdout(plan):
+    changes = {"network": "lite0", "weights": None, "epochs": 9, "early_stopping": True}
+    heads = replace(plan, settings=plan.settings.with_values({**changes, "patience": 1}))
+    result = train_fold(heads, 0)
+    assert 1 < len(result.history) < 9
+    turned = replace(heads, labels=np.where(plan.folds == 0, 1 - plan.labels, plan.labels))
+    assert np.array_equal(train_fold(turned, 0).logits, result.logits)
+
+
+@pytest.mark.slow
 def test_frozen_backbones_keep_their_weights_and_the_head_is_the_first_epoch(plan):
     """Then `compact` is fine-tuned; a fold that was cancelled after the head goes on from there."""
-    changes = {"network": "compact_lite0", "weights": "spine", "epochs": 1, "feature_variants": 1}
-    frozen = replace(plan, settings=plan.settings.with_values({**changes, "thaw": False}))
+    changes = {"network": "compact_lite0", "weights": "spine", "epochs": 1}
+    frozen = replace(plan, settings=plan.settings.with_values(changes))
     (only,) = train_fold(frozen, 0).history
     assert only.epoch == 1 and np.isfinite([only.loss, only.val_loss, only.val_auc]).all()
     kept = networks.build_network("compact_lite0", 32)
     kept.load_weights(plan.weights_path(0))
 
     seen = []
-    thawed = replace(frozen, settings=replace(frozen.settings, thaw=True))
+    thawed = replace(frozen, settings=replace(frozen.settings, thaw=True, epochs=2))
     callbacks = FitCallbacks(on_epoch=seen.append, is_cancelled=lambda: bool(seen))
     with pytest.raises(Cancelled):
         train_fold(thawed, 0, callbacks, save_checkpoints=True)

@@ -18,7 +18,7 @@ from spinefrac.records import FloatImage, GreyImage
 from spinefrac.training.augmentation.config import LIMITS, AugmentationConfig
 
 #: Standard deviation of the blur that separates fine detail from the rest, relative to the side:
-#: about one pixel of the default input of 176, so that it means the same at every size. Below the
+#: about one pixel of an input of 176, so that it means the same at every size. Below the
 #: minimum, in pixels, a blur changes nothing.
 RELATIVE_BLUR_SIGMA = 0.006
 MIN_BLUR_SIGMA = 0.7

@@ -1,9 +1,10 @@
 """Pooled features of frozen backbones: computed once for all folds, and kept in the cache.
 
 An entry of the cache holds the features of all slices, as they are or in one augmented variant.
-Its name is made of the slices, the backbones' weights and the augmentation, so that other folds,
-other runs and `estimate` find it. Processes that need the same features share the work: each takes
-the next entry that no other one is computing. A killed process costs the entry it was working on.
+Its name is made of the slices, the backbones' weights and the augmentation, so that other folds
+and other runs find it. Processes that need the same features share the work: one that wants what
+another is computing computes a later entry meanwhile. A killed process costs the entry it was
+working on.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,10 +34,9 @@ from spinefrac.training.keras_logits import to_image_batch
 if TYPE_CHECKING:
     import keras
 
-_BATCH = 32
 _POLL_INTERVAL_S = 0.5
 #: Grows when features of the same weights and slices would be others.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -48,20 +47,24 @@ class FeatureRequest:
     ----------
     inputs : uint8 array, shape (N, S, S)
     variants : int
-        Number of augmented variants of each slice, in addition to the slice itself.
+        Largest number of augmented variants of each slice, in addition to the slice itself.
     augmentation : AugmentationConfig
     seed : int
         Of the augmentation.
+    batch_size : int
+        Slices that are computed at once.
     """
 
     inputs: GreyImage
     variants: int
     augmentation: AugmentationConfig
     seed: int
+    batch_size: int = 8
 
     def name_entries(self, weights_hash: str) -> list[str]:
         """Return the name of the entry of the slices as they are, then of each variant."""
         facts: list[Any] = [_VERSION, self.inputs.shape, _hash_array(self.inputs), weights_hash]
+        facts.append(self.batch_size)  # another order of sums, another last digit
         augmented = [self.augmentation.to_dict(), self.seed]
         keys = [facts, *([*facts, *augmented, number + 1] for number in range(self.variants))]
         return [
@@ -72,111 +75,115 @@ class FeatureRequest:
     @property
     def batches(self) -> int:
         """Number of batches of one variant."""
-        return -(-len(self.inputs) // _BATCH)
+        return -(-len(self.inputs) // self.batch_size)
 
-    def make_batch(self, variant: int, start: int) -> GreyImage:
+    def make_batch(self, variant: int, batch: int) -> GreyImage:
         """Return the slices of one batch (n, S, S), augmented as in epoch `variant`."""
-        rows = range(start, min(start + _BATCH, len(self.inputs)))
+        start = batch * self.batch_size
+        rows = range(start, min(start + self.batch_size, len(self.inputs)))
         if not variant:
             return np.asarray(self.inputs[rows.start : rows.stop])
         augment = Augmenter(self.augmentation, self.seed)
         return np.stack([augment(self.inputs[row], variant, row) for row in rows])
 
 
-def load_features(
-    pooled: keras.Model,
-    request: FeatureRequest,
-    on_batch: Callable[[int, int], None] | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-) -> npt.NDArray[np.float32]:
-    """Return the features of all slices and variants, from the cache where it has them.
+class FeatureLoader:
+    """Features from the cache, or computed where it has none.
 
     Parameters
     ----------
     pooled : keras.Model
         From ``image`` (N, S, S, 1) to features (N, F).
     request : FeatureRequest
-    on_batch : callable, optional
-        Called with the number of batches that are done, and of all.
     is_cancelled : callable, optional
         Called before every batch.
-
-    Returns
-    -------
-    float32 array, shape (variants + 1, N, F)
-        First of the slices as they are.
-
-    Raises
-    ------
-    Cancelled
-        `is_cancelled` returned True.
     """
-    folder = places.runs_dir() / "cache"
-    names = request.name_entries(ensemble.hash_weights(pooled)[0])
-    work = _Work(
-        pooled, request, [folder / f"{name}.npy" for name in names], on_batch, is_cancelled
-    )
-    found: dict[int, npt.NDArray[np.float32]] = {}
-    while missing := [number for number in range(len(names)) if number not in found]:
-        for number in missing:
-            if (features := work.load_or_compute(number)) is not None:
-                found[number] = features
-                break
-        else:
-            work.check_cancelled()
-            time.sleep(_POLL_INTERVAL_S)  # other processes compute what is missing
-        work.report(len(found) * request.batches)
-    return np.stack([found[number] for number in range(len(names))])
 
+    def __init__(
+        self,
+        pooled: keras.Model,
+        request: FeatureRequest,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        self._pooled, self._request, self._is_cancelled = pooled, request, is_cancelled
+        folder = places.runs_dir() / "cache"
+        names = request.name_entries(ensemble.hash_weights(pooled)[0])
+        self._paths = [folder / f"{name}.npy" for name in names]
+        self._shape = (len(request.inputs), pooled.output_shape[-1])
 
-@dataclass(frozen=True)
-class _Work:
-    """The entries of a request, at `paths`; see `load_features`."""
+    def load(
+        self, variant: int, on_batch: Callable[[int, int], None] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the features of all slices in a variant.
 
-    pooled: keras.Model
-    request: FeatureRequest
-    paths: list[Path]
-    on_batch: Callable[[int, int], None] | None
-    is_cancelled: Callable[[], bool] | None
+        Parameters
+        ----------
+        variant : int
+            0 for the slices as they are.
+        on_batch : callable, optional
+            Called with the batches of this variant that are done, and all of them.
 
-    def load_or_compute(self, number: int) -> npt.NDArray[np.float32] | None:
+        Returns
+        -------
+        float32 array, shape (N, F)
+
+        Raises
+        ------
+        Cancelled
+            `is_cancelled` returned True.
+        """
+        while (found := self._load_or_compute(variant, on_batch)) is None:
+            for later in range(variant + 1, len(self._paths)):
+                if not self._paths[later].is_file() and self._load_or_compute(later) is not None:
+                    break
+            else:
+                self._check_cancelled()
+                time.sleep(_POLL_INTERVAL_S)  # other processes compute all that is missing
+        if on_batch:
+            on_batch(self._request.batches, self._request.batches)
+        return found
+
+    def _load_or_compute(
+        self, variant: int, on_batch: Callable[[int, int], None] | None = None
+    ) -> npt.NDArray[np.float32] | None:
         """Return the features (N, F) of a variant; None where another process computes them."""
-        path, shape = self.paths[number], (len(self.request.inputs), self.pooled.output_shape[-1])
-        if (entry := input_cache.load_entry(path, shape, np.float32)) is not None:
+        path = self._paths[variant]
+        if (entry := input_cache.load_entry(path, self._shape, np.float32)) is not None:
             return np.asarray(entry)
         private_files.make_folder(path.parent)
         lock = FileLock(path.with_suffix(".lock"))
         try:
             with lock.acquire(timeout=0):
                 # It may have been written since.
-                if (entry := input_cache.load_entry(path, shape, np.float32)) is not None:
+                if (entry := input_cache.load_entry(path, self._shape, np.float32)) is not None:
                     return np.asarray(entry)
-                features = self._compute(number)
+                features = self._compute(variant, on_batch)
                 with contextlib.suppress(OSError):  # no room: the next process computes it again
-                    input_cache.write_entry(path, features, shape, np.float32)
+                    input_cache.write_entry(path, features, self._shape, np.float32)
                 return features
         except Timeout:
             return None
 
-    def _compute(self, number: int) -> npt.NDArray[np.float32]:
+    def _compute(
+        self, variant: int, on_batch: Callable[[int, int], None] | None
+    ) -> npt.NDArray[np.float32]:
         """Return the features (N, F) of a variant."""
-        parts = []
-        for batch in range(self.request.batches):
-            self.check_cancelled()
-            images = to_image_batch(self.pooled, self.request.make_batch(number, batch * _BATCH))
-            parts.append(np.asarray(self.pooled.predict_on_batch(images), np.float32))
-            self.report(number * self.request.batches + batch + 1)
+        parts, request = [], self._request
+        for batch in range(request.batches):
+            self._check_cancelled()
+            images = to_image_batch(self._pooled, request.make_batch(variant, batch))
+            missing = request.batch_size - len(images)  # every other shape would be traced anew
+            padded = np.concatenate([images, np.zeros_like(images[:1]).repeat(missing, axis=0)])
+            found = np.asarray(self._pooled.predict_on_batch(padded), np.float32)
+            parts.append(found[: len(images)])
+            if on_batch:
+                on_batch(batch + 1, request.batches)
         return np.concatenate(parts)
 
-    def check_cancelled(self) -> None:
+    def _check_cancelled(self) -> None:
         """Raise Cancelled where that is wished."""
-        if self.is_cancelled and self.is_cancelled():
+        if self._is_cancelled and self._is_cancelled():
             raise Cancelled("training was cancelled while the features were computed")
-
-    def report(self, done: int) -> None:
-        """Report a number of batches that are done."""
-        if self.on_batch:
-            self.on_batch(done, len(self.paths) * self.request.batches)
 
 
 def _hash_array(array: npt.NDArray[Any]) -> str:

@@ -11,7 +11,7 @@ folds back into one dense layer.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,11 +75,12 @@ def fit_head(
     groups: npt.NDArray[np.str_],
     blocks: Sequence[Block],
     *,
+    strengths: Mapping[str, float] | None = None,
     class_weights: bool = True,
     seed: int = 0,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> LogisticHead:
-    """Choose the strengths and fit the head.
+    """Choose the strengths, where they are not given, and fit the head.
 
     Parameters
     ----------
@@ -89,6 +90,8 @@ def fit_head(
     groups : str array, shape (n,)
     blocks : sequence of Block
         Their sizes add up to F.
+    strengths : mapping of str to float, optional
+        Of every backbone, as an earlier head chose them.
     class_weights : bool
         Whether both classes contribute equally.
     seed : int
@@ -102,12 +105,13 @@ def fit_head(
         `is_cancelled` returned True.
     """
     problem = _Problem(np.asarray(features), labels, tuple(blocks), class_weights, is_cancelled)
-    # Variants move the choice hardly and take their time.
-    strengths = replace(problem, features=problem.features[:1]).choose_strengths(groups, seed)
-    kernel, bias = problem.fit(np.arange(len(labels)), strengths)
-    return LogisticHead(
-        kernel, bias, dict(zip((block.name for block in blocks), strengths, strict=True))
-    )
+    names = [block.name for block in blocks]
+    if strengths is None:
+        # Variants move the choice hardly and take their time.
+        chosen = replace(problem, features=problem.features[:1]).choose_strengths(groups, seed)
+        strengths = dict(zip(names, chosen, strict=True))
+    kernel, bias = problem.fit(np.arange(len(labels)), [strengths[name] for name in names])
+    return LogisticHead(kernel, bias, dict(strengths))
 
 
 @dataclass(frozen=True)

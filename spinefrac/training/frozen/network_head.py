@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.training import heads
-from spinefrac.training.frozen.features import FeatureRequest, load_features
+from spinefrac.training.frozen.features import FeatureLoader, FeatureRequest
 from spinefrac.training.frozen.logistic_head import Block, fit_head
 from spinefrac.training.workspace import RunWorkspace
 
@@ -17,53 +17,85 @@ if TYPE_CHECKING:
     import keras
 
 
-def fit_head_of_network(
-    model: keras.Model,
-    workspace: RunWorkspace,
-    rows: npt.NDArray[np.int64],
-    on_batch: Callable[[int, int], None] | None = None,
-    is_cancelled: Callable[[], bool] | None = None,
-) -> npt.NDArray[np.float64]:
-    """Fit the dense layer of `model` in place.
+class NetworkHead:
+    """The dense layer of a network, fitted in place on more and more variants of the slices.
 
     Parameters
     ----------
     model : keras.Model
-        Of `spinefrac.training.settings.FROZEN_NETWORKS`.
+        Of `spinefrac.training.settings.FROZEN_NETWORKS`, with the head that the fit departs from.
     workspace : RunWorkspace
     rows : int64 array, shape (n,)
-        The fold's training slices; nothing is learnt from others.
-    on_batch : callable, optional
-        Called with the batches of features that are done, and of all.
+        The training slices; nothing is learnt from others.
+    variants : int
+        The most that are wanted.
     is_cancelled : callable, optional
-
-    Returns
-    -------
-    float64 array, shape (N,)
-        Logits of all slices as they are.
-
-    Raises
-    ------
-    Cancelled
-        `is_cancelled` returned True.
     """
-    settings = workspace.settings
-    request = FeatureRequest(
-        workspace.inputs, settings.feature_variants, settings.augmentation, settings.seed
-    )
-    features = load_features(build_pooled_model(model), request, on_batch, is_cancelled)
-    head = fit_head(
-        features[:, rows],
-        workspace.labels[rows],
-        workspace.groups[rows],
-        list_blocks(model),
-        class_weights=settings.class_weights,
-        seed=settings.seed,
-        is_cancelled=is_cancelled,
-    )
-    bias = np.array([head.bias], np.float32)
-    model.get_layer("logit").set_weights([head.kernel[:, None].astype(np.float32), bias])
-    return head.predict(features[0])
+
+    def __init__(
+        self,
+        model: keras.Model,
+        workspace: RunWorkspace,
+        rows: npt.NDArray[np.int64],
+        variants: int,
+        is_cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        settings = workspace.settings
+        request = FeatureRequest(
+            workspace.inputs,
+            variants,
+            settings.augmentation,
+            settings.seed,
+            settings.batch_size,
+        )
+        self._model, self._workspace, self._rows = model, workspace, rows
+        self._is_cancelled = is_cancelled
+        self._loader = FeatureLoader(build_pooled_model(model), request, is_cancelled)
+        self._blocks = list_blocks(model)  # before a fit replaces the head that knows
+        self._plain = np.empty((0, 0), np.float32)  # (N, F) of the slices as they are, once loaded
+        self._features: list[npt.NDArray[np.float32]] = []  # (n, F) of each variant
+        self._strengths: dict[str, float] | None = None
+
+    def fit(
+        self, variants: int, on_batch: Callable[[int, int], None] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Fit on the slices as they are and `variants` augmented variants of each.
+
+        Parameters
+        ----------
+        variants : int
+        on_batch : callable, optional
+            Called with the batches of features that are done, and all of them.
+
+        Returns
+        -------
+        float64 array, shape (N,)
+            Logits of all slices as they are, also of those that were not trained on.
+
+        Raises
+        ------
+        Cancelled
+            `is_cancelled` returned True.
+        """
+        workspace, rows = self._workspace, self._rows
+        for number in range(len(self._features), variants + 1):
+            found = self._loader.load(number, on_batch)
+            self._plain = found if number == 0 else self._plain
+            self._features.append(found[rows])
+        head = fit_head(
+            np.stack(self._features),
+            workspace.labels[rows],
+            workspace.groups[rows],
+            self._blocks,
+            strengths=self._strengths,
+            class_weights=workspace.settings.class_weights,
+            seed=workspace.settings.seed,
+            is_cancelled=self._is_cancelled,
+        )
+        self._strengths = head.strengths
+        bias = np.array([head.bias], np.float32)
+        self._model.get_layer("logit").set_weights([head.kernel[:, None].astype(np.float32), bias])
+        return head.predict(self._plain)
 
 
 def build_pooled_model(model: keras.Model) -> keras.Model:

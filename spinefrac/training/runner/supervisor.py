@@ -253,12 +253,16 @@ def _record_throughput(
 ) -> None:
     """Record the throughput of a run, for later estimates."""
     settings = attempt.run.settings
+    whole = attempt.number == 1 and not settings.early_stopping  # nothing was interrupted
+    learned = estimates.count_training_slices(result["oof"]["n"], settings)
+    at_once = estimates.count_parallel_folds(settings)
+    if settings.fits_head_only:  # an epoch finds features that another fold has computed
+        rate = learned / max(result["seconds"] * at_once, 1e-9) if whole else None
     if rate is None:
         return
     overhead = None
-    if attempt.number == 1 and not settings.early_stopping:  # nothing was interrupted
-        learned = estimates.count_training_slices(result["oof"]["n"], settings)
-        overhead = result["seconds"] - learned / (rate * estimates.count_parallel_folds(settings))
+    if whole:
+        overhead = result["seconds"] - learned / (rate * at_once)
     estimates.record_rate(connection, settings, rate, overhead and max(0.0, overhead))
 
 

@@ -34,8 +34,7 @@ def main(arguments: list[str]) -> int:
     threads = max(1, (os.cpu_count() or 1) // at_once)
     try:
         started = time.perf_counter()
-        worker.limit_threads(threads)
-        importing = time.perf_counter() - started
+            importing = time.perf_counter() - started
         rate, timed = _measure_throughput(settings)
         compiling = time.perf_counter() - started - importing - timed
         # Every wave of parallel folds compiles, in processes that have imported TensorFlow once;
@@ -52,11 +51,11 @@ def main(arguments: list[str]) -> int:
 
 def _measure_throughput(settings: TrainingSettings) -> tuple[float, float]:
     """Return the slices per second, and the seconds that were timed."""
-    from spinefrac.training.train_fold import FitCallbacks, fit
+    from spinefrac.training.train_fold import FitCallbacks, fit, fit_as_set
 
     size, count = (
         settings.preprocessing.size,
-        settings.batch_size * (_TIMED_BATCHES + _WARMUP_BATCHES),
+        settings.batch_size * (_TIMED_BATCHES + _WARMUP_BATCHES + 1),  # the last one is cancelled
     )
     noise = np.random.default_rng(0).integers(0, 256, (count, size, size), np.uint8)
     rows = np.arange(count)
@@ -71,7 +70,8 @@ def _measure_throughput(settings: TrainingSettings) -> tuple[float, float]:
     model = networks.build_network(settings.network, size, seed=0, fused_batch_norm=True)
     moments: list[float] = []
     with suppress(Cancelled):
-        fit(
+        train = fit_as_set if settings.fits_head_only else fit
+        train(
             model,
             plan,
             fold=-1,

@@ -66,9 +66,11 @@ def estimate_duration(images: int, settings: TrainingSettings) -> DurationEstima
 
 
 def count_training_slices(images: int, settings: TrainingSettings) -> int:
-    """Return the number of training slices over all folds and epochs of a run."""
+    """Return how many slices go through a network, over all folds and epochs of a run."""
+    if settings.fits_head_only:
+        return images * settings.epochs  # all folds share the features, and fits take little
     n_folds = settings.expected_folds
-    count = images * (n_folds - 1) * settings.planned_epochs  # each fold trains on the others
+    count = images * (n_folds - 1) * settings.epochs  # each fold trains on the others
     if settings.network == "compact" and settings.initial_weights == "none":  # pretraining
         count += min(settings.line_steps * settings.batch_size * n_folds, count)
     return count

@@ -218,7 +218,7 @@ def _to_fold_progress(
     fold: int, run: Run, fold_row: sqlite3.Row | None, history: tuple[EpochRecord, ...]
 ) -> FoldProgress:
     state = fold_row["state"] if fold_row else "waiting"
-    epochs = run.settings.planned_epochs
+    epochs = run.settings.epochs
     epoch = len(history)
     within = 0.0
     if fold_row and state == "training" and fold_row["batches"] and fold_row["epoch"] == epoch + 1:

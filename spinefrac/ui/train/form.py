@@ -19,9 +19,9 @@ from spinefrac.training.settings import (
 )
 
 NETWORK_TITLES = {
-    "compact": "Compact (made for this task, fast)",
-    "lite0": "EfficientNet-Lite0 (frozen, seconds a fold)",
-    "compact_lite0": "Compact and EfficientNet-Lite0",
+    "compact_lite0": "Compact and EfficientNet-Lite0 (minutes)",
+    "compact": "Compact (made for this task)",
+    "lite0": "EfficientNet-Lite0 (minutes)",
     "mobilenet_v3_small": "MobileNetV3 small",
     "efficientnet_v2_b0": "EfficientNetV2 B0",
     "densenet121": "DenseNet 121 (slow without a GPU)",
@@ -73,6 +73,18 @@ def fill_form(settings: TrainingSettings, run_name: str = "") -> None:
 def is_form_filled() -> bool:
     """Whether the fields have values in this session."""
     return _make_key("network") in st.session_state
+
+
+def get_chosen_network() -> str:
+    """Return the network that the form shows, or will show."""
+    return str(st.session_state.get(_make_key("network"), TrainingSettings().network))
+
+
+def choose_network(name: str) -> None:
+    """Set the network and, with it, its initial weights; call it before the fields are drawn."""
+    if not is_form_filled():
+        fill_form(TrainingSettings())
+    st.session_state[_make_key("network")] = name
 
 
 def show_form(preview: FolderPreview) -> TrainingSettings:

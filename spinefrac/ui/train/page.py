@@ -7,7 +7,7 @@ import streamlit as st
 from spinefrac.access.policy import Action
 from spinefrac.training import runs
 from spinefrac.ui.common import layout, visitor
-from spinefrac.ui.train import datasets, start
+from spinefrac.ui.train import datasets, estimate, start
 from spinefrac.ui.train import folder as folder_view
 from spinefrac.ui.train import runs as runs_view
 
@@ -54,6 +54,7 @@ def show_new_run() -> None:
     preview, audit = folder_view.inspect_folder(folder)
     folder_view.show_preview(preview, audit)
     folder_view.show_audit(folder, audit)
+    estimate.show_estimate(folder)
     start.show_start(folder, preview, audit)
 
 

@@ -170,11 +170,17 @@ def _show_estimate_line(settings: TrainingSettings, n_slices: int, waiting: bool
 def describe_work(settings: TrainingSettings, n_slices: int) -> str:
     """Return how many slices a run will train on, as a sentence."""
     n_folds = settings.expected_folds
+    if settings.fits_head_only:
+        return (
+            f"{n_folds} networks whose backbones stay as they are, so that all folds share the "
+            f"features of {n_slices:,} slices in {format_count(settings.epochs, 'epoch')}: "
+            f"{n_slices * settings.epochs:,} slices in total."
+        )
     per_network = round(n_slices * (n_folds - 1) / n_folds)
-    total = per_network * n_folds * settings.planned_epochs
+    total = per_network * n_folds * settings.epochs
     return (
         f"{n_folds} networks, each trained on about {per_network:,} of {n_slices:,} slices "
-        f"for {settings.planned_epochs} epochs: {total:,} slices in total."
+        f"for {settings.epochs} epochs: {total:,} slices in total."
     )
 
 

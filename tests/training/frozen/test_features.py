@@ -5,9 +5,10 @@ import pytest
 from filelock import FileLock
 
 from spinefrac.errors import Cancelled
+from spinefrac.exchange import ensemble
 from spinefrac.training.augmentation.config import AugmentationConfig
 from spinefrac.training.frozen import features
-from spinefrac.training.frozen.features import FeatureRequest, load_features
+from spinefrac.training.frozen.features import FeatureLoader, FeatureRequest
 
 SIZE, ROWS = 16, 40
 
@@ -28,16 +29,15 @@ def build(weight: float = 1.0):
 
 def make_request(**changes) -> FeatureRequest:
     inputs = np.random.default_rng(0).integers(0, 256, (ROWS, SIZE, SIZE), np.uint8)
-    values = {"variants": 2, "augmentation": AugmentationConfig(), "seed": 3}
+    values = {"variants": 2, "augmentation": AugmentationConfig(), "seed": 3, "batch_size": 32}
     return FeatureRequest(inputs, **(values | changes))
 
 
 def load(request: FeatureRequest, weight: float = 1.0) -> tuple[np.ndarray, int]:
-    """Return the features, and the number of batches that had to be computed."""
+    """Return the features of all variants, and the number of batches that had to be computed."""
     batches = []
-    model = build(weight)
-    found = load_features(model, request, is_cancelled=lambda: bool(batches.append(1)))
-    return found, len(batches)
+    loader = FeatureLoader(build(weight), request, is_cancelled=lambda: bool(batches.append(1)))
+    return np.stack([loader.load(n) for n in range(request.variants + 1)]), len(batches)
 
 
 def test_they_are_computed_once(home):
@@ -68,30 +68,46 @@ def test_a_damaged_entry_is_computed_again(home):
     assert computed == 2 and np.array_equal(first, again)
 
 
-def test_what_another_process_computes_is_waited_for(home, monkeypatch):
+def test_what_another_process_computes_is_waited_for_and_later_entries_meanwhile(home, monkeypatch):
     monkeypatch.setattr(features, "_POLL_INTERVAL_S", 0.01)
-    request = make_request(variants=0)
+    request = make_request(variants=1)
     load(request)
-    (entry,) = (home / "runs" / "cache").glob("*.npy")
-    content = entry.read_bytes()
-    entry.unlink()
+    first, later = (home / "runs" / "cache" / f"{name}.npy" for name in name_entries(request))
+    content = first.read_bytes()
+    first.unlink()
+    later.unlink()
     asked = []
 
     def finish_elsewhere() -> bool:
-        asked.append(1)
-        if len(asked) == 3:
-            entry.write_bytes(content)
+        asked.append(later.is_file())
+        if later.is_file() and asked.count(True) == 3:
+            first.write_bytes(content)
         return False
 
-    with FileLock(entry.with_suffix(".lock")):
-        found = load_features(build(), request, is_cancelled=finish_elsewhere)
-        assert len(asked) == 3 and found.shape == (1, ROWS, 2)
-        entry.unlink()
+    with FileLock(first.with_suffix(".lock")):
+        found = FeatureLoader(build(), request, finish_elsewhere).load(0)
+        assert asked == [False, False, True, True, True] and found.shape == (ROWS, 2)
+        first.unlink()
         with pytest.raises(Cancelled):
-            load_features(build(), request, is_cancelled=lambda: True)
+            FeatureLoader(build(), request, lambda: True).load(0)
 
 
-def test_progress_counts_batches_of_all_variants(home):
+def name_entries(request: FeatureRequest) -> list[str]:
+    return request.name_entries(ensemble.hash_weights(build())[0])
+
+
+def test_progress_counts_the_batches_of_the_variant_that_is_wanted(home):
     seen = []
-    load_features(build(), make_request(), on_batch=lambda *position: seen.append(position))
-    assert seen[0] == (1, 6) and seen[-1] == (6, 6) and seen == sorted(seen)
+    loader = FeatureLoader(build(), make_request())
+    loader.load(0, lambda *position: seen.append(position))
+    assert seen == [(1, 2), (2, 2), (2, 2)]
+    seen.clear()
+    loader.load(0, lambda *position: seen.append(position))  # from the cache
+    assert seen == [(2, 2)]
+
+
+def test_the_last_batch_is_filled_up_and_cut_again(home):
+    whole, _ = load(make_request(variants=0, batch_size=ROWS))
+    parts, computed = load(make_request(variants=0, batch_size=7))
+    assert computed == 6
+    np.testing.assert_allclose(parts, whole, rtol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 
 from spinefrac.evaluation.ranking import roc_auc
 from spinefrac.training import networks
-from spinefrac.training.frozen.network_head import fit_head_of_network, list_blocks
+from spinefrac.training.frozen.network_head import NetworkHead, list_blocks
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
 
@@ -22,9 +22,7 @@ def workspace(tmp_path, monkeypatch) -> RunWorkspace:
     labels = np.arange(ROWS) % 2
     inputs = rng.integers(0, 120, (ROWS, SIZE, SIZE), np.uint8)
     inputs[labels == 1, :12, :12] += 80
-    settings = TrainingSettings().with_values(
-        {"network": "lite0", "size": SIZE, "feature_variants": 1}
-    )
+    settings = TrainingSettings(network="lite0").with_values({"size": SIZE})
     groups = np.array([f"group-{row // 4:02}" for row in range(ROWS)])
     return RunWorkspace(tmp_path, settings, inputs, labels, groups, np.arange(ROWS) // 16)
 
@@ -33,7 +31,7 @@ def test_only_the_head_changes_and_its_logits_are_those_of_the_network(workspace
     model = networks.build_network("lite0", SIZE, "imagenet")
     before = model.get_layer("lite0").get_weights()
     rows = np.flatnonzero(workspace.folds != 0)
-    logits = fit_head_of_network(model, workspace, rows)
+    logits = NetworkHead(model, workspace, rows, 1).fit(1)
     pairs = zip(before, model.get_layer("lite0").get_weights(), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
     images = workspace.inputs[..., None].astype(np.float32)
@@ -45,8 +43,22 @@ def test_only_the_head_changes_and_its_logits_are_those_of_the_network(workspace
     # Labels of what the fold holds out change nothing, not even the strengths.
     flipped = np.where(held_out, 1 - workspace.labels, workspace.labels)
     other = networks.build_network("lite0", SIZE, "imagenet")
-    again = fit_head_of_network(other, replace(workspace, labels=flipped), rows)
+    again = NetworkHead(other, replace(workspace, labels=flipped), rows, 1).fit(1)
     assert np.array_equal(logits, again)
+
+
+def test_a_head_that_grows_is_that_of_one_fit_with_all_variants(workspace):
+    """Also where its network was fitted before: it departs from what the network came with."""
+    rows = np.flatnonzero(workspace.folds != 0)
+    model = networks.build_network("compact_lite0", SIZE, "spine")
+    growing = NetworkHead(model, workspace, rows, 2)
+    first = growing.fit(0)
+    grown = growing.fit(2)
+    assert not np.allclose(first, grown, atol=1e-3)
+    fresh = networks.build_network("compact_lite0", SIZE, "spine")
+    once = NetworkHead(fresh, workspace, rows, 2)
+    fresh.set_weights(model.get_weights())  # as a checkpoint brings them
+    assert np.array_equal(grown, once.fit(2))
 
 
 def test_compact_brings_a_head_that_knows():

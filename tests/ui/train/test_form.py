@@ -29,9 +29,7 @@ def test_every_setting_has_its_default_and_a_sentence_of_help(root: Path) -> Non
     assert [
         f.key for f in fields if f.key.startswith("train-") and not f.proto.help.endswith(".")
     ] == []
-    assert "5 networks, each trained on about 38 of 48 slices for 10 epochs: 1,900 slices" in text(
-        app
-    )
+    assert "share the features of 48 slices in 10 epochs: 480 slices" in text(app)
 
 
 def test_a_weights_file_lies_within_the_roots(root: Path, tmp_path: Path) -> None:

@@ -18,10 +18,12 @@ from tests.ui.train.support import SETTINGS, only_error, page, press_train, text
 
 
 def test_the_work_is_counted_over_folds_and_epochs():
-    said = start.describe_work(replace(TrainingSettings(), folds=5, epochs=10), 100)
-    assert said == (
+    settings = TrainingSettings(network="compact", folds=5, epochs=10)
+    assert start.describe_work(settings, 100) == (
         "5 networks, each trained on about 80 of 100 slices for 10 epochs: 4,000 slices in total."
     )
+    said = start.describe_work(replace(settings, network="compact_lite0"), 100)
+    assert "share the features of 100 slices in 10 epochs: 1,000 slices in total." in said
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,8 @@ def test_what_so_many_patients_reached_on_phantoms_is_said_where_it_was_measured
     settings = replace(TrainingSettings(), folds=2)  # half of the groups train
     said = start.describe_expectation(settings, 2 * fewest)
     assert f"trained on about {fewest} patients" in said and "taught with" in said
-    assert f"an AUC of {least.auc:.3f} ({least.low:.3f} to {least.high:.3f}) in 10 epochs" in said
+    reached = f"an AUC of {least.auc:.3f} ({least.low:.3f} to {least.high:.3f})"
+    assert f"{reached} in {curve.epochs} epochs" in said
     twice = curve.expect(2 * fewest)
     assert twice is not None and f"{twice.auc:.3f} with twice as many" in said
     assert "twice" not in start.describe_expectation(settings, 2 * most)
