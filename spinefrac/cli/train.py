@@ -72,6 +72,14 @@ def train(
     note: Annotated[
         str, typer.Option(metavar="TEXT", help="Saved in the model card and shown with the model.")
     ] = "",
+    threshold_rule: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE",
+            help="How the threshold is chosen on out-of-fold predictions: youden, sensitivity:0.9, "
+            "specificity:0.9 or cost:5.",
+        ),
+    ] = "youden",
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -135,6 +143,7 @@ def train(
             name,
             _change_settings(base, settings),
             note=note,
+            threshold_rule=threshold_rule,
             parent=parent,
             cluster=_build_cluster(cluster, tls_ca, tls_cert, tls_key),
         )
