@@ -34,7 +34,8 @@ def main(arguments: list[str]) -> int:
     threads = max(1, (os.cpu_count() or 1) // at_once)
     try:
         started = time.perf_counter()
-            importing = time.perf_counter() - started
+        worker.limit_threads(threads)
+        importing = time.perf_counter() - started
         rate, timed = _measure_throughput(settings)
         compiling = time.perf_counter() - started - importing - timed
         # Every wave of parallel folds compiles, in processes that have imported TensorFlow once;

@@ -11,8 +11,9 @@ from spinefrac.training import runs
 
 
 @pytest.mark.slow
-def test_the_rate_that_was_measured_gives_an_estimate(home, quick) -> None:
-    settings = replace(quick, network="compact")
+@pytest.mark.parametrize(("network", "weights"), [("compact", "none"), ("lite0", "imagenet")])
+def test_the_rate_that_was_measured_gives_an_estimate(home, quick, network, weights) -> None:
+    settings = replace(quick, network=network, weights=weights)
     assert runs.estimate_duration(100, settings) is None
     module = "spinefrac.training.runner.throughput_probe"
     command = [sys.executable, "-m", module, json.dumps(settings.to_dict())]
