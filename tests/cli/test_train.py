@@ -20,6 +20,8 @@ from spinefrac.training import runs
         (["{slices}", "--name", "first", "--folds", "7"], 1),
         (["{slices}/nothing", "--name", "first"], 1),
         (["{slices}", "--name", "first", "--like", "nothing"], 1),
+        (["{slices}", "--name", "first", "--threshold-rule", "best"], 1),
+        (["--estimate"], 2),
     ],
 )
 def test_nothing_is_queued_by_a_mistake(
@@ -27,4 +29,14 @@ def test_nothing_is_queued_by_a_mistake(
 ) -> None:
     given = [argument.format(slices=phantom_slices) for argument in arguments]
     assert run_json("train", *given) == (status, None)
+    assert runs.list_runs() == ()
+
+
+@pytest.mark.slow
+def test_an_estimate_is_printed_and_nothing_is_queued(
+    run_json, home: Path, phantom_slices: Path
+) -> None:
+    status, found = run_json("train", str(phantom_slices), "--estimate", "--size", "32")
+    assert status == 0 and found["proposed"] == found["networks"][0]["network"]
+    assert {"auc", "low", "high"} <= set(found["networks"][0])
     assert runs.list_runs() == ()
