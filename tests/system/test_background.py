@@ -72,7 +72,9 @@ def test_stop_ends_the_process_that_it_knows_and_no_other(path):
     state = {"process": process.pid, "started": processes.start_time(process.pid)}
     path.write_text(json.dumps(state))
     background.stop(path)
-    assert process.wait(10) != 0 and background.read_progress(path) is None
+    process.wait(10)
+    assert not processes.is_alive(state["process"], state["started"])
+    assert background.read_progress(path) is None
     # Another process has the number of one that ended long ago: it is left alone.
     path.write_text(json.dumps({"process": os.getpid(), "started": 1.0}))
     background.stop(path)

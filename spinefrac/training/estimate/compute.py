@@ -26,7 +26,12 @@ from spinefrac.training.frozen.features import FeatureLoader, FeatureRequest
 from spinefrac.training.frozen.logistic_head import fit_head
 from spinefrac.training.frozen.network_head import build_pooled_model, list_blocks
 from spinefrac.training.settings import TrainingSettings
-from spinefrac.wording import format_count, format_estimate
+from spinefrac.wording import (
+    CONFIDENCE_INTERVAL_SHORT,
+    format_count,
+    format_interval,
+    format_number,
+)
 
 #: Slices that are scored at most, of whole groups: about a minute on two cores.
 MAX_SLICES = 3000
@@ -77,7 +82,8 @@ class Estimate:
     def describe(self) -> list[str]:
         """Return what was found as sentences."""
         sentences = [
-            f"{one.network}: out-of-fold AUC {format_estimate(one.auc, (one.low, one.high))}."
+            f"{one.network}: out-of-fold AUC {format_number(one.auc)} "
+            f"({CONFIDENCE_INTERVAL_SHORT} {format_interval((one.low, one.high))})."
             for one in self.networks
         ]
         return [
