@@ -11,8 +11,8 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from spinefrac.errors import BusyError
 
-#: Requests of a person, of somebody who is not signed in, and new page connections or uploads from
-#: an address, a minute. A lecture room may have one address.
+#: Requests of a person, of somebody who is not signed in, and new page connections from an
+#: address, a minute. A lecture room may have one address.
 PER_PERSON, PER_STRANGER, PER_ADDRESS = 1200, 60, 600
 
 
@@ -55,7 +55,7 @@ def count_stranger(address: str) -> None:
 
 
 def count_address(address: str) -> None:
-    """Count a new page connection or an upload from an address.
+    """Count a new page connection from an address.
 
     Raises
     ------

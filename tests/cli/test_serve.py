@@ -208,3 +208,16 @@ def test_what_was_acknowledged_outlives_a_server_that_is_killed(tmp_path):
             assert cancelled.status == 200, cancelled.text
         finally:
             server.stop(signal.SIGKILL)
+
+
+def test_on_any_other_address_nobody_may_do_anything_without_signing_in(home):
+    server = Server(home, "--host", "0.0.0.0")
+    try:
+        server.wait()
+        for path in ("/api/v1/models", "/api/v1/metrics"):
+            assert server.client.get(path).status == 401
+        content = (ROOT / "spinefrac/ui/samples/fracture-1.dcm").read_bytes()
+        assert server.client.post_files("/api/v1/predict", [("files", "a", content)]).status == 401
+        assert server.client.get("/api/v1/health/live").status == 200
+    finally:
+        server.stop()
