@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = [str(path) for path in place if not path.is_file()]
     assert not missing, f"LONGEST names files that are not there: {missing}"
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+#: So many modules imported since the last time are worth another look by `pytest_runtest_setup`.
+MANY_MODULES = 300
+_modules_at_rest = 0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup() -> None:
+    """Take what was imported out of the garbage collection, whose full passes would go through it.
+
+    TensorFlow alone has 400,000 objects: with them each page of the app takes twice as long.
+    """
+    global _modules_at_rest
+    if len(sys.modules) > _modules_at_rest + MANY_MODULES:
+        gc.collect()
+        gc.freeze()
+        _modules_at_rest = len(sys.modules)
 
 
 @pytest.fixture(scope="session")

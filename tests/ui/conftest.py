@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from spinefrac import settings
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def packages_are_read_once() -> Iterator[None]:
+    """Keep which packages bring components: each new AppTest reads the metadata of all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        kept = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", kept)
+        yield
 
 
 @pytest.fixture
