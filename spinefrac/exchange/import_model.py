@@ -20,7 +20,7 @@ from spinefrac.exchange import import_worker, validation
 from spinefrac.exchange.io_spec import DeclaredIO
 from spinefrac.records import Preprocessing
 from spinefrac.store import card as cards
-from spinefrac.store import identifiers, repository, saving
+from spinefrac.store import identifiers, manage, repository, saving
 from spinefrac.store.card import Calibration, Card, FileRecord, Origin
 from spinefrac.system import private_files, sandbox
 from spinefrac.system.atomic import fsync_path
@@ -83,7 +83,9 @@ def import_file(
         "user_io": (user_io or DeclaredIO()).to_dict(),
         "preprocessing": preprocessing.to_dict(),
     }
-    return repository.load(_import_into_models(path, name, task, note, limits))
+    model = repository.load(_import_into_models(path, name, task, note, limits))
+    # Whoever trained it elsewhere may have the name of another person here.
+    return manage.set_owner(model.id, "") if model.owner else model
 
 
 def _import_into_models(

@@ -24,7 +24,7 @@ from spinefrac.exchange import import_worker, push_claim, validation
 from spinefrac.exchange.shared_files import SharedFiles, prepare_files
 from spinefrac.redaction import Output
 from spinefrac.store import card as cards
-from spinefrac.store import identifiers, repository, saving
+from spinefrac.store import identifiers, manage, repository, saving
 from spinefrac.store.card import Card
 from spinefrac.system import private_files, sandbox
 from spinefrac.system.atomic import fsync_path
@@ -218,6 +218,8 @@ def pull(
             shutil.rmtree(scratch)
             saving.publish_folder(folder, wanted)
     model = repository.load(wanted)
+    if model.owner:  # whoever trained it elsewhere may have the name of another person here
+        model = manage.set_owner(wanted, "")
     return TransferResult(wanted, redact_address(address), total + len(content), model.card_hash)
 
 

@@ -70,6 +70,24 @@ def test_what_is_pulled_is_what_was_pushed(model, address, elsewhere):
         remote.pull(f"{address}/{model.id}", "mine")
 
 
+def test_who_trained_it_elsewhere_does_not_own_it_here(
+    model, tmp_path, own_home, elsewhere, monkeypatch
+):
+    own = shutil.copytree(model.path, own_home / "models" / model.id)
+    written = cards.dump(replace(model.card, trained_by="kim"))
+    (own / repository.CARD_FILE).write_bytes(written)
+    monkeypatch.setenv("SPINEFRAC_HOME", str(own_home))
+    (own / repository.ANNOTATIONS_FILE).unlink(missing_ok=True)
+    trained = repository.load(model.id)
+    assert trained.owner == "kim"
+    remote.push(trained, str(tmp_path / "far"))
+    elsewhere()
+    pulled = remote.pull(f"{tmp_path / 'far'}/{model.id}", "mine")
+    found = repository.load("mine")
+    assert (found.owner, found.card.trained_by) == ("", "kim")
+    assert pulled.card_sha256 == found.card_hash == trained.card_hash
+
+
 def test_another_model_of_the_name_is_not_overwritten(model, address):
     remote.push(model, address)
     other = replace(model, card=replace(model.card, note="another"))

@@ -39,7 +39,7 @@ BUTTONS: dict[str, Action | None] = {
     r"history-delete": Action.DELETE_PREDICTION,
     r"share-(model|run|metrics|prediction-\d+)": Action.SHARE,
     r"Rename|Edit note and tags|Archive|Unarchive": Action.CHANGE_MODEL,
-    r"Duplicate": Action.DUPLICATE_MODEL,
+    r"Duplicate|Recalibrate": Action.DUPLICATE_MODEL,
     r"Set as default": Action.SET_DEFAULT_MODEL,
     r"Delete|restore-.*|purge-.*": Action.DELETE_MODEL,
     r"Start training": Action.START_RUN,
@@ -68,6 +68,7 @@ VIEWS = {
     "models": ("models", {}, {}),
     "model": ("models", {"model": MODEL}, {}),
     "fine-tune": ("models", {"model": MODEL}, {"View": "Fine-tune"}),
+    "recalibrate": ("models", {"model": MODEL}, {"View": "Recalibrate"}),
     "export": ("models", {"model": MODEL}, {"View": "Export"}),
 }
 
@@ -215,3 +216,15 @@ def test_pages_in_the_menu(name: str | None, pages: list[str], team: dict[str, s
     needed = navigation.NEEDED
     open_to = [one for one in navigation.PAGES if policy.permits(identity, needed[one], model="")]
     assert open_to == [one for one in pages if name or one != "predict"]
+
+
+def test_a_viewer_sees_no_names_of_slices_groups_and_folders(team: dict[str, str]) -> None:
+    VIEWS["subgroups"] = ("metrics", {"models": MODEL}, {"view": "Subgroups"})
+    try:
+        as_viewer, as_owner = (open_view("subgroups", name, team) for name in ("vic", "kim"))
+    finally:
+        del VIEWS["subgroups"]
+    assert {"group", "folder"} <= set(as_owner.selectbox(key="column").options)
+    assert not {"group", "folder"} & set(as_viewer.selectbox(key="column").options)
+    views = next(group for group in as_viewer.button_group if "Overview" in group.options)
+    assert not {"Slices", "External evaluation"} & set(views.options)

@@ -9,15 +9,18 @@ import pandas as pd
 import streamlit as st
 
 from spinefrac import wording
+from spinefrac.access.policy import Action
 from spinefrac.evaluation import subgroups
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.store.evaluations import SlicePredictions
 from spinefrac.store.repository import SavedModel
-from spinefrac.ui.common import layout, session
+from spinefrac.ui.common import layout, session, visitor
 from spinefrac.ui.metrics import data, tables
 
 SUBGROUP_METRICS = ("auc", "recall", "specificity", "precision", "f1", "brier")
 MAX_SUBGROUPS = 500
+#: Columns whose values come from names of files and folders.
+_NAMING_COLUMNS = ("group", "folder")
 _POOLING_TITLES = {"max": "maximum", "mean": "mean"}
 
 #: Longest table that is read in the browser, in bytes; as text it takes ten times as much.
@@ -33,6 +36,8 @@ def show_subgroups(model: SavedModel, evaluation_key: str, threshold: float) -> 
         _show_folds(data.compute_subgroup_metrics(model, evaluation_key, names, threshold))
     st.subheader("By subgroup", anchor=False)
     columns = collect_columns(predictions) | _load_uploaded_columns(predictions.paths)
+    if not visitor.permits(Action.REVIEW_LABELS):  # groups and folders may name patients
+        columns = {name: column for name, column in columns.items() if name not in _NAMING_COLUMNS}
     chosen = st.selectbox("Column", list(columns), key="column", bind="query-params")
     column = columns[chosen]
     n_subgroups = len(set(column))
