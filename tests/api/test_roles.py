@@ -1,15 +1,16 @@
-"""Every route for every role and for nobody: allowed as the table of roles says, and no more."""
+"""Every route against the table of roles: what each role, and nobody, may do."""
+
+import shutil
 
 import pytest
 
-from spinefrac.access import users
-from spinefrac.access.policy import LOCAL, RULES, Action, Role, Scope
-from spinefrac.api.application import build_api
+from spinefrac.access import policy, users
+from spinefrac.access.policy import RULES, Action, Identity, Role
 from spinefrac.training import runs
-from spinefrac.training.runs import commands, lease
+from tests.api.conftest import ROOT
 
-#: What each route does; health is for anybody.
-ACTIONS = {
+#: The actions of each operation, all of which are needed; none where anybody may ask.
+ROUTES = {
     ("post", "/predict"): Action.PREDICT,
     ("post", "/predict/heatmap"): Action.PREDICT,
     ("get", "/models"): Action.SEE_MODEL,
@@ -27,61 +28,62 @@ ACTIONS = {
     ("get", "/health/ready"): None,
     ("get", "/metrics"): Action.SEE_SERVER_METRICS,
 }
-OPERATIONS = [
-    (method, path)
-    for path, operations in build_api().openapi()["paths"].items()
-    for method in operations
-]
+MODEL, OWNER = "phantom-demo", "some-trainer"
+REFUSED = (401, 403)
 
 
-@pytest.fixture(autouse=True)
-def no_runner(monkeypatch):
-    monkeypatch.setattr(lease, "_start_runner", lambda token: pytest.fail("a process was started"))
-    monkeypatch.setattr(runs, "ensure_runner", lambda: False)
-    monkeypatch.setattr(commands.lease, "ensure_runner", lambda: False)
+@pytest.fixture(scope="module")
+def run_id(home):
+    """A run of some trainer's, which has ended."""
+    folder = home / "data" / "slices"
+    samples = ROOT / "spinefrac" / "ui" / "samples"
+    for label in ("fracture", "normal"):
+        (folder / label).mkdir(parents=True)
+        for path in samples.glob(f"{label}-*"):
+            shutil.copy(path, folder / label)
+    request = runs.RunRequest(folder, "theirs", list_only=True, trained_by=OWNER)
+    run = runs.submit(request, start_runner=False)
+    runs.cancel(run.id)
+    return run.id
 
 
-def make_client(as_role, role):
-    """Return a client of a role; a guest has the link of the model that ships."""
-    if role is not Role.GUEST:
-        return as_role(role)
-    client = as_role(None)
-    client.token = users.issue_guest("phantom-demo", LOCAL)
-    return client
+def test_every_operation_is_walked(api):
+    paths = api.openapi()["paths"]
+    assert {(method, path) for path, found in paths.items() for method in found} == set(ROUTES)
 
 
-def ask(client, method, path, slice_file):
-    """Send a request that is allowed or not, and leads to nothing else."""
-    address = path.format(model_id="phantom-demo", run_id="nothing") if "{" in path else path
-    address = f"/api/v1{address}"
-    if path == "/predict":
-        return client.post_files(address, [("files", "a.dcm", slice_file)])
-    if path == "/predict/heatmap":
-        return client.post_files(address, [("file", "a.dcm", slice_file)])
-    if path == "/datasets" and method == "post":
-        return client.post_files(address, [("files", "a.zip", b"none")], name="x")
-    if method == "post":
-        return client.post_json(address, {"folder": "nothing"})
-    return client.get(address)
+@pytest.mark.parametrize("role", [None, *Role])
+@pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda part: str(part))
+def test_a_route_is_open_to_whom_the_table_says(
+    method, path, role, as_role, run_id, slice_file, monkeypatch
+):
+    monkeypatch.setattr(runs.commands.lease, "ensure_runner", lambda: None)
+    if role is Role.GUEST:
+        token = users.issue_guest(MODEL, policy.LOCAL)
+        client = as_role(None)
+        client.token, identity = token, Identity("guest", role, MODEL)
+    else:
+        client = as_role(role)
+        identity = role and Identity(f"some-{role}", role)
+    status = ask(client, method, path, run_id, slice_file)
+    action = ROUTES[method, path]
+    if action is None:
+        assert status not in REFUSED
+        return
+    owner = OWNER if RULES[action].needs_owner else None
+    allowed = policy.permits(identity, action, owner=owner, model=MODEL)
+    assert (status not in REFUSED) == allowed, status
+    assert allowed or status == (401 if role is None else 403)
 
 
-def test_the_table_names_every_route():
-    assert set(OPERATIONS) == set(ACTIONS)
-
-
-@pytest.mark.parametrize("role", [None, *Role], ids=lambda role: str(role) if role else "nobody")
-def test_a_role_may_what_the_table_says(as_role, slice_file, role):
-    client = make_client(as_role, role)
-    for method, path in OPERATIONS:
-        action = ACTIONS[method, path]
-        status = ask(client, method, path, slice_file).status
-        if action is None:
-            assert status not in (401, 403), (method, path)
-        elif role is None:
-            assert status == 401, (method, path)
-        elif RULES[action].scope(role) is Scope.NONE:
-            # Of a run that somebody may see but that is not there, it is said that it is not there.
-            hidden = action is Action.CHANGE_RUN and RULES[Action.SEE_RUN].scope(role) is Scope.ALL
-            assert status == (404 if hidden else 403), (method, path, status)
-        else:
-            assert status not in (401, 403), (method, path, status)
+def ask(client, method, path, run_id, slice_file):
+    """Send a request that would do something, and return the status."""
+    address = "/api/v1" + path.format(model_id=MODEL, run_id=run_id)
+    if path.startswith("/predict"):
+        files = [("files" if path == "/predict" else "file", "a.dcm", slice_file)]
+        return client.post_files(address, files, model=MODEL).status
+    if (method, path) == ("post", "/datasets"):
+        return client.post_files(address, [("files", "a.zip", b"no zip")], name="x").status
+    if (method, path) == ("post", "/runs"):
+        return client.post_json(address, {"folder": "absent", "name": "x"}).status
+    return client.ask(method.upper(), address).status
