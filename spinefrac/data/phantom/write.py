@@ -28,7 +28,7 @@ from spinefrac.data.phantom.plan import GENERATOR_VERSION
 from spinefrac.data.phantom.rendering import render
 from spinefrac.data.phantom.series import Series
 from spinefrac.errors import DatasetError
-from spinefrac.system import atomic, reading
+from spinefrac.system import atomic, reading, resource_limits
 
 GROUND_TRUTH_FILE = "phantom.json"
 CLASS_FOLDERS = ("normal", "fracture")
@@ -241,6 +241,7 @@ def _defer_interrupt() -> Generator[None]:
 def _start_worker() -> None:
     cv2.setNumThreads(1)  # the workers are the parallelism
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    resource_limits.exit_with_parent()  # one that was killed can say nothing
 
 
 def _write_batch(

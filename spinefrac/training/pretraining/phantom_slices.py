@@ -25,7 +25,7 @@ from spinefrac.data.phantom import render
 from spinefrac.data.phantom.plan import GENERATOR_VERSION
 from spinefrac.imaging import to_input
 from spinefrac.records import CtSlice, GreyImage, Preprocessing, Square
-from spinefrac.system import atomic
+from spinefrac.system import atomic, resource_limits
 
 _PATIENTS_A_PART = 10
 #: Slices of a patient's series; every `PhantomSource.step`-th of them is rendered.
@@ -140,7 +140,8 @@ def render_sources(
             work(part)
             _report(progress, len(parts) - len(missing) + number + 1, len(parts))
     else:
-        with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(count, context, resource_limits.exit_with_parent) as pool:
             for number, _ in enumerate(pool.map(work, missing)):
                 _report(progress, len(parts) - len(missing) + number + 1, len(parts))
     return _load_parts([_part_path(folder, *part, size) for part in parts])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
+import psutil
 import pytest
 
 from spinefrac.data.phantom import worker
@@ -26,3 +31,18 @@ def test_a_folder_of_others_is_left_alone(tmp_path):
     (tmp_path / "set" / "mine.txt").write_text("mine")
     assert worker.main(tmp_path / "set", 2, 1, 7, "easy") == 1
     assert "is not empty" in worker.read_progress(tmp_path / "set").error
+
+
+def test_the_processes_of_one_that_was_killed_end_with_it(tmp_path):
+    command = [sys.executable, "-m", worker.__name__, str(tmp_path / "set"), "500", "12", "7"]
+    process = subprocess.Popen([*command, "hard"], stdout=subprocess.DEVNULL)
+    try:
+        while len(children := psutil.Process(process.pid).children()) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(2.0)  # they import, and know their parent then
+    finally:
+        process.kill()
+        process.wait()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive
