@@ -107,6 +107,7 @@ def test_from_invitation_to_password_to_reload_and_sign_out(browser, home) -> No
             expect(page.get_by_text("Signed in as kim (trainer)")).to_be_visible()
             assert page.url.startswith(f"{url}/models")  # where the person wanted to go
             users.remove("kim")
+            page.wait_for_timeout(1100)  # so long who it is is not looked up again
             page.get_by_role("link", name="Metrics").click()
             expect(page.get_by_text("nobody is invited yet")).to_be_visible()
 
