@@ -87,12 +87,12 @@ def test_from_invitation_to_password_to_reload_and_sign_out(browser, home) -> No
         with opened(browser, link) as page:
             page.get_by_label("Password of at least 12 characters").fill(PASSWORD)
             page.get_by_label("The same once more").fill(PASSWORD)
-            page.get_by_role("button", name="Save password").click()
+            with page.expect_response("**/session"):
+                page.get_by_role("button", name="Save password").click()
             expect(page.get_by_text("Signed in as kim (trainer)")).to_be_visible()
             assert "invitation" not in page.url
-            page.wait_for_function(  # the browser has the cookie, and scripts do not see it
-                "async () => (await cookieStore.get('spinefrac_session')) === null"
-            )
+            seen = page.evaluate("async () => (await cookieStore.getAll()).map(one => one.name)")
+            assert "spinefrac_session" not in seen  # the browser has it, and scripts do not
             cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
             kept = cookies["spinefrac_session"]
             assert kept["httpOnly"] and kept["sameSite"] == "Strict"
