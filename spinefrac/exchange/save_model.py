@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spinefrac import redaction
 from spinefrac.errors import ModelError
@@ -70,6 +71,8 @@ class NewModel:
         Fitted on the training inputs.
     training_inputs : uint8 array, shape (N, S, S), or None
         Those of `out_of_fold`, row by row. Without them the input check knows statistics only.
+    reference_rows : int64 array, or None
+        Of `training_inputs`, those that new slices are compared with; None for all.
     synthetic : bool
         Whether all of them are those of a phantom.
     verification_inputs : uint8 array, shape (>= 16, S, S)
@@ -99,6 +102,7 @@ class NewModel:
     input_check: InputCheckStatistics
     verification_inputs: GreyImage
     training_inputs: GreyImage | None = None
+    reference_rows: npt.NDArray[np.int64] | None = None
     synthetic: bool = False
     audit_verdict: str | None = None
     baselines: tuple[BaselineComparison, ...] = ()
@@ -234,7 +238,10 @@ def _fit_reference(new_model: NewModel, onnx_path: Path) -> FittedReference | No
     if new_model.training_inputs is None or not source.sizes:
         return None
     oof = new_model.out_of_fold
-    rows = input_reference_fit.select_rows(len(oof.paths))
+    rows = new_model.reference_rows
+    if rows is None:
+        rows = np.arange(len(oof.paths))
+    rows = rows[input_reference_fit.select_rows(len(rows))]
     inputs = np.asarray(new_model.training_inputs[rows])
     training = TrainingFeatures(
         features=ensemble.compute_features(onnx_path, inputs),

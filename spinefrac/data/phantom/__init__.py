@@ -9,12 +9,12 @@ slice, `backgrounds` into those of a folder.
 """
 
 from spinefrac.data.phantom.rendering import PhantomSlice, render
-from spinefrac.data.phantom.write import PhantomSummary, is_phantom, write_phantom
+from spinefrac.data.phantom.write import PhantomSummary, read_varieties, write_phantom
 
 __all__ = [
     "PhantomSlice",
     "PhantomSummary",
-    "is_phantom",
+    "read_varieties",
     "render",
     "write_phantom",
 ]

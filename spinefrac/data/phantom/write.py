@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -181,16 +181,43 @@ def _holds_same_phantom(truth: Path, parameters: dict[str, Any]) -> bool:
     )
 
 
-def is_phantom(folder: Path) -> bool:
-    """Return whether a folder holds a phantom, and so no slice of a person.
+def read_varieties(root: Path, paths: Sequence[str]) -> list[str]:
+    """Return the variety of the phantom that each slice of a data set belongs to.
+
+    Parameters
+    ----------
+    root : Path
+        Holds a phantom, or phantoms beside each other as a mixture does.
+    paths : sequence of str
+        Relative to `root`.
+
+    Returns
+    -------
+    list of str
+        One of `VARIETIES`; empty for a slice of no phantom, and for a real slice with drawn lines.
+    """
+    known: dict[str, str] = {"": _read_variety(root)}
+    found = []
+    for path in paths:
+        part = Path(path).parts[0]
+        if part not in known:
+            known[part] = _read_variety(root / part)
+        found.append(known[part] or known[""])
+    return found
+
+
+def _read_variety(folder: Path) -> str:
+    """Return the variety of the phantom in a folder; empty where there is none.
 
     Real slices with drawn fractures have such a file too, which counts ``backgrounds``.
     """
     try:
         found = reading.parse_json((folder / GROUND_TRUTH_FILE).read_bytes(), max_bytes=2**28)
     except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and "patients" in found and "backgrounds" not in found
+        return ""
+    if not isinstance(found, dict) or "patients" not in found:
+        return ""
+    return str(found.get("variety", _EARLIER["variety"]))
 
 
 def _run_batches(

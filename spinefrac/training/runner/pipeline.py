@@ -340,6 +340,8 @@ def _assemble_model(
     probabilities = calibration.cross_fit_probabilities(
         logits, run_workspace.labels, run_workspace.folds
     )
+    varieties = phantom.read_varieties(dataset.root, dataset.paths)
+    reference_rows = _select_reference_rows(varieties)
     point = operating_point.choose_threshold(
         run_workspace.labels, probabilities, dataset.groups, run.threshold_rule
     )
@@ -352,17 +354,7 @@ def _assemble_model(
         fold_models=[
             _load_fold_model(run_workspace.settings, result.weights) for result in results
         ],
-        out_of_fold=OutOfFoldPredictions(
-            paths=dataset.paths,
-            groups=dataset.groups,
-            labels=run_workspace.labels,
-            folds=run_workspace.folds,
-            logits=logits,
-            probabilities=probabilities,
-            pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
-            positions=dataset.positions,
-            subgroups=dataset.subgroups,
-        ),
+        out_of_fold=_collect_out_of_fold(prepared, logits, probabilities),
         history=tuple(record for result in results for record in result.history),
         metrics=compute_metrics(
             run_workspace.labels, probabilities, dataset.groups, point.threshold
@@ -371,10 +363,11 @@ def _assemble_model(
         temperature_method=_TEMPERATURE_METHOD,
         operating_point=point,
         data=DataSummary.from_dataset(dataset),
-        input_check=input_statistics.fit(run_workspace.inputs, dataset.groups),
+        input_check=_fit_statistics(prepared, reference_rows),
         verification_inputs=_select_verification_slices(run_workspace),
         training_inputs=run_workspace.inputs,
-        synthetic=phantom.is_phantom(dataset.root),
+        synthetic=all(varieties),
+        reference_rows=reference_rows,
         audit_verdict=prepared.verdict,
         baselines=_compare_with_baselines(prepared, logits),
         parent=run.parent,
@@ -389,6 +382,40 @@ def _compare_with_baselines(
     return baseline_comparison.compare_with_baselines(
         ready.labels, logits, prepared.baseline_scores, ready.folds, prepared.dataset.groups
     )
+
+
+def _collect_out_of_fold(
+    prepared: _Prepared, logits: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]
+) -> OutOfFoldPredictions:
+    dataset, ready = prepared.dataset, prepared.workspace
+    return OutOfFoldPredictions(
+        paths=dataset.paths,
+        groups=dataset.groups,
+        labels=ready.labels,
+        folds=ready.folds,
+        logits=logits,
+        probabilities=probabilities,
+        pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
+        positions=dataset.positions,
+        subgroups=dataset.subgroups,
+    )
+
+
+def _fit_statistics(
+    prepared: _Prepared, rows: npt.NDArray[np.int64]
+) -> input_statistics.InputCheckStatistics:
+    inputs = np.asarray(prepared.workspace.inputs[rows])
+    return input_statistics.fit(inputs, prepared.dataset.groups[rows])
+
+
+def _select_reference_rows(varieties: list[str]) -> npt.NDArray[np.int64]:
+    """Return the slices that new ones are compared with.
+
+    Wide phantoms are far more varied than any population, so that almost any slice is like some of
+    them: they teach a network, and are no reference beside others.
+    """
+    others = np.flatnonzero([variety != "wide" for variety in varieties])
+    return others if len(others) else np.arange(len(varieties))
 
 
 def _load_fold_model(settings: TrainingSettings, weights: Path) -> keras.Model:

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spinefrac.data.phantom import PhantomSummary, write_phantom
+from spinefrac.data.phantom import PhantomSummary, read_varieties, write_phantom
 from spinefrac.data.scan import scan
 from spinefrac.errors import DatasetError
 
@@ -146,3 +146,19 @@ def test_wrong_parameters_are_named(tmp_path, wrong):
     with pytest.raises(DatasetError):
         write_phantom(tmp_path / "out", **{**SMALL, **wrong})
     assert not (tmp_path / "out").exists()
+
+
+def test_the_variety_of_each_slice_is_that_of_its_phantom(tmp_path):
+    (tmp_path / "normal").mkdir()
+    assert read_varieties(tmp_path, ["normal/a.png"]) == [""]
+    for part, content in {
+        "wide": {"patients": 3, "variety": "wide"},
+        "old": {"patients": 3},
+        "drawn": {"backgrounds": 3},
+    }.items():
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "phantom.json").write_text(json.dumps(content))
+    paths = ["wide/normal/a.png", "old/normal/a.png", "drawn/normal/a.png", "normal/a.png"]
+    assert read_varieties(tmp_path, paths) == ["wide", "narrow", "", ""]
+    (tmp_path / "phantom.json").write_text(json.dumps({"patients": 3, "variety": "wide"}))
+    assert read_varieties(tmp_path, ["normal/a.png", "old/a.png"]) == ["wide", "narrow"]

@@ -85,3 +85,10 @@ def test_a_file_that_changes_while_a_run_prepares_ends_the_run(folder, quick) ->
     with pytest.raises(ChangedDataError, match="has other pixels than when the folder was scanned"):
         pipeline._prepare_workspace(run, place, Journal(run.id, 1), lambda: False)
     assert pipeline._read_prepared(run, place) is None
+
+
+def test_wide_phantoms_are_no_reference_beside_other_slices():
+    select = pipeline._select_reference_rows
+    assert select(["wide", "narrow", "wide", "narrow"]).tolist() == [1, 3]
+    assert select(["wide", "wide"]).tolist() == [0, 1]
+    assert select(["", "wide", ""]).tolist() == [0, 2]
