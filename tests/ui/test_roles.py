@@ -34,7 +34,7 @@ PEOPLE = {
 
 #: The action of each button, by its label or key; None for what only moves within a page.
 BUTTONS: dict[str, Action | None] = {
-    r"sign-out|back-to-models|open-.*|compare-models": None,
+    r"sign-out|back-to-models|open-.*|compare-models|estimate-choose": None,
     r"sample-\d+|inference-stop|highest-slice-\d+|occlusion-run|gradcam-compute": Action.PREDICT,
     r"history-delete": Action.DELETE_PREDICTION,
     r"share-(model|run|metrics|prediction-\d+)": Action.SHARE,
@@ -45,7 +45,7 @@ BUTTONS: dict[str, Action | None] = {
     r"Start training": Action.START_RUN,
     r"export-create": Action.EXPORT_MODEL,
     r"Import": Action.IMPORT_MODEL,
-    r"train-start|train-reuse-settings": Action.START_RUN,
+    r"train-start|train-reuse-settings|estimate-start|estimate-cancel": Action.START_RUN,
     r"train-cancel|train-resume": Action.CHANGE_RUN,
     r"audit-start|audit-again": Action.READ_FOLDER,
     r"audit-groups-.*|dataset-rename|dataset-share": Action.CHANGE_DATASET,

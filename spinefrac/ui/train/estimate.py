@@ -44,7 +44,7 @@ def show_estimate(folder: Path) -> None:
         st.rerun()
 
 
-@st.fragment(run_every=1.0)
+@visitor.fragment(run_every=1.0)
 def _show_progress(folder: Path) -> None:
     """Show how far the estimate is until it ends, and the button that cancels it."""
     progress = background.read_progress(folder)
