@@ -1,8 +1,8 @@
-"""The data set of the demonstration model: ``python -m spinefrac.data.phantom.mixture OUT``.
+"""Phantoms of several kinds as one data set: ``python -m spinefrac.data.phantom.mixture OUT``.
 
-Phantoms of several kinds beside each other, joined by one ``labels.csv``. A model of standard
-phantoms alone calls almost every real slice a fracture, because none of its own has ribs, vessels
-and windows of every kind; the wide ones do.
+They lie beside each other and are joined by one ``labels.csv``. A model of standard phantoms alone
+calls almost every real slice a fracture, because none of its own has ribs, vessels and windows of
+every kind; the wide ones do.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Part:
 
 
 #: Nothing is measured on these seeds.
-DEMONSTRATION = (
+STANDARD = (
     Part("wide", patients=100, seed=9_160_001, variety="wide"),
     Part("narrow", patients=60, seed=9_160_003),
 )
 
 
-def write_mixture(out: Path, parts: tuple[Part, ...] = DEMONSTRATION, slices: int = SLICES) -> int:
+def write_mixture(out: Path, parts: tuple[Part, ...] = STANDARD, slices: int = SLICES) -> int:
     """Write the phantoms as folders of `out`, and the table of all slices; return their number.
 
     A second call completes an interrupted one.

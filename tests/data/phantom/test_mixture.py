@@ -15,7 +15,7 @@ def test_patients_of_the_parts_stay_apart(tmp_path):
         assert item.label == ("fracture" in item.path)
 
 
-def test_the_demonstration_has_seeds_of_its_own():
+def test_it_has_seeds_of_its_own():
     """Not those that the benchmarks, the tests or the weights of the package use."""
-    seeds = {part.seed for part in mixture.DEMONSTRATION}
-    assert len(seeds) == len(mixture.DEMONSTRATION) and min(seeds) > 9_160_000
+    seeds = {part.seed for part in mixture.STANDARD}
+    assert len(seeds) == len(mixture.STANDARD) and min(seeds) > 9_160_000
