@@ -87,7 +87,7 @@ def write_model_with(
     if oof.labels.any():
         point = operating_point.choose_threshold(*inputs, n_resamples=0)
     folder.mkdir(parents=True)
-    for part in (repository.KERAS_FILE, repository.ONNX_FILE, repository.HISTORY_FILE):
+    for part in old.files.keys() - {repository.OOF_FILE}:
         shutil.copyfile(source / part, folder / part)
     _write_out_of_fold(folder / repository.OOF_FILE, oof)
     table = card.FileRecord(*repository.hash_file(folder / repository.OOF_FILE))
