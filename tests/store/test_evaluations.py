@@ -78,7 +78,7 @@ def test_boxes_score_the_heat_maps_and_columns_of_the_files_are_kept(
 def test_the_model_itself_stays_as_it_was(saved_model, evaluated) -> None:
     assert repository.load(saved_model.id).card_hash == saved_model.card_hash
     assert {path.name for path in saved_model.path.iterdir()} == {
-        *repository.ARTIFACT_FILES,
+        *saved_model.card.files,
         repository.CARD_FILE,
     }
 

@@ -96,7 +96,7 @@ def test_killed_at_any_moment_the_model_is_there_once_and_whole(action, models, 
         assert model.card_hash == saved_model.card_hash
         assert repository.get_default_id() == model.id
     assert manage.rename(model.id, "at-last").id == "at-last"
-    left = {path.name for path in models.rglob("*")} - set(repository.ARTIFACT_FILES)
+    left = {path.name for path in models.rglob("*")} - set(model.card.files)
     # Deleting the default model unmarks it.
     assert left - {"default.txt"} == {".lock", "at-last", "card.json", "slip.json"}
 

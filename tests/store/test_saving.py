@@ -47,6 +47,7 @@ def test_what_a_living_process_writes_is_not_removed(own_home, saved_model):
     ) as child:
         assert child.stdout.readline() == b"ready\n"
         while not list(own_home.glob(f"models/{saving.UNFINISHED_PREFIX}*")):
+            assert child.poll() is None
             time.sleep(0.01)
         assert saving.remove_unfinished() == []
         assert repository.list_models() == []

@@ -52,13 +52,14 @@ def save() -> Iterator[None]:
     """Everything is the real thing but the export, whose files are copied."""
 
     def copy_parts(model_id: str, folder: Path) -> None:
-        for part in repository.ARTIFACT_FILES:
+        card = cards.parse((SOURCE / repository.CARD_FILE).read_bytes())
+        for part in card.files:
             content = (SOURCE / part).read_bytes()
             with (folder / part).open("wb") as file:
                 for start in range(0, len(content), 4096):
                     file.write(content[start : start + 4096])
                     file.flush()
-        own = replace(cards.parse((SOURCE / repository.CARD_FILE).read_bytes()), id=model_id)
+        own = replace(card, id=model_id)
         (folder / repository.CARD_FILE).write_bytes(cards.dump(own))
 
     for turn in count():

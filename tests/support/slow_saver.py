@@ -16,10 +16,10 @@ PIECES = 20
 
 
 def copy_parts(source: Path, folder: Path, model_id: str, seconds: float) -> None:
-    pause = seconds / (PIECES * (len(repository.ARTIFACT_FILES) + 1))
     card = cards.parse((source / repository.CARD_FILE).read_bytes())
     own_card = cards.dump(replace(card, id=model_id))
-    for name in (*repository.ARTIFACT_FILES, repository.CARD_FILE):
+    pause = seconds / (PIECES * (len(card.files) + 1))
+    for name in (*card.files, repository.CARD_FILE):
         content = own_card if name == repository.CARD_FILE else (source / name).read_bytes()
         length = -(-len(content) // PIECES)
         with (folder / name).open("wb") as file:

@@ -7,19 +7,20 @@ from pathlib import Path
 import streamlit as st
 
 from spinefrac.access.policy import Action
+from spinefrac.data.folder_layouts import FolderListing
 from spinefrac.training.estimate import background
 from spinefrac.training.estimate.compute import Estimate
 from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.train import form
 
 
-def show_estimate(folder: Path) -> None:
+def show_estimate(folder: Path, listing: FolderListing) -> None:
     """Show the saved estimate of a folder, how far it is, or the button that starts it."""
     progress = background.read_progress(folder)
     if progress is not None and progress.running:
         _show_progress(folder)
         return
-    if (found := background.find(folder)) is not None:
+    if (found := background.find(listing)) is not None:
         _show_result(found)
         return
     if progress is not None and progress.error:

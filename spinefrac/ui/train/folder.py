@@ -11,7 +11,7 @@ from markupsafe import Markup
 from spinefrac import settings
 from spinefrac.audit import Audit, background, cache
 from spinefrac.data import preview
-from spinefrac.data.folder_layouts import FolderListing, list_labelled_files
+from spinefrac.data.folder_layouts import FolderListing
 from spinefrac.data.preview import EXAMPLE_SIDE, FolderPreview
 from spinefrac.records import CLASS_NAMES
 from spinefrac.ui.common import folders, layout
@@ -88,12 +88,11 @@ def _show_folder_help(roots: tuple[Path, ...], has_folders: bool) -> None:
             st.rerun()
 
 
-def inspect_folder(folder: Path) -> tuple[FolderPreview, Audit | None]:
+def inspect_folder(folder: Path, listing: FolderListing) -> tuple[FolderPreview, Audit | None]:
     """Return a preview of a folder, cached until a file changes, and its audit.
 
     Where there is no audit, one is started, unless the folder is so large that it takes minutes.
     """
-    listing = list_labelled_files(folder)
     key = cache.hash_listing(listing, "auto")
     found, audit = _load_preview(key, listing), cache.find_by_listing(key)
     if (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from spinefrac.access.policy import Action
+from spinefrac.data.folder_layouts import list_labelled_files
 from spinefrac.training import runs
 from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.train import datasets, estimate, start
@@ -51,10 +52,11 @@ def show_new_run() -> None:
     if folder is None:
         return
     datasets.show_dataset(folder)
-    preview, audit = folder_view.inspect_folder(folder)
+    listing = list_labelled_files(folder)  # once: it takes seconds where there are many files
+    preview, audit = folder_view.inspect_folder(folder, listing)
     folder_view.show_preview(preview, audit)
     folder_view.show_audit(folder, audit)
-    estimate.show_estimate(folder)
+    estimate.show_estimate(folder, listing)
     start.show_start(folder, preview, audit)
 
 

@@ -53,6 +53,7 @@ def imported(home: Path) -> str:
     )
     changed = replace(
         old, id="foreign", data=None, folds=(), metrics=None, audit_verdict=None, origin=origin,
+        input_reference=None,
         files={repository.ONNX_FILE: old.files[repository.ONNX_FILE]},
     )  # fmt: skip
     (folder / repository.CARD_FILE).write_bytes(card.dump(changed))
