@@ -53,8 +53,9 @@ docs: $(VENV)/.app
 # Trained elsewhere and then moved: the old model stays until the new one is complete.
 demo: $(VENV)/.app
 	rm -rf $(DEMO)
-	$(PY) -m spinefrac phantom $(DEMO)/data --patients 120 --slices 12 --seed 7 --difficulty standard
+	$(PY) -m spinefrac.data.phantom.mixture $(DEMO)/data
 	SPINEFRAC_HOME=$(DEMO) $(PY) -m spinefrac train $(DEMO)/data --name phantom-demo \
+	  --threshold-rule specificity:0.85 \
 	  --note "A demonstration on synthetic images. It must not be used on people."
 	rm -rf models/phantom-demo
 	mkdir -p models

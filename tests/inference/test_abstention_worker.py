@@ -7,12 +7,10 @@ import pytest
 
 from spinefrac.errors import DatasetError
 from spinefrac.inference import abstention_worker
-from spinefrac.store import repository
 
 
-def test_another_process_chooses_the_same_band():
-    model = repository.load("phantom-demo")
-    oof = model.load_out_of_fold()
+def test_another_process_chooses_the_same_band(separable):
+    model, oof = separable, separable.load_out_of_fold()
     columns = oof.labels.tolist(), oof.probabilities.tolist(), oof.groups.tolist()
     for rate in (0.05, 0.0001):
         found = abstention_worker.choose_band(oof, model.threshold, rate)
@@ -22,12 +20,12 @@ def test_another_process_chooses_the_same_band():
         abstention_worker.choose_band(oof, model.threshold, 0.9)
 
 
-def test_a_profile_brings_no_statistics_library_into_the_process():
+def test_a_profile_brings_no_statistics_library_into_the_process(separable):
     program = (
         "import sys\n"
         "from spinefrac.inference import uncertainty\n"
         "from spinefrac.store import repository\n"
-        "assert uncertainty.uncertainty_profile(repository.load('phantom-demo')).abstention_band\n"
+        "assert uncertainty.uncertainty_profile(repository.load('separable')).abstention_band\n"
         "print({'mapie', 'sklearn', 'pandas'} & set(sys.modules))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -34,8 +34,8 @@ def test_the_networks_are_counted_at_the_threshold():
     )
 
 
-def test_the_demonstration_promises_five_per_cent_and_says_so():
-    model = repository.load("phantom-demo")
+def test_a_model_promises_five_per_cent_and_says_so(separable):
+    model = separable
     found = uncertainty.uncertainty_profile(model)
     assert (
         found.abstention_band is not None
@@ -49,7 +49,7 @@ def test_the_demonstration_promises_five_per_cent_and_says_so():
     assert found.at_prevalence(found.observed_prevalence).ppv.value == pytest.approx(
         model.metrics.precision
     )
-    assert uncertainty.uncertainty_profile(repository.load("phantom-demo")) is found
+    assert uncertainty.uncertainty_profile(repository.load(model.id)) is found
 
 
 def test_another_card_is_another_doubt():

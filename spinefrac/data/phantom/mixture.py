@@ -1,8 +1,8 @@
-"""Phantoms of several kinds as one data set: ``python -m spinefrac.data.phantom.mixture OUT``.
+"""The data set of the demonstration model: ``python -m spinefrac.data.phantom.mixture OUT``.
 
-They lie beside each other and are joined by one ``labels.csv``. A model of standard phantoms alone
-calls almost every real slice a fracture, because none of its own has ribs, vessels and windows of
-every kind; the wide ones do.
+Phantoms of several kinds lie beside each other and are joined by one ``labels.csv``. A model of
+standard phantoms alone calls almost every real slice a fracture, because none of its own has ribs,
+vessels and windows of every kind; the wide ones do.
 """
 
 from __future__ import annotations

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from spinefrac.inference.uncertainty import uncertainty_profile
 from spinefrac.store import repository
 from spinefrac.ui.predict import uncertainty
 from tests.support.app import html, run_prediction_parts
+from tests.support.separable import save_separable_model
 
 PARTS = """
 from spinefrac.ui.predict import uncertainty
@@ -47,11 +49,14 @@ def test_an_imported_model_without_out_of_fold_predictions_asks_for_no_review() 
     assert uncertainty.render_review_note(model, SimpleNamespace(probability=0.5)) == ""
 
 
-def test_review_is_asked_for_inside_the_band_only(demonstration: Path) -> None:
+def test_review_is_asked_for_inside_the_band_only(
+    demonstration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from spinefrac import imaging
     from spinefrac.inference.predictor import get_predictor
 
-    predictor = get_predictor("phantom-demo")
+    monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
+    predictor = get_predictor(save_separable_model(tmp_path).id)
     prediction = predictor.predict(imaging.read("spinefrac/ui/samples/fracture-1.dcm"))
     band = uncertainty_profile(predictor.model).abstention_band
     assert band is not None
