@@ -174,7 +174,9 @@ def to_printable(text: str, *, keep_lines: bool = False) -> str:
     """
     return "".join(
         sign
-        if sign.isprintable() or unicodedata.category(sign) == "Zs" or (keep_lines and sign == "\n")
+        if sign.isprintable() or (keep_lines and sign == "\n")
+        else " "  # a narrow space, say, which not every terminal can show
+        if unicodedata.category(sign) == "Zs"
         else "?"
         for sign in text
     )

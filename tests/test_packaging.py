@@ -50,6 +50,8 @@ def test_the_app_runs_from_a_wheel(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "models" / "phantom-demo", home / "models" / "phantom-demo")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    # It listens on this machine only: on any other address, people sign in first.
+    shutil.copytree(ROOT / ".streamlit", home / ".streamlit")
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run(
         [*install, "--no-build-isolation", "--target", str(target), str(source)], check=True

@@ -47,6 +47,7 @@ def test_no_sign_that_a_terminal_obeys_is_left(name: str) -> None:
 def test_letters_of_any_language_and_lines_of_the_program_stay() -> None:
     assert redaction.to_printable("Müller, Łucja 李, e\u0301") == "Müller, Łucja 李, e\u0301"
     assert redaction.to_printable("a\n\x1bb", keep_lines=True) == "a\n?b"
+    assert redaction.to_printable("95\N{NARROW NO-BREAK SPACE}%") == "95 %"
 
 
 @pytest.mark.parametrize(

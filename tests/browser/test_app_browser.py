@@ -254,7 +254,9 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     expect(page.locator(".st-key-viewer .viewer")).not_to_have_attribute(
         "data-painted", sample_picture
     )
-    page.get_by_text("Model input (after preprocessing)").click()
+    model_input = page.get_by_text("Model input (after preprocessing)")
+    expect(model_input).to_have_count(1)  # one of before stays until the page is drawn
+    model_input.click()
     expect(page.get_by_text("From 256 × 256 pixels of DICOM")).to_be_visible()
     assert no_wider_than_its_screen(page)
 

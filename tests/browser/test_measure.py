@@ -81,8 +81,8 @@ def test_measure_on_a_folder_and_find_it_beside_the_out_of_fold_numbers(
         field.fill("new-slices")
         page.get_by_role("button", name="Evaluate").click()
         expect(page.get_by_role("heading", name="new-slices")).to_be_visible(timeout=120_000)
-        table = page.locator(".sf-table").last
-        expect(table).to_contain_text("Out-of-fold")
+        table = page.locator(".sf-table", has_text="Out-of-fold").last
+        expect(table).to_be_visible()
         expect(table.locator("tr", has_text="Sensitivity")).to_contain_text(
             re.compile("significant|–")
         )

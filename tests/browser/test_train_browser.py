@@ -158,7 +158,7 @@ def test_a_run_lives_outside_browser_and_server(
     server: Server, browser: playwright.Browser
 ) -> None:
     page = opened(browser, f"{server.url}/train")
-    expect(page.get_by_text("One folder per class")).to_be_visible()
+    expect(page.get_by_text("One folder per class, with")).to_be_visible()
     first = train(page, epochs=400)
     at_work(page)
 
