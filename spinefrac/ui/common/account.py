@@ -55,4 +55,5 @@ def _sign_out(identity: Identity) -> None:
     st.session_state[visitor.SIGNED_OUT_KEY] = token
     if visitor.has_oidc() and st.user.get("is_logged_in"):
         st.logout()
+        st.stop()  # a rerun would begin before the browser is told to go to the provider
     st.rerun()
