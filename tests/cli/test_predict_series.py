@@ -26,12 +26,12 @@ def test_a_series_gets_one_score_and_says_what_is_missing(scan, capsys, tmp_path
     assert status == 0
     (answer,) = answers
     assert answer["slices"] == len(answer["probabilities"]) == 5
-    # The slices that count are those in distribution, which `predict` states one by one.
+    # The slices that count are those not unlike the training slices: `predict` grades each.
     _, one_by_one, _ = run(capsys, str(folder))
     probability_of = {one["file"]: one for one in one_by_one}
     in_order = [probability_of[f"{folder}/im{number}"] for number in (5, 4, 3, 1, 0)]
     assert answer["probabilities"] == pytest.approx([one["probability"] for one in in_order])
-    counted = [one["probability"] for one in in_order if one["input_check"]["typical"]]
+    counted = [one["probability"] for one in in_order if one["input_check"]["grade"] != "unlike"]
     assert answer["counted"] == len(counted) >= 3
     best = max(sum(counted[i : i + 3]) / 3 for i in range(len(counted) - 2))
     assert answer["score"] == pytest.approx(best)
