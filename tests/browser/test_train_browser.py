@@ -38,7 +38,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX"),
 ]
 
-PATIENCE = 600_000  # ms: processes start, TensorFlow loads, folds train, on a busy machine
+PATIENCE = 180_000  # ms: processes start, TensorFlow loads, folds train, on a busy machine
 
 
 class Server:
@@ -122,6 +122,7 @@ def button(page: playwright.Page, key: str) -> playwright.Locator:
 def train(page: playwright.Page, epochs: int) -> str:
     """Fill the form, press Train, and return the run's id from the address."""
     page.get_by_role("radio", name="New run", exact=True).click()
+    settle(page)  # drawing on closes the list of folders
     page.get_by_role("combobox", name=re.compile("Folder")).click()
     page.get_by_role("option", name=re.compile("tiny")).first.click()
     expect(page.get_by_text("24: ")).to_be_visible()
