@@ -11,6 +11,7 @@ from spinefrac.access import audit_log
 from spinefrac.access.policy import Role
 from spinefrac.training import runs
 from spinefrac.training.runs import commands, lease, live
+from tests.support.rest import DIRECT
 from tests.training.conftest import write_slices
 
 
@@ -114,7 +115,7 @@ def read_events(client, run_id, last=0):
     request = urllib.request.Request(
         f"{client.address}/api/v1/runs/{run_id}/events", headers={"Last-Event-ID": str(last)}
     )
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with DIRECT.open(request, timeout=30) as response:
         assert response.headers["Content-Type"].startswith("text/event-stream")
         text = response.read().decode()
     found = []

@@ -313,7 +313,7 @@ def test_metrics_from_a_moved_threshold_to_the_slices_behind_a_number(watched: W
         page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Metrics", exact=True).click()
     expect(page.get_by_role("heading", name="Metrics", exact=True, level=1)).to_be_visible()
-    expect(page.locator(".sf-alert").first).to_be_visible()
+    expect(page.locator(".sf-alert")).to_have_count(2)
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     settle(page)
     assert no_wider_than_its_screen(page)

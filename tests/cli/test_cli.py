@@ -319,7 +319,7 @@ def test_predict_answers_what_can_be_read_and_reports_the_rest(
         assert set(entry) == PREDICT_KEYS | {"heatmap", "audit_verdict"}
         assert 0 <= entry["probability"] <= 1
         assert (entry["label"] == "fracture") == (entry["probability"] >= entry["threshold"])
-        assert set(entry["input_check"]) >= {"score", "typical", "reason", "grade"}
+        assert set(entry["input_check"]) == {"score", "typical", "reason", "grade", "nearest"}
         overlay = cv2.imdecode(
             np.frombuffer(Path(entry["heatmap"]).read_bytes(), np.uint8), cv2.IMREAD_COLOR
         )

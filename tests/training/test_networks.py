@@ -1,5 +1,7 @@
 """The networks: what they take and give, and that the heat map adds up to the logit."""
 
+import urllib.request
+
 import numpy as np
 import pytest
 
@@ -127,6 +129,8 @@ def test_imagenet_weights_that_cannot_be_fetched(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there
+    # urllib keeps the proxies of its first request for the whole process.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     with pytest.raises(TrainingError, match="copy that file here and name it as the weights"):
         networks.build_network("mobilenet_v3_small", 64, weights="imagenet")
 
