@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,15 @@ class FoldProcess:
         self._stderr.close()
 
 
+@dataclass(frozen=True, eq=False)
+class _IdlePeriod:
+    """A time for which a process waits for another fold; the timer of one ends no later one."""
+
+    process: FoldProcess
+
+
 _lock = threading.Lock()
-_idle: list[FoldProcess] = []
+_idle: list[_IdlePeriod] = []
 
 
 @contextmanager
@@ -170,9 +178,10 @@ def use_process(folder: Path, threads: int) -> Iterator[FoldProcess]:
     if not process.is_fit_for_another():
         process.close()
         return
+    period = _IdlePeriod(process)
     with _lock:
-        _idle.append(process)
-    end_later = threading.Timer(_MAX_IDLE_S, _end_if_idle, [process])
+        _idle.append(period)
+    end_later = threading.Timer(_MAX_IDLE_S, _end_idle, [lambda other: other is period])
     end_later.daemon = True
     end_later.start()
 
@@ -180,29 +189,25 @@ def use_process(folder: Path, threads: int) -> Iterator[FoldProcess]:
 def _take_idle(folder: Path, threads: int) -> FoldProcess | None:
     """Return a process that fits; where none does, end all, so that theirs is no lost memory."""
     with _lock:
-        for process in _idle:
-            if (process.folder, process.threads) == (folder, threads):
-                _idle.remove(process)
-                return process
-    _end_idle(lambda process: True)
+        for period in _idle:
+            if (period.process.folder, period.process.threads) == (folder, threads):
+                _idle.remove(period)
+                return period.process
+    _end_idle(lambda period: True)
     return None
-
-
-def _end_if_idle(process: FoldProcess) -> None:
-    _end_idle(lambda other: other is process)
 
 
 def end_processes(folder: Path) -> None:
     """End the processes that wait for another fold of a workspace."""
-    _end_idle(lambda process: process.folder == folder)
+    _end_idle(lambda period: period.process.folder == folder)
 
 
-def _end_idle(is_meant: Callable[[FoldProcess], bool]) -> None:
+def _end_idle(is_meant: Callable[[_IdlePeriod], bool]) -> None:
     with _lock:
-        ended = [process for process in _idle if is_meant(process)]
-        _idle[:] = [process for process in _idle if process not in ended]
-    for process in ended:
-        process.close()
+        ended = [period for period in _idle if is_meant(period)]
+        _idle[:] = [period for period in _idle if period not in ended]
+    for period in ended:
+        period.process.close()
 
 
 def explain_crash(fold: int, code: int, stderr: list[str], oom_kills: int | None) -> TrainingError:

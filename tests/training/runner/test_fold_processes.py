@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -45,6 +46,20 @@ def test_no_more_processes_wait_than_train(tmp_path: Path) -> None:
     assert psutil.pid_exists(wide.pid)
     fold_processes.end_processes(tmp_path)
     assert not psutil.pid_exists(wide.pid)
+
+
+def test_the_end_of_one_wait_does_not_end_a_process_that_waits_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[threading.Timer] = []
+    monkeypatch.setattr(threading.Timer, "start", lambda wait: waits.append(wait))
+    with use_process(tmp_path, 1) as process:
+        pass
+    with use_process(tmp_path, 1) as again:
+        assert again is process
+    for wait, is_there in zip(waits, (True, False), strict=True):
+        wait.function(*wait.args)
+        assert psutil.pid_exists(process.pid) is is_there
 
 
 @pytest.mark.parametrize(
