@@ -6,10 +6,8 @@ The process (`spinefrac.audit.worker`) saves its result where every audit does
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from spinefrac import settings
 from spinefrac.system import background
 from spinefrac.system.background import WorkProgress
 
@@ -46,5 +44,4 @@ def clear_progress(folder: Path) -> None:
 
 def progress_path(folder: Path) -> Path:
     """Return the file that holds the progress of a folder's audit."""
-    name = hashlib.sha256(str(folder.expanduser().resolve()).encode("utf-8", "surrogateescape"))
-    return settings.runs_dir() / "audits" / f"run-{name.hexdigest()[:32]}.json"
+    return background.progress_path("audits", folder)

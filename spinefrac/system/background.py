@@ -7,6 +7,7 @@ ended.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from typing import Any
 import psutil
 
 import spinefrac
+from spinefrac import settings
 from spinefrac.errors import SpinefracError
 from spinefrac.system import atomic, private_files, processes
 
@@ -45,6 +47,20 @@ class WorkProgress:
     done: int = 0
     total: int = 0
     error: str = ""
+
+
+def progress_path(kind: str, subject: Path) -> Path:
+    """Return the file that holds the progress of work on a folder.
+
+    Parameters
+    ----------
+    kind : str
+        Of the work: the name of a folder in ``HOME/runs``.
+    subject : Path
+        What is worked on; however it is spelt, it has one file.
+    """
+    place = str(subject.expanduser().resolve()).encode("utf-8", "surrogateescape")
+    return settings.runs_dir() / kind / f"run-{hashlib.sha256(place).hexdigest()[:32]}.json"
 
 
 def start(path: Path, module: str, *arguments: str) -> None:

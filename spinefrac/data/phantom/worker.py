@@ -5,11 +5,9 @@ python -m spinefrac.data.phantom.worker OUT PATIENTS SLICES SEED DIFFICULTY
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 
-from spinefrac import settings
 from spinefrac.data.phantom.write import write_phantom
 from spinefrac.system import background
 from spinefrac.system.background import WorkProgress
@@ -52,8 +50,7 @@ def main(out: Path, patients: int, slices: int, seed: int, difficulty: str) -> i
 
 def _progress_path(out: Path) -> Path:
     """Return the file that holds the progress of a phantom."""
-    name = hashlib.sha256(str(out.absolute()).encode("utf-8", "surrogateescape")).hexdigest()
-    return settings.runs_dir() / "phantoms" / f"{name[:32]}.json"
+    return background.progress_path("phantoms", out)
 
 
 if __name__ == "__main__":

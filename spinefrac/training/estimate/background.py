@@ -11,13 +11,13 @@ from json import dumps
 from pathlib import Path
 
 from spinefrac import settings
-from spinefrac.audit import background as audits
 from spinefrac.audit import cache as audit_cache
 from spinefrac.data.folder_layouts import FolderLike
 from spinefrac.system import atomic, background, reading
 from spinefrac.system.background import WorkProgress
 from spinefrac.training.estimate.compute import Estimate
 
+_KIND = "estimates"
 _WORKER = "spinefrac.training.estimate.worker"
 _MAX_BYTES = 2**20
 
@@ -45,7 +45,7 @@ def stop(folder: Path) -> None:
 
 def progress_path(folder: Path) -> Path:
     """Return the file that holds the progress of a folder's estimate."""
-    return _folder() / audits.progress_path(folder).name
+    return background.progress_path(_KIND, folder)
 
 
 def find(folder: FolderLike) -> Estimate | None:
@@ -63,8 +63,4 @@ def save(folder: FolderLike, estimate: Estimate) -> None:
 
 
 def _result_path(folder: FolderLike) -> Path:
-    return _folder() / f"{audit_cache.hash_listing(folder, 'auto')}.json"
-
-
-def _folder() -> Path:
-    return settings.runs_dir() / "estimates"
+    return settings.runs_dir() / _KIND / f"{audit_cache.hash_listing(folder, 'auto')}.json"

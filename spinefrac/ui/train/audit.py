@@ -6,6 +6,7 @@ leaves.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -13,7 +14,8 @@ import streamlit as st
 from spinefrac import wording
 from spinefrac.audit import background, cache
 from spinefrac.audit.report import Audit, Finding
-from spinefrac.ui.common import layout, visitor
+from spinefrac.system.background import WorkProgress
+from spinefrac.ui.common import background_work, layout
 from spinefrac.ui.train import audit_sections
 from spinefrac.wording import AUDIT_ADVICE
 
@@ -43,7 +45,8 @@ def show_audit_panel(folder: Path, result: Audit | None, *, with_verdict: bool =
         return
     progress = background.read_progress(folder)
     if progress is not None and progress.running:
-        _show_audit_progress(folder)
+        read = partial(background.read_progress, folder)
+        background_work.show_until_done(read, _describe_progress)
         return
     if progress is not None and progress.error:
         layout.show_error(progress.error)
@@ -56,20 +59,13 @@ def show_audit_panel(folder: Path, result: Audit | None, *, with_verdict: bool =
         st.rerun()
 
 
-@visitor.fragment(run_every=1.0)
-def _show_audit_progress(folder: Path) -> None:
-    """Show how far the audit is until it ends."""
-    progress = background.read_progress(folder)
-    if progress is None or not progress.running:
-        st.rerun()
+def _describe_progress(progress: WorkProgress) -> str:
+    text = "Starting"
     if 0 < progress.done < progress.total:
-        share = progress.done / progress.total
         text = f"{progress.done:,} of {progress.total:,} files read"
     elif progress.done:
-        share, text = 1.0, "All files read; comparing slices"
-    else:
-        share, text = 0.0, "Starting"
-    st.progress(share, f"{text}. You can leave this page; the audit continues.")
+        text = "All files read; comparing slices"
+    return f"{text}. You can leave this page; the audit continues."
 
 
 def _show_verdict(result: Audit) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -10,7 +12,7 @@ from spinefrac.access.policy import Action
 from spinefrac.data.folder_layouts import FolderListing
 from spinefrac.training.estimate import background
 from spinefrac.training.estimate.compute import Estimate
-from spinefrac.ui.common import layout, visitor
+from spinefrac.ui.common import background_work, layout, visitor
 from spinefrac.ui.train import form
 
 
@@ -18,7 +20,11 @@ def show_estimate(folder: Path, listing: FolderListing) -> None:
     """Show the saved estimate of a folder, how far it is, or the button that starts it."""
     progress = background.read_progress(folder)
     if progress is not None and progress.running:
-        _show_progress(folder)
+        background_work.show_until_done(
+            partial(background.read_progress, folder),
+            lambda _: "First estimate. You can leave this page; the estimate continues.",
+            partial(_show_cancel, folder),
+        )
         return
     if (found := background.find(listing)) is not None:
         _show_result(found)
@@ -45,17 +51,9 @@ def show_estimate(folder: Path, listing: FolderListing) -> None:
         st.rerun()
 
 
-@visitor.fragment(run_every=1.0)
-def _show_progress(folder: Path) -> None:
-    """Show how far the estimate is until it ends, and the button that cancels it."""
-    progress = background.read_progress(folder)
-    if progress is None or not progress.running:
-        st.rerun()
-    bar, button = st.columns([4, 1], gap="medium", vertical_alignment="center")
-    share = progress.done / progress.total if progress.total else 0.0
-    bar.progress(share, "First estimate. You can leave this page; the estimate continues.")
+def _show_cancel(folder: Path, column: Any) -> None:
     if visitor.button(
-        Action.START_RUN, "Cancel", widget=button.button, key="estimate-cancel", width="stretch"
+        Action.START_RUN, "Cancel", widget=column.button, key="estimate-cancel", width="stretch"
     ):
         visitor.require(Action.START_RUN)
         background.stop(folder)

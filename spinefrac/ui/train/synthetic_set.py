@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -9,7 +10,8 @@ import streamlit as st
 from spinefrac.access.policy import Action
 from spinefrac.data.phantom import worker
 from spinefrac.data.phantom.plan import DIFFICULTIES
-from spinefrac.ui.common import layout, visitor
+from spinefrac.system.background import WorkProgress
+from spinefrac.ui.common import background_work, layout, visitor
 
 #: What the set is called while it is rendered; one a session.
 _FOLDER_KEY = "train-synthetic-folder"
@@ -30,7 +32,8 @@ def show_synthetic_set(root: Path) -> Path | None:
     out = st.session_state.get(_FOLDER_KEY)
     progress = worker.read_progress(out) if out else None
     if out and progress and progress.running:
-        _show_progress(out)
+        st.markdown("**Synthetic set**")
+        background_work.show_until_done(partial(worker.read_progress, out), _describe_progress)
         return None
     if out and progress and not progress.error:
         del st.session_state[_FOLDER_KEY]
@@ -83,15 +86,8 @@ def _start(out: Path, difficulty: str, patients: int) -> None:
     st.session_state[_FOLDER_KEY] = out
 
 
-@visitor.fragment(run_every=1.0)
-def _show_progress(out: Path) -> None:
-    """Show how far the set is until it is complete."""
-    progress = worker.read_progress(out)
-    if progress is None or not progress.running:
-        st.rerun()
-    share, text = 0.0, "Starting"
+def _describe_progress(progress: WorkProgress) -> str:
+    text = "Starting"
     if progress.total:
-        share = progress.done / progress.total
         text = f"{progress.done:,} of {progress.total:,} slices rendered"
-    st.markdown("**Synthetic set**")
-    st.progress(share, f"{text}. You can leave this page; the rendering continues.")
+    return f"{text}. You can leave this page; the rendering continues."
