@@ -6,27 +6,33 @@ Populations are simulated whose slices resemble each other within a patient, wit
 networks that differ by noise of their own: out-of-fold predictions of 120 patients, then 60
 external ones on which the networks have lost 0.00, 0.03 or 0.05 of AUC. "Ensemble" compares the
 mean of the networks with the out-of-fold predictions, as a card's metrics would; "networks" is
-what `spinefrac evaluate` does. Then models/phantom-demo predicts on phantoms of new seeds, as they
-are and in more and more noise, and the temperature and the threshold of its card, which were
-fitted on single networks, are compared with the best ones of its ensemble. All of it takes about
-five minutes; `python -m benchmarks.dataset_shift 1000` runs the simulation alone, more precisely.
+what `spinefrac evaluate` does. Then models/phantom-demo predicts on new patients of the mixture
+that it was trained on, as they are and in more and more noise, and the temperature and the
+threshold of its card, which were fitted on single networks, are compared with the best ones of
+its ensemble. All of it takes about five minutes; `python -m benchmarks.dataset_shift 1000` runs
+the simulation alone, more precisely.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks.input_check import generate_labelled_phantoms
+from spinefrac import imaging
+from spinefrac.data.phantom.mixture import STANDARD, write_mixture
+from spinefrac.data.scan import scan
 from spinefrac.evaluation.calibration import apply_temperature, fit_temperature
 from spinefrac.evaluation.compare import MetricDifference
 from spinefrac.evaluation.dataset_shift import metric_shift, stack_networks
 from spinefrac.evaluation.inputs import make_inputs
 from spinefrac.evaluation.metric_kernels import log_loss_per_slice
 from spinefrac.evaluation.ranking import roc_auc
+from spinefrac.records import CtSlice
 
 #: Data sets of each simulated population, and bootstrap resamples of each comparison.
 REPETITIONS, RESAMPLES = 100, 200
@@ -34,11 +40,11 @@ REPETITIONS, RESAMPLES = 100, 200
 #: Networks of the simulated model, its training patients, and slices of each patient.
 NETWORKS, TRAINING_PATIENTS, SLICES = 5, 120, 12
 
-#: New phantoms: seeds, patients of each, slices of each patient.
-SEEDS, PATIENTS, PHANTOM_SLICES = (5201, 5202), 30, 12
+#: New phantoms: share of the patients of the mixture, and slices of each patient.
+SHARE, PHANTOM_SLICES = 0.4, 12
 
-#: Noise added to them, standard deviation in Hounsfield units.
-NOISE = (0.0, 110.0, 150.0, 220.0)
+#: Noise added to them, standard deviation in grey levels (7 Hounsfield units in a bone window).
+NOISE = (0.0, 15.0, 30.0, 45.0)
 
 Row = tuple[str, str, str] | tuple[str, str, str, bool]
 
@@ -172,28 +178,40 @@ def _measure_phantoms() -> Iterator[Row]:
 
 
 def predict_phantoms(predictor, noises: tuple[float, ...]) -> dict[float, Answers]:
-    """Return the answers to new phantoms in each added noise; each phantom is drawn once."""
-    rngs = {noise: np.random.default_rng(1) for noise in noises}
-    parts: dict[float, list[Answers]] = {noise: [] for noise in noises}
-    for seed in SEEDS:
-        made = list(generate_labelled_phantoms(seed, PATIENTS, PHANTOM_SLICES))
-        labels = np.array([label for label, _, _ in made])
-        groups = np.array([f"{seed}-{patient}" for _, patient, _ in made])
-        for noise, rng in rngs.items():
-            noisy = [
-                replace(ct, pixels=ct.pixels + noise * rng.normal(size=ct.pixels.shape))
-                for _, _, ct in made
-            ]
-            found = np.array([one.fold_probabilities for one in predictor.predict_many(noisy)])
-            chance = np.clip(found, 1e-12, 1 - 1e-12)
-            logits = predictor.model.temperature * np.log(chance / (1 - chance))
-            parts[noise].append((labels, logits, groups))
-    return {noise: _join_answers(each) for noise, each in parts.items()}
+    """Return the answers to new patients of the mixture in each added noise.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    noises : tuple of float
+        Standard deviations in grey levels.
+    """
+    slices, labels, groups = _read_new_phantoms()
+    found = {}
+    for noise in noises:
+        rng = np.random.default_rng(1)
+        noisy = [
+            replace(ct, pixels=ct.pixels + noise * rng.normal(size=ct.pixels.shape))
+            for ct in slices
+        ]
+        each = np.array([one.fold_probabilities for one in predictor.predict_many(noisy)])
+        chance = np.clip(each, 1e-12, 1 - 1e-12)
+        found[noise] = labels, predictor.model.temperature * np.log(chance / (1 - chance)), groups
+    return found
 
 
-def _join_answers(parts: list[Answers]) -> Answers:
-    labels, logits, groups = zip(*parts, strict=True)
-    return np.concatenate(labels), np.concatenate(logits), np.concatenate(groups)
+def _read_new_phantoms() -> tuple[list[CtSlice], np.ndarray, np.ndarray]:
+    """Return slices, labels (n,) and groups (n,) of seeds that nothing was trained on."""
+    parts = tuple(
+        replace(part, patients=round(SHARE * part.patients), seed=part.seed + 10_000)
+        for part in STANDARD
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_mixture(Path(folder), parts, PHANTOM_SLICES)
+        dataset = scan(folder)
+        slices = [imaging.read(Path(folder, item.path).read_bytes()) for item in dataset.items]
+    labels = np.array([item.label for item in dataset.items])
+    return slices, labels, np.array(dataset.groups)
 
 
 def _compare_calibration(
