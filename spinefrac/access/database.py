@@ -44,6 +44,7 @@ _MIGRATIONS = (
     CREATE TRIGGER log_keeps_values BEFORE UPDATE ON log
     BEGIN SELECT RAISE(ABORT, 'the log of actions is only added to'); END;
     """,
+    "ALTER TABLE user ADD COLUMN last_seen_at TEXT NOT NULL DEFAULT '';",
 )
 
 

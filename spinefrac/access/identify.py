@@ -61,6 +61,7 @@ def identify(connection: Connection) -> Identity | None:
     if holder := users.check_token(connection.token, Kind.SESSION, Kind.REST, Kind.GUEST):
         return holder
     if connection.provided_name and (user := users.find(connection.provided_name)):
+        users.note_seen(user.name, user.last_seen_at)
         return Identity(user.name, user.role)
     return None
 

@@ -7,9 +7,11 @@ reads the database cannot sign in with what it holds.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import secrets
+import sqlite3
 import threading
 import time
 from dataclasses import dataclass
@@ -41,6 +43,8 @@ _NO_MATCH = "name and password do not belong together: try again, or ask an admi
 _MAX_FAILURES, _MAX_FAILING_NAMES, _FAILURE_MEMORY_S = 5, 1000, 300.0
 _failures: dict[str, list[float]] = {}
 _failures_lock = threading.Lock()
+#: At most so often it is written down that somebody was here.
+_SEEN_STEP = timedelta(minutes=5)
 
 
 class Kind(StrEnum):
@@ -74,11 +78,14 @@ class User:
     role : Role
     created_at : str
         UTC, ISO 8601.
+    last_seen_at : str
+        The same, some minutes late; empty where the person was never here.
     """
 
     name: str
     role: Role
     created_at: str
+    last_seen_at: str = ""
 
 
 def add(name: str, role: Role) -> User:
@@ -113,8 +120,13 @@ def list_users() -> tuple[User, ...]:
     if not database.exists():
         return ()
     with database.open_database().read() as connection:
-        rows = connection.execute("SELECT name, role, created_at FROM user ORDER BY name")
-        return tuple(User(row["name"], Role(row["role"]), row["created_at"]) for row in rows)
+        rows = connection.execute(
+            "SELECT name, role, created_at, last_seen_at FROM user ORDER BY name"
+        )
+        return tuple(
+            User(row["name"], Role(row["role"]), row["created_at"], row["last_seen_at"])
+            for row in rows
+        )
 
 
 def find(name: str) -> User | None:
@@ -144,13 +156,13 @@ def set_role(name: str, role: Role) -> User:
     Raises
     ------
     UserError
-        There is no such user, or the role is not valid.
+        There is no such user, the role is not valid, or no admin would be left.
     """
-    user = get(name)
+    user, wanted = get(name), _check_role(role)
     with database.open_database().write() as connection:
-        connection.execute(
-            "UPDATE user SET role = ? WHERE name = ?", (str(_check_role(role)), user.name)
-        )
+        if wanted is not Role.ADMIN:
+            _require_another_admin(connection, user.name)
+        connection.execute("UPDATE user SET role = ? WHERE name = ?", (str(wanted), user.name))
     return get(name)
 
 
@@ -160,11 +172,35 @@ def remove(name: str) -> None:
     Raises
     ------
     UserError
-        There is no such user.
+        There is no such user, or no admin would be left.
     """
     user = get(name)
     with database.open_database().write() as connection:
+        _require_another_admin(connection, user.name)
         connection.execute("DELETE FROM user WHERE name = ?", (user.name,))
+
+
+def _require_another_admin(connection: sqlite3.Connection, name: str) -> None:
+    """Refuse to go on where `name` is the only admin; within the transaction that takes it away."""
+    admins = connection.execute("SELECT name FROM user WHERE role = ?", (str(Role.ADMIN),))
+    if [row["name"] for row in admins] == [name]:
+        raise UserError(
+            f"{name} is the only admin, and without one nobody could invite or remove people: make "
+            "somebody else an admin first (spinefrac users role NAME admin)"
+        )
+
+
+def note_seen(name: str, last_seen_at: str) -> None:
+    """Write down that a user is here, unless `last_seen_at` is a few minutes ago."""
+    now = _utc_now()
+    if last_seen_at > (now - _SEEN_STEP).isoformat():
+        return
+    # A full disk keeps nobody out.
+    with contextlib.suppress(UserError), database.open_database().write() as connection:
+        connection.execute(
+            "UPDATE user SET last_seen_at = ? WHERE name = ?",
+            (now.isoformat(timespec="seconds"), name),
+        )
 
 
 def issue(name: str, kind: Kind, lifetime: timedelta | None = None) -> str:
@@ -233,7 +269,9 @@ def make_invitation_link(url: str, token: str) -> str:
 
 
 def check_token(token: str, *kinds: Kind) -> Identity | None:
-    """Return who holds a token of one of the kinds; None where it does not hold.
+    """Return who holds a token of one of the kinds, and note that the user was here.
+
+    None where it does not hold.
 
     Raises
     ------
@@ -244,8 +282,9 @@ def check_token(token: str, *kinds: Kind) -> Identity | None:
         return None
     with database.open_database().read() as connection:
         row = connection.execute(
-            "SELECT hash, kind, credential.user, model, expires_at, role FROM credential "
-            "LEFT JOIN user ON user.name = credential.user WHERE hash = ? AND expires_at > ?",
+            "SELECT hash, kind, credential.user, model, expires_at, role, last_seen_at "
+            "FROM credential LEFT JOIN user ON user.name = credential.user "
+            "WHERE hash = ? AND expires_at > ?",
             (_hash(token), _utc_now().isoformat()),
         ).fetchone()
     if row is None or row["kind"] not in kinds:
@@ -257,6 +296,7 @@ def check_token(token: str, *kinds: Kind) -> Identity | None:
             model=row["model"],
             expires_at=datetime.fromisoformat(row["expires_at"]),
         )
+    note_seen(row["user"], row["last_seen_at"])
     return Identity(row["user"], Role(row["role"]))
 
 
@@ -264,6 +304,19 @@ def revoke(token: str) -> None:
     """End a token; nothing happens where there is none."""
     with database.open_database().write() as connection:
         connection.execute("DELETE FROM credential WHERE hash = ?", (_hash(token),))
+
+
+def revoke_all(name: str) -> None:
+    """End all tokens of a user.
+
+    Raises
+    ------
+    UserError
+        There is no such user.
+    """
+    user = get(name)
+    with database.open_database().write() as connection:
+        connection.execute("DELETE FROM credential WHERE user = ?", (user.name,))
 
 
 def set_password(name: str, password: str) -> None:

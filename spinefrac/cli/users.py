@@ -53,10 +53,10 @@ def add_user(
 
     Who signs in by OIDC or a proxy needs no link: only the same name.
     """
-    from spinefrac.access import users
-    from spinefrac.access.policy import Role
+    from spinefrac.access import accounts
+    from spinefrac.access.policy import LOCAL, Role
 
-    user = users.add(name, Role(role))
+    user = accounts.add(LOCAL, name, Role(role))
     _print_link(user, url, as_json)
 
 
@@ -79,8 +79,11 @@ def list_users(as_json: output.JsonOption = False) -> None:
     if as_json:
         output.print_json([asdict(user) for user in found])
     elif found:
-        rows = [("name", "role", "added")]
-        rows += [(user.name, str(user.role), user.created_at[:10]) for user in found]
+        rows = [("name", "role", "added", "last seen")]
+        rows += [
+            (user.name, str(user.role), user.created_at[:10], user.last_seen_at[:10] or "–")
+            for user in found
+        ]
         output.print_result(output.format_table(rows))
     else:
         output.print_result("There are no users: on this machine itself no sign-in is needed.")
@@ -92,11 +95,11 @@ def change_role(
     role: Annotated[RoleName, typer.Argument(help="What the user may do from now on.")],
     as_json: output.JsonOption = False,
 ) -> None:
-    """Give a user another role, at once."""
-    from spinefrac.access import users
-    from spinefrac.access.policy import Role
+    """Give a user another role, at once. The last admin stays one."""
+    from spinefrac.access import accounts
+    from spinefrac.access.policy import LOCAL, Role
 
-    user = users.set_role(name, Role(role))
+    user = accounts.set_role(LOCAL, name, Role(role))
     if as_json:
         output.print_json(asdict(user))
     else:
@@ -105,10 +108,11 @@ def change_role(
 
 @app.command("remove")
 def remove_user(name: NameArgument, as_json: output.JsonOption = False) -> None:
-    """Remove a user with all tokens and sessions; models and data sets stay."""
-    from spinefrac.access import users
+    """Remove a user with all tokens and sessions; models and data sets stay, and the last admin."""
+    from spinefrac.access import accounts
+    from spinefrac.access.policy import LOCAL
 
-    users.remove(name)
+    accounts.remove(LOCAL, name)
     if as_json:
         output.print_json({"removed": name})
     else:
@@ -137,7 +141,8 @@ def create_token(
 def show_log(
     last: Annotated[int, typer.Option(min=1, help="Number of lines, newest first.")] = 20,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the whole log to this JSON file.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the whole log to this file, .json or .csv."),
     ] = None,
     as_json: output.JsonOption = False,
 ) -> None:
@@ -146,7 +151,8 @@ def show_log(
 
     entries = audit_log.list_entries(None if out is not None else last)
     if out is not None:
-        out.write_text(audit_log.to_json(entries), encoding="utf-8")
+        to_text = audit_log.to_csv if out.suffix.lower() == ".csv" else audit_log.to_json
+        out.write_text(to_text(entries), encoding="utf-8", newline="\n")
         if as_json:
             output.print_json({"file": str(out), "lines": len(entries)})
         else:
@@ -162,10 +168,10 @@ def show_log(
 
 
 def _print_link(user: User, url: str, as_json: bool) -> None:
-    from spinefrac.access import users
-    from spinefrac.access.users import Kind
+    from spinefrac.access import accounts, users
+    from spinefrac.access.policy import LOCAL
 
-    link = users.make_invitation_link(url, users.issue(user.name, Kind.INVITATION))
+    link = users.make_invitation_link(url, accounts.invite(LOCAL, user.name))
     if as_json:
         output.print_json(asdict(user) | {"link": link})
     else:

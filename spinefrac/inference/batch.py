@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections import deque
@@ -22,6 +20,7 @@ from spinefrac.evaluation import series_pooling
 from spinefrac.imaging.series_grouping import SeriesSlice
 from spinefrac.inference.predictor import Predictor
 from spinefrac.records import CLASS_NAMES, InputCheck
+from spinefrac.system import spreadsheets
 from spinefrac.viz import heatmap
 
 _CORES = os.cpu_count() or 1
@@ -189,21 +188,19 @@ def to_csv(model_id: str, predictions: Iterable[SlicePrediction]) -> str:
 
     A file name that starts like a formula gets an apostrophe in front.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(
-        ("file", "model", "probability", "label", "threshold", "percentile", "typical", "reason",
-         "grade", "error")
+    titles = (
+        "file", "model", "probability", "label", "threshold", "percentile", "typical", "reason",
+        "grade", "error",
     )  # fmt: skip
-    for one in predictions:
-        check = one.input_check
-        name = f"'{one.name}" if one.name.startswith(("=", "+", "-", "@", "\t", "\r")) else one.name
-        if one.error:
-            writer.writerow((name, model_id, "", "", "", "", "", "", "", one.error))
-            continue
-        seen = (check.score, check.typical, check.reason, check.grade) if check else ("",) * 4
-        writer.writerow((name, model_id, one.probability, one.label, one.threshold, *seen, ""))
-    return table.getvalue()
+    return spreadsheets.to_csv(titles, (_make_row(model_id, one) for one in predictions))
+
+
+def _make_row(model_id: str, prediction: SlicePrediction) -> tuple[object, ...]:
+    one, check = prediction, prediction.input_check
+    if one.error:
+        return (one.name, model_id, *("",) * 7, one.error)
+    seen = (check.score, check.typical, check.reason, check.grade) if check else ("",) * 4
+    return (one.name, model_id, one.probability, one.label, one.threshold, *seen, "")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ fails here is a `HistoryError` of one line.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sqlite3
 from dataclasses import asdict, dataclass, fields
@@ -21,7 +19,7 @@ from spinefrac import imaging, settings
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import HistoryError
 from spinefrac.records import CtSlice, Prediction
-from spinefrac.system import sqlite
+from spinefrac.system import spreadsheets, sqlite
 from spinefrac.system.sqlite import Problem
 
 #: What a reader may say of a prediction.
@@ -358,19 +356,9 @@ def to_json(history_entries: tuple[HistoryEntry, ...]) -> str:
 
 def to_csv(history_entries: tuple[HistoryEntry, ...]) -> str:
     """Return entries as a table; a note that a spreadsheet would run as a formula is quoted."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
     names = [entry.name for entry in fields(HistoryEntry)]
-    writer.writerow(names)
-    for entry in history_entries:
-        writer.writerow([_escape_formula(getattr(entry, name)) for name in names])
-    return text.getvalue()
-
-
-def _escape_formula(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return "" if value is None else value
+    rows = ([getattr(entry, name) for name in names] for entry in history_entries)
+    return spreadsheets.to_csv(names, rows)
 
 
 def _entry_from_row(row: dict[str, Any]) -> HistoryEntry:

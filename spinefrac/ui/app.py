@@ -44,6 +44,12 @@ def _models() -> None:
     render()
 
 
+def _team() -> None:
+    from spinefrac.ui.team.page import render
+
+    render()
+
+
 #: What draws each page, by its address in `navigation.PAGES`.
 _RENDER = {
     "predict": _predict,
@@ -51,6 +57,7 @@ _RENDER = {
     "augmentation": _augmentation,
     "metrics": _metrics,
     "models": _models,
+    "team": _team,
 }
 
 

@@ -1,6 +1,8 @@
 """Users and tokens: what holds, for how long, and what the database gives away."""
 
-from datetime import timedelta
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,12 +75,64 @@ def test_a_token_is_for_one_thing(home: Path) -> None:
 
 
 def test_a_new_role_and_a_removal_hold_at_once(home: Path) -> None:
+    users.add("ada", Role.ADMIN)
     users.add("kim", Role.ADMIN)
     token = users.issue("kim", Kind.REST)
     users.set_role("kim", Role.VIEWER)
     assert users.check_token(token, Kind.REST).role is Role.VIEWER
     users.remove("kim")
     assert users.check_token(token, Kind.REST) is None
+
+
+def test_the_only_admin_stays_one(home: Path) -> None:
+    users.add("ada", Role.ADMIN)
+    users.add("kim", Role.TRAINER)
+    for take_away in (lambda: users.remove("ada"), lambda: users.set_role("ADA", Role.VIEWER)):
+        with pytest.raises(UserError, match="ada is the only admin"):
+            take_away()
+        assert users.get("ada").role is Role.ADMIN
+    users.set_role("ada", Role.ADMIN)  # takes nothing away
+    users.remove("kim")
+    users.add("eve", Role.ADMIN)
+    users.remove("ada")
+    assert [user.name for user in users.list_users()] == ["eve"]
+
+
+def test_two_admins_who_remove_each_other_at_once_leave_one(home: Path) -> None:
+    def remove(name: str) -> bool:
+        both.wait()
+        try:
+            users.remove(name)
+        except UserError:
+            return False
+        return True
+
+    for _ in range(5):
+        both = threading.Barrier(2)
+        for name in {"ada", "eve"} - {user.name for user in users.list_users()}:
+            users.add(name, Role.ADMIN)
+        with ThreadPoolExecutor() as pool:
+            assert sorted(pool.map(remove, ("ada", "eve"))) == [False, True]
+
+
+def test_when_somebody_was_last_seen_is_written_now_and_then(home: Path) -> None:
+    users.add("kim", Role.VIEWER)
+    token = users.issue("kim", Kind.SESSION)
+    assert users.get("kim").last_seen_at == ""
+    users.check_token(token, Kind.SESSION)
+    first = users.get("kim").last_seen_at
+    assert datetime.now(UTC) - datetime.fromisoformat(first) < timedelta(minutes=1)
+    with database.open_database().write() as connection:
+        connection.execute("UPDATE user SET last_seen_at = '2026-01-01T00:00:00+00:00'")
+        connection.execute("CREATE TABLE written (at TEXT)")
+        connection.execute(
+            "CREATE TRIGGER seen AFTER UPDATE OF last_seen_at ON user "
+            "BEGIN INSERT INTO written VALUES (NEW.last_seen_at); END"
+        )
+    for _ in range(3):
+        assert users.check_token(token, Kind.SESSION)
+    with database.open_database().read() as connection:
+        assert len(connection.execute("SELECT * FROM written").fetchall()) == 1
 
 
 def test_a_guest_has_one_model_and_an_end(home: Path) -> None:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from spinefrac.access import users
+from spinefrac.access import database, users
 from spinefrac.access.policy import Role
 from spinefrac.access.users import Kind
 from spinefrac.api.application import PREFIX, build_api
@@ -71,8 +71,8 @@ def as_role(api: FastAPI, client: Client) -> Iterator[Callable[[Role | None], Cl
 
     yield make
     api.state.server = before
-    for name in made:
-        users.remove(name)
+    with database.open_database().write() as connection:  # of `users` the last admin would stay
+        connection.executemany("DELETE FROM user WHERE name = ?", [(name,) for name in made])
 
 
 @pytest.fixture(scope="session")

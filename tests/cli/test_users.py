@@ -41,11 +41,29 @@ def test_a_new_link_is_printed_for_a_user(capsys) -> None:
 def test_users_are_listed_changed_and_removed(capsys) -> None:
     assert "no users" in run(capsys, "list")
     run(capsys, "add", "kim")
-    assert run(capsys, "role", "kim", "admin") == "kim is admin"
-    assert json.loads(run(capsys, "list", "--json"))[0]["role"] == "admin"
+    assert run(capsys, "role", "kim", "trainer") == "kim is trainer"
+    listed = json.loads(run(capsys, "list", "--json"))[0]
+    assert listed["role"] == "trainer" and listed["last_seen_at"] == ""
     assert "kim" in run(capsys, "list")
     assert run(capsys, "remove", "kim") == "kim removed"
     assert json.loads(run(capsys, "list", "--json")) == []
+    logged = [(one["action"], one["subject"]) for one in json.loads(run(capsys, "log", "--json"))]
+    assert logged[::-1] == [
+        ("add-user", "kim as viewer"), ("invite-user", "kim"), ("change-role", "kim as trainer"),
+        ("remove-user", "kim"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["remove", "ada"], ["role", "ada", "viewer"]])
+def test_the_last_admin_stays_until_the_machine_itself_makes_another(
+    capsys, arguments: list[str]
+) -> None:
+    run(capsys, "add", "ada", "--role", "admin")
+    assert main(["users", *arguments]) == 1
+    assert "ada is the only admin" in capsys.readouterr().err
+    run(capsys, "add", "eve", "--role", "admin")
+    run(capsys, *arguments)
+    assert [user.name for user in users.list_users() if user.role is Role.ADMIN] == ["eve"]
 
 
 def test_a_token_for_rest_is_printed_once(capsys) -> None:
@@ -62,6 +80,8 @@ def test_the_log_is_shown_and_exported(capsys, home: Path) -> None:
     run(capsys, "log", "--out", str(home / "log.json"))
     assert json.loads((home / "log.json").read_text())[0]["subject"] == "demo"
     assert json.loads(run(capsys, "log", "--json"))[0]["who"] == "local"
+    run(capsys, "log", "--out", str(home / "log.csv"))
+    assert (home / "log.csv").read_text().startswith("id,at,who,role,action,subject\n1,")
 
 
 @pytest.mark.parametrize(

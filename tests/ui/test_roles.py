@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from spinefrac.access import datasets, policy, users
+from spinefrac.access import accounts, datasets, policy, users
 from spinefrac.access.policy import RULES, Action, Identity, Role
 from spinefrac.imaging.collect import file_from_bytes
 from spinefrac.store import manage, repository
@@ -56,6 +56,7 @@ BUTTONS: dict[str, Action | None] = {
     r"Write copies of all .* slices": Action.ADD_DATASET,
     r"Evaluate": Action.EVALUATE_MODEL,
     r"confusion-cell-.*": Action.REVIEW_LABELS,
+    r"Invite|user-(invite|role|end|remove)-.*": Action.MANAGE_USERS,
 }
 #: Pages as they are opened: address, query, and what is chosen on them.
 VIEWS = {
@@ -70,6 +71,8 @@ VIEWS = {
     "fine-tune": ("models", {"model": MODEL}, {"View": "Fine-tune"}),
     "recalibrate": ("models", {"model": MODEL}, {"View": "Recalibrate"}),
     "export": ("models", {"model": MODEL}, {"View": "Export"}),
+    "people": ("team", {}, {}),
+    "activity": ("team", {}, {"View": "Activity"}),
 }
 
 
@@ -137,8 +140,9 @@ def test_every_action_of_the_pages_is_walked() -> None:
         Action.KEEP_PREDICTION, Action.SEE_PREDICTION, Action.SEE_MODEL,
         Action.SEE_SHARED_PREDICTION, Action.SEE_RUN, Action.SEE_DATASET,
         Action.SEE_SHARED_DATASET, Action.INVITE_GUEST,
-        # by the command line and REST only
-        Action.MANAGE_USERS, Action.SEE_AUDIT_LOG, Action.SEE_SERVER_METRICS,
+        Action.SEE_AUDIT_LOG,
+        # by REST only
+        Action.SEE_SERVER_METRICS,
     }  # fmt: skip
     assert walked | elsewhere == set(Action) and not walked & elsewhere
 
@@ -166,7 +170,9 @@ def test_a_button_is_open_to_whom_the_table_says(
 def test_an_owner_and_an_admin_may_do_all_that_is_theirs(view: str, team: dict[str, str]) -> None:
     as_owner = {find_action(one) for one in open_view(view, OWNER, team).button if not one.disabled}
     as_admin = {find_action(one) for one in open_view(view, "ada", team).button if not one.disabled}
-    only_admin = {Action.SET_DEFAULT_MODEL, Action.IMPORT_MODEL, Action.DELETE_MODEL}
+    only_admin = {
+        Action.SET_DEFAULT_MODEL, Action.IMPORT_MODEL, Action.DELETE_MODEL, Action.MANAGE_USERS,
+    }  # fmt: skip
     assert as_admin - as_owner <= only_admin
     assert as_owner <= as_admin
 
@@ -198,6 +204,7 @@ def read_state() -> list[object]:
         repository.get_default_id(),
         [(run.id, run.state) for run in runs.list_runs()],
         datasets.list_datasets(admin),
+        accounts.list_accounts(admin),
     ]
 
 
@@ -205,7 +212,7 @@ def read_state() -> list[object]:
     ("name", "pages"),
     [
         ("vic", ["predict", "train", "augmentation", "metrics", "models"]),
-        ("ada", ["predict", "train", "augmentation", "metrics", "models"]),
+        ("ada", ["predict", "train", "augmentation", "metrics", "models", "team"]),
         (None, ["predict"]),
     ],
 )

@@ -47,7 +47,7 @@ def _keep_cookie() -> None:
 
 
 def _sign_out(identity: Identity) -> None:
-    audit_log.record(identity, audit_log.SIGNED_OUT)
+    audit_log.record(identity, audit_log.Event.SIGN_OUT)
     token = visitor.get_token()
     if token and identity.role is not Role.GUEST:  # the link of a guest is for many
         users.revoke(token)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from spinefrac.access.policy import Action
+from spinefrac.access.policy import LOCAL, Action
 from spinefrac.ui.common import visitor
 
 #: Title and icon of each page, by address, in the order of the navigation.
@@ -17,6 +17,7 @@ PAGES = {
     "augmentation": ("Augmentation", ":material/filter:"),
     "metrics": ("Metrics", ":material/monitoring:"),
     "models": ("Models", ":material/inventory_2:"),
+    "team": ("Team", ":material/group:"),
 }
 #: Without which a page would be empty. A guest, who may use one model, predicts and no more.
 NEEDED = {
@@ -25,6 +26,7 @@ NEEDED = {
     "augmentation": Action.TRY_AUGMENTATION,
     "metrics": Action.SEE_MODEL,
     "models": Action.SEE_MODEL,
+    "team": Action.MANAGE_USERS,
 }
 
 #: Name of the default page among the pages; it is no address.
@@ -78,10 +80,19 @@ def list_pages(renderers: Mapping[str, Callable[[], None]], default: str) -> lis
         Address of the page of the app's own address. It is listed once more, hidden from the
         menu, so that its own address leads to it too.
     """
-    is_stranger = visitor.get() is None  # the address stays until there is a sign-in
     pages = [
         page(address, renderers[address], default=address == default)
         for address in PAGES
-        if address == default or is_stranger or visitor.permits(NEEDED[address], model="")
+        if address == default or _is_open(address)
     ]
     return [*pages, page(default, renderers[default], hidden=True)]
+
+
+def _is_open(address: str) -> bool:
+    """Return whether somebody finds more than a refusal on a page."""
+    identity = visitor.get()
+    if identity is None:
+        return True  # the address stays until there is a sign-in
+    if identity == LOCAL and address == "team":
+        return False  # at one's own desk there is none
+    return visitor.permits(NEEDED[address], model="")

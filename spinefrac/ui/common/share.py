@@ -48,11 +48,14 @@ def show_model_button(model_id: str) -> None:
 
 def make_link(page: str, query: Mapping[str, str | Sequence[str]]) -> str:
     """Return the address of a view, beginning as the person's own."""
+    return f"{get_app_address()}/{page}?{urlencode(query, doseq=True)}"
+
+
+def get_app_address() -> str:
+    """Return the address of the app as the person's browser has it, without a slash at its end."""
     here = urlsplit(st.context.url or _DEFAULT_URL)
     base = here.path.rsplit("/", 1)[0]  # all pages lie side by side
-    return urlunsplit(
-        (here.scheme, here.netloc, f"{base}/{page}", urlencode(query, doseq=True), "")
-    )
+    return urlunsplit((here.scheme, here.netloc, base, "", ""))
 
 
 def show_link(link: str) -> None:

@@ -146,5 +146,5 @@ def sign_in(token: str) -> None:
     st.session_state[visitor.TOKEN_KEY] = token
     visitor.forget()
     if identity := visitor.get():
-        audit_log.record(identity, audit_log.SIGNED_IN)
+        audit_log.record(identity, audit_log.Event.SIGN_IN)
     st.rerun()
