@@ -79,6 +79,8 @@ class Action(StrEnum):
     EVALUATE_MODEL = "evaluate-model"
     REVIEW_LABELS = "review-labels"
     SAVE_PRESET = "save-preset"
+    SEE_PRESET = "see-preset"
+    CHANGE_PRESET = "change-preset"
     START_RUN = "start-run"
     CHANGE_RUN = "change-run"
     READ_FOLDER = "read-folder"
@@ -154,7 +156,9 @@ RULES: Mapping[Action, Rule] = MappingProxyType(
         Action.REVIEW_LABELS: Rule(
             "see slices of data sets and review labels", _NO, _NO, _YES, _YES
         ),
-        Action.SAVE_PRESET: Rule("save and delete presets", _NO, _NO, _YES, _YES),
+        Action.SAVE_PRESET: Rule("save presets", _NO, _NO, _YES, _YES),
+        Action.SEE_PRESET: Rule("use private presets", _NO, _NO, _OWN, _YES),
+        Action.CHANGE_PRESET: Rule("replace, share and delete presets", _NO, _NO, _OWN, _YES),
         Action.START_RUN: Rule("train and fine-tune models", _NO, _NO, _YES, _YES),
         Action.CHANGE_RUN: Rule("cancel and resume runs", _NO, _NO, _OWN, _YES),
         Action.READ_FOLDER: Rule("read data set folders of the server", _NO, _NO, _YES, _YES),

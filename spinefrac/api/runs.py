@@ -78,7 +78,9 @@ class RunRequestBody(BaseModel):
     )
     note: str = Field("", description="Saved in the model card.", max_length=2000)
     augmentation: str = Field(
-        "standard", description="A preset or a saved augmentation, by name.", max_length=80
+        "standard",
+        description="A preset or a saved augmentation by name; of others as OWNER/NAME.",
+        max_length=200,
     )
     settings: RunSettings = Field(default_factory=RunSettings)
 
@@ -153,10 +155,11 @@ def submit(
     roots = datasets.list_roots(caller)
     folder = _find_folder(body, caller, roots)
     chosen = body.settings.model_dump(exclude_unset=True)
+    augmentation = presets.load(caller, body.augmentation)
     request = runs.RunRequest(
         folder,
         body.name,
-        TrainingSettings().with_values({**chosen, "augmentation": presets.load(body.augmentation)}),
+        TrainingSettings().with_values({**chosen, "augmentation": augmentation}),
         note=body.note,
         trained_by=caller.owner,
         roots=roots,

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from spinefrac.access.policy import LOCAL
 from spinefrac.cli import main
 from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
 from spinefrac.training.augmentation.presets import save
@@ -26,7 +27,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_copies_are_written_and_counted(data: Path, tmp_path: Path, capsys) -> None:
-    save("mine", AugmentationConfig(rotation=(1, 2)))
+    save(LOCAL, "mine", AugmentationConfig(rotation=(1, 2)))
     out = tmp_path / "out"
     arguments = ["augment", data, out, "--augmentation", "mine", "--copies", 2, "--size", 64]
     assert main([*map(str, arguments), "--json"]) == 0

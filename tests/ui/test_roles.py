@@ -18,6 +18,8 @@ from spinefrac.access.policy import RULES, Action, Identity, Role
 from spinefrac.imaging.collect import file_from_bytes
 from spinefrac.store import manage, repository
 from spinefrac.training import runs
+from spinefrac.training.augmentation import presets
+from spinefrac.training.augmentation.config import AugmentationConfig
 from spinefrac.ui.common import navigation
 from tests.support.app import click_disabled, page, sign_in
 
@@ -52,7 +54,8 @@ BUTTONS: dict[str, Action | None] = {
     r"dataset-delete": Action.DELETE_DATASET,
     r"dataset-save|train-synthetic": Action.ADD_DATASET,
     r"Next seed": Action.TRY_AUGMENTATION,
-    r"Save|Delete .+": Action.SAVE_PRESET,
+    r"Save": Action.SAVE_PRESET,
+    r"preset-share|Delete .+": Action.CHANGE_PRESET,
     r"Write copies of all .* slices": Action.ADD_DATASET,
     r"Evaluate": Action.EVALUATE_MODEL,
     r"confusion-cell-.*": Action.REVIEW_LABELS,
@@ -64,6 +67,12 @@ VIEWS = {
     "new run": ("train", {"train": "New run"}, {"train-folder": "DATASET"}),
     "runs": ("train", {"run": "RUN"}, {}),
     "augmentation": ("augmentation", {}, {"View": "Apply and export"}),
+    "preset": (
+        "augmentation",
+        {},
+        # its owner chooses it by the bare name
+        {"Preset": "kim/gentle", "augmentation-base-preset": "gentle", "View": "Apply and export"},
+    ),
     "metrics": ("metrics", {"models": MODEL}, {}),
     "evaluation": ("metrics", {"models": MODEL}, {"view": "External evaluation"}),
     "models": ("models", {}, {}),
@@ -94,6 +103,9 @@ def team(demonstration: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             for path in sorted(SAMPLES.glob(f"{label}-*"))
         ]
         dataset = datasets.add(Identity(OWNER, Role.TRAINER), "slices", files).dataset
+        kim = Identity(OWNER, Role.TRAINER)
+        presets.save(kim, "gentle", AugmentationConfig(rotation=1))
+        presets.share(kim, "gentle", shared=True)
         request = runs.RunRequest(
             dataset.folder, "m", roots=(dataset.folder,), list_only=True, trained_by=OWNER
         )
@@ -139,7 +151,7 @@ def test_every_action_of_the_pages_is_walked() -> None:
         # shown or hidden as a whole, tested where they are
         Action.KEEP_PREDICTION, Action.SEE_PREDICTION, Action.SEE_MODEL,
         Action.SEE_SHARED_PREDICTION, Action.SEE_RUN, Action.SEE_DATASET,
-        Action.SEE_SHARED_DATASET, Action.INVITE_GUEST,
+        Action.SEE_SHARED_DATASET, Action.INVITE_GUEST, Action.SEE_PRESET,
         Action.SEE_AUDIT_LOG,
         # by REST only
         Action.SEE_SERVER_METRICS,
@@ -205,6 +217,7 @@ def read_state() -> list[object]:
         [(run.id, run.state) for run in runs.list_runs()],
         datasets.list_datasets(admin),
         accounts.list_accounts(admin),
+        presets.list_augmentations(admin),
     ]
 
 

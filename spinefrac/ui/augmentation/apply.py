@@ -11,7 +11,8 @@ from spinefrac.access.policy import Action
 from spinefrac.errors import SpinefracError
 from spinefrac.store import identifiers
 from spinefrac.training.augmentation import export, presets, preview
-from spinefrac.training.augmentation.config import PRESETS, AugmentationConfig
+from spinefrac.training.augmentation.config import AugmentationConfig
+from spinefrac.training.augmentation.presets import NamedAugmentation
 from spinefrac.training.augmentation.yaml_io import to_yaml
 from spinefrac.ui.augmentation.controls import SELECTED_PRESET_KEY, AugmentationSelection
 from spinefrac.ui.augmentation.source import PreviewSlice
@@ -56,12 +57,12 @@ def _show_message() -> None:
 
 
 def _show_save_form(selection: AugmentationSelection) -> None:
-    custom_name = "" if selection.preset in PRESETS else selection.preset
+    preset = selection.preset
     with st.form("augmentation-save", border=False):
         name_column, button_column = st.columns([2, 1], vertical_alignment="bottom")
         name_column.text_input(
             "Name",
-            custom_name,
+            "" if preset.is_preset else preset.bare_name,
             key="augmentation-name",
             max_chars=identifiers.MAX_LENGTH,
             placeholder="small-rotations",
@@ -78,12 +79,33 @@ def _show_save_form(selection: AugmentationSelection) -> None:
             width="stretch",
         )
         st.checkbox("Replace existing preset", key="augmentation-replace")
-    if custom_name:
+    if not preset.is_preset:
+        _show_preset_actions(preset)
+
+
+def _show_preset_actions(preset: NamedAugmentation) -> None:
+    """Offer to share and to delete a saved preset; that of the server everybody sees anyway."""
+    with st.container(horizontal=True, vertical_alignment="center", key="preset-actions"):
+        if preset.owner:
+            sharing = "shared with everybody" if preset.shared else "private"
+            text = f"Saved by {preset.owner} · {sharing}"
+            st.markdown(layout.escape_markdown(text), width="stretch")
+            visitor.button(
+                Action.CHANGE_PRESET,
+                "Make private" if preset.shared else "Share",
+                owner=preset.owner,
+                on_click=_share,
+                args=(preset,),
+                icon=":material/lock:" if preset.shared else ":material/group:",
+                help="Everybody may choose a shared preset.",
+                key="preset-share",
+            )
         visitor.button(
-            Action.SAVE_PRESET,
-            f"Delete {custom_name}",
+            Action.CHANGE_PRESET,
+            f"Delete {preset.name}",
+            owner=preset.owner,
             on_click=_delete,
-            args=(custom_name,),
+            args=(preset,),
             icon=":material/delete:",
             type="tertiary",
         )
@@ -93,8 +115,8 @@ def _save(config: AugmentationConfig) -> None:
     state = st.session_state
     name = state["augmentation-name"].strip()
     try:
-        with visitor.act(Action.SAVE_PRESET, name):
-            presets.save(name, config, overwrite=state["augmentation-replace"])
+        with visitor.act(Action.SAVE_PRESET, name) as identity:
+            presets.save(identity, name, config, overwrite=state["augmentation-replace"])
     except SpinefracError as error:
         state[_MESSAGE_KEY] = ("error", str(error))
         return
@@ -102,16 +124,25 @@ def _save(config: AugmentationConfig) -> None:
     state[_MESSAGE_KEY] = ("success", f"Saved as {name}. You can choose it on the page Train.")
 
 
-def _delete(name: str) -> None:
+def _share(preset: NamedAugmentation) -> None:
     state = st.session_state
     try:
-        with visitor.act(Action.SAVE_PRESET, name):
-            presets.delete(name)
+        with visitor.act(Action.CHANGE_PRESET, preset.name, owner=preset.owner) as identity:
+            presets.share(identity, preset.name, shared=not preset.shared)
+    except SpinefracError as error:
+        state[_MESSAGE_KEY] = ("error", str(error))
+
+
+def _delete(preset: NamedAugmentation) -> None:
+    state = st.session_state
+    try:
+        with visitor.act(Action.CHANGE_PRESET, preset.name, owner=preset.owner) as identity:
+            presets.delete(identity, preset.name)
     except SpinefracError as error:
         state[_MESSAGE_KEY] = ("error", str(error))
         return
     state["augmentation-base-preset"] = state[SELECTED_PRESET_KEY] = "standard"
-    state[_MESSAGE_KEY] = ("success", f"deleted {name}")
+    state[_MESSAGE_KEY] = ("success", f"deleted {preset.name}")
 
 
 # --- code --------------------------------------------------------------------------------
@@ -141,7 +172,7 @@ def _show_code(selection: AugmentationSelection) -> None:
 
 
 def _get_cli_value(selection: AugmentationSelection) -> str:
-    return "augmentation.yaml" if selection.is_modified else selection.preset
+    return "augmentation.yaml" if selection.is_modified else selection.preset.full_name
 
 
 # --- copies ------------------------------------------------------------------------------

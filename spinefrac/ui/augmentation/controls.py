@@ -9,9 +9,11 @@ from typing import Any
 import streamlit as st
 
 from spinefrac import wording
+from spinefrac.access.policy import Action
 from spinefrac.training.augmentation import presets
 from spinefrac.training.augmentation.config import LIMITS, AugmentationConfig
-from spinefrac.ui.common import layout
+from spinefrac.training.augmentation.presets import NamedAugmentation
+from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.common.templates import render_html
 
 GEOMETRIC_TRANSFORMS = ("flip", "rotation", "zoom", "shift")
@@ -46,18 +48,19 @@ SELECTED_PRESET_KEY = "augmentation-preset"
 class AugmentationSelection:
     """The preset that the user chose, and the configuration that the widgets make of it."""
 
-    preset: str
+    preset: NamedAugmentation
     config: AugmentationConfig
 
     @property
     def is_modified(self) -> bool:
         """Whether the configuration differs from the preset."""
-        return self.config != presets.load(self.preset)
+        return self.config != self.preset.config
 
 
 def choose_augmentation() -> AugmentationSelection:
     """Show the widgets; they start with the values of the chosen preset."""
-    entries = {entry.name: entry for entry in presets.list_augmentations()}
+    identity = visitor.require(Action.TRY_AUGMENTATION)
+    entries = {entry.name: entry for entry in presets.list_augmentations(identity)}
     usable = [name for name, entry in entries.items() if entry.config is not None]
     state = st.session_state
     if state.get("augmentation-base-preset") not in usable:
@@ -68,7 +71,7 @@ def choose_augmentation() -> AugmentationSelection:
         usable,
         key="augmentation-base-preset",
         format_func=lambda n: f"{n.capitalize()} (built-in)" if entries[n].is_preset else n,
-        help="Built-in presets, and your own, which you save in “Apply and export”.",
+        help="Built-in presets, your own, which you save in “Apply and export”, and shared ones.",
     )
     state[SELECTED_PRESET_KEY] = preset
     for entry in entries.values():
@@ -86,7 +89,7 @@ def choose_augmentation() -> AugmentationSelection:
                     values |= _choose_flip(base_config, key)
                 else:
                     values |= _choose_transform(name, base_config, key)
-    return AugmentationSelection(preset, AugmentationConfig(**values))
+    return AugmentationSelection(entries[preset], AugmentationConfig(**values))
 
 
 def _choose_transform(name: str, base_config: AugmentationConfig, key: str) -> dict[str, Any]:

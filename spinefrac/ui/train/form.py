@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from spinefrac import settings as places
+from spinefrac.access.policy import Action
 from spinefrac.data import data_roots
 from spinefrac.data.preview import FolderPreview
 from spinefrac.training.augmentation import presets
@@ -17,6 +18,7 @@ from spinefrac.training.settings import (
     TrainingSettings,
     is_weights_file,
 )
+from spinefrac.ui.common import visitor
 
 NETWORK_TITLES = {
     "compact_lite0": "Compact and EfficientNet-Lite0 (minutes)",
@@ -234,7 +236,8 @@ def _show_advanced_settings(preview: FolderPreview, early_stopping: bool) -> dic
 
 def _list_augmentations() -> dict[str, AugmentationConfig]:
     """Return the augmentations by name: presets, and that of the run whose settings are reused."""
-    found = {entry.name: entry.config for entry in presets.list_augmentations() if entry.config}
+    entries = presets.list_augmentations(visitor.require(Action.SEE_RUN))
+    found = {entry.name: entry.config for entry in entries if entry.config}
     own = st.session_state.get(RUN_AUGMENTATION_KEY)
     return found | ({own[0]: own[1]} if own and own[1] not in found.values() else {})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spinefrac.training.augmentation.config import PRESETS
+from spinefrac.training.augmentation.presets import NamedAugmentation
 from spinefrac.ui.augmentation import apply
 from spinefrac.ui.augmentation.controls import AugmentationSelection
 
@@ -17,6 +18,9 @@ def test_the_command_names_the_preset_or_the_file_of_a_changed_one(
 ) -> None:
     monkeypatch.setenv("SPINEFRAC_HOME", str(tmp_path))
     config = PRESETS["strong"]
-    assert apply._get_cli_value(AugmentationSelection("strong", config)) == "strong"
-    changed = AugmentationSelection("strong", replace(config, flip=not config.flip))
+    strong = NamedAugmentation("strong", config, is_preset=True)
+    assert apply._get_cli_value(AugmentationSelection(strong, config)) == "strong"
+    changed = AugmentationSelection(strong, replace(config, flip=not config.flip))
     assert apply._get_cli_value(changed) == "augmentation.yaml"
+    own = NamedAugmentation("mine", config, owner="kim", shared=False)
+    assert apply._get_cli_value(AugmentationSelection(own, config)) == "kim/mine"

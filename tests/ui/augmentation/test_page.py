@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from spinefrac.access import users
+from spinefrac.access.policy import LOCAL, Identity, Role
 from spinefrac.data.scan import load_inputs, scan
 from spinefrac.records import Preprocessing
 from spinefrac.training.augmentation import presets as sets
@@ -173,7 +175,7 @@ def test_a_slider_changes_its_transform_only() -> None:
 
 def test_values_finer_than_a_slider_stay_as_they_are() -> None:
     config = AugmentationConfig(rotation=(0.123, 7.77), flip=False, noise_probability=0.333)
-    sets.save("fine", config)
+    sets.save(LOCAL, "fine", config)
     app = run()
     next(box for box in app.selectbox if box.label == "Preset").set_value("fine").run()
     view(app, "Apply and export")
@@ -239,17 +241,38 @@ def test_saving_offering_replacing_deleting() -> None:
     app.text_input(key="augmentation-name").set_value("three-degrees")
     next(button for button in app.button if button.label == "Save").click().run()
     fine(app)
-    assert sets.load("three-degrees") == AugmentationConfig(rotation=3)
+    assert sets.load(LOCAL, "three-degrees") == AugmentationConfig(rotation=3)
     start = next(box for box in app.selectbox if box.label == "Preset")
     assert start.value == "three-degrees" == app.session_state["augmentation-preset"]
     next(b for b in app.button if b.label == "Delete three-degrees").click().run()
     fine(app)
-    assert [entry.name for entry in sets.list_augmentations()] == list(PRESETS)
+    assert [entry.name for entry in sets.list_augmentations(LOCAL)] == list(PRESETS)
+
+
+def test_a_preset_is_seen_by_others_once_it_is_shared() -> None:
+    for name in ("kim", "tom"):
+        users.add(name, Role.TRAINER)
+    sets.save(Identity("kim", Role.TRAINER), "gentle", AugmentationConfig(rotation=3))
+
+    def open_as(name: str) -> AppTest:
+        return fine(pages.sign_in(pages.page("augmentation"), name).run())
+
+    def options(app: AppTest) -> list[str]:
+        return next(box for box in app.selectbox if box.label == "Preset").options
+
+    assert "kim/gentle" not in options(open_as("tom"))
+    app = open_as("kim")
+    next(box for box in app.selectbox if box.label == "Preset").set_value("gentle").run()
+    app = view(app, "Apply and export")
+    assert app.button(key="preset-share").label == "Share"
+    fine(app.button(key="preset-share").click().run())
+    assert app.button(key="preset-share").label == "Make private"
+    assert "kim/gentle" in options(open_as("tom"))
 
 
 @pytest.mark.parametrize("content", ["rotation: fast", "rotation: 1:30", "[" * 3_000, "\0"])
 def test_a_damaged_set_is_said_and_the_page_goes_on(from_the_checkout: Path, content: str) -> None:
-    sets.save("spoilt", AugmentationConfig()).write_text(content)
+    sets.save(LOCAL, "spoilt", AugmentationConfig()).write_text(content)
     app = pages.page("augmentation").run()
     assert not app.exception
     assert "saved augmentation spoilt" in app.error[0].value
