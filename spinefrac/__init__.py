@@ -4,29 +4,30 @@ The seven functions below are what a Keras script needs; they are loaded when th
 so that ``import spinefrac`` stays light. The packages behind them, from the top; each imports from
 lower ones only (drawn in ``docs/architecture.md``):
 
-==============  ==================================================================
-``ui``          Streamlit pages, one folder a page
-``cli``         the command line, one module a command
-``training``    networks, augmentation, folds; runs, runner, Dask cluster
-``exchange``    models out and in: export, import, remote addresses, MLflow
-``report``      model and prediction reports: HTML, PDF, JSON, DICOM
-``api``         REST: one module a resource, and guards that every request passes
-``access``      users, roles, sign-in, log of actions
-``inference``   predictor on ONNX Runtime, heat map, input check, history
-``audit``       checks of a data set: leakage, duplicates, shortcuts, verdict
-``store``       saved models: card, repository, annotations, evaluations
-``viz``         numbers to figures, slices to overlays
-``data``        folder to data set, groups and folds; importers, phantom
-``imaging``     bytes to slice to model input: the only preprocessing
-``evaluation``  metrics with intervals, calibration, operating point
-``system``      files, locks, SQLite, child processes
-``settings``    where things live, from ``SPINEFRAC_*`` variables
-``records``     frozen dataclasses that several packages share
-``wording``     titles and words for people
-``slice_order`` the order of the slices of a series
-``redaction``   what each kind of output may carry
-``errors``      `SpinefracError` and its kinds
-==============  ==================================================================
+================ ==================================================================
+``ui``           Streamlit pages, one folder a page
+``cli``          the command line, one module a command
+``training``     networks, augmentation, folds; runs, runner, Dask cluster
+``exchange``     models out and in: export, import, remote addresses, MLflow
+``report``       model and prediction reports: HTML, PDF, JSON, DICOM
+``api``          REST: one module a resource, and guards that every request passes
+``access``       users, roles, sign-in, log of actions
+``inference``    predictor on ONNX Runtime, heat map, input check, history
+``audit``        checks of a data set: leakage, duplicates, shortcuts, verdict
+``store``        saved models: card, repository, annotations, evaluations
+``viz``          numbers to figures, slices to overlays
+``data``         folder to data set, groups and folds; importers, phantom
+``imaging``      bytes to slice to model input: the only preprocessing
+``evaluation``   metrics with intervals, calibration, operating point
+``system``       files, locks, SQLite, child processes
+``settings``     where things live, from ``SPINEFRAC_*`` variables
+``records``      frozen dataclasses that several packages share
+``wording``      titles and words for people
+``slice_order``  the order of the slices of a series
+``spreadsheets`` tables as CSV, in which nothing runs
+``redaction``    what each kind of output may carry
+``errors``       `SpinefracError` and its kinds
+================ ==================================================================
 """
 
 from __future__ import annotations

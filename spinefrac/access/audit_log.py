@@ -12,9 +12,9 @@ from dataclasses import asdict, astuple, dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
+from spinefrac import spreadsheets
 from spinefrac.access import database
 from spinefrac.access.policy import Action, Identity
-from spinefrac.system import spreadsheets
 
 
 class Event(StrEnum):

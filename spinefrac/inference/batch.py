@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spinefrac import imaging
+from spinefrac import imaging, spreadsheets
 from spinefrac.errors import ImageError
 from spinefrac.evaluation import series_pooling
 from spinefrac.imaging.series_grouping import SeriesSlice
 from spinefrac.inference.predictor import Predictor
 from spinefrac.records import CLASS_NAMES, InputCheck
-from spinefrac.system import spreadsheets
 from spinefrac.viz import heatmap
 
 _CORES = os.cpu_count() or 1

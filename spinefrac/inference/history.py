@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from spinefrac import imaging, settings
+from spinefrac import imaging, settings, spreadsheets
 from spinefrac.data.scan import hash_pixels
 from spinefrac.errors import HistoryError
 from spinefrac.records import CtSlice, Prediction
-from spinefrac.system import spreadsheets, sqlite
+from spinefrac.system import sqlite
 from spinefrac.system.sqlite import Problem
 
 #: What a reader may say of a prediction.

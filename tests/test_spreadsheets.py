@@ -3,7 +3,7 @@
 import csv
 import io
 
-from spinefrac.system import spreadsheets
+from spinefrac import spreadsheets
 
 
 def test_a_table_comes_back_and_formulas_are_text() -> None:
