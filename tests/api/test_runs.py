@@ -67,7 +67,7 @@ def test_a_run_without_a_name_gets_the_folder_s(client):
         ({"settings": {"nonsense": 1}}, "nonsense"),
         ({"folder": "/etc"}, "Expected a folder within"),
         ({"folder": "data/../.."}, "Expected a folder within"),
-        ({"augmentation": "../../x"}, "augmentation's name"),
+        ({"augmentation": "../../x"}, "no augmentation"),
         ({"nonsense": 1}, "nonsense"),
     ],
 )

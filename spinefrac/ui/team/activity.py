@@ -49,7 +49,7 @@ def _choose_filter() -> LogFilter:
         "Action", actions, index=None, placeholder="Any action", key="log-action"
     )
     days: tuple[date, ...] = days_column.date_input(
-        "Days", (), key="log-days", format="YYYY-MM-DD", help="From and to, both included; UTC."
+        "Days", [], key="log-days", format="YYYY-MM-DD", help="From and to, both included; UTC."
     )
     return LogFilter(
         who=who or "",

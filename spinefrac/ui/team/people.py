@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from markupsafe import Markup
 from spinefrac import wording
 from spinefrac.access import accounts, users
 from spinefrac.access.accounts import Account
-from spinefrac.access.policy import Action, Role
+from spinefrac.access.policy import Action, Identity, Role
 from spinefrac.ui.common import layout, share, visitor
 from spinefrac.ui.common.templates import render_html
 
@@ -67,7 +68,7 @@ def _show_add_form() -> None:
             st.rerun()
 
 
-def _get_admin() -> visitor.Identity | None:
+def _get_admin() -> Identity | None:
     """Return who acts, looked up anew: somebody else may have taken the role away just now."""
     visitor.forget()
     return visitor.get()
@@ -96,7 +97,7 @@ def _show_invitation(name: str, token: str) -> None:
 def _show_row(account: Account, *, is_only_admin: bool) -> None:
     """Show one user with what can be done."""
     name = account.user.name
-    only_admin = {"disabled": True, "help": ONLY_ADMIN} if is_only_admin else {}
+    only_admin: dict[str, Any] = {"disabled": True, "help": ONLY_ADMIN} if is_only_admin else {}
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", key=f"person-row-{name}"
     ):
