@@ -9,7 +9,7 @@ DEMO := build/phantom-demo
 # The Pythons for which every pinned package has a wheel.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help app test lint types chromium bench fuzz docs demo pretrain imagenet clean
+.PHONY: help app test lint types chromium bench fuzz docs site pictures demo pretrain imagenet clean
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
@@ -17,7 +17,9 @@ help:
 	@echo "make lint     check style, types, unused code and the order of imports only"
 	@echo "make bench    measure and print the figures (ONLY='phantom serving' runs a choice)"
 	@echo "make fuzz     read drawn files of every format for a while (SECONDS=600 chooses how long)"
-	@echo "make docs     draw docs/architecture.svg from the imports, and fill docs/learning.md"
+	@echo "make docs     draw docs/architecture.svg from the imports, fill tables and references"
+	@echo "make site     build the documentation into build/site"
+	@echo "make pictures take the pictures of the documentation, in Chromium"
 	@echo "make demo     render the phantom and train models/phantom-demo anew"
 	@echo "make pretrain render phantoms and train the initial weights of compact anew (hours)"
 	@echo "make imagenet download the ImageNet weights of EfficientNet-Lite0 and convert them anew"
@@ -46,9 +48,18 @@ bench: $(VENV)/.test
 fuzz: $(VENV)/.test
 	$(PY) -m fuzz --seconds $(SECONDS)
 
-docs: $(VENV)/.app
+docs: $(VENV)/.test
 	$(PY) docs/draw_architecture.py
 	$(PY) docs/draw_learning.py
+	$(PY) docs/write_reference.py
+	$(PY) docs/write_notebook.py
+
+# A warning about MkDocs 2 that concerns nobody who builds a site is left out.
+site: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
+
+pictures: $(VENV)/.test chromium
+	$(PY) -m docs.take_pictures
 
 # Trained elsewhere and then moved: the old model stays until the new one is complete.
 demo: $(VENV)/.app

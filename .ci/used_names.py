@@ -48,6 +48,9 @@ _.mtime_ns; _.prediction_hash
 # Called in a child process, or by the base class.
 _.time_step; _.seekable; _.readinto
 
+# Called by MkDocs.
+_.on_page_markdown
+
 # Makes the table of docs/privacy.md.
 _.format_policy
 

@@ -57,6 +57,22 @@ def test_every_example_works(server):
     assert picture.startswith(b"\x89PNG")
 
 
+def test_the_example_of_a_client_works(server):
+    """On a slice and a ZIP of slices; where nothing can be read it says why."""
+    command = [sys.executable, str(ROOT / "examples" / "rest_client.py"), server.client.address]
+    files = ["slice.dcm", "slices.zip"]
+    done = subprocess.run(
+        [*command, *files], cwd=server.home, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"slice\.dcm: (no )?fracture, \d+%\n", done.stdout)
+    (server.home / "notes.txt").write_text("no slice")
+    done = subprocess.run(
+        [*command, "notes.txt"], cwd=server.home, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1 and done.stderr.startswith("422: ") and len(done.stderr) < 300
+
+
 def test_every_route_is_in_the_table(server):
     paths = server.client.get("/api/v1/openapi.json").json()["paths"]
     missing = [path for path in paths if re.sub(r"\{\w+\}", "{id}", path) not in TEXT]

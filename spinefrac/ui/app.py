@@ -50,6 +50,12 @@ def _team() -> None:
     render()
 
 
+def _help() -> None:
+    from spinefrac.ui.help.page import render
+
+    render()
+
+
 #: What draws each page, by its address in `navigation.PAGES`.
 _RENDER = {
     "predict": _predict,
@@ -58,6 +64,7 @@ _RENDER = {
     "metrics": _metrics,
     "models": _models,
     "team": _team,
+    "help": _help,
 }
 
 

@@ -1,11 +1,7 @@
-"""The app in a real Chromium: from first start to the answer, at desk and on a phone.
-
-``SPINEFRAC_SCREENSHOTS=1`` also writes ``docs/predict.png``, the README's picture.
-"""
+"""The app in a real Chromium: from first start to the answer, at desk and on a phone."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
@@ -32,7 +28,6 @@ expect = playwright.expect
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-SCREENSHOT = ROOT / "docs" / "predict.png"
 SCREENS = {"desk": (1440, 900), "phone": (390, 844)}
 PHONE = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -223,13 +218,6 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
         expect(record).to_contain_text(word)
     expect(page.get_by_label("Input check")).to_be_visible()
     assert no_wider_than_its_screen(page)
-    if "SPINEFRAC_SCREENSHOTS" in os.environ and page.viewport_size["width"] > 1000:
-        settle(page)
-        page.mouse.move(0, 0)
-        page.set_viewport_size({"width": 1360, "height": 1000})
-        page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
-        page.wait_for_timeout(1000)  # for the slider's and the buttons' transitions
-        page.screenshot(path=SCREENSHOT)
 
     # the slider redraws the picture, asks the server nothing, and leaves the answer
     settle(page)
@@ -280,7 +268,7 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
 def test_every_page_opens_from_the_navigation(watched: Watched) -> None:
     page = watched.page
     phone = page.viewport_size["width"] < 700
-    for title in ("Train", "Augmentation", "Metrics", "Models", "Upload & Predict"):
+    for title in ("Train", "Augmentation", "Metrics", "Models", "Help", "Upload & Predict"):
         if phone:
             page.get_by_test_id("stExpandSidebarButton").click()
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 TRACER = ROOT / "tests" / "support" / "trace"
 STREAMLIT = ("-m", "streamlit", "run", str(ROOT / "app.py"))
-PAGES = ("Train", "Augmentation", "Metrics", "Models", "Upload & Predict")
+PAGES = ("Train", "Augmentation", "Metrics", "Models", "Help", "Upload & Predict")
 
 
 @pytest.fixture(scope="module")

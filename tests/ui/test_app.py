@@ -14,7 +14,7 @@ from spinefrac.records import NOT_A_MEDICAL_DEVICE
 from tests.support.app import html, run_page
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("predict", "train", "augmentation", "metrics", "models")
+PAGES = ("predict", "train", "augmentation", "metrics", "models", "help")
 
 
 pytestmark = pytest.mark.usefixtures("from_checkout")

@@ -224,8 +224,8 @@ def read_state() -> list[object]:
 @pytest.mark.parametrize(
     ("name", "pages"),
     [
-        ("vic", ["predict", "train", "augmentation", "metrics", "models"]),
-        ("ada", ["predict", "train", "augmentation", "metrics", "models", "team"]),
+        ("vic", ["predict", "train", "augmentation", "metrics", "models", "help"]),
+        ("ada", ["predict", "train", "augmentation", "metrics", "models", "team", "help"]),
         (None, ["predict"]),
     ],
 )

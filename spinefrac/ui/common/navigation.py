@@ -18,6 +18,7 @@ PAGES = {
     "metrics": ("Metrics", ":material/monitoring:"),
     "models": ("Models", ":material/inventory_2:"),
     "team": ("Team", ":material/group:"),
+    "help": ("Help", ":material/help:"),
 }
 #: Without which a page would be empty. A guest, who may use one model, predicts and no more.
 NEEDED = {
@@ -27,6 +28,7 @@ NEEDED = {
     "metrics": Action.SEE_MODEL,
     "models": Action.SEE_MODEL,
     "team": Action.MANAGE_USERS,
+    "help": Action.SEE_MODEL,
 }
 
 #: Name of the default page among the pages; it is no address.

@@ -1,0 +1,3 @@
+from spinefrac.ui.app import run
+
+run()
