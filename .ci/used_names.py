@@ -55,7 +55,7 @@ _.on_page_markdown
 _.format_policy
 
 # Read by FastAPI, pydantic and Streamlit.
-_.model_config; _.openapi; _.setup_formatter; _.get_external_ip; _.get_internal_ip; _.auc_ci; _.most_suspicious
+_.model_config; _.setup_formatter; _.get_external_ip; _.get_internal_ip; _.auc_ci; _.most_suspicious
 
 # Called by pickle.
 _.find_class
