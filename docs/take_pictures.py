@@ -29,6 +29,7 @@ LARGEST, COLOURS = 150_000, (256, 192, 128, 96, 64, 32)
 
 def main() -> None:
     """Take every picture."""
+    expect.set_options(timeout=app.PATIENCE)
     executable = app.find_chromium()
     if executable is None:
         raise SystemExit(f"error: no browser: install one of {', '.join(app.CHROMIUM_NAMES)}")
