@@ -27,7 +27,7 @@ help:
 	@echo "PYTHON=/path/to/python3.12 chooses the Python, PORT=8502 the port."
 
 app: $(VENV)/.app
-	$(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT)
+	$(PY) -m spinefrac serve --port $(PORT)
 
 test: $(VENV)/.test chromium lint
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow and not browser"

@@ -13,11 +13,12 @@ from streamlit import file_util, logger
 from streamlit.runtime import exists, get_instance
 from streamlit.web import bootstrap
 
-from spinefrac.api import lifespan, session
+from spinefrac.api import front_page, lifespan, session
 from spinefrac.api.application import PREFIX, build_api
 from spinefrac.api.caller import ServerSettings
 from spinefrac.api.guard.stack import build_middleware
 from spinefrac.system import structured_log
+from spinefrac.ui.common import navigation
 
 APP = Path(__file__).resolve().parent / "app.py"
 
@@ -51,13 +52,13 @@ def describe_server() -> ServerSettings:
 
 
 def read_page() -> str:
-    """Return the HTML that every page of Streamlit begins with."""
-    return Path(file_util.get_static_dir(), "index.html").read_text("utf-8")
+    """Return the HTML that every page begins with."""
+    return front_page.name_server(Path(file_util.get_static_dir(), "index.html").read_text("utf-8"))
 
 
 def make_app() -> st.App:
     """Return the ASGI application of the whole server."""
-    api = build_api()
+    api, html = build_api(), read_page()
 
     @asynccontextmanager
     async def live(_: st.App):
@@ -66,8 +67,12 @@ def make_app() -> st.App:
 
     app = st.App(
         APP,
-        routes=[Mount(PREFIX, app=api), *session.routes],
-        middleware=build_middleware(PREFIX, is_connected, page=read_page()),
+        routes=[
+            Mount(PREFIX, app=api),
+            *session.routes,
+            *front_page.make_routes(html, navigation.PAGES),
+        ],
+        middleware=build_middleware(PREFIX, is_connected, page=html),
         lifespan=live,
     )
     # Only now Streamlit knows whose `.streamlit/config.toml` it is.

@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["serve", "streamlit run"])
+@pytest.fixture(scope="module", params=["serve", "streamlit run"])
 def server(request: pytest.FixtureRequest, home: Path) -> Iterator[Server]:
     """A server whose connections are traced."""
     trace = home / f"trace-{request.param.replace(' ', '-')}.txt"
@@ -71,17 +72,53 @@ def connect_from(origin: str, server: Server) -> bytes:
         return connection.recv(1000).split(b"\r\n")[0]
 
 
-def test_all_pages_work_and_no_foreign_host_is_contacted(server: Server) -> None:
+@contextmanager
+def launched(*flags: str) -> Iterator[playwright.Browser]:
+    """Launch a browser."""
     executable = find_chromium()
     if executable is None:
         pytest.skip("no Chromium is installed")
     expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=list(FLAGS))
+        browser = driver.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
+        yield browser
+        browser.close()
+
+
+def test_a_link_to_a_page_asks_for_nothing_that_is_missing(server: Server) -> None:
+    missing: list[str] = []
+    with launched() as browser:
+        for path in ("", "/models?model=phantom-demo", "/metrics"):
+            watched = Watched(browser.new_page())
+            watched.page.on("response", lambda one: one.ok or missing.append(one.url))
+            watched.page.goto(f"{server.client.address}{path}")
+            expect(watched.page.get_by_role("heading", level=1)).to_be_visible()
+            settle(watched.page)
+            if server.is_guarded:
+                assert watched.errors == []
+    if server.is_guarded:
+        assert missing == []
+    else:  # Streamlit's own HTML does not say where the server is
+        assert {url.rpartition("/_stcore/")[2] for url in missing} == {"health", "host-config"}
+
+
+def test_a_name_that_is_rebound_to_this_machine_opens_nothing(server: Server) -> None:
+    """A page of another site can have its own name resolve to 127.0.0.1."""
+    with launched("--host-resolver-rules=MAP evil.example 127.0.0.1") as browser:
+        page = browser.new_page()
+        answer = page.goto(f"http://evil.example:{server.port}/models")
+        if server.is_guarded:
+            assert answer.status == 403
+        else:  # whoever comes under another name is not at the machine itself
+            expect(page.get_by_text("nobody is invited yet")).to_be_visible()
+            expect(page.get_by_role("heading", name="Models")).to_have_count(0)
+
+
+def test_all_pages_work_and_no_foreign_host_is_contacted(server: Server) -> None:
+    with launched() as browser:
         watched = Watched(browser.new_page(viewport={"width": 1440, "height": 900}))
         use_all_pages(watched.page, server.client.address)
         assert connect_from("http://evil.example", server).split()[1] == b"403"
-        browser.close()
     assert watched.errors == []  # what a policy forbids is an error in the console
     assert watched.hosts <= {"127.0.0.1", ""}
     connected = [line for line in server.trace.read_text().splitlines() if is_foreign(line)]
