@@ -18,6 +18,15 @@ class DatasetError(SpinefracError):
     """A folder cannot serve as a data set: layout, labels, groups or folds do not fit."""
 
 
+class UnknownUploadError(DatasetError):
+    """There is no such unfinished upload of the person.
+
+    `http_status` is what an HTTP interface answers.
+    """
+
+    http_status = 404
+
+
 class ChangedDataError(DatasetError):
     """A file of a data set is not the one that was scanned: what was derived does not hold."""
 

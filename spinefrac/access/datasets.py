@@ -117,7 +117,7 @@ def add(
     policy.require(identity, Action.ADD_DATASET)
     collected = collect.collect_files(files)
     total = sum(file.size for file in collected.files)
-    _require_room(identity, total)
+    require_room(identity, total)
     dataset = Dataset(
         id=secrets.token_hex(6),
         name=clean_name(name),
@@ -255,8 +255,13 @@ def clean_name(name: str) -> str:
     return cleaned
 
 
-def _require_room(identity: Identity, size: int) -> None:
-    """Refuse what would leave no room on the disk, or is more than one person may hold."""
+def require_room(identity: Identity, size: int) -> None:
+    """Refuse `size` bytes that would leave no room on the disk, or are more than one may hold.
+
+    Raises
+    ------
+    DatasetError
+    """
     held = sum(dataset.bytes for dataset in _list_all() if dataset.owner == identity.owner)
     if held + size > MAX_OWNED_BYTES:
         raise DatasetError(

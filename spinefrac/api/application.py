@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from spinefrac.api import datasets, health, metrics, models, predict, problems, runs
+from spinefrac.api import datasets, health, metrics, models, predict, problems, runs, uploads
 from spinefrac.api.caller import ServerSettings
 from spinefrac.api.problems import MEDIA_TYPE, FileProblem, Problem
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
@@ -46,7 +46,7 @@ def build_api(server: ServerSettings | None = None) -> FastAPI:
         },
     )
     app.state.server = server or ServerSettings()
-    for resource in (predict, models, datasets, runs, health, metrics):
+    for resource in (predict, models, datasets, uploads, runs, health, metrics):
         app.include_router(resource.router)
     problems.add_handlers(app)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, File, Form, UploadFile
 from pydantic import BaseModel
 
 from spinefrac.access import datasets
+from spinefrac.access.datasets import UploadResult
 from spinefrac.access.policy import Action, Identity
 from spinefrac.api.caller import note, require
 from spinefrac.api.problems import FileProblem, describe_responses
@@ -88,6 +89,11 @@ def _add(
         added = datasets.add(caller, name, sources, deidentify=deidentify)
     finally:
         budgets.FILES.release(owner, key)
+    return describe_upload(caller, added)
+
+
+def describe_upload(caller: Identity, added: UploadResult) -> dict[str, Any]:
+    """Log a new data set, and return it as an `UploadRecord`."""
     note(caller, Action.ADD_DATASET, added.dataset.id)
     left_out = [describe_error(entry.path, entry.reason) for entry in added.left_out]
     return {**asdict(added.dataset), "left_out": left_out}

@@ -6,10 +6,10 @@ import re
 
 import pytest
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from spinefrac.api import front_page
 from spinefrac.api.guard.headers import describe_page_policy
+from tests.support import rest
 
 HTML = "<html><head><script>a()</script></head></html>"
 
@@ -28,11 +28,11 @@ def test_html_of_another_kind_is_noticed() -> None:
 
 
 def test_the_apps_own_address_and_each_page_answer_with_it() -> None:
-    client = TestClient(Starlette(routes=front_page.make_routes(HTML, ["predict"])))
-    for path, status in (("/", 200), ("/predict", 200), ("/predict?model=a", 200), ("/other", 404)):
-        answer = client.get(path)
-        assert answer.status_code == status
-        assert (answer.text == HTML) == (status == 200)
-    assert client.get("/predict").headers["cache-control"] == "no-cache"
-    assert client.head("/predict").status_code == 200
-    assert client.post("/predict").status_code == 405
+    app = Starlette(routes=front_page.make_routes(HTML, ["predict"]))
+    with rest.serve(app) as client:
+        for path, status in (("/", 200), ("/predict", 200), ("/predict?a=b", 200), ("/other", 404)):
+            answer = client.get(path)
+            assert answer.status == status and (answer.text == HTML) == (status == 200)
+        assert client.get("/predict").headers["cache-control"] == "no-cache"
+        assert client.ask("HEAD", "/predict").status == 200
+        assert client.ask("POST", "/predict").status == 405

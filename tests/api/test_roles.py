@@ -18,6 +18,11 @@ ROUTES = {
     ("get", "/models/{model_id}/card"): Action.SEE_MODEL,
     ("get", "/datasets"): Action.SEE_SHARED_DATASET,
     ("post", "/datasets"): Action.ADD_DATASET,
+    ("post", "/uploads"): Action.ADD_DATASET,
+    ("get", "/uploads/{upload_id}"): Action.ADD_DATASET,
+    ("put", "/uploads/{upload_id}/parts/{sha256}"): Action.ADD_DATASET,
+    ("post", "/uploads/{upload_id}/finish"): Action.ADD_DATASET,
+    ("delete", "/uploads/{upload_id}"): Action.ADD_DATASET,
     ("get", "/runs"): Action.SEE_RUN,
     ("post", "/runs"): Action.START_RUN,
     ("get", "/runs/{run_id}"): Action.SEE_RUN,
@@ -78,12 +83,16 @@ def test_a_route_is_open_to_whom_the_table_says(
 
 def ask(client, method, path, run_id, slice_file):
     """Send a request that would do something, and return the status."""
-    address = "/api/v1" + path.format(model_id=MODEL, run_id=run_id)
+    address = "/api/v1" + path.format(
+        model_id=MODEL, run_id=run_id, upload_id=12 * "0", sha256=64 * "0"
+    )
     if path.startswith("/predict"):
         files = [("files" if path == "/predict" else "file", "a.dcm", slice_file)]
         return client.post_files(address, files, model=MODEL).status
     if (method, path) == ("post", "/datasets"):
         return client.post_files(address, [("files", "a.zip", b"no zip")], name="x").status
+    if (method, path) == ("post", "/uploads"):
+        return client.post_json(address, {"name": " "}).status
     if (method, path) == ("post", "/runs"):
         return client.post_json(address, {"folder": "absent", "name": "x"}).status
     return client.ask(method.upper(), address).status

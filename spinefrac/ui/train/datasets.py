@@ -37,8 +37,8 @@ def show_upload() -> None:
     with st.expander("Upload a data set", icon=":material/upload:"), layout.show_errors():
         st.markdown(
             "A ZIP or a folder with one folder per class, as above. It is private until you share "
-            "it. An upload that breaks off begins anew; larger sets are quicker on the server "
-            "itself."
+            "it. An upload that breaks off here begins anew. By REST a large set is sent in parts, "
+            "and goes on with those that are missing."
         )
         mode = st.segmented_control("Upload", list(_MODES), default="A ZIP", required=True)
         uploads = _upload(mode)
