@@ -104,6 +104,14 @@ def test_pages_and_rest_answer_on_one_port(server):
     assert answer.json()[0]["label"] == "fracture"
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_app_starts_it():
+    done = subprocess.run(
+        ["make", "--dry-run", "app", "PORT=8502"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.strip().endswith("-m spinefrac serve --port 8502")
+
+
 def test_its_log_is_lines_of_json_without_names(server):
     server.client.get("/api/v1/models/Doe-Jane")
     lines = [json.loads(line) for line in server.log.splitlines()[1:]]
