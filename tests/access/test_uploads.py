@@ -101,6 +101,22 @@ def test_parts_at_the_same_time_are_all_kept(started: uploads.Upload) -> None:
     assert set(started.list_parts()) == sent and len(sent) == 4
 
 
+def test_two_who_finish_at_once_make_one_data_set(started: uploads.Upload) -> None:
+    for label in ("fracture", "normal"):
+        send(KIM, started, pack(label))
+
+    def finish(_: int) -> bool:
+        try:
+            uploads.finish(KIM, started.id)
+        except UnknownUploadError:
+            return False
+        return True
+
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(finish, range(2))) == [False, True]
+    assert len(datasets.list_datasets(KIM)) == 1
+
+
 def test_one_person_holds_only_so_much(
     started: uploads.Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
