@@ -145,6 +145,14 @@ def test_make_understands_its_file(target: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_first_hour_names_pages_and_buttons_as_they_are_called() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "spinefrac" / "ui").rglob("*.py"))
+    named = set(re.findall(r"\*\*([A-Z][\w &]+)\*\*", TEXT["docs/first-hour.md"]))
+    named.remove("Not a medical device")
+    assert len(named) > 8
+    assert not [name for name in named if f'"{name}"' not in sources]
+
+
 def test_opening_is_how_to_start() -> None:
     assert blocks("sh")[0].split("\n")[0].startswith("make app ")
     assert blocks("sh")[0].split("\n")[1].startswith("make test ")
