@@ -47,7 +47,7 @@ def blocks(language: str, document: str = "README.md") -> list[str]:
 
 def commands() -> list[str]:
     """Return every spinefrac command that a document or the Makefile runs or names."""
-    shell = [TEXT["Makefile"].replace("$(PY) -m spinefrac", "spinefrac")]
+    shell = [TEXT["Makefile"].replace("$(PY) -m spinefrac", "spinefrac").replace("$(PORT)", "8501")]
     found = []
     for document in DOCUMENTS:
         shell += [*blocks("sh", document), *blocks("console", document)]
