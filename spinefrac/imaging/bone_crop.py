@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from spinefrac.imaging.median import median
 from spinefrac.records import CtSlice, FloatImage, Square
 
 #: Bone starts here, in Hounsfield units after averaging to the search grid: above muscle and
@@ -121,8 +122,8 @@ def segment_bone(
     tissue = grid > split
     if not tissue.any():
         return np.zeros_like(grey), tissue
-    soft = float(np.median(grid[tissue]))
-    spread = 1.4826 * float(np.median(np.abs(grid[tissue] - soft)))
+    soft = median(grid[tissue])
+    spread = 1.4826 * median(np.abs(grid[tissue] - soft))
     top = float(grid.max()) - soft
     level = soft + max(float(np.clip(2 * spread, 0.12 * top, 0.5 * top)), 4.0)
     return (grid > level).astype(np.uint8), tissue

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from spinefrac.imaging.median import median
 from spinefrac.records import GreyImage
 
 #: Standard deviations of the blurs, in pixels: they bound three bands.
@@ -52,8 +53,8 @@ def measure_noise(pixels: GreyImage) -> NoiseMeasure:
     bands, previous = [], grey
     for sigma in _BLURS_PX:
         blurred = np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.float32)
-        band = np.abs(previous - blurred)[where]
-        bands.append(float(np.log(np.median(band) + _FLOOR)))  # the median leaves edges out
+        band = cv2.absdiff(previous, blurred)[where]
+        bands.append(float(np.log(median(band) + _FLOOR)))  # the median leaves edges out
         previous = blurred
     return NoiseMeasure(level=(bands[1] + bands[2]) / 2, grain=bands[0] - bands[2])
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -26,7 +27,11 @@ _CORES = os.cpu_count() or 1
 
 # Shared by all callers: two of them get half the cores each, and a single slice of a third
 # waits for no more than the slices in progress.
-_executor = ThreadPoolExecutor(_CORES, thread_name_prefix="batch")
+_executor = ThreadPoolExecutor(
+    _CORES,
+    thread_name_prefix="batch",
+    initializer=lambda: cv2.setNumThreads(1),  # the slices are the parallelism
+)
 
 #: Slices that are read and predicted ahead of what the caller has consumed, at most.
 _PREFETCH_COUNT = 2 * _CORES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,21 @@ from spinefrac import imaging
 from spinefrac.errors import ModelError
 from spinefrac.evaluation import calibration
 from spinefrac.inference.input_check import InputChecker
+from spinefrac.inference.probability_graph import extract_outputs
 from spinefrac.records import CtSlice, ModelInput, Prediction
 from spinefrac.store import repository
 from spinefrac.store.repository import SavedModel
 
+if TYPE_CHECKING:
+    import onnxruntime
+
+log = logging.getLogger("spinefrac.predictor")
+
 #: Slices that go through the network at once in `Predictor.predict_many`.
 BATCH_SIZE = 16
+
+#: Slices without heat map after which a session of its own is opened for them, in 0.3 s.
+_MANY_SLICES = 32
 
 #: Predictors that `get_predictor` caches; the least recently used is dropped first.
 MAX_OPEN_PREDICTORS = 4
@@ -48,26 +58,18 @@ class Predictor:
     """
 
     def __init__(self, model: SavedModel) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # One thread a pass: the network is small, and a server's threads share the cores.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        # One arena for all threads; without it each thread's own heap keeps a pass's memory.
-        options.enable_cpu_mem_arena = True
-        options.log_severity_level = 3
         self.model = model
         # As bytes: what was verified is what runs, even if the file changes.
         content = model.read_file(repository.ONNX_FILE)
         try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = _open_session(content)
             self._outputs = ["logits", "heatmaps"] if model.card.heatmap == "exact" else ["logits"]
             self._check = InputChecker(model)
             self._features = ["features"] if self._check.feature_count else []
             _check_feature_output(self._session.get_outputs(), self._check.feature_count)
+            self._without_heatmaps = _SessionForMany(
+                model, ["logits", *self._features], self._session
+            )
         except Exception as error:
             reason = (str(error).strip().splitlines() or [""])[0][:200]
             raise ModelError(
@@ -82,7 +84,7 @@ class Predictor:
         ----------
         ct : CtSlice
         heatmap : bool
-            False skips the projection of the heat map onto the slice, which takes time.
+            False skips the heat map, which takes time.
 
         Returns
         -------
@@ -144,16 +146,19 @@ class Predictor:
     def _run(self, inputs: npt.NDArray[np.uint8], names: list[str]) -> dict[str, np.ndarray]:
         """Return the named outputs for inputs (N, S, S)."""
         images = inputs[..., None].astype(np.float32)
+        is_whole = "heatmaps" in names
+        session = self._session if is_whole else self._without_heatmaps.open_for(len(images))
         with _inference_slots:
-            return dict(zip(names, self._session.run(names, {"image": images}), strict=True))
+            return dict(zip(names, session.run(names, {"image": images}), strict=True))
 
     def _predict_batch(self, batch: list[CtSlice], *, heatmap: bool = True) -> list[Prediction]:
         start = time.perf_counter()
         inputs = [imaging.to_input(ct, self.model.preprocessing) for ct in batch]
         pixels = np.stack([model_input.pixels for model_input in inputs])
-        found = self._run(pixels, [*self._outputs, *self._features])
+        outputs = self._outputs if heatmap else ["logits"]
+        found = self._run(pixels, [*outputs, *self._features])
         nothing = [None] * len(batch)
-        maps = found.get("heatmaps", nothing) if heatmap else nothing
+        maps = found.get("heatmaps", nothing)
         features = found.get("features", nothing)
         predictions = [
             self._build_prediction(*entry)
@@ -189,6 +194,52 @@ class Predictor:
             input_check=self._check.check(ct, model_input, features),
             milliseconds=0.0,
         )
+
+
+class _SessionForMany:
+    """A network without its heat maps, opened once so many slices ask for none that it pays.
+
+    Parameters
+    ----------
+    model : SavedModel
+    outputs : list of str
+        The wanted ones.
+    whole : InferenceSession
+        Of the whole network: used before, and where no part of it can be opened.
+    """
+
+    def __init__(
+        self, model: SavedModel, outputs: list[str], whole: onnxruntime.InferenceSession
+    ) -> None:
+        self._model, self._outputs = model, outputs
+        self._session = whole
+        self._slices_left = _MANY_SLICES
+        self._lock = threading.Lock()
+
+    def open_for(self, slices: int) -> onnxruntime.InferenceSession:
+        """Return the session for so many more slices."""
+        with self._lock:
+            if 0 <= self._slices_left < slices:
+                try:
+                    content = self._model.read_file(repository.ONNX_FILE)
+                    self._session = _open_session(extract_outputs(content, self._outputs))
+                except Exception as error:  # noqa: BLE001 - slower, and no less right
+                    log.info("no network without heat maps: %s", error)
+            self._slices_left -= slices
+            return self._session
+
+
+def _open_session(content: bytes) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One thread a pass: the network is small, and a server's threads share the cores.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # One arena for all threads; without it each thread's own heap keeps a pass's memory.
+    options.enable_cpu_mem_arena = True
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _check_feature_output(outputs: list[Any], count: int) -> None:

@@ -12,6 +12,7 @@ import os
 import sys
 import weakref
 from collections.abc import Iterator
+from functools import lru_cache
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -112,6 +113,19 @@ def map_block(name: str, size: int) -> Iterator[memoryview]:
         view.release()
         with contextlib.suppress(BufferError):  # a reader of it is not collected yet
             memory.close()
+
+
+def keep_mapped(name: str, size: int) -> memoryview:
+    """Return a block of another process, mapped until this process ends.
+
+    For a block that is written again and again: to map it takes longer than to fill it.
+    """
+    return cast(memoryview, _attach_once(name).buf)[:size]
+
+
+@lru_cache(maxsize=1)
+def _attach_once(name: str) -> SharedMemory:
+    return _attach(name)
 
 
 def _attach(name: str) -> SharedMemory:

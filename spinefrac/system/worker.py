@@ -18,7 +18,7 @@ import msgspec
 from spinefrac.errors import SpinefracError
 from spinefrac.system import resource_limits, worker_messages
 from spinefrac.system.resource_limits import ResourceLimits
-from spinefrac.system.shared_block import map_block
+from spinefrac.system.shared_block import keep_mapped, map_block
 from spinefrac.system.worker_messages import Call, Reply, ResultEncoder
 
 #: How a worker ends that needs more memory than it may use.
@@ -48,8 +48,7 @@ def _answer(module: ModuleType, call: Call, requests: BinaryIO, replies: BinaryI
     reply = _call(getattr(module, call.function), call.arguments, encoder)
     fits = reply.array_bytes <= call.block_bytes
     if reply.array_bytes and fits:
-        with map_block(call.block, reply.array_bytes) as view:
-            encoder.write_arrays(view)
+        encoder.write_arrays(keep_mapped(call.block, reply.array_bytes))
     worker_messages.write_frame(replies, msgspec.msgpack.encode(reply))
     if not fits and (name := worker_messages.read_frame(requests)):
         with map_block(name.decode(), reply.array_bytes) as view:

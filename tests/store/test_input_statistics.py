@@ -77,3 +77,18 @@ def test_some_statistics_by_hand():
     assert values["spread"] == pytest.approx(0, abs=1e-6)
     assert values["symmetry"] == pytest.approx(-1.0, abs=1e-5)
     assert values["entropy"] == pytest.approx(1 / 5)  # one bit of five
+
+
+@pytest.mark.parametrize("dark", [0, 30, 32 * 32 - 1, 32 * 32])
+def test_grey_values_are_described_as_numpy_does(dark):
+    [pixels] = noise(1, seed=9, spread=70.0)
+    pixels.ravel()[:dark] = 3
+    found = dict(zip(FEATURE_NAMES, input_statistics.extract_features(pixels), strict=True))
+    grey = pixels / 255.0
+    tissue = grey[pixels >= 8] if (pixels >= 8).any() else grey.ravel()
+    for name, percent in (("p25", 25), ("p50", 50), ("p75", 75), ("p95", 95)):
+        assert found[name] == pytest.approx(np.percentile(tissue, percent), abs=1e-9)
+    assert found["mean"] == pytest.approx(tissue.mean(), abs=1e-9)
+    assert found["spread"] == pytest.approx(tissue.std(), abs=1e-9)
+    assert found["black"] == pytest.approx((pixels < 8).mean())
+    assert found["white"] == pytest.approx((pixels > 247).mean())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +63,6 @@ def show_gallery(selected: Sample | None, *, large: bool) -> Sample | None:
 
 @st.cache_data(max_entries=12, show_spinner=False)
 def _encode_thumbnail(path: str) -> str:
-    """Return a slice as a small WebP image in base64."""
+    """Return a slice as a small image, as a ``data:`` URL."""
     grey = imaging.to_display(decoder_pool.read(path))
-    return base64.b64encode(heatmap.encode_thumbnail(grey)).decode()
+    return heatmap.thumbnail_url(heatmap.encode_thumbnail(grey))

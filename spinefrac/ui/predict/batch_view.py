@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.predict import inference_job, slice_view
 from spinefrac.ui.predict.upload import SliceSet
+from spinefrac.viz import heatmap
 
 _ROW_HEIGHT = 56
 _PROGRESS_TEXT = "Predicting"
@@ -118,14 +118,10 @@ def _show_downloads(model: SavedModel, predictions: Sequence[SlicePrediction]) -
 def _build_row(prediction: SlicePrediction) -> dict[str, Any]:
     check = prediction.input_check
     return {
-        "Slice": _to_data_url(prediction.thumbnail),
+        "Slice": heatmap.thumbnail_url(prediction.thumbnail) if prediction.thumbnail else None,
         "File": prediction.name,
         "Prediction": prediction.label.capitalize() or "Unreadable",
         "Probability": None if prediction.error else 100 * prediction.probability,
         "Distance percentile": None if check is None else check.score,
         "Note": prediction.error or (check.reason if check else ""),
     }
-
-
-def _to_data_url(webp: bytes) -> str | None:
-    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}" if webp else None

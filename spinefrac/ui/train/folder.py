@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import streamlit as st
@@ -167,7 +166,7 @@ def render_examples(preview: FolderPreview) -> Markup:
         (
             CLASS_NAMES[label],
             [
-                _to_data_url(heatmap.encode_thumbnail(example.image, EXAMPLE_SIDE))
+                heatmap.thumbnail_url(heatmap.encode_thumbnail(example.image, EXAMPLE_SIDE))
                 for example in preview.examples
                 if example.label == label
             ],
@@ -175,7 +174,3 @@ def render_examples(preview: FolderPreview) -> Markup:
         for label in (1, 0)
     ]
     return render_html("train/examples.html", rows=rows)
-
-
-def _to_data_url(content: bytes) -> str:
-    return "data:image/webp;base64," + base64.b64encode(content).decode()

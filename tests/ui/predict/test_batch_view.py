@@ -18,7 +18,7 @@ def test_a_row_has_the_prediction_and_the_input_check() -> None:
         )
     )
     assert row == {
-        "Slice": "data:image/webp;base64,UklGRg==",
+        "Slice": "data:image/jpeg;base64,UklGRg==",
         "File": "a.png",
         "Prediction": "Fracture",
         "Probability": 25.0,

@@ -42,7 +42,7 @@ def test_notes_with_undecodable_file_names_can_be_sent(preview):
 
 def test_examples_of_both_classes_are_shown(preview):
     html = folder_view.render_examples(preview)
-    assert html.count("data:image/webp;base64,") == len(preview.examples) == 10
+    assert html.count("data:image/jpeg;base64,") == len(preview.examples) == 10
     assert "Slice, no fracture" in html and "Slice, fracture" in html
     assert all(isinstance(example.image, np.ndarray) for example in preview.examples)
 
@@ -61,7 +61,7 @@ def test_folders_within_the_roots_can_be_chosen(root: Path) -> None:
     told = text(app)
     assert "48: 24 with a fracture, 24 without" in told
     assert "12; each group stays in one fold" in told
-    assert told.count("data:image/webp") == 10
+    assert told.count("data:image/jpeg") == 10
     assert not app.error
     assert any(box.label.startswith("**Audit: ") for box in app.expander)
 
