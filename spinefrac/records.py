@@ -174,6 +174,8 @@ class Item:
         From the header (as a pseudonym) or the name; empty where neither has it.
     position : int
         Place among the slices of its series, from 1; see `spinefrac.slice_order`.
+    calibrated : bool or None
+        Whether the file holds Hounsfield units; None where that was not recorded.
     """
 
     path: str
@@ -185,6 +187,7 @@ class Item:
     scanner: str = ""
     series: str = ""
     position: int = 0
+    calibrated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

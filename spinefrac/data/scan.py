@@ -57,7 +57,7 @@ class FileReading:
     """What is kept of a file after it was read once.
 
     `thumbnail` is uint8, shape (THUMBNAIL_SIDE, THUMBNAIL_SIDE); `count` is how many slices the
-    file holds; `implausible` and `plane` are those of `CtSlice`.
+    file holds; `implausible`, `plane` and `calibrated` are those of `CtSlice`.
     """
 
     pixel_hash: str
@@ -67,6 +67,7 @@ class FileReading:
     metadata: FileMetadata = field(repr=False)
     implausible: str = ""
     plane: str = ""
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,7 @@ def _make_item(
         scanner=reading.metadata.scanner,
         series=series,
         position=position,
+        calibrated=reading.calibrated,
     )
 
 
@@ -349,6 +351,7 @@ def _read_file(root: Path, file: LabelledFile) -> tuple[FileReading, GreyImage] 
         metadata,
         ct.implausible,
         ct.plane,
+        ct.calibrated,
     )
     return reading, make_detail(image)
 

@@ -45,6 +45,7 @@ class InputChecker:
         self._statistics = InputCheckStatistics.from_dict(known) if known else None
         self._reference = model.load_input_reference()
         self._is_synthetic = model.is_synthetic
+        self._data = model.card.data
 
     @property
     def feature_count(self) -> int:
@@ -69,7 +70,8 @@ class InputChecker:
         InputCheck or None
             None for an imported model, where the file alone does not tell.
         """
-        by_picture = check_input(self._statistics, ct, model_input)
+        storage = input_reasons.explain_storage(ct, self._data)
+        by_picture = check_input(self._statistics, ct, model_input, storage)
         if self._reference is None or features is None or input_reasons.explain_file(ct):
             return by_picture
         nearest = self._reference.find_nearest(features)
@@ -87,16 +89,17 @@ class InputChecker:
             return InputCheck(score, True, "", grade, nearest)
         if by_picture is not None:
             score = max(score, by_picture.score)
-        return InputCheck(score, False, self._explain(deviation, model_input), grade, nearest)
+        return InputCheck(
+            score, False, self._explain(deviation, model_input, storage), grade, nearest
+        )
 
-    def _explain(self, deviation: Deviation, model_input: ModelInput) -> str:
+    def _explain(self, deviation: Deviation, model_input: ModelInput, storage: str) -> str:
         assert self._reference is not None
-        air = 0.0
+        z = np.zeros(len(FEATURE_NAMES))
         if self._statistics is not None:
             z = self._statistics.standardize(extract_features(model_input.pixels))
-            air = float(z[FEATURE_NAMES.index("black")])
         return input_reasons.describe_deviation(
-            deviation, self._reference.summary, air, is_synthetic=self._is_synthetic
+            deviation, self._reference.summary, z, storage, is_synthetic=self._is_synthetic
         )
 
 
@@ -106,7 +109,10 @@ def _is_named_image(ct: CtSlice, reason: str) -> bool:
 
 
 def check_input(
-    statistics: InputCheckStatistics | None, ct: CtSlice, model_input: ModelInput
+    statistics: InputCheckStatistics | None,
+    ct: CtSlice,
+    model_input: ModelInput,
+    storage: str = "",
 ) -> InputCheck | None:
     """Compare a slice with the training inputs by image statistics alone.
 
@@ -118,6 +124,8 @@ def check_input(
         The slice as read; its colours, its modality and what its values cannot be are used.
     model_input : ModelInput
         The same slice after preprocessing.
+    storage : str
+        See `input_reasons.explain_storage`.
 
     Returns
     -------
@@ -136,5 +144,5 @@ def check_input(
     return InputCheck(
         score,
         False,
-        input_reasons.describe_statistics(ct, features, statistics.standardize(features)),
+        input_reasons.describe_statistics(ct, features, statistics.standardize(features), storage),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spinefrac.records import CtSlice
+from spinefrac.store.card import DataSummary
 from spinefrac.store.input_reference import Deviation, InputReference
 from spinefrac.store.input_statistics import FEATURE_NAMES, FloatArray
 
@@ -37,6 +38,8 @@ OF_NO_KNOWN_KIND = "far from all training slices"
 
 #: Standard deviations from which noise, kernel and air around the body are named as a reason.
 _NOTABLE_NOISE, _NOTABLE_GRAIN, _NOTABLE_AIR = 2.5, 2.0, 3.0
+#: Statistics of grey levels, and from which deviation they are.
+_GREY_LEVELS, _NOTABLE_GREY = ("mean", "spread", "p25", "p50", "p75", "p95"), 2.0
 #: Reasons that are named at most.
 _MAX_REASONS = 3
 
@@ -50,8 +53,33 @@ def explain_file(ct: CtSlice) -> str:
     return ct.implausible
 
 
-def describe_statistics(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
-    """Say what a slice out of distribution looks like, and which statistics differ most."""
+def explain_storage(ct: CtSlice, data: DataSummary | None) -> str:
+    """Say that a slice has Hounsfield units and no training slice has, or the other way round.
+
+    Empty where some training slices are stored alike, or that is not known.
+    """
+    if data is None or data.calibrated is None:
+        return ""
+    if ct.calibrated and not data.calibrated:
+        return "in Hounsfield units (all training slices are pictures in a window)"
+    if not ct.calibrated and data.calibrated == data.images > 0:
+        return "a picture in a window (all training slices are in Hounsfield units)"
+    return ""
+
+
+def describe_statistics(ct: CtSlice, features: FloatArray, z: FloatArray, storage: str) -> str:
+    """Say what a slice out of distribution looks like, and which statistics differ most.
+
+    Parameters
+    ----------
+    ct : CtSlice
+    features : float64 array, shape (F,)
+        Of `input_statistics.extract_features`.
+    z : float64 array, shape (F,)
+        The same in units of the training slices' spread.
+    storage : str
+        See `explain_storage`.
+    """
     worst = [index for index in np.argsort(-np.abs(z)) if abs(z[index]) > 3]
     words = list(
         dict.fromkeys(
@@ -61,7 +89,15 @@ def describe_statistics(ct: CtSlice, features: FloatArray, z: FloatArray) -> str
     if {"darker", "brighter"} <= set(words[:2]):  # its dark parts darker, its bright ones brighter
         words = ["of more contrast", *words[2:]]
     what = " and ".join(words[:2]) or "with an unusual combination of grey levels and structure"
-    return f"{_guess_image_kind(ct, features, z)} ({what})"
+    kind = _guess_image_kind(ct, features, z)
+    if storage and _have_other_greys(z):
+        kind += f", {storage}"
+    return f"{kind} ({what})"
+
+
+def _have_other_greys(z: FloatArray) -> bool:
+    """Whether the grey levels deviate: what a file's unit and window can change."""
+    return any(abs(z[FEATURE_NAMES.index(name)]) > _NOTABLE_GREY for name in _GREY_LEVELS)
 
 
 def _describe_modality(code: str) -> str:
@@ -96,7 +132,12 @@ def _guess_image_kind(ct: CtSlice, features: FloatArray, z: FloatArray) -> str:
 
 
 def describe_deviation(
-    deviation: Deviation, reference: InputReference, air: float, *, is_synthetic: bool
+    deviation: Deviation,
+    reference: InputReference,
+    z: FloatArray,
+    storage: str,
+    *,
+    is_synthetic: bool,
 ) -> str:
     """Say why a slice is unusual or unlike by what the network sees, the most telling first.
 
@@ -104,13 +145,18 @@ def describe_deviation(
     ----------
     deviation : Deviation
     reference : InputReference
-    air : float
-        Share of black around the body, in units of the training slices' spread.
+    z : float64 array, shape (F,)
+        Picture statistics in units of the training slices' spread; zero where unknown.
+    storage : str
+        See `explain_storage`.
     is_synthetic : bool
         Whether the training slices are those of a phantom.
     """
     fine, anatomy = deviation.depths[0], deviation.depths[-1]
+    air = float(z[FEATURE_NAMES.index("black")])
     found = []
+    if storage and _have_other_greys(z):
+        found.append(storage)
     if is_synthetic and min(deviation.depths) > reference.unlike_limit:
         found.append("real or synthesised otherwise than the training slices")
     if deviation.noise > _NOTABLE_NOISE:

@@ -27,7 +27,7 @@ from spinefrac.store.input_statistics import InputCheckStatistics
 from spinefrac.system import reading
 
 #: Raised by one whenever a field is added or changes its meaning; older cards stay readable.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 #: Longest ``card.json``, in bytes; that of 50 folds has 30,000.
 MAX_CARD_BYTES = 2**20
@@ -78,6 +78,8 @@ class DataSummary:
         Files that were left out because they could not be read.
     notes : tuple of str
         Notes of the scan, and what was done to the card since.
+    calibrated : int or None
+        Slices in Hounsfield units, the others are pictures; unknown, and so None, before schema 6.
     """
 
     fingerprint: str
@@ -88,11 +90,13 @@ class DataSummary:
     normal: Count
     unreadable: Count = 0
     notes: tuple[str, ...] = ()
+    calibrated: Count | None = None
 
     @classmethod
     def from_dataset(cls, dataset: Dataset) -> DataSummary:
         """Count a scanned data set."""
         fracture = int(dataset.labels.sum())
+        units = [item.calibrated for item in dataset.items]
         return cls(
             fingerprint=dataset.fingerprint,
             images=len(dataset.items),
@@ -102,6 +106,7 @@ class DataSummary:
             normal=len(dataset.items) - fracture,
             unreadable=len(dataset.unreadable),
             notes=redaction.clean_notes(dataset.notes),
+            calibrated=None if None in units else sum(map(bool, units)),
         )
 
     def remove_names(self) -> DataSummary:
@@ -331,6 +336,8 @@ class Card:
         for name in ("baselines", "input_reference", "synthetic", "recalibration"):
             if not getattr(self, name):
                 del plain[name]
+        if self.data and self.data.calibrated is None:
+            del plain["data"]["calibrated"]
         return plain
 
     @classmethod

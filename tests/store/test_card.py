@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -97,3 +98,22 @@ def test_no_file_name_gets_into_a_card_with_the_group_rule():
     dataset = Dataset(Path("x"), (Item("normal/a.png", 0, "a"),), rule, "f")
     said = DataSummary.from_dataset(dataset).group_rule
     assert "Muster" not in said and rule.startswith(said.partition(";")[0])
+
+
+def test_the_summary_counts_the_slices_in_hounsfield_units():
+    def summarize(*units):
+        items = tuple(
+            Item(f"{n}.png", n % 2, f"p{n}", calibrated=unit) for n, unit in enumerate(units)
+        )
+        return DataSummary.from_dataset(Dataset(Path("d"), items, "file name", "f" * 64))
+
+    assert summarize(True, False, True).calibrated == 2
+    assert summarize(False, False).calibrated == 0
+    assert summarize(True, None).calibrated is None
+
+
+def test_a_card_says_nothing_of_the_unit_where_it_is_not_known():
+    card = make_card()
+    assert "calibrated" not in json.loads(cards.dump(card))["data"]
+    known = make_card(data=dataclasses.replace(card.data, calibrated=3))
+    assert cards.parse(cards.dump(known)) == known
