@@ -32,6 +32,9 @@ QUANTILE_PERCENTS = np.linspace(0.0, 100.0, 201)
 #: Facts of a training slice that are kept: patient (a number), label, out-of-fold probability.
 _FACTS = 3
 
+#: Digits of a nearest slice's probability.
+PROBABILITY_DIGITS = 4
+
 _MAX_FEATURES = 2048
 
 
@@ -191,7 +194,7 @@ class FittedReference:
             NearestSlice(
                 patient=int(self.facts[row, 0]),
                 label=int(self.facts[row, 1] > 0.5),
-                probability=round(float(self.facts[row, 2]), 4),
+                probability=round(float(self.facts[row, 2]), PROBABILITY_DIGITS),
                 distance=round(float(distances[row]), 3),
             )
             for row in order[np.sort(first)[:count]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from spinefrac import wording
@@ -40,13 +42,21 @@ def render_prediction_card(
     )
 
 
-def render_input_check(check: InputCheck | None) -> Markup:
-    """Return the card that says whether the slice is similar to the training slices."""
+def render_input_check(check: InputCheck | None, pictures: Sequence[str] = ()) -> Markup:
+    """Return the card that says whether the slice is similar to the training slices.
+
+    Parameters
+    ----------
+    check : InputCheck or None
+    pictures : sequence of str
+        Of `check.nearest`, see `training_pictures.load_pictures`.
+    """
     return render_html(
         "predict/input_check.html",
         check=check,
         title=wording.GRADE_TITLES[check.grade] if check else "",
         class_names=CLASS_NAMES,
+        pictures=list(pictures) if any(pictures) else [],
     )
 
 

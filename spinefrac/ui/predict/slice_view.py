@@ -18,6 +18,7 @@ from spinefrac.ui.predict import (
     prediction_card,
     report_download,
     series_card,
+    training_pictures,
     uncertainty,
     viewer,
 )
@@ -103,12 +104,14 @@ def _show_cards(
 ) -> None:
     """Show the warnings about the model, the prediction and the input check."""
     note = "" if suppressed else uncertainty.render_review_note(model, prediction)
+    check = prediction.input_check
+    pictures = training_pictures.load_pictures(model, check.nearest) if check else []
     st.html(
         metric_tables.render_model_warnings(model)
         + prediction_card.render_prediction_card(
             prediction, true_label, note, suppressed=suppressed
         )
-        + prediction_card.render_input_check(prediction.input_check)
+        + prediction_card.render_input_check(check, pictures)
     )
 
 
