@@ -214,4 +214,6 @@ def test_the_guarantee_says_how_many_patients_are_needed():
     assert "Too many out-of-fold predictions" in wrong and "at most 2 %" in wrong
     assert all("every slice needs review" in text for text in (few, wrong))
     band = choose_abstention_band(*patients(80, 10, seed=1), 0.5)
-    assert "at most 5 % of the predictions outside" in deferral.describe_guarantee(band, 80, None)
+    said = deferral.describe_guarantee(band, 80, None)
+    assert "at most 5 % of the predictions outside" in said
+    assert "unusual" in said and "needs review whatever its probability" in said
