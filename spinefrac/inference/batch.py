@@ -28,7 +28,7 @@ _CORES = os.cpu_count() or 1
 # Shared by all callers: two of them get half the cores each, and a single slice of a third
 # waits for no more than the slices in progress.
 _executor = ThreadPoolExecutor(
-    _CORES,
+    _CORES + 1,  # while a slice is decoded, in another process, its thread only waits
     thread_name_prefix="batch",
     initializer=lambda: cv2.setNumThreads(1),  # the slices are the parallelism
 )
