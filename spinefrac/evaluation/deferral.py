@@ -221,8 +221,8 @@ def describe_guarantee(
             "band are wrong, however the errors gather in single patients. This holds for slices "
             f"of new patients who are like the {n_groups:,} patients the band was chosen on, with "
             "the same scanners and the same prevalence. It is a share over many patients and does "
-            "not hold for a single patient. For a slice that the input check finds unusual the band "
-            "is as wide as it can be: it needs review whatever its probability."
+            "not hold for a single patient. For a slice that the input check finds unusual the "
+            "band is as wide as it can be: it needs review whatever its probability."
         )
     if groups_needed is None:
         reason = (

@@ -49,14 +49,16 @@ def render_input_check(check: InputCheck | None, pictures: Sequence[str] = ()) -
     ----------
     check : InputCheck or None
     pictures : sequence of str
-        Of `check.nearest`, see `training_pictures.load_pictures`.
+        Of `check.nearest`, see `training_pictures.load_pictures`; none where there are none.
     """
+    nearest = check.nearest[: len(pictures)] if check else ()
+    shown = zip((one.patient for one in nearest), pictures, strict=True)
     return render_html(
         "predict/input_check.html",
         check=check,
         title=wording.GRADE_TITLES[check.grade] if check else "",
         class_names=CLASS_NAMES,
-        pictures=list(pictures) if any(pictures) else [],
+        pictures=[(patient, picture) for patient, picture in shown if picture],
     )
 
 

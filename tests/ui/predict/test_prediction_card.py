@@ -70,6 +70,15 @@ def test_the_most_similar_training_slices_are_shown_without_a_name() -> None:
     assert "<td>7</td><td>fracture</td>" in shown and "<td>1.2</td>" in shown and "93" in shown
 
 
+def test_training_slices_have_pictures_where_there_are_some() -> None:
+    nearest = tuple(NearestSlice(patient, 0, 0.1, 1.0) for patient in (7, 8, 9))
+    check = InputCheck(99.0, False, "noisier", UNUSUAL, nearest)
+    shown = render_input_check(check, ["data:image/jpeg;base64,QUJD", "", "data:,"])
+    assert shown.count("<img") == 2 and 'alt="Training slice of patient 9"' in shown
+    assert "<img" not in render_input_check(check, ["", "", ""])
+    assert "<img" not in render_input_check(check)
+
+
 def test_an_unusual_slice_keeps_its_prediction() -> None:
     shown = render_prediction_card(predict(0.9, InputCheck(99.0, False, "noisier", UNUSUAL)))
     assert "suppressed" not in shown and "muted" not in shown
