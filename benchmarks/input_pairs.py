@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,11 +38,20 @@ from spinefrac.records import CtSlice
 from spinefrac.store.input_reference import FittedReference
 from spinefrac.store.input_reference_fit import TrainingFeatures, fit_reference
 
+if TYPE_CHECKING:
+    from spinefrac.inference.predictor import Predictor
+
 Change = Callable[[Scanner], Scanner]
 Row = tuple[str, str, str]
 
 #: Patients of a training phantom and of a new one, and slices of each.
 TRAINING_PATIENTS, PATIENTS, SLICES = 120, 60, 3
+#: So many that errors outside the abstention band, which are rare, can be counted.
+HARD_PATIENTS = 100
+#: Acceptable error rates: the least for which the model has an abstention band is measured.
+_ERROR_RATES = (0.05, 0.08, 0.1, 0.12)
+#: Slices that go through the network at once.
+_BATCH = 16
 #: Raster that bone is drawn on, as in a phantom of 512 pixels.
 _BONE_STEP_MM = 0.16
 _REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -158,9 +168,15 @@ def measure_slices(slices: Iterator[tuple[CtSlice, str, str, int]]) -> Measured:
         np.array(regions),
         np.array(labels),
         apply_temperature(
-            predictor.run(inputs)[0].astype(np.float64).mean(axis=1), predictor.model.temperature
+            _run_in_batches(predictor, inputs).mean(axis=1), predictor.model.temperature
         ),
     )
+
+
+def _run_in_batches(predictor: Predictor, inputs: np.ndarray) -> np.ndarray:
+    """Return the fold logits (N, folds): all slices at once would take 7 GB."""
+    parts = np.array_split(inputs, -(-len(inputs) // _BATCH))
+    return np.concatenate([predictor.run(part)[0] for part in parts]).astype(np.float64)
 
 
 def measure_scans(
@@ -180,7 +196,7 @@ def load_sets() -> dict[str, Measured]:
     found = {
         "phantoms": measure_scans(7, TRAINING_PATIENTS, {"": keep})[""],
         "phantoms of one scanner": measure_scans(8, TRAINING_PATIENTS, {"": one_scanner})[""],
-        "phantoms in more noise": measure_scans(4300, 30, {"": keep}, "hard")[""],
+        "phantoms in more noise": measure_scans(4300, HARD_PATIENTS, {"": keep}, "hard")[""],
         "second generator": measure_slices(_draw_second()),
     }
     changes = {
@@ -267,7 +283,9 @@ def _measure_errors() -> Iterator[Row]:
     from spinefrac.inference.uncertainty import uncertainty_profile
 
     model = get_predictor("phantom-demo").model
-    reference, band = model.load_input_reference(), uncertainty_profile(model).abstention_band
+    reference = model.load_input_reference()
+    bands = ((rate, uncertainty_profile(model, rate).abstention_band) for rate in _ERROR_RATES)
+    rate, band = next((found for found in bands if found[1]), (0.05, None))
     if reference is None or band is None:
         yield "errors outside the abstention band", "phantom-demo has no band", "at most 5 %"
         return
@@ -283,8 +301,8 @@ def _measure_errors() -> Iterator[Row]:
         yield (
             f"phantom-demo asked about {name}: wrong among the {counted.sum()} of "
             f"{len(scores)} slices that are not marked and outside the abstention band",
-            f"{share:.1f} % (of all slices {100 * wrong.mean():.0f} %)",
-            "at most 5 %",
+            f"{wrong[counted].sum()}, {share:.1f} % (of all slices {100 * wrong.mean():.0f} %)",
+            f"at most {100 * rate:g} %",
         )
 
 
