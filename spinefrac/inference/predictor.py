@@ -146,8 +146,9 @@ class Predictor:
     def _run(self, inputs: npt.NDArray[np.uint8], names: list[str]) -> dict[str, np.ndarray]:
         """Return the named outputs for inputs (N, S, S)."""
         images = inputs[..., None].astype(np.float32)
-        is_whole = "heatmaps" in names
-        session = self._session if is_whole else self._without_heatmaps.open_for(len(images))
+        session = self._session
+        if "heatmaps" in self._outputs and "heatmaps" not in names:
+            session = self._without_heatmaps.open_for(len(images))
         with _inference_slots:
             return dict(zip(names, session.run(names, {"image": images}), strict=True))
 
