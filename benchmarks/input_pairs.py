@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from spinefrac import imaging
@@ -60,7 +61,7 @@ _REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 @dataclass(frozen=True)
 class Measured:
     """Slices of one kind: features (N, F), noise, inputs (N, S, S); patients, regions, labels (-1
-    where there is none) and probabilities (N,)."""
+    where there is none), probabilities and disagreements (N,), the spread of the folds' logits."""
 
     features: np.ndarray
     noise: tuple[NoiseMeasure, ...]
@@ -69,6 +70,7 @@ class Measured:
     regions: np.ndarray
     labels: np.ndarray
     probabilities: np.ndarray
+    disagreements: np.ndarray
 
     def select(self, region: str) -> Measured:
         """Return the slices of one region."""
@@ -81,6 +83,7 @@ class Measured:
             self.regions[rows],
             self.labels[rows],
             self.probabilities[rows],
+            self.disagreements[rows],
         )
 
     def fit(self, sizes: tuple[int, ...]) -> FittedReference:
@@ -160,6 +163,7 @@ def measure_slices(slices: Iterator[tuple[CtSlice, str, str, int]]) -> Measured:
     inputs = np.stack(
         [imaging.to_input(ct, predictor.model.preprocessing).pixels for ct in slices_]
     )
+    logits = _run_in_batches(predictor, inputs)
     return Measured(
         predictor.compute_features(inputs),
         tuple(map(measure_noise, inputs)),
@@ -167,9 +171,8 @@ def measure_slices(slices: Iterator[tuple[CtSlice, str, str, int]]) -> Measured:
         np.array(groups),
         np.array(regions),
         np.array(labels),
-        apply_temperature(
-            _run_in_batches(predictor, inputs).mean(axis=1), predictor.model.temperature
-        ),
+        apply_temperature(logits.mean(axis=1), predictor.model.temperature),
+        logits.std(axis=1),
     )
 
 
@@ -359,6 +362,57 @@ def score_mahalanobis(trained: np.ndarray, asked: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("ni,ij,nj->n", asked, precision, asked))
 
 
+def measure_wavelets(pixels: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the energy (9,) in three levels of Haar wavelets."""
+    rest, found = pixels.astype(np.float32), []
+    for _ in range(3):
+        a, b, c, d = rest[::2, ::2], rest[1::2, ::2], rest[::2, 1::2], rest[1::2, 1::2]
+        for detail in (a - b + c - d, a + b - c - d, a - b - c + d):
+            found.append(np.log((detail**2).mean() + 1e-2))
+        rest = (a + b + c + d) / 2
+    return np.array(found)
+
+
+def measure_local_patterns(pixels: np.ndarray) -> np.ndarray:
+    """Return shares (10,) of the rotation-invariant uniform patterns (Ojala et al., 2002)."""
+    grey = pixels.astype(np.int16)
+    rows, columns = (np.arange(1, length - 1) for length in grey.shape)
+    around = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
+    center = grey[np.ix_(rows, columns)]
+    bits = np.stack([grey[np.ix_(rows + y, columns + x)] >= center for y, x in around])
+    changes = (bits != np.roll(bits, 1, axis=0)).sum(axis=0)
+    codes = np.where(changes <= 2, bits.sum(axis=0), 9)
+    return np.bincount(codes.ravel(), minlength=10) / codes.size
+
+
+def measure_spectrum(pixels: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the power (12,) in rings of spatial frequency."""
+    grey = pixels.astype(np.float32)
+    window = np.hanning(len(grey))
+    fine = (grey - cv2.GaussianBlur(grey, (0, 0), 6.0)) * np.outer(window, window)
+    power = np.abs(np.fft.fftshift(np.fft.fft2(fine))) ** 2
+    half = len(grey) // 2
+    y, x = np.indices(power.shape) - half
+    ring = np.minimum(np.hypot(y, x) / half * 12, 12).astype(int).ravel()
+    total = np.bincount(ring, power.ravel(), 13)[:12]
+    return np.log(total / np.bincount(ring, minlength=13)[:12] + 1)
+
+
+_TEXTURES = {
+    "wavelet energies": measure_wavelets,
+    "local binary patterns": measure_local_patterns,
+    "radial spectrum": measure_spectrum,
+}
+
+
+def score_texture(
+    measure_one: Callable[[np.ndarray], np.ndarray], trained: Measured, asked: Measured
+) -> np.ndarray:
+    """Mahalanobis distance of textures."""
+    both = (np.array([measure_one(one) for one in part.inputs]) for part in (trained, asked))
+    return score_mahalanobis(*both)
+
+
 def compare_scores() -> Iterator[Row]:
     """Yield the AUROC of each score on each pair."""
     others = {
@@ -376,6 +430,9 @@ def compare_scores() -> Iterator[Row]:
         for title, score in others.items():
             both = (score(trained.features, one.features) for one in (new, asked))
             found[title] = _auroc(*both)
+        for title, texture in _TEXTURES.items():
+            found[title] = _auroc(*(score_texture(texture, trained, one) for one in (new, asked)))
+        found["disagreement of the folds"] = _auroc(new.disagreements, asked.disagreements)
         yield (
             f"trained on {name}, asked about {other}",
             ", ".join(f"{title} {value:.2f}" for title, value in found.items()),
