@@ -53,7 +53,7 @@ def measure_noise(pixels: GreyImage) -> NoiseMeasure:
     bands, previous = [], grey
     for sigma in _BLURS_PX:
         blurred = np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.float32)
-        band = cv2.absdiff(previous, blurred)[where]
+        band = np.asarray(cv2.absdiff(previous, blurred), np.float32)[where]
         bands.append(float(np.log(median(band) + _FLOOR)))  # the median leaves edges out
         previous = blurred
     return NoiseMeasure(level=(bands[1] + bands[2]) / 2, grain=bands[0] - bands[2])
