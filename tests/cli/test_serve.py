@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from spinefrac.cli import main
+from spinefrac.cli import main, serve
 from tests.support.rest import Client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,6 +216,15 @@ def test_what_was_acknowledged_outlives_a_server_that_is_killed(tmp_path):
             assert cancelled.status == 200, cancelled.text
         finally:
             server.stop(signal.SIGKILL)
+
+
+def test_a_small_message_does_not_wait_for_the_receipt_of_the_one_before():
+    with (
+        serve._listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_on_any_other_address_nobody_may_do_anything_without_signing_in(home):
