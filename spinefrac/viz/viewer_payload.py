@@ -7,6 +7,7 @@ needs no request to the server, and the value under the pointer is that of the f
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from spinefrac.imaging.geometry import SliceGeometry
 from spinefrac.imaging.hounsfield import WINDOW_PRESETS
@@ -66,19 +68,32 @@ def find_heatmap_peaks(heatmap: FloatImage, max_peaks: int = MAX_PEAKS) -> tuple
         return ()
     spots = heatmaps.smooth_heatmap(contributions)
     radius = max(1.0, _MIN_PEAK_DISTANCE * max(heatmap.shape))
-    rows, columns = np.ogrid[: heatmap.shape[0], : heatmap.shape[1]]
     found: list[HeatmapPeak] = []
     for _ in range(max_peaks):
         row, column = (int(at) for at in np.unravel_index(int(np.argmax(spots)), spots.shape))
-        away = (rows - row) ** 2 + (columns - column) ** 2
+        if spots[row, column] <= 0.0:
+            break
+        # Looked at alone, the surroundings take a twentieth of the time of the whole slice.
+        around, away = _find_surroundings(row, column, 2 * radius, spots.shape)
         near = away <= radius**2
-        share = float(contributions[near].sum(dtype=np.float64)) / total
-        if spots[row, column] <= 0.0 or share < _MIN_PEAK_SHARE:
+        share = float(contributions[around][near].sum(dtype=np.float64)) / total
+        if share < _MIN_PEAK_SHARE:
             break
         found.append(HeatmapPeak(row, column, share))
-        contributions[near] = 0.0
-        spots[away <= (2 * radius) ** 2] = 0.0
+        contributions[around][near] = 0.0
+        spots[around][away <= (2 * radius) ** 2] = 0.0
     return tuple(sorted(found, key=lambda point: -point.share))
+
+
+def _find_surroundings(
+    row: int, column: int, radius: float, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], npt.NDArray[np.int64]]:
+    """Return the square around a pixel as slices (h, w), and squared distances from it (h, w)."""
+    reach = math.ceil(radius)
+    rows = np.arange(max(row - reach, 0), min(row + reach + 1, shape[0]))
+    columns = np.arange(max(column - reach, 0), min(column + reach + 1, shape[1]))
+    around = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return around, (rows[:, None] - row) ** 2 + (columns - column) ** 2
 
 
 def encode_payload(
@@ -103,8 +118,8 @@ def encode_payload(
     -------
     bytes
         Length of the header (uint32, little endian), the header as JSON in UTF-8, and then,
-        deflated by zlib, h × w int16 values (little endian) and, with a heat map, h × w uint8
-        levels. The values are Hounsfield units or grey values; a slice longer than
+        deflated by zlib, the low and then the high bytes of h × w int16 values and, with a heat
+        map, h × w uint8 levels. The values are Hounsfield units or grey values; a slice longer than
         `heatmap.MAX_DISPLAY_SIDE` is reduced by area means to the size `shown` in the header.
     """
     values, levels = ct.pixels, None
@@ -134,8 +149,15 @@ def encode_payload(
         **(extra_header or {}),
     }
     head = json.dumps(header, allow_nan=False).encode()
-    body = whole.tobytes() + (b"" if levels is None else levels.tobytes())
-    return struct.pack("<I", len(head)) + head + zlib.compress(body, 1)
+    body = np.moveaxis(whole.view(np.uint8).reshape(-1, 2), 1, 0).tobytes()
+    body += b"" if levels is None else levels.tobytes()
+    return struct.pack("<I", len(head)) + head + _deflate(body)
+
+
+def _deflate(body: bytes) -> bytes:
+    """Deflate by runs alone: with bytes apart, smaller than by matches, in half the time."""
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    return packer.compress(body) + packer.flush()
 
 
 def _available_windows(ct: CtSlice) -> list[tuple[str, float, float]]:

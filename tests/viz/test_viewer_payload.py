@@ -20,7 +20,8 @@ def unpack(content: bytes) -> tuple[dict[str, Any], np.ndarray, np.ndarray | Non
     body = zlib.decompress(content[4 + length :])
     rows, columns = header["shown"]
     count = rows * columns
-    values = np.frombuffer(body, "<i2", count).reshape(rows, columns)
+    low, high = np.frombuffer(body, np.uint8, 2 * count).reshape(2, rows, columns).astype(np.uint16)
+    values = (low | high << 8).astype(np.int16)
     levels = np.frombuffer(body, np.uint8, offset=2 * count) if header["heat"] else None
     return header, values, levels
 

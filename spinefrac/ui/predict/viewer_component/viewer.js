@@ -18,9 +18,11 @@ async function decodePayload(data) {
   const header = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
   const packed = new Blob([data.subarray(4 + length)]).stream();
   const body = await new Response(packed.pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
-  const [rows, columns] = header.shown;
-  header.values = new Int16Array(body, 0, rows * columns);
-  header.levels = header.heat ? new Uint8Array(body, 2 * rows * columns, rows * columns) : null;
+  const count = header.shown[0] * header.shown[1];
+  const [low, high, levels] = [0, 1, 2].map((plane) => new Uint8Array(body).subarray(plane * count, (plane + 1) * count));
+  header.values = new Int16Array(count);
+  for (let i = 0; i < count; i++) header.values[i] = low[i] | (high[i] << 8);
+  header.levels = header.heat ? levels : null;
   return header;
 }
 
