@@ -21,20 +21,42 @@ from spinefrac.ui.common import layout, session
 from spinefrac.ui.predict.upload import SliceSet
 
 
+def read_slice(slice_set: SliceSet, index: int) -> CtSlice:
+    """Return the pixels of a slice, kept for its session; those of a sample for all of them."""
+    read = _read_sample if slice_set.is_sample else _read_upload
+    return read(slice_set.key, index, slice_set.slices[index])
+
+
+def predict_slice(model: SavedModel, slice_set: SliceSet, index: int) -> Prediction:
+    """Return a model's prediction, kept as the pixels are."""
+    predict = _predict_sample if slice_set.is_sample else _predict_upload
+    return predict(slice_set.key, index, model.id, model.card_hash, slice_set)
+
+
+# A group that looks at one sample waits for one prediction. What is uploaded is for its session
+# alone, and gone with it. A model's name may be given again, hence its card too.
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _read_sample(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
+    return _series_slice.read()
+
+
 @st.cache_resource(max_entries=4, show_spinner=False, scope="session")
-def read_slice(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
-    """Return the pixels of a slice, cached by its slice set and index."""
+def _read_upload(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
     return session.hold_slice(_series_slice.read())
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
-def predict_slice(
-    slice_set_key: str, index: int, model_id: str, card_hash: str, _series_slice: SeriesSlice
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _predict_sample(
+    slice_set_key: str, index: int, model_id: str, card_hash: str, _slice_set: SliceSet
 ) -> Prediction:
-    """Return a model's prediction, cached also by its card: a name may be given again."""
-    return predictor.get_predictor(model_id).predict(
-        read_slice(slice_set_key, index, _series_slice)
-    )
+    return predictor.get_predictor(model_id).predict(read_slice(_slice_set, index))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
+def _predict_upload(
+    slice_set_key: str, index: int, model_id: str, card_hash: str, _slice_set: SliceSet
+) -> Prediction:
+    return predictor.get_predictor(model_id).predict(read_slice(_slice_set, index))
 
 
 def get_or_start_job(

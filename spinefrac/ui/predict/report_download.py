@@ -58,12 +58,10 @@ def show_report(
 
 def _make_report_slice(model: SavedModel, slice_set: SliceSet, index: int) -> ReportSlice:
     series_slice = slice_set.slices[index]
-    ct = inference_job.read_slice(slice_set.key, index, series_slice)
+    ct = inference_job.read_slice(slice_set, index)
     return ReportSlice(
         name=f"Slice {index + 1}" if slice_set.series else "Slice",
         ct=ct,
-        prediction=inference_job.predict_slice(
-            slice_set.key, index, model.id, model.card_hash, series_slice
-        ),
+        prediction=inference_job.predict_slice(model, slice_set, index),
         content=series_slice.file.read_bytes() if ct.format == "dicom" else None,
     )

@@ -47,11 +47,8 @@ def show_slice(
     series_result : SeriesResult, optional
         The prediction for the series that the slice belongs to.
     """
-    series_slice = slice_set.slices[index]
-    ct = inference_job.read_slice(slice_set.key, index, series_slice)
-    prediction = inference_job.predict_slice(
-        slice_set.key, index, model.id, model.card_hash, series_slice
-    )
+    ct = inference_job.read_slice(slice_set, index)
+    prediction = inference_job.predict_slice(model, slice_set, index)
     slice_key = f"{slice_set.key}|{index}"
     left, right = st.columns([1.1, 1], gap="medium")
     with right:
@@ -96,6 +93,7 @@ def _show_viewer(
         count=len(slice_set.slices) if series else 1,
         position_text=series_card.format_slice_position(ct, series_slice, series, index),
         go_to_slice=go_to_slice,
+        is_sample=slice_set.is_sample,
     )
 
 

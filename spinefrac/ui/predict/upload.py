@@ -75,6 +75,11 @@ class SliceSet:
     unreadable: tuple[Unreadable, ...] = ()
     true_label: str = field(default="", compare=False)
 
+    @property
+    def is_sample(self) -> bool:
+        """Whether it is a bundled sample, the same for everybody."""
+        return bool(self.true_label)
+
 
 def choose_files(model: SavedModel) -> InputFiles | None:
     """Let the user upload files or click a sample; the last choice counts.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,7 @@ def show_viewer(
     count: int = 1,
     position_text: str = "",
     go_to_slice: Callable[[int], None] | None = None,
+    is_sample: bool = False,
 ) -> None:
     """Show one slice, with its heat map where there is one.
 
@@ -54,6 +58,8 @@ def show_viewer(
         Text in the corner: number, position, spacing.
     go_to_slice : callable, optional
         Called with an index when the user asks for another slice by a key.
+    is_sample : bool
+        Whether everybody may see the slice, so that it is encoded once for all sessions.
     """
 
     def handle_slice_change() -> None:
@@ -69,23 +75,54 @@ def show_viewer(
         "position": position_text,
         "label": label,
     }
+    encode = _encode_sample if is_sample else _encode_upload
     with st.container(key="viewer"):
         _viewer_component(
             key="viewer-canvas",
-            data=_encode_once(ct, heatmap, series_slice, view),
+            data=encode(_Shown(ct, heatmap, view), series_slice),
             on_slice_change=handle_slice_change,
         )
 
 
-def _encode_once(
-    ct: CtSlice, heatmap: FloatImage | None, series_slice: SeriesSlice, view: dict[str, Any]
-) -> bytes:
-    """Return what the viewer shows; that of the last run where nothing has changed since."""
-    known = st.session_state.get("viewer-payload")
-    if known and known[0] is ct and known[1] is heatmap and known[2] == view:
-        return known[3]
-    payload = viewer_payload.encode_payload(ct, heatmap, series_slice.geometry, view)
-    st.session_state["viewer-payload"] = (ct, heatmap, view, payload)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """What the viewer shows: a slice, its heat map if any, and the rest of the view."""
+
+    ct: CtSlice
+    heatmap: FloatImage | None
+    view: dict[str, Any]
+
+    def is_same(self, other: _Shown) -> bool:
+        """Whether both are one slice with one heat map, not only equal ones, in one view."""
+        same_images = self.ct is other.ct and self.heatmap is other.heatmap
+        return same_images and self.view == other.view
+
+
+#: What was last encoded, with its payload: of samples for all sessions.
+_Encoded = deque[tuple[_Shown, bytes]]
+_samples: _Encoded = deque(maxlen=6)
+_samples_lock = threading.Lock()
+
+
+def _encode_sample(shown: _Shown, series_slice: SeriesSlice) -> bytes:
+    with _samples_lock:
+        return _encode_once(_samples, shown, series_slice)
+
+
+def _encode_upload(shown: _Shown, series_slice: SeriesSlice) -> bytes:
+    own: _Encoded = st.session_state.setdefault("viewer-payload", deque(maxlen=1))
+    return _encode_once(own, shown, series_slice)
+
+
+def _encode_once(known: _Encoded, shown: _Shown, series_slice: SeriesSlice) -> bytes:
+    """Return what the viewer shows, encoded only where nothing of it is known."""
+    for one, payload in known:
+        if one.is_same(shown):
+            return payload
+    payload = viewer_payload.encode_payload(
+        shown.ct, shown.heatmap, series_slice.geometry, shown.view
+    )
+    known.append((shown, payload))
     return payload
 
 
