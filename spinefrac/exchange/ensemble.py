@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spinefrac.errors import ModelError
+from spinefrac.exchange import onnx_scaling
 from spinefrac.exchange.networks import feature_outputs
 from spinefrac.records import GreyImage
 
@@ -228,6 +229,7 @@ def write_onnx(model: keras.Model, path: Path) -> None:
             # tf2onnx probes NumPy for names that NumPy 2 has dropped.
             warnings.simplefilter("ignore")
             model.export(path, format="onnx", verbose=False)
+        onnx_scaling.scale_without_channel(path)
     except OSError:
         raise
     except Exception as error:
