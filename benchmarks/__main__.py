@@ -18,8 +18,8 @@ from typing import Any
 #: Units of which less is better, in terms of a common unit.
 LESS_IS_BETTER = {"ms": 1e-3, "s": 1.0, "min": 60.0, "MB": 1.0, "GB": 1000.0}
 
-#: Measured only where they are named: they take hours.
-ONLY_BY_NAME = {"learning_curves"}
+#: Measured only where they are named: they take ten minutes, and hours.
+ONLY_BY_NAME = {"serving_kills", "learning_curves"}
 
 _NUMBER = r"(-?\d[\d,]*(?:\.\d+)?)"
 _QUANTITY = re.compile(rf"{_NUMBER}(?:\s*(?:-|–|to)\s*{_NUMBER})?\s*(%|[a-zA-Z]+)?")

@@ -12,6 +12,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from websockets.asyncio.client import connect
 
+from spinefrac.access.users import COOKIE
+
 #: How a run of a script ends that is followed by another one.
 _GOES_ON = ForwardMsg.ScriptFinishedStatus.FINISHED_EARLY_FOR_RERUN
 
@@ -41,12 +43,13 @@ class PageSession:
     shown_at: float = 0.0
 
     @classmethod
-    async def open(cls, address: str, page: str, query: str = "") -> PageSession:
-        """Connect, and draw a page."""
+    async def open(cls, address: str, page: str, query: str = "", token: str = "") -> PageSession:
+        """Connect, signed in where there is a token of a session, and draw a page."""
         url = f"{address.replace('http', 'ws', 1)}/_stcore/stream"
         connection = await connect(
-            url, subprotocols=["streamlit"], max_size=None, open_timeout=120, ping_timeout=None
-        )
+            url, subprotocols=["streamlit"], max_size=None, open_timeout=120, ping_timeout=None,
+            additional_headers={"Cookie": f"{COOKIE}={token}"} if token else None,
+        )  # fmt: skip
         found = cls(connection)
         await found.run(ClientState(page_name=page, query_string=query))
         return found

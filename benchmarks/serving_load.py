@@ -83,9 +83,7 @@ def _serve(home: Path) -> Iterator[tuple[str, Any, float]]:
     """Start the server; yield its address, its process and the seconds until it was ready."""
     import psutil
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_free_port()
     environment = {**os.environ, "SPINEFRAC_HOME": str(home), "SPINEFRAC_HISTORY": "off"}
     command = [sys.executable, "-m", "spinefrac", "serve", "--port", str(port)]
     started = time.perf_counter()
@@ -100,6 +98,13 @@ def _serve(home: Path) -> Iterator[tuple[str, Any, float]]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def find_free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _row(what: str, server: Any, target: str) -> tuple[str, str, str]:
