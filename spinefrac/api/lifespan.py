@@ -18,6 +18,9 @@ from spinefrac.records import CtSlice
 from spinefrac.system import memory_release, private_files
 from spinefrac.training import runs
 
+#: Seconds after which memory without use goes back to the system.
+TRIM_EVERY_S = 20.0
+
 log = logging.getLogger("spinefrac.server")
 
 
@@ -39,11 +42,20 @@ async def run(api: FastAPI) -> AsyncIterator[None]:
             log.info("ready after %.1f s", time.monotonic() - started)
 
     warming.add_done_callback(note)
+    trimming = asyncio.create_task(_trim_memory())
     try:
         yield
     finally:
+        trimming.cancel()
         api.state.is_ready = False
         log.info("stopped")
+
+
+async def _trim_memory() -> None:
+    """Return memory now and then: what many requests at once needed is not needed for ever."""
+    while True:
+        await asyncio.sleep(TRIM_EVERY_S)
+        await asyncio.to_thread(memory_release.trim)
 
 
 def warm_up() -> None:

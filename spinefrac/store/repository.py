@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -396,7 +397,7 @@ def open_folder(folder: Path) -> SavedModel:
     name = redaction.shorten_name(folder.name)
     try:
         content = read_card(folder)
-        card = cards.parse(content)
+        card = _parse_card(content)
         missing = [name for name in required_files(card) if name not in card.files]
         if missing:
             raise ModelError(f"card.json does not list {missing[0]}: restore it from a copy")
@@ -422,6 +423,12 @@ def open_folder(folder: Path) -> SavedModel:
     except ModelError as error:
         raise ModelError(f"Model {name}: {error}") from error
     return SavedModel(folder, card, hashlib.sha256(content).hexdigest(), written)
+
+
+@lru_cache(maxsize=128)
+def _parse_card(content: bytes) -> Card:
+    """Parse a card once for all who load the model; its bytes are read anew each time."""
+    return cards.parse(content)
 
 
 def read_card(folder: Path) -> bytes:

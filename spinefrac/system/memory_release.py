@@ -11,9 +11,11 @@ from typing import Any
 #: Parameters of mallopt(3) of the GNU C library.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
-#: Blocks of this size and more, a slice for example, are mapped alone and go back when freed; the
-#: library's own threshold rises with every such block up to 32 MB.
-_MAPPED_BYTES = 256 * 1024
+#: Blocks of this size and more are mapped alone and go back when freed; the library's own threshold
+#: rises with every such block up to 32 MB. To map a block costs a page fault for each 4 KB of it: a
+#: prediction has dozens of arrays of 1 MB, the pixels of a slice, which are below: `trim` returns
+#: them.
+_MAPPED_BYTES = 4 << 20
 
 
 def limit_retention() -> None:
@@ -25,12 +27,17 @@ def limit_retention() -> None:
         library.mallopt(_M_ARENA_MAX, 2)  # every thread's own arena would keep memory of its own
 
 
-def release_memory() -> None:
-    """Collect cycles, then return what the allocator holds without use."""
-    gc.collect()
+def trim() -> None:
+    """Return what the allocator holds without use; other threads go on meanwhile."""
     library = _load_glibc()
     if library is not None:
         library.malloc_trim(0)
+
+
+def release_memory() -> None:
+    """Collect cycles, then `trim`."""
+    gc.collect()
+    trim()
 
 
 class DelayedRelease:

@@ -1,10 +1,12 @@
 """What a server does before it takes work."""
 
 import asyncio
+import threading
 
 from fastapi import FastAPI
 
 from spinefrac.api import lifespan
+from spinefrac.system import memory_release
 
 
 def run(api):
@@ -25,6 +27,14 @@ def run(api):
 
 def test_it_is_ready_once_it_is_warm_and_not_when_it_stops(home):
     assert run(FastAPI()) is False
+
+
+def test_it_returns_memory_while_it_runs(home, monkeypatch):
+    trimmed = threading.Event()
+    monkeypatch.setattr(lifespan, "TRIM_EVERY_S", 0.01)
+    monkeypatch.setattr(memory_release, "trim", trimmed.set)
+    run(FastAPI())
+    assert trimmed.is_set()
 
 
 def test_a_server_without_a_model_is_ready_all_the_same(tmp_path, monkeypatch, caplog):
