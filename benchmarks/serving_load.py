@@ -53,7 +53,7 @@ def measure() -> list[tuple[str, str, str]]:
             found.append(_row("the same after one answer on the page", server, "300 MB"))
             found += asyncio.run(_measure_rest(address))
             found += asyncio.run(_measure_watching(address, run))
-            found.append(asyncio.run(_measure_at_once(address)))
+            found += asyncio.run(_measure_at_once(address))
             asyncio.run(_predict_on_page(address, SESSIONS, ANSWERS))
             time.sleep(SETTLE_S)
             what = f"memory after {SESSIONS * ANSWERS:,} answers by {SESSIONS} closed sessions"
@@ -118,14 +118,21 @@ def _percentile(times: Sequence[float], share: float = 0.95) -> float:
 # --- REST --------------------------------------------------------------------------------------
 
 
-def _make_request(address: str) -> bytes:
-    """Return a request to predict on a PNG of 512×512, as it goes over the wire."""
+def _make_png(number: int = 0) -> bytes:
+    """Return a slice of 512×512 as PNG; another one for each number."""
     import cv2
+    import numpy as np
 
     from spinefrac import imaging
 
     picture = cv2.resize(imaging.to_display(imaging.read(SAMPLE)), (512, 512))
-    png = cv2.imencode(".png", picture)[1].tobytes()
+    moved = np.roll(picture, number, axis=1)
+    return cv2.imencode(".png", moved)[1].tobytes()
+
+
+def _make_request(address: str) -> bytes:
+    """Return a request to predict on a slice, as it goes over the wire."""
+    png = _make_png()
     head = (
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n'
         "Content-Type: image/png\r\n\r\n"
@@ -204,13 +211,23 @@ async def _measure_watching(address: str, run: str) -> list[tuple[str, str, str]
     ]
 
 
-async def _measure_at_once(address: str) -> tuple[str, str, str]:
-    """Have sessions predict at the same moment."""
+async def _measure_at_once(address: str) -> list[tuple[str, str, str]]:
+    """Have sessions predict at the same moment: the same sample, then a slice of their own each."""
     sessions = [await PageSession.open(address, "predict") for _ in range(WATCHERS)]
-    times = await asyncio.gather(*(session.click(BUTTON) for session in sessions))
+    same = await asyncio.gather(*(session.click(BUTTON) for session in sessions))
+    files = [
+        await session.upload(f"{number}.png", _make_png(number))
+        for number, session in enumerate(sessions)
+    ]
+    own = await asyncio.gather(
+        *(session.choose(file) for session, file in zip(sessions, files, strict=True))
+    )
     await asyncio.gather(*(session.close() for session in sessions))
-    what = f"{WATCHERS} predictions on the page at the same moment: the last one"
-    return what, f"{max(times):.1f} s", "5 s"
+    what = f"{WATCHERS} predictions on the page at the same moment"
+    return [
+        (f"{what}, of one sample: the last one", f"{max(same):.1f} s", "5 s"),
+        (f"{what}, of slices that were uploaded: the last one", f"{max(own):.1f} s", "5 s"),
+    ]
 
 
 async def _predict_on_page(address: str, sessions: int, answers: int) -> None:

@@ -40,26 +40,32 @@ _bearer = HTTPBearer(
 )
 
 
-def identify_caller(
+async def describe_connection(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Identity | None:
-    """Return who calls; None for nobody."""
+) -> Connection:
+    """Return what is known of who asks, before anything is looked up."""
     server: ServerSettings = request.app.state.server
-    peer = request.client.host if request.client else ""
     provided = (request.headers.get(name, "") for name in server.name_headers)
-    found = identify.identify(
-        Connection(
-            bind_address=server.bind_address,
-            peer_address=peer,
-            is_forwarded=is_passed_on(request),
-            has_provider=server.has_provider(),
-            provided_name=next(filter(None, provided), ""),
-            token=credentials.credentials if credentials else "",
-        )
+    return Connection(
+        bind_address=server.bind_address,
+        peer_address=request.client.host if request.client else "",
+        is_forwarded=is_passed_on(request),
+        has_provider=server.has_provider(),
+        provided_name=next(filter(None, provided), ""),
+        token=credentials.credentials if credentials else "",
     )
+
+
+#: Who asks, not yet looked up: for a route that does so in the thread in which it works.
+Asking = Annotated[Connection, Depends(describe_connection)]
+
+
+def identify_caller(connection: Asking) -> Identity | None:
+    """Return who calls; None for nobody. Counts the request."""
+    found = identify.identify(connection)
     if found is None:
-        rates.count_stranger(peer)
+        rates.count_stranger(connection.peer_address)
     elif found != LOCAL:
         rates.count_person(found.name)
     return found

@@ -16,9 +16,10 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from spinefrac.access.policy import Action, Identity
-from spinefrac.api import figures, models
-from spinefrac.api.caller import Caller
+from spinefrac.access.identify import Connection
+from spinefrac.access.policy import Action
+from spinefrac.api import caller, figures, models
+from spinefrac.api.caller import Asking
 from spinefrac.api.problems import FileProblem, NoPredictionError, describe_responses
 from spinefrac.errors import BusyError, ImageError, ModelError
 from spinefrac.imaging import collect, decoder_pool
@@ -165,7 +166,7 @@ _Model = Annotated[
     responses=describe_responses(400, 401, 403, 404, 409, 413, 422, 429),
 )
 async def predict(
-    caller: Caller,
+    connection: Asking,
     files: _Files,
     model: _Model = None,
     heatmap: Annotated[
@@ -182,7 +183,7 @@ async def predict(
     Nothing is kept of what was sent.
     """
     content = [(upload.filename or "file", await upload.read()) for upload in files]
-    found = await _work(_answer, caller, content, model, heatmap, series)
+    found = await _work(_answer, connection, content, model, heatmap, series)
     return JSONResponse(found)
 
 
@@ -199,13 +200,13 @@ async def predict(
     },
 )
 async def draw_heatmap(
-    caller: Caller,
+    connection: Asking,
     file: Annotated[UploadFile, File(description="One slice, as for `/predict`; no ZIP.")],
     model: _Model = None,
 ) -> Response:
     """Return one slice with its heat map, as a PNG in the size of the slice."""
     content = [(file.filename or "file", await file.read())]
-    png, probability = await _work(_draw, caller, content, model)
+    png, probability = await _work(_draw, connection, content, model)
     return Response(png, media_type="image/png", headers={"X-Probability": f"{probability:.6f}"})
 
 
@@ -225,14 +226,15 @@ async def _work(function: Any, *args: Any) -> Any:
 
 
 def _prepare(
-    caller: Identity | None,
+    connection: Connection,
     content: list[tuple[str, bytes]],
     model: str | None,
     heatmap: bool,
     series: bool,
 ) -> Request:
     """Check who asks and for what, and count what came."""
-    identity, model_id = models.require_model(caller, Action.PREDICT, model)
+    identity = caller.identify_caller(connection)
+    identity, model_id = models.require_model(identity, Action.PREDICT, model)
     predictor = get_predictor(model_id)
     if heatmap and predictor.model.card.heatmap == "none":
         raise ModelError(
@@ -245,14 +247,14 @@ def _prepare(
 
 
 def _answer(
-    caller: Identity | None,
+    connection: Connection,
     content: list[tuple[str, bytes]],
     model: str | None,
     heatmap: bool,
     series: bool,
 ) -> list[dict[str, Any]]:
     """Return one object a slice or series, and one a file that cannot be read."""
-    request = _prepare(caller, content, model, heatmap, series)
+    request = _prepare(connection, content, model, heatmap, series)
     key = object()
     budgets.FILES.hold(request.owner, key, sum(len(data) for _, data in content))
     try:
@@ -271,9 +273,9 @@ def _answer(
 
 
 def _draw(
-    caller: Identity | None, content: list[tuple[str, bytes]], model: str | None
+    connection: Connection, content: list[tuple[str, bytes]], model: str | None
 ) -> tuple[bytes, float]:
-    request = _prepare(caller, content, model, True, False)
+    request = _prepare(connection, content, model, True, False)
     ct = _read(request, request.files[0])
     prediction = request.predictor.predict(ct)
     figures.SLICES.labels("predicted").inc()
