@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spinefrac.errors import ModelError
-from spinefrac.exchange import onnx_scaling
-from spinefrac.exchange.networks import feature_outputs
+from spinefrac.exchange.networks import feature_outputs, onnx_scaling
 from spinefrac.records import GreyImage
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from spinefrac.exchange import onnx_scaling
+from spinefrac.exchange.networks import onnx_scaling
 
 SIDE = 6
 
