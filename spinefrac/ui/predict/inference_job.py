@@ -5,12 +5,12 @@ A session has one background job at a time; the next one cancels it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import streamlit as st
 
 from spinefrac import wording
-from spinefrac.imaging.series_grouping import SeriesSlice
 from spinefrac.inference import batch, predictor
 from spinefrac.inference.background_jobs import BackgroundJob
 from spinefrac.inference.batch import SlicePrediction
@@ -23,40 +23,41 @@ from spinefrac.ui.predict.upload import SliceSet
 
 def read_slice(slice_set: SliceSet, index: int) -> CtSlice:
     """Return the pixels of a slice, kept for its session; those of a sample for all of them."""
-    read = _read_sample if slice_set.is_sample else _read_upload
-    return read(slice_set.key, index, slice_set.slices[index])
+    return (_read_sample if slice_set.is_sample else _read_upload)(slice_set, index)
 
 
 def predict_slice(model: SavedModel, slice_set: SliceSet, index: int) -> Prediction:
     """Return a model's prediction, kept as the pixels are."""
-    predict = _predict_sample if slice_set.is_sample else _predict_upload
-    return predict(slice_set.key, index, model.id, model.card_hash, slice_set)
+    return (_predict_sample if slice_set.is_sample else _predict_upload)(model, slice_set, index)
+
+
+#: What distinguishes a model, whose name may be given again, and a slice set from others.
+_KEYS: dict[str | type, Callable[[Any], Any]] = {
+    SavedModel: lambda model: (model.id, model.card_hash),
+    SliceSet: lambda slice_set: slice_set.key,
+}
 
 
 # A group that looks at one sample waits for one prediction. What is uploaded is for its session
-# alone, and gone with it. A model's name may be given again, hence its card too.
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _read_sample(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
-    return _series_slice.read()
+# alone, and gone with it.
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=_KEYS)
+def _read_sample(slice_set: SliceSet, index: int) -> CtSlice:
+    return slice_set.slices[index].read()
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
-def _read_upload(slice_set_key: str, index: int, _series_slice: SeriesSlice) -> CtSlice:
-    return session.hold_slice(_series_slice.read())
+@st.cache_resource(max_entries=4, show_spinner=False, scope="session", hash_funcs=_KEYS)
+def _read_upload(slice_set: SliceSet, index: int) -> CtSlice:
+    return session.hold_slice(slice_set.slices[index].read())
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _predict_sample(
-    slice_set_key: str, index: int, model_id: str, card_hash: str, _slice_set: SliceSet
-) -> Prediction:
-    return predictor.get_predictor(model_id).predict(read_slice(_slice_set, index))
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=_KEYS)
+def _predict_sample(model: SavedModel, slice_set: SliceSet, index: int) -> Prediction:
+    return predictor.get_predictor(model.id).predict(read_slice(slice_set, index))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, scope="session")
-def _predict_upload(
-    slice_set_key: str, index: int, model_id: str, card_hash: str, _slice_set: SliceSet
-) -> Prediction:
-    return predictor.get_predictor(model_id).predict(read_slice(_slice_set, index))
+@st.cache_resource(max_entries=4, show_spinner=False, scope="session", hash_funcs=_KEYS)
+def _predict_upload(model: SavedModel, slice_set: SliceSet, index: int) -> Prediction:
+    return predictor.get_predictor(model.id).predict(read_slice(slice_set, index))
 
 
 def get_or_start_job(
