@@ -129,50 +129,61 @@ async def _send_traffic(
     """Send traffic while the server is killed; return what was answered, and seconds to restart."""
     port = find_free_port()
     address, found = f"http://127.0.0.1:{port}", Acknowledged()
-    server = await _start(home, port)
-    headers = {"Authorization": f"Bearer {tokens[0]}"}
     starts: list[float] = []
-    async with httpx.AsyncClient(
-        base_url=f"{address}/api/v1", headers=headers, timeout=30, trust_env=False
-    ) as client:
-
-        async def keep_doing(act: Callable[[], Awaitable[None]]) -> None:
-            while True:
-                try:
-                    await act()
-                except _CUT_OFF:
-                    found.cut_off += 1
-                await asyncio.sleep(PAUSE_S)
-
-        async def predict() -> None:
-            files = [("files", (SAMPLE.name, SAMPLE.read_bytes()))]
-            for _ in range(20):
-                (await client.post("/predict", files=files)).raise_for_status()
-                found.predicted += 1
-
-        async def train() -> None:
-            await _train(client, archive, found)
-
-        async def use_page() -> None:
-            await _use_page(address, tokens[1], found)
-
-        acts = [predict] * REST_CLIENTS + [use_page] * PAGE_CLIENTS + [train]
-        tasks = [asyncio.create_task(keep_doing(act)) for act in acts]
-        end = time.monotonic() + DURATION_S
-        while (left := end - time.monotonic()) > 0:
-            await asyncio.sleep(min(KILL_EVERY_S, left))
-            server.kill()
-            server.wait()
-            killed = time.monotonic()
-            server = await _start(home, port)
-            starts.append(time.monotonic() - killed)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await _cancel_open_runs(client, found)
-    server.terminate()
-    server.wait(20)
+    server = await _start(home, port)
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"{address}/api/v1",
+            headers={"Authorization": f"Bearer {tokens[0]}"},
+            timeout=30,
+            trust_env=False,
+        ) as client:
+            traffic = _begin_traffic(client, archive, address, tokens[1], found)
+            end = time.monotonic() + DURATION_S
+            while (left := end - time.monotonic()) > 0:
+                await asyncio.sleep(min(KILL_EVERY_S, left))
+                server.kill()
+                server.wait()
+                killed = time.monotonic()
+                server = await _start(home, port)
+                starts.append(time.monotonic() - killed)
+            for task in traffic:
+                task.cancel()
+            await asyncio.gather(*traffic, return_exceptions=True)
+            await _cancel_open_runs(client, found)
+    finally:
+        server.terminate()
+        server.wait(20)
     return found, starts
+
+
+def _begin_traffic(
+    client: httpx.AsyncClient, archive: bytes, address: str, token: str, found: Acknowledged
+) -> list[asyncio.Task[None]]:
+    """Have clients do what people do, again and again, whether or not there is a server."""
+
+    async def keep_doing(act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await act()
+            except _CUT_OFF:
+                found.cut_off += 1
+            await asyncio.sleep(PAUSE_S)
+
+    acts = [
+        *[lambda: _predict(client, found)] * REST_CLIENTS,
+        *[lambda: _use_page(address, token, found)] * PAGE_CLIENTS,
+        lambda: _train(client, archive, found),
+    ]
+    return [asyncio.create_task(keep_doing(act)) for act in acts]
+
+
+async def _predict(client: httpx.AsyncClient, found: Acknowledged) -> None:
+    """Predict by REST, one slice after the other."""
+    files = [("files", (SAMPLE.name, SAMPLE.read_bytes()))]
+    for _ in range(20):
+        (await client.post("/predict", files=files)).raise_for_status()
+        found.predicted += 1
 
 
 async def _start(home: Path, port: int) -> subprocess.Popen[bytes]:
