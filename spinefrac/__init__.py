@@ -5,6 +5,7 @@ so that ``import spinefrac`` stays light. The packages behind them, from the top
 lower ones only (drawn in ``docs/architecture.md``):
 
 ================ ==================================================================
+``server``       pages and REST in one ASGI application
 ``ui``           Streamlit pages, one folder a page
 ``cli``          the command line, one module a command
 ``training``     networks, augmentation, folds; runs, runner, Dask cluster
@@ -26,6 +27,7 @@ lower ones only (drawn in ``docs/architecture.md``):
 ``slice_order``  the order of the slices of a series
 ``spreadsheets`` tables as CSV, in which nothing runs
 ``redaction``    what each kind of output may carry
+``extras``       what an installation may lack
 ``errors``       `SpinefracError` and its kinds
 ================ ==================================================================
 """
@@ -60,8 +62,10 @@ def __getattr__(name: str) -> Any:
     """Load one of the seven functions when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from spinefrac import extras
     from spinefrac.training import keras_api
 
+    extras.require("train")
     return getattr(keras_api, name)
 
 

@@ -48,6 +48,15 @@ class UnknownRunError(RunError):
     http_status = 404
 
 
+class MissingPackageError(SpinefracError):
+    """The work needs packages that are not installed here; the message says which to install.
+
+    `http_status` is what an HTTP interface answers.
+    """
+
+    http_status = 501
+
+
 class ServerError(SpinefracError):
     """The server cannot start: its address, its certificate or its files."""
 

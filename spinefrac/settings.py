@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-_PACKAGE_PARENT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent
 
 
 def home() -> Path:
@@ -14,11 +15,31 @@ def home() -> Path:
     """
     if chosen := os.environ.get("SPINEFRAC_HOME"):
         return Path(chosen).expanduser().resolve()
-    if (_PACKAGE_PARENT / "pyproject.toml").is_file():
-        return _PACKAGE_PARENT
+    if is_checkout():
+        return _CHECKOUT
     from platformdirs import user_data_path
 
     return user_data_path("spinefrac", appauthor=False)
+
+
+def is_checkout() -> bool:
+    """Return whether the package lies in a checkout, rather than among installed packages."""
+    return (_CHECKOUT / "pyproject.toml").is_file()
+
+
+def app_script() -> Path:
+    """Return the script that Streamlit runs; its configuration lies beside it."""
+    return _shipped_folder() / "app.py"
+
+
+def shipped_models_dir() -> Path:
+    """Return the folder of the models that come with spinefrac, which nobody writes into."""
+    return _shipped_folder() / "models"
+
+
+def _shipped_folder() -> Path:
+    """Return the folder whose files a wheel brings as ``spinefrac/shipped``, see pyproject.toml."""
+    return _CHECKOUT if is_checkout() else _PACKAGE / "shipped"
 
 
 def models_dir() -> Path:

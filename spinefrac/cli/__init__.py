@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from spinefrac import extras
 from spinefrac.cli import (
     audit,
     augment,
@@ -29,6 +30,7 @@ from spinefrac.cli import (
     import_data,
     models,
     models_manage,
+    pages,
     phantom,
     predict,
     recalibrate,
@@ -40,12 +42,14 @@ from spinefrac.cli import (
 )
 from spinefrac.cli.output import print_error, print_message
 from spinefrac.errors import SpinefracError
+from spinefrac.store import shipped
 
 #: Exit status of a command that was interrupted from the keyboard.
 INTERRUPTED = 130
 
 #: All commands.
 app = typer.Typer(name="spinefrac", add_completion=False, rich_markup_mode=None)
+app.command("app")(pages.open_pages)
 app.command("phantom")(phantom.generate_phantom)
 app.command("audit")(audit.audit)
 app.command("deidentify")(deidentify.deidentify)
@@ -75,8 +79,13 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
+#: Groups of commands that leave HOME as it is: a new one stays empty for what is restored.
+_WITHOUT_MODELS = ("backup", "restore")
+
+
 @app.callback()
 def root_callback(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -88,6 +97,8 @@ def root_callback(
 
     Not a medical device: for research and teaching only, never for a decision about a patient.
     """
+    if context.invoked_subcommand not in _WITHOUT_MODELS:
+        shipped.provide_models()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,6 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{error.strerror or error}: {error.filename or 'on reading or writing'}"
         )
     except Exception as error:
+        if problem := _explain_missing_package(error):
+            return print_error(problem)
         if os.environ.get("SPINEFRAC_DEBUG"):
             raise
         return print_error(
@@ -127,6 +140,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if status == INTERRUPTED:
         print_message("interrupted")
     return status if isinstance(status, int) else 0
+
+
+def _explain_missing_package(error: Exception) -> str | None:
+    """Return what to install for a module that is not there; None where it is another error."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    extra = extras.find_extra(error.name)
+    return extras.explain_missing(extra) if extra else None
 
 
 def _format_usage_error(error: typer.TyperException) -> tuple[str, int]:

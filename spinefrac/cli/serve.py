@@ -6,14 +6,13 @@ import logging
 import os
 import signal
 import socket
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from spinefrac import settings
+from spinefrac import extras
 from spinefrac.cli import output
 from spinefrac.errors import ServerError
 
@@ -62,7 +61,7 @@ def serve(
     """
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("--tls-cert and --tls-key belong together: give both or neither")
-    server_file = find_server_file()
+    extras.require("serve")
     listening = _listen(host, port)
     host_and_port = listening.getsockname()
     _set_environment(host, host_and_port[1], tls_cert, tls_key, allow_host or [])
@@ -70,24 +69,7 @@ def serve(
     scheme = "https" if tls_cert else "http"
     name = f"[{host}]" if ":" in host else host
     output.print_message(f"serving on {scheme}://{name}:{host_and_port[1]}; Ctrl-C ends it")
-    _run(server_file, listening, tls_cert, tls_key)
-
-
-def find_server_file() -> Path:
-    """Return ``server.py`` of the checkout that this package lies in.
-
-    Raises
-    ------
-    ServerError
-        It is an installed package without one.
-    """
-    path = Path(settings.__file__).resolve().parents[1] / "server.py"
-    if not path.is_file():
-        raise ServerError(
-            "expected server.py and app.py beside the package, found none: run `spinefrac serve` "
-            "from a checkout of spinefrac"
-        )
-    return path
+    _run(listening, tls_cert, tls_key)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -128,12 +110,11 @@ def _start_log(log_format: LogFormat) -> None:
     structured_log.start(as_json=log_format is LogFormat.JSON)
 
 
-def _run(server_file: Path, listening: socket.socket, cert: Path | None, key: Path | None) -> None:
+def _run(listening: socket.socket, cert: Path | None, key: Path | None) -> None:
     import uvicorn
 
-    sys.path.insert(0, str(server_file.parent))
     config = uvicorn.Config(
-        "server:app",
+        "spinefrac.server:app",
         lifespan="on",
         ws="websockets-sansio",
         # As with Streamlit's own server: deflating what a page sends costs more than sending it.

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from spinefrac import extras
 from spinefrac.errors import ModelError
 from spinefrac.system.resource_limits import ResourceLimits
 from spinefrac.system.worker_pool import WorkerPool
@@ -43,7 +44,10 @@ def run(
     ------
     ModelError
         The function raised one, or the process exceeded a limit or crashed.
+    MissingPackageError
+        Keras or another package that networks need is not installed here.
     """
+    extras.require("train")
     pool = WorkerPool(
         function.__module__,
         limits or ResourceLimits(),

@@ -10,7 +10,7 @@ from contextlib import suppress
 from json import dumps
 from pathlib import Path
 
-from spinefrac import settings
+from spinefrac import extras, settings
 from spinefrac.audit import cache as audit_cache
 from spinefrac.data.folder_layouts import FolderLike
 from spinefrac.system import atomic, background, reading
@@ -29,7 +29,10 @@ def start(folder: Path) -> None:
     ------
     OSError
         If HOME cannot be written.
+    MissingPackageError
+        No network can run here.
     """
+    extras.require("train")
     background.start(progress_path(folder), _WORKER, str(folder.resolve()))
 
 

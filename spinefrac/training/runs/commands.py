@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from spinefrac import extras
 from spinefrac import settings as places
 from spinefrac.errors import RunError
 from spinefrac.system.versions import collect_versions
@@ -69,6 +70,8 @@ def submit(
         The request is of a server (it has roots), and too many runs wait there.
     TrainingError
         The settings or the cluster cannot be used.
+    MissingPackageError
+        No training can run here.
     """
     request = _validate_request(request)
     if summary is None:
@@ -92,6 +95,7 @@ def _validate_request(request: RunRequest) -> RunRequest:
     from spinefrac.evaluation.operating_point import parse_rule
     from spinefrac.store import identifiers, saving
 
+    extras.require("train")
     saving.check_id_unused(identifiers.validate(request.name))
     parse_rule(request.threshold_rule)
     with database.read_transaction() as connection:
@@ -192,7 +196,10 @@ def resume(run_id: str, *, workers: int | None = None, start_runner: bool = True
     RunError
         There is no such run, it is done or still being cancelled, or its name was taken
         meanwhile.
+    MissingPackageError
+        No training can run here.
     """
+    extras.require("train")
     with database.write_transaction() as connection:
         row = find_run_row(connection, run_id)
         if row["state"] == "done":

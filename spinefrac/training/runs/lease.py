@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spinefrac import settings
+from spinefrac import extras, settings
 from spinefrac.system import private_files, processes
 from spinefrac.training.runs import database
 from spinefrac.training.runs.records import RunnerState
@@ -60,10 +60,11 @@ def is_process_alive(row: sqlite3.Row) -> bool:
 def ensure_runner() -> bool:
     """Start a runner where there is work and no active runner; return whether one was started.
 
+    None is started by an installation that cannot train: its runs wait for one that can.
     It is detached and inherits no files of this process, so it outlives the page,
     the browser, the server and the terminal.
     """
-    if not database.database_path().exists():
+    if not database.database_path().exists() or extras.explain_missing("train"):
         return False
     with database.read_transaction() as connection:
         if not _is_runner_needed(connection):

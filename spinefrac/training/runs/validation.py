@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from spinefrac import extras
 from spinefrac import settings as places
 from spinefrac.errors import BusyError, DatasetError, RunError, TrainingError
 from spinefrac.system import budgets
@@ -28,9 +29,12 @@ def validate_cluster(cluster: Cluster | None) -> None:
     Raises
     ------
     TrainingError
+    MissingPackageError
+        Dask is not installed here.
     """
     if cluster is None:
         return
+    extras.require("cluster")
     parts = urlsplit(cluster.address)
     if parts.scheme not in ("tls", "tcp") or not parts.hostname:
         raise TrainingError(
