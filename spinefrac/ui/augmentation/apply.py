@@ -17,6 +17,7 @@ from spinefrac.training.augmentation.yaml_io import to_yaml
 from spinefrac.ui.augmentation.controls import SELECTED_PRESET_KEY, AugmentationSelection
 from spinefrac.ui.augmentation.source import PreviewSlice
 from spinefrac.ui.common import layout, visitor
+from spinefrac.ui.common.templates import render_html
 
 #: More images than this are written by the command line, which does not wait for a browser.
 MAX_IMAGES_IN_BROWSER = 2000
@@ -89,7 +90,8 @@ def _show_preset_actions(preset: NamedAugmentation) -> None:
         if preset.owner:
             sharing = "shared with everybody" if preset.shared else "private"
             text = f"Saved by {preset.owner} · {sharing}"
-            st.markdown(layout.escape_markdown(text), width="stretch")
+            # Markdown would make a link of an owner's address.
+            st.html(render_html("common/label.html", text=text), width="stretch")
             visitor.button(
                 Action.CHANGE_PRESET,
                 "Make private" if preset.shared else "Share",
