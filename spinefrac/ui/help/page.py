@@ -20,12 +20,11 @@ def render() -> None:
             [chapter.title for chapter in found],
             key=chapters.PARAMETER,
             bind="query-params",
-            required=True,
             help="Type to search.",
         )
         chosen = next(chapter for chapter in found if chapter.title == title)
         for part in chapters.read_parts(folder, chosen, found):
             if isinstance(part, Picture):
-                st.image(part.file, alt=part.text)
+                st.image(part.file, alt=part.text, width="stretch")
             else:
                 st.markdown(part)
