@@ -95,9 +95,9 @@ def show_models(page: Page, address: str) -> None:
 
 PICTURES: dict[str, Callable[[Page, str], None]] = {
     "predict.png": show_prediction,
-    "train.png": show_folder,
     "metrics.png": show_metrics,
     "models.png": show_models,
+    "train.png": show_folder,
 }
 
 

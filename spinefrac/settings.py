@@ -37,6 +37,11 @@ def shipped_models_dir() -> Path:
     return _shipped_folder() / "models"
 
 
+def documentation_dir() -> Path:
+    """Return the folder that holds the documentation: `mkdocs.yml`, and the chapters in `docs`."""
+    return _shipped_folder()
+
+
 def _shipped_folder() -> Path:
     """Return the folder whose files a wheel brings as ``spinefrac/shipped``, see pyproject.toml."""
     return _CHECKOUT if is_checkout() else _PACKAGE / "shipped"

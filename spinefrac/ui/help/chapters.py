@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 
 import yaml
 
+from spinefrac import settings
 from spinefrac.errors import SpinefracError
 
 #: The part of an address that names a chapter.
 PARAMETER = "chapter"
-_PACKAGE = Path(__file__).resolve().parents[2]
 
 #: A link of Markdown that is no picture: label and target.
 _LINK = re.compile(r"(?<!!)\[([^\]\n]*(?:\n[^\]\n]*)?)\]\(([^)\s]+)\)")
@@ -49,13 +49,13 @@ def find_folder() -> Path:
     SpinefracError
         The package was installed without them.
     """
-    for folder in (_PACKAGE.parent, _PACKAGE / "shipped"):
-        if (folder / "mkdocs.yml").is_file():
-            return folder
-    raise SpinefracError(
-        "Expected the documentation beside the package, found none: install spinefrac from a "
-        "wheel or start it from a checkout"
-    )
+    folder = settings.documentation_dir()
+    if not (folder / "mkdocs.yml").is_file():
+        raise SpinefracError(
+            "Expected the documentation beside the package, found none: install spinefrac from a "
+            "wheel or start it from a checkout"
+        )
+    return folder
 
 
 def list_chapters(folder: Path) -> list[Chapter]:
