@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +20,6 @@ from typing import Any
 
 import psutil
 
-import spinefrac
 from spinefrac import settings
 from spinefrac.errors import SpinefracError
 from spinefrac.system import atomic, private_files, processes
@@ -82,15 +80,7 @@ def start(path: Path, module: str, *arguments: str) -> None:
     if (progress := read_progress(path)) and progress.running:
         return
     private_files.make_folder(path.parent)
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        cwd=Path(spinefrac.__file__).parent.parent,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows
-    )
+    process = processes.start_detached("-m", module, *arguments)
     started = processes.start_time(process.pid) or time.time()
     _write(path, {"process": process.pid, "started": started})
 

@@ -1,12 +1,65 @@
-"""Whether a process that was seen earlier is still running."""
+"""Python processes beside this one: how they start, and whether one is still running."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
 import psutil
+
+import spinefrac
+from spinefrac import settings
 
 #: A process with the same number whose start time differs by more is another one. The clock may
 #: have been set meanwhile, so the times need not be equal.
 _START_TIME_TOLERANCE_S = 5.0
+
+
+def start_detached(
+    *arguments: str, output: int | IO[bytes] = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start Python as a process that outlives this one, in the folder HOME.
+
+    Parameters
+    ----------
+    *arguments : str
+        Of the interpreter.
+    output : file or int
+        What it prints goes there; as for `subprocess.Popen`.
+
+    Raises
+    ------
+    OSError
+        If HOME does not exist.
+    """
+    options: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        options = {"creationflags": flags}
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        cwd=settings.home(),
+        env=build_environment(),
+        **options,
+    )
+
+
+def build_environment() -> dict[str, str]:
+    """Return the environment in which another process finds this package and this home."""
+    package = str(Path(spinefrac.__file__).resolve().parents[1])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "SPINEFRAC_HOME": str(settings.home()),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
 
 
 def start_time(pid: int) -> float | None:

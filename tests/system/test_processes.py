@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from spinefrac import settings
 from spinefrac.system import processes
 
 
@@ -31,3 +33,14 @@ def test_one_that_has_ended_is_dead_also_before_its_parent_notices():
     assert not processes.is_alive(child.pid)  # nobody has waited for it yet
     child.wait()
     assert not processes.is_alive(child.pid) and processes.start_time(child.pid) is None
+
+
+def test_a_detached_process_has_the_same_home_and_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPINEFRAC_HOME", "here")  # from another folder it would be another home
+    (tmp_path / "here").mkdir()
+    code = "from spinefrac import settings; print(settings.home())"
+    with (tmp_path / "said.txt").open("wb") as said:
+        assert processes.start_detached("-c", code, output=said).wait(60) == 0
+    assert Path((tmp_path / "said.txt").read_text().strip()) == settings.home()
+    assert settings.home() == tmp_path / "here"

@@ -26,9 +26,8 @@ import psutil
 
 from spinefrac import errors
 from spinefrac.errors import SpinefracError, TrainingError
-from spinefrac.system import memory_shortage
+from spinefrac.system import memory_shortage, processes
 from spinefrac.training import workspace
-from spinefrac.training.runs import lease
 
 _STDERR_TAIL_LINES = 5
 #: Beginnings of the lines that TensorFlow prints whenever it is loaded, whatever its log level.
@@ -68,7 +67,7 @@ class FoldProcess:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
-            env={**lease.build_subprocess_env(), "OMP_NUM_THREADS": str(threads)},
+            env={**processes.build_environment(), "OMP_NUM_THREADS": str(threads)},
         )
         self._is_training = False
         self._memory_after_first_fold = 0

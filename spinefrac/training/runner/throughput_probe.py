@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spinefrac.errors import Cancelled, SpinefracError
+from spinefrac.errors import Cancelled
+from spinefrac.system import background
 from spinefrac.training import networks
 from spinefrac.training.runner import worker
-from spinefrac.training.runs import database, estimates
+from spinefrac.training.runs import database, estimates, throughput
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
 
@@ -30,24 +31,27 @@ _TIMED_BATCHES, _WARMUP_BATCHES = 16, 2
 def main(arguments: list[str]) -> int:
     """Measure the throughput and record it; see the module's docstring."""
     settings = TrainingSettings.from_dict(json.loads(arguments[0]))
+    return background.report_progress_of(
+        throughput.probe_path(),
+        lambda report: _record_throughput(settings),
+        "train without an estimate of the duration",
+    )
+
+
+def _record_throughput(settings: TrainingSettings) -> None:
     at_once = estimates.count_parallel_folds(settings)
     threads = max(1, (os.cpu_count() or 1) // at_once)
-    try:
-        started = time.perf_counter()
-        worker.limit_threads(threads)
-        importing = time.perf_counter() - started
-        rate, timed = _measure_throughput(settings)
-        compiling = time.perf_counter() - started - importing - timed
-        # Every wave of parallel folds compiles, in processes that have imported TensorFlow once;
-        # saving takes about as long as a fold's start once more.
-        waves = -(-settings.expected_folds // at_once)
-        overhead = 2 * importing + (waves + 1) * compiling
-        with database.write_transaction() as connection:
-            estimates.record_rate(connection, settings, rate, overhead)
-    except SpinefracError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return 1
-    return 0
+    started = time.perf_counter()
+    worker.limit_threads(threads)
+    importing = time.perf_counter() - started
+    rate, timed = _measure_throughput(settings)
+    compiling = time.perf_counter() - started - importing - timed
+    # Every wave of parallel folds compiles, in processes that have imported TensorFlow once;
+    # saving takes about as long as a fold's start once more.
+    waves = -(-settings.expected_folds // at_once)
+    overhead = 2 * importing + (waves + 1) * compiling
+    with database.write_transaction() as connection:
+        estimates.record_rate(connection, settings, rate, overhead)
 
 
 def _measure_throughput(settings: TrainingSettings) -> tuple[float, float]:

@@ -12,10 +12,8 @@ import secrets
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from spinefrac import extras, settings
 from spinefrac.system import private_files, processes
@@ -133,32 +131,6 @@ def _start_runner(token: str) -> subprocess.Popen[bytes]:
     fresh = not log.exists() or log.stat().st_size > _MAX_LOG_BYTES
     private_files.create_file(log)
     with log.open("wb" if fresh else "ab") as stream:
-        return subprocess.Popen(
-            # Warnings of libraries quote elements of headers, and the log stays.
-            [sys.executable, "-W", "ignore", "-m", "spinefrac.training.runner", token],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            cwd=settings.home(),
-            env=build_subprocess_env(),
-            **get_detach_options(),
-        )
-
-
-def get_detach_options() -> dict[str, Any]:
-    """Return options of `subprocess.Popen` for a process that outlives this one."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
-
-
-def build_subprocess_env() -> dict[str, str]:
-    """Return the environment in which another process finds this package and this home."""
-    package = str(Path(__file__).resolve().parents[3])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "SPINEFRAC_HOME": str(settings.home()),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+        # Warnings of libraries quote elements of headers, and the log stays.
+        arguments = ("-W", "ignore", "-m", "spinefrac.training.runner", token)
+        return processes.start_detached(*arguments, output=stream)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from spinefrac import settings
-from spinefrac.system import private_files, processes
-from spinefrac.training.runs.lease import build_subprocess_env, get_detach_options
+from spinefrac.system import background
 from spinefrac.training.settings import TrainingSettings
+
+_WORKER = "spinefrac.training.runner.throughput_probe"
 
 
 def start_throughput_probe(training_settings: TrainingSettings) -> bool:
@@ -25,35 +24,16 @@ def start_throughput_probe(training_settings: TrainingSettings) -> bool:
     """
     if is_probe_running():
         return False
-    private_files.make_folder(settings.runs_dir())
-    private_files.create_file(settings.runs_dir() / "trial.log")
-    with (settings.runs_dir() / "trial.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "spinefrac.training.runner.throughput_probe",
-                json.dumps(training_settings.to_dict()),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=settings.home(),
-            env=build_subprocess_env(),
-            **get_detach_options(),
-        )
-    _pid_path().write_text(f"{process.pid} {processes.start_time(process.pid) or 0}")
+    background.start(probe_path(), _WORKER, json.dumps(training_settings.to_dict()))
     return True
 
 
 def is_probe_running() -> bool:
     """Return whether a throughput probe is running."""
-    try:
-        pid, started = _pid_path().read_text().split()
-        return processes.is_alive(int(pid), float(started))
-    except (OSError, ValueError):
-        return False
+    progress = background.read_progress(probe_path())
+    return progress is not None and progress.running
 
 
-def _pid_path() -> Path:
-    return settings.runs_dir() / "trial.pid"
+def probe_path() -> Path:
+    """Return the file that says whether a probe is running, and how the last one ended."""
+    return settings.runs_dir() / "throughput-probe.json"
