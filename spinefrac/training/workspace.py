@@ -15,7 +15,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,9 @@ class RunWorkspace:
         The fold that holds each slice out.
     places : PlaceMaps or None
         Where the fractures are, as far as the data set says so and it is to be used.
+    inputs_sha256 : str
+        Of the bytes of `inputs`, by which features of frozen backbones are found; `write` computes
+        it once for all folds, where they need it. Empty elsewhere.
     """
 
     folder: Path
@@ -65,6 +68,7 @@ class RunWorkspace:
     groups: npt.NDArray[np.str_]
     folds: npt.NDArray[np.int64]
     places: PlaceMaps | None = None
+    inputs_sha256: str = ""
 
     def write(self) -> None:
         """Write the workspace into its folder, for `read` in another process.
@@ -81,6 +85,8 @@ class RunWorkspace:
             plan = {"labels": self.labels, "groups": self.groups, "folds": self.folds}
             if self.places:
                 plan |= {"place_rows": self.places.rows, "place_maps": self.places.maps}
+            if self.settings.fits_head_only:
+                plan["inputs_sha256"] = np.array(hash_array(self.inputs))
             np.savez_compressed(arrays, allow_pickle=False, **plan)
             atomic.write_bytes(self.folder / "plan.npz", arrays.getvalue())
             settings = json.dumps(self.settings.to_dict(), indent=1)
@@ -108,6 +114,7 @@ class RunWorkspace:
             labels, groups, folds = arrays["labels"], arrays["groups"], arrays["folds"]
             marked = "place_rows" in arrays
             places = PlaceMaps(arrays["place_rows"], arrays["place_maps"]) if marked else None
+            inputs_sha256 = str(arrays["inputs_sha256"]) if "inputs_sha256" in arrays else ""
         return cls(
             folder=folder,
             settings=TrainingSettings.from_dict(json.loads((folder / "plan.json").read_text())),
@@ -116,6 +123,7 @@ class RunWorkspace:
             groups=groups,
             folds=folds,
             places=places,
+            inputs_sha256=inputs_sha256,
         )
 
     @property
@@ -197,6 +205,11 @@ def compute_digest(folder: Path) -> str:
     """Return the SHA-256 over the files of a workspace."""
     digests = "".join(compute_sha256(folder / part) for part in DATA_FILES)
     return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def hash_array(array: npt.NDArray[Any]) -> str:
+    """Return the SHA-256 of the bytes of an array."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def compute_sha256(path: Path) -> str:

@@ -30,6 +30,7 @@ from spinefrac.system import private_files
 from spinefrac.training.augmentation.config import AugmentationConfig
 from spinefrac.training.augmentation.transforms import Augmenter
 from spinefrac.training.keras_logits import to_image_batch
+from spinefrac.training.workspace import hash_array
 
 if TYPE_CHECKING:
     import keras
@@ -53,6 +54,8 @@ class FeatureRequest:
         Of the augmentation.
     batch_size : int
         Slices that are computed at once.
+    inputs_sha256 : str, optional
+        `workspace.hash_array` of `inputs`, where it is known.
     """
 
     inputs: GreyImage
@@ -60,10 +63,12 @@ class FeatureRequest:
     augmentation: AugmentationConfig
     seed: int
     batch_size: int = 8
+    inputs_sha256: str = ""
 
     def name_entries(self, weights_hash: str) -> list[str]:
         """Return the name of the entry of the slices as they are, then of each variant."""
-        facts: list[Any] = [_VERSION, self.inputs.shape, _hash_array(self.inputs), weights_hash]
+        digest = self.inputs_sha256 or hash_array(self.inputs)
+        facts: list[Any] = [_VERSION, self.inputs.shape, digest, weights_hash]
         facts.append(self.batch_size)  # another order of sums, another last digit
         augmented = [self.augmentation.to_dict(), self.seed]
         keys = [facts, *([*facts, *augmented, number + 1] for number in range(self.variants))]
@@ -184,7 +189,3 @@ class FeatureLoader:
         """Raise Cancelled where that is wished."""
         if self._is_cancelled and self._is_cancelled():
             raise Cancelled("training was cancelled while the features were computed")
-
-
-def _hash_array(array: npt.NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

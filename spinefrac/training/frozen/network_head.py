@@ -47,6 +47,7 @@ class NetworkHead:
             settings.augmentation,
             settings.seed,
             settings.batch_size,
+            workspace.inputs_sha256,
         )
         self._model, self._workspace, self._rows = model, workspace, rows
         self._is_cancelled = is_cancelled

@@ -7,6 +7,7 @@ import pytest
 
 from spinefrac.evaluation.ranking import roc_auc
 from spinefrac.training import networks
+from spinefrac.training.frozen import features
 from spinefrac.training.frozen.network_head import NetworkHead, list_blocks
 from spinefrac.training.settings import TrainingSettings
 from spinefrac.training.workspace import RunWorkspace
@@ -67,3 +68,15 @@ def test_compact_brings_a_head_that_knows():
     assert compact.name == "compact" and compact.prior is not None
     own = networks.build_network("compact", SIZE, "spine").get_layer("logit").get_weights()[0]
     assert np.array_equal(compact.prior, own[:, 0])
+
+
+def test_a_fold_finds_the_features_of_others_without_hashing_the_slices(workspace, monkeypatch):
+    rows = np.flatnonzero(workspace.folds != 0)
+    model = networks.build_network("lite0", SIZE, "imagenet")
+    NetworkHead(model, workspace, rows, 0).fit(0)
+    (entry,) = (workspace.folder / "runs" / "cache").glob("*.npy")
+    workspace.write()
+    monkeypatch.setattr(features, "hash_array", lambda array: pytest.fail("hashed again"))
+    monkeypatch.setattr(features.FeatureLoader, "_compute", lambda *_: pytest.fail("computed"))
+    NetworkHead(model, RunWorkspace.read(workspace.folder), rows, 0).fit(0)
+    assert entry.is_file()
