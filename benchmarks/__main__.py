@@ -1,4 +1,6 @@
-"""Measure the figures and print them in one table: ``python -m benchmarks [NAME…]``.
+"""Measure the figures and print them in one table: ``python -m benchmarks [--save] [NAME…]``.
+
+With ``--save`` they are kept as well, see `benchmarks._results`, each as soon as it is measured.
 
 Every other module here has ``measure()``, which returns (what, value, target) for
 each figure, value and target with their unit. A fourth entry, true or false, says whether the
@@ -15,6 +17,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks import _results
+from benchmarks._results import Row
+
 #: Units of which less is better, in terms of a common unit.
 LESS_IS_BETTER = {"ms": 1e-3, "s": 1.0, "min": 60.0, "MB": 1.0, "GB": 1000.0}
 
@@ -27,19 +32,24 @@ _QUANTITY = re.compile(rf"{_NUMBER}(?:\s*(?:-|–|to)\s*{_NUMBER})?\s*(%|[a-zA-Z
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks that are named, or all; return 0 if every one could be measured."""
+    names = [argument for argument in arguments if argument != "--save"]
     known = sorted(
         path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")
     )
-    if unknown := set(arguments) - set(known):
+    if unknown := set(names) - set(known):
         print(f"error: no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
         return 2
-    table: list[tuple[str, str, str, str]] = []
+    table: list[Row] = []
     failed = False
-    for name in arguments or (name for name in known if name not in ONLY_BY_NAME):
+    for name in names or (name for name in known if name not in ONLY_BY_NAME):
         start = time.perf_counter()
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         try:
-            table += [_format_row(*row) for row in import_module(f"benchmarks.{name}").measure()]
+            measured = import_module(f"benchmarks.{name}").measure()
+            rows = [_format_row(*row) for row in measured]
+            table += rows
+            if "--save" in arguments:
+                _results.add(name, rows, time.perf_counter() - start)
         except Exception as error:  # noqa: BLE001 - reported, and the others run
             failed = True
             table.append((name, f"failed: {type(error).__name__}: {error}", "", ""))
@@ -48,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     return int(failed)
 
 
-def _format_row(what: str, value: str, target: str, good: bool | None = None) -> tuple[str, ...]:
+def _format_row(what: str, value: str, target: str, good: bool | None = None) -> Row:
     good = meets_target(value, target) if good is None else good
     return what, value, target, "" if good is None else "ok" if good else "short"
 

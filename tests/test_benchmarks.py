@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import real_slices
+from benchmarks import _results, real_slices
 from benchmarks.__main__ import meets_target
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +45,8 @@ def collector(tmp_path: Path, *arguments: str) -> "subprocess.CompletedProcess[s
     """Run the collector in a folder with two benchmarks of its own, one of which fails."""
     folder = tmp_path / "benchmarks"
     folder.mkdir()
-    (folder / "__main__.py").write_text((ROOT / "benchmarks/__main__.py").read_text("utf-8"))
+    for name in ("__main__.py", "_results.py"):
+        (folder / name).write_text((ROOT / "benchmarks" / name).read_text("utf-8"))
     (folder / "works.py").write_text("def measure():\n    return [('speed', '2 s', '1 s')]\n")
     (folder / "fails.py").write_text("def measure():\n    raise ValueError('no model')\n")
     return subprocess.run(
@@ -69,6 +70,19 @@ def test_one_that_fails_is_said_and_the_others_go_on(tmp_path: Path) -> None:
 def test_a_choice_runs_alone(tmp_path: Path) -> None:
     done = collector(tmp_path, "works")
     assert done.returncode == 0 and "fails" not in done.stdout
+
+
+def test_what_was_measured_is_kept_beside_what_was_before(tmp_path: Path, monkeypatch) -> None:
+    done = collector(tmp_path, "--save")
+    assert done.returncode == 1
+    (path,) = (tmp_path / "benchmarks" / "results").glob("20*.json")
+    found = _results.read(path)
+    assert dict(found.rows) == {"works": [["speed", "2 s", "1 s", "short"]]}  # not what failed
+    assert found.seconds["works"] >= 0 and found.cores >= 1
+    monkeypatch.setattr(_results, "FOLDER", path.parent)
+    monkeypatch.setattr(_results.time, "strftime", lambda form: found.date)
+    assert _results.add("other", [("a | b", "3", "4", "")], 1.0) == path
+    assert list(_results.read(path).rows) == ["works", "other"]
 
 
 def test_unknown_name_is_wrong_usage(tmp_path: Path) -> None:
