@@ -10,6 +10,7 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 
 from spinefrac import settings
+from spinefrac.training import runs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,6 +22,12 @@ def packages_are_read_once() -> Iterator[None]:
         kept = functools.cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", kept)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_throughput_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure no training speed in a process beside the tests: tests/training/runs does."""
+    monkeypatch.setattr(runs, "start_throughput_probe", lambda settings: False)
 
 
 @pytest.fixture

@@ -44,7 +44,6 @@ def root(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(lease, "_start_runner", lambda token: pytest.fail("a process was started"))
     monkeypatch.setattr(runs, "ensure_runner", lambda: False)
     monkeypatch.setattr(runs.commands.lease, "ensure_runner", lambda: False)
-    monkeypatch.setattr(runs, "start_throughput_probe", lambda settings: False)
     for reader in (live._progress, live._runs):  # no test waits a second for what it has written
         monkeypatch.setattr(reader, "_interval_s", 0.0)
     st.cache_data.clear()
