@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,96 +13,32 @@ import pytest
 from spinefrac import settings
 from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.rendering import Series, render
+from tests.support.browser import PATIENCE, is_no_wider_than_its_screen, serve, settle
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).resolve().parents[2]
 SCREENS = {"desk": (1440, 900), "phone": (390, 844)}
 PHONE = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/140.0.0.0 Mobile Safari/537.36"
 )
-PATIENCE = 30_000  # ms: an upper bound on a busy machine, not a measure of speed
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC_APPS = (
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-)
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-def find_chromium() -> str | None:
-    """Return the system's Chromium or Chrome."""
-    found = (shutil.which(name) for name in CHROMIUM_NAMES)
-    apps = (path for path in MAC_APPS if Path(path).exists())
-    return next((path for path in (*found, *apps) if path), None)
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start the app as a user does, on a free port; give its address."""
+    require_demonstration()
     with serve(tmp_path_factory.mktemp("server")) as address:
         yield address
 
 
-@contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    """Start a server, its log in `folder`; give its address. A traceback in the log fails."""
+def require_demonstration() -> None:
+    """Skip the test where there is no model to predict with."""
     if not (settings.models_dir() / "phantom-demo").is_dir():
         pytest.skip("models/phantom-demo is absent: make it with `make demo`")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    options = ["--server.port", str(port), "--server.headless", "true"]
-    with log.open("w") as file:
-        server = subprocess.Popen(
-            [*command, *options], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT
-        )
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
-    assert "Traceback" not in log.read_text()
-
-
-def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        if server.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    pytest.fail(f"the app did not start:\n{log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip(f"no browser: none of {', '.join(CHROMIUM_NAMES)} is installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @dataclass
@@ -165,14 +93,6 @@ def dicom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def settle(page: playwright.Page) -> None:
-    """Wait until the server has finished this rerun."""
-    page.wait_for_function(
-        "() => document.querySelector('[data-test-script-state]')"
-        "?.getAttribute('data-test-script-state') === 'notRunning'"
-    )
-
-
 def wait_for_slice(page: playwright.Page) -> str:
     """Return what the viewer has painted, once it has: which slice set, and which slice of it."""
     viewer = page.locator(".st-key-viewer .viewer")
@@ -198,10 +118,6 @@ def read_prediction(page: playwright.Page) -> str:
     return text
 
 
-def no_wider_than_its_screen(page: playwright.Page) -> bool:
-    return page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
-
-
 def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path: Path) -> None:
     page = watched.page
     expect(page.get_by_text("Not a medical device")).to_be_visible()
@@ -217,7 +133,7 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     for word in ("Sensitivity", "Specificity", "Out-of-fold", "Grouping:"):
         expect(record).to_contain_text(word)
     expect(page.get_by_label("Input check")).to_be_visible()
-    assert no_wider_than_its_screen(page)
+    assert is_no_wider_than_its_screen(page)
 
     # the slider redraws the picture, asks the server nothing, and leaves the answer
     settle(page)
@@ -246,7 +162,7 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     expect(model_input).to_have_count(1)  # one of before stays until the page is drawn
     model_input.click()
     expect(page.get_by_text("From 256 × 256 pixels of DICOM")).to_be_visible()
-    assert no_wider_than_its_screen(page)
+    assert is_no_wider_than_its_screen(page)
 
     # something that is no picture
     garbage = tmp_path / "holiday.jpg"
@@ -275,7 +191,7 @@ def test_every_page_opens_from_the_navigation(watched: Watched) -> None:
         expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
         settle(page)
         assert page.get_by_role("alert").count() == 0
-        assert no_wider_than_its_screen(page)
+        assert is_no_wider_than_its_screen(page)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +200,7 @@ def test_every_page_opens_from_the_navigation(watched: Watched) -> None:
 def test_a_link_to_a_page_opens_it_on_a_fresh_server(
     browser: playwright.Browser, tmp_path: Path, address: str, title: str
 ) -> None:
+    require_demonstration()
     with serve(tmp_path) as fresh:
         page = browser.new_page()
         page.goto(f"{fresh}/{address}")
@@ -304,7 +221,7 @@ def test_metrics_from_a_moved_threshold_to_the_slices_behind_a_number(watched: W
     expect(page.locator(".sf-alert")).to_have_count(2)
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     settle(page)
-    assert no_wider_than_its_screen(page)
+    assert is_no_wider_than_its_screen(page)
 
     # the threshold moves the matrix and is in the address
     missed = page.locator(".st-key-confusion-cell-false-negatives button")
@@ -323,13 +240,13 @@ def test_metrics_from_a_moved_threshold_to_the_slices_behind_a_number(watched: W
     expect(page.get_by_text("slices: false negatives (missed fractures).")).to_be_visible()
     expect(page.locator("[class*=st-key-slice-]").first).to_be_visible()
     settle(page)
-    assert no_wider_than_its_screen(page)
+    assert is_no_wider_than_its_screen(page)
     for view in ("Calibration", "Training curves", "Subgroups", "External evaluation"):
         page.get_by_role("radio", name=view, exact=True).click()
         page.wait_for_url(re.compile("view="))
         settle(page)
         assert page.get_by_test_id("stAlertContentError").count() == 0
-        assert no_wider_than_its_screen(page)
+        assert is_no_wider_than_its_screen(page)
 
 
 #: Collects what is added, removed or rewritten outside the view, the warnings and the sliders.
@@ -383,12 +300,12 @@ def test_a_slider_of_the_augmentation_redraws_only_the_grid(watched: Watched) ->
     # The server ran the fragment: it sent pictures, and nothing of the page around it.
     assert any(b"Copy in epoch 24" in frame for frame in received)
     assert not any(lead in frame or b"Image size" in frame for frame in received)
-    assert no_wider_than_its_screen(page)
+    assert is_no_wider_than_its_screen(page)
 
     for view in ("Transforms", "Animation", "Histogram", "Diagnostics", "Apply and export", "Grid"):
         page.get_by_role("radio", name=view, exact=True).click()
         settle(page)
         assert page.get_by_test_id("stAlertContentError").count() == 0
-        assert no_wider_than_its_screen(page)
+        assert is_no_wider_than_its_screen(page)
     page.get_by_role("button", name="Next seed").click()
     expect(page.get_by_text("Seed 1, slice 1, epochs 1 to 24")).to_be_visible()

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +12,7 @@ import pytest
 
 from spinefrac import settings
 from spinefrac.data import phantom
-from tests.browser.test_app_browser import FLAGS, PATIENCE, ROOT, _wait_for, find_chromium
+from tests.support.browser import PATIENCE, serve
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
@@ -39,60 +35,36 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(home: Path, tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--server.port", str(port), "--server.headless", "true"]
-    with (tmp_path / "log.txt").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
-            cwd=ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "SPINEFRAC_HOME": str(home)},
-        )
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, tmp_path / "log.txt")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
-    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+    with serve(tmp_path, environment={"SPINEFRAC_HOME": str(home)}) as address:
+        yield address
 
 
 def test_measure_on_a_folder_and_find_it_beside_the_out_of_fold_numbers(
-    url: str, home: Path
+    browser: playwright.Browser, url: str, home: Path
 ) -> None:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no browser is installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=list(FLAGS))
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
-        page.goto(f"{url}/metrics?view=New+slices")  # a link of an earlier version
-        page.wait_for_url(re.compile("view=External"))
-        field = page.get_by_role("textbox", name="Folder of labelled slices")
-        field.fill("nowhere")
-        page.get_by_role("button", name="Evaluate").click()
-        expect(page.get_by_text("Expected a folder within")).to_be_visible()
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    page.goto(f"{url}/metrics?view=New+slices")  # a link of an earlier version
+    page.wait_for_url(re.compile("view=External"))
+    field = page.get_by_role("textbox", name="Folder of labelled slices")
+    field.fill("nowhere")
+    page.get_by_role("button", name="Evaluate").click()
+    expect(page.get_by_text("Expected a folder within")).to_be_visible()
 
-        field.fill("new-slices")
-        page.get_by_role("button", name="Evaluate").click()
-        expect(page.get_by_role("heading", name="new-slices")).to_be_visible(timeout=120_000)
-        table = page.locator(".sf-table", has_text="Out-of-fold").last
-        expect(table).to_be_visible()
-        expect(table.locator("tr", has_text="Sensitivity")).to_contain_text(
-            re.compile("significant|–")
-        )
-        (kept,) = (home / "evaluations").rglob("*.json")
-        auc = json.loads(kept.read_text())["metrics"]["auc"]
-        expect(table.locator("tr", has_text="AUC").first).to_contain_text(f"{auc:.3f}")
-        expect(page.get_by_text("24 slices (")).to_be_visible()
+    field.fill("new-slices")
+    page.get_by_role("button", name="Evaluate").click()
+    expect(page.get_by_role("heading", name="new-slices")).to_be_visible(timeout=120_000)
+    table = page.locator(".sf-table", has_text="Out-of-fold").last
+    expect(table).to_be_visible()
+    expect(table.locator("tr", has_text="Sensitivity")).to_contain_text(re.compile("significant|–"))
+    (kept,) = (home / "evaluations").rglob("*.json")
+    auc = json.loads(kept.read_text())["metrics"]["auc"]
+    expect(table.locator("tr", has_text="AUC").first).to_contain_text(f"{auc:.3f}")
+    expect(page.get_by_text("24 slices (")).to_be_visible()
 
-        # From now on every view can be had of these slices, with their pictures.
-        page.goto(f"{url}/metrics?view=Slices&on=External:+new-slices&show=Near+the+threshold")
-        expect(page.get_by_text("24 slices: near the threshold.")).to_be_visible()
-        expect(page.locator(".sf-slice img").first).to_be_visible()
-        browser.close()
+    # From now on every view can be had of these slices, with their pictures.
+    page.goto(f"{url}/metrics?view=Slices&on=External:+new-slices&show=Near+the+threshold")
+    expect(page.get_by_text("24 slices: near the threshold.")).to_be_visible()
+    expect(page.locator(".sf-slice img").first).to_be_visible()
+    page.close()

@@ -12,22 +12,15 @@ import pytest
 from spinefrac import imaging
 from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.rendering import Series, render
-from tests.browser.test_app_browser import (
-    PATIENCE,
-    browser,
-    no_wider_than_its_screen,
-    read_prediction,
-    settle,
-    url,
-    wait_for_slice,
-)
+from tests.browser.test_app_browser import read_prediction, url, wait_for_slice
+from tests.support.browser import PATIENCE, is_no_wider_than_its_screen, settle
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
 
 pytestmark = pytest.mark.browser
 
-__all__ = ["browser", "url"]  # fixtures
+__all__ = ["url"]  # a fixture
 
 COUNT = 8
 
@@ -153,7 +146,7 @@ def test_many_files_become_a_table_and_unreadable_ones_are_named(
     table = Path(download.value.path()).read_text()
     assert len(table.splitlines()) == 6
     assert "a PDF document" in table
-    assert no_wider_than_its_screen(page)
+    assert is_no_wider_than_its_screen(page)
     page.close()
 
 

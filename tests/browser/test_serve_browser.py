@@ -11,20 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.test_app_browser import (
-    FLAGS,
-    PATIENCE,
-    Watched,
-    expect,
-    find_chromium,
-    playwright,
-    settle,
-)
+from tests.browser.test_app_browser import Watched, expect, playwright
 from tests.cli.test_serve import Server
+from tests.support.browser import FLAGS, PATIENCE, ROOT, find_chromium, settle
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).resolve().parents[2]
 TRACER = ROOT / "tests" / "support" / "trace"
 STREAMLIT = ("-m", "streamlit", "run", str(ROOT / "app.py"))
 PAGES = ("Train", "Augmentation", "Metrics", "Models", "Help", "Upload & Predict")

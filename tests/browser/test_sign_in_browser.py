@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,7 @@ import pytest
 from spinefrac.access import users
 from spinefrac.access.policy import Role
 from spinefrac.access.users import Kind
-from tests.browser.test_app_browser import ROOT, _wait_for, browser  # noqa: F401 - a fixture
+from tests.support.browser import PATIENCE, find_free_port, serve
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright drives the browser, and it is not installed"
@@ -25,45 +21,26 @@ provider = pytest.importorskip("oidc_provider_mock", reason="`make test` install
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect = playwright.expect
 PASSWORD = "correct horse battery"
-PATIENCE_MS = 30_000
+SERVE = ("-m", "spinefrac", "serve", "--host", "0.0.0.0", "--port")
+STREAMLIT = (
+    *("-m", "streamlit", "run", "app.py", "--server.address", "0.0.0.0"),
+    *("--server.headless", "true", "--server.port"),
+)
 
 
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def run(command: list[str], port: int, folder: Path) -> Iterator[str]:
-    """Run a server that listens on every address, with `folder` as home; give its address."""
-    log = folder / "log.txt"
-    environment = os.environ | {"SPINEFRAC_HOME": str(folder), "HOME": str(folder)}
-    with log.open("w") as file:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
-    assert "Traceback" not in log.read_text()
-
-
-def serve(folder: Path, port: int | None = None) -> contextmanager:
-    port = port or find_free_port()
-    return run(["spinefrac", "serve", "--host", "0.0.0.0", "--port", str(port)], port, folder)
+def run(
+    home: Path, command: tuple[str, ...] = SERVE, port: int | None = None
+) -> AbstractContextManager[str]:
+    """Run a server that listens on every address; give its address."""
+    return serve(home, command, {"SPINEFRAC_HOME": str(home), "HOME": str(home)}, port)
 
 
 @contextmanager
-def opened(browser, url: str) -> Iterator[playwright.Page]:  # noqa: F811
+def opened(browser, url: str) -> Iterator[playwright.Page]:
     """Open an address in a browser of its own."""
     context = browser.new_context(viewport={"width": 1200, "height": 900}, locale="en-GB")
-    context.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     page = context.new_page()
     page.goto(url)
     yield page
@@ -77,8 +54,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_from_invitation_to_password_to_reload_and_sign_out(browser, home) -> None:  # noqa: F811
-    with serve(home) as url:
+def test_from_invitation_to_password_to_reload_and_sign_out(browser, home) -> None:
+    with run(home) as url:
         with opened(browser, f"{url}/models") as page:
             expect(page.get_by_text("nobody is invited yet")).to_be_visible()
             expect(page.get_by_role("heading", name="Models")).not_to_be_visible()
@@ -112,7 +89,7 @@ def test_from_invitation_to_password_to_reload_and_sign_out(browser, home) -> No
             expect(page.get_by_text("nobody is invited yet")).to_be_visible()
 
 
-def test_by_a_real_provider(browser, home) -> None:  # noqa: F811
+def test_by_a_real_provider(browser, home) -> None:
     port = find_free_port()
     known = provider.User(sub="kim-1", claims={"email": "kim@example.org", "email_verified": True})
     unverified = provider.User(
@@ -130,7 +107,7 @@ def test_by_a_real_provider(browser, home) -> None:  # noqa: F811
             "server_metadata_url = "
             f'"http://localhost:{issuer.server_port}/.well-known/openid-configuration"\n'
         )
-        with serve(home, port) as url:
+        with run(home, port=port) as url:
             for subject, shown in (
                 ("kim-1", "Signed in as kim@example.org (viewer)"),
                 ("mallory", "nobody of that name was invited"),
@@ -152,12 +129,10 @@ def test_by_a_real_provider(browser, home) -> None:  # noqa: F811
                         ).to_be_visible()
 
 
-def test_streamlit_run_on_every_address_is_no_open_door(browser, home) -> None:  # noqa: F811
+def test_streamlit_run_on_every_address_is_no_open_door(browser, home) -> None:
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
     users.add("kim", Role.VIEWER)
-    port = find_free_port()
-    command = ["streamlit", "run", "app.py", "--server.address", "0.0.0.0", "--server.headless"]
     sessions: list[str] = []
 
     def note_session(frame: bytes | str) -> None:
@@ -179,7 +154,7 @@ def test_streamlit_run_on_every_address_is_no_open_door(browser, home) -> None: 
         )
 
     with (
-        run([*command, "true", "--server.port", str(port)], port, home) as url,
+        run(home, STREAMLIT) as url,
         opened(browser, "about:blank") as page,
     ):
         page.on("websocket", lambda opening: opening.on("framereceived", lambda f: note_session(f)))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,14 +18,10 @@ import pytest
 from spinefrac.data import phantom
 from spinefrac.store import repository
 from spinefrac.training import runs
-from tests.browser.test_app_browser import (
-    FLAGS,
-    ROOT,
-    _wait_for,
-    find_chromium,
-    no_wider_than_its_screen,
-    settle,
-)
+from spinefrac.training.runs import database, estimates
+from spinefrac.training.settings import TrainingSettings
+from tests.support.browser import find_free_port, is_no_wider_than_its_screen, start_server
+from tests.support.watch import let_others_first
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
@@ -39,30 +33,19 @@ pytestmark = [
 ]
 
 PATIENCE = 180_000  # ms: processes start, TensorFlow loads, folds train, on a busy machine
+TURN = 5_000  # ms: so long the list of folders is waited for before it is opened again
 
 
 class Server:
     """The app as a user starts it, on a port of its own, that can be killed and started anew."""
 
     def __init__(self, log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url, self.log = f"http://127.0.0.1:{self.port}", log
+        self.port, self.log = find_free_port(), log
+        self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self) -> None:
-        with self.log.open("a") as file:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "streamlit", "run", "app.py"),
-                    *("--server.port", str(self.port), "--server.headless", "true"),
-                ],
-                cwd=ROOT,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-        _wait_for(f"{self.url}/_stcore/health", self.process, self.log)
+        self.process = start_server(self.port, self.log)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -79,6 +62,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPINEFRAC_HOME", str(place / "home"))
         patch.setenv("SPINEFRAC_DATA_ROOTS", str(place / "data"))
+        with database.write_transaction() as connection:  # so that the page need not measure it
+            estimates.record_rate(connection, TrainingSettings(), rate=20.0, overhead=30.0)
         server = Server(place / "log.txt")
         try:
             yield server
@@ -91,17 +76,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             if runner is not None:
                 os.kill(runner.pid, signal.SIGTERM)
     assert "Traceback" not in server.log.read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no browser is installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 def opened(browser: playwright.Browser, address: str) -> playwright.Page:
@@ -122,27 +96,39 @@ def button(page: playwright.Page, key: str) -> playwright.Locator:
 def train(page: playwright.Page, epochs: int) -> str:
     """Fill the form, press Train, and return the run's id from the address."""
     page.get_by_role("radio", name="New run", exact=True).click()
-    settle(page)  # drawing on closes the list of folders
-    page.get_by_role("combobox", name=re.compile("Folder")).click()
-    page.get_by_role("option", name=re.compile("tiny")).first.click()
+    choose_folder(page, "tiny")
     expect(page.get_by_text("24: ")).to_be_visible()
     start = button(page, "train-start")
     page.get_by_text("Advanced settings", exact=True).click()
     for label, value in (
         ("Folds (k)", 2),
-        ("Epochs", epochs),
         ("Image size, pixels", 48),
         ("Pretraining on synthetic lines, batches", 0),
+        ("Epochs", epochs),
     ):
         field = page.get_by_label(label, exact=True)
         field.fill(str(value))
         field.press("Enter")
-        settle(page)
+    # Where the page knows the last field, it knows those before.
+    expect(page.get_by_text(re.compile(rf"^2 networks.* {epochs} epochs"))).to_be_visible()
     expect(start).to_be_enabled()
     assert page.locator(".sf-examples img").count() == 10
     start.click()
     page.wait_for_url(re.compile("run="))
     return re.search(r"run=([\w-]+)", page.url)[1]
+
+
+def choose_folder(page: playwright.Page, name: str) -> None:
+    """Choose a folder from the list, which closes where the page is drawn meanwhile."""
+    option = page.get_by_role("option", name=re.compile(name)).first
+    for _ in range(PATIENCE // TURN):
+        page.get_by_role("combobox", name=re.compile("Folder")).click()
+        try:
+            option.click(timeout=TURN)
+            return
+        except playwright.TimeoutError:
+            page.keyboard.press("Escape")
+    pytest.fail(f"the list of folders never stayed open long enough to choose {name}")
 
 
 def epoch(page: playwright.Page, fold: int = 0) -> int:
@@ -162,13 +148,14 @@ def test_a_run_lives_outside_browser_and_server(
     expect(page.get_by_text("One folder per class, with")).to_be_visible()
     first = train(page, epochs=400)
     at_work(page)
+    let_others_first(runs.get_runner_state().pid)  # that it goes on is enough
 
     # reloaded, and on a colleague's machine, it shows the same
     page.reload()
     at_work(page)
     colleague = opened(browser, f"{server.url}/train")
     at_work(colleague)
-    assert no_wider_than_its_screen(colleague)
+    assert is_no_wider_than_its_screen(colleague)
     seen = epoch(page)
 
     # a second run waits; the first is cancelled and the second takes its place

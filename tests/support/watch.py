@@ -24,6 +24,13 @@ def fold_processes(runner: int) -> list[psutil.Process]:
         return []
 
 
+def let_others_first(runner: int) -> None:
+    """Have a runner's folds train only on what other processes leave of the processor."""
+    for process in fold_processes(runner):
+        with suppress(psutil.NoSuchProcess):
+            process.nice(19)
+
+
 def fill(disk: Path) -> None:
     """Leave no room on a small disk; removing its file ``fill`` makes room again."""
     with suppress(OSError), (disk / "fill").open("wb", buffering=0) as stream:
