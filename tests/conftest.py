@@ -1,8 +1,12 @@
 """Fixtures that every room's tests share."""
 
 import gc
+import logging
 import os
+import signal
+import socket
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,16 +19,19 @@ SHARED_DATA = Path(__file__).resolve().parents[1] / "../shared/data"
 #: that began last would be waited for while the other workers have nothing to do.
 LONGEST = (
     "training/runner/test_faults.py",
+    "browser/test_train_browser.py",
     "cli/test_cli.py",
     "training/runner/test_cross_validation.py",
-    "exchange/test_export.py",
-    "browser/test_train_browser.py",
     "training/runner/test_dask_cluster.py",
-    "training/test_keras_api.py",
+    "exchange/test_export.py",
     "browser/test_app_browser.py",
+    "training/test_keras_api.py",
+    "ui/test_roles.py",
     "training/test_finetuning.py",
     "test_names_stay.py",
+    "audit/test_run.py",
     "evaluation/test_dataset_shift.py",
+    "exchange/test_ensemble.py",
     "browser/test_predict_browser.py",
     "browser/test_models_browser.py",
 )
@@ -76,6 +83,37 @@ def main_module_stays() -> Iterator[None]:
     kept = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = kept
+
+
+#: Beginnings of the environment variables that change what later tests do.
+_WATCHED_ENVIRONMENT = ("SPINEFRAC_", "STREAMLIT_", "PYTHONPATH", "HOME", "PATH", "TMPDIR")
+
+
+def _describe_process() -> dict[str, object]:
+    """Return what belongs to the whole process, and so to every test after this one."""
+    handled = (signal.SIGINT, signal.SIGTERM)
+    return {
+        "environment": {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(_WATCHED_ENVIRONMENT) or name.lower().endswith("_proxy")
+        },
+        "working directory": Path.cwd(),
+        "default timeout of sockets": socket.getdefaulttimeout(),
+        "signal handlers": [signal.getsignal(number) for number in handled],
+        "handlers of the root logger": list(logging.getLogger().handlers),
+    }
+
+
+@pytest.fixture(autouse=True)
+def process_stays() -> Iterator[None]:
+    """Fail the test that leaves the process otherwise than it was: another one would, later."""
+    before = _describe_process()
+    yield
+    urllib.request.install_opener(None)  # it keeps the proxies that it found at its first request
+    after = _describe_process()
+    left = [name for name in before if after[name] != before[name]]
+    assert not left, f"this test changed the {', '.join(left)} for all later ones"
 
 
 @pytest.fixture(scope="session")
