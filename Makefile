@@ -4,6 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8501
 SECONDS ?= 60
+# One more than the cores of a small machine: a third of the time of the slow tests is waiting.
+JOBS ?= 3
 DEMO := build/phantom-demo
 
 # The Pythons for which every pinned package has a wheel.
@@ -13,9 +15,9 @@ PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 1
 
 help:
 	@echo "make app      install what the app needs into $(VENV) and start it on http://127.0.0.1:$(PORT)"
-	@echo "make test     install what the tests need, make lint, run every test"
+	@echo "make test     install what the tests need, make lint, run every test (JOBS=$(JOBS) at once)"
 	@echo "make lint     check style, types, unused code and the order of imports only"
-	@echo "make bench    measure and print the figures (ONLY='phantom serving' runs a choice)"
+	@echo "make bench    measure, print and keep the figures (ONLY='phantom serving' runs a choice)"
 	@echo "make fuzz     read drawn files of every format for a while (SECONDS=600 chooses how long)"
 	@echo "make docs     draw docs/architecture.svg from the imports, fill tables and references"
 	@echo "make site     build the documentation into build/site"
@@ -30,8 +32,7 @@ app: $(VENV)/.app
 	$(PY) -m spinefrac serve --port $(PORT)
 
 test: $(VENV)/.test chromium lint
-	$(PY) -m pytest -n 2 --dist loadfile -m "not slow and not browser"
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow or browser"
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test types
 	$(PY) -m ruff check .
@@ -43,7 +44,7 @@ types: $(VENV)/.test
 	$(PY) -m mypy
 
 bench: $(VENV)/.test
-	$(PY) -m benchmarks $(ONLY)
+	$(PY) -m benchmarks --save $(ONLY)
 
 fuzz: $(VENV)/.test
 	$(PY) -m fuzz --seconds $(SECONDS)
