@@ -18,7 +18,7 @@ import numpy as np
 from spinefrac.errors import ModelError
 from spinefrac.evaluation.calibration import sigmoid
 from spinefrac.store import repository
-from spinefrac.system.hidden_modules import hide_keras_extras
+from spinefrac.system.hidden_modules import lean_keras_import
 
 #: Path of each format in the archive.
 ARCHIVE_PATHS = {
@@ -48,7 +48,7 @@ def handle_task(task: dict[str, Any]) -> dict[str, Any]:
 
 def _convert(folder: Path, formats: list[str], scratch: Path) -> None:
     """Write the formats that are converted from ``model.keras``."""
-    with hide_keras_extras():
+    with lean_keras_import():
         import keras
 
     model = keras.models.load_model(folder / ARCHIVE_PATHS["keras"], compile=False, safe_mode=True)
@@ -112,7 +112,7 @@ PredictFunction = Callable[[np.ndarray], np.ndarray]
 
 
 def _load_keras(path: Path) -> PredictFunction:
-    with hide_keras_extras():
+    with lean_keras_import():
         import keras
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinefrac.errors import ModelError
-from spinefrac.system.hidden_modules import hide_keras_extras
+from spinefrac.system.hidden_modules import lean_keras_import
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +35,7 @@ def handle_task(task: dict[str, Any]) -> npt.NDArray[np.float32]:
     ModelError
         The network has no feature map, passes no gradients back, or nothing raises its logit.
     """
-    with hide_keras_extras():
+    with lean_keras_import():
         import keras
 
     size = int(task["size"])

@@ -32,6 +32,7 @@ from spinefrac.store import input_statistics, repository
 from spinefrac.store.card import DataSummary
 from spinefrac.store.repository import SavedModel
 from spinefrac.system import atomic, private_files
+from spinefrac.system.hidden_modules import lean_keras_import
 from spinefrac.training import finetuning, heads, networks, workspace
 from spinefrac.training.checkpoint import wrap_write_error
 from spinefrac.training.runner import dask_cluster
@@ -105,6 +106,8 @@ def execute_run(
     model = _find_saved_model(run.name, prepared.dataset, prepared.workspace, results)
     if model is None:
         journal.log("all folds are trained; saving the model")
+        with lean_keras_import():
+            import keras  # noqa: F401 - all that follows needs it
         model = save_model.save(_assemble_model(run, prepared, results))
         if notice := baseline_comparison.describe_comparison(model.card.baselines):
             journal.log(notice)

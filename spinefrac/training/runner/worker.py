@@ -26,7 +26,7 @@ from typing import Any
 
 from spinefrac.errors import SpinefracError
 from spinefrac.records import EpochRecord
-from spinefrac.system.hidden_modules import hide_keras_extras
+from spinefrac.system.hidden_modules import lean_keras_import
 from spinefrac.training import checkpoint
 from spinefrac.training.workspace import RunWorkspace
 
@@ -129,8 +129,7 @@ def limit_threads(threads: int) -> None:
     """
     import cv2
 
-    # Keras would load them, which takes a third of its own time, and no fold needs them.
-    with hide_keras_extras():
+    with lean_keras_import():
         import tensorflow as tf
 
     cv2.setNumThreads(1)
