@@ -1,7 +1,6 @@
 """Fixtures that every room's tests share."""
 
 import gc
-import logging
 import os
 import signal
 import socket
@@ -100,31 +99,30 @@ def main_module_stays() -> Iterator[None]:
 _WATCHED_ENVIRONMENT = ("SPINEFRAC_", "STREAMLIT_", "PYTHONPATH", "HOME", "PATH", "TMPDIR")
 
 
-def _describe_process() -> dict[str, object]:
-    """Return what belongs to the whole process, and so to every test after this one."""
-    handled = (signal.SIGINT, signal.SIGTERM)
+def _read_environment() -> dict[str, str]:
+    """Return the watched variables, those of proxies among them."""
     return {
-        "environment": {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith(_WATCHED_ENVIRONMENT) or name.lower().endswith("_proxy")
-        },
-        "working directory": Path.cwd(),
-        "default timeout of sockets": socket.getdefaulttimeout(),
-        "signal handlers": [signal.getsignal(number) for number in handled],
-        "handlers of the root logger": list(logging.getLogger().handlers),
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_WATCHED_ENVIRONMENT) or name.lower().endswith("_proxy")
     }
 
 
 @pytest.fixture(autouse=True)
 def process_stays() -> Iterator[None]:
-    """Fail the test that leaves the process otherwise than it was: another one would, later."""
-    before = _describe_process()
+    """Put back what belongs to the whole process, and so to every test after this one."""
+    environment, folder, timeout = _read_environment(), Path.cwd(), socket.getdefaulttimeout()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
+    for name in _read_environment().keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+    os.chdir(folder)
+    socket.setdefaulttimeout(timeout)
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
     urllib.request.install_opener(None)  # it keeps the proxies that it found at its first request
-    after = _describe_process()
-    left = [name for name in before if after[name] != before[name]]
-    assert not left, f"this test changed the {', '.join(left)} for all later ones"
 
 
 @pytest.fixture(scope="session")
