@@ -217,7 +217,7 @@ def _open_browser(run: runs.Run) -> Iterator[Any]:
     try:
         from playwright.sync_api import sync_playwright
 
-        from tests.browser.test_app_browser import FLAGS, find_chromium
+        from tests.support.browser import FLAGS, find_chromium
 
         executable = find_chromium()
     except ImportError:

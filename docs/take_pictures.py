@@ -17,7 +17,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from spinefrac.data.phantom import write_phantom
-from tests.browser import test_app_browser as app
+from tests.browser.test_app_browser import read_prediction, wait_for_slice
+from tests.support import browser as app
 
 DOCS = Path(__file__).parent
 FOLDER = "synthetic-slices"
@@ -66,8 +67,8 @@ def show_prediction(page: Page, address: str) -> None:
     """Upload & Predict with a sample."""
     page.goto(address)
     page.get_by_role("button", name="Fracture DICOM", exact=True).first.click()
-    app.read_prediction(page)
-    app.wait_for_slice(page)
+    read_prediction(page)
+    wait_for_slice(page)
     page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
 
 
