@@ -11,7 +11,7 @@ Extra = Literal["train", "cluster", "serve"]
 
 #: What must be importable for an extra; its other packages come along with these.
 _MODULES: dict[Extra, tuple[str, ...]] = {
-    "train": ("tensorflow", "keras", "onnx", "tf2onnx"),
+    "train": ("tensorflow", "keras", "tf2onnx"),
     "cluster": ("distributed",),
     "serve": ("fastapi", "limits", "prometheus_client"),
 }
