@@ -1,4 +1,4 @@
-"""What was measured, kept in ``benchmarks/results/DATE-PROCESSOR.json`` and shown as a table."""
+"""What was measured, kept in ``benchmarks/results/DATE-PROCESSOR.json``."""
 
 from __future__ import annotations
 
