@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 
 import cv2
 import streamlit as st
@@ -17,6 +19,8 @@ from spinefrac.ui.common.layout import show_errors
 from spinefrac.ui.common.templates import render_html
 from spinefrac.viz import heatmap
 
+#: Tests at the same time: each is forty passes, and a prediction, of one pass, finds a free core.
+_places = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
 #: The colour of the box, RGB: `--sf-no-fracture` of the dark theme, as CT slices are dark.
 _BOX_COLOUR = (95, 183, 208)
 #: Side of the image beside the text, in sides of the region.
@@ -68,7 +72,8 @@ def _run_occlusion_test(
     _prediction: Prediction, model_id: str, card_hash: str, prediction_hash: str
 ) -> OcclusionTest:
     """Return the test's result, cached by the model's card and the prediction's content."""
-    return occlusion.run_occlusion_test(predictor.get_predictor(model_id), _prediction)
+    with _places:
+        return occlusion.run_occlusion_test(predictor.get_predictor(model_id), _prediction)
 
 
 def _hash_prediction(prediction: Prediction) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from spinefrac.records import CtSlice, Square
 from spinefrac.ui.predict import occlusion
@@ -28,6 +32,34 @@ def test_in_a_series_it_waits_for_its_button(own_home: Path) -> None:
     assert "sf-occlusion-scale" not in html(app)
     app.button(key="occlusion-run").click().run()
     assert "sf-occlusion-scale" in html(app)
+
+
+def test_tests_at_once_leave_a_core_to_predictions(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+    met = threading.Barrier(2)
+
+    def note(*_: object) -> str:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        with suppress(threading.BrokenBarrierError):
+            met.wait(0.2)  # for a second test, which is not to come
+        with lock:
+            running -= 1
+        return "result"
+
+    monkeypatch.setattr(occlusion, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(occlusion.occlusion, "run_occlusion_test", note)
+    with ThreadPoolExecutor(3) as pool:
+        found = [
+            pool.submit(occlusion._run_occlusion_test, None, "phantom-demo", "", str(number))
+            for number in range(3)
+        ]
+        assert [one.result() for one in found] == ["result"] * 3
+    assert most == 1
 
 
 def test_the_region_is_cut_out_with_its_surroundings_and_a_box() -> None:
