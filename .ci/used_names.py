@@ -27,7 +27,7 @@ _.inter_op_num_threads; _.log_severity_level; _.reading_validation_mode; _.enabl
 _.transform; _.row_factory; _.yaml_implicit_resolvers
 
 # Fields that are written as JSON or read by their name.
-_.groups_found
+_.groups_found; _.froc
 _.crossing_splits; _.generator_version; _.auc_first; _.auc_second; _.accuracy
 _.balanced_accuracy; _.f1; _.mcc; _.brier; _.ece; _.mean_difference; _.auc_float
 _.auc_int8; _.auc_difference; _.auc_interval; _.same_calls; _.measured_on; _.said_at

@@ -176,6 +176,11 @@ class Item:
         Place among the slices of its series, from 1; see `spinefrac.slice_order`.
     calibrated : bool or None
         Whether the file holds Hounsfield units; None where that was not recorded.
+    scan : str
+        Its scan, where the table of labels is one of scans; else empty.
+    bag : str
+        The scan or level that the label is of, and not of the slice; else empty. With the label
+        fracture, one of its slices at least shows it.
     """
 
     path: str
@@ -188,6 +193,8 @@ class Item:
     series: str = ""
     position: int = 0
     calibrated: bool | None = None
+    scan: str = ""
+    bag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +239,16 @@ class Dataset:
     def positions(self) -> tuple[int, ...]:
         """Place of each slice in its series, from 1, length N."""
         return tuple(item.position for item in self.items)
+
+    @property
+    def is_of_scans(self) -> bool:
+        """Whether the labels are of scans, of levels or of slices of scans."""
+        return any(item.scan for item in self.items)
+
+    @property
+    def has_bags(self) -> bool:
+        """Whether labels are of scans or levels, so that slices have none of their own."""
+        return any(item.bag for item in self.items)
 
     @property
     def subgroups(self) -> dict[str, tuple[str, ...]]:

@@ -77,8 +77,8 @@ def _find_too_few_groups(audit: Audit, features: DatasetFeatures) -> Iterator[Fi
 
 
 def _find_separate_groups(audit: Audit, features: DatasetFeatures) -> Iterator[Finding]:
-    if audit.groups < 2 or audit.groups_with_both:
-        return
+    if audit.groups < 2 or audit.groups_with_both or features.examination.dataset.has_bags:
+        return  # a label of a scan is the same on all its slices
     per_class = _count_groups_by_class(audit)
     yield Finding(
         "classes_from_own_groups",
@@ -125,7 +125,7 @@ def _find_imbalance(audit: Audit, features: DatasetFeatures) -> Iterator[Finding
 
 
 def _find_label_errors(audit: Audit, features: DatasetFeatures) -> Iterator[Finding]:
-    if not audit.suspects:
+    if not audit.suspects or features.examination.dataset.has_bags:
         return
     count = len(audit.suspects)
     yield Finding(

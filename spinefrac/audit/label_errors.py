@@ -74,6 +74,7 @@ def suspects_from_model(model: SavedModel, fingerprint: str) -> tuple[SuspectLab
             f"Expected a model that was trained on this very folder, but {model.id} was not: its "
             "predictions on these slices are not out-of-fold. Train one, or leave it out"
         )
+    model.require_slices()
     oof = model.load_out_of_fold()
     return find_suspects(oof.paths, oof.labels, oof.probabilities)
 

@@ -34,7 +34,12 @@ def leak_gap(naive: Baseline, grouped: Baseline) -> float | None:
 
 
 def find_leakage(audit: Audit, features: DatasetFeatures) -> Iterator[Finding]:
-    """Yield whether random folds inflate metrics, and whether grouped folds are free of leakage."""
+    """Yield whether random folds inflate metrics, and whether grouped folds are free of leakage.
+
+    Labels of scans are the same on all slices of a scan: there random folds only recognise scans.
+    """
+    if features.examination.dataset.has_bags:
+        return
     if audit.leak_gap is not None and audit.leak_gap > CAUTION_LEAK_GAP:
         yield _describe_leak_gap(audit, audit.leak_gap, features)
     elif (

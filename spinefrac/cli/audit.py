@@ -97,7 +97,7 @@ def _write_groups(result: Audit, folder: Path, group_by: str, target: Path) -> N
 
     content = read_groups_csv(result)
     if content is None:
-        content = group_overrides.groups_to_csv(scan(folder, group_by=group_by))
+        content = group_overrides.groups_to_csv(scan(folder, group_by=group_by, allow_scans=True))
     with target.open("xb") as stream:
         stream.write(content)
     output.print_message(f"wrote {target}")

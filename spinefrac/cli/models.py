@@ -12,6 +12,7 @@ from spinefrac.errors import ModelError
 from spinefrac.evaluation.baseline_comparison import describe_comparison
 from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
+from spinefrac.evaluation.scans.scan_metrics import describe_scan_metrics
 
 if TYPE_CHECKING:
     from spinefrac.store.card import Card
@@ -110,7 +111,8 @@ def show(
         lines += [
             "",
             f"out-of-fold, {len(card.folds)} folds:",
-            tables.format_metrics_table(card.metrics.to_dict()),
+            tables.format_metrics_table(card.metrics.to_dict(), model.unit),
+            *([describe_scan_metrics(card.scan_metrics)] if card.scan_metrics else []),
             THRESHOLD_OPTIMISM_NOTE,
             ENSEMBLE_NOTE,
         ]

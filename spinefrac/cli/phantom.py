@@ -12,7 +12,7 @@ import typer
 from spinefrac.cli import output
 from spinefrac.cli.setting_options import is_given
 
-_OF_PHANTOMS_ONLY = ("patients", "slices", "format", "size", "variety")
+_OF_PHANTOMS_ONLY = ("patients", "slices", "format", "size", "variety", "scans")
 
 
 class Difficulty(StrEnum):
@@ -59,6 +59,14 @@ def generate_phantom(
         ),
     ] = Variety.NARROW,
     size: Annotated[int, typer.Option(help="Side of a slice in pixels: 512 or 256.")] = 512,
+    scans: Annotated[
+        bool,
+        typer.Option(
+            "--scans",
+            help="Scans instead of slices: OUT/P000 and so on, with labels of whole scans in "
+            "OUT/labels.csv; see docs/scans.md.",
+        ),
+    ] = False,
     background: Annotated[
         Path | None,
         typer.Option(
@@ -93,6 +101,7 @@ def generate_phantom(
             format=format.value,
             size=size,
             variety=variety.value,
+            scans=scans,
             progress=report,
         )
     seconds = time.perf_counter() - start

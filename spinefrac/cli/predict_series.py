@@ -28,8 +28,14 @@ def is_folder_or_zip(path: Path) -> bool:
         return False  # reading it reports the reason
 
 
-def collect_series(path: Path) -> SeriesGrouping:
+def collect_series(path: Path, *, is_scan: bool = False) -> SeriesGrouping:
     """Return the series of a folder, a ZIP or a file; names are paths as the user writes them.
+
+    Parameters
+    ----------
+    path : Path
+    is_scan : bool
+        Whether a folder of pictures is one scan, as in training by scan.
 
     Raises
     ------
@@ -37,7 +43,7 @@ def collect_series(path: Path) -> SeriesGrouping:
         The path does not exist, or there is nothing in it.
     """
     from spinefrac.imaging import collect
-    from spinefrac.imaging.series_grouping import group_into_series
+    from spinefrac.imaging.series_grouping import group_into_series, join_pictures
 
     if path.is_dir():
         collected = collect.rename_files(collect.collect_folder(path), f"{path}/")
@@ -54,6 +60,8 @@ def collect_series(path: Path) -> SeriesGrouping:
         raise ImageError(f"{path}: expected slices, found none; check the path")
     with output.show_progress("reading") as report_progress:
         found = group_into_series(collected.files, progress=report_progress)
+    if is_scan and path.is_dir():
+        found = join_pictures(found, path.name)
     return replace(found, unreadable=(*collected.unreadable, *found.unreadable))
 
 
@@ -64,7 +72,7 @@ def predict_paths(predictor: Predictor, paths: list[Path]) -> Iterator[dict[str,
     threshold = find_series_threshold(predictor.model)
     for path in paths:
         try:
-            found = collect_series(path)
+            found = collect_series(path, is_scan=predictor.model.is_of_scans)
         except ImageError as error:
             yield {"file": str(path), "error": output.to_one_line(str(error))}
             continue

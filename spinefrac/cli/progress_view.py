@@ -13,6 +13,7 @@ from spinefrac import wording
 from spinefrac.cli import output, tables
 from spinefrac.evaluation.baseline_comparison import describe_comparison
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
+from spinefrac.evaluation.scans.scan_metrics import describe_scan_metrics
 from spinefrac.training import runs
 from spinefrac.training.runs import Event, Run, RunProgress
 
@@ -81,6 +82,7 @@ def _print_run_result(run: Run, as_json: bool) -> None:
     from spinefrac.training.runner.cross_validation import load_trained_model
 
     model = load_trained_model(run)
+    of_scans = model.card.scan_metrics
     assert run.result is not None
     if as_json:
         output.print_json(run.result)
@@ -92,7 +94,8 @@ def _print_run_result(run: Run, as_json: bool) -> None:
                 f"groups: {model.data.group_rule}",
                 "",
                 f"out-of-fold, {len(run.result['folds'])} folds:",
-                tables.format_metrics_table(run.result["oof"]),
+                tables.format_metrics_table(run.result["oof"], model.unit),
+                *([describe_scan_metrics(of_scans)] if of_scans else []),
                 THRESHOLD_OPTIMISM_NOTE,
                 *filter(None, [describe_comparison(model.card.baselines)]),
             ]

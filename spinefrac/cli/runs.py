@@ -155,7 +155,10 @@ def _format_progress(progress: RunProgress) -> str:
             *(f"{_format_time(time)}  {output.to_one_line(line)}" for time, line in progress.log),
         ]
     if run.result:
-        lines += ["", tables.format_metrics_table(run.result["oof"])]
+        lines += [
+            "",
+            tables.format_metrics_table(run.result["oof"], run.result.get("unit", "slices")),
+        ]
     return "\n".join(lines)
 
 

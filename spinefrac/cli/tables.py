@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from spinefrac.evaluation.compare import MetricDifference
 
 
-def format_metrics_table(metrics: dict[str, Any]) -> str:
-    """Lay out what `Metrics.to_dict` returns, each value with its interval."""
+def format_metrics_table(metrics: dict[str, Any], unit: str = "slices") -> str:
+    """Lay out what `Metrics.to_dict` returns, each value with its interval.
+
+    `unit` is what they are of, ``slices`` or ``scans``.
+    """
     (tn, fp), (fn, tp) = metrics["confusion_matrix"]
     rows = [("metric", "value", wording.CONFIDENCE_INTERVAL_SHORT)]
     for name, words in METRICS.items():
@@ -25,7 +28,7 @@ def format_metrics_table(metrics: dict[str, Any]) -> str:
             format_table(rows),
             f"at threshold {metrics['threshold']:.3f}: {tp} true positives, {fn} false negatives "
             f"(missed fractures), {tn} true negatives, {fp} false positives (false alarms)",
-            f"{metrics['n']} slices of {metrics['groups']} groups; intervals by bootstrap over "
+            f"{metrics['n']} {unit} of {metrics['groups']} groups; intervals by bootstrap over "
             "whole groups",
             *metrics["notes"],
         ]

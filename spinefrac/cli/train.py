@@ -32,8 +32,8 @@ def train(
         Path | None,
         typer.Argument(
             metavar="FOLDER",
-            help="Labelled slices: FOLDER/fracture and FOLDER/normal, or with labels.csv, or as "
-            "RSNA 2022.",
+            help="Labelled slices: FOLDER/fracture and FOLDER/normal, or labels.csv (of slices or "
+            "of scans, see docs/scans.md), or as RSNA 2022.",
             show_default=False,
         ),
     ] = None,

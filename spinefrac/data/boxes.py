@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spinefrac.data.label_tables.rsna import find_images_folder, read_rsna_tables
 from spinefrac.data.listed_files import ListedFiles
-from spinefrac.data.rsna_tables import find_images_folder, read_rsna_tables
 from spinefrac.data.tables import parse_decimal, read_table
 from spinefrac.errors import DatasetError
 

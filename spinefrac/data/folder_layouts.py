@@ -3,7 +3,8 @@
 Nothing is decoded here. A layout is recognised by what the root holds, in this order:
 
 * RSNA 2022: ``train.csv`` and ``train_images/<StudyInstanceUID>/<n>.dcm``;
-* ``labels.csv`` with the columns ``path,label[,patient][,split]``;
+* ``labels.csv`` with the columns ``path,label[,patient][,split]``, or with
+  ``study[,level][,first,last],label[,patient]`` (`spinefrac.data.label_tables.scans`);
 * class folders ``<class>/**/*``, or ``{train,val,valid,test}/<class>/**/*`` read as one set.
 """
 
@@ -22,16 +23,18 @@ from spinefrac.data.class_names import (
     parse_split,
 )
 from spinefrac.data.folder_tree import FolderTree, read_tree
-from spinefrac.data.listed_files import ListedFiles
-from spinefrac.data.rsna_tables import (
+from spinefrac.data.label_tables import scans as scan_labels
+from spinefrac.data.label_tables.rsna import (
     IMAGES_FOLDER,
     STUDIES_TABLE,
     label_rsna_slice,
     read_rsna_tables,
 )
-from spinefrac.data.tables import read_table
+from spinefrac.data.listed_files import ListedFiles
+from spinefrac.data.tables import has_columns, read_table
 from spinefrac.errors import DatasetError
 from spinefrac.records import CLASS_NAMES, Unreadable
+from spinefrac.slice_order import natural_sort_key
 
 LABELS_TABLE = "labels.csv"
 
@@ -52,6 +55,10 @@ class LabelledFile:
         ``train``, ``val``, ``test`` or empty.
     row : mapping
         The file's row in ``labels.csv`` by lower-case column name; empty for other layouts.
+    study : str
+        The folder of its scan, where the table labels scans.
+    bag : str
+        As `SliceLabel.bag`.
     """
 
     path: str
@@ -59,6 +66,8 @@ class LabelledFile:
     folders: tuple[str, ...] = ()
     split: str = ""
     row: Mapping[str, str] = field(default_factory=dict)
+    study: str = ""
+    bag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,11 @@ class FolderListing:
     digest: str = ""
     details: tuple[str, ...] = ()
     missing: tuple[Unreadable, ...] = ()
+
+    @property
+    def is_of_scans(self) -> bool:
+        """Whether the labels are of scans, of levels or of slices of scans."""
+        return any(file.study for file in self.files)
 
 
 #: A folder, or what is known of it already: functions that take one list no folder twice.
@@ -151,6 +165,8 @@ def _read_layout(tree: FolderTree) -> _Layout:
     if images and _find_table(tree, STUDIES_TABLE):
         return _list_rsna(tree.path, images)
     if table := _find_table(tree, LABELS_TABLE):
+        if has_columns(table, scan_labels.REQUIRED_COLUMNS) and not has_columns(table, ("path",)):
+            return _list_scans(tree, table)
         return _list_from_table(tree.path, table)
     return _list_class_folders(tree)
 
@@ -327,6 +343,81 @@ def _resolve_listed_path(listed: ListedFiles, written: str, where: str) -> str |
         raise DatasetError(
             f"{where}: {written} leads out of the folder, expected a path inside it."
         ) from None
+
+
+# --- labels.csv of scans -------------------------------------------------------------------
+
+
+def _list_scans(tree: FolderTree, table: Path) -> _Layout:
+    """Read ``labels.csv`` with a column ``study``: one row a scan, a level or a range of slices."""
+    files: list[LabelledFile] = []
+    missing: list[Unreadable] = []
+    study_of: dict[str, str] = {}
+    for study, rows in scan_labels.read_scan_labels(table).items():
+        folder = _find_folder(tree, study)
+        if folder is None:
+            reason = f"{rows[0].where} lists it, but there is no such folder"
+            missing.append(Unreadable(study, reason))
+            continue
+        paths = _list_slices(tree, folder)
+        if other := next((study_of[path] for path in paths if path in study_of), ""):
+            raise DatasetError(
+                f"{rows[0].where}: {study} holds slices of {other} too: expected one folder a "
+                "scan, none inside another."
+            )
+        study_of |= dict.fromkeys(paths, study)
+        labels = scan_labels.label_slices(rows, len(paths))
+        row = {"study": study, "patient": next((r.patient for r in rows if r.patient), "")}
+        files += [
+            LabelledFile(path, label.label, Path(study).parts, "", row, study, label.bag)
+            for path, label in zip(paths, labels, strict=True)
+            if label is not None
+        ]
+    if not files:
+        raise DatasetError(_explain_no_scans(table.name, missing))
+    return _Layout(files, list(_describe_scans(files, len(study_of), len(missing))), missing)
+
+
+def _list_slices(tree: FolderTree, folder: FolderTree) -> list[str]:
+    """Return the files of a scan, relative to the root, in the natural order of their names."""
+    _require_readable(folder)
+    paths = (path.relative_to(tree.path).as_posix() for path, _ in folder.iterate_files())
+    return sorted(paths, key=natural_sort_key)
+
+
+def _explain_no_scans(table: str, missing: Sequence[Unreadable]) -> str:
+    """Return why a table of scans labels no slice."""
+    if not missing:
+        return f"No row of {table} labels a slice: expected one row a scan, or several."
+    return (
+        f"No study of {table} is a folder with slices, first {missing[0].path}: give folders "
+        "relative to the folder of the table. Volumes become such folders by spinefrac import."
+    )
+
+
+def _describe_scans(
+    files: Sequence[LabelledFile], n_found: int, n_missing: int
+) -> Iterator[_Remark]:
+    """Describe what the labels are of, and what has none."""
+    scans, weak = len({file.study for file in files}), sum(bool(file.bag) for file in files)
+    yield _Remark(
+        f"The labels are of {scans:,} scans: {weak:,} of {len(files):,} slices have the label of "
+        "their scan or level, which says that one of its slices at least shows a fracture."
+    )
+    if unlabelled := n_found - len(files):
+        yield _Remark(f"Left out {unlabelled} slices that no row of {LABELS_TABLE} labels.")
+    if n_missing:
+        yield _Remark(f"Left out {n_missing} studies whose folders are not there.")
+
+
+def _find_folder(tree: FolderTree, path: str) -> FolderTree | None:
+    """Return the folder of a path relative to the root; None where there is none."""
+    for part in path.split("/"):
+        found = next((folder for folder in tree.folders if folder.name == part), None)
+        if found is None:
+            return None
+        tree = found
+    return tree
 
 
 # --- RSNA 2022 -----------------------------------------------------------------------------

@@ -17,8 +17,8 @@ _MAX_FILES = 500_000
 _MAX_TABLE_BYTES = 64 << 20
 #: Folders of every computer, and the word that this program calls itself.
 _COMMON_FOLDERS = frozenset(
-    ("data", "home", "media", "mnt", "opt", "root", "runs", "spinefrac", "srv", "tmp", "users",
-     "var")
+    ("data", "home", "labels", "media", "mnt", "opt", "root", "runs", "spinefrac", "srv", "tmp",
+     "users", "var")
 )  # fmt: skip
 
 

@@ -5,8 +5,9 @@ The grouping rule is chosen once for the whole data set and stated in one senten
 1. the ``patient`` column of ``labels.csv``;
 2. DICOM PatientID, or StudyInstanceUID where that is empty, or SeriesInstanceUID and
    FrameOfReferenceUID where both are empty;
-3. folder and file names, without the suffixes of augmented copies;
-4. none: each slice (with its augmented copies) is a group of its own, and the rule states it.
+3. the scan, where ``labels.csv`` labels scans;
+4. folder and file names, without the suffixes of augmented copies;
+5. none: each slice (with its augmented copies) is a group of its own, and the rule states it.
 """
 
 from __future__ import annotations
@@ -111,6 +112,21 @@ def assign_groups(
     DatasetError
         If `group_by` is none of these, or its column is missing or incomplete.
     """
+    groups, rule = _apply_rule(files, tags, group_by)
+    group_of: dict[str, str] = {}
+    for file, group in zip(files, groups, strict=True):
+        if file.study and group_of.setdefault(file.study, group) != group:
+            raise DatasetError(
+                f"Slices of the scan {file.study} belong to several groups {rule}, expected one "
+                "patient a scan: give the patients in a column patient of labels.csv."
+            )
+    return groups, rule
+
+
+def _apply_rule(
+    files: Sequence[LabelledFile], tags: Sequence[SliceTags], group_by: str
+) -> tuple[tuple[str, ...], str]:
+    """Apply the rule that was asked for, see `assign_groups`."""
     if group_by.startswith("csv:"):
         return _group_by_column(files, group_by.removeprefix("csv:").strip().casefold())
     if group_by not in ("auto", "file"):
@@ -120,6 +136,8 @@ def assign_groups(
             return _group_by_column(files, "patient")
         if any(_header_keys(tag) or _series_keys({0: tag}) for tag in tags):
             return _group_by_header(files, tags)
+    if any(file.study for file in files):
+        return tuple(file.study for file in files), "by the scan, one patient each"
     return _group_by_name(files)
 
 
@@ -229,7 +247,9 @@ def _series_keys(tags: Mapping[int, SliceTags]) -> dict[int, list[str]]:
 
 
 def derive_series(file: LabelledFile, tags: SliceTags) -> str:
-    """Return a slice's series: a pseudonym of its UID, or the one in its name; or empty."""
+    """Return a slice's series: its scan, a pseudonym of its UID, its name's, or empty."""
+    if file.study:
+        return file.study
     if uid := tags.series_instance_uid.strip():
         return f"series-{pseudonymize('series', uid)}"
     return series_from_name(file) or ""

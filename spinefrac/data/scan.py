@@ -102,6 +102,7 @@ def scan(
     *,
     group_by: str = "auto",
     progress: ProgressCallback | None = None,
+    allow_scans: bool = False,
 ) -> Dataset:
     """Read a folder of labelled slices.
 
@@ -118,6 +119,8 @@ def scan(
         applies what `spinefrac.data.group_overrides` holds for the folder.
     progress : callable, optional
         Called with the number of files done and of all files.
+    allow_scans : bool
+        Whether the labels may be of scans, which `Item.bag` then tells.
 
     Returns
     -------
@@ -129,7 +132,14 @@ def scan(
     DatasetError
         If the layout, the labels or the groups do not fit, or too few files can be read.
     """
-    return examine(folder, group_by=group_by, progress=progress).dataset
+    listing = list_labelled_files(folder)
+    if not allow_scans and listing.is_of_scans:
+        raise DatasetError(
+            "Expected labels of slices, got labels of scans: labels.csv has the column study. "
+            "spinefrac train and audit take them; for this, label slices with the columns "
+            "path,label."
+        )
+    return examine(listing, group_by=group_by, progress=progress).dataset
 
 
 def examine(
@@ -198,6 +208,8 @@ def _make_item(
         series=series,
         position=position,
         calibrated=reading.calibrated,
+        scan=file.study,
+        bag=file.bag,
     )
 
 
@@ -230,7 +242,7 @@ def _get_place(file: LabelledFile, tags: SliceTags) -> SlicePlace:
 
 
 def compute_fingerprint(items: Sequence[Item]) -> str:
-    """Return the SHA-256 over path, label, group and pixels of all items, in any order.
+    """Return the SHA-256 over path, label, bag, group and pixels of all items, in any order.
 
     A pseudonym counts as the row where its group begins: the same slices in the same groups
     have one fingerprint in every home.
@@ -239,7 +251,7 @@ def compute_fingerprint(items: Sequence[Item]) -> str:
     ordered = sorted(items, key=lambda item: item.path)
     named = canonicalize_groups(item.group for item in ordered)
     for line in sorted(
-        "\0".join((i.path, str(i.label), group, i.pixel_hash))
+        "\0".join((i.path, str(i.label), group, i.pixel_hash, *((i.bag,) if i.bag else ())))
         for i, group in zip(ordered, named, strict=True)
     ):
         digest.update(line.encode() + b"\n")

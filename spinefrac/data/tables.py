@@ -69,6 +69,15 @@ def read_table(table: Path, columns: Iterable[str]) -> list[tuple[int, dict[str,
         raise DatasetError(f"{table.name} is not a CSV table: {error}.") from None
 
 
+def has_columns(table: Path, columns: Iterable[str]) -> bool:
+    """Return whether a table has some columns; see `read_table`."""
+    try:
+        read_table(table, columns)
+    except DatasetError:
+        return False
+    return True
+
+
 def _require_single_lines(
     name: str, line: int, row: dict[str, str], columns: Iterable[str]
 ) -> None:

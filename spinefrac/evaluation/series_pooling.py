@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,8 @@ POOLING_DESCRIPTION = (
 
 #: Groups of each class that an evaluation of series needs.
 _MIN_GROUPS = 10
+#: Scores have a logit between this and 1 minus this.
+_SMALLEST_SCORE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,50 @@ def evaluate_series_score(
         ),
         median_slices=float(np.median([len(members) for members in series])),
     )
+
+
+def pool_scans(slices: OutOfFoldPredictions, scans: Sequence[str]) -> OutOfFoldPredictions:
+    """Return the predictions of scans, one row a scan, from those of their slices.
+
+    Parameters
+    ----------
+    slices : OutOfFoldPredictions
+        N rows, with `positions`.
+    scans : sequence of str, length N
+
+    Returns
+    -------
+    OutOfFoldPredictions
+        A scan is fractured where a slice has that label, its probability is the series score, and
+        its hash is that of its slices' hashes. In the order of the scans' names.
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row in sorted(range(len(scans)), key=lambda row: slices.positions[row]):
+        rows_of.setdefault(scans[row], []).append(row)
+    names = sorted(rows_of)
+    members = [rows_of[name] for name in names]
+    first = [rows[0] for rows in members]
+    scores = np.array([pool_series(slices.probabilities[rows])[0] for rows in members])
+    bounded = np.clip(scores, _SMALLEST_SCORE, 1 - _SMALLEST_SCORE)
+    return OutOfFoldPredictions(
+        paths=tuple(names),
+        groups=slices.groups[first],
+        labels=np.array([int(slices.labels[rows].any()) for rows in members], np.int64),
+        folds=slices.folds[first],
+        logits=np.log(bounded / (1 - bounded)),
+        probabilities=scores,
+        pixel_hashes=tuple(_hash_together(slices, rows) for rows in members),
+        subgroups={
+            name: tuple(values[row] for row in first)
+            for name, values in slices.subgroups.items()
+            if name != "series"
+        },
+    )
+
+
+def _hash_together(slices: OutOfFoldPredictions, rows: list[int]) -> str:
+    hashes = sorted(slices.pixel_hashes[row] for row in rows)
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _list_series(oof: OutOfFoldPredictions) -> list[list[int]]:

@@ -21,6 +21,7 @@ from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.evaluation.ranking import roc_auc
+from spinefrac.evaluation.scans.scan_metrics import ScanMetrics
 from spinefrac.exchange import ensemble
 from spinefrac.records import EpochRecord, GreyImage, OutOfFoldPredictions, Preprocessing
 from spinefrac.store import card as cards
@@ -70,7 +71,7 @@ class NewModel:
     input_check : InputCheckStatistics
         Fitted on the training inputs.
     training_inputs : uint8 array, shape (N, S, S), or None
-        Those of `out_of_fold`, row by row. Without them the input check knows statistics only.
+        Those of `of_slices`, row by row. Without them the input check knows statistics only.
     reference_rows : int64 array, or None
         Of `training_inputs`, those that new slices are compared with; None for all.
     synthetic : bool
@@ -84,6 +85,10 @@ class NewModel:
         User who submitted the run, where users are known.
     parent : ParentModel or None
         The saved model that training started from.
+    scan_metrics : ScanMetrics or None
+        Where `out_of_fold`, `metrics` and `operating_point` are of scans.
+    slice_predictions : OutOfFoldPredictions or None
+        Those of the slices then.
     """
 
     id: str
@@ -108,6 +113,13 @@ class NewModel:
     baselines: tuple[BaselineComparison, ...] = ()
     trained_by: str = ""
     parent: ParentModel | None = None
+    scan_metrics: ScanMetrics | None = None
+    slice_predictions: OutOfFoldPredictions | None = None
+
+    @property
+    def of_slices(self) -> OutOfFoldPredictions:
+        """The out-of-fold predictions of slices, whatever the unit."""
+        return self.slice_predictions or self.out_of_fold
 
 
 def save(new_model: NewModel) -> repository.SavedModel:
@@ -142,7 +154,7 @@ def _check_new_model(new_model: NewModel) -> None:
     _check_verification_inputs(new_model.verification_inputs, new_model.preprocessing.size)
     for index, model in enumerate(new_model.fold_models):
         _check_fold_model(index, model, new_model.preprocessing.size)
-    _check_out_of_fold(new_model.out_of_fold, new_model.data.images)
+    _check_out_of_fold(new_model.of_slices, new_model.data.images)
     if not (np.isfinite(new_model.temperature) and new_model.temperature > 0):
         raise ModelError(
             f"The calibration temperature must be above 0, got {new_model.temperature}: fit it "
@@ -216,6 +228,7 @@ def _write_model_files(new_model: NewModel, folder: Path) -> None:
         baselines=new_model.baselines,
         input_reference=reference.summary if reference else None,
         synthetic=new_model.synthetic,
+        scan_metrics=new_model.scan_metrics,
         trained_by=new_model.trained_by,
         parent=new_model.parent,
     )
@@ -237,7 +250,7 @@ def _fit_reference(new_model: NewModel, onnx_path: Path) -> FittedReference | No
     source = ensemble.feature_source(new_model.fold_models)
     if new_model.training_inputs is None or not source.sizes:
         return None
-    oof = new_model.out_of_fold
+    oof = new_model.of_slices
     rows = new_model.reference_rows
     if rows is None:
         rows = np.arange(len(oof.paths))

@@ -168,6 +168,25 @@ def group_into_series(
     return SeriesGrouping(_number_duplicate_names(found), tuple(singles), tuple(unreadable))
 
 
+def join_pictures(grouping: SeriesGrouping, name: str) -> SeriesGrouping:
+    """Return pictures that belong to no series as one, where there is no other.
+
+    For folders of which the user says that each is a scan: pictures have no header to say it.
+
+    Parameters
+    ----------
+    grouping : SeriesGrouping
+        Its single slices are in the natural order of their names.
+    name : str
+        Of the series.
+    """
+    slices = grouping.single_slices
+    folders = {_folder_name(part.file) for part in slices}
+    if grouping.series or len(slices) < 2 or len(folders) != 1:
+        return grouping
+    return SeriesGrouping((Series(name, "pictures", slices),), (), grouping.unreadable)
+
+
 def _number_duplicate_names(found: list[Series]) -> tuple[Series, ...]:
     """Number series of the same name."""
     seen: Counter[str] = Counter()

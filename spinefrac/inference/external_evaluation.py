@@ -55,6 +55,7 @@ def evaluate_external(
         A slice cannot be read any more, no metric is defined, or the result cannot be saved.
     """
     model = predictor.model
+    model.require_slices()
     # Read first: the model may be deleted during the predictions.
     training = (
         SlicePredictions.from_out_of_fold(model.load_out_of_fold())

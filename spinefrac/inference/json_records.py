@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from spinefrac.evaluation import series_pooling
 from spinefrac.imaging.series_grouping import Series, SeriesSlice
 from spinefrac.inference import batch
 from spinefrac.inference.batch import SlicePrediction
 from spinefrac.inference.predictor import Predictor
+from spinefrac.inference.series_performance import load_series_performance
 from spinefrac.records import CLASS_NAMES, CtSlice, Prediction
 from spinefrac.redaction import to_printable
 from spinefrac.store.repository import SavedModel
@@ -63,9 +63,7 @@ def get_slice_number(part: SeriesSlice) -> dict[str, int]:
 
 def find_series_threshold(model: SavedModel) -> float | None:
     """Return the threshold of the series score; None where the model has no out-of-fold record."""
-    if not model.has_out_of_fold:
-        return None
-    found = series_pooling.evaluate_series_score(model.load_out_of_fold(), n_resamples=0)
+    found = load_series_performance(model, n_resamples=0)
     return found.threshold if found else None
 
 

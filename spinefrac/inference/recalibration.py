@@ -68,6 +68,7 @@ def recalibrate(
         The name is in use, or a slice cannot be read.
     """
     model = predictor.model
+    model.require_slices()
     saving.check_id_unused(new_id)
     _refuse_training_data(model, dataset)
     logits = np.concatenate(list(_predict_logits(predictor, dataset, progress_callback)))

@@ -130,7 +130,10 @@ def uncertainty_profile(
     ------
     DatasetError
         The rate is out of range, or the out-of-fold predictions cannot be evaluated.
+    ModelError
+        The model was evaluated by scan, or not at all.
     """
+    model.require_slices()
     key = (model.path, model.card_hash, float(acceptable_error_rate))
     with _cache_lock:
         if key not in _cache:

@@ -259,8 +259,8 @@ def _result_facts(model: SavedModel, evaluations: Sequence[Evaluation]) -> dict[
     metrics, has_subgroups = model.metrics, bool(model.load_out_of_fold().subgroups)
     aucs = [fold.auc for fold in model.card.folds if fold.auc is not None]
     return {
-        "internal": f"Out-of-fold predictions on all {metrics.n} slices, each by the network that "
-        "was not trained on the patient.",
+        "internal": f"Out-of-fold predictions on all {metrics.n} {model.unit}, each by the network "
+        "that was not trained on the patient.",
         "external": _describe_external_evaluations(evaluations) or "Not done. For the authors.",
         "performance": f"AUC {metrics.format_metric('auc')}; Brier score "
         f"{metrics.format_metric('brier')}; see Metrics. "

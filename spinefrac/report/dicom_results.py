@@ -312,7 +312,7 @@ def _build_evaluations(report_slice: ReportSlice, model: SavedModel) -> list[Any
     """Return predicted class, need for review and input check, each as yes or no."""
     prediction = report_slice.prediction
     statements = [("call", "Predicted class is fracture", prediction.label == CLASS_NAMES[1])]
-    if model.has_out_of_fold:
+    if model.has_slice_predictions:
         profile = uncertainty.uncertainty_profile(model)
         review = profile.needs_review(prediction.probability, prediction.input_check)
         statements.append(("refer", "Needs review by a reader", review))

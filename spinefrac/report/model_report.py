@@ -12,6 +12,7 @@ from spinefrac.errors import DatasetError, SpinefracError
 from spinefrac.evaluation import curves, subgroups
 from spinefrac.evaluation.baseline_comparison import describe_comparison, is_no_better
 from spinefrac.evaluation.metrics import Metrics
+from spinefrac.evaluation.scans.scan_metrics import describe_scan_metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE, OutOfFoldPredictions
 from spinefrac.redaction import Information, Output, is_kept
 from spinefrac.report import checklists
@@ -91,11 +92,11 @@ def _summary_section(model: SavedModel) -> list[Element]:
     lines: list[Element] = [Paragraph(card.note)] if card.note else []
     if not model.has_out_of_fold:
         return lines
-    metrics = model.metrics
+    metrics, of_scans = model.metrics, model.card.scan_metrics
     lines.append(
         Paragraph(
-            f"Saved {card.created}. Out-of-fold on {metrics.n} slices of {metrics.groups} groups: "
-            f"AUC {metrics.format_metric('auc')}; at the threshold {model.threshold:.3f} "
+            f"Saved {card.created}. Out-of-fold on {metrics.n} {model.unit} of {metrics.groups} "
+            f"groups: AUC {metrics.format_metric('auc')}; at the threshold {model.threshold:.3f} "
             f"sensitivity {metrics.format_metric('recall')} and specificity "
             f"{metrics.format_metric('specificity')}. Values in brackets are 95 % confidence "
             "intervals by bootstrap over whole groups."
@@ -103,6 +104,7 @@ def _summary_section(model: SavedModel) -> list[Element]:
     )
     return [
         *lines,
+        *([Paragraph(describe_scan_metrics(of_scans))] if of_scans else []),
         *(Paragraph(note, warning=True) for note in metrics.notes),
         *_baseline_paragraph(model),
     ]
@@ -398,8 +400,8 @@ def _failures_section(
     elements: list[Element] = [
         Heading("Failure cases"),
         Paragraph(
-            f"The predicted class is wrong on {int(failed.sum())} of {len(failed)} slices. The "
-            f"{len(rows)} with the largest error of the probability:"
+            f"The predicted class is wrong on {int(failed.sum())} of {len(failed)} {model.unit}. "
+            f"The {len(rows)} with the largest error of the probability:"
         ),
         Table(
             ("Slice", "Group", "Label", "Probability", "Fold"),
@@ -416,6 +418,8 @@ def _failures_section(
             (0.42, 0.18, 0.15, 0.15, 0.1),
         ),
     ]
+    if model.is_of_scans:
+        return elements
     if data_folder is None:
         return [*elements, Paragraph("For images, give the folder of the slices with --data.")]
     return [*elements, *_failure_images(model, data_folder, rows[:MAX_FAILURE_IMAGES].tolist())]

@@ -220,7 +220,7 @@ def read_identity(
 
 def _profile_if_known(model: SavedModel) -> UncertaintyProfile | None:
     """Return the model's error rates; None for a model without out-of-fold predictions."""
-    return uncertainty.uncertainty_profile(model) if model.has_out_of_fold else None
+    return uncertainty.uncertainty_profile(model) if model.has_slice_predictions else None
 
 
 def _slice_section(report_slice: ReportSlice, profile: UncertaintyProfile | None) -> list[Element]:
@@ -320,7 +320,8 @@ def _model_section(model: SavedModel, profile: UncertaintyProfile | None) -> lis
     if model.is_synthetic:
         elements.append(Paragraph(wording.SYNTHETIC_MODEL_WARNING, warning=True))
     if profile is None:
-        text = "The model was imported. Its error rates are not known here."
+        reason = "evaluated by scan" if model.is_of_scans else "imported"
+        text = f"The model was {reason}. Its error rates on slices are not known here."
         return [*elements, Paragraph(text, warning=True)]
     return [
         *elements,

@@ -21,6 +21,7 @@ from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import OperatingPoint
 from spinefrac.evaluation.recalibration import Recalibration
+from spinefrac.evaluation.scans.scan_metrics import ScanMetrics
 from spinefrac.records import Count, Dataset, NotNegative, Preprocessing, Sha256, Share
 from spinefrac.store.input_reference import InputReference
 from spinefrac.store.input_statistics import InputCheckStatistics
@@ -262,6 +263,10 @@ class Card:
         file. None where they give no features, for an imported network, and before schema 5.
     synthetic : bool
         Whether all training slices are those of a phantom; unknown, and so False, before schema 5.
+    scan_metrics : ScanMetrics or None
+        Where it was trained and evaluated by scan: `metrics`, threshold and out-of-fold
+        predictions are then of scans, and this is what is known of their slices. None where the
+        unit is the slice, as before schema 6.
     recalibration : Recalibration or None
         Where temperature and threshold were fitted to another site than the training slices'.
     keras_onnx_max_difference : float
@@ -316,6 +321,7 @@ class Card:
     input_reference: InputReference | None = None
     synthetic: bool = False
     recalibration: Recalibration | None = None
+    scan_metrics: ScanMetrics | None = None
     heatmap: str = "exact"
     origin: Origin | None = None
     trained_by: str = ""
@@ -333,7 +339,7 @@ class Card:
         plain["metrics"] = _to_json_types(self.metrics.to_dict()) if self.metrics else None
         plain["operating_point"] = _to_json_types(self.operating_point.to_dict())
         # A card of an earlier schema is written as it was.
-        for name in ("baselines", "input_reference", "synthetic", "recalibration"):
+        for name in ("baselines", "input_reference", "synthetic", "recalibration", "scan_metrics"):
             if not getattr(self, name):
                 del plain[name]
         if self.data and self.data.calibrated is None:

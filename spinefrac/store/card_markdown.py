@@ -22,6 +22,7 @@ from spinefrac.evaluation.baseline_comparison import describe_comparison
 from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.metrics import Metrics
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
+from spinefrac.evaluation.scans.scan_metrics import describe_scan_metrics
 from spinefrac.records import CLASS_NAMES, NOT_A_MEDICAL_DEVICE
 from spinefrac.store import evaluations
 from spinefrac.store.evaluations import Evaluation
@@ -259,11 +260,12 @@ def _render_evaluation(model: SavedModel, stored_evaluations: list[Evaluation]) 
     else:
         parts += [
             "### Testing Data, Factors & Metrics",
-            f"Each of the {card.metrics.n:,} slices was predicted by the one network that was not "
-            f"trained on its group ({card.metrics.groups:,} groups). The 95 % confidence intervals "
-            "are from a bootstrap over whole groups.",
+            f"Each of the {card.metrics.n:,} {model.unit} was predicted by the one network that "
+            f"was not trained on its group ({card.metrics.groups:,} groups). The 95 % confidence "
+            "intervals are from a bootstrap over whole groups.",
             "### Results",
             _render_metrics(card.metrics),
+            *([describe_scan_metrics(card.scan_metrics)] if card.scan_metrics else []),
             "#### Abstention band",
             _describe_abstention(model),
         ]

@@ -128,6 +128,29 @@ class SavedModel:
         return self.card.metrics is not None
 
     @property
+    def is_of_scans(self) -> bool:
+        """Whether metrics, threshold and out-of-fold predictions are of scans and not of slices."""
+        return self.card.scan_metrics is not None
+
+    @property
+    def has_slice_predictions(self) -> bool:
+        """Whether its out-of-fold predictions are of slices, so that they say how it does there."""
+        return self.has_out_of_fold and not self.is_of_scans
+
+    @property
+    def unit(self) -> str:
+        """What metrics, threshold and out-of-fold predictions are of: ``slices`` or ``scans``."""
+        return "scans" if self.is_of_scans else "slices"
+
+    def require_slices(self) -> None:
+        """Raise ModelError where its metrics are of scans, for what compares slices with them."""
+        if self.is_of_scans:
+            raise ModelError(
+                f"Expected a model that was evaluated by slice, but {self.id} was by scan: train "
+                "on labels of slices, or predict scans with `spinefrac predict --series`"
+            )
+
+    @property
     def metrics(self) -> Metrics:
         """Out-of-fold metrics; ModelError where there are none, see `has_out_of_fold`."""
         if self.card.metrics is None:

@@ -75,6 +75,7 @@ def require_unseen_slices(parent: ParentModel | None, dataset: Dataset) -> None:
     if parent is None or parent.how != "weights":
         return
     model = _find_parent_model(parent)
+    model.require_slices()
     known = set(model.load_out_of_fold().pixel_hashes)
     seen = sum(item.pixel_hash in known for item in dataset.items)
     if seen or dataset.fingerprint == model.data.fingerprint:

@@ -179,7 +179,8 @@ def _run_head_epoch(
 
     logits = head.fit(epoch - 1, report)
     held_out = np.flatnonzero(workspace.folds == fold)
-    auc = roc_auc(workspace.labels[held_out], logits[held_out])
+    units = workspace.collect_units(held_out)
+    auc = roc_auc(units.labels, units.pool(logits[held_out]))
     record = EpochRecord(
         fold=fold,
         epoch=epoch,
@@ -593,6 +594,9 @@ def _compute_loss(
     if not len(rows):
         return math.nan
     labels = workspace.labels[rows]
+    if workspace.bags is not None:
+        units = workspace.collect_units(rows)
+        labels, logits = units.labels, units.pool(logits)
     weights = _compute_class_weights(workspace.labels, workspace.settings.class_weights)[labels]
     entropy = np.logaddexp(0, logits) - labels * logits
     return float(np.average(entropy, weights=weights))

@@ -24,6 +24,7 @@ from spinefrac.data.places import PlaceMaps
 from spinefrac.data.splits import count_folds
 from spinefrac.records import EpochRecord, FoldResult, GreyImage
 from spinefrac.system import atomic, private_files
+from spinefrac.training.bags import Units
 from spinefrac.training.checkpoint import wrap_write_error
 from spinefrac.training.settings import TrainingSettings
 
@@ -59,6 +60,9 @@ class RunWorkspace:
     inputs_sha256 : str
         Of the bytes of `inputs`, by which features of frozen backbones are found; `write` computes
         it once for all folds, where they need it. Empty elsewhere.
+    bags : int64 array, shape (N, 2), or None
+        Number of the scan or level that the label is of, and place in the scan; None where every
+        label is of its slice. See `spinefrac.training.bags.Units`.
     """
 
     folder: Path
@@ -69,6 +73,7 @@ class RunWorkspace:
     folds: npt.NDArray[np.int64]
     places: PlaceMaps | None = None
     inputs_sha256: str = ""
+    bags: npt.NDArray[np.int64] | None = None
 
     def write(self) -> None:
         """Write the workspace into its folder, for `read` in another process.
@@ -87,6 +92,8 @@ class RunWorkspace:
                 plan |= {"place_rows": self.places.rows, "place_maps": self.places.maps}
             if self.settings.fits_head_only:
                 plan["inputs_sha256"] = np.array(hash_array(self.inputs))
+            if self.bags is not None:
+                plan["bags"] = self.bags
             np.savez_compressed(arrays, allow_pickle=False, **plan)
             atomic.write_bytes(self.folder / "plan.npz", arrays.getvalue())
             settings = json.dumps(self.settings.to_dict(), indent=1)
@@ -115,6 +122,7 @@ class RunWorkspace:
             marked = "place_rows" in arrays
             places = PlaceMaps(arrays["place_rows"], arrays["place_maps"]) if marked else None
             inputs_sha256 = str(arrays["inputs_sha256"]) if "inputs_sha256" in arrays else ""
+            bags = arrays.get("bags")
         return cls(
             folder=folder,
             settings=TrainingSettings.from_dict(json.loads((folder / "plan.json").read_text())),
@@ -124,7 +132,12 @@ class RunWorkspace:
             folds=folds,
             places=places,
             inputs_sha256=inputs_sha256,
+            bags=bags,
         )
+
+    def collect_units(self, rows: npt.NDArray[np.int64]) -> Units:
+        """Return what has one label among slices (n,); its rows are indices into these."""
+        return Units.collect(self.labels[rows], None if self.bags is None else self.bags[rows])
 
     @property
     def n_folds(self) -> int:

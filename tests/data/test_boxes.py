@@ -4,7 +4,7 @@ import pytest
 
 from spinefrac.data.boxes import read_boxes
 from spinefrac.errors import DatasetError
-from tests.data.test_rsna_tables import write_tables
+from tests.data.label_tables.test_rsna import write_tables
 
 
 def test_several_boxes_of_a_slice(tmp_path):

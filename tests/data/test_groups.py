@@ -1,6 +1,7 @@
 """What stays together: columns, headers, names."""
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -257,3 +258,19 @@ def test_groupings_that_are_refused(patients, by, message):
 def test_a_column_without_a_table_is_refused():
     with pytest.raises(DatasetError, match=r"found no labels\.csv"):
         grouped("fracture/a.png", by="csv:patient")
+
+
+def test_a_scan_is_a_patient_unless_something_knows_better():
+    files = [LabelledFile(f"s{n}/{k}.png", n, study=f"s{n}") for n in (0, 1) for k in (1, 2)]
+    for group_by in ("auto", "file"):
+        groups, rule = assign_groups(files, [SliceTags()] * 4, group_by)
+        assert groups == ("s0", "s0", "s1", "s1") and rule.startswith("by the scan")
+    known = [replace(file, row={"patient": "Ann"}) for file in files]
+    assert assign_groups(known, [SliceTags()] * 4)[0] == ("Ann",) * 4
+
+
+def test_a_scan_of_several_patients_is_refused():
+    files = [LabelledFile(f"s/{k}.dcm", 1, study="s") for k in (1, 2)]
+    tags = [SliceTags(patient_id="A"), SliceTags(patient_id="B")]
+    with pytest.raises(DatasetError, match="the scan s belong to several groups by DICOM"):
+        assign_groups(files, tags)

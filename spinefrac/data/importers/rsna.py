@@ -21,7 +21,7 @@ from spinefrac.data.importers.plan import (
     copy_file,
     sample_evenly,
 )
-from spinefrac.data.rsna_tables import (
+from spinefrac.data.label_tables.rsna import (
     OUTSIDE_BOXES_REASON,
     find_images_folder,
     label_rsna_slice,

@@ -38,6 +38,7 @@ class RandomStream(IntEnum):
     WIDE_SLICE = 8
     WIDE_FRACTURE = 9
     WIDE_NOISE = 10
+    SCAN = 11
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,11 @@ def get_difficulty(name: str) -> Difficulty:
     return DIFFICULTIES[name]
 
 
+def whole_set_generator(seed: int, stream: RandomStream) -> np.random.Generator:
+    """Return the generator of what holds over all patients."""
+    return _generator(seed, _WHOLE_SET, _WHOLE_SET, stream)
+
+
 def patient_generator(seed: int, patient: int, stream: RandomStream) -> np.random.Generator:
     """Return the generator of what holds over all slices of a patient."""
     return _generator(seed, patient, _WHOLE_PATIENT, stream)
@@ -142,7 +148,7 @@ def sample_labels(patients: int, slices: int, seed: int) -> np.ndarray:
     last, so that the position in the series gives no information.
     """
     table = np.zeros((patients, slices), np.int64)
-    chosen = _generator(seed, _WHOLE_SET, _WHOLE_SET, RandomStream.LABELS).permutation(patients)
+    chosen = whole_set_generator(seed, RandomStream.LABELS).permutation(patients)
     share = _FRACTURED_PATIENTS
     fractured = min(max(round(share * patients), 1), max(patients - 1, 1))
     for patient in chosen[:fractured]:

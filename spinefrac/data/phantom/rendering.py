@@ -26,6 +26,7 @@ def render(
     difficulty: str = "standard",
     size: int = 512,
     variety: str = "narrow",
+    scans: bool = False,
     fractured: bool | None = None,
     noise: bool = True,
 ) -> PhantomSlice:
@@ -35,7 +36,7 @@ def render(
     ----------
     patient, slice_index : int
         Which, from 0.
-    patients, slices, seed, difficulty, size, variety
+    patients, slices, seed, difficulty, size, variety, scans
         The phantom that it belongs to; see `spinefrac.data.phantom.write`.
     fractured : bool, optional
         Renders this slice with or without its fracture, all else equal. By default as the
@@ -52,11 +53,12 @@ def render(
     DatasetError
         Where the parameters are out of range.
     """
-    series = Series(patients, slices, seed, difficulty, size, variety)
+    series = Series(patients, slices, seed, difficulty, size, variety, scans)
     if not (0 <= patient < patients and 0 <= slice_index < slices):
         raise DatasetError(f"no slice {slice_index} of patient {patient} in {patients} × {slices}")
     if fractured is None:
-        fractured = bool(series.labels[patient, slice_index])
+        labels = series.plan_scan(patient).labels if scans else series.labels[patient]
+        fractured = bool(labels[slice_index])
     draw = wide.render if variety == "wide" else _render_narrow
     return draw(series, patient, slice_index, fractured, noise)
 
@@ -79,7 +81,7 @@ def _render_narrow(
     bone = build_bone(anatomy, slice_index, rng, distractors, _BONE_STEP[s.size])
     mask = np.zeros((s.size, s.size), np.uint8)
     if fractured:
-        breaking = plan.slice_generator(s.seed, patient, slice_index, RandomStream.FRACTURE)
+        breaking = _make_fracture_generator(s, patient, slice_index)
         broken = fractures.add_fracture(bone, hardness, breaking)
         bone = broken.bone
         mask = scanner.project_mask(broken.fracture_mask, bone.canvas, s.size)
@@ -97,4 +99,12 @@ def _render_narrow(
         thickness_mm=anatomy.slice_spacing,
         region=str(anatomy.region),
         level=str(level_at(anatomy.relative_height(slice_index))),
+        vertebra=s.plan_scan(patient).vertebrae[slice_index] if s.scans else "",
     )
+
+
+def _make_fracture_generator(s: Series, patient: int, slice_index: int) -> np.random.Generator:
+    """Return what draws a fracture: in a scan the same on all slices, so that it runs on."""
+    if s.scans:
+        return plan.patient_generator(s.seed, patient, RandomStream.FRACTURE)
+    return plan.slice_generator(s.seed, patient, slice_index, RandomStream.FRACTURE)

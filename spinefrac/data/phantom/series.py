@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spinefrac.data.phantom import plan
+from spinefrac.data.phantom import plan, scan_plan
 from spinefrac.data.phantom.canvas import Field, Mask
 from spinefrac.data.phantom.export import Export
+from spinefrac.data.phantom.scan_plan import ScanPlan
 from spinefrac.errors import DatasetError
 from spinefrac.records import GreyImage
 
@@ -37,6 +38,8 @@ class PhantomSlice:
         Distance of neighbouring slices.
     region, level : str
         Region of the spine, and level within the vertebra.
+    vertebra : str
+        Such as ``C5``; empty where slices are no scans.
     export : Export
         How the slice is made an 8-bit picture.
     """
@@ -49,6 +52,7 @@ class PhantomSlice:
     region: str
     level: str
     export: Export = field(default_factory=Export)
+    vertebra: str = ""
 
     @property
     def grey(self) -> GreyImage:
@@ -58,7 +62,10 @@ class PhantomSlice:
 
 @dataclass(frozen=True)
 class Series:
-    """The parameters of a phantom: every slice follows from these and its index."""
+    """The parameters of a phantom: every slice follows from these and its index.
+
+    With `scans`, the slices of a patient are a scan: see `spinefrac.data.phantom.scan_plan`.
+    """
 
     patients: int
     slices: int
@@ -67,6 +74,7 @@ class Series:
     size: int = 512
     # Not in the representation, from which identifiers of DICOM files are derived.
     variety: str = field(default="narrow", repr=False)
+    scans: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         plan.get_difficulty(self.difficulty)
@@ -82,11 +90,30 @@ class Series:
         if self.variety not in VARIETIES:
             valid = " or ".join(VARIETIES)
             raise DatasetError(f"the variety of a phantom is {valid}, not {self.variety!r}")
+        if self.scans:
+            self._check_scans()
+
+    def _check_scans(self) -> None:
+        if self.slices < scan_plan.MIN_SLICES:
+            raise DatasetError(
+                f"a scan of a phantom has at least {scan_plan.MIN_SLICES} slices, not "
+                f"{self.slices}: ask for more slices"
+            )
+        if self.variety != "narrow":
+            raise DatasetError(
+                f"scans are made in the variety narrow, not {self.variety}: leave the variety out"
+            )
 
     @property
     def labels(self) -> np.ndarray:
         """Label of every slice, int64 array of shape (patients, slices)."""
+        if self.scans:
+            return np.stack([self.plan_scan(patient).labels for patient in range(self.patients)])
         return _labels(self.patients, self.slices, self.seed)
+
+    def plan_scan(self, patient: int) -> ScanPlan:
+        """Return the ground truth of a patient's scan."""
+        return scan_plan.plan_scan(self.patients, self.slices, self.seed, patient)
 
 
 @functools.lru_cache(maxsize=4)

@@ -3,6 +3,9 @@
 ``OUT/fracture/P012_03.png`` and ``OUT/normal/P012_07.png`` are the slices (`.dcm` as DICOM),
 ``OUT/masks/P012_03.png`` is the fracture (255) of every positive slice, and ``OUT/phantom.json``
 holds the parameters and the ground truth of each slice. A file appears by a rename.
+
+A phantom of scans has one folder a patient, ``OUT/P012/P012_03.png``, and tables of labels, see
+`spinefrac.data.phantom.scan_tables`.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from spinefrac.data.phantom import scan_tables
 from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.plan import GENERATOR_VERSION
 from spinefrac.data.phantom.rendering import render
@@ -35,7 +39,7 @@ CLASS_FOLDERS = ("normal", "fracture")
 MASK_FOLDER = "masks"
 _SUFFIX = {"png": ".png", "dicom": ".dcm"}
 #: Parameters that earlier versions did not have, as they were then.
-_EARLIER = {"variety": "narrow"}
+_EARLIER = {"variety": "narrow", "scans": False}
 _BATCH_SIZE = 8  # slices handed to a worker at once
 
 
@@ -54,6 +58,7 @@ class PhantomSummary:
     format: str
     size: int
     variety: str
+    scans: bool
     generator_version: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,10 +75,11 @@ def write_phantom(
     format: str = "png",
     size: int = 512,
     variety: str = "narrow",
+    scans: bool = False,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> PhantomSummary:
-    """Write a phantom: ``fracture/``, ``normal/``, ``masks/`` and ``phantom.json``.
+    """Write a phantom: the slices, ``masks/`` and ``phantom.json``.
 
     A second call with the same parameters writes the same files again, which completes an
     interrupted one.
@@ -94,6 +100,8 @@ def write_phantom(
         Side of the slices in pixels.
     variety : {"narrow", "wide"}
         The wide one varies anatomy, scan and picture far more, for training.
+    scans : bool
+        Scans, one folder a patient, with labels of scans, of vertebrae and of slices.
     workers : int, optional
         Processes; by default one a core.
     progress : callable, optional
@@ -104,12 +112,16 @@ def write_phantom(
     DatasetError
         Where a parameter is out of range, or the folder holds anything else.
     """
-    series, folder = Series(patients, slices, seed, difficulty, size, variety), Path(out)
+    series, folder = Series(patients, slices, seed, difficulty, size, variety, scans), Path(out)
     if format not in _SUFFIX:
         raise DatasetError(f"expected the format png or dicom for a phantom, got {format!r}")
     parameters = {**asdict(series), "format": format, "generator_version": GENERATOR_VERSION}
-    claim_folder(folder, parameters)
+    patient_folders = [name_patient(patient) for patient in range(patients)]
+    parts = patient_folders if scans else list(CLASS_FOLDERS)
+    claim_folder(folder, parameters, parts)
     truth = _write_slices(folder, series, format, workers, progress)
+    if scans:
+        scan_tables.write_label_tables(folder, truth)
     content = {**parameters, "complete": True, "slices_truth": truth}
     atomic.write_bytes(folder / GROUND_TRUTH_FILE, encode_json(content))
     return _summarize(folder, series, format)
@@ -150,11 +162,19 @@ def _summarize(folder: Path, series: Series, format: str) -> PhantomSummary:
         format=format,
         size=series.size,
         variety=series.variety,
+        scans=series.scans,
         generator_version=GENERATOR_VERSION,
     )
 
 
-def claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
+def name_patient(patient: int) -> str:
+    """Return how files and tables name a patient."""
+    return f"P{patient:03d}"
+
+
+def claim_folder(
+    folder: Path, parameters: dict[str, Any], parts: Sequence[str] = CLASS_FOLDERS
+) -> None:
     """Create the folders of a phantom, or refuse a folder with other contents."""
     truth = folder / GROUND_TRUTH_FILE
     if folder.exists() and not folder.is_dir():
@@ -166,7 +186,7 @@ def claim_folder(folder: Path, parameters: dict[str, Any]) -> None:
                 "choose a new folder or empty that one"
             )
         return
-    for name in (*CLASS_FOLDERS, MASK_FOLDER):
+    for name in (*parts, MASK_FOLDER):
         (folder / name).mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(truth, encode_json({**parameters, "complete": False}))
 
@@ -282,8 +302,9 @@ def _write_slice(
 ) -> dict[str, Any]:
     """Write one slice and, where there is a fracture, its mask; return its ground truth."""
     image = render(patient, slice_index, **asdict(series))
-    name = f"P{patient:03d}_{slice_index:02d}"
-    path = f"{CLASS_FOLDERS[image.label]}/{name}{_SUFFIX[format]}"
+    name = f"{name_patient(patient)}_{slice_index:02d}"
+    part = name_patient(patient) if series.scans else CLASS_FOLDERS[image.label]
+    path = f"{part}/{name}{_SUFFIX[format]}"
     mask = f"{MASK_FOLDER}/{name}.png" if image.label else None
     if mask is not None:
         atomic.write_bytes(folder / mask, encode_png(image.mask * 255), durable=False)
@@ -297,12 +318,13 @@ def _write_slice(
         "path": path,
         "mask": mask,
         "label": image.label,
-        "patient": f"P{patient:03d}",
+        "patient": name_patient(patient),
         "slice": slice_index,
         "spacing_mm": round(image.spacing_mm, 6),
         "thickness_mm": round(image.thickness_mm, 4),
         "region": image.region,
         "level": image.level,
+        **({"vertebra": image.vertebra} if series.scans else {}),
     }
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from spinefrac.data.splits import assign_folds
 from spinefrac.errors import Cancelled, DatasetError
+from spinefrac.training.bags import NO_BAG, Units, fit_bags
 
 #: Strengths that a backbone's features can have. They scale standardised features before a fit
 #: with scikit-learn's C = 1, so 0.1 is C = 0.01.
@@ -75,6 +76,7 @@ def fit_head(
     groups: npt.NDArray[np.str_],
     blocks: Sequence[Block],
     *,
+    bags: npt.NDArray[np.int64] | None = None,
     strengths: Mapping[str, float] | None = None,
     class_weights: bool = True,
     seed: int = 0,
@@ -90,6 +92,8 @@ def fit_head(
     groups : str array, shape (n,)
     blocks : sequence of Block
         Their sizes add up to F.
+    bags : int64 array, shape (n, 2), optional
+        Where labels are of scans or levels, see `spinefrac.training.bags.Units`.
     strengths : mapping of str to float, optional
         Of every backbone, as an earlier head chose them.
     class_weights : bool
@@ -104,7 +108,11 @@ def fit_head(
     Cancelled
         `is_cancelled` returned True.
     """
-    problem = _Problem(np.asarray(features), labels, tuple(blocks), class_weights, is_cancelled)
+    if bags is not None and (bags[:, 0] == NO_BAG).all():
+        bags = None
+    problem = _Problem(
+        np.asarray(features), labels, bags, tuple(blocks), class_weights, is_cancelled
+    )
     names = [block.name for block in blocks]
     if strengths is None:
         # Variants move the choice hardly and take their time.
@@ -120,6 +128,7 @@ class _Problem:
 
     features: npt.NDArray[np.floating]
     labels: npt.NDArray[np.int64]
+    bags: npt.NDArray[np.int64] | None
     blocks: tuple[Block, ...]
     class_weights: bool
     is_cancelled: Callable[[], bool] | None
@@ -141,15 +150,19 @@ class _Problem:
         self, folds: npt.NDArray[np.int64], strengths: Sequence[float]
     ) -> float:
         """Return the mean cross-entropy over the inner folds (n,), of slices as they are."""
-        entropy = np.empty(len(self.labels))
+        logits = np.empty(len(self.labels))
         for fold in range(_INNER_FOLDS):
             own, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             kernel, bias = self.fit(own, strengths)
-            logits = self.features[0, held_out] @ kernel + bias
-            entropy[held_out] = np.logaddexp(0, logits) - self.labels[held_out] * logits
+            logits[held_out] = self.features[0, held_out] @ kernel + bias
+        labels = self.labels
+        if self.bags is not None:
+            units = Units.collect(labels, self.bags)
+            labels, logits = units.labels, units.pool(logits)
+        entropy = np.logaddexp(0, logits) - labels * logits
         if not self.class_weights:
             return float(entropy.mean())
-        return float(np.mean([entropy[self.labels == label].mean() for label in (0, 1)]))
+        return float(np.mean([entropy[labels == label].mean() for label in (0, 1)]))
 
     def fit(
         self, rows: npt.NDArray[np.int64], strengths: Sequence[float]
@@ -162,6 +175,10 @@ class _Problem:
         own = self.features[0, rows].astype(np.float64)
         mean, scales = own.mean(axis=0), self._make_scales(own, strengths)
         designed = np.concatenate([(variant - mean) @ scales for variant in self.features[:, rows]])
+        if self.bags is not None:
+            coefficients, intercept = self._fit_bags(designed, rows, self.bags)
+            kernel = scales @ coefficients
+            return kernel, float(intercept - mean @ kernel)
         fitted = LogisticRegression(
             class_weight="balanced" if self.class_weights else None, max_iter=_MAX_ITERATIONS
         ).fit(
@@ -171,6 +188,25 @@ class _Problem:
         )
         kernel = scales @ fitted.coef_[0]
         return kernel, float(fitted.intercept_[0] - mean @ kernel)
+
+    def _fit_bags(
+        self,
+        designed: npt.NDArray[np.float64],
+        rows: npt.NDArray[np.int64],
+        bags: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.float64], float]:
+        """Return coefficients and intercept on designed features of `rows` and their variants.
+
+        A bag in each of V variants counts as one of V bags with a V-th of the weight.
+        """
+        variants = len(self.features)
+        tiled = np.tile(bags[rows], (variants, 1))
+        of_variant = np.repeat(np.arange(variants), len(rows)) * (bags[:, 0].max() + 1)
+        tiled[:, 0] += np.where(tiled[:, 0] == NO_BAG, 0, of_variant)
+        units = Units.collect(np.tile(self.labels[rows], variants), tiled)
+        counts = np.bincount(units.labels, minlength=2)
+        balance = counts.sum() / (2 * np.maximum(counts, 1)) if self.class_weights else np.ones(2)
+        return fit_bags(designed, units, balance[units.labels] / variants)
 
     def _make_scales(
         self, own: npt.NDArray[np.float64], strengths: Sequence[float]

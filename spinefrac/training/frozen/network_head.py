@@ -88,6 +88,7 @@ class NetworkHead:
             workspace.labels[rows],
             workspace.groups[rows],
             self._blocks,
+            bags=None if workspace.bags is None else workspace.bags[rows],
             strengths=self._strengths,
             class_weights=workspace.settings.class_weights,
             seed=workspace.settings.seed,

@@ -24,8 +24,8 @@ from spinefrac.data.scan import Examination, examine, load_inputs
 from spinefrac.data.splits import DEFAULT_FOLDS, assign_folds, count_folds
 from spinefrac.errors import Cancelled, DatasetError, ModelError
 from spinefrac.evaluation import baseline_comparison, calibration, operating_point
-from spinefrac.evaluation.baseline_comparison import BaselineComparison
 from spinefrac.evaluation.metrics import compute_metrics
+from spinefrac.evaluation.scans.scan_metrics import ScanMetrics
 from spinefrac.exchange import mlflow_logging, save_model
 from spinefrac.records import Dataset, FoldResult, GreyImage, Item, OutOfFoldPredictions, Unreadable
 from spinefrac.store import input_statistics, repository
@@ -35,7 +35,7 @@ from spinefrac.system import atomic, private_files
 from spinefrac.system.hidden_modules import lean_keras_import
 from spinefrac.training import finetuning, heads, networks, workspace
 from spinefrac.training.checkpoint import wrap_write_error
-from spinefrac.training.runner import dask_cluster
+from spinefrac.training.runner import dask_cluster, scan_results
 from spinefrac.training.runner.fold_scheduler import train_folds
 from spinefrac.training.runner.journal import RunJournal
 from spinefrac.training.runs.estimates import count_parallel_folds
@@ -132,7 +132,9 @@ def summarize_run(model: SavedModel, run_id: str, seconds: float) -> dict[str, A
             }
             for fold in model.card.folds
         ],
+        "unit": "scans" if model.is_of_scans else "slices",
         "oof": model.metrics.to_dict(),
+        **({"scan_slices": asdict(model.card.scan_metrics)} if model.card.scan_metrics else {}),
         "baselines": baseline_comparison.to_json_entry(model.card.baselines),
     }
 
@@ -153,6 +155,7 @@ def _prepare_workspace(
 
     _require_same_place(run.folder)
     examined = examine(run.folder, group_by=run.settings.group_by, progress=progress)
+    bags = scan_results.number_bags(examined.dataset, run.settings)
     dataset, places = _load_places(examined.dataset, run.settings)
     folds = assign_folds(dataset.labels, dataset.groups, run.settings.folds, run.settings.seed)
     _record_dataset(run, dataset, journal)
@@ -169,6 +172,7 @@ def _prepare_workspace(
         groups=_number_groups(dataset.groups),
         folds=folds,
         places=places,
+        bags=bags,
     )
     ready.write()
     return _Prepared(ready, dataset, verdict, baseline_scores)
@@ -281,8 +285,13 @@ def describe_dataset(dataset: Dataset) -> str:
     """Return one line on a data set: slices, classes, groups, grouping rule."""
     labels = dataset.labels
     left_out = f", {len(dataset.unreadable)} unreadable left out" if dataset.unreadable else ""
+    counts = f"{len(labels)} slices, {int(labels.sum())} with a fracture"
+    if dataset.is_of_scans:
+        fractured = {item.scan for item in dataset.items if item.label}
+        scans = {item.scan for item in dataset.items}
+        counts = f"{len(scans)} scans, {len(fractured)} with a fracture, of {len(labels)} slices"
     return (
-        f"{len(labels)} slices, {int(labels.sum())} with a fracture, "
+        f"{counts}, "
         f"{len(np.unique(dataset.groups))} groups "
         f"({redaction.clean_group_rule(dataset.group_rule)}){left_out}"
     )
@@ -321,10 +330,13 @@ def _find_saved_model(
         return None  # missing or damaged: saving reports what is wrong
     if not model.has_out_of_fold:
         return None
-    saved = model.load_out_of_fold()
-    if model.data.fingerprint != dataset.fingerprint or len(saved.paths) != len(dataset.paths):
+    if model.data.fingerprint != dataset.fingerprint or model.is_of_scans != dataset.is_of_scans:
         return None
-    return model if np.array_equal(saved.logits, _collect_logits(run_workspace, results)) else None
+    saved, logits = model.load_out_of_fold(), _collect_logits(run_workspace, results)
+    if dataset.is_of_scans:
+        slices = _collect_out_of_fold(dataset, run_workspace, logits)
+        logits = scan_results.collect_results(slices, dataset).scans.logits
+    return model if np.array_equal(saved.logits, logits) else None
 
 
 def _collect_logits(run_workspace: RunWorkspace, results: list[FoldResult]) -> np.ndarray:
@@ -339,14 +351,12 @@ def _assemble_model(
 ) -> save_model.NewModel:
     """Collect the results of the folds into what the store writes."""
     dataset, run_workspace = prepared.dataset, prepared.workspace
-    logits = _collect_logits(run_workspace, results)
-    probabilities = calibration.cross_fit_probabilities(
-        logits, run_workspace.labels, run_workspace.folds
-    )
+    found = _collect_predictions(prepared, results)
+    units = found.units
     varieties = phantom.read_varieties(dataset.root, dataset.paths)
     reference_rows = _select_reference_rows(varieties)
     point = operating_point.choose_threshold(
-        run_workspace.labels, probabilities, dataset.groups, run.threshold_rule
+        units.labels, units.probabilities, units.groups, run.threshold_rule
     )
     return save_model.NewModel(
         id=run.name,
@@ -357,13 +367,13 @@ def _assemble_model(
         fold_models=[
             _load_fold_model(run_workspace.settings, result.weights) for result in results
         ],
-        out_of_fold=_collect_out_of_fold(prepared, logits, probabilities),
+        out_of_fold=units,
+        slice_predictions=found.slices,
+        scan_metrics=found.scan_metrics,
         history=tuple(record for result in results for record in result.history),
-        metrics=compute_metrics(
-            run_workspace.labels, probabilities, dataset.groups, point.threshold
-        ),
-        temperature=calibration.fit_temperature(logits, run_workspace.labels),
-        temperature_method=_TEMPERATURE_METHOD,
+        metrics=compute_metrics(units.labels, units.probabilities, units.groups, point.threshold),
+        temperature=found.temperature,
+        temperature_method=found.temperature_method,
         operating_point=point,
         data=DataSummary.from_dataset(dataset),
         input_check=_fit_statistics(prepared, reference_rows),
@@ -372,32 +382,65 @@ def _assemble_model(
         synthetic=all(varieties),
         reference_rows=reference_rows,
         audit_verdict=prepared.verdict,
-        baselines=_compare_with_baselines(prepared, logits),
+        baselines=baseline_comparison.compare_with_baselines(
+            units.labels, units.logits, found.baseline_scores, units.folds, units.groups
+        ),
         parent=run.parent,
         trained_by=run.trained_by,
     )
 
 
-def _compare_with_baselines(
-    prepared: _Prepared, logits: npt.NDArray[np.float64]
-) -> tuple[BaselineComparison, ...]:
-    ready = prepared.workspace
-    return baseline_comparison.compare_with_baselines(
-        ready.labels, logits, prepared.baseline_scores, ready.folds, prepared.dataset.groups
+@dataclass(frozen=True)
+class _Predictions:
+    """Out-of-fold predictions in the unit of the labels, slices or scans, and how calibrated.
+
+    `slices` and `scan_metrics` are None where the units are slices.
+    """
+
+    units: OutOfFoldPredictions
+    slices: OutOfFoldPredictions | None
+    scan_metrics: ScanMetrics | None
+    temperature: float
+    temperature_method: str
+    baseline_scores: dict[str, list[float]]
+
+
+def _collect_predictions(prepared: _Prepared, results: list[FoldResult]) -> _Predictions:
+    """Calibrate the logits of the folds, and pool them where the labels are of scans."""
+    dataset, ready = prepared.dataset, prepared.workspace
+    logits = _collect_logits(ready, results)
+    slices = _collect_out_of_fold(dataset, ready, logits)
+    if dataset.is_of_scans:
+        found = scan_results.collect_results(slices, dataset)
+        return _Predictions(
+            found.scans,
+            found.slices,
+            scan_results.measure_slices(found, dataset),
+            found.temperature,
+            scan_results.TEMPERATURE_METHOD,
+            scan_results.pool_baselines(prepared.baseline_scores, found.slices, dataset),
+        )
+    return _Predictions(
+        slices,
+        None,
+        None,
+        calibration.fit_temperature(logits, ready.labels),
+        _TEMPERATURE_METHOD,
+        prepared.baseline_scores,
     )
 
 
 def _collect_out_of_fold(
-    prepared: _Prepared, logits: npt.NDArray[np.float64], probabilities: npt.NDArray[np.float64]
+    dataset: Dataset, ready: RunWorkspace, logits: npt.NDArray[np.float64]
 ) -> OutOfFoldPredictions:
-    dataset, ready = prepared.dataset, prepared.workspace
+    """Return the predictions of slices, calibrated by slice."""
     return OutOfFoldPredictions(
         paths=dataset.paths,
         groups=dataset.groups,
         labels=ready.labels,
         folds=ready.folds,
         logits=logits,
-        probabilities=probabilities,
+        probabilities=calibration.cross_fit_probabilities(logits, ready.labels, ready.folds),
         pixel_hashes=tuple(item.pixel_hash for item in dataset.items),
         positions=dataset.positions,
         subgroups=dataset.subgroups,

@@ -46,7 +46,8 @@ def summarize_folder(
     if audit is not None:
         return summarize_audit(audit)
     if not list_only:
-        return _summarize_dataset(scan.scan(listing, group_by=group_by, progress=progress))
+        dataset = scan.scan(listing, group_by=group_by, progress=progress, allow_scans=True)
+        return _summarize_dataset(dataset)
     fracture = sum(file.label for file in listing.files)
     return FolderSummary(
         images=len(listing.files),

@@ -10,6 +10,7 @@ from spinefrac import wording
 from spinefrac.evaluation.baseline_comparison import describe_comparison, is_no_better
 from spinefrac.evaluation.calibration import ENSEMBLE_NOTE
 from spinefrac.evaluation.operating_point import THRESHOLD_OPTIMISM_NOTE
+from spinefrac.evaluation.scans.scan_metrics import describe_scan_metrics
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common.templates import render_html
 from spinefrac.wording import Interval, MetricWording
@@ -124,12 +125,13 @@ def _render_baseline_notice(model: SavedModel) -> Markup:
 
 
 def describe_evaluation_data(model: SavedModel) -> str:
-    """Return the sentence that says which slices a model's metrics come from."""
-    data, metrics = model.data, model.metrics
+    """Return the sentences that say which slices or scans a model's metrics come from."""
+    data, metrics, of_slices = model.data, model.metrics, model.card.scan_metrics
+    of_scans = f" {describe_scan_metrics(of_slices)}" if of_slices else ""
     return (
-        f"Out-of-fold predictions for {metrics.n:,} slices from {metrics.groups:,} groups; no "
-        f"network was tested on groups it was trained on. Grouping: {data.group_rule}. "
-        f"{THRESHOLD_OPTIMISM_NOTE} {ENSEMBLE_NOTE}"
+        f"Out-of-fold predictions for {metrics.n:,} {model.unit} from {metrics.groups:,} groups; "
+        f"no network was tested on groups it was trained on. Grouping: {data.group_rule}. "
+        f"{THRESHOLD_OPTIMISM_NOTE} {ENSEMBLE_NOTE}{of_scans}"
     )
 
 

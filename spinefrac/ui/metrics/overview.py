@@ -69,7 +69,7 @@ def show_overview(model: SavedModel, evaluation_key: str, threshold: float) -> N
     with left:
         st.html(render_metrics(metrics))
     with right:
-        show_confusion_matrix(metrics)
+        show_confusion_matrix(metrics, model.unit)
         st.html(render_other_metrics(metrics))
     left, right = st.columns(2, gap="medium")
     with left:
@@ -83,7 +83,7 @@ def show_overview(model: SavedModel, evaluation_key: str, threshold: float) -> N
             predictions.labels, predictions.probabilities, threshold
         ),
         f"{model.id}-probabilities",
-        "Histogram of the probabilities of slices with and without a fracture",
+        f"Histogram of the probabilities of {model.unit} with and without a fracture",
     )
 
 
@@ -109,10 +109,15 @@ def render_other_metrics(metrics: Metrics) -> Markup:
     return render_html("metrics/other_metrics.html", rows=rows)
 
 
-def show_confusion_matrix(metrics: Metrics) -> None:
-    """Show the confusion matrix; each cell is a button that opens its slices."""
+def show_confusion_matrix(metrics: Metrics, unit: str) -> None:
+    """Show the confusion matrix; each cell is a button that opens its slices, if it has such."""
+    is_of_scans = unit == "scans"
     with st.container(key="confusion-card", border=True):
-        layout.show_card_title("Confusion matrix: click a cell to see its slices")
+        layout.show_card_title(
+            "Confusion matrix of scans"
+            if is_of_scans
+            else "Confusion matrix: click a cell to see its slices"
+        )
         for title, cells, counts in zip(
             _LABEL_TITLES, CONFUSION_CELLS, metrics.confusion_matrix, strict=True
         ):
@@ -126,6 +131,7 @@ def show_confusion_matrix(metrics: Metrics) -> None:
                         Action.REVIEW_LABELS,
                         text,
                         key=f"confusion-cell-{option}",
+                        disabled=is_of_scans,
                         on_click=_open_cell_slices,
                         args=(option,),
                     ):

@@ -50,6 +50,8 @@ COMPARISON_VIEWS: dict[str, Callable[[Sequence[SavedModel], str], None]] = {
 THRESHOLD_VIEWS = ("Overview", "Subgroups", "Slices")
 #: Views that show single slices of a data set, which a viewer may not see.
 SLICE_VIEWS = ("Slices", "Disagreement")
+#: Views that a model of scans has not: its predictions are of no single slice.
+_VIEWS_OF_SLICES = (*SLICE_VIEWS, "External evaluation")
 MAX_COMPARED = 6
 #: More damaged models than this are folded into one line.
 MAX_DAMAGED_SHOWN = 2
@@ -170,7 +172,7 @@ def show_comparison(models: Sequence[SavedModel], evaluation_key: str, view: str
 
 def _find_dataset_folder(model: SavedModel) -> Path | None:
     """Return the folder of the model's training slices, where the person may read it."""
-    paths = model.load_out_of_fold().paths if model.has_out_of_fold else ()
+    paths = model.load_out_of_fold().paths if model.has_slice_predictions else ()
     return folders.find(paths[0]) if paths else None
 
 
@@ -245,6 +247,8 @@ def choose_view(models: Sequence[SavedModel]) -> str:
             views = tuple(view for view in views if view != "External evaluation")
         if not models[0].has_out_of_fold:
             views = tuple(view for view in views if view != "Training curves")
+    if any(model.is_of_scans for model in models):
+        views = tuple(view for view in views if view not in _VIEWS_OF_SLICES)
     if not visitor.permits(Action.REVIEW_LABELS):
         views = tuple(view for view in views if view not in SLICE_VIEWS)
     chosen = st.segmented_control(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from spinefrac import wording
-from spinefrac.evaluation import series_pooling
 from spinefrac.evaluation.series_pooling import SeriesPerformance
 from spinefrac.imaging.series_grouping import Series
 from spinefrac.inference import batch
 from spinefrac.inference.batch import SeriesPrediction
+from spinefrac.inference.series_performance import load_series_performance
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.predict import inference_job, series_card, slice_view, viewer
@@ -162,6 +162,4 @@ def _load_series_performance(
     model_id: str, card_hash: str, _model: SavedModel
 ) -> SeriesPerformance | None:
     """Return the out-of-fold performance of the series score, cached by the card."""
-    if not _model.has_out_of_fold:
-        return None
-    return series_pooling.evaluate_series_score(_model.load_out_of_fold())
+    return load_series_performance(_model)

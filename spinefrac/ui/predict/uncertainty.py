@@ -34,7 +34,7 @@ def render_review_note(model: SavedModel, prediction: Prediction) -> Markup:
     Empty where the prediction is outside the abstention band, and for a model without
     out-of-fold predictions: `show_uncertainty` explains that.
     """
-    if not model.has_out_of_fold:
+    if not model.has_slice_predictions:
         return Markup()
     check = prediction.input_check
     profile = uncertainty.uncertainty_profile(model, _get_error_rate())
@@ -55,6 +55,12 @@ def show_uncertainty(model: SavedModel, prediction: Prediction) -> None:
     if st.session_state.pop(_ERROR_RATE_CHANGED_KEY, False):
         st.rerun()  # the prediction card, outside of this fragment, names the band too
     with show_errors(), st.container(key="uncertainty"):
+        if model.is_of_scans:
+            st.caption(
+                "This model was evaluated by scan: how often it is right on a single slice is not "
+                "known. Its answer is the score of a whole series."
+            )
+            return
         profile = uncertainty.uncertainty_profile(model, _get_error_rate())
         if prediction.input_check is not None and not prediction.input_check.typical:
             st.html(_render_without_rates(prediction))

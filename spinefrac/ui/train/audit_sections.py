@@ -143,7 +143,7 @@ def show_suspected_label_errors(result: Audit, folder: Path) -> None:
         model.id: model
         for model in repository.list_models()
         if isinstance(model, SavedModel)
-        and model.has_out_of_fold
+        and model.has_slice_predictions
         and model.data.fingerprint == result.fingerprint
     }
     suspects, source = result.suspects, _BASELINE_NAME

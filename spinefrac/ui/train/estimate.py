@@ -17,7 +17,12 @@ from spinefrac.ui.train import form
 
 
 def show_estimate(folder: Path, listing: FolderListing) -> None:
-    """Show the saved estimate of a folder, how far it is, or the button that starts it."""
+    """Show the saved estimate of a folder, how far it is, or the button that starts it.
+
+    It takes labels of slices: for scans there is none.
+    """
+    if listing.is_of_scans:
+        return
     progress = background.read_progress(folder)
     if progress is not None and progress.running:
         background_work.show_until_done(

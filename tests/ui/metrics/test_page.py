@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from benchmarks.metrics_page import simulate_model
-from spinefrac.store import repository
+from spinefrac.evaluation.scans.scan_metrics import ScanMetrics
+from spinefrac.store import card, repository
 from tests.support.out_of_fold import FEW_PATIENTS
 from tests.ui.metrics.support import checked, page, text
 
@@ -76,3 +79,23 @@ def test_one_class_is_said_and_nothing_breaks(home: Path) -> None:
         app = page(models=["one-class"], view=view)
     app = page(models=["one-class"])
     assert "not defined" in text(app) and "of the class" in text(app)
+
+
+def test_a_model_of_scans_names_its_unit_and_has_no_view_of_slices(home: Path) -> None:
+    folder = home / "models" / "by-scan"
+    copytree(home / "models" / "good", folder)
+    known = ScanMetrics(
+        slices=2880, own_labels=1440, slice_auc=None, sensitivity_at_false_alarms=None,
+        rsna_log_loss=0.25,
+    )  # fmt: skip
+    changed = replace(repository.load("good").card, id="by-scan", scan_metrics=known)
+    (folder / repository.CARD_FILE).write_bytes(card.dump(changed))
+    app = page(models=["by-scan"], view="Slices")  # of an address that was kept
+    views = app.get("button_group")[0].proto.options
+    assert {"Overview", "Subgroups"} <= {view.content for view in views}
+    assert not {"Slices", "External evaluation"} & {view.content for view in views}
+    shown = text(app).replace("\\", "")  # of Markdown
+    assert "Out-of-fold predictions for 120 scans from" in shown
+    assert "of 2,880, none with a fracture has a label of its own" in shown
+    assert all(b.disabled for b in app.button if str(b.key).startswith("confusion-cell"))
+    page(models=["by-scan", "good"])

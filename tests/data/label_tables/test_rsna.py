@@ -4,7 +4,11 @@ import math
 
 import pytest
 
-from spinefrac.data.rsna_tables import OUTSIDE_BOXES_REASON, label_rsna_slice, read_rsna_tables
+from spinefrac.data.label_tables.rsna import (
+    OUTSIDE_BOXES_REASON,
+    label_rsna_slice,
+    read_rsna_tables,
+)
 from spinefrac.errors import DatasetError
 
 

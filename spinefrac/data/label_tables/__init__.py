@@ -1,0 +1,1 @@
+"""Tables of labels: of scans, and those of RSNA 2022."""

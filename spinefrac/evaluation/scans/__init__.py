@@ -1,0 +1,1 @@
+"""Metrics of scans beside those of `spinefrac.evaluation.metrics`."""
