@@ -1,6 +1,6 @@
 """Take the pictures of the documentation in Chromium: ``python -m docs.take_pictures``.
 
-The app has a home of its own, with the demonstration model and synthetic slices. So no picture has
+The app has a home of its own, with the demonstration model alone. So no picture has
 a name or a path of the machine that it was taken on.
 """
 
@@ -16,12 +16,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from spinefrac.data.phantom import write_phantom
 from tests.browser.test_app_browser import read_prediction, wait_for_slice
 from tests.support import browser as app
 
 DOCS = Path(__file__).parent
-FOLDER = "synthetic-slices"
 #: In pixels of the page.
 WIDTH, HEIGHT = 1360, 1000
 #: In bytes; with fewer colours a file is smaller.
@@ -38,7 +36,6 @@ def main() -> None:
         home = Path(place, "home")
         model = app.ROOT / "models" / "phantom-demo"
         shutil.copytree(model, home / "models" / model.name)
-        write_phantom(home / "data" / FOLDER, patients=12, slices=4, seed=7)
         os.environ.update(SPINEFRAC_HOME=str(home), SPINEFRAC_HISTORY="off")
         with app.serve(Path(place)) as address, sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=executable, args=list(app.FLAGS))
@@ -72,16 +69,6 @@ def show_prediction(page: Page, address: str) -> None:
     page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
 
 
-def show_folder(page: Page, address: str) -> None:
-    """Train, with a folder that was audited."""
-    page.goto(f"{address}/train?train=New+run")
-    page.get_by_role("combobox", name="Folder").first.click()
-    page.get_by_role("option", name=FOLDER).click()
-    app.settle(page)
-    page.get_by_role("button", name="Audit this folder").click()
-    expect(page.get_by_role("button", name="Repeat audit")).to_be_visible(timeout=120_000)
-
-
 def show_metrics(page: Page, address: str) -> None:
     """Metrics of the demonstration model."""
     page.goto(f"{address}/metrics")
@@ -98,7 +85,6 @@ PICTURES: dict[str, Callable[[Page, str], None]] = {
     "predict.png": show_prediction,
     "metrics.png": show_metrics,
     "models.png": show_models,
-    "train.png": show_folder,
 }
 
 
