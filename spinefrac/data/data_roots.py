@@ -143,6 +143,23 @@ def _iterate_datasets(folder: Path, depth: int) -> Iterator[Path]:
         yield folder
 
 
+def list_subfolders(folder: Path) -> list[Path]:
+    """Return the folders directly inside, by name; hidden ones and links are left out.
+
+    At most a few hundred are returned, and none where the folder may not be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if not is_system_file(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names, key=natural_sort_key)[:_MAX_LISTED]]
+
+
 def _contain_classes(folder: Path, folders: Sequence[str]) -> bool:
     """Whether these are class folders, or splits with class folders inside."""
     if any(parse_class_label(name) is not None for name in folders):

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from spinefrac.system import atomic, private_files, processes
 
 #: Seconds between two writes of the progress.
 _WRITE_INTERVAL_S = 0.5
+#: Seconds after which the pace of a process says something about what is left.
+_PACE_KNOWN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,27 @@ class WorkProgress:
         Files done, and all files; 0 of 0 at the beginning.
     error : str
         Why it ended without a result, empty where it did not.
+    seconds : float
+        Since its process was started; 0 where it has ended.
     """
 
     running: bool
     done: int = 0
     total: int = 0
     error: str = ""
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def share(self) -> float:
+        """What is done of all, 0…1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace until now; None before there is one."""
+        if not self.running or not 0 < self.done < self.total or self.seconds < _PACE_KNOWN_S:
+            return None
+        return self.seconds / self.share * (1 - self.share)
 
 
 def progress_path(kind: str, subject: Path) -> Path:
@@ -98,7 +115,7 @@ def read_progress(path: Path) -> WorkProgress | None:
     if state.get("finished"):
         return WorkProgress(False, done, total)
     if processes.is_alive(process, started):
-        return WorkProgress(True, done, total)
+        return WorkProgress(True, done, total, seconds=max(0.0, time.time() - started))
     return WorkProgress(
         False, done, total, "The work was stopped before it was done: start it again."
     )

@@ -1,10 +1,11 @@
-"""Python processes beside this one: how they start, and whether one is still running."""
+"""Python processes beside this one: how they start, whether one still runs, which go first."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,8 @@ from spinefrac import settings
 #: A process with the same number whose start time differs by more is another one. The clock may
 #: have been set meanwhile, so the times need not be equal.
 _START_TIME_TOLERANCE_S = 5.0
+#: Of processes that can wait; 0 is the others'.
+_NICENESS = 10
 
 
 def start_detached(
@@ -93,3 +96,10 @@ def is_alive(pid: int, started: float | None = None) -> bool:
         return False
     except psutil.AccessDenied:  # another user's, so it exists
         return True
+
+
+def lower_priority() -> None:
+    """Let other processes go first: this one, and those that it starts, can wait."""
+    lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else _NICENESS
+    with suppress(psutil.Error, OSError):  # a system may forbid it
+        psutil.Process().nice(lower)

@@ -52,7 +52,8 @@ class FitCallbacks:
     on_epoch : callable or None
         Called with the record of each finished epoch, once its checkpoint is written.
     on_batch : callable or None
-        Called after every batch with the epoch, the batch, and the batches of an epoch.
+        Called after every batch with the epoch, the batch, and the batches of an epoch; epoch 0
+        is what comes before the first one: practice on drawn lines.
     is_cancelled : callable or None
         Called before every batch; True ends the training.
     """
@@ -146,7 +147,13 @@ def _practise_on_lines(
     callbacks: FitCallbacks,
 ) -> tuple[EpochRecord, ...]:
     """Train on lines that are drawn on the training slices; no epoch, because no label is seen."""
-    pretrain_on_lines(model, workspace, rows, _derive_seed(workspace, fold), callbacks.is_cancelled)
+
+    def report(done: int, total: int) -> None:
+        if callbacks.on_batch:
+            callbacks.on_batch(0, done, total)
+
+    seed = _derive_seed(workspace, fold)
+    pretrain_on_lines(model, workspace, rows, seed, callbacks.is_cancelled, report)
     return ()
 
 

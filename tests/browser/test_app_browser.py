@@ -139,6 +139,12 @@ def test_from_first_start_to_the_answer(watched: Watched, dicom: Path, tmp_path:
     settle(page)
     before = pixels(page)
     handle = page.get_by_role("slider", name="Opacity of the heat map")
+    if page.viewport_size["width"] < 700:
+        expect(handle).to_be_hidden()  # the answer stands right below the picture
+        picture = page.locator(".st-key-viewer canvas").bounding_box()
+        answer = page.get_by_label("Prediction", exact=True).bounding_box()
+        assert answer["y"] - (picture["y"] + picture["height"]) < 200
+        page.get_by_text("Window and heat map", exact=True).click()
     handle.focus()
     for _ in range(40):
         page.keyboard.press("ArrowLeft")

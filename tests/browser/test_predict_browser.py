@@ -73,6 +73,19 @@ def test_a_series_from_zip_to_strip_and_back_to_a_slice(browser, url, archive) -
     expect(page.locator(".st-key-highest-slices button").first).to_be_visible()
     settle(page)
 
+    # the picture stands above the fold, and the wheel goes through its slices
+    picture = page.locator(".st-key-viewer canvas").bounding_box()
+    assert picture["y"] + picture["height"] / 2 < page.viewport_size["height"]
+    shown = int(page.locator(".st-key-viewer .viewer").get_attribute("data-index"))
+    page.locator(".st-key-viewer .stage").hover(position={"x": 60, "y": 60})
+    page.mouse.wheel(0, 60)
+    painted(page, shown + 1)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -60)
+    page.keyboard.up("Control")
+    expect(page.locator(".st-key-viewer .viewer")).not_to_have_attribute("data-zoom", "1.00")
+    page.get_by_role("button", name="Reset zoom").click()
+
     # a click on the strip, an arrow key and the button of a slice select a slice
     plot = page.locator(".st-key-strip .plot")
     box = plot.bounding_box()
@@ -123,6 +136,14 @@ def test_the_value_under_the_pointer_is_that_of_the_file(browser, url, slices, t
     page.close()
 
 
+#: Pixels below the last element of a page.
+_EMPTY_BELOW = """main => {
+  const blocks = main.querySelectorAll('[data-testid=stElementContainer]');
+  const low = Math.max(...[...blocks].map(block => block.getBoundingClientRect().bottom));
+  return main.scrollHeight - main.scrollTop - low;
+}"""
+
+
 def test_many_files_become_a_table_and_unreadable_ones_are_named(
     browser, url, slices, tmp_path
 ) -> None:
@@ -139,6 +160,8 @@ def test_many_files_become_a_table_and_unreadable_ones_are_named(
     page.set_input_files("input[type=file][multiple]", [*paths, tmp_path / "letter.pdf"])
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     expect(page.get_by_text("All · 5")).to_be_visible()
+    settle(page)
+    assert page.get_by_test_id("stMain").evaluate(_EMPTY_BELOW) < 200
     page.get_by_text("Unreadable · 1").click()
     settle(page)
     with page.expect_download() as download:
@@ -147,6 +170,15 @@ def test_many_files_become_a_table_and_unreadable_ones_are_named(
     assert len(table.splitlines()) == 6
     assert "a PDF document" in table
     assert is_no_wider_than_its_screen(page)
+
+    # a click anywhere on a row opens its slice, and brings it in sight
+    page.get_by_text("All · 5").click()
+    settle(page)
+    page.get_by_test_id("stDataFrame").scroll_into_view_if_needed()
+    table = page.get_by_test_id("stDataFrame").bounding_box()
+    page.mouse.click(table["x"] + 150, table["y"] + 70)
+    wait_for_slice(page)
+    expect(page.locator(".st-key-viewer canvas")).to_be_in_viewport()
     page.close()
 
 

@@ -69,13 +69,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             yield server
         finally:
             server.kill()
-            for run in runs.list_runs():
-                if run.is_open:
-                    runs.cancel(run.id)
-            runner = runs.get_runner_state()
-            if runner is not None:
-                os.kill(runner.pid, signal.SIGTERM)
+            stop_runs()
     assert "Traceback" not in server.log.read_text()
+
+
+def stop_runs() -> None:
+    """End what trains in the home of the test."""
+    for run in runs.list_runs():
+        if run.is_open:
+            runs.cancel(run.id)
+    runner = runs.get_runner_state()
+    if runner is not None:
+        os.kill(runner.pid, signal.SIGTERM)
 
 
 def opened(browser: playwright.Browser, address: str) -> playwright.Page:
@@ -145,7 +150,7 @@ def test_a_run_lives_outside_browser_and_server(
     server: Server, browser: playwright.Browser
 ) -> None:
     page = opened(browser, f"{server.url}/train")
-    expect(page.get_by_text("One folder per class, with")).to_be_visible()
+    expect(button(page, "way-folder")).to_be_visible()
     first = train(page, epochs=400)
     at_work(page)
     let_others_first(runs.get_runner_state().pid)  # that it goes on is enough

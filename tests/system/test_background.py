@@ -79,3 +79,14 @@ def test_stop_ends_the_process_that_it_knows_and_no_other(path):
     path.write_text(json.dumps({"process": os.getpid(), "started": 1.0}))
     background.stop(path)
     assert not path.exists()
+
+
+def test_what_is_left_is_told_from_the_pace() -> None:
+    quarter = background.WorkProgress(True, done=25, total=100, seconds=10.0)
+    assert quarter.share == 0.25 and quarter.seconds_left == pytest.approx(30.0)
+    for unknown in (
+        background.WorkProgress(True, 0, 100, seconds=10.0),
+        background.WorkProgress(True, 25, 100, seconds=0.5),
+        background.WorkProgress(False, 100, 100),
+    ):
+        assert unknown.seconds_left is None

@@ -44,3 +44,18 @@ def test_a_detached_process_has_the_same_home_and_package(tmp_path, monkeypatch)
         assert processes.start_detached("-c", code, output=said).wait(60) == 0
     assert Path((tmp_path / "said.txt").read_text().strip()) == settings.home()
     assert settings.home() == tmp_path / "here"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="niceness is POSIX")
+def test_a_process_and_its_children_can_let_others_go_first():
+    code = (
+        "import os, subprocess, sys\n"
+        "from spinefrac.system import processes\n"
+        "before = os.nice(0)\n"
+        "processes.lower_priority()\n"
+        "print(before < os.nice(0))\n"
+        "child = [sys.executable, '-c', 'import os; print(os.nice(0))']\n"
+        "print(int(subprocess.check_output(child)) == os.nice(0))\n"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert told.split() == ["True", "True"]

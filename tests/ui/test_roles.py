@@ -54,7 +54,8 @@ BUTTONS: dict[str, Action | None] = {
     r"audit-start|audit-again": Action.READ_FOLDER,
     r"audit-groups-.*|dataset-rename|dataset-share": Action.CHANGE_DATASET,
     r"dataset-delete": Action.DELETE_DATASET,
-    r"dataset-save|train-synthetic": Action.ADD_DATASET,
+    r"dataset-save|train-synthetic|way-upload|way-synthetic": Action.ADD_DATASET,
+    r"way-folder|use-folder|open-folder-.*": Action.READ_FOLDER,
     r"Next seed": Action.TRY_AUGMENTATION,
     r"Save": Action.SAVE_PRESET,
     r"preset-share|Delete .+": Action.CHANGE_PRESET,
@@ -67,6 +68,7 @@ BUTTONS: dict[str, Action | None] = {
 VIEWS = {
     "predict": ("predict", {}, {}),
     "new run": ("train", {"train": "New run"}, {"train-folder": "DATASET"}),
+    "no folder": ("train", {"train": "New run"}, {}),
     "runs": ("train", {"run": "RUN"}, {}),
     "augmentation": ("augmentation", {}, {"View": "Apply and export"}),
     "preset": (

@@ -90,6 +90,7 @@ def pretrain_on_lines(
     rows: npt.NDArray[np.int64],
     seed: int,
     is_cancelled: Callable[[], bool] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[float]:
     """Train `model` in place to locate lines that are drawn on its own training slices.
 
@@ -104,6 +105,8 @@ def pretrain_on_lines(
     seed : int
     is_cancelled : callable, optional
         Called before every batch.
+    progress : callable, optional
+        Called after every batch with how many are done, and of how many.
 
     Returns
     -------
@@ -129,6 +132,8 @@ def pretrain_on_lines(
         images, masks = _make_batch(workspace, rows, step, rng, detector.output_shape[1:3])
         logs = detector.train_on_batch(to_image_batch(model, images), masks, return_dict=True)
         losses.append(float(logs["loss"]))
+        if progress:
+            progress(step + 1, steps)
     if steps:
         some = rng.choice(rows, min(_CALIBRATION_SLICES, len(rows)), replace=False)
         line_weights = line_layer.get_weights()[0].reshape(-1)

@@ -220,9 +220,13 @@ def _to_fold_progress(
     state = fold_row["state"] if fold_row else "waiting"
     epochs = run.settings.epochs
     epoch = len(history)
-    within = 0.0
-    if fold_row and state == "training" and fold_row["batches"] and fold_row["epoch"] == epoch + 1:
-        within = fold_row["batch"] / fold_row["batches"]
+    within, practised = 0.0, None
+    if fold_row and state == "training" and fold_row["batches"]:
+        of_batches = fold_row["batch"] / fold_row["batches"]
+        if fold_row["epoch"] == epoch + 1:
+            within = of_batches
+        elif fold_row["epoch"] == 0:
+            practised = of_batches
     if state == "training" and run.state != "running":
         state = "waiting"
     return FoldProgress(
@@ -234,6 +238,7 @@ def _to_fold_progress(
         images_per_second=fold_row["batch_rate"] if fold_row else None,
         worker=(fold_row["worker"] or "") if fold_row else "",
         history=history,
+        practised=practised,
     )
 
 

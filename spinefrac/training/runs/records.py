@@ -225,6 +225,8 @@ class FoldProgress:
         The one that trains or trained it.
     history : tuple of EpochRecord
         Each finished epoch once, in order; `val_loss` and `val_auc` may be NaN.
+    practised : float or None
+        Done of the practice before the first epoch, 0…1; None where it does not practise now.
     """
 
     fold: int
@@ -235,6 +237,7 @@ class FoldProgress:
     images_per_second: float | None
     worker: str
     history: tuple[EpochRecord, ...]
+    practised: float | None = None
 
     @property
     def auc(self) -> float | None:

@@ -30,11 +30,11 @@ def show_apply_and_export(
 ) -> None:
     """Show everything that can be done with the configuration."""
     _show_message()
-    st.subheader("Save as preset", anchor=False)
+    st.header("Save as preset", anchor=False)
     _show_save_form(selection)
-    st.subheader("Code", anchor=False)
+    st.header("Code", anchor=False)
     _show_code(selection)
-    st.subheader("Augmented copies", anchor=False)
+    st.header("Augmented copies", anchor=False)
     st.markdown(
         "Training augments slices in memory and needs no copies. Write copies to inspect them or "
         "to use them in other programs. The name of each copy contains the name of its source, as "

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from spinefrac import wording
 from spinefrac.system.background import WorkProgress
 from spinefrac.ui.common import visitor
 
@@ -31,10 +32,12 @@ def show_until_done(
     progress = read()
     if progress is None or not progress.running:
         st.rerun()
-    share = min(progress.done / progress.total, 1.0) if progress.total else 0.0
+    text = describe(progress)
+    if (left := progress.seconds_left) is not None:
+        text += f" About {wording.format_duration(max(1.0, left))} left."
     if show_button is None:
-        st.progress(share, describe(progress))
+        st.progress(progress.share, text)
         return
     bar, button = st.columns([4, 1], gap="medium", vertical_alignment="center")
-    bar.progress(share, describe(progress))
+    bar.progress(progress.share, text)
     show_button(button)

@@ -25,6 +25,12 @@ from spinefrac.ui.common.templates import render_html
 
 log = logging.getLogger("spinefrac.pages")
 
+#: Holds the model that the address names.
+_ADDRESS_KEY = "model-in-address"
+
+#: A table of more rows can be searched.
+SEARCH_FROM = 8
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -143,6 +149,19 @@ def ask_keep_names() -> bool:
     )
 
 
+def ask_search(key: str, placeholder: str) -> Callable[[str], bool]:
+    """Show a field to search a table with; return whether a text has all words that are typed."""
+    typed = st.text_input(
+        "Search",
+        key=key,
+        placeholder=placeholder,
+        icon=":material/search:",
+        label_visibility="collapsed",
+    )
+    words = typed.casefold().split()
+    return lambda text: all(word in text.casefold() for word in words)
+
+
 def show_error(message: str, *, icon: str = ":material/error:") -> None:
     """Show an error message as one sentence, letter by letter."""
     st.error(escape_markdown(wording.to_sentence(message)), icon=icon)
@@ -198,6 +217,8 @@ def begin_model_page(title: str, description: str) -> SavedModel | None:
     if not models:
         show_no_model()
         return None
+    if (linked := _find_linked_model(models)) is not None:
+        st.session_state["model"] = linked
     chosen = right.selectbox(
         "Model",
         models,
@@ -206,10 +227,30 @@ def begin_model_page(title: str, description: str) -> SavedModel | None:
         on_change=lambda: st.session_state.pop("missing-model-message", None),
     )
     st.session_state["previous-model"] = chosen.id
+    _write_model_into_address(chosen.id, is_default=chosen.id == models[0].id)
     if isinstance(chosen, DamagedModel):
         show_error(chosen.reason)
         return None
     return chosen
+
+
+def _find_linked_model(
+    models: Sequence[SavedModel | DamagedModel],
+) -> SavedModel | DamagedModel | None:
+    """Return the model that a link asks for; the one that is in the address already is chosen."""
+    wanted = st.query_params.get("model")
+    if wanted == st.session_state.get(_ADDRESS_KEY):
+        return None
+    return next((model for model in models if model.id == wanted), None)
+
+
+def _write_model_into_address(model_id: str, *, is_default: bool) -> None:
+    """Have the address name the model, so that a reload keeps it; the default needs no name."""
+    st.session_state[_ADDRESS_KEY] = None if is_default else model_id
+    if is_default:
+        st.query_params.pop("model", None)
+    else:
+        st.query_params["model"] = model_id
 
 
 def _explain_missing_model(models: Sequence[SavedModel | DamagedModel]) -> None:

@@ -12,6 +12,16 @@ from spinefrac.imaging import decoder_pool
 from spinefrac.ui.common.templates import render_html
 from spinefrac.viz import heatmap
 
+#: What to try with each sample, by its name.
+CAPTIONS = {
+    "fracture-1": "Change the window to see the line",
+    "fracture-2": "Look where the heat map is",
+    "fracture-3": "Zoom in on the line",
+    "normal-1": "See what the networks agree on",
+    "normal-2": "Read Hounsfield units under the pointer",
+    "normal-3": "Say whether you agree",
+}
+
 SAMPLES_DIR = Path(__file__).parents[1] / "samples"
 
 
@@ -43,14 +53,22 @@ def list_samples() -> list[Sample]:
     return [Sample(path) for path in sorted(files, key=lambda path: path.stem.split("-")[::-1])]
 
 
+def find_sample(name: str) -> Sample | None:
+    """Return the sample of a name, such as ``fracture-1``; None where there is none."""
+    return next((sample for sample in list_samples() if sample.path.stem == name), None)
+
+
 def show_gallery(selected: Sample | None, *, large: bool) -> Sample | None:
     """Show the samples as buttons that carry their slice; return the one just clicked."""
     clicked = None
     samples = list_samples()
     with st.container(key="samples-large" if large else "samples"):
         for number, sample in enumerate(samples):
-            if st.button(sample.button_label, key=f"sample-{number}"):
-                clicked = sample
+            with st.container(key=f"try-sample-{number}", gap="xxsmall"):
+                if st.button(sample.button_label, key=f"sample-{number}"):
+                    clicked = sample
+                if large:
+                    st.caption(CAPTIONS[sample.path.stem])
     st.html(
         render_html(
             "common/sample_images.html",

@@ -107,7 +107,7 @@ def show_differences(models: Sequence[SavedModel], evaluation_key: str) -> None:
 
 
 def _show_pair(pair: PairComparison) -> None:
-    st.subheader(f"{escape_markdown(pair.first)} and {escape_markdown(pair.second)}", anchor=False)
+    st.header(f"{escape_markdown(pair.first)} and {escape_markdown(pair.second)}", anchor=False)
     st.markdown(escape_markdown(pair.conclusion))
     show_chart(
         metric_figures.plot_forest(

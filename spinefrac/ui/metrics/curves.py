@@ -29,7 +29,7 @@ def show_roc_curve(
     metrics : Metrics, optional
         Of a single model at the threshold to mark; its curve then has the spread over folds.
     """
-    st.subheader("ROC curve", anchor=False)
+    st.header("ROC curve", anchor=False)
     curves = compute_or_explain(lambda: _load_curves("roc", models, evaluation_key))
     if curves is None:
         return
@@ -49,7 +49,7 @@ def show_precision_recall_curve(
     models: Sequence[SavedModel], evaluation_key: str, metrics: Metrics | None = None
 ) -> None:
     """Show precision-recall curves, one a model; parameters as in `show_roc_curve`."""
-    st.subheader("Precision-recall curve", anchor=False)
+    st.header("Precision-recall curve", anchor=False)
     curves = compute_or_explain(lambda: _load_curves("precision_recall", models, evaluation_key))
     if curves is None:
         return
@@ -71,7 +71,7 @@ def show_calibration(models: Sequence[SavedModel], evaluation_key: str) -> None:
     """Show calibration and net benefit of one model or of several."""
     left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader("Calibration", anchor=False)
+        st.header("Calibration", anchor=False)
         bins = {model.id: data.load_curve("calibration", model, evaluation_key) for model in models}
         show_chart(
             metric_figures.plot_calibration_curve(bins),
@@ -81,7 +81,7 @@ def show_calibration(models: Sequence[SavedModel], evaluation_key: str) -> None:
         if len(models) == 1:
             _show_calibration_test(models[0], evaluation_key)
     with right:
-        st.subheader("Decision curve", anchor=False)
+        st.header("Decision curve", anchor=False)
         benefit = {
             model.id: data.load_curve("decision_curve", model, evaluation_key) for model in models
         }

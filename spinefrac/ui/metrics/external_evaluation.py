@@ -46,7 +46,7 @@ def show_external_evaluations(model: SavedModel) -> None:
 
 def _show_evaluation(model: SavedModel, evaluation: Evaluation) -> None:
     """Show one evaluation, beside the out-of-fold metrics where the model has them."""
-    st.subheader(layout.escape_markdown(evaluation.folder), anchor=False)
+    st.header(layout.escape_markdown(evaluation.folder), anchor=False)
     _show_overlap_notes(evaluation)
     if evaluation.shift:
         rows = [compare_metric(key, model, evaluation) for key in wording.METRICS]

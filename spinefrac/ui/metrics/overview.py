@@ -76,7 +76,7 @@ def show_overview(model: SavedModel, evaluation_key: str, threshold: float) -> N
         curves.show_roc_curve([model], evaluation_key, metrics)
     with right:
         curves.show_precision_recall_curve([model], evaluation_key, metrics)
-    st.subheader("Probabilities by class", anchor=False)
+    st.header("Probabilities by class", anchor=False)
     predictions = data.load_predictions(model, evaluation_key)
     show_chart(
         metric_figures.plot_score_histogram(

@@ -14,7 +14,7 @@ from spinefrac.access.policy import Action
 from spinefrac.evaluation.baseline_comparison import describe_comparison, is_no_better
 from spinefrac.report import html, pdf
 from spinefrac.store.repository import DamagedModel, SavedModel
-from spinefrac.ui.common import folders, layout, metric_tables, share, visitor
+from spinefrac.ui.common import folders, layout, metric_tables, navigation, share, visitor
 from spinefrac.ui.metrics import (
     addresses,
     asked_slices,
@@ -224,7 +224,15 @@ def _show_share_button(models: Sequence[SavedModel]) -> None:
     """Offer the link to what is shown; the address holds it, but not a choice by default."""
     shown = {key: st.query_params.get_all(key) for key in st.query_params}
     query = shown | {"models": [model.id for model in models]}
-    share.show_button("metrics", query, key="share-metrics")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        share.show_button("metrics", query, key="share-metrics")
+        if len(models) == 1:
+            st.page_link(
+                navigation.page("predict"),
+                label=f"Predict with {models[0].id}",
+                icon=":material/radiology:",
+                query_params={"model": models[0].id},
+            )
 
 
 def _show_without_evaluation(models: Sequence[SavedModel]) -> None:
@@ -233,7 +241,7 @@ def _show_without_evaluation(models: Sequence[SavedModel]) -> None:
         external_evaluation.show_first_evaluation(models[0])
         show_report_buttons(models[0])
     else:
-        st.subheader("Settings", anchor=False)
+        st.header("Settings", anchor=False)
         comparison.show_settings(models)
 
 

@@ -34,7 +34,7 @@ def show_subgroups(model: SavedModel, evaluation_key: str, threshold: float) -> 
     if predictions.folds is not None:
         names = [f"{fold + 1}" for fold in predictions.folds]
         _show_folds(data.compute_subgroup_metrics(model, evaluation_key, names, threshold))
-    st.subheader("By subgroup", anchor=False)
+    st.header("By subgroup", anchor=False)
     columns = collect_columns(predictions) | _load_uploaded_columns(predictions.paths)
     if not visitor.permits(Action.REVIEW_LABELS):  # groups and folders may name patients
         columns = {name: column for name, column in columns.items() if name not in _NAMING_COLUMNS}
@@ -55,7 +55,7 @@ def show_subgroups(model: SavedModel, evaluation_key: str, threshold: float) -> 
 
 def _show_patients(model: SavedModel, evaluation_key: str, threshold: float) -> None:
     """Show the metrics of patients, whose slices are pooled in two ways."""
-    st.subheader("By patient", anchor=False)
+    st.header("By patient", anchor=False)
     pooled = {
         f"{title} over the patient's slices": data.compute_patient_metrics(
             model, evaluation_key, pooling, threshold
@@ -70,7 +70,7 @@ def _show_patients(model: SavedModel, evaluation_key: str, threshold: float) -> 
 
 def _show_folds(folds: dict[str, Metrics]) -> None:
     """Show the metrics of each fold, and how far their AUC differs."""
-    st.subheader("By fold", anchor=False)
+    st.header("By fold", anchor=False)
     _show_metrics(folds, "fold")
     auc = subgroups.metric_spread(folds.values()).get("auc")
     if auc is not None and auc.sd is not None:

@@ -27,7 +27,7 @@ def show_training_curves(model: SavedModel) -> None:
         st.columns(2, gap="medium"), figures, titles, ("loss", "auc"), strict=True
     ):
         with column:
-            st.subheader(title, anchor=False)
+            st.header(title, anchor=False)
             show_chart(
                 figure, f"{model.id}-{name}", f"{title} by epoch, mean and range of the folds"
             )

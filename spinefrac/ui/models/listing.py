@@ -81,7 +81,7 @@ def _filter_models(models: list[SavedModel]) -> tuple[list[SavedModel], str]:
         placeholder="name, note, tag, network",
         icon=":material/search:",
     )
-    wanted = tag_column.multiselect("Tags", tags, key="models-tags", disabled=not tags)
+    wanted = tag_column.multiselect("Tags", tags, key="models-tags") if tags else []
     order = sort_column.selectbox("Sort by", SORT_ORDERS, key="models-sort")
     with_archived = bool(n_archived) and st.toggle(
         f"Show archived models ({n_archived})", key="models-archived"

@@ -48,11 +48,11 @@ def _show_results(model: SavedModel, slice_set: SliceSet) -> None:
             SlicePrediction(entry.path, error=entry.reason) for entry in slice_set.unreadable
         ]
         predictions = [*predicted, *unreadable]
-        rows = _choose_filter(predictions)
+        rows = _search(predictions, _choose_filter(predictions))
         selected = _show_table(predictions, rows)
         _show_downloads(model, predictions)
         if selected is not None and selected < len(predicted) and not predicted[selected].error:
-            slice_view.show_slice(model, slice_set, selected)
+            slice_view.show_slice(model, slice_set, selected, reveal=True)
 
 
 def _choose_filter(predictions: Sequence[SlicePrediction]) -> Sequence[int]:
@@ -70,6 +70,14 @@ def _choose_filter(predictions: Sequence[SlicePrediction]) -> Sequence[int]:
     return batch.filter_indices(predictions, chosen or first)
 
 
+def _search(predictions: Sequence[SlicePrediction], rows: Sequence[int]) -> Sequence[int]:
+    """Offer a search where the table is long; return the rows whose file name has the words."""
+    if len(predictions) <= layout.SEARCH_FROM:
+        return rows
+    matches = layout.ask_search("batch-search", "Search file names")
+    return [row for row in rows if matches(predictions[row].name)]
+
+
 def _show_table(predictions: Sequence[SlicePrediction], rows: Sequence[int]) -> int | None:
     """Show some predictions as a table; return the index of the one that is selected."""
     event = st.dataframe(
@@ -81,7 +89,7 @@ def _show_table(predictions: Sequence[SlicePrediction], rows: Sequence[int]) -> 
         row_height=_ROW_HEIGHT,
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode=["single-cell", "single-row"],  # anywhere on a row, and by its checkbox
         key="batch-table",
         column_config={
             "Slice": st.column_config.ImageColumn(width="small"),
@@ -97,7 +105,8 @@ def _show_table(predictions: Sequence[SlicePrediction], rows: Sequence[int]) -> 
             "Note": st.column_config.TextColumn(width="large"),
         },
     )
-    selected = event["selection"]["rows"]
+    chosen = event["selection"]
+    selected = [*(row for row, _ in chosen["cells"]), *chosen["rows"]]
     return rows[selected[0]] if selected and selected[0] < len(rows) else None
 
 
@@ -112,7 +121,7 @@ def _show_downloads(model: SavedModel, predictions: Sequence[SlicePrediction]) -
             "JSON", lambda: batch.to_json(model.id, predictions), f"{stem}.json",
             "application/json", icon=":material/download:",
         )  # fmt: skip
-        st.caption("Select a row to open its slice.")
+        st.caption("Click a row to open its slice.")
 
 
 def _build_row(prediction: SlicePrediction) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
+import numpy as np
 import streamlit as st
 
 from spinefrac import wording
@@ -17,6 +20,7 @@ from spinefrac.records import CtSlice, Prediction
 from spinefrac.store.repository import SavedModel
 from spinefrac.ui.common import layout, visitor
 from spinefrac.ui.predict import shared_prediction
+from spinefrac.viz import heatmap
 
 _FEEDBACK_LABELS = {
     "agree": ":material/thumb_up: Agree",
@@ -27,6 +31,8 @@ _FEEDBACK_LABELS = {
 _MAX_ROWS = 200
 #: Saved predictions that a session remembers, so that a rerun saves none twice.
 _MAX_REMEMBERED = 500
+#: Height of a row with a small picture, in pixels.
+_PICTURE_ROW_HEIGHT = 56
 _ICON = ":material/history:"
 _KEEP = Action.KEEP_PREDICTION
 
@@ -85,10 +91,13 @@ def show_history() -> None:
         layout.show_note("No predictions on this server yet.")
         return
     layout.show_note(_summarize_feedback(entries))
+    rows = layout.build_rows(entries[:_MAX_ROWS], _build_row, lambda reason: {"note": reason})
     st.dataframe(
-        layout.build_rows(entries[:_MAX_ROWS], _build_row, lambda reason: {"note": reason}),
+        rows,
         hide_index=True,
+        row_height=_PICTURE_ROW_HEIGHT if any("slice" in row for row in rows) else None,
         column_config={
+            "slice": st.column_config.ImageColumn("slice", width="small"),
             "probability": st.column_config.ProgressColumn(
                 "probability", min_value=0.0, max_value=1.0, format="percent"
             ),
@@ -162,16 +171,34 @@ def _save_prediction_once(model: SavedModel, ct: CtSlice, prediction: Prediction
     return remembered[key]
 
 
+@st.cache_resource(max_entries=_MAX_ROWS, show_spinner=False, scope="session")
+def _load_thumbnail(entry_id: int, picture: str) -> str | None:
+    """Return the picture of an entry, cached by its hash; None where it was not kept."""
+    content = history.read_image(entry_id)
+    if content is None:
+        return None
+    grey = np.asarray(
+        cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8
+    )
+    thumbnail = heatmap.encode_thumbnail(grey, 2 * _PICTURE_ROW_HEIGHT)  # screens have fine pixels
+    return f"data:image/webp;base64,{base64.b64encode(thumbnail).decode()}"
+
+
 def _build_row(entry: HistoryEntry) -> dict[str, Any]:
-    return {
-        "date": entry.last_at[:16].replace("T", " "),
-        "model": entry.model,
-        "prediction": entry.label,
-        "probability": entry.probability,
-        "threshold": wording.format_percent(entry.threshold),
-        "in distribution": {True: "yes", False: "no", None: "–"}[entry.typical],
-        "feedback": entry.verdict or "–",
-        "note": entry.note,
-        "count": entry.times,
-        "image hash": entry.picture[:12],
-    } | ({"owner": entry.owner} if entry.owner else {})
+    thumbnail = _load_thumbnail(entry.id, entry.picture) if entry.has_picture else None
+    return (
+        ({"slice": thumbnail} if thumbnail else {})
+        | {
+            "date": entry.last_at[:16].replace("T", " "),
+            "model": entry.model,
+            "prediction": entry.label,
+            "probability": entry.probability,
+            "threshold": wording.format_percent(entry.threshold),
+            "in distribution": {True: "yes", False: "no", None: "–"}[entry.typical],
+            "feedback": entry.verdict or "–",
+            "note": entry.note,
+            "count": entry.times,
+            "image hash": entry.picture[:12],
+        }
+        | ({"owner": entry.owner} if entry.owner else {})
+    )

@@ -61,6 +61,8 @@ def _show_slice_browser(
     While the job is `running`, the strip chart is above and there is no score yet.
     """
     with layout.show_errors():
+        # The slider and the whole picture stand above the fold of a screen of 900 pixels.
+        left, right = st.columns([1, 1.05], gap="medium")
         series_result = None
         if not running:
             job = inference_job.get_or_start_job(model, slice_set)
@@ -73,37 +75,35 @@ def _show_slice_browser(
             series_result = SeriesResult(
                 series_prediction, _load_series_performance(model.id, model.card_hash, model)
             )
-            _show_series_prediction(model, slice_set, series, series_result)
-        index = _choose_slice(slice_set)
+            with right:
+                _show_series_prediction(model, slice_set, series, series_result)
+        with left:
+            index = _choose_slice(slice_set)
         slice_view.show_slice(
-            model, slice_set, index, lambda wanted: _go_to_slice(slice_set, wanted), series_result
-        )
+            model, slice_set, index, lambda wanted: _go_to_slice(slice_set, wanted), series_result,
+            columns=(left, right),
+        )  # fmt: skip
 
 
 def _show_series_prediction(
     model: SavedModel, slice_set: SliceSet, series: Series, series_result: SeriesResult
 ) -> None:
-    """Show the strip chart, the slices with the highest probability and the series score."""
+    """Show the series score, the strip chart and the slices with the highest probability."""
     series_prediction = series_result.prediction
-    left, right = st.columns([1.6, 1], gap="medium")
-    with left:
-        _show_strip(model, slice_set, series, series_prediction)
-        _offer_highest_slices(slice_set, series_prediction)
-    with right:
-        st.html(series_card.render_series_card(series_prediction, series_result.performance))
-        excluded = sum(not one.is_usable and not one.error for one in series_prediction.predictions)
-        if excluded:
-            st.checkbox(
-                "Include "
-                + wording.format_count(
-                    excluded,
-                    "slice unlike the training slices",
-                    "slices unlike the training slices",
-                ),
-                key=_INCLUDE_KEY,
-                help="Out-of-distribution slices are excluded from the series score, because "
-                "predictions on them are not reliable.",
-            )
+    st.html(series_card.render_series_card(series_prediction, series_result.performance))
+    excluded = sum(not one.is_usable and not one.error for one in series_prediction.predictions)
+    if excluded:
+        st.checkbox(
+            "Include "
+            + wording.format_count(
+                excluded, "slice unlike the training slices", "slices unlike the training slices"
+            ),
+            key=_INCLUDE_KEY,
+            help="Out-of-distribution slices are excluded from the series score, because "
+            "predictions on them are not reliable.",
+        )
+    _show_strip(model, slice_set, series, series_prediction)
+    _offer_highest_slices(slice_set, series_prediction)
 
 
 def _offer_highest_slices(slice_set: SliceSet, series_prediction: SeriesPrediction) -> None:
@@ -138,7 +138,7 @@ def _choose_slice(slice_set: SliceSet) -> int:
     state = st.session_state
     if state.get(_SLIDER_SLICE_SET_KEY) != slice_set.key:
         state[_SLIDER_SLICE_SET_KEY], state[key] = slice_set.key, count // 2 + 1
-    return st.slider("Slice", 1, count, key=key) - 1
+    return st.slider("Slice", 1, count, key=key, label_visibility="collapsed") - 1
 
 
 def _get_slider_key(slice_set: SliceSet) -> str:

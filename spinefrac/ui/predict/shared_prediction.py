@@ -56,7 +56,7 @@ def show_shared() -> None:
 
 
 def _show_entry(entry: HistoryEntry) -> None:
-    st.subheader("A shared prediction", anchor=False)
+    st.header("A shared prediction", anchor=False)
     facts, picture = st.columns([1.4, 1])
     rows = [
         ("Prediction", f"{entry.label}, probability {wording.format_percent(entry.probability)}"),

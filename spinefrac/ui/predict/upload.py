@@ -30,6 +30,8 @@ PLANE_AXES = {"Axial": 2, "Coronal": 1, "Sagittal": 0}
 _MANY_FILES = 8
 
 _SAMPLE_KEY = "selected-sample"
+#: The address names the sample, so that a reload and a link show it again.
+_SAMPLE_PARAMETER = "sample"
 #: Counts up to empty the uploader: a widget with a new key is a new widget.
 _GENERATION_KEY = "upload-generation"
 
@@ -90,6 +92,8 @@ def choose_files(model: SavedModel) -> InputFiles | None:
     state = st.session_state
     mode = state.get("upload-mode") or next(iter(UPLOAD_MODES))
     key = f"upload-{mode}-{state.setdefault(_GENERATION_KEY, 0)}"
+    if _SAMPLE_KEY not in state:  # a new session, as after a reload
+        state[_SAMPLE_KEY] = samples.find_sample(st.query_params.get(_SAMPLE_PARAMETER, ""))
     is_empty = state.get(_SAMPLE_KEY) is None and not state.get(key)
     left, right = st.columns([1.1, 1] if is_empty else [1, 1.4], gap="medium")
     with left:
@@ -105,12 +109,23 @@ def choose_files(model: SavedModel) -> InputFiles | None:
         state[_SAMPLE_KEY] = clicked
         state[_GENERATION_KEY] += 1
         st.rerun()
-    if uploaded is not None:
-        return uploaded
-    sample = state.get(_SAMPLE_KEY)
+    sample = None if uploaded else state.get(_SAMPLE_KEY)
+    _write_address(sample)
     if sample is None:
-        return None
+        return uploaded
     return InputFiles(sample.path.name, (files.file_from_path(sample.path),), sample.true_label)
+
+
+def _write_address(sample: samples.Sample | None) -> None:
+    """Have the address name the sample, or none."""
+    if sample is not None:
+        st.query_params[_SAMPLE_PARAMETER] = sample.path.stem
+    else:
+        st.query_params.pop(_SAMPLE_PARAMETER, None)
+
+
+def _forget_sample() -> None:
+    st.session_state[_SAMPLE_KEY] = None
 
 
 def _upload(mode: str, key: str) -> InputFiles | None:
@@ -121,16 +136,14 @@ def _upload(mode: str, key: str) -> InputFiles | None:
         default=next(iter(UPLOAD_MODES)),
         key="upload-mode",
         label_visibility="collapsed",
-        on_change=st.session_state.pop,
-        args=(_SAMPLE_KEY, None),
+        on_change=_forget_sample,
     )
     label, accept_multiple_files = UPLOAD_MODES[mode]
     uploaded = st.file_uploader(
         label,
         key=key,
         accept_multiple_files=accept_multiple_files,
-        on_change=st.session_state.pop,
-        args=(_SAMPLE_KEY, None),
+        on_change=_forget_sample,
         help="The format is detected from the content, so DICOM files need no extension. "
         "Files are kept in memory only and are deleted when the session ends.",
     )

@@ -37,6 +37,7 @@ def show_viewer(
     index: int = 0,
     count: int = 1,
     position_text: str = "",
+    reveal: bool = False,
     go_to_slice: Callable[[int], None] | None = None,
     is_sample: bool = False,
 ) -> None:
@@ -56,8 +57,10 @@ def show_viewer(
         Which slice of how many.
     position_text : str
         Text in the corner: number, position, spacing.
+    reveal : bool
+        Whether the page scrolls to the slice when it appears.
     go_to_slice : callable, optional
-        Called with an index when the user asks for another slice by a key.
+        Called with an index when the user asks for another slice by a key or the wheel.
     is_sample : bool
         Whether everybody may see the slice, so that it is encoded once for all sessions.
     """
@@ -74,6 +77,7 @@ def show_viewer(
         "count": count,
         "position": position_text,
         "label": label,
+        "reveal": reveal,
     }
     encode = _encode_sample if is_sample else _encode_upload
     with st.container(key="viewer"):

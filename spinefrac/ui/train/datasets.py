@@ -31,12 +31,9 @@ _MAX_LEFT_OUT_SHOWN = 5
 
 def show_upload() -> None:
     """Offer to upload a data set, to a person who may."""
-    if not visitor.permits(Action.ADD_DATASET):
-        return
-    _show_left_out()
-    with st.expander("Upload a data set", icon=":material/upload:"), layout.show_errors():
+    if visitor.may(Action.ADD_DATASET):
         st.markdown(
-            "A ZIP or a folder with one folder per class, as above. It is private until you share "
+            "A ZIP or a folder with one folder per class. It is private until you share "
             "it. An upload that breaks off here begins anew. By REST a large set is sent in parts, "
             "and goes on with those that are missing."
         )
@@ -103,7 +100,7 @@ def _to_source(upload: UploadedFile, owner: str) -> SourceFile:
     return replace(file_from_bytes(upload.name, upload.getvalue(), owner), name=upload.name)
 
 
-def _show_left_out() -> None:
+def show_left_out() -> None:
     """Say once which files of an upload were left out."""
     left_out: tuple[Unreadable, ...] = st.session_state.pop("dataset-left-out", ())
     if not left_out:

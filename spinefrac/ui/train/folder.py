@@ -17,21 +17,18 @@ from spinefrac.ui.common import folders, layout
 from spinefrac.ui.common.slice_card import replace_invalid_unicode
 from spinefrac.ui.common.templates import render_html
 from spinefrac.ui.train import audit as audit_view
-from spinefrac.ui.train import synthetic_set
+from spinefrac.ui.train import ways
 from spinefrac.ui.train.datasets import CHOSEN_KEY
 from spinefrac.viz import heatmap
 from spinefrac.wording import AUDIT_ADVICE, format_count
 
 FOLDER_KEY = "train-folder"
-#: A folder made on this page, which is to be chosen.
+#: A folder that was made or found on this page, which is to be chosen.
 _MADE_KEY = "train-made-folder"
 #: Folders of up to so many files are audited as soon as they are chosen: a minute or less.
 AUTO_AUDIT_MAX_FILES = 3000
 #: Unreadable files that are named before the audit is opened.
 MAX_UNREADABLE_SHOWN = 3
-EXAMPLE_LAYOUT = (
-    "my-slices/\n  fracture/   P012_03.dcm  P012_04.dcm  …\n  normal/     P001_11.dcm  …"
-)
 
 
 def choose_folder() -> Path | None:
@@ -59,32 +56,12 @@ def choose_folder() -> Path | None:
         help=f"A folder on the server, within {', '.join(f'`{root}`' for root in roots)}. The "
         "administrator can add folders with SPINEFRAC_DATA_ROOTS.",
     )
-    if not text:
-        _show_folder_help(roots, bool(options))
-        return None
-    return folders.resolve(text)
-
-
-def _show_folder_help(roots: tuple[Path, ...], has_folders: bool) -> None:
-    """Say what a folder must look like, and offer a synthetic one."""
-    if not has_folders:
-        st.info(
-            f"No data set found. Put one into {layout.escape_markdown(str(roots[0]))}, or set "
-            "SPINEFRAC_DATA_ROOTS before you start the app.",
-            icon=":material/folder_off:",
-        )
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown(
-            "One folder per class, with DICOM, PNG, JPEG, TIFF or BMP files. Also supported: a "
-            "`labels.csv` with the columns `path`, `label` and `patient`, or the RSNA 2022 layout."
-        )
-        st.code(EXAMPLE_LAYOUT, language=None)
-    with right:
-        place = next((root for root in roots if root.is_dir()), roots[0])
-        if made := synthetic_set.show_synthetic_set(place):
-            st.session_state[_MADE_KEY] = made
-            st.rerun()
+    if text:
+        return folders.resolve(text)
+    if made := ways.show_ways():
+        st.session_state[_MADE_KEY] = made
+        st.rerun()
+    return None
 
 
 def inspect_folder(folder: Path, listing: FolderListing) -> tuple[FolderPreview, Audit | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from spinefrac import extras
 from spinefrac.access.policy import Action
 from spinefrac.data.folder_layouts import list_labelled_files
 from spinefrac.training import runs
@@ -48,7 +49,7 @@ def show_new_run() -> None:
     folder = None
     with layout.show_errors():
         folder = folder_view.choose_folder()
-    datasets.show_upload()
+    datasets.show_left_out()
     if folder is None:
         return
     datasets.show_dataset(folder)
@@ -56,6 +57,9 @@ def show_new_run() -> None:
     preview, audit = folder_view.inspect_folder(folder, listing)
     folder_view.show_preview(preview, audit)
     folder_view.show_audit(folder, audit)
+    if problem := extras.explain_missing("train"):
+        layout.show_note(problem)
+        return
     estimate.show_estimate(folder, listing)
     start.show_start(folder, preview, audit)
 
@@ -68,7 +72,7 @@ def show_runs() -> None:
     if chosen is not None:
         with layout.show_errors():
             runs_view.show_run(chosen)
-    st.subheader("All runs", anchor=False)
+    st.header("All runs", anchor=False)
     runs_view.show_runs_table()
 
 

@@ -151,9 +151,9 @@ def make_fold_rows(folds: Sequence[FoldProgress]) -> list[FoldRow]:
     return [
         FoldRow(
             name=f"Fold {fold.fold + 1}",
-            share=min(1.0, max(0.0, fold.share)),
-            tone="ok" if fold.state == "done" else "run",
-            epoch=f"epoch {fold.epoch}/{fold.epochs}",
+            share=min(1.0, max(0.0, fold.share if fold.practised is None else fold.practised)),
+            tone=_choose_tone(fold),
+            epoch=f"epoch {fold.epoch}/{fold.epochs}" if fold.practised is None else "practice",
             auc="–" if fold.auc is None or not math.isfinite(fold.auc) else f"{fold.auc:.2f}",
             state=_describe_fold(fold),
             sparkline=draw_sparkline(fold, max_loss),
@@ -162,10 +162,21 @@ def make_fold_rows(folds: Sequence[FoldProgress]) -> list[FoldRow]:
     ]
 
 
+def _choose_tone(fold: FoldProgress) -> str:
+    """Return the tone of a fold's bar: one that moves before there is anything to count."""
+    if fold.state == "done":
+        return "ok"
+    if fold.practised is not None:
+        return "open"
+    return "busy" if fold.state == "training" and not fold.share else "run"
+
+
 def _describe_fold(fold: FoldProgress) -> str:
     if fold.state == "training":
-        # Before the first batch it loads its slices, and pretrains if that is on.
-        text = FOLD_STATE_LABELS["training"] if fold.share else "preparing"
+        # Before the first batch it loads its slices and builds its network.
+        text = FOLD_STATE_LABELS["training"] if fold.share else "building the network"
+        if fold.practised is not None:
+            text = "practising on drawn lines"
         speed = fold.images_per_second
         return f"{text}, {speed:.0f} slices/s" if speed else text
     return FOLD_STATE_LABELS.get(fold.state, fold.state)

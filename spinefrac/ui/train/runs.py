@@ -24,6 +24,12 @@ MAX_RUNS = 50
 #: Seconds between two refreshes of an open run, and of the table while one is open.
 REFRESH_S, TABLE_REFRESH_S = 1.0, 4.0
 
+#: After the metrics: address of the page, label and icon of what can be done with the model.
+_MODEL_STEPS = (
+    ("predict", "Predict with it", ":material/radiology:"),
+    ("models", "Share it", ":material/share:"),
+)
+
 _run_html = SharedHtml(run_progress.render_run)
 
 
@@ -77,6 +83,10 @@ def _show_next_steps(run: Run) -> None:
                 icon=":material/monitoring:",
                 query_params={"models": run.model},
             )
+            for page, label, icon in _MODEL_STEPS:
+                st.page_link(
+                    navigation.page(page), label=label, icon=icon, query_params={"model": run.model}
+                )
         resume = run.is_resumable and visitor.button(
             Action.CHANGE_RUN,
             "Resume",
@@ -132,7 +142,10 @@ def show_runs_table() -> None:
 def _show_runs_table() -> None:
     with layout.show_errors():
         found = live.list_runs(MAX_RUNS)
-        if found:
+        if len(found) > layout.SEARCH_FROM:
+            matches = layout.ask_search("runs-search", "Search runs by name")
+            found = tuple(run for run in found if matches(run.name))
+        if found or "runs-search" in st.session_state:
             rows = layout.build_rows(found, _make_row, lambda reason: (reason,))
             layout.show_table(COLUMN_TITLES, rows)
         else:

@@ -31,7 +31,7 @@ def show_start(folder: Path, preview: FolderPreview, audit: Audit | None) -> Non
     """Show the form and the button. A fragment: a changed field redraws this and no more."""
     if not form.is_form_filled():
         form.fill_form(TrainingSettings())
-    st.subheader("Training settings", anchor=False)
+    st.header("Training settings", anchor=False)
     name = st.text_input(
         "Name of the model",
         key="train-name",

@@ -44,13 +44,17 @@ def show_synthetic_set(root: Path) -> Path | None:
     return None
 
 
+def is_in_progress() -> bool:
+    """Return whether the session waits for a set, or for a look at how it ended."""
+    return _FOLDER_KEY in st.session_state
+
+
 def make_folder(root: Path, difficulty: str, patients: int) -> Path:
     """Return the folder of a synthetic set; the same choices lead to the same set."""
     return root / f"synthetic-{difficulty}-{patients}"
 
 
 def _show_form(root: Path) -> None:
-    st.markdown("**No data?** Make a synthetic set with known labels:")
     difficulty = st.selectbox(
         "Difficulty",
         list(DIFFICULTIES),
@@ -67,7 +71,7 @@ def _show_form(root: Path) -> None:
     out = make_folder(root, difficulty, patients)
     if visitor.button(
         Action.ADD_DATASET,
-        "Make a synthetic set",
+        "Make the set",
         icon=":material/auto_awesome:",
         key="train-synthetic",
     ):

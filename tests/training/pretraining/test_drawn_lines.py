@@ -19,7 +19,11 @@ def taught(
 ) -> tuple[list[np.ndarray], list]:
     plan = replace(plan, settings=replace(plan.settings, line_steps=steps, epochs=99))
     model = networks.build_network("compact", plan.settings.preprocessing.size, seed=3)
-    losses = drawn_lines.pretrain_on_lines(model, plan, rows, seed=3)
+    told: list[tuple[int, int]] = []
+    losses = drawn_lines.pretrain_on_lines(
+        model, plan, rows, seed=3, progress=lambda *done: told.append(done)
+    )
+    assert told == [(step + 1, len(losses)) for step in range(len(losses))]
     return model.get_weights(), losses
 
 

@@ -12,13 +12,29 @@ from streamlit.testing.v1 import AppTest
 from spinefrac.errors import ImageError
 from spinefrac.imaging.series_grouping import SeriesSlice
 from spinefrac.ui.common import layout
-from tests.support.app import click_sample, html, run_page
+from tests.support.app import click_sample, html, page, run_page
 
 pytestmark = pytest.mark.usefixtures("from_checkout")
 
 
 def test_markdown_is_shown_letter_by_letter() -> None:
     assert layout.escape_markdown("a_b *c* <d>") == r"a\_b \*c\* \<d\>"
+
+
+def test_a_link_chooses_a_model_and_the_address_keeps_the_choice(
+    empty_home: Path, demonstration: Path
+) -> None:
+    for name in ("phantom-demo", "another"):
+        shutil.copytree(demonstration, empty_home / "models" / name)
+    app = page("predict")
+    app.query_params["model"] = "another"
+    app.run()
+    assert app.selectbox(key="model").value.id == "another"
+    app.selectbox(key="model").select_index(0).run()
+    assert app.selectbox(key="model").value.id == "phantom-demo"
+    assert "model" not in app.query_params
+    app.selectbox(key="model").select_index(1).run()
+    assert app.query_params["model"] in ("another", ["another"])
 
 
 def test_the_other_saved_model_can_be_chosen(empty_home: Path, demonstration: Path) -> None:

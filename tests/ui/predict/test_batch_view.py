@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spinefrac.inference.batch import SlicePrediction
 from spinefrac.records import InputCheck
+from spinefrac.ui.common import layout
 from spinefrac.ui.predict import batch_view
 
 
@@ -31,3 +32,11 @@ def test_a_row_of_an_unreadable_file_has_the_reason() -> None:
     row = batch_view._build_row(SlicePrediction("a.pdf", error="a PDF document"))
     assert (row["Prediction"], row["Note"]) == ("Unreadable", "a PDF document")
     assert row["Slice"] is None and row["Probability"] is None
+
+
+def test_a_long_table_is_searched_by_words(monkeypatch) -> None:
+    monkeypatch.setattr(layout.st, "text_input", lambda *_, **__: "P01 png")
+    predictions = [SlicePrediction(f"fracture/p0{n}_1.PNG") for n in range(9)]
+    assert batch_view._search(predictions, range(9)) == [1]
+    assert batch_view._search(predictions, [0, 2]) == []
+    assert batch_view._search(predictions[:8], range(8)) == range(8), "a short one needs no search"

@@ -84,3 +84,14 @@ def test_without_a_history_nobody_is_asked(own_home: Path, monkeypatch: pytest.M
     assert not (own_home / history.DATABASE_NAME).exists()
     assert not app.button_group
     assert "History is off on this server (SPINEFRAC_HISTORY)" in html(app)
+
+
+def test_the_history_shows_a_small_picture_where_pictures_are_kept(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (table,) = run().dataframe
+    assert "slice" not in table.value.columns
+    history.clear()
+    monkeypatch.setenv("SPINEFRAC_HISTORY_PICTURES", "on")
+    (table,) = run().dataframe
+    assert table.value["slice"][0].startswith("data:image/webp;base64,")

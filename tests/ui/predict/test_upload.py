@@ -11,6 +11,7 @@ import pytest
 from spinefrac.data.phantom.dicom import to_dicom
 from spinefrac.data.phantom.rendering import Series, render
 from tests.support.app import html, run_page
+from tests.support.app import page as open_page
 
 pytestmark = pytest.mark.usefixtures("from_checkout")
 
@@ -62,3 +63,16 @@ def test_a_single_unreadable_file_is_an_error_in_one_line(demonstration: Path) -
     app.file_uploader[0].upload("letter.pdf", b"%PDF-1.7 no slice", "").run()
     (error,) = app.error
     assert "PDF" in error.value and "\n" not in error.value
+
+
+def test_the_address_keeps_a_sample(demonstration: Path) -> None:
+    app = run_page("predict")
+    app.button(key="sample-0").click().run()
+    assert app.query_params["sample"] in ("fracture-1", ["fracture-1"])
+    assert not app.exception and "Label of this synthetic slice" in html(app)
+    again = open_page("predict")
+    again.query_params["sample"] = "fracture-1"
+    again.run()
+    assert not again.exception and "Label of this synthetic slice" in html(again)
+    again.file_uploader[0].upload("letter.pdf", b"%PDF-1.7 no slice", "").run()
+    assert "sample" not in again.query_params

@@ -12,13 +12,15 @@ from tests.training.conftest import quick_settings
 SETTINGS = replace(quick_settings(), epochs=4, seed=7, learning_rate=1e-3)
 
 
-def page(folder: str | None = None, **query: str) -> AppTest:
-    """Open the page, with a folder chosen or typed."""
+def page(folder: str | None = None, way: str | None = None, **query: str) -> AppTest:
+    """Open the page, with a folder chosen or typed, or with one of the ways to one open."""
     app = pages.page("train")
     for name, value in query.items():
         app.query_params[name] = value
     if folder is not None:
         app.session_state["train-folder"] = folder
+    if way is not None:
+        app.session_state["train-way"] = way
     app.run()
     assert not app.exception
     return app

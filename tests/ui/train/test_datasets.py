@@ -39,6 +39,7 @@ def team(empty_home: Path) -> Path:
 def open_as(name: str) -> AppTest:
     app = sign_in(page("train"), name)
     app.session_state["train"] = "New run"
+    app.session_state["train-way"] = "upload"
     app.run()
     assert not app.exception
     return app
@@ -91,7 +92,7 @@ def test_others_do_not_see_it_until_it_is_shared(team: Path) -> None:
 
 def test_a_viewer_sees_runs_and_no_upload(team: Path) -> None:
     app = open_as("vic")
-    assert not app.file_uploader and not app.selectbox and "All runs" in app.subheader[0].value
+    assert not app.file_uploader and not app.selectbox and "All runs" in app.header[0].value
 
 
 def test_a_wrong_zip_is_one_line(team: Path) -> None:

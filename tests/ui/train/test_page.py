@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pytest
+
 from spinefrac.training import runs
+from tests.support.app import html
 from tests.ui.train.support import only_error, page, press_train, text
 
 
@@ -28,3 +32,12 @@ def test_train_queues_what_the_form_says(root: Path) -> None:
 def test_a_run_that_is_not_there_is_said(root: Path) -> None:
     app = page(run="nonsense-<b>")
     assert "There is no run" in only_error(app)
+
+
+def test_without_tensorflow_it_says_where_training_can_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # as if it were not installed
+    app = page("data/spines")
+    assert "spinefrac[train]" in html(app)
+    assert not [button for button in app.button if button.key in ("train-start", "estimate-start")]

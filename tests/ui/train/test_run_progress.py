@@ -51,11 +51,14 @@ def test_a_sparkline_has_a_line_for_training_and_one_for_validation() -> None:
     assert run_progress.draw_sparkline(make_fold(), 1.0) is None
 
 
-def test_a_fold_before_its_first_batch_is_preparing() -> None:
+def test_a_fold_before_its_first_epoch_says_what_it_does() -> None:
     (waiting,) = run_progress.make_fold_rows([make_fold(share=0.0)])
     (fast,) = run_progress.make_fold_rows([replace(make_fold(), images_per_second=96.4)])
     (lost,) = run_progress.make_fold_rows([make_fold(state="lost")])
-    assert waiting.state == "preparing"
+    assert waiting.state == "building the network" and waiting.tone == "busy"
+    (practising,) = run_progress.make_fold_rows([replace(make_fold(share=0.0), practised=0.4)])
+    assert practising.epoch == "practice" and practising.share == 0.4
+    assert practising.state == "practising on drawn lines"
     assert fast.state == "training, 96 slices/s"
     assert lost.state == "worker lost; resumed from checkpoint"
 

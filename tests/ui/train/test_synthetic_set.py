@@ -13,7 +13,7 @@ from tests.ui.train.support import page
 def test_a_set_is_made_and_chosen(root: Path, monkeypatch) -> None:
     monkeypatch.setattr(synthetic_set, "SLICES", 1)
     out = synthetic_set.make_folder(root, "easy", 10)
-    app = page()
+    app = page(way="synthetic")
     app.selectbox(key="train-synthetic-difficulty").set_value("easy")
     app.select_slider(key="train-synthetic-patients").set_value(10)
     app.button(key="train-synthetic").click().run(timeout=30)
@@ -32,7 +32,7 @@ def test_a_folder_with_other_files_is_not_overwritten(root: Path) -> None:
     out = synthetic_set.make_folder(root, "standard", 20)
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    app = page()
+    app = page(way="synthetic")
     app.button(key="train-synthetic").click().run(timeout=30)
     for _ in range(600):
         if not worker.read_progress(out).running:

@@ -4,6 +4,8 @@
 // What the user has set is kept for other slices, and while other pages are open.
 const preferences = (globalThis.__spinefracViewer ??= { opacity: 70, minimum: 12, colourMap: "Fire", window: "" });
 const viewers = new WeakMap();
+// A notch of a wheel is about 100 pixels or 3 lines; a touchpad sends many small steps.
+const PIXELS_PER_SLICE = 40, LINE_PIXELS = 16;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".viewer");
@@ -34,7 +36,9 @@ class Viewer {
       ["window", "center", "width", "colour-map", "opacity", "minimum"].map((name) => [name, find("." + name)]));
     this.view = { scale: 1, x: 0, y: 0 }; // x, y: middle of the view, as shares of the slice
     this.pointers = new Map();
+    this.wheeled = 0; // pixels towards the next slice
     this.addListeners();
+    find(".adjust").open = root.clientWidth > 448; // 28rem, as in viewer.css
     new ResizeObserver(() => this.draw()).observe(this.stage);
   }
 
@@ -51,6 +55,7 @@ class Viewer {
     if (this.pending === undefined || this.pending === slice.index) { this.pending = undefined; this.index = slice.index; }
     this.updateControls(fresh);
     this.renderBuffer();
+    if (fresh && slice.reveal) this.root.scrollIntoView({ block: "start", behavior: "instant" });
   }
 
   // --- what the controls show -----------------------------------------------------------
@@ -232,11 +237,19 @@ class Viewer {
     event.preventDefault();
   }
 
-  handleWheel(event) { // zooms a slice that was clicked, or with Ctrl; else the page scrolls
-    const focused = this.stage.matches(":focus") || this.root.getRootNode().activeElement === this.stage;
-    if (!event.ctrlKey && !focused) return;
+  handleWheel(event) { // with Ctrl it zooms, else it goes through a series; at its ends the page scrolls
+    if (event.ctrlKey) {
+      event.preventDefault();
+      this.zoomBy(Math.exp(-event.deltaY / 400), event);
+      return;
+    }
+    const last = (this.slice?.count ?? 1) - 1;
+    if (this.index === (event.deltaY < 0 ? 0 : last)) { this.wheeled = 0; return; }
     event.preventDefault();
-    this.zoomBy(Math.exp(-event.deltaY / 400), event);
+    this.wheeled += event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? LINE_PIXELS : 1);
+    const slices = Math.trunc(this.wheeled / PIXELS_PER_SLICE);
+    this.wheeled -= slices * PIXELS_PER_SLICE;
+    if (slices) this.goToSlice(this.index + slices);
   }
 
   zoomBy(factor, event) {
