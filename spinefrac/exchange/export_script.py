@@ -19,12 +19,12 @@ import numpy as np
 from spinefrac import records
 from spinefrac.errors import ModelError
 from spinefrac.exchange import verification_slices
-from spinefrac.imaging import bone_crop, hounsfield, preprocess
+from spinefrac.imaging import bone_crop, hounsfield, median, preprocess
 from spinefrac.records import NOT_A_MEDICAL_DEVICE
 from spinefrac.store import repository
 
 #: The modules that preprocessing needs, and the package in the export that holds them.
-PREPROCESSING_MODULES = (records, hounsfield, bone_crop, preprocess)
+PREPROCESSING_MODULES = (records, hounsfield, median, bone_crop, preprocess)
 PREPROCESSING_PACKAGE = "spinefrac_preprocessing"
 
 PREDICT_SCRIPT = '''"""Probability of a fracture on 8-bit grey images: python predict.py IMAGE…

@@ -34,7 +34,11 @@ def answers(n: int = 400, wrong: int = 12) -> tuple[OutOfFoldPredictions, set[st
 def model(oof: OutOfFoldPredictions, measured: bool = True):
     data = SimpleNamespace(fingerprint="f" * 64)
     return SimpleNamespace(
-        id="mine", has_out_of_fold=measured, data=data, load_out_of_fold=lambda: oof
+        id="mine",
+        has_out_of_fold=measured,
+        data=data,
+        load_out_of_fold=lambda: oof,
+        require_slices=lambda: None,
     )
 
 

@@ -144,6 +144,12 @@ _EMPTY_BELOW = """main => {
 }"""
 
 
+def wait_for_table(page, condition: str) -> None:
+    """Wait until the table is as high as its rows ask for, of 56 pixels each."""
+    find = "const {height} = document.querySelector('[data-testid=stDataFrame]')"
+    page.wait_for_function(f"() => {{ {find}.getBoundingClientRect(); return {condition} }}")
+
+
 def test_many_files_become_a_table_and_unreadable_ones_are_named(
     browser, url, slices, tmp_path
 ) -> None:
@@ -163,6 +169,7 @@ def test_many_files_become_a_table_and_unreadable_ones_are_named(
     settle(page)
     assert page.get_by_test_id("stMain").evaluate(_EMPTY_BELOW) < 200
     page.get_by_text("Unreadable · 1").click()
+    wait_for_table(page, "height < 150")
     settle(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV", exact=True).click()
@@ -173,10 +180,15 @@ def test_many_files_become_a_table_and_unreadable_ones_are_named(
 
     # a click anywhere on a row opens its slice, and brings it in sight
     page.get_by_text("All · 5").click()
+    wait_for_table(page, "height > 150")
     settle(page)
     page.get_by_test_id("stDataFrame").scroll_into_view_if_needed()
     table = page.get_by_test_id("stDataFrame").bounding_box()
-    page.mouse.click(table["x"] + 150, table["y"] + 70)
+    place = table["x"] + 150, table["y"] + 70
+    page.mouse.move(*place)  # the table answers a pointer that it has seen coming
+    expect(page.get_by_test_id("stElementToolbar").last).to_be_visible()
+    page.mouse.move(place[0] + 1, place[1])
+    page.mouse.click(*place)
     wait_for_slice(page)
     expect(page.locator(".st-key-viewer canvas")).to_be_in_viewport()
     page.close()

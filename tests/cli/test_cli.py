@@ -213,7 +213,8 @@ def trained(home: Path, phantom: Path) -> Answer:
 @pytest.mark.slow
 def test_train_gives_the_agreed_keys(trained: Answer) -> None:
     result = trained.json
-    assert set(result) == {"model", "run", "seconds", "folds", "oof", "baselines"}
+    assert set(result) == {"model", "run", "seconds", "folds", "oof", "baselines", "unit"}
+    assert result["unit"] == "slices"
     assert {c["baseline"] for c in result["baselines"]["comparisons"]} == set(BASELINES)
     assert result["model"] == "tiny" and result["run"].startswith("tiny")
     assert [fold["fold"] for fold in result["folds"]] == [0, 1]

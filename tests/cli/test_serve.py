@@ -107,7 +107,10 @@ def test_pages_and_rest_answer_on_one_port(server):
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_app_starts_it():
     done = subprocess.run(
-        ["make", "--dry-run", "app", "PORT=8502"], cwd=ROOT, capture_output=True, text=True
+        ["make", "--no-print-directory", "--dry-run", "app", "PORT=8502"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.stdout.strip().endswith("-m spinefrac serve --port 8502")
 

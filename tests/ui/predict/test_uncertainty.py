@@ -45,7 +45,7 @@ def test_a_lower_prevalence_changes_the_predictive_value(own_home: Path) -> None
 
 
 def test_an_imported_model_without_out_of_fold_predictions_asks_for_no_review() -> None:
-    model = SimpleNamespace(has_out_of_fold=False)
+    model = SimpleNamespace(has_slice_predictions=False)
     assert uncertainty.render_review_note(model, SimpleNamespace(probability=0.5)) == ""
 
 
